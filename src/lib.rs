@@ -1,0 +1,9 @@
+//! A tower [`Layer`](https://docs.rs/tower-layer) that caches authorization decisions exactly as fresh as each
+//! caller's zookie demands.
+#![forbid(unsafe_code)]
+
+pub mod consistency;
+pub mod revision;
+#[cfg(feature = "store")]
+pub mod store;
+pub mod token;

@@ -1,0 +1,224 @@
+//! Revisions: points in one store's history, in that store's own partial order.
+//!
+//! A [`Revision`] is a [`Point`] together with the [`StoreId`] of the store whose history it belongs to.
+//! Revisions of different stores, or of different kinds, never compare: [`PartialOrd::partial_cmp`] says `None`,
+//! and `None` never counts as fresh enough.
+
+mod counter;
+mod hybrid;
+mod postgres;
+mod vector;
+
+use std::any::Any;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+pub use counter::Counter;
+pub use hybrid::HybridTime;
+pub use postgres::{InvalidSnapshot, PostgresSnapshot};
+pub use vector::VectorClock;
+
+/// One kind of revision: how points of a store's history compare and join.
+///
+/// The order is partial. `==`, [`Hash`] and [`PartialOrd`] must agree: points that are spelled differently but mean
+/// the same are equal and hash alike. Every operation is linear in the size of the points.
+pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'static {
+    /// The least point at or after both, or `None` where this kind has no join.
+    fn join(&self, other: &Self) -> Option<Self>;
+
+    /// Whether an answer evaluated at this point holds everything that `floor` demands.
+    ///
+    /// Kinds whose numbers are given out before commit look at `timing` as well.
+    fn covers(&self, floor: &Self, timing: Timing) -> bool {
+        let _ = timing;
+        self >= floor
+    }
+
+    /// How many steps of the history (or nanoseconds) this point is ahead of `behind`, where that can be counted.
+    fn lead(&self, behind: &Self) -> Option<u64> {
+        let _ = behind;
+        None
+    }
+}
+
+/// When an answer's upstream call began, and when its floor was first seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The instant before the upstream call that produced the answer.
+    pub answer_began: Instant,
+    /// The first instant at which this process saw the floor's token.
+    pub floor_seen: Instant,
+}
+
+/// The identity of one store: its kind, its endpoint or configured name, its tenant, its datastore prefix.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreId(Arc<str>);
+
+impl StoreId {
+    /// An identity made of parts, most general first, such as `["spicedb", "postgres", "6349aaf2"]`.
+    ///
+    /// Parts are kept apart by their lengths: `["a", "bc"]` and `["ab", "c"]` are different stores.
+    pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut text = String::new();
+        for part in parts {
+            text.push_str(&part.len().to_string());
+            text.push(':');
+            text.push_str(part);
+            text.push('/');
+        }
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A point in the history of one store.
+///
+/// ```
+/// use tower_zookie::revision::{Counter, Revision, StoreId};
+///
+/// let store = StoreId::new(["example"]);
+/// let older = Revision::new(store.clone(), Counter(41));
+/// let newer = Revision::new(store, Counter(42));
+/// assert!(older < newer);
+///
+/// let elsewhere = Revision::new(StoreId::new(["another"]), Counter(42));
+/// assert_eq!(newer.partial_cmp(&elsewhere), None);
+/// ```
+#[derive(Clone)]
+pub struct Revision(Arc<dyn Erased>);
+
+impl Revision {
+    /// The revision `point` of the store `store`.
+    pub fn new<P: Point>(store: StoreId, point: P) -> Self {
+        Self(Arc::new(Placed { store, point }))
+    }
+
+    /// The store whose history this revision belongs to.
+    pub fn store(&self) -> &StoreId {
+        self.0.store()
+    }
+
+    /// The point, if it is of the kind `P`.
+    pub fn point<P: Point>(&self) -> Option<&P> {
+        self.0.point().downcast_ref()
+    }
+
+    /// The least revision at or after both; `None` across stores and kinds, and where the kind has no join.
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Some(self.clone());
+        }
+        self.0.join(&*other.0)
+    }
+
+    /// Whether an answer evaluated at this revision holds everything that `floor` demands.
+    pub fn covers(&self, floor: &Self, timing: Timing) -> bool {
+        self.0.covers(&*floor.0, timing)
+    }
+
+    /// How far this revision is ahead of `behind`, where the kind can count that.
+    pub fn lead(&self, behind: &Self) -> Option<u64> {
+        self.0.lead(&*behind.0)
+    }
+}
+
+impl PartialEq for Revision {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.equals(&*other.0)
+    }
+}
+
+impl Eq for Revision {}
+
+impl PartialOrd for Revision {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Some(Ordering::Equal);
+        }
+        self.0.compare(&*other.0)
+    }
+}
+
+impl Hash for Revision {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash_into(state);
+    }
+}
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A [`Placed`] point without its type, so that one cache serves every kind.
+trait Erased: fmt::Debug + Send + Sync {
+    fn store(&self) -> &StoreId;
+    fn point(&self) -> &dyn Any;
+    fn equals(&self, other: &dyn Erased) -> bool;
+    fn compare(&self, other: &dyn Erased) -> Option<Ordering>;
+    fn join(&self, other: &dyn Erased) -> Option<Revision>;
+    fn covers(&self, floor: &dyn Erased, timing: Timing) -> bool;
+    fn lead(&self, behind: &dyn Erased) -> Option<u64>;
+    fn hash_into(&self, state: &mut dyn Hasher);
+}
+
+#[derive(Debug)]
+struct Placed<P> {
+    store: StoreId,
+    point: P,
+}
+
+impl<P: Point> Placed<P> {
+    fn same_history<'a>(&self, other: &'a dyn Erased) -> Option<&'a P> {
+        (self.store == *other.store())
+            .then(|| other.point().downcast_ref())
+            .flatten()
+    }
+}
+
+impl<P: Point> Erased for Placed<P> {
+    fn store(&self) -> &StoreId {
+        &self.store
+    }
+
+    fn point(&self) -> &dyn Any {
+        &self.point
+    }
+
+    fn equals(&self, other: &dyn Erased) -> bool {
+        self.same_history(other) == Some(&self.point)
+    }
+
+    fn compare(&self, other: &dyn Erased) -> Option<Ordering> {
+        self.point.partial_cmp(self.same_history(other)?)
+    }
+
+    fn join(&self, other: &dyn Erased) -> Option<Revision> {
+        let joined = self.point.join(self.same_history(other)?)?;
+        Some(Revision::new(self.store.clone(), joined))
+    }
+
+    fn covers(&self, floor: &dyn Erased, timing: Timing) -> bool {
+        self.same_history(floor)
+            .is_some_and(|floor| self.point.covers(floor, timing))
+    }
+
+    fn lead(&self, behind: &dyn Erased) -> Option<u64> {
+        self.point.lead(self.same_history(behind)?)
+    }
+
+    fn hash_into(&self, mut state: &mut dyn Hasher) {
+        self.store.hash(&mut state);
+        self.point.hash(&mut state);
+    }
+}

@@ -1,0 +1,6 @@
+/// x
+#[derive(Debug)]
+pub struct InvalidSnapshot;
+/// x
+#[derive(Debug)]
+pub struct PostgresSnapshot;

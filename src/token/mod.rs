@@ -1,0 +1,30 @@
+//! Tokens: what a zookie says, in each system's spelling, and where it travels.
+
+mod error;
+mod inferadb;
+mod zookie;
+
+use std::fmt;
+
+use crate::revision::Revision;
+
+pub use error::{TokenError, TokenErrorKind};
+pub use inferadb::{InferaDb, RevisionToken};
+pub use zookie::Zookie;
+
+/// How one authorization system spells revisions.
+///
+/// A format owns its revisions: it says what store they belong to and gives out the [`Point`](crate::revision::Point)
+/// that orders them. Tokens are never compared as text.
+pub trait TokenFormat: fmt::Debug + Send + Sync + 'static {
+    /// The revision that `text` names.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenErrorKind::Malformed`] or [`TokenErrorKind::TooLong`]; a format that is bound to one store also says
+    /// [`TokenErrorKind::Foreign`].
+    fn decode(&self, text: &str) -> Result<Revision, TokenError>;
+
+    /// A token that names `revision`, or `None` if one token of this format can't.
+    fn encode(&self, revision: &Revision) -> Option<Zookie>;
+}
