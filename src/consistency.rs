@@ -1,1 +1,249 @@
-//! consistency
+//! From what a caller wishes to what a cached answer must satisfy.
+//!
+//! A request carries one of five wishes, a [`Consistency`], and any number of tokens. Together with the layer's
+//! [`Window`] they become one [`Freshness`], and that is all the cache looks at.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::revision::Revision;
+
+/// What a caller asks for, in the words of SpiceDB's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Any answer within the layer's age bound. The default without a token.
+    MinimizeLatency,
+    /// An answer that covers the caller's tokens. The default with a token.
+    AtLeastAsFresh,
+    /// The answer at exactly the caller's token.
+    AtExactSnapshot,
+    /// An answer at head: nothing cached.
+    FullyConsistent,
+    /// An answer that was read at head no longer ago than this.
+    BoundedStaleness(Duration),
+}
+
+/// A text that names none of the five consistencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown consistency; say minimize-latency, at-least-as-fresh, at-exact-snapshot, fully-consistent, \
+     or bounded-staleness=DURATION with ms, s or m, such as bounded-staleness=2s"
+)]
+pub struct UnknownConsistency;
+
+impl FromStr for Consistency {
+    type Err = UnknownConsistency;
+
+    /// Reads the form of the header `zookie-consistency`.
+    fn from_str(text: &str) -> Result<Self, UnknownConsistency> {
+        match text.trim() {
+            "minimize-latency" => Ok(Self::MinimizeLatency),
+            "at-least-as-fresh" => Ok(Self::AtLeastAsFresh),
+            "at-exact-snapshot" => Ok(Self::AtExactSnapshot),
+            "fully-consistent" => Ok(Self::FullyConsistent),
+            other => {
+                let bound = other.strip_prefix("bounded-staleness=").ok_or(UnknownConsistency)?;
+                Ok(Self::BoundedStaleness(parse_duration(bound).ok_or(UnknownConsistency)?))
+            }
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u32 = digits.parse().ok()?;
+    match &text[digits.len()..] {
+        "ms" => Some(Duration::from_millis(number.into())),
+        "s" => Some(Duration::from_secs(number.into())),
+        "m" => Some(Duration::from_secs(u64::from(number) * 60)),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinimizeLatency => f.write_str("minimize-latency"),
+            Self::AtLeastAsFresh => f.write_str("at-least-as-fresh"),
+            Self::AtExactSnapshot => f.write_str("at-exact-snapshot"),
+            Self::FullyConsistent => f.write_str("fully-consistent"),
+            Self::BoundedStaleness(bound) => write!(f, "bounded-staleness={}ms", bound.as_millis()),
+        }
+    }
+}
+
+/// How much longer than its window an answer may live, in percent of the interval, as SpiceDB's
+/// `--datastore-revision-quantization-max-staleness-percent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staleness(u8);
+
+impl Staleness {
+    /// `percent` of the interval; more than 100 is as much as 100.
+    #[must_use]
+    pub const fn percent(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent })
+    }
+}
+
+/// One quantization interval, and how far its end is spread.
+///
+/// No answer is older than [`Window::bound`]. Where between the interval and the bound an answer's life ends is jittered
+/// by question, deterministically, so that answers do not all die at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    interval: Duration,
+    staleness: Staleness,
+}
+
+impl Window {
+    /// A window of this interval and staleness.
+    #[must_use]
+    pub const fn new(interval: Duration, staleness: Staleness) -> Self {
+        Self { interval, staleness }
+    }
+
+    /// The interval.
+    pub const fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The age that no answer exceeds: interval × (1 + staleness).
+    pub fn bound(&self) -> Duration {
+        self.interval + self.spread(u32::MAX)
+    }
+
+    /// The greatest age of an answer to the question of this jitter.
+    pub(crate) fn max_age(&self, jitter: u32) -> Duration {
+        self.interval + self.spread(jitter)
+    }
+
+    fn spread(&self, jitter: u32) -> Duration {
+        let share = f64::from(jitter) / f64::from(u32::MAX);
+        self.interval.mul_f64(f64::from(self.staleness.0) / 100.0 * share)
+    }
+}
+
+impl Default for Window {
+    /// SpiceDB's defaults: 5 s and 10 %.
+    fn default() -> Self {
+        Self::new(Duration::from_secs(5), Staleness::percent(10))
+    }
+}
+
+/// A revision that an answer must cover.
+#[derive(Clone, Debug)]
+pub struct Floor {
+    /// The revision.
+    pub revision: Revision,
+    /// The first instant at which this process saw the floor's token.
+    pub seen: Instant,
+}
+
+impl Floor {
+    /// A floor first seen now.
+    pub fn now(revision: Revision) -> Self {
+        Self {
+            revision,
+            seen: Instant::now(),
+        }
+    }
+}
+
+/// What a cached answer must satisfy.
+#[derive(Clone, Debug)]
+pub enum Freshness {
+    /// The answer covers the floor, is no older than the window allows, and, if `head_within` is given, was read at
+    /// head no longer ago than that.
+    AtLeast {
+        /// The revision to cover, if any.
+        floor: Option<Floor>,
+        /// The age bound that the caller adds: it counts from calls that were fully consistent.
+        head_within: Option<Duration>,
+    },
+    /// The answer holds at exactly this revision.
+    Exact(Revision),
+    /// No cached answer satisfies this.
+    Full,
+}
+
+impl Freshness {
+    /// Any answer within the window.
+    pub const fn any() -> Self {
+        Self::AtLeast {
+            floor: None,
+            head_within: None,
+        }
+    }
+
+    /// An answer within the window that covers `revision`.
+    pub fn at_least(revision: Revision) -> Self {
+        Self::AtLeast {
+            floor: Some(Floor::now(revision)),
+            head_within: None,
+        }
+    }
+
+    /// The revision that an answer must cover or hold at.
+    pub fn revision(&self) -> Option<&Revision> {
+        match self {
+            Self::AtLeast { floor, .. } => floor.as_ref().map(|floor| &floor.revision),
+            Self::Exact(revision) => Some(revision),
+            Self::Full => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_consistency_reads_back() {
+        for wish in [
+            Consistency::MinimizeLatency,
+            Consistency::AtLeastAsFresh,
+            Consistency::AtExactSnapshot,
+            Consistency::FullyConsistent,
+            Consistency::BoundedStaleness(Duration::from_millis(1500)),
+        ] {
+            assert_eq!(wish.to_string().parse(), Ok(wish));
+        }
+        assert_eq!(
+            "bounded-staleness=2s".parse(),
+            Ok(Consistency::BoundedStaleness(Duration::from_secs(2)))
+        );
+        assert_eq!(
+            "bounded-staleness=1m".parse(),
+            Ok(Consistency::BoundedStaleness(Duration::from_secs(60)))
+        );
+    }
+
+    #[test]
+    fn what_is_no_consistency_is_an_error() {
+        for text in [
+            "",
+            "fresh",
+            "bounded-staleness",
+            "bounded-staleness=",
+            "bounded-staleness=2",
+            "bounded-staleness=-1s",
+            "bounded-staleness=2h",
+            "bounded-staleness=99999999999s",
+            "bounded-staleness=é",
+        ] {
+            assert_eq!(text.parse::<Consistency>(), Err(UnknownConsistency), "{text}");
+        }
+    }
+
+    #[test]
+    fn rule_04_the_jittered_end_lies_between_interval_and_bound() {
+        let window = Window::new(Duration::from_secs(5), Staleness::percent(10));
+        assert_eq!(window.max_age(0), Duration::from_secs(5));
+        assert_eq!(window.max_age(u32::MAX), window.bound());
+        assert_eq!(window.bound(), Duration::from_millis(5500));
+        assert!(window.max_age(u32::MAX / 2) < window.bound());
+    }
+}

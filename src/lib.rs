@@ -2,8 +2,10 @@
 //! caller's zookie demands.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod consistency;
 pub mod revision;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod token;
+mod trust;

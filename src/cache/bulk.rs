@@ -1,0 +1,148 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::decision::{Decision, Span};
+use super::{DecisionCache, Fingerprint, Miss, Weigh};
+use crate::consistency::Freshness;
+use crate::revision::Revision;
+
+/// How a bulk's answers may go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Merge {
+    /// All hold at one revision, as if the upstream had answered the whole bulk there.
+    #[default]
+    OneSnapshot,
+    /// Each is fresh enough by itself.
+    Mixed,
+}
+
+/// The part of a bulk that the cache answers.
+#[derive(Debug)]
+pub(crate) struct Served<V> {
+    /// For each question its answer, or why there is none.
+    pub(crate) found: Vec<Result<Arc<Decision<V>>, Miss>>,
+    /// The one revision at which all that were found hold.
+    pub(crate) at: Option<Revision>,
+}
+
+impl<V> Served<V> {
+    fn nothing(questions: usize, why: Miss) -> Self {
+        Self {
+            found: (0..questions).map(|_| Err(why)).collect(),
+            at: None,
+        }
+    }
+
+    /// The first reason, for the whole bulk.
+    pub(crate) fn miss(&self) -> Option<Miss> {
+        self.found.iter().find_map(|found| found.as_ref().err()).copied()
+    }
+}
+
+impl<V: Weigh> DecisionCache<V> {
+    /// Which of `questions` the cache answers, linear in their number.
+    pub(crate) fn gather(
+        &self,
+        questions: &[Fingerprint],
+        freshness: &Freshness,
+        now: Instant,
+        merge: Merge,
+    ) -> Served<V> {
+        let found: Vec<_> = questions
+            .iter()
+            .map(|question| self.find(*question, freshness, now))
+            .collect();
+        let served = match (freshness, merge) {
+            (Freshness::Full, _) => Served { found, at: None },
+            (Freshness::Exact(revision), _) => {
+                let at = found.iter().any(Result::is_ok).then(|| revision.clone());
+                Served { found, at }
+            }
+            (Freshness::AtLeast { .. }, Merge::Mixed) => {
+                let at = lowest(found.iter().flatten().map(|decision| decision.label()));
+                Served { found, at }
+            }
+            (Freshness::AtLeast { .. }, Merge::OneSnapshot) => self.at_one_revision(questions, found, now),
+        };
+        for found in &served.found {
+            match found {
+                Ok(decision) => self.counters().hit(decision.age(now)),
+                Err(why) => self.counters().miss(*why),
+            }
+        }
+        served
+    }
+
+    fn at_one_revision(
+        &self,
+        questions: &[Fingerprint],
+        found: Vec<Result<Arc<Decision<V>>, Miss>>,
+        now: Instant,
+    ) -> Served<V> {
+        let all_found = found.iter().all(Result::is_ok);
+        let Some(revision) = most_common(found.iter().flatten().filter_map(|decision| decision.label())) else {
+            // Answers without a revision hold at no known one, so only the upstream can answer all of a bulk together.
+            let why = found
+                .iter()
+                .find_map(|found| found.as_ref().err().copied())
+                .unwrap_or(Miss::Absent);
+            return match questions.len() {
+                1 => Served { found, at: None },
+                len => Served::nothing(len, why),
+            };
+        };
+        let exactly = Freshness::Exact(revision.clone());
+        let found: Vec<_> = found
+            .into_iter()
+            .zip(questions)
+            .map(|(found, question)| match found {
+                Ok(decision)
+                    if decision
+                        .span
+                        .as_ref()
+                        .is_some_and(|span: &Span| span.holds_at(&revision)) =>
+                {
+                    Ok(decision)
+                }
+                _ => self.find(*question, &exactly, now),
+            })
+            .collect();
+        let complete = found.iter().all(Result::is_ok);
+        if !complete && !self.0.abilities.repeatable_exact {
+            let why = if all_found { Miss::Exact } else { Miss::Absent };
+            return Served::nothing(questions.len(), why);
+        }
+        Served {
+            found,
+            at: Some(revision),
+        }
+    }
+}
+
+/// The revision that most of the answers bear; of several such, the newest that can be told.
+fn most_common<'a>(labels: impl Iterator<Item = &'a Revision>) -> Option<Revision> {
+    let mut counts: HashMap<&Revision, usize> = HashMap::new();
+    for label in labels {
+        *counts.entry(label).or_default() += 1;
+    }
+    let better = |a: &(&Revision, usize), b: &(&Revision, usize)| a.1 > b.1 || (a.1 == b.1 && a.0 > b.0);
+    let best = counts
+        .into_iter()
+        .reduce(|best, next| if better(&next, &best) { next } else { best });
+    best.map(|(revision, _)| revision.clone())
+}
+
+/// The label that lies at or below all others, if every answer has one and there is such a one.
+pub(crate) fn lowest<'a>(labels: impl Iterator<Item = Option<&'a Revision>> + Clone) -> Option<Revision> {
+    let mut lowest: Option<&Revision> = None;
+    for label in labels.clone() {
+        let label = label?;
+        if lowest.is_none_or(|lowest| label < lowest) {
+            lowest = Some(label);
+        }
+    }
+    let lowest = lowest?;
+    labels.flatten().all(|label| lowest <= label).then(|| lowest.clone())
+}

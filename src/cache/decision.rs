@@ -1,0 +1,192 @@
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::consistency::{Freshness, Window};
+use crate::revision::{Revision, Timing};
+
+/// The revisions over which an answer is known to hold: from the one it was evaluated at through the last one.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    from: Revision,
+    through: Revision,
+}
+
+impl Span {
+    /// A span of one revision. It grows only by complete knowledge of what changed.
+    pub(crate) fn at(revision: Revision) -> Self {
+        Self {
+            from: revision.clone(),
+            through: revision,
+        }
+    }
+
+    pub(crate) fn label(&self) -> &Revision {
+        &self.through
+    }
+
+    pub(crate) fn holds_at(&self, revision: &Revision) -> bool {
+        self.from <= *revision && *revision <= self.through
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.through >= other.through
+    }
+}
+
+/// An answer and what is known of when it was true.
+#[derive(Clone, Debug)]
+pub(crate) struct Decision<V> {
+    pub(crate) value: V,
+    /// `None`: the answer bears no revision, and satisfies no floor.
+    pub(crate) span: Option<Span>,
+    /// The instant that the answer's age is counted from; an answer to an exact call has none.
+    pub(crate) as_of: Option<Instant>,
+    /// The same, counted from a call that was fully consistent.
+    pub(crate) head_as_of: Option<Instant>,
+    /// The instant before the upstream call.
+    pub(crate) began: Instant,
+    /// The hard end, counted from the write.
+    pub(crate) expires: Instant,
+    /// The store's epoch in which the call began.
+    pub(crate) epoch: u64,
+}
+
+/// Why an entry does not satisfy a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Miss {
+    /// There is no entry.
+    Absent,
+    /// The entry's hard time to live is over.
+    Expired,
+    /// The entry is from before the store was replaced, or before a schema write.
+    Epoch,
+    /// The caller's floor is above the entry, or can't be compared with it.
+    Floor,
+    /// The entry is older than the window, or than the caller's own bound, allows.
+    Age,
+    /// The caller asked for one exact snapshot that is not kept.
+    Exact,
+    /// The caller asked for full consistency.
+    Full,
+}
+
+impl Miss {
+    /// All reasons, in the order in which they are counted.
+    pub const ALL: [Self; 7] = [
+        Self::Absent,
+        Self::Expired,
+        Self::Epoch,
+        Self::Floor,
+        Self::Age,
+        Self::Exact,
+        Self::Full,
+    ];
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "absent",
+            Self::Expired => "expired",
+            Self::Epoch => "epoch",
+            Self::Floor => "floor",
+            Self::Age => "age",
+            Self::Exact => "exact",
+            Self::Full => "full",
+        })
+    }
+}
+
+impl<V> Decision<V> {
+    pub(crate) fn label(&self) -> Option<&Revision> {
+        self.span.as_ref().map(Span::label)
+    }
+
+    /// How old the answer is at `now`.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.as_of.unwrap_or(self.began))
+    }
+
+    /// Whether the answer may be given to a request that arrived at `now`.
+    pub(crate) fn satisfies(
+        &self,
+        freshness: &Freshness,
+        now: Instant,
+        window: &Window,
+        jitter: u32,
+        epoch: u64,
+    ) -> Result<(), Miss> {
+        if self.epoch != epoch {
+            return Err(Miss::Epoch);
+        }
+        if now >= self.expires {
+            return Err(Miss::Expired);
+        }
+        match freshness {
+            Freshness::Full => Err(Miss::Full),
+            Freshness::Exact(revision) => {
+                let holds = self.span.as_ref().is_some_and(|span| span.holds_at(revision));
+                if holds { Ok(()) } else { Err(Miss::Exact) }
+            }
+            Freshness::AtLeast { floor, head_within } => {
+                if let Some(floor) = floor {
+                    let timing = Timing {
+                        answer_began: self.began,
+                        floor_seen: floor.seen,
+                    };
+                    let covers = self.label().is_some_and(|label| label.covers(&floor.revision, timing));
+                    if !covers {
+                        return Err(Miss::Floor);
+                    }
+                }
+                let within = |as_of: Option<Instant>, bound: Duration| {
+                    as_of.is_some_and(|as_of| now.saturating_duration_since(as_of) <= bound)
+                };
+                let young = within(self.as_of, window.max_age(jitter))
+                    && head_within.is_none_or(|bound| within(self.head_as_of, bound));
+                if young { Ok(()) } else { Err(Miss::Age) }
+            }
+        }
+    }
+
+    /// What becomes of `entry` when this answer to the same question arrives: the entry to keep from now on, or `None`
+    /// where it stays as it is.
+    pub(crate) fn succeed(self, entry: &Self) -> Option<Self>
+    where
+        V: Clone,
+    {
+        if self.epoch != entry.epoch {
+            return (self.epoch > entry.epoch).then_some(self);
+        }
+        match (&self.span, &entry.span) {
+            (Some(new), Some(old)) if new.covers(old) && !(old.covers(new) && self.began < entry.began) => {
+                if old.covers(new) {
+                    // At one revision both as-ofs are true of it, and the later one is the more useful.
+                    let (as_of, head_as_of) = (self.as_of.max(entry.as_of), self.head_as_of.max(entry.head_as_of));
+                    return Some(Self {
+                        as_of,
+                        head_as_of,
+                        ..self
+                    });
+                }
+                Some(self)
+            }
+            (Some(new), Some(old)) if old.covers(new) => {
+                // The entry is no older than what the upstream chose just now; its hard end stays.
+                let (as_of, head_as_of) = (self.as_of.max(entry.as_of), self.head_as_of.max(entry.head_as_of));
+                let renewed = as_of > entry.as_of || head_as_of > entry.head_as_of;
+                renewed.then(|| Self {
+                    as_of,
+                    head_as_of,
+                    ..entry.clone()
+                })
+            }
+            (Some(_), None) => Some(self),
+            (None, Some(_)) => None,
+            _ => (self.began > entry.began).then_some(self),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::revision::Revision;
+
+/// The identity of one question: a 128-bit keyed hash of everything that can change its answer.
+///
+/// The key is drawn at random by each [`Keyer`], because what is hashed is the attacker's to choose.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// Where in its window's slack this question's answers end.
+    pub(crate) fn jitter(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Makes fingerprints under one random key.
+#[derive(Clone)]
+pub struct Keyer(SipHasher24);
+
+impl Keyer {
+    /// A keyer with a key of its own.
+    pub fn random() -> Self {
+        Self(SipHasher24::new_with_keys(rand::random(), rand::random()))
+    }
+
+    /// Starts a question. `system` keeps the questions of different protocols apart.
+    pub fn question(&self, system: &str) -> Parts {
+        Parts(self.0).text(Part::System, system)
+    }
+
+    /// Where the exact answer to `question` at `revision` lives.
+    pub(crate) fn at(&self, question: Fingerprint, revision: &Revision) -> Fingerprint {
+        let mut parts = self.question("exact");
+        parts.0.write_u128(question.0);
+        revision.hash(&mut parts.0);
+        parts.finish()
+    }
+
+    /// One fingerprint for several questions in their order.
+    pub(crate) fn all(&self, questions: &[Fingerprint]) -> Fingerprint {
+        let mut parts = self.question("bulk");
+        for question in questions {
+            parts.0.write_u128(question.0);
+        }
+        parts.finish()
+    }
+}
+
+impl Default for Keyer {
+    fn default() -> Self {
+        Self::random()
+    }
+}
+
+/// Never shows the key.
+impl fmt::Debug for Keyer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyer").finish_non_exhaustive()
+    }
+}
+
+/// What a part of a question is. Parts of different kinds never run into one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Part {
+    /// The protocol.
+    System,
+    /// The tenant or store, the endpoint, the authority.
+    Store,
+    /// The method and path.
+    Method,
+    /// The schema or model version.
+    Schema,
+    /// The resource.
+    Resource,
+    /// The permission or action.
+    Permission,
+    /// The subject and its relation.
+    Subject,
+    /// Context, contextual tuples, hints.
+    Context,
+    /// A query parameter's name and value.
+    Query,
+    /// A header's name and value.
+    Header,
+    /// The caller's credentials.
+    Credential,
+    /// The body, where all of it counts.
+    Body,
+    /// A part that is not there, which is not the same as an empty one.
+    Absent,
+}
+
+/// A question in the making: typed parts, each preceded by its kind and length.
+///
+/// ```
+/// use tower_zookie::cache::{Keyer, Part};
+///
+/// let keyer = Keyer::random();
+/// let question = |resource, subject| {
+///     keyer.question("example").text(Part::Resource, resource).text(Part::Subject, subject).finish()
+/// };
+/// assert_eq!(question("repo:rust", "user:u1"), question("repo:rust", "user:u1"));
+/// assert_ne!(question("repo:rus", "tuser:u1"), question("repo:rust", "user:u1"));
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Parts(SipHasher24);
+
+impl Parts {
+    /// Adds bytes.
+    pub fn bytes(mut self, part: Part, bytes: &[u8]) -> Self {
+        self.add(part, bytes);
+        self
+    }
+
+    /// Adds text.
+    pub fn text(self, part: Part, text: &str) -> Self {
+        self.bytes(part, text.as_bytes())
+    }
+
+    /// Adds a part that may be missing.
+    pub fn optional(self, part: Part, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.text(part, text),
+            None => self.bytes(Part::Absent, &[part as u8]),
+        }
+    }
+
+    /// Adds bytes in place.
+    pub fn add(&mut self, part: Part, bytes: &[u8]) {
+        self.0.write_u8(part as u8);
+        self.0.write_u64(bytes.len() as u64);
+        self.0.write(bytes);
+    }
+
+    /// The fingerprint.
+    pub fn finish(&self) -> Fingerprint {
+        let hash = self.0.finish128();
+        Fingerprint(u128::from(hash.h1) << 64 | u128::from(hash.h2))
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::revision::{Counter, StoreId};
+
+    fn parts(keyer: &Keyer, parts: &[(bool, Vec<u8>)]) -> Fingerprint {
+        let kind = |flag| if flag { Part::Resource } else { Part::Subject };
+        parts
+            .iter()
+            .fold(keyer.question("test"), |question, (flag, bytes)| {
+                question.bytes(kind(*flag), bytes)
+            })
+            .finish()
+    }
+
+    proptest! {
+        #[test]
+        fn rule_10_different_parts_make_different_fingerprints(
+            a in prop::collection::vec((any::<bool>(), prop::collection::vec(0u8..3, 0..4)), 0..4),
+            b in prop::collection::vec((any::<bool>(), prop::collection::vec(0u8..3, 0..4)), 0..4),
+        ) {
+            let keyer = Keyer::random();
+            prop_assert_eq!(parts(&keyer, &a) == parts(&keyer, &b), a == b);
+        }
+    }
+
+    #[test]
+    fn rule_10_an_absent_part_is_not_an_empty_one() {
+        let keyer = Keyer::random();
+        let absent = keyer.question("test").optional(Part::Context, None);
+        let empty = keyer.question("test").optional(Part::Context, Some(""));
+        assert_ne!(absent.finish(), empty.finish());
+    }
+
+    #[test]
+    fn keyers_have_keys_of_their_own() {
+        assert_ne!(
+            Keyer::random().question("test").finish(),
+            Keyer::random().question("test").finish()
+        );
+    }
+
+    #[test]
+    fn exact_answers_live_apart_by_revision() {
+        let keyer = Keyer::random();
+        let question = keyer.question("test").finish();
+        let at = |n| keyer.at(question, &Revision::new(StoreId::new(["s"]), Counter(n)));
+        assert_eq!(at(1), at(1));
+        assert_ne!(at(1), at(2));
+        assert_ne!(at(1), question);
+    }
+}

@@ -1,0 +1,289 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::decision::Decision;
+use super::{Ask, Fingerprint, Settings};
+use crate::consistency::{Freshness, Window};
+use crate::trust::CallStart;
+
+/// One upstream call and everyone who waits for it.
+#[derive(Debug)]
+pub(crate) struct Flight<V> {
+    pub(crate) ask: Ask,
+    /// Set when the upstream call begins.
+    start: Mutex<Option<CallStart>>,
+    end: watch::Sender<Option<End<V>>>,
+}
+
+/// How a flight ended.
+#[derive(Clone, Debug)]
+pub(crate) enum End<V> {
+    /// With an answer to each question, in order; fewer where the upstream stopped early.
+    Answered(Arc<Landed<V>>),
+    /// With a reply that is nobody's but the leader's.
+    Unshared,
+    /// The upstream failed.
+    Failed,
+    /// The deadline passed: that says nothing to those who came later.
+    TimedOut,
+}
+
+/// The answers of one upstream call.
+#[derive(Debug)]
+pub(crate) struct Landed<V> {
+    pub(crate) decisions: Vec<Arc<Decision<V>>>,
+    /// Every answer may be given to others.
+    pub(crate) shared: bool,
+    pub(crate) stored: bool,
+    /// The upstream was asked at this.
+    pub(crate) ask: Ask,
+}
+
+impl<V> Flight<V> {
+    pub(crate) fn new(ask: Ask) -> Arc<Self> {
+        Arc::new(Self {
+            ask,
+            start: Mutex::new(None),
+            end: watch::channel(None).0,
+        })
+    }
+
+    pub(crate) fn begin(&self, start: CallStart) {
+        *self.started() = Some(start);
+    }
+
+    fn started(&self) -> MutexGuard<'_, Option<CallStart>> {
+        self.start.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn start(&self) -> Option<CallStart> {
+        self.started().clone()
+    }
+
+    pub(crate) fn land(&self, end: End<V>) {
+        self.end.send_replace(Some(end));
+    }
+
+    pub(crate) fn wait(&self) -> watch::Receiver<Option<End<V>>> {
+        self.end.subscribe()
+    }
+
+    /// Resolves when nobody has waited for the whole of `grace`.
+    pub(crate) async fn abandoned(&self, grace: std::time::Duration) {
+        loop {
+            self.end.closed().await;
+            tokio::time::sleep(grace).await;
+            if self.end.receiver_count() == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Whether what this flight asks at serves a request of this freshness that arrived at `now`.
+    fn serves(&self, freshness: &Freshness, now: Instant, window: &Window, jitter: u32) -> bool {
+        let start = self.started();
+        let age = start.as_ref().map_or(std::time::Duration::ZERO, |start| {
+            now.saturating_duration_since(start.began)
+        });
+        match (freshness, &self.ask) {
+            (_, Ask::AsItCame(_)) => false,
+            (Freshness::Full, ask) => *ask == Ask::Full && start.is_none(),
+            (Freshness::Exact(wanted), Ask::Exact(told)) => wanted == told,
+            (Freshness::Exact(_), _) | (Freshness::AtLeast { .. }, Ask::Exact(_)) => false,
+            (Freshness::AtLeast { floor, head_within }, ask) => {
+                let reaches_floor = floor.as_ref().is_none_or(|floor| match ask {
+                    Ask::AtLeast(told) => *told >= floor.revision,
+                    // A head read from now on covers every floor that is trusted, and only those come here.
+                    Ask::Full => start.as_ref().is_none_or(|start| start.trusts(&floor.revision)),
+                    _ => false,
+                });
+                let young = age <= window.max_age(jitter);
+                let at_head = head_within.is_none_or(|bound| *ask == Ask::Full && age <= bound);
+                reaches_floor && young && at_head
+            }
+        }
+    }
+}
+
+/// The flights under way, by question.
+#[derive(Debug)]
+pub(crate) struct Flights<V> {
+    under_way: Mutex<UnderWay<V>>,
+    waiters: AtomicUsize,
+    max_flights: usize,
+    max_flights_by_credential: usize,
+    max_waiters: usize,
+}
+
+#[derive(Debug)]
+struct UnderWay<V> {
+    by_question: HashMap<Fingerprint, Vec<Arc<Flight<V>>>>,
+    by_credential: HashMap<u64, usize>,
+    count: usize,
+}
+
+/// What a request does that found no answer.
+pub(crate) enum Entry<V> {
+    Lead(Lease<V>),
+    Follow(Follower<V>),
+    /// Too many flights or waiters: the request asks for itself.
+    Crowded,
+}
+
+impl<V> Flights<V> {
+    pub(crate) fn new(settings: &Settings) -> Arc<Self> {
+        Arc::new(Self {
+            under_way: Mutex::new(UnderWay {
+                by_question: HashMap::new(),
+                by_credential: HashMap::new(),
+                count: 0,
+            }),
+            waiters: AtomicUsize::new(0),
+            max_flights: settings.max_flights,
+            max_flights_by_credential: settings.max_flights_by_credential,
+            max_waiters: settings.max_waiters,
+        })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay<V>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins a flight that serves the request, or leads a new one that asks at `ask`.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        question: Fingerprint,
+        credential: u64,
+        ask: Ask,
+        wanted: (&Freshness, Instant, &Window),
+    ) -> Entry<V> {
+        let mut under_way = self.under_way();
+        let (freshness, now, window) = wanted;
+        let joinable = under_way.by_question.get(&question).and_then(|flights| {
+            flights
+                .iter()
+                .find(|flight| flight.serves(freshness, now, window, question.jitter()))
+        });
+        if let Some(flight) = joinable {
+            return match self.take_seat() {
+                Some(seat) => Entry::Follow(Follower {
+                    end: flight.wait(),
+                    _seat: seat,
+                }),
+                None => Entry::Crowded,
+            };
+        }
+        self.lead_in(&mut under_way, question, credential, ask)
+    }
+
+    /// Leads a flight of one's own.
+    pub(crate) fn lead(self: &Arc<Self>, question: Fingerprint, credential: u64, ask: Ask) -> Entry<V> {
+        self.lead_in(&mut self.under_way(), question, credential, ask)
+    }
+
+    fn lead_in(
+        self: &Arc<Self>,
+        under_way: &mut UnderWay<V>,
+        question: Fingerprint,
+        credential: u64,
+        ask: Ask,
+    ) -> Entry<V> {
+        if under_way.count >= self.max_flights {
+            return Entry::Crowded;
+        }
+        let of_credential = under_way.by_credential.entry(credential).or_insert(0);
+        if *of_credential >= self.max_flights_by_credential {
+            return Entry::Crowded;
+        }
+        *of_credential += 1;
+        under_way.count += 1;
+        let flight = Flight::new(ask);
+        under_way
+            .by_question
+            .entry(question)
+            .or_default()
+            .push(Arc::clone(&flight));
+        Entry::Lead(Lease {
+            flights: Arc::clone(self),
+            question,
+            credential,
+            flight,
+        })
+    }
+
+    fn take_seat(self: &Arc<Self>) -> Option<Seat<V>> {
+        let seat = Seat {
+            flights: Arc::clone(self),
+        };
+        // The seat gives its place back when dropped, taken or not, so count first and look then.
+        let before = self.waiters.fetch_add(1, Ordering::AcqRel);
+        (before < self.max_waiters).then_some(seat)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.under_way().count
+    }
+}
+
+/// A flight's place among those under way. Nobody joins after it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease<V> {
+    flights: Arc<Flights<V>>,
+    question: Fingerprint,
+    credential: u64,
+    pub(crate) flight: Arc<Flight<V>>,
+}
+
+impl<V> Drop for Lease<V> {
+    fn drop(&mut self) {
+        let mut under_way = self.flights.under_way();
+        under_way.count -= 1;
+        if let Some(flights) = under_way.by_question.get_mut(&self.question) {
+            flights.retain(|flight| !Arc::ptr_eq(flight, &self.flight));
+            if flights.is_empty() {
+                under_way.by_question.remove(&self.question);
+            }
+        }
+        if let Some(count) = under_way.by_credential.get_mut(&self.credential) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.by_credential.remove(&self.credential);
+            }
+        }
+    }
+}
+
+/// Somebody who waits for a flight that another leads.
+pub(crate) struct Follower<V> {
+    end: watch::Receiver<Option<End<V>>>,
+    _seat: Seat<V>,
+}
+
+impl<V: Clone> Follower<V> {
+    pub(crate) async fn wait(mut self) -> End<V> {
+        landed(&mut self.end).await
+    }
+}
+
+/// Waits until the flight has landed; one that vanished has failed.
+pub(crate) async fn landed<V: Clone>(end: &mut watch::Receiver<Option<End<V>>>) -> End<V> {
+    match end.wait_for(Option::is_some).await {
+        Ok(end) => (*end).clone().unwrap_or(End::Failed),
+        Err(_) => End::Failed,
+    }
+}
+
+struct Seat<V> {
+    flights: Arc<Flights<V>>,
+}
+
+impl<V> Drop for Seat<V> {
+    fn drop(&mut self) {
+        self.flights.waiters.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,228 @@
+use std::time::Duration;
+
+use crate::consistency::Window;
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(u64);
+
+impl ByteSize {
+    /// This many bytes.
+    pub const fn bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// This many KiB.
+    pub const fn kibi(kibi: u64) -> Self {
+        Self(kibi.saturating_mul(1 << 10))
+    }
+
+    /// This many MiB.
+    pub const fn mebi(mebi: u64) -> Self {
+        Self(mebi.saturating_mul(1 << 20))
+    }
+
+    /// The number of bytes.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// What the upstream store can do, as far as the cache cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Replies name the revision that they were evaluated at.
+    pub bears_revision: bool,
+    /// A read at an exact snapshot gives the same answer every time, so that it can be kept and bulks can be merged.
+    pub repeatable_exact: bool,
+    /// The store rounds reads that name no revision by itself, so that a head is no fit revision for a window.
+    pub quantizes: bool,
+}
+
+impl Abilities {
+    /// A store whose replies bear revisions, whose snapshots are repeatable, and which reads head when told nothing.
+    pub const fn versioned() -> Self {
+        Self {
+            bears_revision: true,
+            repeatable_exact: true,
+            quantizes: false,
+        }
+    }
+
+    /// A store that knows no revisions: answers are kept by age alone, for callers without a token.
+    pub const fn unversioned() -> Self {
+        Self {
+            bears_revision: false,
+            repeatable_exact: false,
+            quantizes: false,
+        }
+    }
+}
+
+/// The settings of a [`DecisionCache`](super::DecisionCache), with these defaults:
+///
+/// | setting | default |
+/// |---|---|
+/// | `window` | 5 s, staleness 10 % |
+/// | `capacity` | 64 MiB, of which 1/8 for exact answers |
+/// | `time_to_live` | 60 s |
+/// | `flight_timeout` | 10 s |
+/// | `flight_grace` | 1 s |
+/// | `max_flights` | 10,000 in all, 1,000 for one credential |
+/// | `max_waiters` | 10,000 |
+/// | `probe_interval` | 100 ms |
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Settings {
+    pub(crate) window: Window,
+    pub(crate) capacity: ByteSize,
+    pub(crate) time_to_live: Duration,
+    pub(crate) flight_timeout: Duration,
+    pub(crate) flight_grace: Duration,
+    pub(crate) max_flights: usize,
+    pub(crate) max_flights_by_credential: usize,
+    pub(crate) max_waiters: usize,
+    pub(crate) probe_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            window: Window::default(),
+            capacity: ByteSize::mebi(64),
+            time_to_live: Duration::from_secs(60),
+            flight_timeout: Duration::from_secs(10),
+            flight_grace: Duration::from_secs(1),
+            max_flights: 10_000,
+            max_flights_by_credential: 1_000,
+            max_waiters: 10_000,
+            probe_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} {problem}")]
+pub struct InvalidSetting {
+    setting: &'static str,
+    problem: &'static str,
+}
+
+impl InvalidSetting {
+    pub(crate) fn new(setting: &'static str, problem: &'static str) -> Self {
+        Self { setting, problem }
+    }
+}
+
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const SMALLEST_CAPACITY: ByteSize = ByteSize::kibi(64);
+
+impl Settings {
+    /// The quantization interval and its staleness: the greatest age of an answer.
+    pub fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// How many bytes all entries may take, keys and bookkeeping included.
+    pub fn capacity(mut self, capacity: ByteSize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// The hard end of an entry, counted from the write: answers change with the clock, without a revision.
+    pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.time_to_live = time_to_live;
+        self
+    }
+
+    /// How long one upstream call may take.
+    pub fn flight_timeout(mut self, timeout: Duration) -> Self {
+        self.flight_timeout = timeout;
+        self
+    }
+
+    /// How long a flight goes on when nobody waits for it any more.
+    pub fn flight_grace(mut self, grace: Duration) -> Self {
+        self.flight_grace = grace;
+        self
+    }
+
+    /// How many flights there may be at a time, in all and for one credential. Over it, requests ask for themselves.
+    pub fn max_flights(mut self, in_all: usize, by_credential: usize) -> Self {
+        self.max_flights = in_all;
+        self.max_flights_by_credential = by_credential;
+        self
+    }
+
+    /// How many callers may wait for somebody else's flight. Over it, requests ask for themselves.
+    pub fn max_waiters(mut self, waiters: usize) -> Self {
+        self.max_waiters = waiters;
+        self
+    }
+
+    /// The shortest time between two head probes.
+    pub fn probe_interval(mut self, interval: Duration) -> Self {
+        self.probe_interval = interval;
+        self
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+        let span = |setting, duration: Duration, least| match duration {
+            d if d < least => Err(InvalidSetting::new(setting, "is too short")),
+            d if d > LONGEST => Err(InvalidSetting::new(setting, "is longer than a day")),
+            _ => Ok(()),
+        };
+        let millisecond = Duration::from_millis(1);
+        span("the window's interval", self.window.interval(), millisecond)?;
+        span("time_to_live", self.time_to_live, millisecond)?;
+        span("flight_timeout", self.flight_timeout, millisecond)?;
+        span("flight_grace", self.flight_grace, Duration::ZERO)?;
+        span("probe_interval", self.probe_interval, Duration::ZERO)?;
+        if self.capacity < SMALLEST_CAPACITY {
+            return Err(InvalidSetting::new("capacity", "is less than 64 KiB"));
+        }
+        if self.max_flights == 0 || self.max_flights_by_credential == 0 {
+            return Err(InvalidSetting::new("max_flights", "is 0: set it to 1 or more"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consistency::Staleness;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(Settings::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn rule_15_every_setting_is_checked() {
+        let settings = Settings::default;
+        let window = Window::new(Duration::ZERO, Staleness::percent(10));
+        for (invalid, message) in [
+            (settings().window(window), "the window's interval is too short"),
+            (
+                settings().time_to_live(Duration::MAX),
+                "time_to_live is longer than a day",
+            ),
+            (settings().flight_timeout(Duration::ZERO), "flight_timeout is too short"),
+            (
+                settings().flight_grace(Duration::MAX),
+                "flight_grace is longer than a day",
+            ),
+            (
+                settings().probe_interval(Duration::MAX),
+                "probe_interval is longer than a day",
+            ),
+            (settings().capacity(ByteSize::bytes(1)), "capacity is less than 64 KiB"),
+            (settings().max_flights(0, 1), "max_flights is 0: set it to 1 or more"),
+        ] {
+            assert_eq!(invalid.validate().unwrap_err().to_string(), message);
+        }
+    }
+}

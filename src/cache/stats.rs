@@ -1,0 +1,267 @@
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Miss;
+
+/// What the cache has done since it was built.
+///
+/// Hits, coalesced answers and upstream calls are counted apart: they are different savings.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Questions answered from the cache.
+    pub hits: u64,
+    /// Questions not answered from the cache, by reason.
+    pub misses: Misses,
+    /// Questions answered by an upstream call that somebody else had begun.
+    pub coalesced: u64,
+    /// Calls made to the upstream for questions, retries and bulks included; a bulk is one call.
+    pub upstream_calls: u64,
+    /// Requests on check routes that went around the cache: unreadable, not ours to keep, or over a limit.
+    pub bypassed: u64,
+    /// Requests that the layer refused by itself.
+    pub refused: u64,
+    /// Answers kept now.
+    pub entries: u64,
+    /// Bytes that they take, keys included.
+    pub bytes: u64,
+    /// The ages of the answers served from the cache, in microseconds.
+    pub age_micros: Distribution,
+    /// How many revisions the floors of answered questions lay below the answers, where the store counts them.
+    pub token_lag: Distribution,
+}
+
+/// Misses by reason: see [`Miss`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Misses {
+    /// [`Miss::Absent`].
+    pub absent: u64,
+    /// [`Miss::Expired`].
+    pub expired: u64,
+    /// [`Miss::Epoch`].
+    pub epoch: u64,
+    /// [`Miss::Floor`].
+    pub floor: u64,
+    /// [`Miss::Age`].
+    pub age: u64,
+    /// [`Miss::Exact`].
+    pub exact: u64,
+    /// [`Miss::Full`].
+    pub full: u64,
+}
+
+impl Misses {
+    /// All misses.
+    pub fn total(&self) -> u64 {
+        self.absent + self.expired + self.epoch + self.floor + self.age + self.exact + self.full
+    }
+}
+
+/// A distribution of whole numbers, each known to within a factor of two.
+#[derive(Clone, Default, Serialize)]
+pub struct Distribution {
+    /// How many numbers there are of 0, of 1, of 2–3, of 4–7, and so on, up to the last that is not empty.
+    buckets: Vec<u64>,
+}
+
+impl Distribution {
+    /// How many numbers there are.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// The least power of two (or 0) above which lie at most the share `1 − q` of all numbers; `None` if there are none.
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let count = self.count();
+        let wanted = (q.clamp(0.0, 1.0) * count as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        self.buckets.iter().enumerate().find_map(|(bits, n)| {
+            seen += n;
+            (count > 0 && seen >= wanted).then(|| upper_end(bits))
+        })
+    }
+}
+
+fn upper_end(bits: usize) -> u64 {
+    match bits {
+        0 => 0,
+        64.. => u64::MAX,
+        bits => (1 << bits) - 1,
+    }
+}
+
+impl fmt::Debug for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Distribution")
+            .field("count", &self.count())
+            .field("median", &self.quantile(0.5))
+            .field("p99", &self.quantile(0.99))
+            .finish()
+    }
+}
+
+const SHARDS: usize = 16;
+const BUCKETS: usize = 65;
+
+/// Counters that threads write to without meeting one another.
+#[derive(Debug)]
+pub(crate) struct Counters(Box<[Shard]>);
+
+/// Two cache lines apart, because the prefetcher fetches lines in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard {
+    hits: AtomicU64,
+    misses: [AtomicU64; Miss::ALL.len()],
+    coalesced: AtomicU64,
+    upstream_calls: AtomicU64,
+    bypassed: AtomicU64,
+    refused: AtomicU64,
+    ages: [AtomicU64; BUCKETS],
+    lags: [AtomicU64; BUCKETS],
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            hits: zero(),
+            misses: std::array::from_fn(|_| zero()),
+            coalesced: zero(),
+            upstream_calls: zero(),
+            bypassed: zero(),
+            refused: zero(),
+            ages: std::array::from_fn(|_| zero()),
+            lags: std::array::from_fn(|_| zero()),
+        }
+    }
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self((0..SHARDS).map(|_| Shard::default()).collect())
+    }
+}
+
+fn bucket(number: u64) -> usize {
+    (u64::BITS - number.leading_zeros()) as usize
+}
+
+fn add_one(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counters {
+    fn shard(&self) -> &Shard {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        &self.0[MINE.with(Cell::get) % SHARDS]
+    }
+
+    pub(crate) fn hit(&self, age: Duration) {
+        let shard = self.shard();
+        add_one(&shard.hits);
+        add_one(&shard.ages[bucket(u64::try_from(age.as_micros()).unwrap_or(u64::MAX))]);
+    }
+
+    pub(crate) fn lag(&self, lag: u64) {
+        add_one(&self.shard().lags[bucket(lag)]);
+    }
+
+    pub(crate) fn miss(&self, why: Miss) {
+        add_one(&self.shard().misses[why as usize]);
+    }
+
+    pub(crate) fn coalesced(&self, questions: usize) {
+        self.shard().coalesced.fetch_add(questions as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn upstream_call(&self) {
+        add_one(&self.shard().upstream_calls);
+    }
+
+    pub(crate) fn bypassed(&self) {
+        add_one(&self.shard().bypassed);
+    }
+
+    pub(crate) fn refused(&self) {
+        add_one(&self.shard().refused);
+    }
+
+    pub(crate) fn read(&self, entries: u64, bytes: u64) -> Stats {
+        let sum = |get: &dyn Fn(&Shard) -> &AtomicU64| -> u64 {
+            self.0.iter().map(|shard| get(shard).load(Ordering::Relaxed)).sum()
+        };
+        let miss = |why: Miss| sum(&|shard| &shard.misses[why as usize]);
+        let distribution = |get: &dyn Fn(&Shard) -> &[AtomicU64; BUCKETS]| {
+            let mut buckets: Vec<u64> = (0..BUCKETS).map(|i| sum(&|shard| &get(shard)[i])).collect();
+            while buckets.last() == Some(&0) {
+                buckets.pop();
+            }
+            Distribution { buckets }
+        };
+        Stats {
+            hits: sum(&|shard| &shard.hits),
+            misses: Misses {
+                absent: miss(Miss::Absent),
+                expired: miss(Miss::Expired),
+                epoch: miss(Miss::Epoch),
+                floor: miss(Miss::Floor),
+                age: miss(Miss::Age),
+                exact: miss(Miss::Exact),
+                full: miss(Miss::Full),
+            },
+            coalesced: sum(&|shard| &shard.coalesced),
+            upstream_calls: sum(&|shard| &shard.upstream_calls),
+            bypassed: sum(&|shard| &shard.bypassed),
+            refused: sum(&|shard| &shard.refused),
+            entries,
+            bytes,
+            age_micros: distribution(&|shard| &shard.ages),
+            token_lag: distribution(&|shard| &shard.lags),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_all_threads_are_summed() {
+        let counters = Counters::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        counters.hit(Duration::from_micros(5));
+                        counters.miss(Miss::Floor);
+                    }
+                });
+            }
+        });
+        let stats = counters.read(0, 0);
+        assert_eq!(stats.hits, 400);
+        assert_eq!(stats.misses.floor, 400);
+        assert_eq!(stats.misses.total(), 400);
+        assert_eq!(stats.age_micros.count(), 400);
+        assert_eq!(stats.age_micros.quantile(0.5), Some(7));
+    }
+
+    #[test]
+    fn quantiles_of_the_ends() {
+        assert_eq!(Distribution::default().quantile(0.5), None);
+        let counters = Counters::default();
+        counters.lag(0);
+        counters.lag(u64::MAX);
+        let lag = counters.read(0, 0).token_lag;
+        assert_eq!((lag.quantile(0.0), lag.quantile(1.0)), (Some(0), Some(u64::MAX)));
+    }
+}

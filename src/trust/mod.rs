@@ -1,0 +1,222 @@
+//! What the store itself told us: trusted revisions, epochs, windows and head probes.
+//!
+//! A client's token can only raise that client's floor. What the layer *believes* about the store comes from the store
+//! unasked: the reply to a write, to a call that bore no token and no cursor, to a head probe. A revision is trusted
+//! when a revision so learned covers it.
+
+mod label;
+mod probe;
+mod window;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::consistency::Window;
+use crate::revision::{Revision, StoreId};
+
+pub(crate) use label::label;
+pub(crate) use probe::{ProbeTurn, Probing};
+pub(crate) use window::WindowRevision;
+
+use probe::Probes;
+use window::Windows;
+
+/// How many incomparable revisions are remembered as trusted. Forgetting one costs a probe, never correctness.
+const MAX_TRUSTED: usize = 16;
+
+/// Where a learned revision came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The reply to a write.
+    Write,
+    /// The reply to a read that told the store no revision.
+    Unasked,
+    /// The reply to a fully consistent read.
+    Head,
+}
+
+/// What the layer knew when an upstream call began.
+#[derive(Clone, Debug)]
+pub(crate) struct CallStart {
+    pub(crate) began: Instant,
+    pub(crate) epoch: u64,
+    trusted: Arc<[Revision]>,
+}
+
+impl CallStart {
+    /// Whether `revision` was trusted before the call began.
+    pub(crate) fn trusts(&self, revision: &Revision) -> bool {
+        self.trusted.iter().any(|known| known >= revision)
+    }
+}
+
+/// Whether a floor can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Trusted,
+    Unproven,
+    /// It belongs to a store that is not the one that answers here.
+    Foreign,
+}
+
+/// The belief about one store.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    /// Beside the state, so that a hit compares epochs without a lock.
+    epoch: AtomicU64,
+    state: Mutex<State>,
+    quantizes: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    store: Option<StoreId>,
+    trusted: Arc<[Revision]>,
+    windows: Windows,
+    probes: Probes,
+}
+
+impl Trust {
+    /// `quantizes`: the store rounds unasked reads by itself, so that a head is no fit revision for a window.
+    pub(crate) fn new(window: &Window, probe_interval: Duration, quantizes: bool) -> Self {
+        Self {
+            epoch: AtomicU64::new(0),
+            state: Mutex::new(State {
+                store: None,
+                trusted: Arc::new([]),
+                windows: Windows::new(window.interval()),
+                probes: Probes::new(probe_interval),
+            }),
+            quantizes,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// To be called just before an upstream call.
+    pub(crate) fn begin(&self) -> CallStart {
+        let state = self.state();
+        CallStart {
+            began: Instant::now(),
+            epoch: self.epoch(),
+            trusted: state.trusted.clone(),
+        }
+    }
+
+    pub(crate) fn standing(&self, floor: &Revision) -> Standing {
+        let state = self.state();
+        if state.trusted.iter().any(|known| known >= floor) {
+            Standing::Trusted
+        } else if state.store.as_ref().is_some_and(|store| store != floor.store()) {
+            Standing::Foreign
+        } else {
+            Standing::Unproven
+        }
+    }
+
+    /// The newest trusted revision, if there is one that all others lie at or below.
+    pub(crate) fn head(&self) -> Option<Revision> {
+        match &*self.state().trusted {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    }
+
+    /// Learns what the store said of itself in the reply to a call. `false`: the reply must be kept by nobody, because
+    /// the store is not the one that the call began with.
+    pub(crate) fn learn(&self, start: &CallStart, revision: &Revision, source: Source) -> bool {
+        let mut state = self.state();
+        if start.epoch != self.epoch() {
+            return false;
+        }
+        let replaced = state.store.as_ref().is_some_and(|store| store != revision.store());
+        // A head that lacks what the store had already told us of means that the store was restored.
+        let went_back = source == Source::Head && !start.trusted.iter().all(|known| revision >= known);
+        if replaced || went_back {
+            tracing::warn!(
+                replaced,
+                went_back,
+                "the store was replaced or restored: all cached answers are dropped"
+            );
+            self.start_epoch(&mut state);
+            state.store = Some(revision.store().clone());
+            state.trusted = Arc::new([revision.clone()]);
+            return false;
+        }
+        state.store.get_or_insert_with(|| revision.store().clone());
+        if !state.trusted.iter().any(|known| known >= revision) {
+            let kept = state
+                .trusted
+                .iter()
+                .filter(|known| !(revision >= *known))
+                .take(MAX_TRUSTED - 1)
+                .cloned();
+            state.trusted = std::iter::once(revision.clone()).chain(kept).collect();
+        }
+        let chosen_by_the_store = match source {
+            Source::Unasked => true,
+            Source::Head => !self.quantizes,
+            Source::Write => false,
+        };
+        if chosen_by_the_store {
+            state.windows.offer(revision, start.began);
+        }
+        true
+    }
+
+    /// Drops everything believed, as after a restore. Calls begun before are kept by nobody.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state();
+        self.start_epoch(&mut state);
+        state.store = None;
+    }
+
+    /// Ends every span, as a schema write does, but goes on trusting what was learned.
+    pub(crate) fn end_spans(&self) {
+        let mut state = self.state();
+        let trusted = state.trusted.clone();
+        self.start_epoch(&mut state);
+        state.trusted = trusted;
+    }
+
+    fn start_epoch(&self, state: &mut State) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        state.trusted = Arc::new([]);
+        state.windows.clear();
+    }
+
+    /// The revision of the window that `now` lies in.
+    pub(crate) fn window(&self, now: Instant) -> Option<WindowRevision> {
+        self.state().windows.current(now)
+    }
+
+    /// Forgets the window's revision after asking at it failed.
+    pub(crate) fn drop_window(&self, failed: &Revision) {
+        self.state().windows.forget(failed);
+    }
+
+    pub(crate) fn probe(self: &Arc<Self>, now: Instant) -> ProbeTurn {
+        let turn = self.state().probes.turn(now);
+        match turn {
+            probe::Turn::Lead(ended) => ProbeTurn::Lead(Probing::new(Arc::clone(self), ended)),
+            probe::Turn::Wait(ended) => ProbeTurn::Wait(ended),
+            probe::Turn::TooSoon => ProbeTurn::TooSoon,
+        }
+    }
+
+    fn probe_ended(&self) {
+        self.state().probes.ended();
+    }
+}
+
+#[cfg(test)]
+mod tests;

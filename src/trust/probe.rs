@@ -1,0 +1,83 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Trust;
+
+/// What a caller with an unproven floor may do.
+#[derive(Debug)]
+pub(crate) enum ProbeTurn {
+    /// Probe the head; the probe ends when this is dropped, however that comes about.
+    Lead(Probing),
+    /// Wait until the running probe ends.
+    Wait(watch::Receiver<bool>),
+    /// The last probe is too recent for another.
+    TooSoon,
+}
+
+/// The running head probe. Only one exists at a time.
+#[derive(Debug)]
+pub(crate) struct Probing {
+    trust: Arc<Trust>,
+    ended: watch::Sender<bool>,
+}
+
+impl Probing {
+    pub(super) fn new(trust: Arc<Trust>, ended: watch::Sender<bool>) -> Self {
+        Self { trust, ended }
+    }
+}
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.trust.probe_ended();
+        self.ended.send_replace(true);
+    }
+}
+
+/// At most one probe at a time, and one in an interval: a hundred forged tokens cost one probe.
+#[derive(Debug)]
+pub(super) struct Probes {
+    interval: Duration,
+    last_began: Option<Instant>,
+    running: Option<watch::Receiver<bool>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Turn {
+    Lead(watch::Sender<bool>),
+    Wait(watch::Receiver<bool>),
+    TooSoon,
+}
+
+impl Probes {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            last_began: None,
+            running: None,
+        }
+    }
+
+    pub(super) fn turn(&mut self, now: Instant) -> Turn {
+        if let Some(running) = &self.running {
+            return Turn::Wait(running.clone());
+        }
+        if self
+            .last_began
+            .is_some_and(|last| now.saturating_duration_since(last) < self.interval)
+        {
+            return Turn::TooSoon;
+        }
+        let (ended, running) = watch::channel(false);
+        self.last_began = Some(now);
+        self.running = Some(running);
+        Turn::Lead(ended)
+    }
+
+    pub(super) fn ended(&mut self) {
+        self.running = None;
+    }
+}
