@@ -4,6 +4,7 @@
 
 pub mod cache;
 pub mod consistency;
+pub mod protocol;
 pub mod revision;
 #[cfg(feature = "store")]
 pub mod store;

@@ -1,5 +1,6 @@
 //! Tokens: what a zookie says, in each system's spelling, and where it travels.
 
+mod carrier;
 mod error;
 mod inferadb;
 mod zookie;
@@ -8,6 +9,7 @@ use std::fmt;
 
 use crate::revision::Revision;
 
+pub use carrier::Carriers;
 pub use error::{TokenError, TokenErrorKind};
 pub use inferadb::{InferaDb, RevisionToken};
 pub use zookie::Zookie;

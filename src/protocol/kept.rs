@@ -1,0 +1,66 @@
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::cache::Weigh;
+use crate::token::Zookie;
+
+/// What is kept of a reply: status, body, content type and encoding, trailers if they are part of the answer, and the
+/// zookie of the revision it holds at. Nothing of whoever caused the upstream call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The status.
+    pub status: StatusCode,
+    /// The content type.
+    pub content_type: Option<HeaderValue>,
+    /// The content encoding.
+    pub content_encoding: Option<HeaderValue>,
+    /// The body.
+    pub body: Bytes,
+    /// Trailers, such as gRPC's status and message.
+    pub trailers: Option<HeaderMap>,
+    /// The token of the revision that the answer holds at. The layer fills it in.
+    pub zookie: Option<Zookie>,
+}
+
+impl Kept {
+    /// A reply of this status, type and body.
+    pub fn new(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Self {
+        Self {
+            status,
+            content_type: Some(content_type),
+            content_encoding: None,
+            body,
+            trailers: None,
+            zookie: None,
+        }
+    }
+
+    /// What may be kept of the reply with these headers.
+    pub fn of(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
+        Self {
+            status,
+            content_type: headers.get(CONTENT_TYPE).cloned(),
+            content_encoding: headers.get(CONTENT_ENCODING).cloned(),
+            body,
+            trailers: None,
+            zookie: None,
+        }
+    }
+}
+
+impl Weigh for Kept {
+    fn heap_bytes(&self) -> usize {
+        let value = |value: &Option<HeaderValue>| value.as_ref().map_or(0, HeaderValue::len);
+        let trailers = |map: &HeaderMap| {
+            map.iter()
+                .map(|(name, value)| name.as_str().len() + value.len() + 64)
+                .sum()
+        };
+        self.body.len()
+            + value(&self.content_type)
+            + value(&self.content_encoding)
+            + self.trailers.as_ref().map_or(0, trailers)
+            + self.zookie.as_ref().map_or(0, |zookie| zookie.as_str().len())
+    }
+}

@@ -1,0 +1,254 @@
+//! Authorization APIs: how each spells its calls and replies.
+//!
+//! A [`Protocol`] knows bytes and headers, never services. The layer asks it, in this order: [`claim`](Protocol::claim)
+//! a request by its head, [`read`](Protocol::read) the call, say what to [`ask`](Protocol::ask) of the upstream,
+//! [`learn`](Protocol::learn) from the reply, [`merge`](Protocol::merge) answers into a reply, and
+//! [`refuse`](Protocol::refuse) in the API's own form. Adding an authorization system means one file here.
+
+mod kept;
+mod problem;
+mod tuple;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+
+use crate::cache::{Abilities, Ask, Fingerprint, Parts};
+use crate::consistency::Consistency;
+use crate::token::{Carriers, TokenFormat};
+
+pub use kept::Kept;
+pub use problem::{Refusal, problem_json};
+
+/// One authorization API.
+///
+/// Implementations are stateless: everything that a later step needs is in the [`Call`] or in the message.
+pub trait Protocol: fmt::Debug + Send + Sync + 'static {
+    /// What the store behind this API can do.
+    fn abilities(&self) -> Abilities;
+
+    /// How the API's tokens are spelled.
+    fn format(&self, route: Route) -> &dyn TokenFormat;
+
+    /// Whether this request is one of the API's, judged by its head alone. It is called for every request: it should
+    /// allocate nothing.
+    fn claim(&self, head: &Head) -> Claim;
+
+    /// Reads the call. `message` is the whole body; it is empty for [`Claim::Head`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`]: what can't be read can't be keyed, so the request is forwarded as it came and nothing is kept.
+    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable>;
+
+    /// Which of a bulk's questions have to be asked, when those with `Some` in `found` need not be. Indexes into the
+    /// call's questions, ascending. By default all that were not found; an API that stops at the first denial needs
+    /// fewer.
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+        let _ = (call, message);
+        (0..found.len()).filter(|&index| found[index].is_none()).collect()
+    }
+
+    /// The body to forward when only the questions `open` are asked, at `at`; `None`: the caller's own body will do.
+    /// The layer itself puts the token and the wish into the forwarded head.
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask) -> Option<Bytes> {
+        let _ = (call, message, open, at);
+        None
+    }
+
+    /// What a reply to a call says about the questions `asked`, in their order.
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned;
+
+    /// A reply to a bulk from the answers to its questions; `None` where an answer is not needed.
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept;
+
+    /// The layer's own failure, in the API's form. By default an `application/problem+json`.
+    fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+        let _ = (route, head);
+        problem_json(why)
+    }
+
+    /// Request headers that the API promises to echo: replies from the cache bear the current caller's.
+    fn echoed(&self, route: Route) -> &[HeaderName] {
+        let _ = route;
+        &[]
+    }
+}
+
+/// Which of its calls a protocol recognised. Means something to that protocol only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route(pub usize);
+
+/// What a protocol says to a request's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Not one of the API's requests, or one that the cache has nothing to do with.
+    Pass,
+    /// The head says it all: the body is empty, or (for a write) is not looked at.
+    Head(Route),
+    /// The body has to be read.
+    Body(Route),
+}
+
+/// What a question's fingerprint begins with, and which parts of the head never belong in it.
+#[derive(Clone, Debug)]
+pub struct Key<'a> {
+    /// The caller's credentials and the endpoint, hashed already. Clone it for each question.
+    pub base: Parts,
+    /// Where zookies travel.
+    pub carriers: &'a Carriers,
+}
+
+/// One call of the API.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which call it is.
+    pub route: Route,
+    /// What it asks.
+    pub kind: Kind,
+    /// The wish that the message itself states.
+    pub consistency: Option<Consistency>,
+    /// The token that the message itself bears.
+    pub token: Option<String>,
+}
+
+impl Call {
+    /// A call whose message says nothing of tokens and wishes.
+    pub fn new(route: Route, kind: Kind) -> Self {
+        Self {
+            route,
+            kind,
+            consistency: None,
+            token: None,
+        }
+    }
+}
+
+/// What a call asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One question.
+    Check(Fingerprint),
+    /// Several questions with one reply.
+    Bulk(Vec<Fingerprint>),
+    /// A change of relationships or schema: forwarded as it came.
+    Write,
+}
+
+/// Why a request that a protocol claimed can't be answered from the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+/// A reply of the upstream, read whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a Bytes,
+    /// Its trailers.
+    pub trailers: Option<&'a HeaderMap>,
+}
+
+/// What a reply says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Learned {
+    /// Nothing that may be kept.
+    Nothing,
+    /// Answers, in the order of the questions asked; fewer where the API stopped early.
+    Answers {
+        /// The answers.
+        items: Vec<Known>,
+        /// The token that the message bears. One in the carrier header needs no mention.
+        token: Option<String>,
+    },
+    /// A write was made.
+    Wrote {
+        /// The token that the message bears. One in the carrier header needs no mention.
+        token: Option<String>,
+        /// The schema changed, so that every answer may have.
+        schema: bool,
+    },
+    /// The upstream would not answer at the revision that it was told: expired, not reached, foreign.
+    RevisionRefused,
+}
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// What to reply to this question.
+    pub kept: Kept,
+    /// Whether the verdict is one that others may be given. An item's error, for one, is not.
+    pub keep: bool,
+    /// When the upstream says that the answer ends, counted from now.
+    pub expires_in: Option<Duration>,
+}
+
+impl Known {
+    /// A verdict.
+    pub fn verdict(kept: Kept) -> Self {
+        Self {
+            kept,
+            keep: true,
+            expires_in: None,
+        }
+    }
+
+    /// Something to reply to this caller only.
+    pub fn not_to_keep(kept: Kept) -> Self {
+        Self {
+            kept,
+            keep: false,
+            expires_in: None,
+        }
+    }
+}
+
+impl<P: Protocol + ?Sized> Protocol for Arc<P> {
+    fn abilities(&self) -> Abilities {
+        (**self).abilities()
+    }
+
+    fn format(&self, route: Route) -> &dyn TokenFormat {
+        (**self).format(route)
+    }
+
+    fn claim(&self, head: &Head) -> Claim {
+        (**self).claim(head)
+    }
+
+    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        (**self).read(route, head, message, key)
+    }
+
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+        (**self).needed(call, message, found)
+    }
+
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask) -> Option<Bytes> {
+        (**self).ask(call, message, open, at)
+    }
+
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+        (**self).learn(call, message, asked, reply)
+    }
+
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept {
+        (**self).merge(call, message, answers)
+    }
+
+    fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+        (**self).refuse(route, head, why)
+    }
+
+    fn echoed(&self, route: Route) -> &[HeaderName] {
+        (**self).echoed(route)
+    }
+}

@@ -1,0 +1,117 @@
+use bytes::Bytes;
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, Response};
+
+use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
+use crate::cache::{Abilities, Ask};
+use crate::token::TokenFormat;
+
+/// Two APIs before one store: the first that claims a request has it. Both must spell tokens alike.
+impl<A: Protocol, B: Protocol> Protocol for (A, B) {
+    fn abilities(&self) -> Abilities {
+        let (a, b) = (self.0.abilities(), self.1.abilities());
+        Abilities {
+            bears_revision: a.bears_revision && b.bears_revision,
+            repeatable_exact: a.repeatable_exact && b.repeatable_exact,
+            quantizes: a.quantizes || b.quantizes,
+        }
+    }
+
+    fn format(&self, route: Route) -> &dyn TokenFormat {
+        match side(route) {
+            Side::A(route) => self.0.format(route),
+            Side::B(route) => self.1.format(route),
+        }
+    }
+
+    fn claim(&self, head: &Head) -> Claim {
+        match self.0.claim(head) {
+            Claim::Pass => match self.1.claim(head) {
+                Claim::Pass => Claim::Pass,
+                Claim::Head(route) => Claim::Head(Side::B(route).route()),
+                Claim::Body(route) => Claim::Body(Side::B(route).route()),
+            },
+            Claim::Head(route) => Claim::Head(Side::A(route).route()),
+            Claim::Body(route) => Claim::Body(Side::A(route).route()),
+        }
+    }
+
+    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        let call = match side(route) {
+            Side::A(route) => self.0.read(route, head, message, key),
+            Side::B(route) => self.1.read(route, head, message, key),
+        }?;
+        Ok(Call { route, ..call })
+    }
+
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+        match side(call.route) {
+            Side::A(route) => self.0.needed(&call.on(route), message, found),
+            Side::B(route) => self.1.needed(&call.on(route), message, found),
+        }
+    }
+
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask) -> Option<Bytes> {
+        match side(call.route) {
+            Side::A(route) => self.0.ask(&call.on(route), message, open, at),
+            Side::B(route) => self.1.ask(&call.on(route), message, open, at),
+        }
+    }
+
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+        match side(call.route) {
+            Side::A(route) => self.0.learn(&call.on(route), message, asked, reply),
+            Side::B(route) => self.1.learn(&call.on(route), message, asked, reply),
+        }
+    }
+
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept {
+        match side(call.route) {
+            Side::A(route) => self.0.merge(&call.on(route), message, answers),
+            Side::B(route) => self.1.merge(&call.on(route), message, answers),
+        }
+    }
+
+    fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+        match side(route) {
+            Side::A(route) => self.0.refuse(route, head, why),
+            Side::B(route) => self.1.refuse(route, head, why),
+        }
+    }
+
+    fn echoed(&self, route: Route) -> &[HeaderName] {
+        match side(route) {
+            Side::A(route) => self.0.echoed(route),
+            Side::B(route) => self.1.echoed(route),
+        }
+    }
+}
+
+/// The lowest bit of a route tells the two APIs apart.
+enum Side {
+    A(Route),
+    B(Route),
+}
+
+fn side(Route(route): Route) -> Side {
+    if route & 1 == 0 {
+        Side::A(Route(route >> 1))
+    } else {
+        Side::B(Route(route >> 1))
+    }
+}
+
+impl Side {
+    fn route(self) -> Route {
+        match self {
+            Self::A(Route(route)) => Route(route << 1),
+            Self::B(Route(route)) => Route(route << 1 | 1),
+        }
+    }
+}
+
+impl Call {
+    fn on(&self, route: Route) -> Self {
+        Self { route, ..self.clone() }
+    }
+}
