@@ -31,8 +31,8 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// What the store behind this API can do.
     fn abilities(&self) -> Abilities;
 
-    /// How the API's tokens are spelled.
-    fn format(&self, route: Route) -> &dyn TokenFormat;
+    /// How the store's tokens are spelled.
+    fn format(&self) -> Arc<dyn TokenFormat>;
 
     /// Whether this request is one of the API's, judged by its head alone. It is called for every request: it should
     /// allocate nothing.
@@ -216,8 +216,8 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).abilities()
     }
 
-    fn format(&self, route: Route) -> &dyn TokenFormat {
-        (**self).format(route)
+    fn format(&self) -> Arc<dyn TokenFormat> {
+        (**self).format()
     }
 
     fn claim(&self, head: &Head) -> Claim {

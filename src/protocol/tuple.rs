@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Response};
@@ -17,11 +19,8 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
-    fn format(&self, route: Route) -> &dyn TokenFormat {
-        match side(route) {
-            Side::A(route) => self.0.format(route),
-            Side::B(route) => self.1.format(route),
-        }
+    fn format(&self) -> Arc<dyn TokenFormat> {
+        self.0.format()
     }
 
     fn claim(&self, head: &Head) -> Claim {

@@ -1,0 +1,11 @@
+//! Bodies: what was read of one and can be played again, and what goes back to the caller.
+
+mod read;
+mod replay;
+mod request;
+mod response;
+
+pub(super) use read::{Read, Reader};
+pub use replay::Replay;
+pub use request::RequestBody;
+pub use response::ZookieBody;

@@ -1,0 +1,70 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::request::Parts as Head;
+use http::{Extensions, HeaderName};
+use tokio::time::Instant;
+
+use crate::cache::{Fingerprint, Part, Parts};
+use crate::token::Carriers;
+
+/// What of a request tells callers apart: `Authorization`, `Proxy-Authorization`, every cookie but the zookie's,
+/// configured headers, and what an extractor finds in the request's extensions.
+#[derive(Clone, Default)]
+pub(super) struct Credentials {
+    pub(super) headers: Vec<HeaderName>,
+    pub(super) extractor: Option<Extractor>,
+}
+
+type Extractor = Arc<dyn Fn(&Extensions, &mut Credential<'_>) + Send + Sync>;
+
+/// Takes what an extractor found out about the caller.
+#[derive(Debug)]
+pub struct Credential<'a> {
+    parts: &'a mut Parts,
+    ends: &'a mut Option<Instant>,
+}
+
+impl Credential<'_> {
+    /// These bytes identify the caller, such as a TLS peer's certificate hash. Callers with other bytes share no answers
+    /// with this one.
+    pub fn identify(&mut self, bytes: &[u8]) {
+        self.parts.add(Part::Credential, bytes);
+    }
+
+    /// The credential is valid until then, and so are the answers given under it.
+    pub fn ends_at(&mut self, instant: Instant) {
+        let earliest = self.ends.map_or(instant, |ends| ends.min(instant));
+        *self.ends = Some(earliest);
+    }
+}
+
+impl Credentials {
+    /// Adds the caller to the key. Gives the caller's own hash, and when the credential ends.
+    pub(super) fn add(&self, head: &Head, carriers: &Carriers, key: &mut Parts) -> (Fingerprint, Option<Instant>) {
+        for name in [AUTHORIZATION, PROXY_AUTHORIZATION].iter().chain(&self.headers) {
+            for value in head.headers.get_all(name) {
+                key.add(Part::Header, name.as_str().as_bytes());
+                key.add(Part::Credential, value.as_bytes());
+            }
+        }
+        for cookies in head.headers.get_all(COOKIE) {
+            carriers.other_cookies(cookies, |cookie| key.add(Part::Credential, cookie));
+        }
+        let mut ends = None;
+        if let Some(extractor) = &self.extractor {
+            extractor(&head.extensions, &mut Credential { parts: key, ends: &mut ends });
+        }
+        (key.finish(), ends)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("headers", &self.headers)
+            .field("extractor", &self.extractor.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,167 @@
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE};
+use http::request::Parts as Head;
+use http::{HeaderName, Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+
+use super::body::{Read, RequestBody};
+use super::cache_status::CacheStatus;
+use super::service::{Stored, unread_body};
+use super::shared::Shared;
+use super::wanted::{Rejected, Wanted};
+use crate::cache::{Merge, Miss, Part, Parts, Served};
+use crate::protocol::{Call, Kept, Key, Kind, Protocol, Route};
+
+/// What to do with a request.
+pub(super) enum Step<B> {
+    /// The reply is there.
+    Reply(Response<Stored>),
+    /// To be handed on as it came.
+    Bypass(Request<B>, &'static str),
+    /// To be handed on; its reply teaches.
+    Write(Request<B>, Call),
+    /// One question to ask.
+    Check(Box<Asking>, Miss),
+    /// Several questions, of which some are answered.
+    Bulk(Box<Asking>, Served<Kept>),
+}
+
+/// A check request that has to be forwarded.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) head: Head,
+    pub(super) message: Bytes,
+    pub(super) call: Call,
+    pub(super) wanted: Wanted,
+    pub(super) arrived: Instant,
+    /// Whom the cap on flights counts this request for.
+    pub(super) caller: u64,
+    pub(super) credential_ends: Option<Instant>,
+}
+
+struct Understood {
+    call: Call,
+    wanted: Wanted,
+    key: Parts,
+    credential_ends: Option<Instant>,
+}
+
+enum Read1 {
+    Check(Box<Understood>),
+    Write(Call),
+}
+
+/// Replies to such requests are not answers alone, or their requests can't be changed.
+const UNKEYABLE: [HeaderName; 10] = [
+    IF_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    RANGE,
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+];
+
+impl<P: Protocol> Shared<P> {
+    pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
+        let message = Bytes::new();
+        match self.understand(route, &head, &message) {
+            Ok(Read1::Write(call)) => Step::Write(Request::from_parts(head, body), call),
+            Ok(Read1::Check(_)) if !body.is_end_stream() => {
+                Step::Bypass(Request::from_parts(head, body), "a body where none was expected")
+            }
+            Ok(Read1::Check(understood)) => self.answer(head, message, *understood),
+            Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
+            Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, body), why),
+        }
+    }
+
+    pub(super) fn decide_by_body<B: RequestBody>(&self, route: Route, head: Head, read: Read<B>) -> Step<B> {
+        let message = match read {
+            Read::Whole { message, trailers: None } => message,
+            unread => {
+                let request = Request::from_parts(head, unread_body(unread));
+                return Step::Bypass(request, "a body over the limit, broken off, or with trailers");
+            }
+        };
+        let whole = |message| unread_body(Read::Whole { message, trailers: None });
+        match self.understand(route, &head, &message) {
+            Ok(Read1::Write(call)) => Step::Write(Request::from_parts(head, whole(message)), call),
+            Ok(Read1::Check(understood)) => self.answer(head, message, *understood),
+            Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
+            Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, whole(message)), why),
+        }
+    }
+
+    fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<Read1, Rejected> {
+        if UNKEYABLE.iter().any(|name| head.headers.contains_key(name)) {
+            return Err(Rejected::Bypass("a conditional, partial or signed request"));
+        }
+        if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {
+            return Err(Rejected::Bypass("a compressed body"));
+        }
+        let (key, credential_ends) = self.key(head);
+        let asked = Key { base: key.clone(), carriers: &self.carriers };
+        let call = self.protocol.read(route, head, message, asked).map_err(|why| Rejected::Bypass(why.0))?;
+        match &call.kind {
+            Kind::Write => return Ok(Read1::Write(call)),
+            Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
+            Kind::Bulk(_) | Kind::Check(_) => {}
+        }
+        let wanted = self.wanted(head, &call)?;
+        Ok(Read1::Check(Box::new(Understood { call, wanted, key, credential_ends })))
+    }
+
+    /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
+    fn key(&self, head: &Head) -> (Parts, Option<Instant>) {
+        let mut key = self.cache.keyer().question("http");
+        let host = head.headers.get(HOST).map(|host| host.as_bytes());
+        let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+        key.add(Part::Store, authority.or(host).unwrap_or_default());
+        for name in [ACCEPT, ACCEPT_ENCODING] {
+            for value in head.headers.get_all(&name) {
+                key.add(Part::Header, name.as_str().as_bytes());
+                key.add(Part::Header, value.as_bytes());
+            }
+        }
+        let ends = self.credentials.add(head, &self.carriers, &mut key);
+        (key, ends)
+    }
+
+    fn answer<B>(&self, head: Head, message: Bytes, understood: Understood) -> Step<B> {
+        let arrived = Instant::now();
+        let Understood { call, wanted, key, credential_ends } = understood;
+        let asking = |head, message, call, wanted| {
+            let caller = key.finish().short();
+            Box::new(Asking { head, message, call, wanted, arrived, caller, credential_ends })
+        };
+        match &call.kind {
+            Kind::Check(question) => match self.cache.look(*question, &wanted.freshness, arrived) {
+                Ok(decision) => {
+                    self.count_lag(&wanted, decision.label());
+                    let reply = self.from_memory(call.route, head.headers, &decision.value, &wanted, CacheStatus::Hit);
+                    Step::Reply(reply)
+                }
+                Err(why) => Step::Check(asking(head, message, call, wanted), why),
+            },
+            Kind::Bulk(questions) => {
+                let merge = if self.settings.mix_revisions { Merge::Mixed } else { Merge::OneSnapshot };
+                let served = self.cache.gather(questions, &wanted.freshness, arrived, merge);
+                let found: Vec<Option<&Kept>> = served.kept().collect();
+                if !self.protocol.needed(&call, &message, &found).is_empty() {
+                    return Step::Bulk(asking(head, message, call, wanted), served);
+                }
+                let merged = self.merge(&call, &message, &found, served.at.as_ref());
+                let status = if served.at.is_some() { CacheStatus::Hit } else { CacheStatus::MixedHit };
+                Step::Reply(self.from_memory(call.route, head.headers, &merged, &wanted, status))
+            }
+            // Writes never come here.
+            Kind::Write => Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed)),
+        }
+    }
+}

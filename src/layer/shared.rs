@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+
+use super::credentials::Credentials;
+use super::service::Stored;
+use crate::cache::DecisionCache;
+use crate::protocol::{Kept, Protocol, Refusal, Route};
+use crate::token::{Carriers, TokenMemo};
+
+/// What all clones of a layer and its services share.
+#[derive(Debug)]
+pub(super) struct Shared<P> {
+    pub(super) protocol: P,
+    pub(super) cache: DecisionCache<Kept>,
+    pub(super) memo: TokenMemo,
+    pub(super) carriers: Carriers,
+    pub(super) credentials: Credentials,
+    pub(super) settings: LayerSettings,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct LayerSettings {
+    pub(super) max_request_body: usize,
+    pub(super) max_reply_body: usize,
+    pub(super) read_timeout: Duration,
+    pub(super) require_token: bool,
+    pub(super) forward_bad_tokens: bool,
+    pub(super) mix_revisions: bool,
+}
+
+impl<P: Protocol> Shared<P> {
+    pub(super) fn refuse(&self, route: Route, headers: &HeaderMap, why: &Refusal) -> Response<Stored> {
+        self.cache.counters().refused();
+        tracing::debug!(reason = why.name(), "refused a request");
+        let mut response = self.protocol.refuse(route, headers, why);
+        self.echo(route, headers, response.headers_mut());
+        super::reply::mark_refused(response.headers_mut(), why.name());
+        response.map(|body: Bytes| (body, None))
+    }
+
+    /// Copies the headers that the API promises to echo from a request to a reply.
+    pub(super) fn echo(&self, route: Route, request: &HeaderMap, reply: &mut HeaderMap) {
+        for name in self.protocol.echoed(route) {
+            if let Some(value) = request.get(name) {
+                reply.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}

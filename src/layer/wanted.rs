@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use http::HeaderName;
+use http::header::CACHE_CONTROL;
+use http::request::Parts as Head;
+use tokio::time::Instant;
+
+use super::shared::Shared;
+use crate::consistency::{Consistency, Floor, Freshness};
+use crate::protocol::{Call, Protocol, Refusal};
+use crate::revision::Revision;
+use crate::token::{Source, Token, Zookie};
+
+/// The header in which a request says how fresh an answer it wishes.
+pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consistency");
+
+/// How fresh a request's answer must be, and which tokens say so.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) freshness: Freshness,
+    /// The token of the floor or of the exact snapshot: as it came, or spelled anew where several were joined.
+    pub(super) zookie: Option<Zookie>,
+    /// A token of a header, the query or the message is among them.
+    pub(super) explicit: bool,
+    /// The request bore a zookie cookie, so that the reply sets one.
+    pub(super) cookie: bool,
+}
+
+/// Why a request can't be decided on.
+#[derive(Debug)]
+pub(super) enum Rejected {
+    Refuse(Refusal),
+    Bypass(&'static str),
+}
+
+/// All tokens of one request.
+#[derive(Debug, Default)]
+struct Tokens {
+    floor: Option<Joined>,
+    explicit: usize,
+    /// The last explicit one: the snapshot, if there is only one.
+    snapshot: Option<(Revision, Zookie)>,
+    cookie: bool,
+    /// A cookie that can't be read, or tokens that have no join: only a read at head is surely fresh enough.
+    at_head: bool,
+    refusal: Option<Refusal>,
+}
+
+#[derive(Debug)]
+struct Joined {
+    revision: Revision,
+    seen: Instant,
+    /// `None` for a join that is none of the tokens.
+    zookie: Option<Zookie>,
+}
+
+impl Tokens {
+    fn add(&mut self, token: &Token) {
+        let one = || Joined {
+            revision: token.revision.clone(),
+            seen: token.first_seen,
+            zookie: Some(token.zookie.clone()),
+        };
+        self.floor = match self.floor.take() {
+            None => Some(one()),
+            Some(floor) => {
+                let seen = floor.seen.max(token.first_seen);
+                if floor.revision >= token.revision {
+                    Some(Joined { seen, ..floor })
+                } else if floor.revision < token.revision {
+                    Some(Joined { seen, ..one() })
+                } else if let Some(revision) = floor.revision.join(&token.revision) {
+                    Some(Joined { revision, seen, zookie: None })
+                } else {
+                    self.at_head = true;
+                    Some(floor)
+                }
+            }
+        };
+    }
+}
+
+impl<P: Protocol> Shared<P> {
+    pub(super) fn wanted(&self, head: &Head, call: &Call) -> Result<Wanted, Rejected> {
+        let tokens = self.tokens(head, call)?;
+        let refuse = |why| Err(Rejected::Refuse(why));
+        let wish = match (self.wish(head)?, call.consistency) {
+            (Some(Consistency::FullyConsistent), _) => Some(Consistency::FullyConsistent),
+            (header, message) => message.or(header),
+        };
+        let Tokens { floor, explicit, snapshot, cookie, at_head, .. } = tokens;
+        if floor.is_none() && !cookie && self.settings.require_token && wish != Some(Consistency::FullyConsistent) {
+            return refuse(Refusal::TokenRequired);
+        }
+        if wish == Some(Consistency::AtExactSnapshot) {
+            return match (explicit, snapshot) {
+                (1, Some((revision, zookie))) => Ok(Wanted {
+                    freshness: Freshness::Exact(revision),
+                    zookie: Some(zookie),
+                    explicit: true,
+                    cookie: false,
+                }),
+                _ => refuse(Refusal::ExactNeedsOneToken),
+            };
+        }
+        let (floor, zookie) = match floor {
+            None => (None, None),
+            Some(Joined { revision, seen, zookie }) => {
+                let zookie = zookie.or_else(|| self.memo.format().encode(&revision));
+                (Some(Floor { revision, seen }), zookie)
+            }
+        };
+        let inexpressible = floor.is_some() && zookie.is_none();
+        let full = wish == Some(Consistency::FullyConsistent) || at_head || inexpressible || forbids_caching(head);
+        let freshness = if full {
+            Freshness::Full
+        } else {
+            let head_within: Option<Duration> = match wish {
+                Some(Consistency::BoundedStaleness(bound)) => Some(bound),
+                _ => None,
+            };
+            Freshness::AtLeast { floor, head_within }
+        };
+        Ok(Wanted { freshness, zookie, explicit: explicit > 0, cookie })
+    }
+
+    fn wish(&self, head: &Head) -> Result<Option<Consistency>, Rejected> {
+        let mut values = head.headers.get_all(CONSISTENCY).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+        match (parsed, values.next()) {
+            (Some(wish), None) => Ok(Some(wish)),
+            _ => Err(Rejected::Refuse(Refusal::UnknownConsistency)),
+        }
+    }
+
+    fn tokens(&self, head: &Head, call: &Call) -> Result<Tokens, Rejected> {
+        let mut tokens = Tokens::default();
+        let visited = self.carriers.visit(&head.headers, &head.uri, |source, text| {
+            tokens.cookie |= source == Source::Cookie;
+            let parsed = text.map_err(|error| error.kind().clone()).and_then(|text| {
+                self.memo.parse(text).map_err(|error| error.kind().clone())
+            });
+            match parsed {
+                Ok(token) => {
+                    if source.is_explicit() {
+                        tokens.explicit += 1;
+                        tokens.snapshot = Some((token.revision.clone(), token.zookie.clone()));
+                    }
+                    tokens.add(&token);
+                }
+                Err(kind) if source.is_explicit() => tokens.refusal = Some(Refusal::BadToken(kind)),
+                Err(_) => tokens.at_head = true,
+            }
+        });
+        if let Err(error) = visited {
+            tokens.refusal = Some(Refusal::BadToken(error.kind().clone()));
+        }
+        if let Some(text) = &call.token {
+            match self.memo.parse(text) {
+                Ok(token) => {
+                    tokens.explicit += 1;
+                    tokens.snapshot = Some((token.revision.clone(), token.zookie.clone()));
+                    tokens.add(&token);
+                }
+                Err(_) => return Err(Rejected::Bypass("a token in the message that only the upstream can judge")),
+            }
+        }
+        match tokens.refusal.take() {
+            Some(_) if self.settings.forward_bad_tokens => Err(Rejected::Bypass("a token that can't be read")),
+            Some(refusal) => Err(Rejected::Refuse(refusal)),
+            None => Ok(tokens),
+        }
+    }
+}
+
+fn forbids_caching(head: &Head) -> bool {
+    head.headers.get_all(CACHE_CONTROL).iter().any(|value| has_directive(value.as_bytes(), b"no-cache"))
+}
+
+/// Whether a comma-separated list such as `Cache-Control` names a directive.
+pub(super) fn has_directive(list: &[u8], directive: &[u8]) -> bool {
+    list.split(|byte| *byte == b',').any(|member| {
+        let name = member.split(|byte| *byte == b'=').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(directive)
+    })
+}
