@@ -1,15 +1,19 @@
 //! Tokens: what a zookie says, in each system's spelling, and where it travels.
 
+mod counter;
 mod error;
 mod inferadb;
+mod opaque;
 mod zookie;
 
 use std::fmt;
 
 use crate::revision::Revision;
 
+pub use counter::CounterTokens;
 pub use error::{TokenError, TokenErrorKind};
-pub use inferadb::{InferaDb, RevisionToken};
+pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
+pub use opaque::OpaqueTokens;
 pub use zookie::Zookie;
 
 /// How one authorization system spells revisions.
