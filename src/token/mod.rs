@@ -1,8 +1,11 @@
 //! Tokens: what a zookie says, in each system's spelling, and where it travels.
 
+mod carrier;
 mod counter;
 mod error;
 mod inferadb;
+#[cfg_attr(not(test), allow(dead_code, reason = "used by the layer, a floor above"))]
+pub(crate) mod memo;
 mod opaque;
 mod zookie;
 
@@ -10,6 +13,7 @@ use std::fmt;
 
 use crate::revision::Revision;
 
+pub use carrier::{Carrier, Carriers, InvalidCarrier, Source};
 pub use counter::CounterTokens;
 pub use error::{TokenError, TokenErrorKind};
 pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
