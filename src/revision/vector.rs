@@ -110,12 +110,15 @@ pub(crate) fn compare<'a>(
     Some(so_far)
 }
 
+/// What two sequences have at one key.
+type Step<A, B> = (Option<A>, Option<B>);
+
 /// The next of two ascending sequences: from both where they are at the same key, else from the one that is behind.
 fn pair<I: Iterator, J: Iterator>(
     ours: &mut Peekable<I>,
     theirs: &mut Peekable<J>,
     order: impl Fn(&I::Item, &J::Item) -> Ordering,
-) -> Option<(Option<I::Item>, Option<J::Item>)> {
+) -> Option<Step<I::Item, J::Item>> {
     match (ours.peek(), theirs.peek()) {
         (None, None) => None,
         (Some(_), None) => Some((ours.next(), None)),

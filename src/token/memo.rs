@@ -118,7 +118,6 @@ impl Hasher for Prehashed {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation)]
     fn write_u128(&mut self, hash: u128) {
         self.0 = hash as u64;
     }

@@ -160,6 +160,7 @@ impl RevisionToken {
     ///
     /// It bears the node id that comes first in the alphabet, and that node's entry as its revision. So merging is
     /// commutative, associative and idempotent, and valid tokens merge into a valid one.
+    #[must_use]
     pub fn merge(&self, other: &Self) -> Self {
         let mut vector_clock = self.vector_clock.clone();
         for (node, count) in &other.vector_clock {

@@ -316,7 +316,7 @@ proptest! {
         prop_assert_eq!(merged.validate(), Ok(()));
         prop_assert_eq!(&merged, &b.merge(&a));
         prop_assert_eq!(merged.merge(&c), a.merge(&b.merge(&c)));
-        prop_assert_eq!(a.merge(&a), a.clone());
+        prop_assert_eq!(&a.merge(&a), &a);
         let reaches = |upper: &RevisionToken, lower: &RevisionToken| {
             !upper.is_before(lower) && !upper.is_concurrent_with(lower)
         };
