@@ -1,16 +1,29 @@
 use super::Point;
 
-/// x
+/// A hybrid logical clock's timestamp: CockroachDB's, Spanner's and SpiceDB's in-memory revisions. A total order.
+///
+/// ```
+/// use tower_zookie::revision::HybridTime;
+///
+/// let first = HybridTime { nanos: 1_693_540_940_373_045_727, logical: 1 };
+/// let second = HybridTime { logical: 2, ..first };
+/// assert!(first < second);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HybridTime {
-    /// Nanoseconds since the Unix epoch.
+    /// Wall time in nanoseconds since the Unix epoch.
     pub nanos: i64,
-    /// Logical counter.
+    /// Orders events of one nanosecond; 0 where the store has no logical part.
     pub logical: u32,
 }
 
 impl Point for HybridTime {
     fn join(&self, other: &Self) -> Option<Self> {
         Some(*self.max(other))
+    }
+
+    /// Nanoseconds of wall time; 0 between events of one nanosecond.
+    fn lead(&self, behind: &Self) -> Option<u64> {
+        (self >= behind).then(|| self.nanos.abs_diff(behind.nanos))
     }
 }

@@ -6,7 +6,12 @@
 
 mod counter;
 mod hybrid;
+#[cfg(test)]
+mod laws;
+mod opaque;
 mod postgres;
+#[cfg(test)]
+mod tests;
 mod vector;
 
 use std::any::Any;
@@ -19,8 +24,10 @@ use tokio::time::Instant;
 
 pub use counter::Counter;
 pub use hybrid::HybridTime;
+pub use opaque::Opaque;
 pub use postgres::{InvalidSnapshot, PostgresSnapshot};
 pub use vector::VectorClock;
+pub(crate) use vector::compare as compare_clocks;
 
 /// One kind of revision: how points of a store's history compare and join.
 ///

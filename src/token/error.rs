@@ -21,6 +21,16 @@ pub enum TokenErrorKind {
         /// The longest that is read.
         max: usize,
     },
+    /// The token names more nodes or transactions than are read.
+    TooManyEntries {
+        /// The most that are read.
+        max: usize,
+    },
+    /// The request bears more tokens than are read.
+    TooManyTokens {
+        /// The most that are read.
+        max: usize,
+    },
     /// The token names a revision of another store.
     Foreign,
     /// The token names a revision that the store no longer holds.
@@ -57,6 +67,12 @@ impl fmt::Display for TokenError {
             }
             TokenErrorKind::TooLong { len, max } => {
                 write!(f, "zookie of {len} bytes, and at most {max} are read; send one token as the service gave it")
+            }
+            TokenErrorKind::TooManyEntries { max } => {
+                write!(f, "zookie with more than {max} entries, and no more are read; take the one from the next reply")
+            }
+            TokenErrorKind::TooManyTokens { max } => {
+                write!(f, "more than {max} zookies in one request, and no more are read; send the newest of each service")
             }
             TokenErrorKind::Foreign => {
                 f.write_str("this zookie belongs to another store; drop it and take the one from the next reply")

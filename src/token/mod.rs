@@ -1,17 +1,23 @@
 //! Tokens: what a zookie says, in each system's spelling, and where it travels.
 
 mod carrier;
+mod counter;
 mod error;
 mod inferadb;
+#[cfg_attr(not(test), allow(dead_code, reason = "used by the layer, a floor above"))]
+pub(crate) mod memo;
+mod opaque;
 mod zookie;
 
 use std::fmt;
 
 use crate::revision::Revision;
 
-pub use carrier::Carriers;
+pub use carrier::{Carrier, Carriers, InvalidCarrier, Source};
+pub use counter::CounterTokens;
 pub use error::{TokenError, TokenErrorKind};
-pub use inferadb::{InferaDb, RevisionToken};
+pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
+pub use opaque::OpaqueTokens;
 pub use zookie::Zookie;
 
 /// How one authorization system spells revisions.

@@ -1,0 +1,131 @@
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn timing() -> Timing {
+    let now = Instant::now();
+    Timing {
+        answer_began: now,
+        floor_seen: now,
+    }
+}
+
+fn store(name: &str) -> StoreId {
+    StoreId::new(["test", name])
+}
+
+/// One point of every kind, all at the very beginning or "the same number".
+fn one_of_each(store: &StoreId) -> Vec<Revision> {
+    vec![
+        Revision::new(store.clone(), Counter(1)),
+        Revision::new(store.clone(), HybridTime { nanos: 1, logical: 0 }),
+        Revision::new(store.clone(), PostgresSnapshot::new(1, 1, []).unwrap()),
+        Revision::new(store.clone(), VectorClock::from_iter([("1", 1)])),
+        Revision::new(store.clone(), Opaque::new("1")),
+    ]
+}
+
+fn assert_unrelated(a: &Revision, b: &Revision) {
+    assert_ne!(a, b);
+    assert_eq!(a.partial_cmp(b), None);
+    assert!(a.join(b).is_none());
+    assert!(!a.covers(b, timing()));
+    assert_eq!(a.lead(b), None);
+}
+
+#[test]
+fn stores_never_compare_join_or_cover() {
+    for (a, b) in one_of_each(&store("a")).iter().zip(&one_of_each(&store("b"))) {
+        assert_unrelated(a, b);
+        assert_unrelated(b, a);
+    }
+}
+
+#[test]
+fn kinds_never_compare_join_or_cover() {
+    let (ours, theirs) = (one_of_each(&store("a")), one_of_each(&store("a")));
+    for (i, a) in ours.iter().enumerate() {
+        for (j, b) in theirs.iter().enumerate() {
+            if i == j {
+                assert_eq!(a, b);
+                assert!(a.covers(b, timing()));
+                assert_eq!(a.join(b).as_ref(), Some(a));
+            } else {
+                assert_unrelated(a, b);
+            }
+        }
+    }
+    assert_eq!(ours.into_iter().chain(theirs).collect::<HashSet<_>>().len(), 5);
+}
+
+#[test]
+fn store_parts_do_not_run_together() {
+    assert_ne!(StoreId::new(["a", "bc"]), StoreId::new(["ab", "c"]));
+    assert_ne!(StoreId::new(["a/1:b"]), StoreId::new(["a", "b"]));
+    assert_ne!(StoreId::new([]), StoreId::new([""]));
+}
+
+#[test]
+fn a_revision_keeps_its_kind() {
+    let revision = Revision::new(store("a"), Counter(7));
+    assert_eq!(revision.point(), Some(&Counter(7)));
+    assert_eq!(revision.point::<Opaque>(), None);
+    assert_eq!(revision.store(), &store("a"));
+}
+
+#[test]
+fn opaque_revisions_cover_only_themselves_and_are_not_shown() {
+    let (a, b) = (Opaque::new("secret"), Opaque::new("other"));
+    assert_eq!(a.partial_cmp(&b), None);
+    assert_eq!(a.join(&b), None);
+    assert_eq!(a.join(&a.clone()), Some(a.clone()));
+    assert!(a.covers(&a.clone(), timing()) && !a.covers(&b, timing()));
+    assert!(!format!("{:?}", Revision::new(store("a"), a)).contains("secret"));
+}
+
+#[test]
+fn leads_at_the_ends() {
+    let (first, last) = (
+        HybridTime {
+            nanos: i64::MIN,
+            logical: 0,
+        },
+        HybridTime {
+            nanos: i64::MAX,
+            logical: 0,
+        },
+    );
+    assert_eq!(last.lead(&first), Some(u64::MAX));
+    assert_eq!(first.lead(&last), None);
+    assert_eq!(HybridTime { logical: 9, ..first }.lead(&first), Some(0));
+    assert_eq!(Counter(u64::MAX).lead(&Counter(0)), Some(u64::MAX));
+    assert_eq!(Counter(0).lead(&Counter(1)), None);
+}
+
+fn hybrid() -> impl Strategy<Value = HybridTime> {
+    (-2_i64..3, 0_u32..3).prop_map(|(nanos, logical)| HybridTime { nanos, logical })
+}
+
+fn opaque() -> impl Strategy<Value = Opaque> {
+    "[ab]{0,2}".prop_map(Opaque::new)
+}
+
+proptest! {
+    #[test]
+    fn counters_are_a_lattice(a in 0_u64..4, b in 0_u64..4, c in 0_u64..4) {
+        laws::lattice(&Counter(a), &Counter(b), &Counter(c))?;
+    }
+
+    #[test]
+    fn hybrid_times_are_a_lattice(a in hybrid(), b in hybrid(), c in hybrid()) {
+        laws::lattice(&a, &b, &c)?;
+        prop_assert_eq!(a.cmp(&b), (a.nanos, a.logical).cmp(&(b.nanos, b.logical)));
+    }
+
+    #[test]
+    fn opaque_revisions_are_ordered(a in opaque(), b in opaque(), c in opaque()) {
+        laws::order(&a, &b, &c)?;
+    }
+}

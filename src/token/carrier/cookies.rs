@@ -1,0 +1,112 @@
+use std::fmt::Display;
+use std::time::Duration;
+
+use cookie::{Cookie, SameSite};
+use http::header::{COOKIE, HeaderMap, HeaderValue};
+
+use crate::token::{TokenError, TokenErrorKind, Zookie};
+
+/// What browsers keep of one cookie at least, name and value (RFC 6265, section 6.1).
+const MAX_COOKIE: usize = 4096;
+
+/// The pieces between the semicolons of one `Cookie` line, with all their blanks.
+pub(super) fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b';')
+}
+
+/// The name in `name=value`, as it stands there; empty if there is no `=`.
+pub(super) fn name(pair: &[u8]) -> &[u8] {
+    match pair.iter().position(|byte| *byte == b'=') {
+        Some(end) => pair[..end].trim_ascii(),
+        None => &[],
+    }
+}
+
+/// Shows `each` the decoded value of every cookie called `carrier`, of all `Cookie` lines (HTTP/2 splits them).
+pub(super) fn values(
+    headers: &HeaderMap,
+    carrier: &str,
+    mut each: impl FnMut(Result<&str, TokenError>) -> Result<(), TokenError>,
+) -> Result<(), TokenError> {
+    let ours = headers.get_all(COOKIE).into_iter().flat_map(pairs);
+    for pair in ours.filter(|pair| name(pair) == carrier.as_bytes()) {
+        match decode(pair) {
+            Ok(cookie) => each(Ok(cookie.value_trimmed()))?,
+            Err(error) => each(Err(error))?,
+        }
+    }
+    Ok(())
+}
+
+fn decode(pair: &[u8]) -> Result<Cookie<'_>, TokenError> {
+    let text = std::str::from_utf8(pair).map_err(|e| TokenError::malformed("the cookie is not text").with_source(e))?;
+    Cookie::parse_encoded(text).map_err(|e| TokenError::malformed("the cookie is not text").with_source(e))
+}
+
+/// Takes every cookie whose name is `ours` out of the `Cookie` lines; lines without one are not touched.
+pub(super) fn strip(headers: &mut HeaderMap, ours: impl Fn(&[u8]) -> bool) {
+    let is_ours = |pair: &[u8]| ours(name(pair));
+    if !headers.get_all(COOKIE).into_iter().flat_map(pairs).any(is_ours) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = headers
+        .get_all(COOKIE)
+        .into_iter()
+        .filter_map(|line| {
+            if pairs(line).any(is_ours) {
+                without(line, is_ours)
+            } else {
+                Some(line.clone())
+            }
+        })
+        .collect();
+    headers.remove(COOKIE);
+    for line in kept {
+        headers.append(COOKIE, line);
+    }
+}
+
+fn without(line: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<HeaderValue> {
+    let others: Vec<&[u8]> = pairs(line).filter(|pair| !is_ours(pair)).collect();
+    let rest = others.join(&b';');
+    let rest = rest.trim_ascii();
+    let mut value = HeaderValue::from_bytes(rest).ok().filter(|_| !rest.is_empty())?;
+    value.set_sensitive(line.is_sensitive());
+    Some(value)
+}
+
+/// Adds a `Cookie` line of its own.
+pub(super) fn append(headers: &mut HeaderMap, name: &str, zookie: &Zookie) -> Result<(), TokenError> {
+    let cookie = Cookie::new(name, zookie.as_str());
+    headers.append(COOKIE, header_value(&cookie.stripped().encoded())?);
+    Ok(())
+}
+
+/// A `Set-Cookie` line.
+pub(super) fn set_cookie(
+    name: &str,
+    zookie: &Zookie,
+    secure: bool,
+    max_age: Option<Duration>,
+) -> Result<HeaderValue, TokenError> {
+    let mut cookie = Cookie::build((name, zookie.as_str()))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(secure)
+        .build();
+    if let Some(age) = max_age {
+        let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        cookie.set_max_age(cookie::time::Duration::seconds(seconds));
+    }
+    let len = cookie.stripped().encoded().to_string().len();
+    if len > MAX_COOKIE {
+        return Err(TokenErrorKind::TooLong { len, max: MAX_COOKIE }.into());
+    }
+    header_value(&cookie.encoded())
+}
+
+fn header_value(cookie: &impl Display) -> Result<HeaderValue, TokenError> {
+    HeaderValue::try_from(cookie.to_string())
+        .map_err(|e| TokenError::malformed("the cookie does not fit into a header").with_source(e))
+}

@@ -1,0 +1,105 @@
+use super::{TokenError, TokenFormat, Zookie};
+use crate::revision::{Opaque, Revision, StoreId};
+
+const DEFAULT_MAX_LEN: usize = 4096;
+
+/// What services send where they have no token. A query spells the spaces as plus signs.
+const NO_TOKENS: [&str; 5] = ["", "latest", "noop", "not yet implemented", "not+yet+implemented"];
+
+/// Tokens whose inside is unknown: a token covers itself and nothing else.
+///
+/// Use it before a service whose tokens can't be read. Every new token is then a miss, so that a format that knows the
+/// order is much better wherever there is one. Words that stand for "no token" (`latest`, `noop`, …) are malformed.
+///
+/// ```
+/// use tower_zookie::token::{OpaqueTokens, TokenFormat};
+///
+/// let format = OpaqueTokens::new("documents");
+/// assert_eq!(format.decode("c2VjcmV0")?, format.decode("c2VjcmV0")?);
+/// assert_eq!(format.decode("c2VjcmV0")?.partial_cmp(&format.decode("b3RoZXI=")?), None);
+/// assert!(format.decode("latest").is_err());
+/// # Ok::<(), tower_zookie::token::TokenError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpaqueTokens {
+    store: StoreId,
+    max_len: usize,
+}
+
+impl OpaqueTokens {
+    /// Tokens of the store called `name`.
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self {
+            store: StoreId::new(["opaque", name.as_ref()]),
+            max_len: DEFAULT_MAX_LEN,
+        }
+    }
+
+    /// The longest text that is read or written, in bytes; 4096 unless set.
+    #[must_use]
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.max_len = bytes;
+        self
+    }
+}
+
+impl TokenFormat for OpaqueTokens {
+    fn decode(&self, text: &str) -> Result<Revision, TokenError> {
+        if NO_TOKENS.contains(&text) {
+            return Err(TokenError::malformed("it stands for no token at all"));
+        }
+        Zookie::new(text, self.max_len)?;
+        Ok(Revision::new(self.store.clone(), Opaque::new(text)))
+    }
+
+    fn encode(&self, revision: &Revision) -> Option<Zookie> {
+        let opaque: &Opaque = revision.point()?;
+        let ours = *revision.store() == self.store && !NO_TOKENS.contains(&opaque.as_str());
+        ours.then(|| Zookie::new(opaque.as_str(), self.max_len).ok())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::token::TokenErrorKind;
+
+    #[test]
+    fn words_for_no_token_are_malformed() {
+        let format = OpaqueTokens::new("a");
+        for word in NO_TOKENS {
+            let error = format.decode(word).unwrap_err();
+            assert!(matches!(error.kind(), TokenErrorKind::Malformed(_)), "{word:?}");
+            let forced = Revision::new(format.store.clone(), Opaque::new(word));
+            assert!(format.encode(&forced).is_none());
+        }
+    }
+
+    #[test]
+    fn equal_texts_of_one_store_are_equal_and_nothing_else_compares() {
+        let (here, there) = (OpaqueTokens::new("a"), OpaqueTokens::new("b"));
+        let one = here.decode("one").unwrap();
+        assert_eq!(one, here.decode("one").unwrap());
+        assert_eq!(one.partial_cmp(&here.decode("two").unwrap()), None);
+        assert_ne!(one, there.decode("one").unwrap());
+        assert_eq!(here.encode(&one).unwrap().as_str(), "one");
+        assert!(there.encode(&one).is_none());
+    }
+
+    #[test]
+    fn the_length_is_limited() {
+        let format = OpaqueTokens::new("a").max_len(3);
+        assert!(format.decode("abc").is_ok());
+        let error = format.decode("abcd").unwrap_err();
+        assert_eq!(error.kind(), &TokenErrorKind::TooLong { len: 4, max: 3 });
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text: String) {
+            let _ = OpaqueTokens::new("a").decode(&text);
+        }
+    }
+}
