@@ -470,7 +470,10 @@ impl<V: Weigh> Inner<V> {
         let same_store = match (&borne, &ask) {
             (Some(borne), Ask::Unasked) => self.trust.learn(start, borne, Source::Unasked),
             (Some(borne), Ask::Full) => self.trust.learn(start, borne, Source::Head),
-            _ => start.epoch == self.trust.epoch(),
+            (Some(borne), Ask::AtLeast(told) | Ask::Exact(told) | Ask::AsItCame(told)) => {
+                self.trust.notice(start, told, borne)
+            }
+            (None, _) => start.epoch == self.trust.epoch(),
         };
         let label = label(ask.told(), borne.as_ref(), start).filter(|label| {
             // An exact reply that names another revision is not the answer at the one that was asked for.
