@@ -488,9 +488,12 @@ impl<V: Weigh> Inner<V> {
             Ask::Unasked | Ask::AtLeast(_) | Ask::AsItCame(_) => (Some(start.began), None),
         };
         let exact = matches!(ask, Ask::Exact(_));
-        let by_age_alone = !self.abilities.bears_revision && borne.is_none() && ask == Ask::Unasked;
+        let by_age_alone = !self.abilities.bears_revision && borne.is_none() && ask.told().is_none();
+        // The floor was trusted when the flight was planned, but the store may have been restored since.
+        let told_what_was_true = ask.told().is_none_or(|told| start.trusts(told));
         let keepable = keep
             && same_store
+            && told_what_was_true
             && (label.is_some() || by_age_alone)
             && !matches!(ask, Ask::AsItCame(_))
             && !(exact && !self.abilities.repeatable_exact);
