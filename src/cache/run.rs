@@ -503,16 +503,18 @@ impl<V: Weigh> Inner<V> {
         let now = Instant::now();
         let mut decisions = Vec::with_capacity(items.len());
         for (item, question) in items.into_iter().zip(&*questions.each) {
-            let lives = item
-                .expires_in
-                .map_or(self.settings.time_to_live, |end| end.min(self.settings.time_to_live));
+            let hard_end = now + self.settings.time_to_live;
+            // The reply may have been under way for as long as the call took.
+            let expires = item.expires_in.map_or(hard_end, |lives| {
+                hard_end.min(start.began + lives.min(self.settings.time_to_live))
+            });
             let decision = Arc::new(Decision {
                 value: item.value,
                 span: label.clone().map(Span::at),
                 as_of,
                 head_as_of,
                 began: start.began,
-                expires: now + lives,
+                expires,
                 epoch: start.epoch,
             });
             shared &= item.keep;
