@@ -51,6 +51,10 @@ impl CallStart {
     pub(crate) fn trusts(&self, revision: &Revision) -> bool {
         self.trusted.iter().any(|known| known >= revision)
     }
+
+    pub(crate) fn trusted(&self) -> &[Revision] {
+        &self.trusted
+    }
 }
 
 /// Whether a floor can be believed.
