@@ -55,6 +55,11 @@ impl<V: Weigh> DecisionCache<V> {
             .map(|question| self.find(*question, freshness, now))
             .collect();
         let served = match (freshness, merge) {
+            (_, Merge::OneSnapshot) if questions.len() > 1 && !self.0.abilities.repeatable_exact => {
+                // Answers of two calls may differ in what they saw even where they bear the same revision.
+                let why = found.iter().find_map(|found| found.as_ref().err()).copied();
+                Served::nothing(questions.len(), why.unwrap_or(Miss::Exact))
+            }
             (Freshness::Full, _) => Served { found, at: None },
             (Freshness::Exact(revision), _) => {
                 let at = found.iter().any(Result::is_ok).then(|| revision.clone());
@@ -81,7 +86,6 @@ impl<V: Weigh> DecisionCache<V> {
         found: Vec<Result<Arc<Decision<V>>, Miss>>,
         now: Instant,
     ) -> Served<V> {
-        let all_found = found.iter().all(Result::is_ok);
         let Some(revision) = most_common(found.iter().flatten().filter_map(|decision| decision.label())) else {
             // Answers without a revision hold at no known one, so only the upstream can answer all of a bulk together.
             let why = found
@@ -109,11 +113,6 @@ impl<V: Weigh> DecisionCache<V> {
                 _ => self.find(*question, &exactly, now),
             })
             .collect();
-        let complete = found.iter().all(Result::is_ok);
-        if !complete && !self.0.abilities.repeatable_exact {
-            let why = if all_found { Miss::Exact } else { Miss::Absent };
-            return Served::nothing(questions.len(), why);
-        }
         Served {
             found,
             at: Some(revision),

@@ -157,7 +157,9 @@ impl<V: Weigh> DecisionCache<V> {
             let decision = landed.decisions.first().ok_or(CheckError::Shared)?;
             Ok(checked(decision, Some(miss), coalesced, landed.stored))
         };
-        match self.run(&Questions::one(question, 0), freshness, arrived, ask).await {
+        // Nobody is known by credentials here, so each question has that share of the flights to itself.
+        let questions = Questions::one(question, question.low_half());
+        match self.run(&questions, freshness, arrived, ask).await {
             Outcome::Hit(landed) | Outcome::Joined(landed) => only(&landed, true),
             Outcome::Asked(Some(landed)) => only(&landed, false),
             Outcome::Asked(None) => {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::consistency::{Freshness, Window};
+use crate::consistency::{Floor, Freshness, Window};
 use crate::revision::{Revision, Timing};
 
 /// The revisions over which an answer is known to hold: from the one it was evaluated at through the last one.
@@ -28,10 +28,6 @@ impl Span {
 
     pub(crate) fn holds_at(&self, revision: &Revision) -> bool {
         self.from <= *revision && *revision <= self.through
-    }
-
-    fn covers(&self, other: &Self) -> bool {
-        self.through >= other.through
     }
 }
 
@@ -110,6 +106,26 @@ impl<V> Decision<V> {
         now.saturating_duration_since(self.as_of.unwrap_or(self.began))
     }
 
+    /// Whether the answer holds at a revision that covers `floor`.
+    pub(crate) fn covers(&self, floor: &Floor) -> bool {
+        let timing = Timing {
+            answer_began: self.began,
+            floor_seen: floor.seen,
+        };
+        self.label().is_some_and(|label| label.covers(&floor.revision, timing))
+    }
+
+    /// Whether the answer holds everything that `other` holds. An answer's revision is seen no earlier than its call
+    /// begins: that matters where a lower number can commit later.
+    fn covers_answer(&self, other: &Self) -> bool {
+        other.label().is_some_and(|revision| {
+            self.covers(&Floor {
+                revision: revision.clone(),
+                seen: other.began,
+            })
+        })
+    }
+
     /// Whether the answer may be given to a request that arrived at `now`.
     pub(crate) fn satisfies(
         &self,
@@ -132,15 +148,8 @@ impl<V> Decision<V> {
                 if holds { Ok(()) } else { Err(Miss::Exact) }
             }
             Freshness::AtLeast { floor, head_within } => {
-                if let Some(floor) = floor {
-                    let timing = Timing {
-                        answer_began: self.began,
-                        floor_seen: floor.seen,
-                    };
-                    let covers = self.label().is_some_and(|label| label.covers(&floor.revision, timing));
-                    if !covers {
-                        return Err(Miss::Floor);
-                    }
+                if floor.as_ref().is_some_and(|floor| !self.covers(floor)) {
+                    return Err(Miss::Floor);
                 }
                 let within = |as_of: Option<Instant>, bound: Duration| {
                     as_of.is_some_and(|as_of| now.saturating_duration_since(as_of) <= bound)
@@ -161,31 +170,27 @@ impl<V> Decision<V> {
         if self.epoch != entry.epoch {
             return (self.epoch > entry.epoch).then_some(self);
         }
-        match (&self.span, &entry.span) {
-            (Some(new), Some(old)) if new.covers(old) && !(old.covers(new) && self.began < entry.began) => {
-                if old.covers(new) {
-                    // At one revision both as-ofs are true of it, and the later one is the more useful.
-                    let (as_of, head_as_of) = (self.as_of.max(entry.as_of), self.head_as_of.max(entry.head_as_of));
-                    return Some(Self {
-                        as_of,
-                        head_as_of,
-                        ..self
-                    });
-                }
-                Some(self)
-            }
-            (Some(new), Some(old)) if old.covers(new) => {
-                // The entry is no older than what the upstream chose just now; its hard end stays.
-                let (as_of, head_as_of) = (self.as_of.max(entry.as_of), self.head_as_of.max(entry.head_as_of));
+        let entry_was_over = self.began >= entry.expires;
+        if entry_was_over {
+            return Some(self);
+        }
+        // What covers an answer is no older than it, and was at head no earlier.
+        let (as_of, head_as_of) = (self.as_of.max(entry.as_of), self.head_as_of.max(entry.head_as_of));
+        match (self.covers_answer(entry), entry.covers_answer(&self)) {
+            (true, covered) if !covered || self.began >= entry.began => Some(Self {
+                as_of,
+                head_as_of,
+                ..self
+            }),
+            (_, true) => {
                 let renewed = as_of > entry.as_of || head_as_of > entry.head_as_of;
+                // The hard end stays: the answer was not evaluated again.
                 renewed.then(|| Self {
                     as_of,
                     head_as_of,
                     ..entry.clone()
                 })
             }
-            (Some(_), None) => Some(self),
-            (None, Some(_)) => None,
             _ => (self.began > entry.began).then_some(self),
         }
     }

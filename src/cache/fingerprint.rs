@@ -16,6 +16,10 @@ impl Fingerprint {
     pub(crate) fn jitter(self) -> u32 {
         self.0 as u32
     }
+
+    pub(crate) fn low_half(self) -> u64 {
+        self.0 as u64
+    }
 }
 
 impl fmt::Debug for Fingerprint {

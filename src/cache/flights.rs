@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::decision::Decision;
 use super::{Ask, Fingerprint, Settings};
 use crate::consistency::{Freshness, Window};
+use crate::revision::{Revision, Timing};
 use crate::trust::CallStart;
 
 /// One upstream call and everyone who waits for it.
@@ -95,11 +96,18 @@ impl<V> Flight<V> {
             (Freshness::Exact(wanted), Ask::Exact(told)) => wanted == told,
             (Freshness::Exact(_), _) | (Freshness::AtLeast { .. }, Ask::Exact(_)) => false,
             (Freshness::AtLeast { floor, head_within }, ask) => {
-                let reaches_floor = floor.as_ref().is_none_or(|floor| match ask {
-                    Ask::AtLeast(told) => *told >= floor.revision,
-                    // A head read from now on covers every floor that is trusted, and only those come here.
-                    Ask::Full => start.as_ref().is_none_or(|start| start.trusts(&floor.revision)),
-                    _ => false,
+                let reaches_floor = floor.as_ref().is_none_or(|floor| {
+                    let timing = Timing {
+                        answer_began: start.as_ref().map_or(floor.seen.max(now), |start| start.began),
+                        floor_seen: floor.seen,
+                    };
+                    let covers = |revision: &Revision| revision.covers(&floor.revision, timing);
+                    match ask {
+                        Ask::AtLeast(told) => covers(told),
+                        // A head read from now on covers every floor that is trusted, and only those come here.
+                        Ask::Full => start.as_ref().is_none_or(|start| start.trusted().iter().any(covers)),
+                        _ => false,
+                    }
                 });
                 let young = age <= window.max_age(jitter);
                 let at_head = head_within.is_none_or(|bound| *ask == Ask::Full && age <= bound);

@@ -470,7 +470,10 @@ impl<V: Weigh> Inner<V> {
         let same_store = match (&borne, &ask) {
             (Some(borne), Ask::Unasked) => self.trust.learn(start, borne, Source::Unasked),
             (Some(borne), Ask::Full) => self.trust.learn(start, borne, Source::Head),
-            _ => start.epoch == self.trust.epoch(),
+            (Some(borne), Ask::AtLeast(told) | Ask::Exact(told) | Ask::AsItCame(told)) => {
+                self.trust.notice(start, told, borne)
+            }
+            (None, _) => start.epoch == self.trust.epoch(),
         };
         let label = label(ask.told(), borne.as_ref(), start).filter(|label| {
             // An exact reply that names another revision is not the answer at the one that was asked for.
@@ -485,9 +488,12 @@ impl<V: Weigh> Inner<V> {
             Ask::Unasked | Ask::AtLeast(_) | Ask::AsItCame(_) => (Some(start.began), None),
         };
         let exact = matches!(ask, Ask::Exact(_));
-        let by_age_alone = !self.abilities.bears_revision && borne.is_none() && ask == Ask::Unasked;
+        let by_age_alone = !self.abilities.bears_revision && borne.is_none() && ask.told().is_none();
+        // The floor was trusted when the flight was planned, but the store may have been restored since.
+        let told_what_was_true = ask.told().is_none_or(|told| start.trusts(told));
         let keepable = keep
             && same_store
+            && told_what_was_true
             && (label.is_some() || by_age_alone)
             && !matches!(ask, Ask::AsItCame(_))
             && !(exact && !self.abilities.repeatable_exact);
@@ -497,16 +503,18 @@ impl<V: Weigh> Inner<V> {
         let now = Instant::now();
         let mut decisions = Vec::with_capacity(items.len());
         for (item, question) in items.into_iter().zip(&*questions.each) {
-            let lives = item
-                .expires_in
-                .map_or(self.settings.time_to_live, |end| end.min(self.settings.time_to_live));
+            let hard_end = now + self.settings.time_to_live;
+            // The reply may have been under way for as long as the call took.
+            let expires = item.expires_in.map_or(hard_end, |lives| {
+                hard_end.min(start.began + lives.min(self.settings.time_to_live))
+            });
             let decision = Arc::new(Decision {
                 value: item.value,
                 span: label.clone().map(Span::at),
                 as_of,
                 head_as_of,
                 began: start.began,
-                expires: now + lives,
+                expires,
                 epoch: start.epoch,
             });
             shared &= item.keep;

@@ -51,6 +51,10 @@ impl CallStart {
     pub(crate) fn trusts(&self, revision: &Revision) -> bool {
         self.trusted.iter().any(|known| known >= revision)
     }
+
+    pub(crate) fn trusted(&self) -> &[Revision] {
+        &self.trusted
+    }
 }
 
 /// Whether a floor can be believed.
@@ -171,6 +175,24 @@ impl Trust {
             state.windows.offer(revision, start.began);
         }
         true
+    }
+
+    /// Takes note of what a reply bore to a call that told the store a revision. Nothing is trusted because of it, but an
+    /// identity that is neither what was told nor ours is the store's own: the store was replaced. `false`: as for
+    /// [`Self::learn`].
+    pub(crate) fn notice(&self, start: &CallStart, told: &Revision, borne: &Revision) -> bool {
+        let mut state = self.state();
+        if start.epoch != self.epoch() {
+            return false;
+        }
+        let echoed = borne.store() == told.store();
+        let replaced = !echoed && state.store.as_ref().is_some_and(|store| store != borne.store());
+        if replaced {
+            tracing::warn!("the store was replaced: all cached answers are dropped");
+            self.start_epoch(&mut state);
+            state.store = Some(borne.store().clone());
+        }
+        !replaced
     }
 
     /// Drops everything believed, as after a restore. Calls begun before are kept by nobody.
