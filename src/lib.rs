@@ -4,9 +4,14 @@
 
 pub mod cache;
 pub mod consistency;
+mod layer;
 pub mod protocol;
 pub mod revision;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod token;
 mod trust;
+
+pub use layer::{
+    Asked, Credential, Handle, Replay, RequestBody, ResponseFuture, Zookie, ZookieBody, ZookieLayer, ZookieLayerBuilder,
+};

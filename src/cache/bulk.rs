@@ -35,6 +35,17 @@ impl<V> Served<V> {
         }
     }
 
+    /// The answers that were found.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Option<&V>> {
+        self.found
+            .iter()
+            .map(|found| found.as_ref().ok().map(|decision| &decision.value))
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        self.found.iter().any(Result::is_ok)
+    }
+
     /// The first reason, for the whole bulk.
     pub(crate) fn miss(&self) -> Option<Miss> {
         self.found.iter().find_map(|found| found.as_ref().err()).copied()

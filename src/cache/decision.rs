@@ -101,6 +101,10 @@ impl<V> Decision<V> {
         self.span.as_ref().map(Span::label)
     }
 
+    pub(crate) fn holds_at(&self, revision: &Revision) -> bool {
+        self.span.as_ref().is_some_and(|span| span.holds_at(revision))
+    }
+
     /// How old the answer is at `now`.
     pub(crate) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.as_of.unwrap_or(self.began))

@@ -51,13 +51,13 @@ impl Keyer {
         parts.finish()
     }
 
-    /// One fingerprint for several questions in their order.
-    pub(crate) fn all(&self, questions: &[Fingerprint]) -> Fingerprint {
+    /// One fingerprint for several questions in their order, and the message that asks them.
+    pub(crate) fn all(&self, questions: &[Fingerprint], message: &[u8]) -> Fingerprint {
         let mut parts = self.question("bulk");
         for question in questions {
             parts.0.write_u128(question.0);
         }
-        parts.finish()
+        parts.bytes(Part::Body, message).finish()
     }
 }
 

@@ -39,9 +39,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::consistency::{Freshness, Window};
+use crate::consistency::Freshness;
 use crate::revision::Revision;
-use crate::trust::{Source, Trust};
+use crate::trust::{CallStart, Source, Standing, Trust};
 
 pub use ask::Ask;
 pub use check::{Answer, CheckError, Checked};
@@ -50,7 +50,7 @@ pub use fingerprint::{Fingerprint, Keyer, Part, Parts};
 pub use settings::{Abilities, ByteSize, InvalidSetting, Settings};
 pub use stats::{Distribution, Misses, Stats};
 
-pub(crate) use bulk::{Merge, Served};
+pub(crate) use bulk::{Merge, Served, lowest};
 pub(crate) use decision::Decision;
 pub(crate) use flights::Landed;
 pub(crate) use run::{Item, Outcome, Questions, Turn, Upstream};
@@ -188,8 +188,22 @@ impl<V: Weigh> DecisionCache<V> {
         self.0.trust.end_spans();
     }
 
-    pub(crate) fn window(&self) -> &Window {
-        &self.0.settings.window
+    /// The questions of one upstream call. Two bulks share a call only if they are the same to the letter.
+    pub(crate) fn bulk(&self, each: Arc<[Fingerprint]>, message: &[u8], credential: u64) -> Questions {
+        let flight = self.0.keyer.all(&each, message);
+        Questions {
+            flight,
+            each,
+            credential,
+        }
+    }
+
+    pub(crate) fn trusts(&self, revision: &Revision) -> bool {
+        self.0.trust.standing(revision) == Standing::Trusted
+    }
+
+    pub(crate) fn learn_write(&self, start: &CallStart, revision: &Revision) {
+        self.0.trust.learn(start, revision, Source::Write);
     }
 
     pub(crate) fn keyer(&self) -> &Keyer {

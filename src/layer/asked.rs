@@ -25,7 +25,10 @@ pub struct Asked {
 impl Default for Asked {
     /// Any answer.
     fn default() -> Self {
-        Self { consistency: Consistency::MinimizeLatency, zookie: None }
+        Self {
+            consistency: Consistency::MinimizeLatency,
+            zookie: None,
+        }
     }
 }
 

@@ -9,9 +9,19 @@ use crate::cache::Miss;
 pub(super) enum CacheStatus {
     Hit,
     /// Forwarded, because the cache had no answer that is fresh enough.
-    Missed { why: Miss, stored: bool, collapsed: bool },
+    Missed {
+        why: Miss,
+        stored: bool,
+        collapsed: bool,
+    },
     /// A bulk of which a part came from the cache.
-    Partial { why: Miss, stored: bool, hits: usize, questions: usize, mixed: bool },
+    Partial {
+        why: Miss,
+        stored: bool,
+        hits: usize,
+        questions: usize,
+        mixed: bool,
+    },
     /// A bulk from the cache whose items hold at different revisions.
     MixedHit,
     /// Forwarded as it came.
@@ -45,7 +55,13 @@ impl fmt::Display for CacheStatus {
                 flags(f, stored, collapsed)?;
                 write!(f, "; detail=\"{}\"", detail(why))
             }
-            Self::Partial { why, stored, hits, questions, mixed } => {
+            Self::Partial {
+                why,
+                stored,
+                hits,
+                questions,
+                mixed,
+            } => {
                 write!(f, "; fwd={}", forward_reason(why))?;
                 flags(f, stored, false)?;
                 let mixed = if mixed { "mixed, " } else { "" };
@@ -100,6 +116,10 @@ mod tests {
         assert!(missed(Miss::Absent, true, true).starts_with("tower-zookie; fwd=miss; collapsed; detail="));
         assert!(missed(Miss::Floor, true, false).starts_with("tower-zookie; fwd=stale; stored"));
         assert!(missed(Miss::Full, false, false).starts_with("tower-zookie; fwd=request; detail="));
-        assert!(CacheStatus::Bypass("why").to_string().starts_with("tower-zookie; fwd=bypass; detail=\"why\""));
+        assert!(
+            CacheStatus::Bypass("why")
+                .to_string()
+                .starts_with("tower-zookie; fwd=bypass; detail=\"why\"")
+        );
     }
 }

@@ -6,7 +6,7 @@ use http::request::Parts as Head;
 use http::{Extensions, HeaderName};
 use tokio::time::Instant;
 
-use crate::cache::{Fingerprint, Part, Parts};
+use crate::cache::{Part, Parts};
 use crate::token::Carriers;
 
 /// What of a request tells callers apart: `Authorization`, `Proxy-Authorization`, every cookie but the zookie's,
@@ -41,8 +41,8 @@ impl Credential<'_> {
 }
 
 impl Credentials {
-    /// Adds the caller to the key. Gives the caller's own hash, and when the credential ends.
-    pub(super) fn add(&self, head: &Head, carriers: &Carriers, key: &mut Parts) -> (Fingerprint, Option<Instant>) {
+    /// Adds the caller to the key, and says when the credential ends.
+    pub(super) fn add(&self, head: &Head, carriers: &Carriers, key: &mut Parts) -> Option<Instant> {
         for name in [AUTHORIZATION, PROXY_AUTHORIZATION].iter().chain(&self.headers) {
             for value in head.headers.get_all(name) {
                 key.add(Part::Header, name.as_str().as_bytes());
@@ -50,13 +50,21 @@ impl Credentials {
             }
         }
         for cookies in head.headers.get_all(COOKIE) {
-            carriers.other_cookies(cookies, |cookie| key.add(Part::Credential, cookie));
+            carriers
+                .cookies_without(cookies)
+                .for_each(|cookie| key.add(Part::Credential, cookie));
         }
         let mut ends = None;
         if let Some(extractor) = &self.extractor {
-            extractor(&head.extensions, &mut Credential { parts: key, ends: &mut ends });
+            extractor(
+                &head.extensions,
+                &mut Credential {
+                    parts: key,
+                    ends: &mut ends,
+                },
+            );
         }
-        (key.finish(), ends)
+        ends
     }
 }
 

@@ -1,9 +1,10 @@
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, RANGE};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE,
+};
 use http::request::Parts as Head;
 use http::{HeaderName, Request, Response};
-use http_body::Body;
 use tokio::time::Instant;
 
 use super::body::{Read, RequestBody};
@@ -41,16 +42,17 @@ pub(super) struct Asking {
     pub(super) credential_ends: Option<Instant>,
 }
 
-struct Understood {
+/// A request that could be read.
+enum Understood {
+    Check(Check),
+    Write(Call),
+}
+
+struct Check {
     call: Call,
     wanted: Wanted,
     key: Parts,
     credential_ends: Option<Instant>,
-}
-
-enum Read1 {
-    Check(Box<Understood>),
-    Write(Call),
 }
 
 /// Replies to such requests are not answers alone, or their requests can't be changed.
@@ -71,11 +73,11 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
         let message = Bytes::new();
         match self.understand(route, &head, &message) {
-            Ok(Read1::Write(call)) => Step::Write(Request::from_parts(head, body), call),
-            Ok(Read1::Check(_)) if !body.is_end_stream() => {
+            Ok(Understood::Write(call)) => Step::Write(Request::from_parts(head, body), call),
+            Ok(Understood::Check(_)) if !body.is_end_stream() => {
                 Step::Bypass(Request::from_parts(head, body), "a body where none was expected")
             }
-            Ok(Read1::Check(understood)) => self.answer(head, message, *understood),
+            Ok(Understood::Check(check)) => self.answer(head, message, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, body), why),
         }
@@ -83,22 +85,30 @@ impl<P: Protocol> Shared<P> {
 
     pub(super) fn decide_by_body<B: RequestBody>(&self, route: Route, head: Head, read: Read<B>) -> Step<B> {
         let message = match read {
-            Read::Whole { message, trailers: None } => message,
+            Read::Whole {
+                message,
+                trailers: None,
+            } => message,
             unread => {
                 let request = Request::from_parts(head, unread_body(unread));
                 return Step::Bypass(request, "a body over the limit, broken off, or with trailers");
             }
         };
-        let whole = |message| unread_body(Read::Whole { message, trailers: None });
+        let whole = |message| {
+            unread_body(Read::Whole {
+                message,
+                trailers: None,
+            })
+        };
         match self.understand(route, &head, &message) {
-            Ok(Read1::Write(call)) => Step::Write(Request::from_parts(head, whole(message)), call),
-            Ok(Read1::Check(understood)) => self.answer(head, message, *understood),
+            Ok(Understood::Write(call)) => Step::Write(Request::from_parts(head, whole(message)), call),
+            Ok(Understood::Check(check)) => self.answer(head, message, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, whole(message)), why),
         }
     }
 
-    fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<Read1, Rejected> {
+    fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<Understood, Rejected> {
         if UNKEYABLE.iter().any(|name| head.headers.contains_key(name)) {
             return Err(Rejected::Bypass("a conditional, partial or signed request"));
         }
@@ -106,15 +116,26 @@ impl<P: Protocol> Shared<P> {
             return Err(Rejected::Bypass("a compressed body"));
         }
         let (key, credential_ends) = self.key(head);
-        let asked = Key { base: key.clone(), carriers: &self.carriers };
-        let call = self.protocol.read(route, head, message, asked).map_err(|why| Rejected::Bypass(why.0))?;
+        let asked = Key {
+            base: key.clone(),
+            carriers: &self.carriers,
+        };
+        let call = self
+            .protocol
+            .read(route, head, message, asked)
+            .map_err(|why| Rejected::Bypass(why.0))?;
         match &call.kind {
-            Kind::Write => return Ok(Read1::Write(call)),
+            Kind::Write => return Ok(Understood::Write(call)),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) => {}
         }
         let wanted = self.wanted(head, &call)?;
-        Ok(Read1::Check(Box::new(Understood { call, wanted, key, credential_ends })))
+        Ok(Understood::Check(Check {
+            call,
+            wanted,
+            key,
+            credential_ends,
+        }))
     }
 
     /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
@@ -133,12 +154,25 @@ impl<P: Protocol> Shared<P> {
         (key, ends)
     }
 
-    fn answer<B>(&self, head: Head, message: Bytes, understood: Understood) -> Step<B> {
+    fn answer<B>(&self, head: Head, message: Bytes, check: Check) -> Step<B> {
         let arrived = Instant::now();
-        let Understood { call, wanted, key, credential_ends } = understood;
+        let Check {
+            call,
+            wanted,
+            key,
+            credential_ends,
+        } = check;
         let asking = |head, message, call, wanted| {
-            let caller = key.finish().short();
-            Box::new(Asking { head, message, call, wanted, arrived, caller, credential_ends })
+            let caller = key.finish().low_half();
+            Box::new(Asking {
+                head,
+                message,
+                call,
+                wanted,
+                arrived,
+                caller,
+                credential_ends,
+            })
         };
         match &call.kind {
             Kind::Check(question) => match self.cache.look(*question, &wanted.freshness, arrived) {
@@ -150,18 +184,28 @@ impl<P: Protocol> Shared<P> {
                 Err(why) => Step::Check(asking(head, message, call, wanted), why),
             },
             Kind::Bulk(questions) => {
-                let merge = if self.settings.mix_revisions { Merge::Mixed } else { Merge::OneSnapshot };
+                let merge = if self.settings.mix_revisions {
+                    Merge::Mixed
+                } else {
+                    Merge::OneSnapshot
+                };
                 let served = self.cache.gather(questions, &wanted.freshness, arrived, merge);
                 let found: Vec<Option<&Kept>> = served.kept().collect();
                 if !self.protocol.needed(&call, &message, &found).is_empty() {
                     return Step::Bulk(asking(head, message, call, wanted), served);
                 }
                 let merged = self.merge(&call, &message, &found, served.at.as_ref());
-                let status = if served.at.is_some() { CacheStatus::Hit } else { CacheStatus::MixedHit };
+                let status = if served.at.is_some() {
+                    CacheStatus::Hit
+                } else {
+                    CacheStatus::MixedHit
+                };
                 Step::Reply(self.from_memory(call.route, head.headers, &merged, &wanted, status))
             }
             // Writes never come here.
-            Kind::Write => Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed)),
+            Kind::Write => {
+                Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed))
+            }
         }
     }
 }

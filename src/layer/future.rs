@@ -60,29 +60,56 @@ where
     R: Body,
 {
     pub(super) fn ready(response: Response<ZookieBody<R>>) -> Self {
-        Self { state: State::Ready { outcome: Some(Ok(response)) } }
+        Self {
+            state: State::Ready {
+                outcome: Some(Ok(response)),
+            },
+        }
     }
 
     pub(super) fn failed(error: S::Error) -> Self {
-        Self { state: State::Ready { outcome: Some(Err(error)) } }
+        Self {
+            state: State::Ready {
+                outcome: Some(Err(error)),
+            },
+        }
     }
 
     pub(super) fn reading(service: Zookie<S, P>, route: Route, head: Head, reader: Reader<B>) -> Self {
         let timeout = sleep(service.shared().settings.read_timeout);
-        let reading = Some(Box::new(Reading { service, route, head, reader }));
-        Self { state: State::Reading { reading, timeout } }
+        let reading = Some(Box::new(Reading {
+            service,
+            route,
+            head,
+            reader,
+        }));
+        Self {
+            state: State::Reading { reading, timeout },
+        }
     }
 
     pub(super) fn waiting(service: S, request: Request<B>, bypass: Option<&'static str>) -> Self {
-        Self { state: State::Waiting { service, request: Some(request), bypass } }
+        Self {
+            state: State::Waiting {
+                service,
+                request: Some(request),
+                bypass,
+            },
+        }
     }
 
     pub(super) fn forwarded(future: S::Future, bypass: Option<&'static str>) -> Self {
-        Self { state: State::Forwarded { future, bypass } }
+        Self {
+            state: State::Forwarded { future, bypass },
+        }
     }
 
     pub(super) fn boxed(future: impl Future<Output = Outcome<R, S::Error>> + Send + 'static) -> Self {
-        Self { state: State::Boxed { future: Box::pin(future) } }
+        Self {
+            state: State::Boxed {
+                future: Box::pin(future),
+            },
+        }
     }
 }
 
@@ -112,7 +139,11 @@ where
                     return Poll::Ready(Ok(response.map(ZookieBody::inner)));
                 }
                 StateProjection::Boxed { future } => return future.as_mut().poll(cx),
-                StateProjection::Waiting { service, request, bypass } => {
+                StateProjection::Waiting {
+                    service,
+                    request,
+                    bypass,
+                } => {
                     ready!(service.poll_ready(cx))?;
                     match request.take() {
                         Some(request) => Self::forwarded(service.call(request), *bypass),
@@ -123,14 +154,24 @@ where
                     let Some(read) = reading else { return Poll::Pending };
                     match read.reader.poll_read(cx) {
                         Poll::Ready(body) => {
-                            let Some(read) = reading.take() else { return Poll::Pending };
-                            let Reading { mut service, route, head, .. } = *read;
+                            let Some(read) = reading.take() else {
+                                return Poll::Pending;
+                            };
+                            let Reading {
+                                mut service,
+                                route,
+                                head,
+                                ..
+                            } = *read;
                             let step = service.shared().decide_by_body(route, head, body);
                             service.take(step)
                         }
                         Poll::Pending => {
                             ready!(timeout.poll(cx));
-                            let response = read.service.shared().refuse(read.route, &read.head.headers, &Refusal::RequestTimeout);
+                            let response =
+                                read.service
+                                    .shared()
+                                    .refuse(read.route, &read.head.headers, &Refusal::RequestTimeout);
                             Self::ready(response.map(|(data, trailers)| ZookieBody::stored(data, trailers)))
                         }
                     }

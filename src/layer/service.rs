@@ -32,13 +32,18 @@ impl<S, P> Zookie<S, P> {
 
 impl<S: Clone, P> Clone for Zookie<S, P> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
+        Self {
+            inner: self.inner.clone(),
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
 impl<S: fmt::Debug, P> fmt::Debug for Zookie<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zookie").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Zookie")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,15 +102,21 @@ impl<S, P> Zookie<S, P> {
                 ResponseFuture::ready(Response::from_parts(parts, ZookieBody::stored(data, trailers)))
             }
             Step::Bypass(request, why) => self.forward(request, Some(why)),
-            Step::Write(request, writing) => {
-                ResponseFuture::boxed(write::forward(Arc::clone(&self.shared), self.inner.clone(), request, writing))
-            }
+            Step::Write(request, writing) => ResponseFuture::boxed(write::forward(
+                Arc::clone(&self.shared),
+                self.inner.clone(),
+                request,
+                writing,
+            )),
             Step::Check(asking, why) => {
                 ResponseFuture::boxed(miss::fetch(Arc::clone(&self.shared), self.inner.clone(), asking, why))
             }
-            Step::Bulk(asking, served) => {
-                ResponseFuture::boxed(bulk::fetch(Arc::clone(&self.shared), self.inner.clone(), asking, served))
-            }
+            Step::Bulk(asking, served) => ResponseFuture::boxed(bulk::fetch(
+                Arc::clone(&self.shared),
+                self.inner.clone(),
+                asking,
+                served,
+            )),
         }
     }
 

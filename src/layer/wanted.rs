@@ -70,7 +70,11 @@ impl Tokens {
                 } else if floor.revision < token.revision {
                     Some(Joined { seen, ..one() })
                 } else if let Some(revision) = floor.revision.join(&token.revision) {
-                    Some(Joined { revision, seen, zookie: None })
+                    Some(Joined {
+                        revision,
+                        seen,
+                        zookie: None,
+                    })
                 } else {
                     self.at_head = true;
                     Some(floor)
@@ -88,7 +92,14 @@ impl<P: Protocol> Shared<P> {
             (Some(Consistency::FullyConsistent), _) => Some(Consistency::FullyConsistent),
             (header, message) => message.or(header),
         };
-        let Tokens { floor, explicit, snapshot, cookie, at_head, .. } = tokens;
+        let Tokens {
+            floor,
+            explicit,
+            snapshot,
+            cookie,
+            at_head,
+            ..
+        } = tokens;
         if floor.is_none() && !cookie && self.settings.require_token && wish != Some(Consistency::FullyConsistent) {
             return refuse(Refusal::TokenRequired);
         }
@@ -121,7 +132,12 @@ impl<P: Protocol> Shared<P> {
             };
             Freshness::AtLeast { floor, head_within }
         };
-        Ok(Wanted { freshness, zookie, explicit: explicit > 0, cookie })
+        Ok(Wanted {
+            freshness,
+            zookie,
+            explicit: explicit > 0,
+            cookie,
+        })
     }
 
     fn wish(&self, head: &Head) -> Result<Option<Consistency>, Rejected> {
@@ -138,9 +154,9 @@ impl<P: Protocol> Shared<P> {
         let mut tokens = Tokens::default();
         let visited = self.carriers.visit(&head.headers, &head.uri, |source, text| {
             tokens.cookie |= source == Source::Cookie;
-            let parsed = text.map_err(|error| error.kind().clone()).and_then(|text| {
-                self.memo.parse(text).map_err(|error| error.kind().clone())
-            });
+            let parsed = text
+                .map_err(|error| error.kind().clone())
+                .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
             match parsed {
                 Ok(token) => {
                     if source.is_explicit() {
@@ -163,7 +179,11 @@ impl<P: Protocol> Shared<P> {
                     tokens.snapshot = Some((token.revision.clone(), token.zookie.clone()));
                     tokens.add(&token);
                 }
-                Err(_) => return Err(Rejected::Bypass("a token in the message that only the upstream can judge")),
+                Err(_) => {
+                    return Err(Rejected::Bypass(
+                        "a token in the message that only the upstream can judge",
+                    ));
+                }
             }
         }
         match tokens.refusal.take() {
@@ -175,7 +195,10 @@ impl<P: Protocol> Shared<P> {
 }
 
 fn forbids_caching(head: &Head) -> bool {
-    head.headers.get_all(CACHE_CONTROL).iter().any(|value| has_directive(value.as_bytes(), b"no-cache"))
+    head.headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .any(|value| has_directive(value.as_bytes(), b"no-cache"))
 }
 
 /// Whether a comma-separated list such as `Cache-Control` names a directive.

@@ -4,8 +4,7 @@ mod carrier;
 mod counter;
 mod error;
 mod inferadb;
-#[cfg_attr(not(test), allow(dead_code, reason = "used by the layer, a floor above"))]
-pub(crate) mod memo;
+mod memo;
 mod opaque;
 mod zookie;
 
@@ -19,6 +18,8 @@ pub use error::{TokenError, TokenErrorKind};
 pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
 pub use opaque::OpaqueTokens;
 pub use zookie::Zookie;
+
+pub(crate) use memo::{Token, TokenMemo};
 
 /// How one authorization system spells revisions.
 ///

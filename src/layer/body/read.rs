@@ -21,21 +21,32 @@ pub(in crate::layer) struct Reader<B> {
 #[derive(Debug)]
 pub(in crate::layer) enum Read<B: Body> {
     /// All of it.
-    Whole { message: Bytes, trailers: Option<HeaderMap> },
+    Whole {
+        message: Bytes,
+        trailers: Option<HeaderMap>,
+    },
     /// It is over the limit, or broke off: to be passed on as it came.
     Unread(Replay<B>),
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Reader<B> {
     pub(in crate::layer) fn new(body: B, limit: usize) -> Self {
-        Self { body: Some(body), chunks: Vec::new(), first: None, len: 0, limit }
+        Self {
+            body: Some(body),
+            chunks: Vec::new(),
+            first: None,
+            len: 0,
+            limit,
+        }
     }
 
     /// Must not be polled again after it was ready.
     pub(in crate::layer) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read<B>> {
         let mut trailers = None;
         loop {
-            let Some(body) = &mut self.body else { return Poll::Ready(self.whole(trailers)) };
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(self.whole(trailers));
+            };
             if self.len as u64 + body.size_hint().lower() > self.limit as u64 {
                 return Poll::Ready(self.unread(None));
             }

@@ -17,19 +17,38 @@ pub struct Replay<B: Body> {
 
 impl<B: Body> Replay<B> {
     pub(super) fn new(read: VecDeque<Bytes>, error: Option<B::Error>, rest: Option<B>) -> Self {
-        Self { read, trailers: None, error, rest }
+        Self {
+            read,
+            trailers: None,
+            error,
+            rest,
+        }
     }
 
     /// A body of these bytes and trailers.
     pub(in crate::layer) fn whole(message: Bytes, trailers: Option<HeaderMap>) -> Self {
-        let read = if message.is_empty() { VecDeque::new() } else { VecDeque::from([message]) };
-        Self { read, trailers, error: None, rest: None }
+        let read = if message.is_empty() {
+            VecDeque::new()
+        } else {
+            VecDeque::from([message])
+        };
+        Self {
+            read,
+            trailers,
+            error: None,
+            rest: None,
+        }
     }
 
     /// The body itself, if nothing was read of it.
     pub(in crate::layer) fn untouched(self) -> Result<B, Self> {
         match self {
-            Self { read, trailers: None, error: None, rest: Some(rest) } if read.is_empty() => Ok(rest),
+            Self {
+                read,
+                trailers: None,
+                error: None,
+                rest: Some(rest),
+            } if read.is_empty() => Ok(rest),
             touched => Err(touched),
         }
     }
@@ -87,6 +106,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Replay<B> {
 
 impl<B: Body> fmt::Debug for Replay<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replay").field("frames_read", &self.read.len()).finish_non_exhaustive()
+        f.debug_struct("Replay")
+            .field("frames_read", &self.read.len())
+            .finish_non_exhaustive()
     }
 }

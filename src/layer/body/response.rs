@@ -28,16 +28,22 @@ pin_project! {
 
 impl<R: Body> ZookieBody<R> {
     pub(in crate::layer) fn inner(body: R) -> Self {
-        Self { kind: Kind::Inner { body } }
+        Self {
+            kind: Kind::Inner { body },
+        }
     }
 
     pub(in crate::layer) fn replayed(body: Replay<Pin<Box<R>>>) -> Self {
-        Self { kind: Kind::Replayed { body } }
+        Self {
+            kind: Kind::Replayed { body },
+        }
     }
 
     pub(in crate::layer) fn stored(data: Bytes, trailers: Option<HeaderMap>) -> Self {
         let data = Some(data).filter(|data| !data.is_empty());
-        Self { kind: Kind::Stored { data, trailers } }
+        Self {
+            kind: Kind::Stored { data, trailers },
+        }
     }
 }
 
@@ -56,7 +62,10 @@ impl<R: Body<Data = Bytes>> Body for ZookieBody<R> {
             KindProjection::Inner { body } => body.poll_frame(cx),
             KindProjection::Replayed { body } => Pin::new(body).poll_frame(cx),
             KindProjection::Stored { data, trailers } => {
-                let frame = data.take().map(Frame::data).or_else(|| trailers.take().map(Frame::trailers));
+                let frame = data
+                    .take()
+                    .map(Frame::data)
+                    .or_else(|| trailers.take().map(Frame::trailers));
                 Poll::Ready(frame.map(Ok))
             }
         }

@@ -1,0 +1,208 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Extensions, HeaderName};
+
+use super::credentials::{Credential, Credentials};
+use super::shared::{LayerSettings, Shared};
+use super::{Handle, ZookieLayer};
+use crate::cache::{ByteSize, DecisionCache, InvalidSetting, Settings};
+use crate::consistency::{Staleness, Window};
+use crate::protocol::Protocol;
+use crate::token::{Carriers, TokenMemo};
+
+const LONGEST_TOKEN: usize = 16 << 10;
+
+/// Builds a [`ZookieLayer`].
+///
+/// Beside the settings of the cache ([`Settings`]) there are these:
+///
+/// | setting | default |
+/// |---|---|
+/// | `carriers` | header, cookie and query parameter `zookie`, query parameter `token` |
+/// | `require_token` | no |
+/// | `forward_bad_tokens` | no: they are refused |
+/// | `mix_revisions` | no: a bulk's reply is one snapshot |
+/// | `max_request_body` | 1 MiB |
+/// | `max_reply_body` | 1 MiB |
+/// | `read_timeout` | 10 s |
+/// | `max_token_len` | 4 KiB |
+/// | `token_memo` | 4 MiB |
+#[derive(Debug)]
+#[must_use]
+pub struct ZookieLayerBuilder<P> {
+    protocol: P,
+    cache: Settings,
+    carriers: Carriers,
+    credentials: Credentials,
+    layer: LayerSettings,
+    max_token_len: usize,
+    token_memo: ByteSize,
+}
+
+impl<P: Protocol> ZookieLayerBuilder<P> {
+    pub(super) fn new(protocol: P) -> Self {
+        Self {
+            protocol,
+            cache: Settings::default(),
+            carriers: Carriers::default(),
+            credentials: Credentials::default(),
+            layer: LayerSettings {
+                max_request_body: 1 << 20,
+                max_reply_body: 1 << 20,
+                read_timeout: Duration::from_secs(10),
+                require_token: false,
+                forward_bad_tokens: false,
+                mix_revisions: false,
+            },
+            max_token_len: 4 << 10,
+            token_memo: ByteSize::mebi(4),
+        }
+    }
+
+    /// The quantization interval and by how much an answer may outlive it: see [`Window`].
+    pub fn window(mut self, interval: Duration, staleness: Staleness) -> Self {
+        self.cache = self.cache.window(Window::new(interval, staleness));
+        self
+    }
+
+    /// How many bytes all entries may take.
+    pub fn capacity(mut self, capacity: ByteSize) -> Self {
+        self.cache = self.cache.capacity(capacity);
+        self
+    }
+
+    /// All settings of the cache at once: times to live, flights, probes. Replaces `window` and `capacity` too.
+    pub fn cache(mut self, settings: Settings) -> Self {
+        self.cache = settings;
+        self
+    }
+
+    /// Where zookies travel.
+    pub fn carriers(mut self, carriers: Carriers) -> Self {
+        self.carriers = carriers;
+        self
+    }
+
+    /// More headers that tell callers apart, beside `Authorization`, `Proxy-Authorization` and the cookies.
+    pub fn credential_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.credentials.headers.extend(headers);
+        self
+    }
+
+    /// Finds the caller in the request's extensions: a TLS peer, what an authenticating layer outside has left there.
+    ///
+    /// ```
+    /// # use tower_zookie::{ZookieLayer, protocol::AuthZen, token::InferaDb};
+    /// struct Peer(String);
+    /// # fn builder() -> tower_zookie::ZookieLayerBuilder<AuthZen> {
+    /// # ZookieLayer::builder(AuthZen::new(InferaDb::new("example")))
+    /// .credentials(|extensions, credential| {
+    ///     if let Some(Peer(name)) = extensions.get() {
+    ///         credential.identify(name.as_bytes());
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    pub fn credentials(mut self, extractor: impl Fn(&Extensions, &mut Credential<'_>) + Send + Sync + 'static) -> Self {
+        self.credentials.extractor = Some(Arc::new(extractor));
+        self
+    }
+
+    /// Refuses checks without a token, unless they are fully consistent: a token that was stripped on the way must not
+    /// silently lower the freshness.
+    pub fn require_token(mut self, require: bool) -> Self {
+        self.layer.require_token = require;
+        self
+    }
+
+    /// Forwards requests with a token that can't be read, for the upstream to judge, instead of refusing them. Their
+    /// replies are kept by nobody.
+    pub fn forward_bad_tokens(mut self, forward: bool) -> Self {
+        self.layer.forward_bad_tokens = forward;
+        self
+    }
+
+    /// Lets a bulk's reply mix answers of several revisions, for users who treat the items independently.
+    pub fn mix_revisions(mut self, mix: bool) -> Self {
+        self.layer.mix_revisions = mix;
+        self
+    }
+
+    /// The largest request body that is read, in bytes. A larger one is forwarded unread.
+    pub fn max_request_body(mut self, bytes: usize) -> Self {
+        self.layer.max_request_body = bytes;
+        self
+    }
+
+    /// The largest reply body that is kept, in bytes. A larger one streams to its caller.
+    pub fn max_reply_body(mut self, bytes: usize) -> Self {
+        self.layer.max_reply_body = bytes;
+        self
+    }
+
+    /// How long a request's body may take to arrive.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.layer.read_timeout = timeout;
+        self
+    }
+
+    /// The longest token that is read, in bytes.
+    pub fn max_token_len(mut self, bytes: usize) -> Self {
+        self.max_token_len = bytes;
+        self
+    }
+
+    /// How many bytes the memory of parsed tokens may take.
+    pub fn token_memo(mut self, size: ByteSize) -> Self {
+        self.token_memo = size;
+        self
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the setting that makes no sense.
+    pub fn build(self) -> Result<ZookieLayer<P>, InvalidSetting> {
+        let Self {
+            protocol,
+            cache,
+            carriers,
+            credentials,
+            layer,
+            max_token_len,
+            token_memo,
+        } = self;
+        for (setting, bytes) in [
+            ("max_request_body", layer.max_request_body),
+            ("max_reply_body", layer.max_reply_body),
+        ] {
+            if bytes == 0 {
+                return Err(InvalidSetting::new(
+                    setting,
+                    "is 0: nothing could be answered from the cache",
+                ));
+            }
+        }
+        if layer.read_timeout.is_zero() {
+            return Err(InvalidSetting::new("read_timeout", "is 0: no body arrives that fast"));
+        }
+        if max_token_len == 0 || max_token_len > LONGEST_TOKEN {
+            return Err(InvalidSetting::new("max_token_len", "is not between 1 byte and 16 KiB"));
+        }
+        let cache = DecisionCache::new(cache, protocol.abilities())?;
+        let memo = TokenMemo::new(protocol.format(), max_token_len, token_memo.get());
+        let shared = Shared {
+            protocol,
+            cache,
+            memo,
+            carriers,
+            credentials,
+            settings: layer,
+        };
+        Ok(ZookieLayer {
+            handle: Handle(Arc::new(shared)),
+        })
+    }
+}

@@ -1,0 +1,257 @@
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::asked::Asked;
+use super::body::{Read, Reader, Replay, RequestBody, ZookieBody};
+use super::decide::Asking;
+use super::reply::lets_keep;
+use super::shared::Shared;
+use super::wanted::CONSISTENCY;
+use crate::cache::{Ask, Item, Turn, Upstream};
+use crate::consistency::Consistency;
+use crate::protocol::{Kept, Learned, Protocol, Reply};
+use crate::token::{Carrier, Token, Zookie};
+
+/// What of a request belongs to one caller's call alone, not to a call that others share.
+const OF_ONE_CALLER: [HeaderName; 10] = [
+    HeaderName::from_static("grpc-timeout"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-correlation-id"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("b3"),
+    HeaderName::from_static("x-b3-traceid"),
+    HeaderName::from_static("x-b3-spanid"),
+    HeaderName::from_static("x-b3-sampled"),
+];
+
+/// The inner reply on its way to whoever caused the call, whole.
+pub(super) struct Slot<R: Body, E>(Arc<Mutex<Option<Result<OwnReply<R>, E>>>>);
+
+/// An inner reply, and the token that it bears.
+pub(super) struct OwnReply<R: Body> {
+    pub(super) response: Response<ZookieBody<R>>,
+    pub(super) token: Option<Arc<Token>>,
+}
+
+impl<R: Body, E> Slot<R, E> {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+
+    fn fill(&self, reply: Result<OwnReply<R>, E>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+    }
+
+    pub(super) fn take(&self) -> Option<Result<OwnReply<R>, E>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<R: Body, E> Clone for Slot<R, E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// Asks the inner service the questions `open` of a request.
+pub(super) struct Forward<S, P, B, R: Body, E> {
+    pub(super) shared: Arc<Shared<P>>,
+    pub(super) service: S,
+    pub(super) asking: Arc<Asking>,
+    pub(super) open: Arc<[usize]>,
+    pub(super) slot: Slot<R, E>,
+    pub(super) body: PhantomData<fn() -> B>,
+}
+
+impl<S: Clone, P, B, R: Body, E> Clone for Forward<S, P, B, R, E> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            service: self.service.clone(),
+            asking: Arc::clone(&self.asking),
+            open: Arc::clone(&self.open),
+            slot: self.slot.clone(),
+            body: PhantomData,
+        }
+    }
+}
+
+impl<S, P, B, R> Forward<S, P, B, R, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
+    B: RequestBody,
+    R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    P: Protocol,
+{
+    pub(super) async fn ask(self, turn: Turn) -> Upstream<Kept> {
+        let Self {
+            shared,
+            mut service,
+            asking,
+            open,
+            slot,
+            ..
+        } = self;
+        if let Err(error) = poll_fn(|cx| service.poll_ready(cx)).await {
+            slot.fill(Err(error));
+            return Upstream::Failed;
+        }
+        let Some(request) = shared.request(&asking, &open, &turn.ask) else {
+            return if turn.rewritten {
+                Upstream::RevisionRefused
+            } else {
+                Upstream::Failed
+            };
+        };
+        turn.begin();
+        let response = match service.call(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                slot.fill(Err(error));
+                return Upstream::Failed;
+            }
+        };
+        drop(service);
+        let (parts, body) = response.into_parts();
+        let (body, trailers) = match read_reply(body, shared.settings.max_reply_body).await {
+            Read::Whole { message, trailers } => (message, trailers),
+            Read::Unread(replay) => {
+                let token = shared.reply_token(&parts.headers, None);
+                let response = Response::from_parts(parts, ZookieBody::replayed(replay));
+                slot.fill(Ok(OwnReply { response, token }));
+                return Upstream::Unshared;
+            }
+        };
+        let reply = Reply {
+            status: parts.status,
+            headers: &parts.headers,
+            body: &body,
+            trailers: trailers.as_ref(),
+        };
+        let learned = shared.protocol.learn(&asking.call, &asking.message, &open, &reply);
+        let keep = lets_keep(&parts.headers);
+        let (items, message_token) = match learned {
+            Learned::RevisionRefused if turn.rewritten => return Upstream::RevisionRefused,
+            Learned::Answers { items, token } => (Some(items), token),
+            Learned::Nothing | Learned::Wrote { .. } | Learned::RevisionRefused => (None, None),
+        };
+        let token = shared.reply_token(&parts.headers, message_token.as_deref());
+        let response = Response::from_parts(parts, ZookieBody::stored(body, trailers));
+        let upstream = match items {
+            None => Upstream::Unshared,
+            Some(items) => {
+                let zookie = match &token {
+                    Some(token) => Some(token.zookie.clone()),
+                    None => turn.ask.told().and_then(|told| shared.memo.format().encode(told)),
+                };
+                let credential_lives = asking
+                    .credential_ends
+                    .map(|ends| ends.saturating_duration_since(Instant::now()));
+                let items = items.into_iter().map(|known| Item {
+                    value: Kept {
+                        zookie: zookie.clone(),
+                        ..known.kept
+                    },
+                    keep: known.keep && keep,
+                    expires_in: [known.expires_in, credential_lives].into_iter().flatten().min(),
+                });
+                let revision = token.as_ref().map(|token| token.revision.clone());
+                Upstream::Answered {
+                    items: items.collect(),
+                    revision,
+                }
+            }
+        };
+        slot.fill(Ok(OwnReply { response, token }));
+        upstream
+    }
+}
+
+impl<P: Protocol> Shared<P> {
+    /// The request that asks the questions `open` at `ask`. `None` where no token can say that.
+    fn request<B: RequestBody>(&self, asking: &Asking, open: &[usize], ask: &Ask) -> Option<Request<B>> {
+        let Asking {
+            head,
+            message,
+            call,
+            wanted,
+            ..
+        } = asking;
+        let zookie = match ask.told() {
+            None => None,
+            Some(told) => Some(match &wanted.zookie {
+                Some(own) if wanted.freshness.revision() == Some(told) => own.clone(),
+                _ => self.memo.format().encode(told)?,
+            }),
+        };
+        let consistency = match ask {
+            Ask::Unasked => Consistency::MinimizeLatency,
+            Ask::AtLeast(_) | Ask::AsItCame(_) => Consistency::AtLeastAsFresh,
+            Ask::Exact(_) => Consistency::AtExactSnapshot,
+            Ask::Full => Consistency::FullyConsistent,
+        };
+        let mut head = head.clone();
+        self.tell(&mut head, consistency, zookie)?;
+        if !matches!(ask, Ask::AsItCame(_)) {
+            OF_ONE_CALLER.iter().for_each(|name| drop(head.headers.remove(name)));
+        }
+        let body = match self.protocol.ask(call, message, open, ask) {
+            None => message.clone(),
+            Some(body) => {
+                head.headers.remove(TRANSFER_ENCODING);
+                if head.headers.contains_key(CONTENT_LENGTH) {
+                    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+                }
+                body
+            }
+        };
+        Some(Request::from_parts(head, B::replay(Replay::whole(body, None))))
+    }
+
+    /// Puts what is asked into a head, in place of all that the caller's carriers said.
+    fn tell(&self, head: &mut Head, consistency: Consistency, zookie: Option<Zookie>) -> Option<()> {
+        head.headers.remove(CONSISTENCY);
+        self.carriers.strip(&mut head.headers, &mut head.uri);
+        if let Some(zookie) = &zookie {
+            head.headers.insert(self.token_header(), zookie.to_header_value());
+        }
+        if consistency != Consistency::MinimizeLatency {
+            head.headers
+                .insert(CONSISTENCY, HeaderValue::try_from(consistency.to_string()).ok()?);
+        }
+        head.extensions.insert(Asked { consistency, zookie });
+        Some(())
+    }
+
+    /// The header in which the inner service finds its token.
+    fn token_header(&self) -> HeaderName {
+        let header = self.carriers.places().iter().find_map(|place| match place {
+            Carrier::Header(name) => Some(name.clone()),
+            _ => None,
+        });
+        header.unwrap_or(HeaderName::from_static("zookie"))
+    }
+
+    /// The token that a reply bears, in its message or in a header. One that can't be read is none: the answer then bears
+    /// no revision, and satisfies no floor.
+    pub(super) fn reply_token(&self, headers: &HeaderMap, message_token: Option<&str>) -> Option<Arc<Token>> {
+        let header = headers.get(self.token_header()).and_then(|value| value.to_str().ok());
+        self.memo.parse(message_token.or(header)?).ok()
+    }
+}
+
+async fn read_reply<R: Body<Data = Bytes>>(body: R, limit: usize) -> Read<std::pin::Pin<Box<R>>> {
+    let mut reader = Reader::new(Box::pin(body), limit);
+    poll_fn(|cx| reader.poll_read(cx)).await
+}

@@ -1,0 +1,38 @@
+use std::sync::Arc;
+
+use super::shared::Shared;
+use crate::cache::Stats;
+use crate::protocol::Protocol;
+use crate::token::Zookie;
+
+/// A running layer, seen from outside: what it has done, what it believes, and how to empty it.
+///
+/// Clones, and the layer's own clones, share everything.
+#[derive(Debug)]
+pub struct Handle<P>(pub(super) Arc<Shared<P>>);
+
+impl<P> Clone for Handle<P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<P: Protocol> Handle<P> {
+    /// What the layer has done since it was built.
+    pub fn stats(&self) -> Stats {
+        self.0.cache.stats()
+    }
+
+    /// Drops every answer and everything believed about the store, as after a restore from a backup.
+    pub fn purge(&self) {
+        self.0.cache.purge();
+    }
+
+    /// The newest revision that the store itself told of, as a token, if there is a single newest.
+    pub fn trusted_revision(&self) -> Option<Zookie> {
+        self.0
+            .cache
+            .trusted_revision()
+            .and_then(|revision| self.0.memo.format().encode(&revision))
+    }
+}

@@ -1,0 +1,168 @@
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::body::{RequestBody, ZookieBody};
+use super::cache_status::CacheStatus;
+use super::decide::Asking;
+use super::forward::{Forward, OwnReply, Slot};
+use super::shared::Shared;
+use crate::cache::{Landed, Miss, Outcome, Questions};
+use crate::consistency::Freshness;
+use crate::protocol::{Kept, Kind, Protocol, Refusal};
+use crate::token::TokenErrorKind;
+
+/// One question that the cache could not answer.
+pub(super) async fn fetch<S, P, B, R>(
+    shared: Arc<Shared<P>>,
+    service: S,
+    asking: Box<Asking>,
+    why: Miss,
+) -> Result<Response<ZookieBody<R>>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
+    B: RequestBody,
+    R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    P: Protocol,
+{
+    let asking = Arc::new(*asking);
+    let Kind::Check(question) = asking.call.kind else {
+        return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
+    };
+    let questions = Questions::one(question, asking.caller);
+    let mut own = Asker {
+        shared: &shared,
+        service,
+        asking: &asking,
+        open: Arc::new([0]),
+    };
+    let (outcome, slot) = own.run(&questions, &asking.wanted.freshness).await;
+    let (outcome, slot) = match outcome {
+        // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
+        Outcome::Foreign if !asking.wanted.explicit => own.run(&questions, &Freshness::Full).await,
+        outcome => (outcome, slot),
+    };
+    match &outcome {
+        Outcome::Hit(landed) | Outcome::Joined(landed) => {
+            let Some(decision) = landed.decisions.first() else {
+                return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
+            };
+            shared.count_lag(&asking.wanted, decision.label());
+            let status = CacheStatus::Missed {
+                why,
+                stored: false,
+                collapsed: true,
+            };
+            Ok(shared.remembered(&asking, &decision.value, status))
+        }
+        _ => shared.own_reply(&asking, outcome, &slot, why),
+    }
+}
+
+/// One way to ask the inner service.
+pub(super) struct Asker<'a, S, P> {
+    pub(super) shared: &'a Arc<Shared<P>>,
+    pub(super) service: S,
+    pub(super) asking: &'a Arc<Asking>,
+    pub(super) open: Arc<[usize]>,
+}
+
+impl<S, P: Protocol> Asker<'_, S, P> {
+    pub(super) async fn run<B, R>(
+        &mut self,
+        questions: &Questions,
+        freshness: &Freshness,
+    ) -> (Outcome<Kept>, Slot<R, S::Error>)
+    where
+        S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
+        B: RequestBody,
+        R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    {
+        let slot = Slot::new();
+        let forward = Forward {
+            shared: Arc::clone(self.shared),
+            service: self.service.clone(),
+            asking: Arc::clone(self.asking),
+            open: Arc::clone(&self.open),
+            slot: slot.clone(),
+            body: PhantomData::<fn() -> B>,
+        };
+        let arrived = self.asking.arrived;
+        let upstream = move |turn| forward.clone().ask(turn);
+        (
+            self.shared.cache.run(questions, freshness, arrived, upstream).await,
+            slot,
+        )
+    }
+}
+
+impl<P: Protocol> Shared<P> {
+    /// The reply to whoever caused an upstream call: the inner one, whole.
+    pub(super) fn own_reply<R: Body, E>(
+        &self,
+        asking: &Asking,
+        outcome: Outcome<Kept>,
+        slot: &Slot<R, E>,
+        why: Miss,
+    ) -> Result<Response<ZookieBody<R>>, E> {
+        let landed: Option<Arc<Landed<Kept>>> = match outcome {
+            Outcome::Asked(landed) => landed,
+            Outcome::Foreign => return Ok(self.refusal(asking, &Refusal::BadToken(TokenErrorKind::Foreign))),
+            Outcome::TimedOut => return Ok(self.refusal(asking, &Refusal::UpstreamTimeout)),
+            Outcome::Hit(_) | Outcome::Joined(_) | Outcome::Failed => {
+                return Ok(self.refusal(asking, &Refusal::UpstreamFailed));
+            }
+        };
+        let OwnReply { mut response, token } = match slot.take() {
+            Some(reply) => reply?,
+            None => return Ok(self.refusal(asking, &Refusal::UpstreamFailed)),
+        };
+        let zookie = match (&token, asking.wanted.freshness.revision()) {
+            // The caller must not go back, whatever the upstream says.
+            (Some(token), Some(floor)) if !(token.revision >= *floor) => asking.wanted.zookie.clone(),
+            (Some(token), _) => Some(token.zookie.clone()),
+            (None, _) => {
+                let kept = landed.as_ref().and_then(|landed| landed.decisions.first());
+                kept.and_then(|decision| decision.value.zookie.clone())
+            }
+        };
+        let label = landed
+            .as_ref()
+            .and_then(|landed| landed.decisions.first())
+            .and_then(|first| first.label());
+        self.count_lag(&asking.wanted, label);
+        let status = match &landed {
+            None => CacheStatus::Bypass("the reply holds no answer that could be kept"),
+            Some(landed) => CacheStatus::Missed {
+                why,
+                stored: landed.stored,
+                collapsed: false,
+            },
+        };
+        let headers = response.headers_mut();
+        self.echo(asking.call.route, &asking.head.headers, headers);
+        self.mark(headers, zookie.as_ref(), &asking.wanted, status);
+        Ok(response)
+    }
+
+    /// A reply from memory to a request that waited for it.
+    pub(super) fn remembered<R: Body>(
+        &self,
+        asking: &Asking,
+        kept: &Kept,
+        status: CacheStatus,
+    ) -> Response<ZookieBody<R>> {
+        let headers = asking.head.headers.clone();
+        let reply = self.from_memory(asking.call.route, headers, kept, &asking.wanted, status);
+        reply.map(|(data, trailers)| ZookieBody::stored(data, trailers))
+    }
+
+    pub(super) fn refusal<R: Body>(&self, asking: &Asking, why: &Refusal) -> Response<ZookieBody<R>> {
+        let reply = self.refuse(asking.call.route, &asking.head.headers, why);
+        reply.map(|(data, trailers)| ZookieBody::stored(data, trailers))
+    }
+}

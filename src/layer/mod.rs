@@ -1,0 +1,97 @@
+//! The tower layer.
+//!
+//! A request goes through these files in this order: `service` (is it ours, has its body arrived?), `decide` (what does it
+//! ask, and is there an answer?), `wanted` (how fresh must it be?), `credentials` (who asks?); on a hit `reply`; on a
+//! miss `miss` or `bulk`, which ask through `forward`; a write through `write`.
+
+mod asked;
+mod body;
+mod builder;
+mod bulk;
+mod cache_status;
+mod credentials;
+mod decide;
+mod forward;
+mod future;
+mod handle;
+mod miss;
+mod reply;
+mod service;
+mod shared;
+mod wanted;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use crate::protocol::Protocol;
+
+pub use asked::Asked;
+pub use body::{Replay, RequestBody, ZookieBody};
+pub use builder::ZookieLayerBuilder;
+pub use credentials::Credential;
+pub use future::ResponseFuture;
+pub use handle::Handle;
+pub use service::Zookie;
+
+/// Puts a cache of decisions before an authorization service, or before a client of one.
+///
+/// Cloning a layer, and layering several services with it, shares one cache: one layer an upstream.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_zookie::cache::ByteSize;
+/// use tower_zookie::consistency::Staleness;
+/// use tower_zookie::protocol::AuthZen;
+/// use tower_zookie::token::InferaDb;
+/// use tower_zookie::ZookieLayer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = ZookieLayer::builder(AuthZen::new(InferaDb::new("example")))
+///     .window(Duration::from_secs(5), Staleness::percent(10))
+///     .capacity(ByteSize::mebi(256))
+///     .build()?;
+/// let handle = layer.handle();
+/// # let _ = handle.stats();
+/// # Ok(())
+/// # }
+/// ```
+pub struct ZookieLayer<P> {
+    handle: Handle<P>,
+}
+
+impl<P: Protocol> ZookieLayer<P> {
+    /// A layer before a store that speaks this API; `(A, B)` for one that speaks two.
+    pub fn builder(protocol: P) -> ZookieLayerBuilder<P> {
+        ZookieLayerBuilder::new(protocol)
+    }
+
+    /// The layer seen from outside.
+    pub fn handle(&self) -> Handle<P> {
+        self.handle.clone()
+    }
+}
+
+impl<P> Clone for ZookieLayer<P> {
+    fn clone(&self) -> Self {
+        Self {
+            handle: self.handle.clone(),
+        }
+    }
+}
+
+impl<P> fmt::Debug for ZookieLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZookieLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S, P> Layer<S> for ZookieLayer<P> {
+    type Service = Zookie<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Zookie::new(inner, Arc::clone(&self.handle.0))
+    }
+}

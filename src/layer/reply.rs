@@ -1,0 +1,134 @@
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+
+use super::cache_status::CacheStatus;
+use super::service::Stored;
+use super::shared::Shared;
+use super::wanted::{Wanted, has_directive};
+use crate::consistency::Freshness;
+use crate::protocol::{Call, Kept, Protocol, Route};
+use crate::revision::Revision;
+use crate::token::Zookie;
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const OUR_NAME: &[u8] = b"tower-zookie";
+
+impl<P: Protocol> Shared<P> {
+    /// A reply from memory, in the request's own header map.
+    pub(super) fn from_memory(
+        &self,
+        route: Route,
+        request: HeaderMap,
+        kept: &Kept,
+        wanted: &Wanted,
+        status: CacheStatus,
+    ) -> Response<Stored> {
+        let mut headers = self.emptied(route, request);
+        let mut set = |name, value: &Option<HeaderValue>| {
+            if let Some(value) = value {
+                headers.insert(name, value.clone());
+            }
+        };
+        set(CONTENT_TYPE, &kept.content_type);
+        set(CONTENT_ENCODING, &kept.content_encoding);
+        self.mark(&mut headers, kept.zookie.as_ref(), wanted, status);
+        let mut response = Response::new((kept.body.clone(), kept.trailers.clone()));
+        *response.status_mut() = kept.status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// The request's header map with nothing in it but what is echoed.
+    fn emptied(&self, route: Route, mut request: HeaderMap) -> HeaderMap {
+        let echoed = self.protocol.echoed(route);
+        if echoed.is_empty() {
+            request.clear();
+            return request;
+        }
+        let kept: Vec<_> = echoed.iter().map(|name| (name, request.get(name).cloned())).collect();
+        request.clear();
+        for (name, value) in kept {
+            if let Some(value) = value {
+                request.insert(name.clone(), value);
+            }
+        }
+        request
+    }
+
+    /// Adds to a reply on a check route what the layer has to say.
+    pub(super) fn mark(&self, headers: &mut HeaderMap, zookie: Option<&Zookie>, wanted: &Wanted, status: CacheStatus) {
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        headers.append(CACHE_STATUS, status.to_header_value());
+        let Some(zookie) = zookie else { return };
+        self.carriers.set_headers(headers, zookie);
+        if wanted.cookie && !matches!(wanted.freshness, Freshness::Exact(_)) {
+            self.set_cookies(headers, zookie);
+        }
+    }
+
+    /// Adds to the reply to a write what the layer has to say.
+    pub(super) fn mark_write(&self, headers: &mut HeaderMap, zookie: Option<&Zookie>) {
+        headers.append(CACHE_STATUS, CacheStatus::Write.to_header_value());
+        if let Some(zookie) = zookie {
+            self.carriers.set_headers(headers, zookie);
+            self.set_cookies(headers, zookie);
+        }
+    }
+
+    fn set_cookies(&self, headers: &mut HeaderMap, zookie: &Zookie) {
+        if let Err(error) = self.carriers.set_cookies(headers, zookie) {
+            tracing::debug!(%error, "no zookie cookie was set");
+        }
+    }
+
+    /// A bulk's reply from the answers to its questions, which all hold at `at`.
+    pub(super) fn merge(
+        &self,
+        call: &Call,
+        message: &bytes::Bytes,
+        answers: &[Option<&Kept>],
+        at: Option<&Revision>,
+    ) -> Kept {
+        let mut merged = self.protocol.merge(call, message, answers);
+        merged.zookie = at.and_then(|at| self.memo.format().encode(at));
+        merged
+    }
+
+    pub(super) fn count_lag(&self, wanted: &Wanted, label: Option<&Revision>) {
+        if let (Some(floor), Some(label)) = (wanted.freshness.revision(), label)
+            && let Some(lag) = label.lead(floor)
+        {
+            self.cache.counters().lag(lag);
+        }
+    }
+}
+
+/// Whether the upstream lets its reply be kept. A second layer's own `no-store` does not count.
+pub(super) fn lets_keep(headers: &HeaderMap) -> bool {
+    let forbidden = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .any(|value| has_directive(value.as_bytes(), b"no-store") || has_directive(value.as_bytes(), b"private"));
+    let by_a_layer = headers
+        .get_all(CACHE_STATUS)
+        .iter()
+        .any(|value| value.as_bytes().starts_with(OUR_NAME) && !has_parameter(value.as_bytes(), b"fwd=bypass"));
+    !headers.contains_key(VARY) && (!forbidden || by_a_layer)
+}
+
+fn has_parameter(member: &[u8], parameter: &[u8]) -> bool {
+    member
+        .split(|byte| *byte == b';')
+        .any(|part| part.trim_ascii() == parameter)
+}
+
+pub(super) fn mark_bypassed(headers: &mut HeaderMap, why: &'static str) {
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.append(CACHE_STATUS, CacheStatus::Bypass(why).to_header_value());
+}
+
+pub(super) fn mark_refused(headers: &mut HeaderMap, why: &'static str) {
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.append(CACHE_STATUS, CacheStatus::Refused(why).to_header_value());
+}
