@@ -223,7 +223,7 @@ impl<V> Flights<V> {
         })
     }
 
-    fn take_seat(self: &Arc<Self>) -> Option<Seat<V>> {
+    pub(crate) fn take_seat(self: &Arc<Self>) -> Option<Seat<V>> {
         let seat = Seat {
             flights: Arc::clone(self),
         };
@@ -286,7 +286,8 @@ pub(crate) async fn landed<V: Clone>(end: &mut watch::Receiver<Option<End<V>>>) 
     }
 }
 
-struct Seat<V> {
+/// A place among those who may wait.
+pub(crate) struct Seat<V> {
     flights: Arc<Flights<V>>,
 }
 

@@ -115,16 +115,48 @@ impl<V: Weigh> DecisionCache<V> {
         F: FnMut(Turn) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
+        let outcome = self.answer(questions, freshness, arrived, &mut upstream).await;
+        let Freshness::AtLeast { floor: Some(floor), .. } = freshness else {
+            return outcome;
+        };
+        // A head proves a floor only if it reaches it. Otherwise the upstream is to judge the request as it came.
+        let below_the_floor = self.0.abilities.bears_revision
+            && matches!(&outcome, Outcome::Asked(Some(landed)) if landed.ask == Ask::Full
+                && !landed.decisions.iter().all(|decision| decision.covers(floor)));
+        if !below_the_floor {
+            return outcome;
+        }
+        match self.0.trust.standing(&floor.revision) {
+            Standing::Foreign => Outcome::Foreign,
+            Standing::Trusted | Standing::Unproven => {
+                let ask = Ask::AsItCame(floor.revision.clone());
+                self.alone(questions, ask, &mut upstream).await
+            }
+        }
+    }
+
+    async fn answer<F, Fut>(
+        &self,
+        questions: &Questions,
+        freshness: &Freshness,
+        arrived: Instant,
+        upstream: &mut F,
+    ) -> Outcome<V>
+    where
+        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = Upstream<V>> + Send + 'static,
+    {
         for round in 0..MAX_ROUNDS {
             if round > 0
                 && let Some(found) = self.look_again(questions, freshness, arrived)
             {
+                self.0.counters.coalesced(questions.each.len());
                 return Outcome::Hit(found);
             }
             let entry = match self.plan(freshness, arrived).await {
                 Plan::Foreign => return Outcome::Foreign,
-                Plan::Alone(ask) => return self.alone(questions, ask, &mut upstream).await,
-                Plan::Probe(probing) => return self.prove(questions, freshness, probing, &mut upstream).await,
+                Plan::Alone(ask) => return self.alone(questions, ask, upstream).await,
+                Plan::Probe(probing) => return self.prove(questions, probing, upstream).await,
                 Plan::Fly { ask, own } => {
                     let wanted = (freshness, arrived, &self.0.settings.window);
                     let entry = self
@@ -138,28 +170,31 @@ impl<V: Weigh> DecisionCache<V> {
                 (Entry::Lead(lease), _, own) => {
                     return self.take_off(questions, lease, own, None, upstream.clone()).await;
                 }
-                (Entry::Crowded, ask, own) => return self.alone(questions, own.unwrap_or(ask), &mut upstream).await,
+                (Entry::Crowded, ask, own) => return self.alone(questions, own.unwrap_or(ask), upstream).await,
                 (Entry::Follow(follower), ..) => match follower.wait().await {
                     End::Answered(landed) if self.may_take(&landed, freshness, arrived, questions) => {
                         self.0.counters.coalesced(questions.each.len());
                         return Outcome::Joined(landed);
                     }
                     End::Failed => return Outcome::Failed,
-                    End::Answered(_) | End::Unshared | End::TimedOut => {}
+                    // The next leader's reply could be shared as little as this one.
+                    End::Unshared => break,
+                    End::Answered(landed) if !landed.shared && self.is_of_this_epoch(&landed) => break,
+                    End::Answered(_) | End::TimedOut => {}
                 },
             }
         }
         let ask = self.own_ask(freshness);
-        self.alone(questions, ask, &mut upstream).await
+        self.alone(questions, ask, upstream).await
     }
 
     async fn plan(&self, freshness: &Freshness, arrived: Instant) -> Plan {
         let trust = &self.0.trust;
         let floor = match freshness {
             Freshness::Full
+            // No other read keeps the bound, and a head proves the floor as a probe does.
             | Freshness::AtLeast {
-                floor: None,
-                head_within: Some(_),
+                head_within: Some(_), ..
             } => {
                 return Plan::Fly {
                     ask: Ask::Full,
@@ -178,28 +213,20 @@ impl<V: Weigh> DecisionCache<V> {
             Freshness::Exact(revision) => {
                 let ask = Ask::Exact(revision.clone());
                 return match trust.standing(revision) {
-                    Standing::Trusted => Plan::Fly { ask, own: None },
-                    Standing::Unproven | Standing::Foreign => Plan::Alone(ask),
+                    Standing::Trusted if self.0.abilities.repeatable_exact => Plan::Fly { ask, own: None },
+                    _ => Plan::Alone(ask),
                 };
             }
             Freshness::AtLeast {
                 floor: Some(floor),
-                head_within,
-            } => (floor, head_within),
+                head_within: None,
+            } => floor,
         };
-        let (floor, head_within) = floor;
         let mut waited = false;
         loop {
             let standing = trust.standing(&floor.revision);
             if standing == Standing::Trusted {
-                return if head_within.is_some() {
-                    Plan::Fly {
-                        ask: Ask::Full,
-                        own: None,
-                    }
-                } else {
-                    self.fly_at_least(&floor.revision, arrived)
-                };
+                return self.fly_at_least(&floor.revision, arrived);
             }
             if waited && standing == Standing::Foreign {
                 return Plan::Foreign;
@@ -211,6 +238,9 @@ impl<V: Weigh> DecisionCache<V> {
                 ProbeTurn::Lead(probing) => return Plan::Probe(probing),
                 ProbeTurn::TooSoon => return Plan::Alone(Ask::AsItCame(floor.revision.clone())),
                 ProbeTurn::Wait(mut ended) => {
+                    let Some(_seat) = self.0.flights.take_seat() else {
+                        return Plan::Alone(Ask::AsItCame(floor.revision.clone()));
+                    };
                     // A probe ends when its flight does, so this wait has the flight's deadline.
                     let _ = ended.wait_for(|ended| *ended).await;
                     waited = true;
@@ -242,42 +272,22 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
-    /// Asks the question at head: its reply tells how far the store has come, and the caller takes it if that is far
-    /// enough. Otherwise the request is forwarded as it came.
-    async fn prove<F, Fut>(
-        &self,
-        questions: &Questions,
-        freshness: &Freshness,
-        probing: Probing,
-        upstream: &mut F,
-    ) -> Outcome<V>
+    /// Asks the question at head: its reply tells how far the store has come.
+    async fn prove<F, Fut>(&self, questions: &Questions, probing: Probing, upstream: &mut F) -> Outcome<V>
     where
         F: FnMut(Turn) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
-        let outcome = match self.0.flights.lead(questions.flight, questions.credential, Ask::Full) {
+        match self.0.flights.lead(questions.flight, questions.credential, Ask::Full) {
             Entry::Lead(lease) => {
                 self.take_off(questions, lease, None, Some(probing), upstream.clone())
                     .await
             }
-            Entry::Follow(_) | Entry::Crowded => self.alone(questions, Ask::Full, upstream).await,
-        };
-        let Some(floor) = freshness.revision() else {
-            return outcome;
-        };
-        let reached = match &outcome {
-            Outcome::Asked(Some(landed)) => landed
-                .decisions
-                .iter()
-                .all(|decision| decision.label().is_some_and(|label| label >= floor)),
-            _ => true,
-        };
-        if reached {
-            return outcome;
-        }
-        match self.0.trust.standing(floor) {
-            Standing::Foreign => Outcome::Foreign,
-            _ => self.alone(questions, Ask::AsItCame(floor.clone()), upstream).await,
+            Entry::Follow(_) | Entry::Crowded => {
+                let outcome = self.alone(questions, Ask::Full, upstream).await;
+                drop(probing);
+                outcome
+            }
         }
     }
 
@@ -325,10 +335,16 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
+    fn is_of_this_epoch(&self, landed: &Landed<V>) -> bool {
+        let epoch = self.0.trust.epoch();
+        landed.decisions.iter().all(|decision| decision.epoch == epoch)
+    }
+
     /// A follower takes an answer only if it satisfies the follower's own freshness.
     fn may_take(&self, landed: &Landed<V>, freshness: &Freshness, arrived: Instant, questions: &Questions) -> bool {
         let epoch = self.0.trust.epoch();
         landed.shared
+            && landed.decisions.len() == questions.each.len()
             && landed
                 .decisions
                 .iter()
@@ -345,12 +361,20 @@ impl<V: Weigh> DecisionCache<V> {
     }
 
     fn look_again(&self, questions: &Questions, freshness: &Freshness, arrived: Instant) -> Option<Arc<Landed<V>>> {
-        let found = questions
-            .each
-            .iter()
-            .map(|question| self.find(*question, freshness, arrived).ok());
+        let now = Instant::now();
+        let found = questions.each.iter().map(|question| {
+            let decision = self.find(*question, freshness, arrived).ok()?;
+            // Age counts from the arrival, but the hard end does not wait for those who wait.
+            (now < decision.expires).then_some(decision)
+        });
         let decisions: Vec<_> = found.collect::<Option<_>>()?;
-        let one_snapshot = decisions.windows(2).all(|pair| pair[0].label() == pair[1].label());
+        let one_snapshot = match &*decisions {
+            [_] => true,
+            several => {
+                let first = several.first()?.label()?;
+                self.0.abilities.repeatable_exact && several.iter().all(|decision| decision.label() == Some(first))
+            }
+        };
         one_snapshot.then(|| {
             Arc::new(Landed {
                 decisions,
