@@ -14,6 +14,19 @@ pub struct RevisionToken {
     pub vector_clock: BTreeMap<String, u64>,
 }
 
+impl RevisionToken {
+    /// The token of one node at a revision, with a clock of that one entry.
+    pub fn new(node: impl Into<String>, revision: u64) -> Self {
+        let node_id = node.into();
+        let vector_clock = BTreeMap::from([(node_id.clone(), revision)]);
+        Self {
+            node_id,
+            revision,
+            vector_clock,
+        }
+    }
+}
+
 /// The format.
 #[derive(Clone, Debug)]
 pub struct InferaDb {}
