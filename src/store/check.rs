@@ -4,11 +4,11 @@
 //! computed from does; what holds is passed on along the edges to the nodes computed from it. Cycles and diamonds cost
 //! nothing: a node is expanded once, and what has no reason to hold does not. Nothing recurses.
 //!
-//! An exclusion waits until its left side holds and everything else has come to rest. Its right side has failed for
-//! good when it does not hold and no exclusion that still waits could make it hold.
+//! An exclusion whose left side holds waits until everything else has come to rest. Its right side has then failed for
+//! good if it does not hold and depends on no exclusion that still waits.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use super::objects::SubjectKey;
 use super::rules::{Op, Permission, Rule, Rules, Symbol};
@@ -41,7 +41,11 @@ pub(super) struct Question {
 
 struct Node<'a> {
     holds: bool,
-    first_edge: u32,
+    /// It will never hold. Found out only where an exclusion asks.
+    failed: bool,
+    /// The edges to what is computed from it, and from what it is computed from.
+    first_up: u32,
+    first_down: u32,
     kind: Kind<'a>,
 }
 
@@ -71,8 +75,10 @@ struct Place<'a> {
 }
 
 struct Edge {
+    from: NodeId,
     to: NodeId,
-    next: u32,
+    next_up: u32,
+    next_down: u32,
 }
 
 enum Task<'a> {
@@ -145,11 +151,11 @@ impl<'a> Evaluation<'a> {
 
     fn add(&mut self, kind: Kind<'a>, dependent: Option<NodeId>) -> NodeId {
         let node = self.nodes.len() as NodeId;
-        let holds = false;
-        let first_edge = NO_EDGE;
         self.nodes.push(Node {
-            holds,
-            first_edge,
+            holds: false,
+            failed: false,
+            first_up: NO_EDGE,
+            first_down: NO_EDGE,
             kind,
         });
         if let Some(dependent) = dependent {
@@ -159,8 +165,15 @@ impl<'a> Evaluation<'a> {
     }
 
     fn add_edge(&mut self, from: NodeId, to: NodeId) {
-        let next = std::mem::replace(&mut self.nodes[from as usize].first_edge, self.edges.len() as u32);
-        self.edges.push(Edge { to, next });
+        let edge = self.edges.len() as u32;
+        let next_up = std::mem::replace(&mut self.nodes[from as usize].first_up, edge);
+        let next_down = std::mem::replace(&mut self.nodes[to as usize].first_down, edge);
+        self.edges.push(Edge {
+            from,
+            to,
+            next_up,
+            next_down,
+        });
     }
 
     /// The node of a relation or permission, unless the object's type has none of this name.
@@ -330,68 +343,87 @@ impl<'a> Evaluation<'a> {
     fn prove(&mut self, node: NodeId) {
         let mut proven = vec![node];
         while let Some(node) = proven.pop() {
-            let Node { holds, first_edge, .. } = &mut self.nodes[node as usize];
+            let Node { holds, first_up, .. } = &mut self.nodes[node as usize];
             if std::mem::replace(holds, true) {
                 continue;
             }
-            let mut edge = *first_edge;
+            let mut edge = *first_up;
             while edge != NO_EDGE {
-                let Edge { to, next } = self.edges[edge as usize];
+                let Edge { to, next_up, .. } = self.edges[edge as usize];
                 if !self.holds(to) && self.advance(to) {
                     proven.push(to);
                 }
-                edge = next;
+                edge = next_up;
             }
         }
     }
 
-    /// With nothing left to expand: lets the exclusions hold whose right side has failed for good. Says whether the
-    /// root can still come to hold.
+    /// With nothing left to expand: lets the exclusions hold whose right side has failed for good. Says whether that
+    /// leaves anything to do.
     fn settle_exclusions(&mut self, root: NodeId) -> Result<bool, Unsolved> {
-        let nodes = &self.nodes;
-        self.waiting.retain(|node| {
-            let node = &nodes[*node as usize];
-            !node.holds
-                && matches!(
-                    node.kind,
-                    Kind::But {
-                        phase: Phase::Right(_),
-                        ..
-                    }
-                )
-        });
-        let mut open = vec![false; self.nodes.len()];
-        let mut reached = self.waiting.clone();
-        while let Some(node) = reached.pop() {
-            if std::mem::replace(&mut open[node as usize], true) {
-                continue;
-            }
-            let mut edge = self.nodes[node as usize].first_edge;
-            while edge != NO_EDGE {
-                self.step()?;
-                let Edge { to, next } = self.edges[edge as usize];
-                if !self.holds(to) {
-                    reached.push(to);
-                }
-                edge = next;
-            }
+        // Found before any of them is let hold: that may ask for more, and then not everything is expanded.
+        let mut settled = Vec::new();
+        for node in std::mem::take(&mut self.waiting) {
+            let Some(right) = self.waits_for(node) else { continue };
+            let failed = self.has_failed(right)?;
+            let group = if failed { &mut settled } else { &mut self.waiting };
+            group.push(node);
         }
-        if !open[root as usize] {
-            return Ok(false);
-        }
-        let mut settled = self.waiting.clone();
-        settled.retain(|node| match self.nodes[*node as usize].kind {
-            Kind::But {
-                phase: Phase::Right(right),
-                ..
-            } => !open[right as usize],
-            _ => false,
-        });
-        if settled.is_empty() {
+        if settled.is_empty() && !self.waiting.is_empty() && !self.has_failed(root)? {
             return Err(Unsolved::ExclusionCycle);
         }
-        for node in settled {
-            self.prove(node);
+        for node in &settled {
+            self.prove(*node);
+        }
+        Ok(!settled.is_empty())
+    }
+
+    /// The right side of an exclusion that is still undecided.
+    fn waits_for(&self, node: NodeId) -> Option<NodeId> {
+        match self.nodes[node as usize] {
+            Node {
+                holds: false,
+                kind:
+                    Kind::But {
+                        phase: Phase::Right(right),
+                        ..
+                    },
+                ..
+            } => Some(right),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing that `node` depends on can still come to hold.
+    fn has_failed(&mut self, node: NodeId) -> Result<bool, Unsolved> {
+        let mut seen = HashSet::new();
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            self.step()?;
+            let Node {
+                holds,
+                failed,
+                first_down,
+                ..
+            } = self.nodes[node as usize];
+            if failed || !seen.insert(node) {
+                continue;
+            }
+            if holds || self.waits_for(node).is_some() {
+                return Ok(false);
+            }
+            let mut edge = first_down;
+            while edge != NO_EDGE {
+                self.step()?;
+                let Edge { from, next_down, .. } = self.edges[edge as usize];
+                if !self.holds(from) {
+                    open.push(from);
+                }
+                edge = next_down;
+            }
+        }
+        for node in seen {
+            self.nodes[node as usize].failed = true;
         }
         Ok(true)
     }
