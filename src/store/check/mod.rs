@@ -1,0 +1,363 @@
+//! Checks, as the least solution of a system of boolean equations.
+//!
+//! Every `(object, relation or permission)` that a check meets is a node, which holds as soon as something that it is
+//! computed from does; what holds is passed on along the edges to the nodes computed from it. Cycles and diamonds cost
+//! nothing: a node is expanded once, and what has no reason to hold does not. Nothing recurses.
+//!
+//! An exclusion whose left side holds waits until everything else has come to rest. Its right side has then failed for
+//! good if it does not hold and depends on no exclusion that still waits.
+
+use std::collections::hash_map::Entry;
+mod exclusion;
+
+use std::collections::HashMap;
+
+use super::objects::SubjectKey;
+use super::rules::{Op, Permission, Rule, Rules, Symbol};
+use super::state::State;
+
+type NodeId = u32;
+const NO_EDGE: u32 = u32::MAX;
+
+/// Numbers of a check's resource and subject where no kept relationship names them.
+pub(super) const UNKNOWN_RESOURCE: u32 = u32::MAX;
+pub(super) const UNKNOWN_SUBJECT: u32 = u32::MAX - 1;
+
+/// Why a solution was not found.
+#[derive(Debug)]
+pub(super) enum Unsolved {
+    ExclusionCycle,
+    TooManySteps,
+}
+
+/// A check with names as numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) resource: u32,
+    pub(super) resource_type: Symbol,
+    pub(super) permission: Symbol,
+    pub(super) subject: SubjectKey,
+    /// The wildcard that includes the subject, if some kept relationship names it.
+    pub(super) wildcard: Option<SubjectKey>,
+}
+
+struct Node<'a> {
+    holds: bool,
+    /// It will never hold. Found out only where an exclusion asks.
+    failed: bool,
+    /// The edges to what is computed from it, and from what it is computed from.
+    first_up: u32,
+    first_down: u32,
+    kind: Kind<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    /// Holds when any of what it is computed from does.
+    Any,
+    /// Holds when all operands do; they are asked one after the other.
+    All { place: Place<'a>, asked: usize },
+    /// Holds when the left operand does and the right one does not.
+    But { place: Place<'a>, phase: Phase },
+}
+
+#[derive(Clone, Copy)]
+enum Phase {
+    Left,
+    Right(NodeId),
+    Excluded,
+}
+
+/// A term of a permission of an object.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    object: u32,
+    permission: &'a Permission,
+    term: u32,
+}
+
+struct Edge {
+    from: NodeId,
+    to: NodeId,
+    next_up: u32,
+    next_down: u32,
+}
+
+#[derive(Clone, Copy)]
+enum Task<'a> {
+    Expand {
+        node: NodeId,
+        object: u32,
+        name: Symbol,
+        rule: &'a Rule,
+    },
+    Term {
+        parent: NodeId,
+        place: Place<'a>,
+    },
+}
+
+pub(super) struct Evaluation<'a> {
+    state: &'a State,
+    rules: &'a Rules,
+    revision: u64,
+    question: Question,
+    nodes: Vec<Node<'a>>,
+    edges: Vec<Edge>,
+    named: HashMap<(u32, Symbol), NodeId>,
+    tasks: Vec<Task<'a>>,
+    waiting: Vec<NodeId>,
+    steps_left: u64,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(state: &'a State, rules: &'a Rules, revision: u64, question: Question, max_steps: u64) -> Self {
+        Self {
+            state,
+            rules,
+            revision,
+            question,
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            named: HashMap::new(),
+            tasks: Vec::new(),
+            waiting: Vec::new(),
+            steps_left: max_steps,
+        }
+    }
+
+    pub(super) fn solve(mut self) -> Result<bool, Unsolved> {
+        let Some(root) = self.named_node(self.question.resource, self.question.permission) else {
+            return Ok(false);
+        };
+        loop {
+            if self.holds(root) {
+                return Ok(true);
+            }
+            if let Some(task) = self.tasks.pop() {
+                self.step()?;
+                self.run(task)?;
+            } else if !self.settle_exclusions(root)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<(), Unsolved> {
+        self.steps_left = self.steps_left.checked_sub(1).ok_or(Unsolved::TooManySteps)?;
+        Ok(())
+    }
+
+    fn holds(&self, node: NodeId) -> bool {
+        self.nodes[node as usize].holds
+    }
+
+    fn add(&mut self, kind: Kind<'a>, dependent: Option<NodeId>) -> NodeId {
+        let node = self.nodes.len() as NodeId;
+        self.nodes.push(Node {
+            holds: false,
+            failed: false,
+            first_up: NO_EDGE,
+            first_down: NO_EDGE,
+            kind,
+        });
+        if let Some(dependent) = dependent {
+            self.add_edge(node, dependent);
+        }
+        node
+    }
+
+    fn add_edge(&mut self, from: NodeId, to: NodeId) {
+        let edge = self.edges.len() as u32;
+        let next_up = std::mem::replace(&mut self.nodes[from as usize].first_up, edge);
+        let next_down = std::mem::replace(&mut self.nodes[to as usize].first_down, edge);
+        self.edges.push(Edge {
+            from,
+            to,
+            next_up,
+            next_down,
+        });
+    }
+
+    /// The node of a relation or permission, unless the object's type has none of this name.
+    fn named_node(&mut self, object: u32, name: Symbol) -> Option<NodeId> {
+        let object_type = match self.state.objects.object_type(object) {
+            Some(object_type) => object_type,
+            None => self.question.resource_type,
+        };
+        let rule = self.rules.rule(object_type, name)?;
+        let node = self.nodes.len() as NodeId;
+        match self.named.entry((object, name)) {
+            Entry::Occupied(entry) => return Some(*entry.get()),
+            Entry::Vacant(entry) => entry.insert(node),
+        };
+        self.add(Kind::Any, None);
+        let subject = self.question.subject;
+        if (subject.object, subject.relation) == (object, name) {
+            // A userset is its own subject.
+            self.nodes[node as usize].holds = true;
+        } else {
+            self.tasks.push(Task::Expand {
+                node,
+                object,
+                name,
+                rule,
+            });
+        }
+        Some(node)
+    }
+
+    fn depend(&mut self, parent: NodeId, on: NodeId) {
+        if self.holds(on) {
+            self.prove(parent);
+        } else {
+            self.add_edge(on, parent);
+        }
+    }
+
+    fn run(&mut self, task: Task<'a>) -> Result<(), Unsolved> {
+        match task {
+            Task::Expand { node, .. } if self.holds(node) => Ok(()),
+            Task::Expand {
+                node,
+                object,
+                name,
+                rule,
+            } => match rule {
+                Rule::Relation(_) => self.expand_relation(node, object, name),
+                Rule::Permission(permission) => {
+                    let term = permission.root;
+                    let place = Place {
+                        object,
+                        permission,
+                        term,
+                    };
+                    self.expand_term(node, place)
+                }
+            },
+            Task::Term { parent, .. } if self.holds(parent) => Ok(()),
+            Task::Term { parent, place } => self.expand_term(parent, place),
+        }
+    }
+
+    fn expand_relation(&mut self, node: NodeId, object: u32, relation: Symbol) -> Result<(), Unsolved> {
+        let (state, revision, question) = (self.state, self.revision, self.question);
+        let Some(subjects) = state.objects.subjects(object, relation) else {
+            return Ok(());
+        };
+        let exists = |key| subjects.get(&key).is_some_and(|history| history.exists_at(revision));
+        if exists(question.subject) || question.wildcard.is_some_and(exists) {
+            self.prove(node);
+            return Ok(());
+        }
+        let plain = SubjectKey {
+            relation: Symbol::NONE,
+            object: u32::MAX,
+        };
+        for (key, history) in subjects.range(plain..) {
+            self.step()?;
+            if history.exists_at(revision)
+                && let Some(userset) = self.named_node(key.object, key.relation)
+            {
+                self.depend(node, userset);
+            }
+        }
+        Ok(())
+    }
+
+    fn expand_term(&mut self, parent: NodeId, place: Place<'a>) -> Result<(), Unsolved> {
+        match &place.permission.terms[place.term as usize] {
+            Op::Nil => {}
+            Op::Reference(name) => {
+                if let Some(node) = self.named_node(place.object, *name) {
+                    self.depend(parent, node);
+                }
+            }
+            Op::Arrow { relation, target } => {
+                let (state, revision) = (self.state, self.revision);
+                let subjects = state.objects.subjects(place.object, *relation);
+                for (key, history) in subjects.into_iter().flatten() {
+                    self.step()?;
+                    if history.exists_at(revision)
+                        && let Some(node) = self.named_node(key.object, *target)
+                    {
+                        self.depend(parent, node);
+                    }
+                }
+            }
+            Op::Union(operands) => {
+                // Last in, first out: the leftmost operand is asked first.
+                for &term in operands.iter().rev() {
+                    let place = Place { term, ..place };
+                    self.tasks.push(Task::Term { parent, place });
+                }
+            }
+            Op::Intersection(_) => {
+                let node = self.add(Kind::All { place, asked: 0 }, Some(parent));
+                self.advance(node);
+            }
+            Op::Exclusion(left, _) => {
+                let phase = Phase::Left;
+                let node = self.add(Kind::But { place, phase }, Some(parent));
+                self.ask(Place { term: *left, ..place }, node);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks one operand on behalf of `dependent`, which hears of it once, when it holds.
+    fn ask(&mut self, place: Place<'a>, dependent: NodeId) -> NodeId {
+        let parent = self.add(Kind::Any, Some(dependent));
+        self.tasks.push(Task::Term { parent, place });
+        parent
+    }
+
+    /// One more of what `node` waits for holds; the result says whether `node` now does.
+    fn advance(&mut self, node: NodeId) -> bool {
+        match self.nodes[node as usize].kind {
+            Kind::Any => true,
+            Kind::All { place, asked } => {
+                let Op::Intersection(operands) = &place.permission.terms[place.term as usize] else {
+                    return true;
+                };
+                let Some(&term) = operands.get(asked) else {
+                    return true;
+                };
+                let asked = asked + 1;
+                self.nodes[node as usize].kind = Kind::All { place, asked };
+                self.ask(Place { term, ..place }, node);
+                false
+            }
+            Kind::But { place, phase } => {
+                let phase = match (phase, &place.permission.terms[place.term as usize]) {
+                    (Phase::Left, Op::Exclusion(_, right)) => {
+                        self.waiting.push(node);
+                        Phase::Right(self.ask(Place { term: *right, ..place }, node))
+                    }
+                    _ => Phase::Excluded,
+                };
+                self.nodes[node as usize].kind = Kind::But { place, phase };
+                false
+            }
+        }
+    }
+
+    /// Marks `node` as holding, and everything that holds because of it.
+    fn prove(&mut self, node: NodeId) {
+        let mut proven = vec![node];
+        while let Some(node) = proven.pop() {
+            let Node { holds, first_up, .. } = &mut self.nodes[node as usize];
+            if std::mem::replace(holds, true) {
+                continue;
+            }
+            let mut edge = *first_up;
+            while edge != NO_EDGE {
+                let Edge { to, next_up, .. } = self.edges[edge as usize];
+                if !self.holds(to) && self.advance(to) {
+                    proven.push(to);
+                }
+                edge = next_up;
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use proptest::prelude::*;
+
+use super::{Schema, SchemaErrorKind, TermKind};
+
+fn error(text: &str) -> (usize, usize, SchemaErrorKind) {
+    let error = Schema::parse(text).unwrap_err();
+    (error.line(), error.column(), error.kind().clone())
+}
+
+/// The expression of `type#name` with all its parentheses.
+fn grouped(schema: &str, name: &str) -> String {
+    let schema = Schema::parse(schema).unwrap();
+    let super::MemberKind::Permission(expression) = schema.member("t", name).unwrap() else {
+        panic!("no permission");
+    };
+    fn show(terms: &[super::Term], term: u32) -> String {
+        let join = |operands: &[u32], operator: &str| {
+            let operands: Vec<_> = operands.iter().map(|&term| show(terms, term)).collect();
+            format!("({})", operands.join(operator))
+        };
+        match &terms[term as usize].kind {
+            TermKind::Nil => "nil".into(),
+            TermKind::Reference(name) => name.to_string(),
+            TermKind::Arrow { relation, target } => format!("{relation}->{target}"),
+            TermKind::Union(operands) => join(operands, "+"),
+            TermKind::Intersection(operands) => join(operands, "&"),
+            TermKind::Exclusion(left, right) => join(&[*left, *right], "-"),
+        }
+    }
+    show(&expression.terms, expression.root)
+}
+
+fn group(expression: &str) -> String {
+    let relations = "relation a: t relation b: t relation c: t relation d: t";
+    grouped(
+        &format!("definition t {{ {relations} permission p = {expression} }}"),
+        "p",
+    )
+}
+
+#[test]
+fn operators_bind_as_in_spicedb() {
+    assert_eq!(group("a + b & c"), "((a+b)&c)");
+    assert_eq!(group("a & b + c"), "(a&(b+c))");
+    assert_eq!(group("a - b & c"), "(a-(b&c))");
+    assert_eq!(group("a & b - c"), "((a&b)-c)");
+    assert_eq!(group("a - b + c"), "(a-(b+c))");
+    assert_eq!(group("a + b - c"), "((a+b)-c)");
+    assert_eq!(group("a - b - c"), "((a-b)-c)");
+    assert_eq!(group("a + b + c & d"), "((a+b+c)&d)");
+    assert_eq!(group("a + (b & c)"), "(a+(b&c))");
+    assert_eq!(group("a + b & c - d->a"), "(((a+b)&c)-d->a)");
+    assert_eq!(group("(nil + a.any(b))"), "(nil+a->b)");
+}
+
+#[test]
+fn reads_what_spicedb_reads() {
+    let schema = Schema::parse(
+        "/** everyone */ definition acme/prod/user {} // none
+         definition team {
+            relation member: acme/prod/user | acme/prod/user:* | team#member | team#...;
+            relation parent: team
+            permission all_members = member
+                + parent->all_members
+         };",
+    )
+    .unwrap();
+    assert!(schema.has_type("acme/prod/user"));
+    assert!(schema.has_relation("team", "member"));
+    assert!(schema.has_permission("team", "all_members"));
+    assert!(!schema.has_permission("team", "member"));
+    Schema::parse("").unwrap();
+}
+
+#[test]
+fn errors_say_where_and_what() {
+    use SchemaErrorKind as Kind;
+    let expected = |expected, found: &str| Kind::Expected {
+        expected,
+        found: found.into(),
+    };
+    assert_eq!(
+        error("definition user {"),
+        (
+            1,
+            18,
+            expected("`relation`, `permission` or `}`", "the end of the schema")
+        )
+    );
+    assert_eq!(
+        error("definition user {}\n  }"),
+        (2, 3, expected("`definition`", "`}`"))
+    );
+    assert_eq!(
+        error("definition t {\n  relation a t\n}"),
+        (2, 14, expected("`:` and the relation's subject types", "`t`"))
+    );
+    assert_eq!(
+        error("definition t { relation a: t permission p = a + }"),
+        (1, 49, expected("a relation, a permission, `nil` or `(`", "`}`"))
+    );
+    assert_eq!(
+        error("definition é {}").2,
+        expected("a name or one of the schema's symbols", "'é'")
+    );
+    assert_eq!(error("/* é */ /* open"), (1, 9, Kind::UnclosedComment));
+    assert!(matches!(error("definition User {}"), (1, 12, Kind::BadName { .. })));
+    assert!(matches!(error("definition relation {}"), (1, 12, Kind::BadName { .. })));
+    let name = "a".into();
+    assert_eq!(
+        error("definition t { relation a: t permission a = nil }"),
+        (1, 41, Kind::Duplicate { name })
+    );
+    assert!(matches!(
+        error("definition t {} definition t {}"),
+        (1, 28, Kind::Duplicate { .. })
+    ));
+    assert!(matches!(
+        error("definition t { relation a: t | u }"),
+        (1, 32, Kind::UnknownType { .. })
+    ));
+    assert!(matches!(
+        error("definition t { relation a: t#b }"),
+        (1, 28, Kind::UnknownMember { .. })
+    ));
+    assert!(matches!(
+        error("definition t { permission p = b }"),
+        (1, 31, Kind::UnknownMember { .. })
+    ));
+    let arrow = |relation: &str, arrow: &str| {
+        error(&format!(
+            "definition u {{}} definition t {{ {relation} permission q = nil permission p = {arrow} }}"
+        ))
+        .2
+    };
+    assert!(matches!(arrow("", "q->p"), Kind::ArrowFromPermission { .. }));
+    assert!(matches!(arrow("", "x->p"), Kind::UnknownMember { .. }));
+    assert!(matches!(
+        arrow("relation a: t | u:*", "a->q"),
+        Kind::ArrowFromWildcard { .. }
+    ));
+    assert!(matches!(arrow("relation a: u", "a->q"), Kind::ArrowToNothing { .. }));
+}
+
+#[test]
+fn says_what_is_not_supported() {
+    for text in [
+        "caveat c(x int) { x > 1 }",
+        "use expiration",
+        "definition t { relation a: t with c }",
+        "definition t { relation a: t permission p = a.all(a) }",
+        "definition t { relation a: t permission p = a->a->a }",
+    ] {
+        assert!(matches!(error(text).2, SchemaErrorKind::Unsupported { .. }), "{text}");
+    }
+}
+
+#[test]
+fn a_permission_computed_from_itself_is_an_error() {
+    let cycle = |text: &str| match error(text).2 {
+        SchemaErrorKind::Cycle { name } => name,
+        other => panic!("{other}"),
+    };
+    assert_eq!(cycle("definition t { permission a = b permission b = a }"), "a");
+    assert_eq!(cycle("definition t { permission a = a }"), "a");
+    // The one that is named is on the cycle, not just before it.
+    assert!(["b", "c"].contains(&&*cycle(
+        "definition t { permission a = b permission b = c permission c = nil - b }"
+    )));
+    // Through an arrow another object answers: no cycle of the schema.
+    Schema::parse("definition t { relation up: t permission a = up->a }").unwrap();
+}
+
+#[test]
+fn hostile_schemas_are_refused_without_harm() {
+    let deep = format!(
+        "definition t {{ permission p = {}nil{} }}",
+        "(".repeat(100_000),
+        ")".repeat(100_000)
+    );
+    assert!(matches!(error(&deep).2, SchemaErrorKind::TooDeep { .. }));
+    let long = " ".repeat((1 << 20) + 1);
+    assert!(matches!(error(&long).2, SchemaErrorKind::TooLong { .. }));
+    let wide = format!(
+        "definition t {{ relation a: t permission p = a{} }}",
+        " - a".repeat(200_000)
+    );
+    Schema::parse(&wide).unwrap();
+    let chain: String = (0..20_000).map(|i| format!("permission p{i} = p{} ", i + 1)).collect();
+    Schema::parse(&format!("definition t {{ {chain} permission p20000 = nil }}")).unwrap();
+    let name = format!("definition {}", "x".repeat(500_000));
+    assert!(Schema::parse(&name).unwrap_err().to_string().len() < 400);
+}
+
+proptest! {
+    #[test]
+    fn no_input_panics(text in "[a-z{}():;|#*=+&.>/ \n-]{0,200}") {
+        let _ = Schema::parse(&text);
+    }
+
+    #[test]
+    fn no_sequence_of_tokens_panics(tokens in proptest::collection::vec(prop::sample::select(vec![
+        "definition", "relation", "permission", "nil", "a", "b", "t", "{", "}", "(", ")", ":", "=", "+", "&", "-", "->",
+        "|", "#", "*", "...", "/", "//", "/*", "*/", "\n", ".any(",
+    ]), 0..40)) {
+        let _ = Schema::parse(&tokens.join(" "));
+    }
+}

@@ -1,0 +1,152 @@
+use std::collections::{BTreeMap, HashMap};
+
+use super::error::{Position, SchemaError, SchemaErrorKind};
+use super::{Definition, Expression, MemberKind, SubjectForm, TermKind};
+
+type Definitions = BTreeMap<Box<str>, Definition>;
+
+/// Checks every reference, and that no permission is computed from itself on the same object.
+pub(super) fn validate(definitions: &Definitions) -> Result<(), SchemaError> {
+    for (type_name, definition) in definitions {
+        for member in definition.members.values() {
+            match &member.kind {
+                MemberKind::Relation(allowed) => {
+                    for subject in allowed {
+                        let target = known_type(definitions, &subject.type_name, subject.at)?;
+                        if let SubjectForm::Userset(relation) = &subject.form {
+                            known_member(target, &subject.type_name, relation, subject.at)?;
+                        }
+                    }
+                }
+                MemberKind::Permission(expression) => check_terms(definitions, type_name, definition, expression)?,
+            }
+        }
+        check_cycles(definition)?;
+    }
+    Ok(())
+}
+
+fn known_type<'a>(definitions: &'a Definitions, name: &str, at: Position) -> Result<&'a Definition, SchemaError> {
+    definitions.get(name).ok_or_else(|| {
+        let name = name.to_owned();
+        SchemaError::new(at, SchemaErrorKind::UnknownType { name })
+    })
+}
+
+fn known_member<'a>(
+    definition: &'a Definition,
+    type_name: &str,
+    name: &str,
+    at: Position,
+) -> Result<&'a MemberKind, SchemaError> {
+    match definition.members.get(name) {
+        Some(member) => Ok(&member.kind),
+        None => Err(SchemaError::new(
+            at,
+            SchemaErrorKind::UnknownMember {
+                type_name: type_name.to_owned(),
+                name: name.to_owned(),
+            },
+        )),
+    }
+}
+
+fn check_terms(
+    definitions: &Definitions,
+    type_name: &str,
+    definition: &Definition,
+    expression: &Expression,
+) -> Result<(), SchemaError> {
+    for term in &expression.terms {
+        match &term.kind {
+            TermKind::Reference(name) => {
+                known_member(definition, type_name, name, term.at)?;
+            }
+            TermKind::Arrow { relation, target } => {
+                let kind = match known_member(definition, type_name, relation, term.at)? {
+                    MemberKind::Relation(allowed) => {
+                        let leads = |name: &str| definitions.get(name).is_some_and(|d| d.members.contains_key(target));
+                        if allowed.iter().any(|subject| subject.form == SubjectForm::Wildcard) {
+                            let name = relation.to_string();
+                            Some(SchemaErrorKind::ArrowFromWildcard { name })
+                        } else if allowed.iter().any(|subject| leads(&subject.type_name)) {
+                            None
+                        } else {
+                            let (relation, target) = (relation.to_string(), target.to_string());
+                            Some(SchemaErrorKind::ArrowToNothing { relation, target })
+                        }
+                    }
+                    MemberKind::Permission(_) => {
+                        let name = relation.to_string();
+                        Some(SchemaErrorKind::ArrowFromPermission { name })
+                    }
+                };
+                if let Some(kind) = kind {
+                    return Err(SchemaError::new(term.at, kind));
+                }
+            }
+            TermKind::Nil | TermKind::Union(_) | TermKind::Intersection(_) | TermKind::Exclusion(..) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Takes away, again and again, what refers to nothing that is left: what can't be taken away is on a cycle or leads
+/// to one. Counting instead of recursing keeps long chains off the stack.
+fn check_cycles(definition: &Definition) -> Result<(), SchemaError> {
+    let mut open: HashMap<&str, usize> = HashMap::new();
+    let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut free = Vec::new();
+    for (name, member) in &definition.members {
+        let references = references(&member.kind);
+        for reference in &references {
+            users.entry(reference).or_default().push(name);
+        }
+        if references.is_empty() {
+            free.push(&**name);
+        } else {
+            open.insert(name, references.len());
+        }
+    }
+    while let Some(name) = free.pop() {
+        for user in users.remove(name).unwrap_or_default() {
+            if let Some(count) = open.get_mut(user) {
+                *count -= 1;
+                if *count == 0 {
+                    open.remove(user);
+                    free.push(user);
+                }
+            }
+        }
+    }
+    // Every one left refers to one left, so walking from any of them ends on the cycle itself.
+    let Some(mut name) = open.keys().min().copied() else {
+        return Ok(());
+    };
+    for _ in 0..open.len() {
+        let next = definition.members.get(name).map(|member| references(&member.kind));
+        if let Some(next) = next.iter().flatten().find(|next| open.contains_key(**next)) {
+            name = next;
+        }
+    }
+    match definition.members.get(name) {
+        Some(member) => Err(SchemaError::new(
+            member.at,
+            SchemaErrorKind::Cycle { name: name.to_owned() },
+        )),
+        None => Ok(()),
+    }
+}
+
+fn references(kind: &MemberKind) -> Vec<&str> {
+    let MemberKind::Permission(expression) = kind else {
+        return Vec::new();
+    };
+    let terms = expression.terms.iter();
+    terms
+        .filter_map(|term| match &term.kind {
+            TermKind::Reference(name) => Some(&**name),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,72 @@
+use super::filter::Filter;
+use super::relationship::Relationship;
+
+/// What an [`Update`] does to its relationship.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// It exists from now on, whether or not it did.
+    Touch,
+    /// It exists from now on; an error if it did already.
+    Create,
+    /// It exists no longer; an error if it did not.
+    Delete,
+}
+
+/// One change to one relationship.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Update {
+    /// What is done.
+    pub operation: Operation,
+    /// To which relationship.
+    pub relationship: Relationship,
+}
+
+impl Update {
+    /// Makes the relationship exist, whether or not it does.
+    pub fn touch(relationship: Relationship) -> Self {
+        let operation = Operation::Touch;
+        Self {
+            operation,
+            relationship,
+        }
+    }
+
+    /// Creates the relationship, which must not exist.
+    pub fn create(relationship: Relationship) -> Self {
+        let operation = Operation::Create;
+        Self {
+            operation,
+            relationship,
+        }
+    }
+
+    /// Deletes the relationship, which must exist.
+    pub fn delete(relationship: Relationship) -> Self {
+        let operation = Operation::Delete;
+        Self {
+            operation,
+            relationship,
+        }
+    }
+}
+
+/// What must hold at the revision before a write, for the write to happen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Precondition {
+    /// At least one such relationship exists.
+    MustMatch(Filter),
+    /// No such relationship exists.
+    MustNotMatch(Filter),
+}
+
+impl Precondition {
+    pub(super) fn filter(&self) -> &Filter {
+        match self {
+            Self::MustMatch(filter) | Self::MustNotMatch(filter) => filter,
+        }
+    }
+
+    pub(super) fn wants_match(&self) -> bool {
+        matches!(self, Self::MustMatch(_))
+    }
+}
