@@ -16,6 +16,11 @@ impl Fingerprint {
     pub(crate) fn jitter(self) -> u32 {
         self.0 as u32
     }
+
+    /// For a part of a question that is hashed by itself first.
+    pub(crate) fn bits(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Debug for Fingerprint {
