@@ -20,6 +20,11 @@ impl Fingerprint {
     pub(crate) fn low_half(self) -> u64 {
         self.0 as u64
     }
+
+    /// For a part of a question that is hashed by itself first.
+    pub(crate) fn bits(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Debug for Fingerprint {

@@ -5,8 +5,15 @@
 //! [`learn`](Protocol::learn) from the reply, [`merge`](Protocol::merge) answers into a reply, and
 //! [`refuse`](Protocol::refuse) in the API's own form. Adding an authorization system means one file here.
 
+mod authzen;
+mod digest;
+mod head;
+mod json;
 mod kept;
+mod names;
+mod path;
 mod problem;
+mod routes;
 mod tuple;
 
 use std::fmt;
@@ -21,8 +28,11 @@ use crate::cache::{Abilities, Ask, Fingerprint, Parts};
 use crate::consistency::Consistency;
 use crate::token::{Carriers, TokenFormat};
 
+pub use authzen::AuthZen;
 pub use kept::Kept;
+pub use path::InvalidRoute;
 pub use problem::{Refusal, problem_json};
+pub use routes::{CheckRoute, Routes, RoutesBuilder, Verdict, WriteRoute};
 
 /// One authorization API.
 ///

@@ -1,0 +1,188 @@
+//! OpenID AuthZEN.
+
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts as Head;
+use http::{HeaderName, Method, StatusCode};
+
+use self::request::{Asked, Outline, Semantic};
+use super::digest::Digest;
+use super::path::Pattern;
+use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Learned, Protocol, Reply, Route, Unreadable, head};
+use crate::cache::{Abilities, Ask, Part};
+use crate::token::TokenFormat;
+
+const EVALUATION: Route = Route(0);
+const EVALUATIONS: Route = Route(1);
+
+/// The OpenID [Authorization API 1.0](https://openid.net/specs/authorization-api-1_0.html) (AuthZEN): its evaluation
+/// and evaluations endpoints. The search endpoints pass untouched.
+///
+/// A question is a subject, an action, a resource and a context, each by its JSON value, with all that is in them;
+/// members that the specification does not know belong to it too. The same question has the same answer at either
+/// endpoint. The API says nothing of consistency, so tokens travel in headers.
+///
+/// These go to the upstream as they came, and nothing of them is kept: bodies that are not strict JSON (a name twice,
+/// over 128 levels), over 10,000 evaluations, options but `evaluations_semantic`, and evaluations without a subject,
+/// action or resource. Decisions with an `error` in their context go to their caller only.
+///
+/// ```
+/// use tower_zookie::protocol::{AuthZen, InvalidRoute};
+/// use tower_zookie::token::TokenFormat;
+///
+/// /// One API for many stores, each under a path of its own.
+/// fn api(format: impl TokenFormat) -> Result<AuthZen, InvalidRoute> {
+///     AuthZen::new(format).base_path("/stores/{store}")
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AuthZen {
+    format: Arc<dyn TokenFormat>,
+    abilities: Abilities,
+    base: Option<Pattern>,
+}
+
+impl AuthZen {
+    /// The API at its well-known paths, with tokens of this format.
+    pub fn new(format: impl TokenFormat) -> Self {
+        Self {
+            format: Arc::new(format),
+            abilities: Abilities {
+                bears_revision: true,
+                repeatable_exact: false,
+                quantizes: true,
+            },
+            base: None,
+        }
+    }
+
+    /// What the store behind the API can do. By default little: its replies bear revisions, its snapshots are not
+    /// repeatable, and it rounds reads that name no revision.
+    pub fn abilities(mut self, abilities: Abilities) -> Self {
+        self.abilities = abilities;
+        self
+    }
+
+    /// What comes before `/access/v1/…`: a path such as `/pdp`, in which `{name}` stands for any one segment.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRoute`] if it is no such path.
+    pub fn base_path(mut self, path: &str) -> Result<Self, InvalidRoute> {
+        let invalid = |problem| InvalidRoute::new(path, problem);
+        if path == "/" {
+            return Err(invalid(
+                "a base path has a segment; leave it out for an API at the root",
+            ));
+        }
+        self.base = Some(Pattern::parse(path).map_err(invalid)?);
+        Ok(self)
+    }
+
+    fn route<'a>(&self, path: &'a str) -> Option<(Route, &'a str)> {
+        let (route, base) = match path.strip_suffix("/access/v1/evaluation") {
+            Some(base) => (EVALUATION, base),
+            None => (EVALUATIONS, path.strip_suffix("/access/v1/evaluations")?),
+        };
+        let ours = match &self.base {
+            Some(pattern) => pattern.matches(base),
+            None => base.is_empty(),
+        };
+        ours.then_some((route, base))
+    }
+}
+
+impl Protocol for AuthZen {
+    fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    fn format(&self) -> Arc<dyn TokenFormat> {
+        Arc::clone(&self.format)
+    }
+
+    fn claim(&self, head: &Head) -> Claim {
+        if head.method != Method::POST {
+            return Claim::Pass;
+        }
+        self.route(head.uri.path())
+            .map_or(Claim::Pass, |(route, _)| Claim::Body(route))
+    }
+
+    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        let (_, base) = self.route(head.uri.path()).ok_or(Unreadable("not an AuthZEN path"))?;
+        let parameters = head::json_parameters(&head.headers)?;
+        let digest = Digest::new(&key.base);
+        let mut prefix = key.base.clone().text(Part::System, "authzen").text(Part::Store, base);
+        prefix.add(Part::Header, parameters.as_bytes());
+        head::query(&mut prefix, &head.uri, &key)?;
+        let kind = if route == EVALUATION {
+            Kind::Check(request::single(message, &prefix, &digest)?)
+        } else {
+            match request::several(message, &prefix, &digest)? {
+                Asked::One(question) => Kind::Check(question),
+                Asked::Several(questions) => Kind::Bulk(questions),
+            }
+        };
+        Ok(Call::new(route, kind))
+    }
+
+    fn needed(&self, _: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+        let semantic = Outline::of(message).map_or_else(Semantic::default, |outline| outline.semantic);
+        let mut needed = Vec::new();
+        for (index, kept) in found.iter().enumerate() {
+            match kept {
+                None => needed.push(index),
+                Some(_) if semantic == Semantic::ExecuteAll => {}
+                Some(kept) if reply::verdict(kept).is_some_and(|decision| semantic.stops_at(decision)) => break,
+                Some(_) => {}
+            }
+        }
+        needed
+    }
+
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], _: &Ask) -> Option<Bytes> {
+        match call.kind {
+            Kind::Bulk(_) => Outline::of(message)?.only(message, open).map(Bytes::from),
+            Kind::Check(_) | Kind::Write => None,
+        }
+    }
+
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+        match reply.status {
+            StatusCode::OK if !head::is_encoded(reply.headers) => {}
+            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
+                return Learned::RevisionRefused;
+            }
+            _ => return Learned::Nothing,
+        }
+        let items = match call.kind {
+            Kind::Check(_) => reply::single(reply.body).map(|known| vec![known]).ok(),
+            Kind::Bulk(_) => {
+                Outline::of(message).and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok())
+            }
+            Kind::Write => None,
+        };
+        items.map_or(Learned::Nothing, |items| Learned::Answers { items, token: None })
+    }
+
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept {
+        if let (Kind::Check(_), [Some(answer)]) = (&call.kind, answers) {
+            return (*answer).clone();
+        }
+        let semantic = Outline::of(message).map_or_else(Semantic::default, |outline| outline.semantic);
+        reply::merge(answers, semantic)
+    }
+
+    fn echoed(&self, _: Route) -> &[HeaderName] {
+        static REQUEST_ID: [HeaderName; 1] = [HeaderName::from_static("x-request-id")];
+        &REQUEST_ID
+    }
+}

@@ -1,0 +1,189 @@
+use std::ops::Range;
+
+use super::super::Unreadable;
+use super::super::digest::{Digest, Hashed, Members};
+use super::super::json::{Json, NotJson};
+use crate::cache::{Fingerprint, Part, Parts};
+
+/// The most evaluations of one request that are read; more go to the upstream as they came.
+pub(super) const MOST_EVALUATIONS: usize = 10_000;
+
+/// What makes up a question, and how its key calls it. All but the last are required.
+const MEMBERS: [(&str, Part); 4] = [
+    ("subject", Part::Subject),
+    ("action", Part::Permission),
+    ("resource", Part::Resource),
+    ("context", Part::Context),
+];
+
+/// When an upstream stops before the last evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Semantic {
+    #[default]
+    ExecuteAll,
+    DenyOnFirstDeny,
+    PermitOnFirstPermit,
+}
+
+impl Semantic {
+    pub(super) fn stops_at(self, decision: bool) -> bool {
+        match self {
+            Self::ExecuteAll => false,
+            Self::DenyOnFirstDeny => !decision,
+            Self::PermitOnFirstPermit => decision,
+        }
+    }
+
+    fn read(json: &mut Json<'_>) -> Result<Self, Unreadable> {
+        let mut semantic = Self::default();
+        json.object(|json, name| {
+            if name != "evaluations_semantic" {
+                return Err(Unreadable(
+                    "options other than evaluations_semantic may change the answers",
+                ));
+            }
+            semantic = match &*json.string()? {
+                "execute_all" => Self::ExecuteAll,
+                "deny_on_first_deny" => Self::DenyOnFirstDeny,
+                "permit_on_first_permit" => Self::PermitOnFirstPermit,
+                _ => return Err(Unreadable("no such evaluations_semantic")),
+            };
+            Ok(())
+        })?;
+        Ok(semantic)
+    }
+}
+
+/// One evaluation, or the defaults of several.
+#[derive(Default)]
+struct Evaluation {
+    members: [Option<Hashed>; MEMBERS.len()],
+    others: Members,
+}
+
+impl Evaluation {
+    fn member(&mut self, json: &mut Json<'_>, name: &str, digest: &Digest) -> Result<(), Unreadable> {
+        let Some(index) = MEMBERS.iter().position(|(member, _)| *member == name) else {
+            return Ok(digest.member(json, name, &mut self.others)?);
+        };
+        // Whether null takes a default back is not said, so null can't be keyed.
+        if json.peek() != Some(b'{') {
+            return Err(Unreadable("subject, action, resource and context are objects"));
+        }
+        self.members[index] = Some(digest.value(json)?);
+        Ok(())
+    }
+
+    fn question(&self, defaults: &Self, prefix: &Parts) -> Result<Fingerprint, Unreadable> {
+        let mut parts = prefix.clone();
+        for ((_, part), (own, default)) in MEMBERS.iter().zip(self.members.iter().zip(&defaults.members)) {
+            match own.as_ref().or(default.as_ref()) {
+                Some(hashed) => parts.add(*part, hashed),
+                None if *part == Part::Context => parts.add(Part::Absent, &[*part as u8]),
+                None => return Err(Unreadable("an evaluation lacks its subject, action or resource")),
+            }
+        }
+        self.others.feed(Part::Body, &mut parts);
+        if !defaults.others.is_empty() {
+            defaults.others.feed(Part::Body, &mut parts);
+        }
+        Ok(parts.finish())
+    }
+}
+
+/// Reads a request to the evaluation endpoint. Its question begins with `prefix`.
+pub(super) fn single(message: &[u8], prefix: &Parts, digest: &Digest) -> Result<Fingerprint, Unreadable> {
+    let mut json = Json::new(message)?;
+    let mut evaluation = Evaluation::default();
+    json.object(|json, name| evaluation.member(json, name, digest))?;
+    json.end()?;
+    evaluation.question(&Evaluation::default(), prefix)
+}
+
+/// What a request to the evaluations endpoint asks.
+pub(super) enum Asked {
+    One(Fingerprint),
+    Several(Vec<Fingerprint>),
+}
+
+/// Reads a request to the evaluations endpoint. Without evaluations it is a single one, as the specification says.
+pub(super) fn several(message: &[u8], prefix: &Parts, digest: &Digest) -> Result<Asked, Unreadable> {
+    let mut json = Json::new(message)?;
+    let mut defaults = Evaluation::default();
+    let mut evaluations: Vec<Evaluation> = Vec::new();
+    json.object(|json, name| match name {
+        "evaluations" => json.array(|json| {
+            if evaluations.len() == MOST_EVALUATIONS {
+                return Err(Unreadable("more than 10000 evaluations"));
+            }
+            let mut evaluation = Evaluation::default();
+            json.object(|json, name| evaluation.member(json, name, digest))?;
+            evaluations.push(evaluation);
+            Ok(())
+        }),
+        "options" => Semantic::read(json).map(drop),
+        name => defaults.member(json, name, digest),
+    })?;
+    json.end()?;
+    if evaluations.is_empty() {
+        return defaults.question(&Evaluation::default(), prefix).map(Asked::One);
+    }
+    evaluations
+        .iter()
+        .map(|evaluation| evaluation.question(&defaults, prefix))
+        .collect::<Result<_, _>>()
+        .map(Asked::Several)
+}
+
+/// Where the evaluations of a request stand that [`several`] has read before.
+pub(super) struct Outline {
+    pub(super) semantic: Semantic,
+    array: Range<usize>,
+    items: Vec<Range<usize>>,
+}
+
+impl Outline {
+    pub(super) fn of(message: &[u8]) -> Option<Self> {
+        let mut outline = Self {
+            semantic: Semantic::default(),
+            array: 0..0,
+            items: Vec::new(),
+        };
+        let mut json = Json::new(message).ok()?;
+        json.object(|json, name| {
+            match name {
+                "evaluations" => {
+                    json.peek();
+                    let start = json.position();
+                    json.array(|json| {
+                        outline.items.push(json.span()?);
+                        Ok::<_, NotJson>(())
+                    })?;
+                    outline.array = start..json.position();
+                }
+                "options" => outline.semantic = Semantic::read(json)?,
+                _ => drop(json.value()?),
+            }
+            Ok::<_, Unreadable>(())
+        })
+        .ok()?;
+        Some(outline)
+    }
+
+    /// The request with only the evaluations `open`; `None` if those are all.
+    pub(super) fn only(&self, message: &[u8], open: &[usize]) -> Option<Vec<u8>> {
+        // An empty list would ask the defaults as a single evaluation.
+        if open.is_empty() || open.len() >= self.items.len() {
+            return None;
+        }
+        let mut body = Vec::with_capacity(message.len());
+        body.extend_from_slice(&message[..self.array.start]);
+        for (nth, &index) in open.iter().enumerate() {
+            body.push(if nth == 0 { b'[' } else { b',' });
+            body.extend_from_slice(&message[self.items.get(index)?.clone()]);
+        }
+        body.push(b']');
+        body.extend_from_slice(&message[self.array.end..]);
+        Some(body)
+    }
+}

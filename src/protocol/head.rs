@@ -1,0 +1,88 @@
+//! What of a head belongs in a key, and what of one can be read at all.
+
+use std::borrow::Cow;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, Uri};
+
+use super::names::Names;
+use super::{Key, Unreadable};
+use crate::cache::{Part, Parts};
+
+/// Adds the query to `parts`, without the zookies.
+///
+/// Parameters are keyed in their order and as they are escaped: servers differ in what they take for equal.
+pub(super) fn query(parts: &mut Parts, uri: &Uri, key: &Key<'_>) -> Result<(), Unreadable> {
+    let Some(query) = uri.query().filter(|query| !query.is_empty()) else {
+        return Ok(());
+    };
+    let mut names = Names::default();
+    for pair in query.split('&') {
+        let name = parameter_name(pair);
+        if !key.carriers.is_query_carrier(&name) {
+            parts.add(Part::Query, pair.as_bytes());
+            names.push(name);
+        }
+    }
+    if names.repeated() {
+        return Err(Unreadable("a query parameter is there twice"));
+    }
+    Ok(())
+}
+
+fn parameter_name(pair: &str) -> Cow<'_, str> {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    if name.contains(['%', '+']) {
+        let decoded = form_urlencoded::parse(name.as_bytes()).next();
+        decoded.map_or(Cow::Borrowed(""), |(name, _)| name)
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Adds every value of a header to `parts`, and how many there are.
+pub(super) fn header(parts: &mut Parts, headers: &HeaderMap, name: &HeaderName) {
+    let values = headers.get_all(name);
+    parts.add(Part::Header, name.as_str().as_bytes());
+    parts.add(Part::Header, &(values.iter().count() as u64).to_le_bytes());
+    for value in values {
+        parts.add(Part::Header, value.as_bytes());
+    }
+}
+
+/// Whether the head says that a body follows.
+pub(super) fn announces_body(head: &Head) -> bool {
+    let length = head.headers.get(CONTENT_LENGTH);
+    length.is_some_and(|length| length != "0") || head.headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// Whether the body is compressed or the like.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// The content type's parameters, if the body is JSON that can be read as it came. `charset=utf-8` says nothing new.
+pub(super) fn json_parameters(headers: &HeaderMap) -> Result<&str, Unreadable> {
+    const NOT_JSON: Unreadable = Unreadable("the content type is not application/json");
+    if is_encoded(headers) {
+        return Err(Unreadable("the body has a content encoding"));
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (types.next(), types.next()) else {
+        return Err(NOT_JSON);
+    };
+    let content_type = content_type.to_str().map_err(|_| NOT_JSON)?;
+    let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    if !essence.trim().eq_ignore_ascii_case("application/json") {
+        return Err(NOT_JSON);
+    }
+    let parameters = parameters.trim();
+    let usual = ["charset=utf-8", "charset=\"utf-8\""];
+    Ok(if usual.iter().any(|usual| parameters.eq_ignore_ascii_case(usual)) {
+        ""
+    } else {
+        parameters
+    })
+}

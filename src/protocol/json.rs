@@ -1,0 +1,264 @@
+//! A strict reader of JSON texts that allocates nothing for plain ones.
+//!
+//! It keeps what a value reader would lose and a key needs: the text of numbers, where each value stands, and that a
+//! name is there twice.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::Unreadable;
+use super::names::Names;
+
+/// As deep as serde_json goes.
+const DEEPEST: usize = 128;
+
+/// The text is not strict JSON: malformed, a repeated name, or nested too deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotJson;
+
+impl From<NotJson> for Unreadable {
+    fn from(NotJson: NotJson) -> Self {
+        Unreadable("the body is not JSON with unique names, nested at most 128 deep")
+    }
+}
+
+/// A JSON text, and how far it has been read.
+pub(super) struct Json<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Json<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Result<Self, NotJson> {
+        Ok(Self {
+            text: std::str::from_utf8(text).map_err(|_| NotJson)?,
+            at: 0,
+            depth: 0,
+        })
+    }
+
+    /// Nothing comes after the value.
+    pub(super) fn end(mut self) -> Result<(), NotJson> {
+        self.peek().is_none().then_some(()).ok_or(NotJson)
+    }
+
+    /// What the next value or sign begins with.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.byte() {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Reads an object; `member` has to read each member's value.
+    pub(super) fn object<E: From<NotJson>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut names = Names::default();
+        self.list(b'{', b'}', |json| -> Result<(), E> {
+            let name = json.string()?;
+            json.expect(b':')?;
+            member(json, &name)?;
+            names.push(name);
+            Ok(())
+        })?;
+        if names.repeated() { Err(NotJson.into()) } else { Ok(()) }
+    }
+
+    /// Reads an array; `element` has to read each element.
+    pub(super) fn array<E: From<NotJson>>(&mut self, element: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), E> {
+        self.list(b'[', b']', element)
+    }
+
+    fn list<E: From<NotJson>>(
+        &mut self,
+        open: u8,
+        close: u8,
+        mut item: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.expect(open)?;
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(NotJson.into());
+        }
+        if self.peek() == Some(close) {
+            self.at += 1;
+        } else {
+            loop {
+                item(self)?;
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(byte) if byte == close => {
+                        self.at += 1;
+                        break;
+                    }
+                    _ => return Err(NotJson.into()),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Reads a string.
+    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, NotJson> {
+        self.peek();
+        let start = self.at;
+        self.expect(b'"')?;
+        let mut escaped = false;
+        loop {
+            match self.byte().ok_or(NotJson)? {
+                b'"' => break,
+                b'\\' => {
+                    escaped = true;
+                    self.at += 2;
+                }
+                0..0x20 => return Err(NotJson),
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        let quoted = self.text.get(start..self.at).ok_or(NotJson)?;
+        if escaped {
+            serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| NotJson)
+        } else {
+            Ok(Cow::Borrowed(&quoted[1..quoted.len() - 1]))
+        }
+    }
+
+    /// Reads a number, `true`, `false` or `null`: its text.
+    pub(super) fn scalar(&mut self) -> Result<&'a str, NotJson> {
+        self.peek();
+        let start = self.at;
+        while self
+            .byte()
+            .is_some_and(|byte| matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E'))
+        {
+            self.at += 1;
+        }
+        let text = &self.text[start..self.at];
+        if matches!(text, "true" | "false" | "null") || is_number(text.as_bytes()) {
+            Ok(text)
+        } else {
+            Err(NotJson)
+        }
+    }
+
+    /// Reads any value: its text.
+    pub(super) fn value(&mut self) -> Result<&'a str, NotJson> {
+        self.span().map(|span| &self.text[span])
+    }
+
+    /// Reads any value: where it stands.
+    pub(super) fn span(&mut self) -> Result<Range<usize>, NotJson> {
+        let first = self.peek();
+        let start = self.at;
+        match first {
+            Some(b'{') => self.object(|json, _| json.value().map(drop))?,
+            Some(b'[') => self.array(|json| json.value().map(drop))?,
+            Some(b'"') => self.string().map(drop)?,
+            _ => self.scalar().map(drop)?,
+        }
+        Ok(start..self.at)
+    }
+
+    /// How far the text has been read.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), NotJson> {
+        if self.peek() != Some(byte) {
+            return Err(NotJson);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+/// RFC 8259, section 6.
+fn is_number(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let (whole, text) = digits(text);
+    if whole.is_empty() || (whole.len() > 1 && whole[0] == b'0') {
+        return false;
+    }
+    let text = match text.split_first() {
+        Some((b'.', text)) => match digits(text) {
+            ([], _) => return false,
+            (_, text) => text,
+        },
+        _ => text,
+    };
+    match text.split_first() {
+        None => true,
+        Some((b'e' | b'E', text)) => {
+            let text = match text.split_first() {
+                Some((b'+' | b'-', text)) => text,
+                _ => text,
+            };
+            matches!(digits(text), (exponent, []) if !exponent.is_empty())
+        }
+        Some(_) => false,
+    }
+}
+
+fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
+}
+
+/// Where a value stands: a member's name, or an RFC 6901 pointer through objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pointer(Vec<String>);
+
+impl Pointer {
+    /// `None`: empty, or with a `~` that escapes nothing.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let Some(path) = text.strip_prefix('/') else {
+            return (!text.is_empty()).then(|| Self(vec![text.to_owned()]));
+        };
+        path.split('/')
+            .map(|name| {
+                let stray = name.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1']));
+                (!stray).then(|| name.replace("~1", "/").replace("~0", "~"))
+            })
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    /// The text of the value in a whole JSON text; `None` if there is none.
+    pub(super) fn find<'a>(&self, text: &'a [u8]) -> Result<Option<&'a str>, NotJson> {
+        let mut json = Json::new(text)?;
+        let found = find(&mut json, &self.0)?;
+        json.end()?;
+        Ok(found)
+    }
+}
+
+fn find<'a>(json: &mut Json<'a>, names: &[String]) -> Result<Option<&'a str>, NotJson> {
+    let Some((wanted, rest)) = names.split_first() else {
+        return json.value().map(Some);
+    };
+    if json.peek() != Some(b'{') {
+        return json.value().map(|_| None);
+    }
+    let mut found = None;
+    json.object(|json, name| {
+        if name == wanted {
+            found = find(json, rest)?;
+            Ok(())
+        } else {
+            json.value().map(drop)
+        }
+    })?;
+    Ok(found)
+}

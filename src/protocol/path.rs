@@ -1,0 +1,182 @@
+use std::fmt;
+
+/// A route that can't be declared so: which one, what is wrong, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{route}: {problem}")]
+pub struct InvalidRoute {
+    route: String,
+    problem: &'static str,
+}
+
+impl InvalidRoute {
+    pub(super) fn new(route: impl fmt::Display, problem: &'static str) -> Self {
+        Self {
+            route: route.to_string(),
+            problem,
+        }
+    }
+}
+
+/// A path with captures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern(Vec<Segment>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(Box<str>),
+    Capture,
+    Rest,
+}
+
+impl Pattern {
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let path = text.strip_prefix('/').ok_or("a path begins with `/`")?;
+        if path.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        let mut names: Vec<&str> = Vec::new();
+        let mut segments = Vec::new();
+        for segment in path.split('/') {
+            if segments.last() == Some(&Segment::Rest) {
+                return Err("`{*rest}` must come last");
+            }
+            let (segment, name) = Segment::parse(segment)?;
+            if let Some(name) = name {
+                if names.contains(&name) {
+                    return Err("two captures have one name; name them apart");
+                }
+                names.push(name);
+            }
+            segments.push(segment);
+        }
+        Ok(Self(segments))
+    }
+
+    /// Byte for byte. Paths that some servers take for others (empty, dot and slash-bearing segments) don't match.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        let Some(path) = path.strip_prefix('/') else {
+            return false;
+        };
+        if self.0.is_empty() {
+            return path.is_empty();
+        }
+        let mut found = path.split('/');
+        for segment in &self.0 {
+            let matches = match segment {
+                Segment::Literal(literal) => found.next() == Some(literal),
+                Segment::Capture => found.next().is_some_and(is_plain),
+                Segment::Rest => return found.next().is_some_and(is_plain) && found.all(is_plain),
+            };
+            if !matches {
+                return false;
+            }
+        }
+        found.next().is_none()
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Result<(Self, Option<&str>), &'static str> {
+        let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        let (segment, name) = match name {
+            Some(name) => match name.strip_prefix('*') {
+                Some(name) => (Self::Rest, name),
+                None => (Self::Capture, name),
+            },
+            None if text.is_empty() => return Err("a path has no `//` and no `/` at its end"),
+            None if matches!(text, "." | "..") => return Err("a path has no `.` and `..`"),
+            None if text.contains(['{', '}']) => {
+                return Err("a capture is a whole segment: `{name}` or a last `{*name}`");
+            }
+            None if !text.bytes().all(is_literal) => {
+                return Err("a path has letters, digits and `-._~!$&'()*+,;=:@` only; capture what is escaped");
+            }
+            None => return Ok((Self::Literal(text.into()), None)),
+        };
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err("a capture's name has letters, digits and `_` only");
+        }
+        Ok((segment, Some(name)))
+    }
+}
+
+/// RFC 3986's `pchar` without escapes.
+fn is_literal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+}
+
+fn is_plain(segment: &str) -> bool {
+    let bytes = segment.as_bytes();
+    let slash = |escape: &[u8]| escape.eq_ignore_ascii_case(b"%2f") || escape.eq_ignore_ascii_case(b"%5c");
+    !segment.is_empty() && !is_dots(bytes) && !segment.contains('\\') && !bytes.windows(3).any(slash)
+}
+
+/// `.` and `..`, escaped or not.
+fn is_dots(mut segment: &[u8]) -> bool {
+    let mut dots = 0;
+    while !segment.is_empty() {
+        segment = match segment {
+            [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
+            _ => return false,
+        };
+        dots += 1;
+    }
+    dots <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, path: &str) -> bool {
+        Pattern::parse(pattern).unwrap().matches(path)
+    }
+
+    #[test]
+    fn literals_captures_and_rests() {
+        for (pattern, path, expected) in [
+            ("/", "/", true),
+            ("/", "/a", false),
+            ("/check", "/check", true),
+            ("/check", "/check/", false),
+            ("/check", "/checks", false),
+            ("/check", "/%63heck", false),
+            ("/check", "//check", false),
+            ("/check", "check", false),
+            ("/check", "", false),
+            ("/v1/{tenant}/check", "/v1/t1/check", true),
+            ("/v1/{tenant}/check", "/v1/a%20b/check", true),
+            ("/v1/{tenant}/check", "/v1//check", false),
+            ("/v1/{tenant}/check", "/v1/../check", false),
+            ("/v1/{tenant}/check", "/v1/%2E./check", false),
+            ("/v1/{tenant}/check", "/v1/.../check", true),
+            ("/v1/{tenant}/check", "/v1/a%2fb/check", false),
+            ("/v1/{tenant}/check", "/v1/a%5Cb/check", false),
+            ("/v1/{tenant}/check", "/v1/t1", false),
+            ("/files/{*path}", "/files/a/b", true),
+            ("/files/{*path}", "/files/a", true),
+            ("/files/{*path}", "/files/", false),
+            ("/files/{*path}", "/files", false),
+            ("/files/{*path}", "/files/a//b", false),
+            ("/files/{*path}", "/files/a/./b", false),
+        ] {
+            assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn bad_patterns_are_refused() {
+        for pattern in [
+            "", "check", "/a//b", "/a/", "/./a", "/a/..", "/{a", "/a}", "/x{a}", "/{}", "/{*}", "/{a b}", "/{a}/{a}",
+            "/{*a}/b", "/a b", "/a%20b", "/a?b", "/a#b", "/é",
+        ] {
+            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn names_of_captures_make_no_difference() {
+        assert_eq!(Pattern::parse("/a/{b}"), Pattern::parse("/a/{c}"));
+        assert_ne!(Pattern::parse("/a/{b}"), Pattern::parse("/a/{*b}"));
+    }
+}

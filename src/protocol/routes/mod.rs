@@ -1,0 +1,252 @@
+//! Your own HTTP paths.
+
+mod body;
+mod declare;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Parts as Head;
+use http::{Method, StatusCode};
+
+use self::declare::{Declared, What};
+use super::digest::Digest;
+use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Known, Learned, Protocol, Reply, Route, Unreadable, head};
+use crate::cache::{Abilities, Ask, Part};
+use crate::token::TokenFormat;
+
+pub use self::declare::{CheckRoute, Verdict, WriteRoute};
+
+/// An HTTP API of your own: which of its paths are checks, and which write.
+///
+/// A path has literal segments, captures (`/v1/{tenant}/check`) and at its end perhaps `{*rest}`. The route declared
+/// first wins. Paths match as they are escaped; empty segments, dots and escaped slashes never do, and what matches
+/// nothing passes untouched.
+///
+/// **In the key:** the method, the path and the query as they are escaped (the order of parameters matters; the
+/// carriers' tokens are left out), the headers named by [`key_header`](CheckRoute::key_header), and for a POST the body,
+/// its type and its encoding: byte for byte, or by JSON value where it holds a [token](CheckRoute::request_token). A
+/// parameter given twice goes to the upstream as it came.
+///
+/// **Kept:** replies that say yes or no, as the [`Verdict`] tells. Nothing else, and none with a content encoding.
+///
+/// ```
+/// use tower_zookie::protocol::{CheckRoute, InvalidRoute, Routes, Verdict, WriteRoute};
+/// use tower_zookie::token::TokenFormat;
+///
+/// fn api(format: impl TokenFormat) -> Result<Routes, InvalidRoute> {
+///     Routes::builder(format)
+///         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
+///         .check(CheckRoute::post("/v1/{tenant}/allow").verdict(Verdict::status(200, 403)))
+///         .write(WriteRoute::post("/relationships").reply_token("zookie"))
+///         .write(WriteRoute::put("/schema").schema())
+///         .build()
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Routes {
+    format: Arc<dyn TokenFormat>,
+    abilities: Abilities,
+    routes: Vec<Declared>,
+}
+
+impl Routes {
+    /// Starts an API with tokens of this format.
+    pub fn builder(format: impl TokenFormat) -> RoutesBuilder {
+        RoutesBuilder {
+            format: Arc::new(format),
+            abilities: Abilities {
+                bears_revision: true,
+                repeatable_exact: false,
+                quantizes: true,
+            },
+            routes: Vec::new(),
+        }
+    }
+
+    fn declared(&self, Route(index): Route) -> Option<&Declared> {
+        self.routes.get(index)
+    }
+}
+
+/// Declares [`Routes`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RoutesBuilder {
+    format: Arc<dyn TokenFormat>,
+    abilities: Abilities,
+    routes: Vec<Result<Declared, InvalidRoute>>,
+}
+
+impl RoutesBuilder {
+    /// Adds a path that answers a check.
+    pub fn check(mut self, route: CheckRoute) -> Self {
+        self.routes.push(route.compile());
+        self
+    }
+
+    /// Adds a path that changes relationships or the schema.
+    pub fn write(mut self, route: WriteRoute) -> Self {
+        self.routes.push(route.compile());
+        self
+    }
+
+    /// What the store behind the API can do. By default little: its replies bear revisions, its snapshots are not
+    /// repeatable, and it rounds reads that name no revision.
+    pub fn abilities(mut self, abilities: Abilities) -> Self {
+        self.abilities = abilities;
+        self
+    }
+
+    /// The API.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRoute`]: the first route that is malformed, is there twice, or does not say where its verdict is.
+    pub fn build(self) -> Result<Routes, InvalidRoute> {
+        let routes = self.routes.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (index, route) in routes.iter().enumerate() {
+            let twin = |other: &Declared| other.method == route.method && other.pattern == route.pattern;
+            if routes[..index].iter().any(twin) {
+                return Err(InvalidRoute::new(
+                    &route.name,
+                    "this route is there twice; drop one of them",
+                ));
+            }
+        }
+        Ok(Routes {
+            format: self.format,
+            abilities: self.abilities,
+            routes,
+        })
+    }
+}
+
+impl Protocol for Routes {
+    fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    fn format(&self) -> Arc<dyn TokenFormat> {
+        Arc::clone(&self.format)
+    }
+
+    fn claim(&self, head: &Head) -> Claim {
+        let path = head.uri.path();
+        let ours = |route: &Declared| route.method == head.method && route.pattern.matches(path);
+        let Some(index) = self.routes.iter().position(ours) else {
+            return Claim::Pass;
+        };
+        match self.routes[index].what {
+            What::Check { .. } if head.method == Method::POST => Claim::Body(Route(index)),
+            // A body that the key would not hold.
+            What::Check { .. } if head::announces_body(head) => Claim::Pass,
+            What::Check { .. } | What::Write { .. } => Claim::Head(Route(index)),
+        }
+    }
+
+    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        let declared = self.declared(route).ok_or(Unreadable("no such route"))?;
+        let What::Check {
+            key_headers,
+            request_token,
+            ..
+        } = &declared.what
+        else {
+            return Ok(Call::new(route, Kind::Write));
+        };
+        let mut parts = key.base.clone().text(Part::System, "routes");
+        parts.add(Part::Method, head.method.as_str().as_bytes());
+        parts.add(Part::Method, head.uri.path().as_bytes());
+        head::query(&mut parts, &head.uri, &key)?;
+        for name in key_headers {
+            head::header(&mut parts, &head.headers, name);
+        }
+        let mut token = None;
+        if let Some(field) = request_token {
+            let parameters = head::json_parameters(&head.headers)?;
+            parts.add(Part::Header, parameters.as_bytes());
+            token = body::key(&mut parts, message, field, &Digest::new(&key.base))?;
+        } else if head.method == Method::POST {
+            head::header(&mut parts, &head.headers, &CONTENT_TYPE);
+            head::header(&mut parts, &head.headers, &CONTENT_ENCODING);
+            parts.add(Part::Body, message);
+        }
+        Ok(Call {
+            token,
+            ..Call::new(route, Kind::Check(parts.finish()))
+        })
+    }
+
+    fn ask(&self, call: &Call, message: &Bytes, _: &[usize], at: &Ask) -> Option<Bytes> {
+        let What::Check {
+            request_token: Some(field),
+            ..
+        } = &self.declared(call.route)?.what
+        else {
+            return None;
+        };
+        let token = at.told().and_then(|revision| self.format.encode(revision));
+        let token = token.as_ref().map(|token| token.as_str());
+        if token == call.token.as_deref() {
+            return None;
+        }
+        body::with_token(message, field, token).map(Bytes::from)
+    }
+
+    fn learn(&self, call: &Call, _: &Bytes, _: &[usize], reply: &Reply<'_>) -> Learned {
+        let Some(declared) = self.declared(call.route) else {
+            return Learned::Nothing;
+        };
+        let token = || {
+            let found = declared.reply_token.as_ref()?.find(reply.body).ok()??;
+            serde_json::from_str(found).ok()
+        };
+        match &declared.what {
+            What::Write { schema } if reply.status.is_success() => Learned::Wrote {
+                token: token(),
+                schema: *schema,
+            },
+            What::Write { .. } => Learned::Nothing,
+            What::Check { verdict, .. } if verdict.is_met(reply.status, reply.body) => {
+                if head::is_encoded(reply.headers) {
+                    return Learned::Nothing;
+                }
+                let body = Bytes::copy_from_slice(reply.body);
+                let kept = Kept::of(reply.status, reply.headers, body);
+                Learned::Answers {
+                    items: vec![Known::verdict(kept)],
+                    token: token(),
+                }
+            }
+            What::Check { .. } => match reply.status {
+                StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
+                    Learned::RevisionRefused
+                }
+                _ => Learned::Nothing,
+            },
+        }
+    }
+
+    fn merge(&self, _: &Call, _: &Bytes, answers: &[Option<&Kept>]) -> Kept {
+        match answers {
+            [Some(answer), ..] => (*answer).clone(),
+            _ => no_answer(),
+        }
+    }
+}
+
+/// A check has one answer, and merging none of it is a failure.
+fn no_answer() -> Kept {
+    Kept {
+        status: StatusCode::BAD_GATEWAY,
+        content_type: None,
+        content_encoding: None,
+        body: Bytes::new(),
+        trailers: None,
+        zookie: None,
+    }
+}
