@@ -255,6 +255,13 @@ impl Objects {
     pub(super) fn len(&self) -> usize {
         self.by_ref.len()
     }
+
+    #[cfg(test)]
+    pub(super) fn spans(&self) -> usize {
+        let relations = self.slots.iter().flatten().flat_map(|slot| &slot.relations);
+        let histories = relations.flat_map(|(_, subjects)| subjects.values());
+        histories.map(|history| 1 + history.older.len()).sum()
+    }
 }
 
 /// Which resources to list.

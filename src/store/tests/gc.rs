@@ -50,6 +50,16 @@ fn what_nothing_kept_names_is_forgotten() {
 }
 
 #[test]
+fn a_relationship_that_comes_and_goes_does_not_pile_up() {
+    let store = Store::builder().max_revisions(4).build(Schema::parse(SCHEMA).unwrap());
+    for _ in 0..100 {
+        store.write(touch(&[ALICE])).unwrap();
+        store.write(delete(&[ALICE])).unwrap();
+    }
+    assert_eq!(store.reading().objects.spans(), 2);
+}
+
+#[test]
 fn writes_keep_the_number_of_revisions() {
     let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_revisions(3).build(schema);

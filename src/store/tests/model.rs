@@ -325,7 +325,7 @@ fn is_expected(error: &WriteError) -> bool {
 const SUBJECTS: [&str; 4] = ["user:0", "user:1", "team:0#member", "team:1#direct"];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn checks_agree_with_the_model(
