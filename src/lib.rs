@@ -1,5 +1,60 @@
-//! A tower [`Layer`](https://docs.rs/tower-layer) that caches authorization decisions exactly as fresh as each
-//! caller's zookie demands.
+//! A tower [`Layer`](tower_layer::Layer) that caches authorization decisions exactly as fresh as each caller's zookie
+//! demands.
+//!
+//! # The way of a request
+//!
+//! 1. The [`protocol`] says which call it is and what it asks.
+//! 2. The carriers ([`token::Carriers`]) give its tokens: each can only raise the floor.
+//! 3. Wish and tokens become one [`Freshness`](consistency::Freshness): a floor and an oldest age, or one exact
+//!    [`revision`].
+//! 4. The [`cache`] looks for an answer that satisfies it.
+//! 5. On a miss, one upstream call answers all who wait and whose freshness it satisfies; what its reply may be taken for
+//!    depends on what the store itself has told us (*trust*), never on a client's token.
+//!
+//! # Start here
+//!
+//! [`ZookieLayer`] wraps a service:
+//!
+//! ```
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_zookie::ZookieLayer;
+//! use tower_zookie::protocol::{CheckRoute, Routes, Verdict};
+//! use tower_zookie::token::CounterTokens;
+//! # use http::{Request, Response};
+//! # use http_body_util::Full;
+//! # use bytes::Bytes;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let api = Routes::builder(CounterTokens::new("example"))
+//!     .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
+//!     .build()?;
+//! let layer = ZookieLayer::builder(api).build()?;
+//!
+//! // Your service says in the header `zookie` at which revision it answered.
+//! let permissions = service_fn(async |_: Request<Full<Bytes>>| {
+//!     let reply = Response::builder().header("zookie", "42").body(Full::from(r#"{"allowed":true}"#));
+//!     Ok::<_, std::convert::Infallible>(reply.unwrap())
+//! });
+//! let service = layer.layer(permissions);
+//!
+//! let check = || Request::get("/check?subject=user:u1").header("zookie", "41").body(Full::default()).unwrap();
+//! let first = service.clone().oneshot(check()).await?;
+//! let second = service.clone().oneshot(check()).await?;
+//! assert!(first.headers()["cache-status"].to_str()?.starts_with("tower-zookie; fwd=miss"));
+//! assert_eq!(second.headers()["cache-status"], "tower-zookie; hit");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without HTTP, use [`cache::DecisionCache`]. To add an authorization system, implement [`protocol::Protocol`], and
+//! [`token::TokenFormat`] if its tokens are new. The README states the contract that all of this keeps, rule by rule.
+//!
+//! # Features
+//!
+//! - `axum`: [`RequestBody`] for axum's bodies, and [`Asked`] as an extractor.
+//! - `tonic`: [`RequestBody`] for tonic's bodies.
+//! - `store`: the embedded relationship store.
 #![forbid(unsafe_code)]
 
 pub mod cache;
@@ -15,3 +70,7 @@ mod trust;
 pub use layer::{
     Asked, Credential, Handle, Replay, RequestBody, ResponseFuture, Zookie, ZookieBody, ZookieLayer, ZookieLayerBuilder,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
