@@ -262,3 +262,88 @@ fn find<'a>(json: &mut Json<'a>, names: &[String]) -> Result<Option<&'a str>, No
     })?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::super::testing::{json, nearly_json, spell};
+    use super::*;
+
+    fn whole(text: &[u8]) -> Result<(), NotJson> {
+        let mut json = Json::new(text)?;
+        json.value()?;
+        json.end()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn reads_nothing_that_is_not_json(text in nearly_json()) {
+            if whole(text.as_bytes()).is_ok() {
+                prop_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "{}", text);
+            }
+        }
+
+        #[test]
+        fn reads_numbers_as_the_rfc_says(text in "[-+0-9.eE]{1,6}") {
+            prop_assert_eq!(whole(text.as_bytes()).is_ok(), serde_json::from_str::<&RawValue>(&text).is_ok());
+        }
+
+        #[test]
+        fn reads_all_json(value in json(), seed: u64) {
+            prop_assert_eq!(whole(spell(&value, seed).as_bytes()), Ok(()));
+        }
+
+        #[test]
+        fn reads_strings_as_serde_json_does(text in "\"([a\"\\\\/u0-9bd\u{1}é]|\\\\u[0d][08]0[01]|\\\\n){0,6}\"") {
+            let mut json = Json::new(text.as_bytes()).unwrap();
+            let read = json.string().and_then(|read| json.end().map(|()| read.into_owned()));
+            prop_assert_eq!(read.ok(), serde_json::from_str::<String>(&text).ok());
+        }
+
+        #[test]
+        fn rule_15_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = whole(&bytes);
+        }
+    }
+
+    #[test]
+    fn rule_10_a_name_twice_cannot_be_read() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"b":{"\u0061":1,"a":2}}"#,
+            r#"[{"":1,"":1}]"#,
+        ] {
+            assert_eq!(whole(text.as_bytes()), Err(NotJson), "{text}");
+        }
+        assert_eq!(whole(br#"{"a":{"a":1},"b":{"a":1}}"#), Ok(()));
+    }
+
+    #[test]
+    fn rule_15_depth_is_bounded() {
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(whole(nested(DEEPEST).as_bytes()), Ok(()));
+        assert_eq!(whole(nested(DEEPEST + 1).as_bytes()), Err(NotJson));
+        assert_eq!(whole("[".repeat(1_000_000).as_bytes()), Err(NotJson));
+        assert_eq!(whole(format!("[{}]", vec!["[]"; 1_000].join(",")).as_bytes()), Ok(()));
+    }
+
+    #[test]
+    fn pointers_lead_through_objects() {
+        let find = |pointer, text: &'static str| Pointer::parse(pointer).unwrap().find(text.as_bytes());
+        assert_eq!(find("a", r#"{"a": true }"#), Ok(Some("true")));
+        assert_eq!(find("/a/b", r#"{"a":{"c":0,"b":[1]}}"#), Ok(Some("[1]")));
+        assert_eq!(find("/a~1b/~0", r#"{"a/b":{"~":2}}"#), Ok(Some("2")));
+        assert_eq!(find("/", r#"{"":3}"#), Ok(Some("3")));
+        assert_eq!(find("/a/0", r#"{"a":[1]}"#), Ok(None));
+        assert_eq!(find("b", r#"{"a":1}"#), Ok(None));
+        assert_eq!(find("a", r#"{"a":1,"a":2}"#), Err(NotJson));
+        assert_eq!(find("a", r#"{"a":1}x"#), Err(NotJson));
+        for malformed in ["", "/~", "/a~2b"] {
+            assert_eq!(Pointer::parse(malformed), None, "{malformed}");
+        }
+    }
+}

@@ -14,6 +14,8 @@ mod names;
 mod path;
 mod problem;
 mod routes;
+#[cfg(test)]
+mod testing;
 mod tuple;
 
 use std::fmt;

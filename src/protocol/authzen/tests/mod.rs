@@ -1,0 +1,89 @@
+mod bulk;
+mod key;
+mod reply;
+
+use http::{HeaderMap, HeaderValue};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::testing::{Numbers, head, json, learn, nearly_json, question, read, spell};
+use super::*;
+use crate::cache::{Fingerprint, Keyer, Parts};
+
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+
+fn base() -> Parts {
+    Keyer::random().question("test")
+}
+
+fn single(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    let head = head("POST", "/access/v1/evaluation", JSON);
+    read(&AuthZen::new(Numbers), EVALUATION, &head, body.as_bytes(), base)
+}
+
+fn bulk(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    let head = head("POST", "/access/v1/evaluations", JSON);
+    read(&AuthZen::new(Numbers), EVALUATIONS, &head, body.as_bytes(), base)
+}
+
+fn questions(body: &str, base: &Parts) -> Vec<Fingerprint> {
+    match bulk(body, base).unwrap().kind {
+        Kind::Bulk(questions) => questions,
+        kind => panic!("{kind:?} is no bulk"),
+    }
+}
+
+fn plain() -> Value {
+    json!({
+        "subject": {"type": "user", "id": "u1"},
+        "action": {"name": "read"},
+        "resource": {"type": "doc", "id": "1"},
+    })
+}
+
+fn with(path: &str, value: Value) -> Value {
+    let mut request = plain();
+    let (parent, member) = path.rsplit_once('/').unwrap();
+    request.pointer_mut(parent).unwrap()[member] = value;
+    request
+}
+
+#[test]
+fn claims_its_two_endpoints() {
+    let claim = |api: &AuthZen, method, path| api.claim(&head(method, path, JSON));
+    let root = AuthZen::new(Numbers);
+    assert_eq!(claim(&root, "POST", "/access/v1/evaluation"), Claim::Body(EVALUATION));
+    assert_eq!(
+        claim(&root, "POST", "/access/v1/evaluations?a=b"),
+        Claim::Body(EVALUATIONS)
+    );
+    for (method, path) in [
+        ("GET", "/access/v1/evaluation"),
+        ("POST", "/access/v1/search/subject"),
+        ("POST", "/access/v1/evaluation/"),
+        ("POST", "/pdp/access/v1/evaluation"),
+        ("POST", "//access/v1/evaluation"),
+    ] {
+        assert_eq!(claim(&root, method, path), Claim::Pass, "{method} {path}");
+    }
+    let stores = AuthZen::new(Numbers).base_path("/stores/{store}").unwrap();
+    assert_eq!(
+        claim(&stores, "POST", "/stores/s1/access/v1/evaluation"),
+        Claim::Body(EVALUATION)
+    );
+    assert_eq!(claim(&stores, "POST", "/access/v1/evaluation"), Claim::Pass);
+    for invalid in ["/", "", "pdp", "/pdp/"] {
+        assert!(AuthZen::new(Numbers).base_path(invalid).is_err(), "{invalid}");
+    }
+}
+
+/// A bulk of these resources.
+fn request(ids: &[u8], semantic: &str) -> Value {
+    let items: Vec<_> = ids.iter().map(|id| json!({"resource": {"id": id}})).collect();
+    json!({
+        "subject": {"id": "u1"},
+        "action": {"name": "read"},
+        "options": {"evaluations_semantic": semantic},
+        "evaluations": items,
+    })
+}

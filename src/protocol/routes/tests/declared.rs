@@ -1,0 +1,97 @@
+use super::*;
+
+#[test]
+fn claims_what_is_declared() {
+    let claim = |method, uri, headers: &[_]| api().claim(&head(method, uri, headers));
+    for (method, uri, expected) in [
+        ("GET", "/check?user=u1", Claim::Head(Route(0))),
+        ("POST", "/v1/t1/allow", Claim::Body(Route(1))),
+        ("POST", "/in-body", Claim::Body(Route(2))),
+        ("GET", "/files/a/b", Claim::Head(Route(3))),
+        ("POST", "/relationships", Claim::Head(Route(4))),
+        ("PUT", "/schema", Claim::Head(Route(5))),
+        ("DELETE", "/relationships", Claim::Head(Route(6))),
+        ("PATCH", "/relationships", Claim::Head(Route(7))),
+        ("HEAD", "/check", Claim::Pass),
+        ("POST", "/check", Claim::Pass),
+        ("GET", "/check/", Claim::Pass),
+        ("GET", "/files//b", Claim::Pass),
+        ("GET", "/relationships", Claim::Pass),
+    ] {
+        assert_eq!(claim(method, uri, &[]), expected, "{method} {uri}");
+    }
+    assert_eq!(
+        claim("GET", "/check", &[("content-length", "0")]),
+        Claim::Head(Route(0))
+    );
+    assert_eq!(claim("GET", "/check", &[("content-length", "2")]), Claim::Pass);
+    assert_eq!(claim("GET", "/check", &[("transfer-encoding", "chunked")]), Claim::Pass);
+}
+
+#[test]
+fn the_first_declared_wins() {
+    let api = Routes::builder(Numbers)
+        .write(WriteRoute::post("/a/b"))
+        .check(CheckRoute::post("/a/{any}").verdict(allowed()))
+        .build()
+        .unwrap();
+    assert_eq!(api.claim(&head("POST", "/a/b", &[])), Claim::Head(Route(0)));
+    assert_eq!(api.claim(&head("POST", "/a/c", &[])), Claim::Body(Route(1)));
+}
+
+#[test]
+fn invalid_declarations_are_refused_with_a_reason() {
+    let check = |route| Routes::builder(Numbers).check(route);
+    let get = || CheckRoute::get("/a").verdict(allowed());
+    for (routes, message) in [
+        (
+            check(CheckRoute::get("a").verdict(allowed())),
+            "GET a: a path begins with `/`",
+        ),
+        (
+            check(CheckRoute::get("/a")),
+            "GET /a: say where the reply says yes or no, with `.verdict(…)`",
+        ),
+        (
+            check(CheckRoute::get("/a").verdict(Verdict::json(""))),
+            "GET /a: the verdict's JSON pointer is malformed",
+        ),
+        (
+            check(CheckRoute::get("/a").verdict(Verdict::status(200, 200))),
+            "GET /a: yes and no have the same status",
+        ),
+        (
+            check(CheckRoute::get("/a").verdict(Verdict::status(200, 500))),
+            "GET /a: a verdict's status is a 2xx or a 4xx",
+        ),
+        (
+            check(get().request_token("zookie")),
+            "GET /a: a GET check has no body to hold a token; use a query parameter or a header",
+        ),
+        (
+            check(CheckRoute::post("/a").verdict(allowed()).request_token("")),
+            "POST /a: the token's member has an empty name",
+        ),
+        (
+            check(get().reply_token("/~")),
+            "GET /a: the token's JSON pointer is malformed",
+        ),
+        (
+            check(get())
+                .check(CheckRoute::get("/{x}").verdict(allowed()))
+                .check(CheckRoute::get("/{y}").verdict(allowed())),
+            "GET /{y}: this route is there twice; drop one of them",
+        ),
+        (
+            check(CheckRoute::post("/a").verdict(allowed())).write(WriteRoute::post("/a")),
+            "POST /a: this route is there twice; drop one of them",
+        ),
+        (
+            Routes::builder(Numbers).write(WriteRoute::post("/a/")),
+            "POST /a/: a path has no `//` and no `/` at its end",
+        ),
+    ] {
+        assert_eq!(routes.build().unwrap_err().to_string(), message);
+    }
+    assert!(check(get()).write(WriteRoute::post("/a")).build().is_ok());
+}

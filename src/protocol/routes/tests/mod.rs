@@ -1,0 +1,319 @@
+mod declared;
+
+use http::HeaderMap;
+use http::header::HeaderName;
+use proptest::prelude::*;
+
+use super::super::testing::{Numbers, head, json, learn, nearly_json, question, read, revision, spell};
+use super::*;
+use crate::cache::{Fingerprint, Keyer, Parts};
+
+fn base() -> Parts {
+    Keyer::random().question("test")
+}
+
+fn allowed() -> Verdict {
+    Verdict::json("allowed")
+}
+
+fn api() -> Routes {
+    Routes::builder(Numbers)
+        .check(CheckRoute::get("/check").verdict(allowed()).reply_token("/meta/zookie"))
+        .check(CheckRoute::post("/v1/{tenant}/allow").verdict(Verdict::status(200, 403)))
+        .check(CheckRoute::post("/in-body").verdict(allowed()).request_token("zookie"))
+        .check(
+            CheckRoute::get("/files/{*path}")
+                .verdict(allowed())
+                .key_header(HeaderName::from_static("x-tenant")),
+        )
+        .write(WriteRoute::post("/relationships").reply_token("zookie"))
+        .write(WriteRoute::put("/schema").schema())
+        .write(WriteRoute::delete("/relationships"))
+        .write(WriteRoute::patch("/relationships"))
+        .build()
+        .unwrap()
+}
+
+fn ask(base: &Parts, method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Result<Call, Unreadable> {
+    let api = api();
+    let head = head(method, uri, headers);
+    let route = match api.claim(&head) {
+        Claim::Head(route) | Claim::Body(route) => route,
+        Claim::Pass => panic!("{method} {uri} passes"),
+    };
+    read(&api, route, &head, body.as_bytes(), base)
+}
+
+fn get(base: &Parts, uri: &str) -> Fingerprint {
+    question(&ask(base, "GET", uri, &[], "").unwrap())
+}
+
+#[test]
+fn rule_10_path_and_query_are_in_the_key() {
+    let base = base();
+    let usual = get(&base, "/check?user=u1&doc=1");
+    for same in [
+        "/check?user=u1&doc=1&zookie=7",
+        "/check?zookie=8&user=u1&doc=1",
+        "/check?user=u1&%74oken=x&doc=1",
+    ] {
+        assert_eq!(get(&base, same), usual, "{same}");
+    }
+    for other in [
+        "/check",
+        "/check?user=u1",
+        "/check?user=u1&doc=2",
+        "/check?user=u1&doc=1&more",
+        "/check?user=u1&doc=1&more=",
+        "/check?doc=1&user=u1",
+        "/check?user=u1%26doc=1",
+        "/check?user=u%31&doc=1",
+        "/check?user=u1&doc=1&Zookie=7",
+        "/files/check?user=u1&doc=1",
+    ] {
+        assert_ne!(get(&base, other), usual, "{other}");
+    }
+    assert_ne!(get(&self::base(), "/check?user=u1&doc=1"), usual);
+    assert_eq!(get(&base, "/check?"), get(&base, "/check"));
+    assert_ne!(get(&base, "/files/a%20b"), get(&base, "/files/a+b"));
+    assert_ne!(get(&base, "/check?a=%FF"), get(&base, "/check?a=%FE"));
+    for repeated in ["/check?a=1&a=1", "/check?a=1&%61=2", "/check?a&b&a=1"] {
+        assert!(ask(&base, "GET", repeated, &[], "").is_err(), "{repeated}");
+    }
+    assert!(ask(&base, "GET", "/check?zookie=1&token=2&zookie=3", &[], "").is_ok());
+}
+
+#[test]
+fn rule_10_bodies_and_declared_headers_are_in_the_key() {
+    let base = base();
+    let post = |uri: &str, headers: &[_], body| question(&ask(&base, "POST", uri, headers, body).unwrap());
+    let json = ("content-type", "application/json");
+    let usual = post("/v1/t1/allow", &[json], "{}");
+    assert_eq!(post("/v1/t1/allow", &[json], "{}"), usual);
+    for (uri, headers, body) in [
+        ("/v1/t2/allow", &[json][..], "{}"),
+        ("/v1/t1/allow", &[json], "{} "),
+        ("/v1/t1/allow", &[json], ""),
+        ("/v1/t1/allow", &[], "{}"),
+        ("/v1/t1/allow", &[("content-type", "text/plain")], "{}"),
+        ("/v1/t1/allow", &[json, ("content-encoding", "br")], "{}"),
+    ] {
+        assert_ne!(post(uri, headers, body), usual, "{uri} {headers:?} {body}");
+    }
+    let tenant = |headers: &[_]| question(&ask(&base, "GET", "/files/a", headers, "").unwrap());
+    assert_eq!(tenant(&[("x-other", "1")]), tenant(&[]));
+    let keys = [
+        tenant(&[]),
+        tenant(&[("x-tenant", "")]),
+        tenant(&[("x-tenant", "a")]),
+        tenant(&[("x-tenant", "a"), ("x-tenant", "b")]),
+        tenant(&[("x-tenant", "b"), ("x-tenant", "a")]),
+    ];
+    assert_eq!(keys.iter().collect::<std::collections::HashSet<_>>().len(), keys.len());
+}
+
+#[test]
+fn a_token_in_the_body_is_read_and_not_keyed() {
+    let base = base();
+    let post = |body| ask(&base, "POST", "/in-body", &[("content-type", "application/json")], body);
+    let usual = post(r#"{"doc":1,"user":"u1"}"#).unwrap();
+    assert_eq!(usual.token, None);
+    for (body, token) in [
+        (r#"{"doc":1,"zookie":"7","user":"u1"}"#, Some("7")),
+        (r#"{ "user":"u1", "zookie":"\u0038", "doc":1}"#, Some("8")),
+        (r#"{"zookie":"","doc":1,"user":"u1"}"#, Some("")),
+        (r#"{"zookie":null,"doc":1,"user":"u1"}"#, None),
+    ] {
+        let call = post(body).unwrap();
+        assert_eq!(call.token.as_deref(), token);
+        assert_eq!(question(&call), question(&usual), "{body}");
+    }
+    for other in [
+        r#"{"doc":1}"#,
+        r#"{"doc":"1","user":"u1"}"#,
+        r#"{"doc":{"zookie":"7"},"user":"u1"}"#,
+    ] {
+        assert_ne!(question(&post(other).unwrap()), question(&usual), "{other}");
+    }
+    for unreadable in [
+        "",
+        "[]",
+        r#"{"zookie":7}"#,
+        r#"{"zookie":{}}"#,
+        r#"{"zookie":"1","zookie":"2"}"#,
+        r#"{"a":1}}"#,
+    ] {
+        assert!(post(unreadable).is_err(), "{unreadable}");
+    }
+    assert!(ask(&base, "POST", "/in-body", &[], "{}").is_err());
+}
+
+#[test]
+fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
+    let api = api();
+    let forward = |body: &str, at| {
+        let call = ask(
+            &base(),
+            "POST",
+            "/in-body",
+            &[("content-type", "application/json")],
+            body,
+        )
+        .unwrap();
+        api.ask(&call, &Bytes::from(body.to_owned()), &[0], &at)
+    };
+    let body = r#"{"zookie":"7", "doc": 1.0}"#;
+    assert_eq!(forward(body, Ask::AtLeast(revision(7))), None);
+    assert_eq!(
+        forward(body, Ask::AtLeast(revision(9))).unwrap(),
+        r#"{"doc":1.0,"zookie":"9"}"#
+    );
+    assert_eq!(
+        forward(body, Ask::Exact(revision(9))).unwrap(),
+        r#"{"doc":1.0,"zookie":"9"}"#
+    );
+    assert_eq!(forward(body, Ask::Unasked).unwrap(), r#"{"doc":1.0}"#);
+    assert_eq!(forward(body, Ask::Full).unwrap(), r#"{"doc":1.0}"#);
+    assert_eq!(forward(r#"{"zookie":"7"}"#, Ask::Full).unwrap(), "{}");
+    assert_eq!(forward("{}", Ask::Full), None);
+    assert_eq!(forward("{}", Ask::AtLeast(revision(9))).unwrap(), r#"{"zookie":"9"}"#);
+    let call = ask(&base(), "GET", "/check", &[], "").unwrap();
+    assert_eq!(api.ask(&call, &Bytes::new(), &[0], &Ask::AtLeast(revision(9))), None);
+}
+
+fn learned(call: &Call, reply: (u16, &str)) -> Learned {
+    learn(&api(), call, b"", &[0], reply)
+}
+
+#[test]
+fn rule_11_a_json_verdict_is_a_boolean_in_a_200() {
+    let call = ask(&base(), "GET", "/check", &[], "").unwrap();
+    for body in [r#"{"allowed":true}"#, r#"{"why":"no","allowed":false}"#] {
+        let Learned::Answers { items, token: None } = learned(&call, (200, body)) else {
+            panic!("{body} teaches nothing");
+        };
+        assert!(items.len() == 1 && items[0].keep && items[0].kept.body == body);
+    }
+    for reply in [
+        (200, ""),
+        (200, "true"),
+        (200, r#"{"allowed":"true"}"#),
+        (200, r#"{"allowed":1}"#),
+        (200, r#"{"other":true}"#),
+        (200, r#"{"allowed":true,"allowed":false}"#),
+        (201, r#"{"allowed":true}"#),
+        (403, r#"{"allowed":false}"#),
+        (500, r#"{"allowed":false}"#),
+    ] {
+        assert!(matches!(learned(&call, reply), Learned::Nothing), "{reply:?}");
+    }
+    for status in [400, 409, 410, 412] {
+        assert!(
+            matches!(learned(&call, (status, "")), Learned::RevisionRefused),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn rule_11_a_status_verdict_is_one_of_two() {
+    let call = ask(&base(), "POST", "/v1/t1/allow", &[], "").unwrap();
+    for status in [200, 403] {
+        let Learned::Answers { items, .. } = learned(&call, (status, "any")) else {
+            panic!("{status} teaches nothing");
+        };
+        assert_eq!(items[0].kept.status, status);
+    }
+    for status in [201, 204, 401, 404, 500] {
+        assert!(matches!(learned(&call, (status, "")), Learned::Nothing), "{status}");
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert("content-encoding", "gzip".parse().unwrap());
+    let reply = Reply {
+        status: StatusCode::OK,
+        headers: &headers,
+        body: &Bytes::new(),
+        trailers: None,
+    };
+    assert!(matches!(
+        api().learn(&call, &Bytes::new(), &[0], &reply),
+        Learned::Nothing
+    ));
+}
+
+#[test]
+fn replies_say_their_token() {
+    let token = |method, uri, reply| match learned(&ask(&base(), method, uri, &[], "").unwrap(), reply) {
+        Learned::Answers { token, .. } | Learned::Wrote { token, .. } => token,
+        other => panic!("{other:?}"),
+    };
+    let check = r#"{"allowed":true,"meta":{"zookie":"\u0037"}}"#;
+    assert_eq!(token("GET", "/check", (200, check)).as_deref(), Some("7"));
+    assert_eq!(token("GET", "/check", (200, r#"{"allowed":true,"zookie":"7"}"#)), None);
+    assert_eq!(
+        token("POST", "/relationships", (201, r#"{"zookie":"8"}"#)).as_deref(),
+        Some("8")
+    );
+    assert_eq!(token("POST", "/relationships", (201, r#"{"zookie":8}"#)), None);
+    assert_eq!(token("POST", "/relationships", (204, "")), None);
+}
+
+#[test]
+fn writes_are_those_that_succeeded() {
+    let write = |method, uri, status| {
+        let call = ask(&base(), method, uri, &[], "").unwrap();
+        assert_eq!(call.kind, Kind::Write);
+        learned(&call, (status, ""))
+    };
+    assert!(matches!(
+        write("PUT", "/schema", 204),
+        Learned::Wrote { schema: true, .. }
+    ));
+    assert!(matches!(
+        write("DELETE", "/relationships", 200),
+        Learned::Wrote { schema: false, .. }
+    ));
+    for status in [304, 400, 409, 500] {
+        assert!(
+            matches!(write("PATCH", "/relationships", status), Learned::Nothing),
+            "{status}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn rule_10_a_body_with_a_token_is_keyed_by_value(a in json(), b in json(), seeds: (u64, u64)) {
+        let base = base();
+        let post = |value: &serde_json::Value, token: &str, seed| {
+            let body = spell(&serde_json::json!({"zookie": token, "q": value}), seed);
+            question(&ask(&base, "POST", "/in-body", &[("content-type", "application/json")], &body).unwrap())
+        };
+        prop_assert_eq!(post(&a, "1", seeds.0) == post(&b, "2", seeds.1), a == b);
+    }
+
+    #[test]
+    fn only_the_token_is_rewritten(value in json(), seed: u64, token in prop::option::of("[a-z\"]{0,3}")) {
+        let mut body = serde_json::json!({"q": value, "a\"b": 1, "zookie": "old"});
+        let rewritten = body::with_token(spell(&body, seed).as_bytes(), "zookie", token.as_deref()).unwrap();
+        match token {
+            Some(token) => body["zookie"] = token.into(),
+            None => drop(body.as_object_mut().unwrap().remove("zookie")),
+        }
+        prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(&rewritten).unwrap(), body);
+    }
+
+    #[test]
+    fn rule_15_nothing_panics_on_what_others_send(
+        message in nearly_json(), query in "[a-c=&%+0-9]{0,12}", reply in nearly_json(), status in 200u16..600,
+    ) {
+        let (api, base) = (api(), base());
+        let _ = ask(&base, "GET", &format!("/check?{query}"), &[], "");
+        let _ = ask(&base, "POST", "/in-body", &[("content-type", "application/json")], &message);
+        for route in 0..9 {
+            let call = Call::new(Route(route), Kind::Write);
+            let _ = learned(&call, (status, &reply));
+            let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &Ask::Full);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What the tests of protocols share.
+
+use bytes::Bytes;
+use http::request::Parts as Head;
+use http::{HeaderMap, Request, StatusCode};
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::Value;
+
+use super::{Call, Key, Kind, Protocol, Reply, Route, Unreadable};
+use crate::cache::{Fingerprint, Parts};
+use crate::revision::{Counter, Revision, StoreId};
+use crate::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
+
+/// Tokens that are numbers.
+#[derive(Debug)]
+pub(super) struct Numbers;
+
+impl TokenFormat for Numbers {
+    fn decode(&self, text: &str) -> Result<Revision, TokenError> {
+        let number = text.parse().map_err(|_| TokenErrorKind::Malformed("not a number"))?;
+        Ok(revision(number))
+    }
+
+    fn encode(&self, revision: &Revision) -> Option<Zookie> {
+        let Counter(number) = revision.point()?;
+        Zookie::new(&number.to_string(), 20).ok()
+    }
+}
+
+pub(super) fn revision(number: u64) -> Revision {
+    Revision::new(StoreId::new(["numbers"]), Counter(number))
+}
+
+pub(super) fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Head {
+    let request = Request::builder().method(method).uri(uri);
+    let request = headers
+        .iter()
+        .fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(()).unwrap().into_parts().0
+}
+
+pub(super) fn read(
+    protocol: &impl Protocol,
+    route: Route,
+    head: &Head,
+    body: &[u8],
+    base: &Parts,
+) -> Result<Call, Unreadable> {
+    let carriers = Carriers::default();
+    let key = Key {
+        base: base.clone(),
+        carriers: &carriers,
+    };
+    protocol.read(route, head, &Bytes::copy_from_slice(body), key)
+}
+
+pub(super) fn question(call: &Call) -> Fingerprint {
+    match call.kind {
+        Kind::Check(question) => question,
+        _ => panic!("{call:?} is no check"),
+    }
+}
+
+pub(super) fn learn(
+    protocol: &impl Protocol,
+    call: &Call,
+    message: &[u8],
+    asked: &[usize],
+    reply: (u16, &str),
+) -> super::Learned {
+    let headers = HeaderMap::new();
+    let body = Bytes::copy_from_slice(reply.1.as_bytes());
+    let reply = Reply {
+        status: StatusCode::from_u16(reply.0).unwrap(),
+        headers: &headers,
+        body: &body,
+        trailers: None,
+    };
+    protocol.learn(call, &Bytes::copy_from_slice(message), asked, &reply)
+}
+
+/// JSON from so few leaves that two are often equal.
+pub(super) fn json() -> impl Strategy<Value = Value> {
+    let leaves = [
+        "null",
+        "true",
+        "false",
+        "0",
+        "1",
+        "1.0",
+        "\"\"",
+        "\"1\"",
+        "\"null\"",
+        "\"ä\\\"\\n\"",
+    ];
+    let leaf = prop::sample::select(leaves.to_vec()).prop_map(|text| serde_json::from_str(text).unwrap());
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[ab]{0,2}", inner, 0..3).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// One of the many texts of a value.
+pub(super) fn spell(value: &Value, seed: u64) -> String {
+    let mut text = String::new();
+    spell_into(value, &mut StdRng::seed_from_u64(seed), &mut text);
+    text
+}
+
+fn spell_into(value: &Value, rng: &mut StdRng, text: &mut String) {
+    space(rng, text);
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.shuffle(rng);
+            text.push('{');
+            for (nth, (name, value)) in members.into_iter().enumerate() {
+                if nth > 0 {
+                    text.push(',');
+                }
+                spell_into(&Value::from(name.as_str()), rng, text);
+                text.push(':');
+                spell_into(value, rng, text);
+            }
+            text.push('}');
+        }
+        Value::Array(elements) => {
+            text.push('[');
+            for (nth, element) in elements.iter().enumerate() {
+                if nth > 0 {
+                    text.push(',');
+                }
+                spell_into(element, rng, text);
+            }
+            space(rng, text);
+            text.push(']');
+        }
+        Value::String(string) => {
+            text.push('"');
+            for char in string.chars() {
+                if rng.random_bool(0.2) || matches!(char, '"' | '\\' | '\0'..' ') {
+                    text.push_str(&format!("\\u{:04x}", u32::from(char)));
+                } else {
+                    text.push(char);
+                }
+            }
+            text.push('"');
+        }
+        scalar => text.push_str(&scalar.to_string()),
+    }
+    space(rng, text);
+}
+
+fn space(rng: &mut StdRng, text: &mut String) {
+    while rng.random_bool(0.2) {
+        text.push([' ', '\n', '\t', '\r'][rng.random_range(0..4)]);
+    }
+}
+
+/// Text that is nearly JSON.
+pub(super) fn nearly_json() -> impl Strategy<Value = String> {
+    let pieces = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\\u00",
+        "\\ud800",
+        "-",
+        ".",
+        "0",
+        "12",
+        "e",
+        "E+",
+        "true",
+        "null",
+        " ",
+        "\"a\"",
+        "\"decision\":",
+        "\"evaluations\":[",
+        "\"context\":",
+        "{\"error\":1}",
+        "\u{1}",
+        "ä",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..14).prop_map(|pieces| pieces.concat())
+}
