@@ -1,0 +1,193 @@
+use std::time::Duration;
+
+use tower_zookie::cache::{Abilities, Answer, Ask, Miss};
+use tower_zookie::consistency::{Floor, Freshness, Staleness, Window};
+
+use crate::support::{Bench, advance, at, floor, millis, no, secs, settings, within, yes};
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_age_counts_from_before_the_call() {
+    let mut bench = Bench::new();
+    let checking = bench.ask(&Freshness::any());
+    let call = bench.call().await;
+    advance(secs(3)).await;
+    call.answer(yes(at(1)));
+    checking.await.unwrap().unwrap();
+    advance(secs(2)).await;
+    bench.hit(&Freshness::any()).await;
+    advance(millis(1)).await;
+    let checked = bench.miss(&Freshness::any(), Ask::Unasked, yes(at(1))).await;
+    assert_eq!(checked.miss, Some(Miss::Age));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_no_question_outlives_the_bound_nor_dies_before_the_interval() {
+    let window = Window::new(secs(5), Staleness::percent(10));
+    let mut bench = Bench::with(settings().window(window), Abilities::versioned());
+    for n in 0..50 {
+        bench.question = bench.another_question(&n.to_string());
+        bench.fill(at(1)).await;
+        advance(secs(5)).await;
+        bench.hit(&Freshness::any()).await;
+        advance(millis(501)).await;
+        assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_a_token_does_not_lift_the_age_bound() {
+    let mut bench = Bench::new();
+    bench.fill(at(5)).await;
+    advance(millis(5001)).await;
+    let checked = bench.miss(&floor(1), Ask::AtLeast(at(1)), no(at(7))).await;
+    assert_eq!(checked.miss, Some(Miss::Age));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_an_answer_that_the_entry_covers_renews_its_age() {
+    let mut bench = Bench::new();
+    bench.fill(at(10)).await;
+    advance(secs(6)).await;
+    // The leader gets what the upstream said; the entry stays, and is as young as that.
+    let checked = bench.miss(&Freshness::any(), Ask::Unasked, no(at(8))).await;
+    assert_eq!((checked.value, checked.revision), (false, Some(at(8))));
+    advance(secs(5)).await;
+    let renewed = bench.hit(&Freshness::any()).await;
+    assert_eq!((renewed.value, renewed.revision), (true, Some(at(10))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_bounded_staleness_counts_from_fully_consistent_calls() {
+    let mut bench = Bench::new();
+    bench.fill(at(5)).await;
+    let checked = bench.miss(&within(secs(2)), Ask::Full, yes(at(5))).await;
+    assert_eq!(checked.miss, Some(Miss::Age));
+    advance(secs(1)).await;
+    // An unasked read at the same revision does not make it any later that the head was read.
+    let asked = bench.ask(&floor(5)).await.unwrap().unwrap();
+    assert!(asked.is_hit());
+    advance(secs(1)).await;
+    bench.hit(&within(secs(2))).await;
+    advance(millis(1)).await;
+    bench.hit(&Freshness::any()).await;
+    bench.miss(&within(secs(2)), Ask::Full, yes(at(6))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_bounded_staleness_stays_within_the_window_too() {
+    let mut bench = Bench::new();
+    bench.miss(&within(secs(60)), Ask::Full, yes(at(5))).await;
+    advance(millis(5001)).await;
+    assert_eq!(bench.would_ask(&within(secs(60))).await, Ask::Full);
+}
+
+fn bounded_floor(n: u64) -> Freshness {
+    Freshness::AtLeast {
+        floor: Some(Floor::now(at(n))),
+        head_within: Some(secs(2)),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_bounded_staleness_with_a_floor_asks_at_head_whether_or_not_the_floor_is_proven() {
+    let mut bench = Bench::new();
+    bench.fill(at(5)).await;
+    bench.miss(&bounded_floor(5), Ask::Full, yes(at(7))).await;
+    bench.miss(&bounded_floor(9), Ask::Full, no(at(9))).await;
+    bench.hit(&bounded_floor(9)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_a_head_below_an_unproven_bounded_floor_is_not_taken() {
+    let mut bench = Bench::new();
+    bench.fill(at(5)).await;
+    let checking = bench.ask(&bounded_floor(9));
+    bench.call().await.answer(yes(at(6)));
+    let as_it_came = bench.call().await;
+    assert_eq!(as_it_came.ask, Ask::AsItCame(at(9)));
+    as_it_came.answer(no(at(9)));
+    let checked = checking.await.unwrap().unwrap();
+    assert!(!checked.value && !checked.stored);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_without_revisions_bounded_staleness_goes_by_age_alone() {
+    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    bench
+        .miss(&within(secs(2)), Ask::Full, Answer::without_revision(true))
+        .await;
+    advance(secs(2)).await;
+    bench.hit(&within(secs(2))).await;
+    advance(millis(1)).await;
+    assert_eq!(bench.would_ask(&within(secs(2))).await, Ask::Full);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_reads_do_not_extend_the_hard_end() {
+    let mut bench = Bench::with(settings().time_to_live(secs(3)), Abilities::versioned());
+    bench.fill(at(1)).await;
+    for _ in 0..2 {
+        advance(secs(1)).await;
+        bench.hit(&Freshness::any()).await;
+    }
+    advance(secs(1)).await;
+    let checked = bench.miss(&Freshness::any(), Ask::Unasked, yes(at(1))).await;
+    assert_eq!(checked.miss, Some(Miss::Expired));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_renewals_do_not_extend_the_hard_end() {
+    let mut bench = Bench::with(settings().time_to_live(secs(8)), Abilities::versioned());
+    bench.fill(at(10)).await;
+    advance(secs(6)).await;
+    bench.miss(&Freshness::any(), Ask::Unasked, no(at(8))).await;
+    advance(millis(1999)).await;
+    bench.hit(&Freshness::any()).await;
+    advance(millis(1)).await;
+    // What comes after the end takes the place, even at a lower revision.
+    bench.miss(&Freshness::any(), Ask::Unasked, no(at(9))).await;
+    assert_eq!(bench.hit(&Freshness::any()).await.revision, Some(at(9)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_an_expiry_in_the_reply_is_honoured_from_before_the_call() {
+    let mut bench = Bench::new();
+    let checking = bench.ask(&Freshness::any());
+    let call = bench.call().await;
+    advance(millis(400)).await;
+    call.answer(yes(at(1)).expires_in(secs(1)));
+    assert!(checking.await.unwrap().unwrap().stored);
+    advance(millis(599)).await;
+    bench.hit(&Freshness::Exact(at(1))).await;
+    advance(millis(1)).await;
+    assert!(matches!(bench.would_ask(&Freshness::Exact(at(1))).await, Ask::Exact(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_an_expiry_beyond_all_time_is_the_hard_end() {
+    let mut bench = Bench::with(settings().time_to_live(secs(1)), Abilities::versioned());
+    let forever = yes(at(1)).expires_in(Duration::MAX);
+    bench.miss(&Freshness::any(), Ask::Unasked, forever).await;
+    advance(secs(1)).await;
+    assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_who_waits_does_not_get_what_expired_meanwhile() {
+    let mut bench = Bench::new();
+    bench.cache.wrote(&at(1));
+    let leader = bench.ask(&floor(1));
+    let stuck = bench.call().await;
+    advance(secs(1)).await;
+    let follower = bench.ask(&Freshness::any());
+    bench.expect_no_call().await;
+    // Somebody else stores an answer that ends before the stuck flight does.
+    let short = yes(at(2)).expires_in(secs(1));
+    bench.miss(&Freshness::Full, Ask::Full, short).await;
+    advance(secs(9)).await;
+    assert!(leader.await.unwrap().is_err());
+    let again = bench.call().await;
+    again.answer(no(at(3)));
+    assert_eq!(follower.await.unwrap().unwrap().revision, Some(at(3)));
+    assert!(stuck.is_gone());
+}

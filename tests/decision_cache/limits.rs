@@ -1,0 +1,68 @@
+use tower_zookie::cache::{Abilities, Answer, Ask, ByteSize, DecisionCache, Keyer, Part};
+use tower_zookie::consistency::Freshness;
+
+use crate::support::{Bench, Refused, advance, at, floor, no, secs, settings, yes};
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_over_the_limit_of_flights_a_check_asks_for_itself() {
+    let mut bench = Bench::with(settings().max_flights(2, 1), Abilities::versioned());
+    let questions = ["a", "b", "c"].map(|name| bench.another_question(name));
+    let checks = questions.map(|question| bench.ask_for(question, &Freshness::any()));
+    for _ in 0..3 {
+        bench.call().await.answer(yes(at(1)));
+    }
+    let mut stored = Vec::new();
+    for checking in checks {
+        stored.push(checking.await.unwrap().unwrap().stored);
+    }
+    assert_eq!(stored, [true, true, false]);
+    bench.fill(at(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_over_the_limit_of_waiters_a_check_asks_for_itself() {
+    let mut bench = Bench::with(settings().max_waiters(1), Abilities::versioned());
+    let (leader, seated) = (bench.ask(&Freshness::any()), bench.ask(&Freshness::any()));
+    let flight = bench.call().await;
+    bench.expect_no_call().await;
+    let standing = bench.ask(&Freshness::any());
+    bench.call().await.answer(no(at(2)));
+    assert!(!standing.await.unwrap().unwrap().stored);
+    flight.answer(yes(at(1)));
+    assert!(leader.await.unwrap().unwrap().stored);
+    assert!(seated.await.unwrap().unwrap().coalesced);
+
+    advance(secs(6)).await;
+    let (_leader, _seated) = (bench.ask(&Freshness::any()), bench.ask(&Freshness::any()));
+    let _call = bench.call().await;
+    bench.expect_no_call().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_a_check_alone_has_the_flights_deadline() {
+    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    let checking = bench.ask(&floor(9));
+    let call = bench.call().await;
+    assert!(matches!(call.ask, Ask::AsItCame(_)));
+    advance(secs(10)).await;
+    assert!(checking.await.unwrap().is_err());
+    assert!(call.is_gone());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_memory_is_bounded() {
+    let capacity = ByteSize::kibi(64);
+    let cache = DecisionCache::<bool>::new(settings().capacity(capacity), Abilities::versioned()).unwrap();
+    let keyer = Keyer::random();
+    for n in 0..1000 {
+        let question = keyer.question("test").text(Part::Resource, &n.to_string()).finish();
+        cache
+            .check(question, &Freshness::any(), |_| async {
+                Ok::<_, Refused>(Answer::at(true, at(1)))
+            })
+            .await
+            .unwrap();
+    }
+    let stats = cache.stats();
+    assert!(stats.entries > 10 && stats.bytes <= capacity.get(), "{stats:?}");
+}
