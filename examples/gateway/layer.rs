@@ -1,0 +1,38 @@
+//! The layer before this service: which paths are checks and writes, and what the store can do.
+
+use std::error::Error;
+use std::time::Duration;
+
+use tower_zookie::ZookieLayer;
+use tower_zookie::cache::Abilities;
+use tower_zookie::consistency::Staleness;
+use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
+use tower_zookie::token::InferaDb;
+
+/// The two APIs of the service.
+pub(crate) type Api = (AuthZen, Routes);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) window: Duration,
+    pub(crate) staleness: Staleness,
+    /// The store rounds reads that name no revision.
+    pub(crate) quantizes: bool,
+}
+
+pub(crate) fn build(settings: Settings) -> Result<ZookieLayer<Api>, Box<dyn Error>> {
+    let abilities = Abilities {
+        quantizes: settings.quantizes,
+        ..Abilities::versioned()
+    };
+    let tokens = InferaDb::new("gateway");
+    let routes = Routes::builder(tokens.clone())
+        .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
+        .write(WriteRoute::post("/relationships"))
+        .abilities(abilities)
+        .build()?;
+    let layer = ZookieLayer::builder((AuthZen::new(tokens).abilities(abilities), routes))
+        .window(settings.window, settings.staleness)
+        .build()?;
+    Ok(layer)
+}

@@ -1,0 +1,140 @@
+//! A permission service on an embedded, versioned store, behind a `ZookieLayer`.
+//!
+//! `cargo run --release --example gateway` serves the recorded relationships of `examples/data`; with `--replay 20` it
+//! drives itself for 20 seconds instead, and judges every reply.
+
+mod data;
+mod hints;
+mod layer;
+mod service;
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use clap::Parser;
+use tokio::net::TcpListener;
+use tower::make::Shared;
+use tower::{Layer, ServiceExt};
+use tower_zookie::consistency::Staleness;
+use tower_zookie::store::Store;
+use tracing_subscriber::EnvFilter;
+
+use crate::layer::Settings;
+use crate::service::Gateway;
+
+/// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version)]
+struct Args {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// A folder with `schema.zed` and `transactions.jsonl`.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data"))]
+    data: PathBuf,
+    /// Let the store round reads without a zookie to this interval, as SpiceDB does; 0s: it reads the newest revision.
+    #[arg(long, default_value = "0s", value_parser = duration)]
+    quantize: Duration,
+    /// The layer's quantization interval.
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    window: Duration,
+    /// By how many percent an answer may outlive the window.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
+    staleness: u8,
+    /// Serve without the layer, to compare.
+    #[arg(long)]
+    bare: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number: u32 = text[..text.len() - unit.len()].parse().map_err(|_| hint(text))?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number.into())),
+        "s" => Ok(Duration::from_secs(number.into())),
+        _ => Err(hint(text)),
+    }
+}
+
+fn hint(text: &str) -> String {
+    format!("`{text}` is no duration; write it as `500ms` or `5s`")
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .init();
+    match run(Args::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let settings = Settings {
+        window: args.window,
+        staleness: Staleness::percent(args.staleness),
+        quantizes: !args.quantize.is_zero(),
+    };
+    let (store, example) = data::load(&args.data)?;
+    let store = Arc::new(store);
+    let listener = TcpListener::bind(args.listen).await?;
+    let address = listener.local_addr()?;
+    let head = store.current_revision();
+    println!("{} on http://{address}, at revision {head}\n", args.data.display());
+    for hint in example.iter().flat_map(|example| hints::worth_trying(example, address)) {
+        println!("{hint}\n");
+    }
+    let layer = if args.bare { None } else { Some(settings) };
+    serve(listener, store, args.quantize, layer, interrupted()).await?;
+    println!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without signals there is no other way to end than from outside.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Serves until `end`, then lets the requests under way finish.
+async fn serve(
+    listener: TcpListener,
+    store: Arc<Store>,
+    quantize: Duration,
+    layer: Option<Settings>,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Box<dyn Error>> {
+    let gateway = Gateway::new(store, quantize);
+    let Some(settings) = layer else {
+        axum::serve(listener, service::router(gateway))
+            .with_graceful_shutdown(end)
+            .await?;
+        return Ok(());
+    };
+    let layer = layer::build(settings)?;
+    let router = service::router(gateway).merge(service::stats(layer.handle()));
+    // Outside the Router, so that the layer sees every path before it is routed.
+    let service = ServiceExt::<Request>::map_response(layer.layer(router), |reply| reply.map(Body::new));
+    axum::serve(listener, Shared::new(service))
+        .with_graceful_shutdown(end)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! At which revision a request is to be evaluated.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use tower_zookie::Asked;
+use tower_zookie::consistency::Consistency;
+use tower_zookie::store::ReadMode;
+use tower_zookie::token::{Carriers, RevisionToken};
+
+use super::Gateway;
+use super::problem::Problem;
+
+/// How fresh the answer has to be.
+///
+/// The layer says it in one [`Asked`]. A request that it handed on as it came, or that came without a layer, is read
+/// here: its tokens still are floors.
+#[derive(Debug)]
+pub(crate) struct Fresh(Result<Wish, Problem>);
+
+#[derive(Debug)]
+struct Wish {
+    consistency: Option<Consistency>,
+    tokens: Vec<RevisionToken>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Fresh {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let wish = match parts.extensions.get::<Asked>() {
+            Some(asked) => Wish::asked(asked),
+            None => Wish::read(parts),
+        };
+        Ok(Self(wish))
+    }
+}
+
+impl Wish {
+    fn asked(asked: &Asked) -> Result<Self, Problem> {
+        let tokens = asked.zookie.iter().map(|zookie| RevisionToken::decode(zookie.as_str()));
+        Ok(Self {
+            consistency: Some(asked.consistency),
+            tokens: tokens.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn read(parts: &Parts) -> Result<Self, Problem> {
+        let consistency = match parts.headers.get("zookie-consistency") {
+            None => None,
+            Some(value) => {
+                let text = value.to_str().unwrap_or_default();
+                Some(text.parse::<Consistency>()?)
+            }
+        };
+        let mut tokens = Vec::new();
+        let mut malformed = None;
+        Carriers::default().visit(&parts.headers, &parts.uri, |_, text| {
+            match text.and_then(RevisionToken::decode) {
+                Ok(token) => tokens.push(token),
+                Err(error) => malformed = Some(error),
+            }
+        })?;
+        match malformed {
+            Some(error) => Err(error.into()),
+            None => Ok(Self { consistency, tokens }),
+        }
+    }
+}
+
+impl Fresh {
+    /// The revision to evaluate at, once the store has come to what is asked for.
+    pub(crate) async fn revision(self, gateway: &Gateway) -> Result<u64, Problem> {
+        let Wish { consistency, tokens } = self.0?;
+        if consistency == Some(Consistency::AtExactSnapshot) {
+            let [token] = &*tokens else {
+                return Err(Problem::bad_request("at-exact-snapshot needs exactly one zookie"));
+            };
+            return Ok(gateway.reader.wait_for(token, ReadMode::Exact).await?);
+        }
+        for token in &tokens {
+            gateway.reader.wait_for(token, ReadMode::AtLeast).await?;
+        }
+        let any_will_do = tokens.is_empty() && matches!(consistency, None | Some(Consistency::MinimizeLatency));
+        Ok(if any_will_do {
+            gateway.store.quantized_revision(gateway.quantize)
+        } else {
+            gateway.store.current_revision()
+        })
+    }
+}
