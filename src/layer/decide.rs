@@ -125,7 +125,7 @@ impl<P: Protocol> Shared<P> {
             .read(route, head, message, asked)
             .map_err(|why| Rejected::Bypass(why.0))?;
         match &call.kind {
-            Kind::Write => return Ok(Understood::Write(call)),
+            Kind::Write { .. } => return Ok(Understood::Write(call)),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) => {}
         }
@@ -203,7 +203,7 @@ impl<P: Protocol> Shared<P> {
                 Step::Reply(self.from_memory(call.route, head.headers, &merged, &wanted, status))
             }
             // Writes never come here.
-            Kind::Write => {
+            Kind::Write { .. } => {
                 Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed))
             }
         }

@@ -150,13 +150,13 @@ impl Protocol for Routes {
 
     fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         let declared = self.declared(route).ok_or(Unreadable("no such route"))?;
-        let What::Check {
-            key_headers,
-            request_token,
-            ..
-        } = &declared.what
-        else {
-            return Ok(Call::new(route, Kind::Write));
+        let (key_headers, request_token) = match &declared.what {
+            What::Write { schema } => return Ok(Call::new(route, Kind::Write { schema: *schema })),
+            What::Check {
+                key_headers,
+                request_token,
+                ..
+            } => (key_headers, request_token),
         };
         let mut parts = key.base.clone().text(Part::System, "routes");
         parts.add(Part::Method, head.method.as_str().as_bytes());
