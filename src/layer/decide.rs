@@ -109,12 +109,6 @@ impl<P: Protocol> Shared<P> {
     }
 
     fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<Understood, Rejected> {
-        if UNKEYABLE.iter().any(|name| head.headers.contains_key(name)) {
-            return Err(Rejected::Bypass("a conditional, partial or signed request"));
-        }
-        if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {
-            return Err(Rejected::Bypass("a compressed body"));
-        }
         let (key, credential_ends) = self.key(head);
         let asked = Key {
             base: key.clone(),
@@ -128,6 +122,12 @@ impl<P: Protocol> Shared<P> {
             Kind::Write { .. } => return Ok(Understood::Write(call)),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) => {}
+        }
+        if UNKEYABLE.iter().any(|name| head.headers.contains_key(name)) {
+            return Err(Rejected::Bypass("a conditional, partial or signed request"));
+        }
+        if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {
+            return Err(Rejected::Bypass("a compressed body"));
         }
         let wanted = self.wanted(head, &call)?;
         Ok(Understood::Check(Check {
