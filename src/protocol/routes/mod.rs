@@ -142,8 +142,6 @@ impl Protocol for Routes {
         };
         match self.routes[index].what {
             What::Check { .. } if head.method == Method::POST => Claim::Body(Route(index)),
-            // A body that the key would not hold.
-            What::Check { .. } if head::announces_body(head) => Claim::Pass,
             What::Check { .. } | What::Write { .. } => Claim::Head(Route(index)),
         }
     }
@@ -158,6 +156,9 @@ impl Protocol for Routes {
                 ..
             } => (key_headers, request_token),
         };
+        if head.method != Method::POST && head::announces_body(head) {
+            return Err(Unreadable("a body where none was expected"));
+        }
         let mut parts = key.base.clone().text(Part::System, "routes");
         parts.add(Part::Method, head.method.as_str().as_bytes());
         parts.add(Part::Method, head.uri.path().as_bytes());
