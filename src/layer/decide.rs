@@ -195,10 +195,10 @@ impl<P: Protocol> Shared<P> {
                     return Step::Bulk(asking(head, message, call, wanted), served);
                 }
                 let merged = self.merge(&call, &message, &found, served.at.as_ref());
-                let status = if served.at.is_some() {
-                    CacheStatus::Hit
-                } else {
+                let status = if served.is_mixed() {
                     CacheStatus::MixedHit
+                } else {
+                    CacheStatus::Hit
                 };
                 Step::Reply(self.from_memory(call.route, head.headers, &merged, &wanted, status))
             }
