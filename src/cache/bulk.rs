@@ -42,6 +42,12 @@ impl<V> Served<V> {
             .map(|found| found.as_ref().ok().map(|decision| &decision.value))
     }
 
+    /// Whether there is no one revision at which all that were found hold.
+    pub(crate) fn is_mixed(&self) -> bool {
+        let holds = |decision: &Arc<Decision<V>>| self.at.as_ref().is_some_and(|at| decision.holds_at(at));
+        self.found.len() > 1 && !self.found.iter().flatten().all(holds)
+    }
+
     pub(crate) fn any(&self) -> bool {
         self.found.iter().any(Result::is_ok)
     }

@@ -50,9 +50,10 @@ impl Credentials {
             }
         }
         for cookies in head.headers.get_all(COOKIE) {
-            carriers
-                .cookies_without(cookies)
-                .for_each(|cookie| key.add(Part::Credential, cookie));
+            for cookie in carriers.cookies_without(cookies) {
+                key.add(Part::Header, COOKIE.as_str().as_bytes());
+                key.add(Part::Credential, cookie);
+            }
         }
         let mut ends = None;
         if let Some(extractor) = &self.extractor {

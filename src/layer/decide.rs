@@ -109,12 +109,6 @@ impl<P: Protocol> Shared<P> {
     }
 
     fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<Understood, Rejected> {
-        if UNKEYABLE.iter().any(|name| head.headers.contains_key(name)) {
-            return Err(Rejected::Bypass("a conditional, partial or signed request"));
-        }
-        if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {
-            return Err(Rejected::Bypass("a compressed body"));
-        }
         let (key, credential_ends) = self.key(head);
         let asked = Key {
             base: key.clone(),
@@ -125,9 +119,15 @@ impl<P: Protocol> Shared<P> {
             .read(route, head, message, asked)
             .map_err(|why| Rejected::Bypass(why.0))?;
         match &call.kind {
-            Kind::Write => return Ok(Understood::Write(call)),
+            Kind::Write { .. } => return Ok(Understood::Write(call)),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) => {}
+        }
+        if UNKEYABLE.iter().any(|name| head.headers.contains_key(name)) {
+            return Err(Rejected::Bypass("a conditional, partial or signed request"));
+        }
+        if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {
+            return Err(Rejected::Bypass("a compressed body"));
         }
         let wanted = self.wanted(head, &call)?;
         Ok(Understood::Check(Check {
@@ -195,15 +195,15 @@ impl<P: Protocol> Shared<P> {
                     return Step::Bulk(asking(head, message, call, wanted), served);
                 }
                 let merged = self.merge(&call, &message, &found, served.at.as_ref());
-                let status = if served.at.is_some() {
-                    CacheStatus::Hit
-                } else {
+                let status = if served.is_mixed() {
                     CacheStatus::MixedHit
+                } else {
+                    CacheStatus::Hit
                 };
                 Step::Reply(self.from_memory(call.route, head.headers, &merged, &wanted, status))
             }
             // Writes never come here.
-            Kind::Write => {
+            Kind::Write { .. } => {
                 Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed))
             }
         }

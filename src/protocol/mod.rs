@@ -148,7 +148,10 @@ pub enum Kind {
     /// Several questions with one reply.
     Bulk(Vec<Fingerprint>),
     /// A change of relationships or schema: forwarded as it came.
-    Write,
+    Write {
+        /// It changes the schema, so that every answer may change even where its reply never comes.
+        schema: bool,
+    },
 }
 
 /// Why a request that a protocol claimed can't be answered from the cache.

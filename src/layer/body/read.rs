@@ -11,9 +11,10 @@ use super::Replay;
 #[derive(Debug)]
 pub(in crate::layer) struct Reader<B> {
     body: Option<B>,
-    chunks: Vec<Bytes>,
-    first: Option<Bytes>,
-    len: usize,
+    first: Bytes,
+    /// What came after the first frame, in one piece: a body of many tiny frames takes no more memory than another.
+    more: BytesMut,
+    trailers: Option<HeaderMap>,
     limit: usize,
 }
 
@@ -33,65 +34,74 @@ impl<B: Body<Data = Bytes> + Unpin> Reader<B> {
     pub(in crate::layer) fn new(body: B, limit: usize) -> Self {
         Self {
             body: Some(body),
-            chunks: Vec::new(),
-            first: None,
-            len: 0,
+            first: Bytes::new(),
+            more: BytesMut::new(),
+            trailers: None,
             limit,
         }
     }
 
     /// Must not be polled again after it was ready.
     pub(in crate::layer) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read<B>> {
-        let mut trailers = None;
         loop {
+            let read = self.len();
             let Some(body) = &mut self.body else {
-                return Poll::Ready(self.whole(trailers));
+                return Poll::Ready(self.whole());
             };
-            if self.len as u64 + body.size_hint().lower() > self.limit as u64 {
+            if read as u64 + body.size_hint().lower() > self.limit as u64 {
                 return Poll::Ready(self.unread(None));
             }
             if body.is_end_stream() {
-                return Poll::Ready(self.whole(trailers));
+                return Poll::Ready(self.whole());
             }
             match ready!(Pin::new(body).poll_frame(cx)) {
-                None => return Poll::Ready(self.whole(trailers)),
+                None => return Poll::Ready(self.whole()),
                 Some(Err(error)) => return Poll::Ready(self.unread(Some(error))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
-                        self.len += data.len();
                         self.push(data);
-                        if self.len > self.limit {
+                        if self.len() > self.limit {
                             return Poll::Ready(self.unread(None));
                         }
                     }
-                    Err(frame) => trailers = frame.into_trailers().ok(),
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
             }
         }
     }
 
+    fn len(&self) -> usize {
+        self.first.len() + self.more.len()
+    }
+
     fn push(&mut self, data: Bytes) {
-        match self.first {
-            None => self.first = Some(data),
-            Some(_) => self.chunks.push(data),
+        if self.first.is_empty() {
+            self.first = data;
+        } else {
+            self.more.extend_from_slice(&data);
         }
     }
 
-    fn whole(&mut self, trailers: Option<HeaderMap>) -> Read<B> {
-        let first = self.first.take().unwrap_or_default();
-        let message = if self.chunks.is_empty() {
+    fn whole(&mut self) -> Read<B> {
+        let first = std::mem::take(&mut self.first);
+        let message = if self.more.is_empty() {
             first
         } else {
-            let mut all = BytesMut::with_capacity(self.len);
+            let mut all = BytesMut::with_capacity(first.len() + self.more.len());
             all.extend_from_slice(&first);
-            self.chunks.drain(..).for_each(|chunk| all.extend_from_slice(&chunk));
+            all.extend_from_slice(&self.more);
             all.freeze()
         };
-        Read::Whole { message, trailers }
+        Read::Whole {
+            message,
+            trailers: self.trailers.take(),
+        }
     }
 
     fn unread(&mut self, error: Option<B::Error>) -> Read<B> {
-        let read = self.first.take().into_iter().chain(self.chunks.drain(..)).collect();
+        let first = std::mem::take(&mut self.first);
+        let more = std::mem::take(&mut self.more).freeze();
+        let read = [first, more].into_iter().filter(|data| !data.is_empty()).collect();
         Read::Unread(Replay::new(read, error, self.body.take()))
     }
 }

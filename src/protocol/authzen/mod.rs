@@ -151,7 +151,7 @@ impl Protocol for AuthZen {
     fn ask(&self, call: &Call, message: &Bytes, open: &[usize], _: &Ask) -> Option<Bytes> {
         match call.kind {
             Kind::Bulk(_) => Outline::of(message)?.only(message, open).map(Bytes::from),
-            Kind::Check(_) | Kind::Write => None,
+            Kind::Check(_) | Kind::Write { .. } => None,
         }
     }
 
@@ -168,7 +168,7 @@ impl Protocol for AuthZen {
             Kind::Bulk(_) => {
                 Outline::of(message).and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok())
             }
-            Kind::Write => None,
+            Kind::Write { .. } => None,
         };
         items.map_or(Learned::Nothing, |items| Learned::Answers { items, token: None })
     }

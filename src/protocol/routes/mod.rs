@@ -142,22 +142,23 @@ impl Protocol for Routes {
         };
         match self.routes[index].what {
             What::Check { .. } if head.method == Method::POST => Claim::Body(Route(index)),
-            // A body that the key would not hold.
-            What::Check { .. } if head::announces_body(head) => Claim::Pass,
             What::Check { .. } | What::Write { .. } => Claim::Head(Route(index)),
         }
     }
 
     fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         let declared = self.declared(route).ok_or(Unreadable("no such route"))?;
-        let What::Check {
-            key_headers,
-            request_token,
-            ..
-        } = &declared.what
-        else {
-            return Ok(Call::new(route, Kind::Write));
+        let (key_headers, request_token) = match &declared.what {
+            What::Write { schema } => return Ok(Call::new(route, Kind::Write { schema: *schema })),
+            What::Check {
+                key_headers,
+                request_token,
+                ..
+            } => (key_headers, request_token),
         };
+        if head.method != Method::POST && head::announces_body(head) {
+            return Err(Unreadable("a body where none was expected"));
+        }
         let mut parts = key.base.clone().text(Part::System, "routes");
         parts.add(Part::Method, head.method.as_str().as_bytes());
         parts.add(Part::Method, head.uri.path().as_bytes());
