@@ -262,7 +262,7 @@ fn replies_say_their_token() {
 fn writes_are_those_that_succeeded() {
     let write = |method, uri, status| {
         let call = ask(&base(), method, uri, &[], "").unwrap();
-        assert_eq!(call.kind, Kind::Write);
+        assert!(matches!(call.kind, Kind::Write { .. }));
         learned(&call, (status, ""))
     };
     assert!(matches!(
@@ -311,7 +311,7 @@ proptest! {
         let _ = ask(&base, "GET", &format!("/check?{query}"), &[], "");
         let _ = ask(&base, "POST", "/in-body", &[("content-type", "application/json")], &message);
         for route in 0..9 {
-            let call = Call::new(Route(route), Kind::Write);
+            let call = Call::new(Route(route), Kind::Write { schema: false });
             let _ = learned(&call, (status, &reply));
             let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &Ask::Full);
         }
