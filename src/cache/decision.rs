@@ -195,3 +195,6 @@ impl<V> Decision<V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
