@@ -162,3 +162,6 @@ pub(crate) fn lowest<'a>(labels: impl Iterator<Item = Option<&'a Revision>> + Cl
     let lowest = lowest?;
     labels.flatten().all(|label| lowest <= label).then(|| lowest.clone())
 }
+
+#[cfg(test)]
+mod tests;

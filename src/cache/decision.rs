@@ -199,3 +199,6 @@ impl<V> Decision<V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

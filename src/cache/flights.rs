@@ -296,3 +296,6 @@ impl<V> Drop for Seat<V> {
         self.flights.waiters.fetch_sub(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -472,7 +472,7 @@ impl<V: Weigh> Inner<V> {
         .await;
         match (reply, flight.start()) {
             (Upstream::Answered { items, revision }, Some(start)) => {
-                let landed = self.land(questions, ask, &start, items, revision, keep);
+                let landed = self.land(questions, ask, &start, items, revision.as_ref(), keep);
                 Called::Ended(End::Answered(Arc::new(landed)))
             }
             (Upstream::Answered { .. } | Upstream::Unshared, _) => Called::Ended(End::Unshared),
@@ -488,10 +488,10 @@ impl<V: Weigh> Inner<V> {
         ask: Ask,
         start: &CallStart,
         items: Vec<Item<V>>,
-        borne: Option<Revision>,
+        borne: Option<&Revision>,
         keep: bool,
     ) -> Landed<V> {
-        let same_store = match (&borne, &ask) {
+        let same_store = match (borne, &ask) {
             (Some(borne), Ask::Unasked) => self.trust.learn(start, borne, Source::Unasked),
             (Some(borne), Ask::Full) => self.trust.learn(start, borne, Source::Head),
             (Some(borne), Ask::AtLeast(told) | Ask::Exact(told) | Ask::AsItCame(told)) => {
@@ -499,7 +499,7 @@ impl<V: Weigh> Inner<V> {
             }
             (None, _) => start.epoch == self.trust.epoch(),
         };
-        let label = label(ask.told(), borne.as_ref(), start).filter(|label| {
+        let label = label(ask.told(), borne, start).filter(|label| {
             // An exact reply that names another revision is not the answer at the one that was asked for.
             same_store && !matches!(&ask, Ask::Exact(told) if label != told)
         });
@@ -520,7 +520,7 @@ impl<V: Weigh> Inner<V> {
             && told_what_was_true
             && (label.is_some() || by_age_alone)
             && !matches!(ask, Ask::AsItCame(_))
-            && !(exact && !self.abilities.repeatable_exact);
+            && (!exact || self.abilities.repeatable_exact);
 
         let mut shared = keepable;
         let mut stored = false;
@@ -572,3 +572,6 @@ impl<V: Weigh> Inner<V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,10 +158,11 @@ impl Trust {
         }
         state.store.get_or_insert_with(|| revision.store().clone());
         if !state.trusted.iter().any(|known| known >= revision) {
+            let covered = |known: &&Revision| revision >= *known;
             let kept = state
                 .trusted
                 .iter()
-                .filter(|known| !(revision >= *known))
+                .filter(|known| !covered(known))
                 .take(MAX_TRUSTED - 1)
                 .cloned();
             state.trusted = std::iter::once(revision.clone()).chain(kept).collect();

@@ -121,8 +121,7 @@ async fn rule_08_an_exact_read_at_an_unproven_revision_is_kept_and_joined_by_nob
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let both = [bench.ask(&exactly(99)), bench.ask(&exactly(99))];
-    for _ in 0..2 {
-        let call = bench.call().await;
+    for call in [bench.call().await, bench.call().await] {
         assert_eq!(call.ask, Ask::Exact(at(99)));
         call.answer(no(at(99)));
     }

@@ -168,7 +168,7 @@ async fn rule_03_a_fully_consistent_read_joins_no_weaker_flight() {
     bench.cache.wrote(&at(3));
     let _weaker = [bench.ask(&Freshness::any()), bench.ask(&floor(3))];
     let _full = bench.ask(&Freshness::Full);
-    let asks = [bench.call().await, bench.call().await, bench.call().await].map(|call| call.ask.clone());
+    let asks = [bench.call().await, bench.call().await, bench.call().await].map(|call| call.ask);
     assert_eq!(asks, [Ask::Unasked, Ask::AtLeast(at(3)), Ask::Full]);
 }
 

@@ -1,0 +1,94 @@
+use super::*;
+use crate::cache::{Keyer, Part};
+use crate::trust::Trust;
+
+fn question(name: &str) -> Fingerprint {
+    let keyer = KEYER.with(Keyer::clone);
+    keyer.question("test").text(Part::Resource, name).finish()
+}
+
+thread_local! {
+    static KEYER: Keyer = Keyer::random();
+}
+
+fn flights(max_flights: (usize, usize), max_waiters: usize) -> Arc<Flights<bool>> {
+    let settings = Settings::default()
+        .max_flights(max_flights.0, max_flights.1)
+        .max_waiters(max_waiters);
+    Flights::new(&settings)
+}
+
+fn enter(flights: &Arc<Flights<bool>>, name: &str, freshness: &Freshness) -> Entry<bool> {
+    let wanted = (freshness, Instant::now(), &Window::default());
+    flights.enter(question(name), 0, Ask::Full, wanted)
+}
+
+fn lead(flights: &Arc<Flights<bool>>, name: &str, credential: u64) -> Option<Lease<bool>> {
+    match flights.lead(question(name), credential, Ask::Unasked) {
+        Entry::Lead(lease) => Some(lease),
+        Entry::Follow(_) | Entry::Crowded => None,
+    }
+}
+
+#[test]
+fn rule_15_flights_are_limited_in_all_and_by_credential() {
+    let flights = flights((3, 2), 1);
+    let mine = [lead(&flights, "a", 1).unwrap(), lead(&flights, "a", 1).unwrap()];
+    assert!(lead(&flights, "b", 1).is_none(), "two for one credential");
+    let _yours = lead(&flights, "b", 2).unwrap();
+    assert!(lead(&flights, "c", 3).is_none(), "three in all");
+    drop(mine);
+    assert_eq!(flights.count(), 1);
+    assert!(lead(&flights, "c", 1).is_some());
+    assert_eq!(flights.count(), 1);
+}
+
+#[test]
+fn rule_15_a_seat_is_given_back() {
+    let flights = flights((9, 9), 1);
+    let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
+        panic!("the first leads")
+    };
+    let Entry::Follow(follower) = enter(&flights, "a", &Freshness::Full) else {
+        panic!("the second follows")
+    };
+    for _ in 0..2 {
+        assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Crowded));
+    }
+    drop(follower);
+    assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Follow(_)));
+    drop(lease);
+    assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Lead(_)));
+    assert!(flights.under_way().by_credential.is_empty() && flights.under_way().by_question.is_empty());
+}
+
+#[tokio::test]
+async fn rule_07_a_lease_ends_with_a_panic_and_followers_hear_of_it() {
+    let flights = flights((9, 9), 9);
+    let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
+        panic!("the first leads")
+    };
+    let Entry::Follow(follower) = enter(&flights, "a", &Freshness::Full) else {
+        panic!("the second follows")
+    };
+    let leader = tokio::spawn(async move {
+        let _lease = lease;
+        panic!("as a test wants it to");
+    });
+    assert!(leader.await.is_err());
+    assert!(matches!(follower.wait().await, End::Failed));
+    assert_eq!(flights.count(), 0);
+}
+
+#[test]
+fn rule_03_a_flight_that_has_begun_takes_no_fully_consistent_read() {
+    let flights = flights((9, 9), 9);
+    let trust = Trust::new(&Window::default(), std::time::Duration::ZERO, false);
+    let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
+        panic!("the first leads")
+    };
+    assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Follow(_)));
+    lease.flight.begin(trust.begin());
+    assert!(matches!(enter(&flights, "a", &Freshness::any()), Entry::Follow(_)));
+    assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Lead(_)));
+}

@@ -1,0 +1,160 @@
+use std::sync::Mutex;
+
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::cache::{Abilities, Keyer, Part, Settings};
+use crate::revision::{Counter, StoreId};
+
+fn at(n: u64) -> Revision {
+    Revision::new(StoreId::new(["test"]), Counter(n))
+}
+
+fn item(value: bool) -> Item<bool> {
+    Item {
+        value,
+        keep: true,
+        expires_in: None,
+    }
+}
+
+fn two_questions() -> Questions {
+    let keyer = Keyer::random();
+    let each = ["a", "b"].map(|name| keyer.question("test").text(Part::Resource, name).finish());
+    Questions {
+        flight: keyer.all(&each),
+        each: each.into(),
+        credential: 0,
+    }
+}
+
+/// Runs `callers` at once; the upstream answers its calls in order with as many items as `replies` says, at `revision`.
+async fn run_together(
+    cache: &DecisionCache<bool>,
+    questions: &Questions,
+    callers: usize,
+    replies: Vec<usize>,
+) -> Vec<Outcome<bool>> {
+    let replies = Arc::new(Mutex::new(replies.into_iter()));
+    let mut tasks = Vec::new();
+    let (calls, mut called) = mpsc::unbounded_channel();
+    for _ in 0..callers {
+        let (cache, questions, replies, calls) = (cache.clone(), questions.clone(), replies.clone(), calls.clone());
+        tasks.push(tokio::spawn(async move {
+            let upstream = move |turn: Turn| {
+                let (replies, calls) = (replies.clone(), calls.clone());
+                async move {
+                    turn.begin();
+                    calls.send(()).unwrap();
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    let items = replies.lock().unwrap().next().expect("a call too many");
+                    Upstream::Answered {
+                        items: (0..items).map(|_| item(true)).collect(),
+                        revision: Some(at(5)),
+                    }
+                }
+            };
+            cache.run(&questions, &Freshness::any(), Instant::now(), upstream).await
+        }));
+    }
+    drop(calls);
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(task.await.unwrap());
+    }
+    let mut count = 0;
+    while called.recv().await.is_some() {
+        count += 1;
+    }
+    assert_eq!(count, cache.stats().upstream_calls);
+    outcomes
+}
+
+fn cache(abilities: Abilities) -> DecisionCache<bool> {
+    DecisionCache::new(Settings::default(), abilities).unwrap()
+}
+
+fn answers(outcome: &Outcome<bool>) -> usize {
+    match outcome {
+        Outcome::Hit(landed) | Outcome::Joined(landed) | Outcome::Asked(Some(landed)) => landed.decisions.len(),
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_a_bulk_is_shared_as_a_single_check_is() {
+    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let outcomes = run_together(&cache, &questions, 3, vec![2]).await;
+    assert!(outcomes.iter().all(|outcome| answers(outcome) == 2));
+    assert_eq!(cache.stats().coalesced, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_a_reply_that_stopped_early_is_its_callers_alone() {
+    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let outcomes = run_together(&cache, &questions, 2, vec![1, 2]).await;
+    assert_eq!(outcomes.iter().map(answers).collect::<Vec<_>>(), [1, 2]);
+    assert!(matches!(outcomes[1], Outcome::Asked(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
+    let questions = two_questions();
+    let unrepeatable = Abilities {
+        repeatable_exact: false,
+        ..Abilities::versioned()
+    };
+    for (abilities, revisions, merged) in [
+        (Abilities::versioned(), [Some(5), Some(5)], true),
+        (Abilities::versioned(), [Some(5), Some(6)], false),
+        (unrepeatable, [Some(5), Some(5)], false),
+        (Abilities::unversioned(), [None, None], false),
+    ] {
+        let cache = cache(abilities);
+        for (question, revision) in questions.each.iter().zip(revisions) {
+            let answer = move |turn: Turn| async move {
+                turn.begin();
+                Upstream::Answered {
+                    items: vec![item(true)],
+                    revision: revision.map(at),
+                }
+            };
+            let one = Questions::one(*question, 0);
+            cache.run(&one, &Freshness::any(), Instant::now(), answer).await;
+        }
+        let found = cache.look_again(&questions, &Freshness::any(), Instant::now());
+        assert_eq!(found.is_some(), merged, "{abilities:?} {revisions:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_beginning() {
+    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let one = Questions::one(questions.each[0], 0);
+    let slow_to_begin = |turn: Turn| async move {
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        turn.begin();
+        Upstream::Answered {
+            items: vec![item(true)],
+            revision: Some(at(5)),
+        }
+    };
+    cache.run(&one, &Freshness::any(), Instant::now(), slow_to_begin).await;
+    let found = cache.find(one.flight, &Freshness::any(), Instant::now()).unwrap();
+    assert_eq!(found.age(Instant::now()), std::time::Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_an_answer_whose_call_never_began_is_kept_by_nobody() {
+    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let one = Questions::one(questions.each[0], 0);
+    let never_begins = |_: Turn| async {
+        Upstream::Answered {
+            items: vec![item(true)],
+            revision: Some(at(5)),
+        }
+    };
+    let outcome = cache.run(&one, &Freshness::any(), Instant::now(), never_begins).await;
+    assert!(matches!(outcome, Outcome::Asked(None)));
+    assert!(cache.find(one.flight, &Freshness::any(), Instant::now()).is_err());
+}
