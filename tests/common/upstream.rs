@@ -118,6 +118,11 @@ impl Upstream {
         self.state().history[&revision].contains(resource)
     }
 
+    /// What it would reply to a whole bulk at a revision.
+    pub fn bulk_at(&self, body: &Value, revision: u64) -> Value {
+        evaluate_all(body, &self.state().history[&revision])
+    }
+
     /// Forgets the revisions before this one.
     pub fn collect(&self, oldest: u64) {
         self.state().history.retain(|revision, _| *revision >= oldest);
