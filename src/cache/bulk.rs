@@ -127,7 +127,10 @@ impl<V: Weigh> DecisionCache<V> {
                 {
                     Ok(decision)
                 }
-                _ => self.find(*question, &exactly, now),
+                // Why the caller's own wish was not met says more than that there is no answer at this revision either.
+                found => self
+                    .find(*question, &exactly, now)
+                    .map_err(|why| found.err().unwrap_or(why)),
             })
             .collect();
         Served {

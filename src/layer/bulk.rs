@@ -73,11 +73,7 @@ where
         asking: &asking,
         open: all,
     };
-    let (outcome, slot) = whole.run(&questions, freshness).await;
-    let (outcome, slot) = match outcome {
-        Outcome::Foreign if !asking.wanted.explicit => whole.run(&questions, &Freshness::Full).await,
-        outcome => (outcome, slot),
-    };
+    let (outcome, slot) = whole.ask(&questions).await;
     match &outcome {
         Outcome::Hit(landed) | Outcome::Joined(landed) => {
             let answers: Vec<_> = (0..each.len())

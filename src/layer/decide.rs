@@ -141,10 +141,10 @@ impl<P: Protocol> Shared<P> {
     /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
     fn key(&self, head: &Head) -> (Parts, Option<Instant>) {
         let mut key = self.cache.keyer().question("http");
-        let host = head.headers.get(HOST).map(|host| host.as_bytes());
         let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
-        key.add(Part::Store, authority.or(host).unwrap_or_default());
-        for name in [ACCEPT, ACCEPT_ENCODING] {
+        key.add(Part::Store, authority.unwrap_or_default());
+        // Services differ in which of several hosts they believe.
+        for name in [HOST, ACCEPT, ACCEPT_ENCODING] {
             for value in head.headers.get_all(&name) {
                 key.add(Part::Header, name.as_str().as_bytes());
                 key.add(Part::Header, value.as_bytes());

@@ -42,6 +42,8 @@ pub(super) struct Slot<R: Body, E>(Arc<Mutex<Option<Result<OwnReply<R>, E>>>>);
 pub(super) struct OwnReply<R: Body> {
     pub(super) response: Response<ZookieBody<R>>,
     pub(super) token: Option<Arc<Token>>,
+    /// The upstream would not answer at the revision that it was told.
+    pub(super) refused: bool,
 }
 
 impl<R: Body, E> Slot<R, E> {
@@ -51,6 +53,11 @@ impl<R: Body, E> Slot<R, E> {
 
     fn fill(&self, reply: Result<OwnReply<R>, E>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+    }
+
+    pub(super) fn refused(&self) -> bool {
+        let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(&*reply, Some(Ok(OwnReply { refused: true, .. })))
     }
 
     pub(super) fn take(&self) -> Option<Result<OwnReply<R>, E>> {
@@ -129,7 +136,11 @@ where
             Read::Unread(replay) => {
                 let token = shared.reply_token(&parts.headers, None);
                 let response = Response::from_parts(parts, ZookieBody::replayed(replay));
-                slot.fill(Ok(OwnReply { response, token }));
+                slot.fill(Ok(OwnReply {
+                    response,
+                    token,
+                    refused: false,
+                }));
                 return Upstream::Unshared;
             }
         };
@@ -141,6 +152,7 @@ where
         };
         let learned = shared.protocol.learn(&asking.call, &asking.message, &open, &reply);
         let keep = lets_keep(&parts.headers);
+        let refused = matches!(learned, Learned::RevisionRefused);
         let (items, message_token) = match learned {
             Learned::RevisionRefused if turn.rewritten => return Upstream::RevisionRefused,
             Learned::Answers { items, token } => (Some(items), token),
@@ -173,7 +185,11 @@ where
                 }
             }
         };
-        slot.fill(Ok(OwnReply { response, token }));
+        slot.fill(Ok(OwnReply {
+            response,
+            token,
+            refused,
+        }));
         upstream
     }
 }

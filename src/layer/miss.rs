@@ -10,6 +10,7 @@ use super::body::{RequestBody, ZookieBody};
 use super::cache_status::CacheStatus;
 use super::decide::Asking;
 use super::forward::{Forward, OwnReply, Slot};
+use super::reply::lets_keep;
 use super::shared::Shared;
 use crate::cache::{Landed, Miss, Outcome, Questions};
 use crate::consistency::Freshness;
@@ -40,12 +41,7 @@ where
         asking: &asking,
         open: Arc::new([0]),
     };
-    let (outcome, slot) = own.run(&questions, &asking.wanted.freshness).await;
-    let (outcome, slot) = match outcome {
-        // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
-        Outcome::Foreign if !asking.wanted.explicit => own.run(&questions, &Freshness::Full).await,
-        outcome => (outcome, slot),
-    };
+    let (outcome, slot) = own.ask(&questions).await;
     match &outcome {
         Outcome::Hit(landed) | Outcome::Joined(landed) => {
             let Some(decision) = landed.decisions.first() else {
@@ -72,6 +68,48 @@ pub(super) struct Asker<'a, S, P> {
 }
 
 impl<S, P: Protocol> Asker<'_, S, P> {
+    /// Asks as fresh as the request wants it, and once more where that turns out not to do.
+    pub(super) async fn ask<B, R>(&mut self, questions: &Questions) -> (Outcome<Kept>, Slot<R, S::Error>)
+    where
+        S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
+        B: RequestBody,
+        R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    {
+        let wanted = &self.asking.wanted;
+        let (outcome, slot) = self.run(questions, &wanted.freshness).await;
+        let Some(floor) = &wanted.floor else {
+            return (outcome, slot);
+        };
+        if !wanted.explicit {
+            // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
+            let turned_away = match &outcome {
+                Outcome::Foreign => true,
+                Outcome::Asked(_) => slot.refused(),
+                _ => false,
+            };
+            if turned_away {
+                return self.run(questions, &Freshness::Full).await;
+            }
+        }
+        let (Freshness::Full, Outcome::Asked(Some(landed)) | Outcome::Joined(landed)) = (&wanted.freshness, &outcome)
+        else {
+            return (outcome, slot);
+        };
+        // A head does not know the floor: another store's, or not there yet.
+        let label = landed.decisions.first().and_then(|first| first.label());
+        match label {
+            Some(head) if head.store() != floor.revision.store() && wanted.explicit => (Outcome::Foreign, slot),
+            Some(head) if *head < floor.revision => {
+                let freshness = Freshness::AtLeast {
+                    floor: Some(floor.clone()),
+                    head_within: None,
+                };
+                self.run(questions, &freshness).await
+            }
+            _ => (outcome, slot),
+        }
+    }
+
     pub(super) async fn run<B, R>(
         &mut self,
         questions: &Questions,
@@ -117,13 +155,17 @@ impl<P: Protocol> Shared<P> {
                 return Ok(self.refusal(asking, &Refusal::UpstreamFailed));
             }
         };
-        let OwnReply { mut response, token } = match slot.take() {
+        let OwnReply {
+            mut response, token, ..
+        } = match slot.take() {
             Some(reply) => reply?,
             None => return Ok(self.refusal(asking, &Refusal::UpstreamFailed)),
         };
         let zookie = match (&token, asking.wanted.freshness.revision()) {
             // The caller must not go back, whatever the upstream says.
-            (Some(token), Some(floor)) if !(token.revision >= *floor) => asking.wanted.zookie.clone(),
+            (Some(token), Some(floor)) if token.revision.store() == floor.store() && !(token.revision >= *floor) => {
+                asking.wanted.zookie.clone()
+            }
             (Some(token), _) => Some(token.zookie.clone()),
             (None, _) => {
                 let kept = landed.as_ref().and_then(|landed| landed.decisions.first());
@@ -137,6 +179,7 @@ impl<P: Protocol> Shared<P> {
         self.count_lag(&asking.wanted, label);
         let status = match &landed {
             None => CacheStatus::Bypass("the reply holds no answer that could be kept"),
+            Some(_) if !lets_keep(response.headers()) => CacheStatus::Bypass("the upstream forbids keeping its reply"),
             Some(landed) => CacheStatus::Missed {
                 why,
                 stored: landed.stored,

@@ -18,6 +18,8 @@ pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consi
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) freshness: Freshness,
+    /// What the answer must cover, also where it is asked at head. An exact snapshot is none.
+    pub(super) floor: Option<Floor>,
     /// The token of the floor or of the exact snapshot: as it came, or spelled anew where several were joined.
     pub(super) zookie: Option<Zookie>,
     /// A token of a header, the query or the message is among them.
@@ -50,37 +52,57 @@ struct Tokens {
 struct Joined {
     revision: Revision,
     seen: Instant,
+    explicit: bool,
     /// `None` for a join that is none of the tokens.
     zookie: Option<Zookie>,
 }
 
 impl Tokens {
-    fn add(&mut self, token: &Token) {
-        let one = || Joined {
+    fn add(&mut self, token: &Token, explicit: bool) {
+        if explicit {
+            self.explicit += 1;
+            self.snapshot = Some((token.revision.clone(), token.zookie.clone()));
+        }
+        let one = Joined {
             revision: token.revision.clone(),
             seen: token.first_seen,
+            explicit,
             zookie: Some(token.zookie.clone()),
         };
-        self.floor = match self.floor.take() {
-            None => Some(one()),
-            Some(floor) => {
-                let seen = floor.seen.max(token.first_seen);
-                if floor.revision >= token.revision {
-                    Some(Joined { seen, ..floor })
-                } else if floor.revision < token.revision {
-                    Some(Joined { seen, ..one() })
-                } else if let Some(revision) = floor.revision.join(&token.revision) {
-                    Some(Joined {
-                        revision,
-                        seen,
-                        zookie: None,
-                    })
-                } else {
-                    self.at_head = true;
-                    Some(floor)
-                }
-            }
+        let Some(floor) = self.floor.take() else {
+            self.floor = Some(one);
+            return;
         };
+        if floor.revision.store() != one.revision.store() {
+            // At most one of them is ours. A browser sends its cookie by itself, so that one yields.
+            match (floor.explicit, explicit) {
+                (true, true) => self.refusal = Some(Refusal::TokensDoNotJoin),
+                _ => self.at_head = true,
+            }
+            self.floor = Some(if explicit { one } else { floor });
+            return;
+        }
+        let seen = floor.seen.max(one.seen);
+        let either = floor.explicit || explicit;
+        let higher = if floor.revision >= one.revision {
+            floor
+        } else if floor.revision < one.revision {
+            one
+        } else if let Some(revision) = floor.revision.join(&one.revision) {
+            Joined {
+                revision,
+                zookie: None,
+                ..one
+            }
+        } else {
+            self.at_head = true;
+            floor
+        };
+        self.floor = Some(Joined {
+            seen,
+            explicit: either,
+            ..higher
+        });
     }
 }
 
@@ -107,6 +129,7 @@ impl<P: Protocol> Shared<P> {
             return match (explicit, snapshot) {
                 (1, Some((revision, zookie))) => Ok(Wanted {
                     freshness: Freshness::Exact(revision),
+                    floor: None,
                     zookie: Some(zookie),
                     explicit: true,
                     cookie: false,
@@ -116,7 +139,9 @@ impl<P: Protocol> Shared<P> {
         }
         let (floor, zookie) = match floor {
             None => (None, None),
-            Some(Joined { revision, seen, zookie }) => {
+            Some(Joined {
+                revision, seen, zookie, ..
+            }) => {
                 let zookie = zookie.or_else(|| self.memo.format().encode(&revision));
                 (Some(Floor { revision, seen }), zookie)
             }
@@ -130,10 +155,14 @@ impl<P: Protocol> Shared<P> {
                 Some(Consistency::BoundedStaleness(bound)) => Some(bound),
                 _ => None,
             };
-            Freshness::AtLeast { floor, head_within }
+            Freshness::AtLeast {
+                floor: floor.clone(),
+                head_within,
+            }
         };
         Ok(Wanted {
             freshness,
+            floor,
             zookie,
             explicit: explicit > 0,
             cookie,
@@ -158,13 +187,7 @@ impl<P: Protocol> Shared<P> {
                 .map_err(|error| error.kind().clone())
                 .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
             match parsed {
-                Ok(token) => {
-                    if source.is_explicit() {
-                        tokens.explicit += 1;
-                        tokens.snapshot = Some((token.revision.clone(), token.zookie.clone()));
-                    }
-                    tokens.add(&token);
-                }
+                Ok(token) => tokens.add(&token, source.is_explicit()),
                 Err(kind) if source.is_explicit() => tokens.refusal = Some(Refusal::BadToken(kind)),
                 Err(_) => tokens.at_head = true,
             }
@@ -174,11 +197,7 @@ impl<P: Protocol> Shared<P> {
         }
         if let Some(text) = &call.token {
             match self.memo.parse(text) {
-                Ok(token) => {
-                    tokens.explicit += 1;
-                    tokens.snapshot = Some((token.revision.clone(), token.zookie.clone()));
-                    tokens.add(&token);
-                }
+                Ok(token) => tokens.add(&token, true),
                 Err(_) => {
                     return Err(Rejected::Bypass(
                         "a token in the message that only the upstream can judge",

@@ -1,0 +1,168 @@
+//! What a request costs on the heap: a test binary of its own, because it counts all allocations.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{Layer, Service};
+use tower_zookie::ZookieLayer;
+
+use common::{both, bulk_body, z};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+type Asked = Request<Full<Bytes>>;
+
+/// Allocates nothing itself: replies are made before, on misses only.
+#[derive(Clone)]
+struct Bare;
+
+impl Service<Asked> for Bare {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Asked) -> Self::Future {
+        let text = match request.uri().path() {
+            "/check" => r#"{"allowed":true}"#,
+            "/access/v1/evaluation" => r#"{"decision":true}"#,
+            "/access/v1/evaluations" => r#"{"evaluations":[{"decision":true},{"decision":true}]}"#,
+            _ => return ready(Ok(Response::new(Full::default()))),
+        };
+        let response = Response::builder()
+            .header("content-type", "application/json")
+            .header("zookie", z(1))
+            .body(Full::from(text));
+        ready(Ok(response.unwrap()))
+    }
+}
+
+fn asked(method: &str, uri: &str, body: String) -> Asked {
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .header("host", "example.com")
+        .header("user-agent", "test")
+        .header("accept", "*/*")
+        .header("content-type", "application/json")
+        .header("zookie", z(1))
+        .body(Full::from(body))
+        .unwrap()
+}
+
+/// How many allocations a call makes that is ready at once, its reply's end included.
+fn cost<S>(service: &mut S, request: Asked) -> (usize, bool)
+where
+    S: Service<Asked, Error = Infallible>,
+    S::Response: HasStatus,
+{
+    let before = ALLOCATIONS.get();
+    let mut future = std::pin::pin!(service.call(request));
+    let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("not ready at once");
+    };
+    let spent = ALLOCATIONS.get() - before;
+    (spent, response.is_hit())
+}
+
+trait HasStatus {
+    fn is_hit(&self) -> bool;
+}
+
+impl<R> HasStatus for Response<R> {
+    fn is_hit(&self) -> bool {
+        let status = self.headers().get("cache-status");
+        status.is_some_and(|status| status == "tower-zookie; hit")
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_route_costs_nothing() {
+    let mut layered = ZookieLayer::builder(both()).build().unwrap().layer(Bare);
+    for _ in 0..3 {
+        let request = || asked("POST", "/other?a=1", "body".into());
+        let (bare, _) = cost(&mut Bare, request());
+        let (spent, _) = cost(&mut layered, request());
+        assert_eq!((bare, spent), (0, 0));
+    }
+}
+
+async fn hit_costs(method: &str, uri: &str, body: &str) -> usize {
+    let mut layered = ZookieLayer::builder(both()).build().unwrap().layer(Bare);
+    for _ in 0..3 {
+        layered.call(asked(method, uri, body.to_owned())).await.unwrap();
+    }
+    // The store of the cache does its housekeeping at some of the calls: what counts is the usual one.
+    let mut spent: Vec<usize> = (0..101)
+        .map(|_| {
+            let (spent, hit) = cost(&mut layered, asked(method, uri, body.to_owned()));
+            assert!(hit);
+            spent
+        })
+        .collect();
+    spent.sort_unstable();
+    spent[50]
+}
+
+#[tokio::test]
+async fn a_hit_by_path_with_a_token_costs_at_most_two() {
+    let spent = hit_costs("GET", "/check?resource=a&subject=user:ada", "").await;
+    assert!(spent <= 2, "{spent}");
+}
+
+#[tokio::test]
+async fn a_hit_by_body_with_a_token_costs_at_most_two() {
+    let body = r#"{"subject":{"type":"user","id":"ada"},"action":{"name":"read"},"resource":{"type":"doc","id":"a"}}"#;
+    let spent = hit_costs("POST", "/access/v1/evaluation", body).await;
+    assert!(spent <= 2, "{spent}");
+}
+
+#[tokio::test]
+async fn a_bulk_hit_costs_a_few_lists() {
+    let spent = hit_costs(
+        "POST",
+        "/access/v1/evaluations",
+        &bulk_body(&["a", "b"], None).to_string(),
+    )
+    .await;
+    assert!(spent <= 32, "{spent}");
+}

@@ -1,0 +1,88 @@
+//! What the inner service is asked.
+
+use tower_zookie::Asked;
+use tower_zookie::consistency::Consistency;
+
+use crate::common::{Client, Upstream, z};
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_call_bears_nothing_of_one_callers() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.check("other").send().await;
+    let token = z(1).replace('=', "%3D");
+    client
+        .get(&format!("/check?zookie={token}&resource=a&token={token}"))
+        .zookie(1)
+        .header("cookie", &format!("a=1; zookie={}; b=2", z(1)))
+        .header("authorization", "Bearer alice")
+        .wish("at-least-as-fresh")
+        .header("x-request-id", "7")
+        .header("x-correlation-id", "7")
+        .header("traceparent", "t")
+        .header("tracestate", "t")
+        .header("baggage", "b")
+        .header("grpc-timeout", "1S")
+        .header("accept", "application/json")
+        .send()
+        .await;
+    let seen = upstream.last();
+    assert_eq!(seen.uri, "/check?resource=a");
+    assert_eq!(seen.header("zookie"), Some(&*z(1)));
+    assert_eq!(seen.headers.get_all("zookie").iter().count(), 1);
+    assert_eq!(seen.header("zookie-consistency"), Some("at-least-as-fresh"));
+    assert_eq!(seen.header("cookie"), Some("a=1; b=2"));
+    assert_eq!(seen.header("authorization"), Some("Bearer alice"));
+    assert_eq!(seen.header("accept"), Some("application/json"));
+    for name in [
+        "x-request-id",
+        "x-correlation-id",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "grpc-timeout",
+    ] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+    let asked = Asked {
+        consistency: Consistency::AtLeastAsFresh,
+        zookie: seen.asked.clone().unwrap().zookie,
+    };
+    assert_eq!(seen.asked.as_ref(), Some(&asked));
+    assert_eq!(asked.zookie.unwrap().as_str(), z(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tokenless_read_asks_with_the_weakest_wish() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.check("a").wish("minimize-latency").send().await;
+    let seen = upstream.last();
+    assert_eq!((seen.header("zookie"), seen.header("zookie-consistency")), (None, None));
+    assert_eq!(seen.asked, Some(Asked::default()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_miss_whose_floor_the_window_covers_asks_at_the_window() {
+    let upstream = Upstream::new();
+    upstream.grant("x");
+    let client = Client::new(&upstream);
+    client.check("other").send().await;
+    upstream.grant("y");
+    client.check("a").zookie(1).send().await;
+    assert_eq!(
+        upstream.last().header("zookie"),
+        Some(&*z(2)),
+        "the first revision of the window"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_shared_keeps_its_callers_names() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.check("a").zookie(9).send().await;
+    let reply = client.check("a").zookie(9).header("x-request-id", "7").send().await;
+    assert_eq!(reply.outcome(), "fwd=bypass");
+    assert_eq!(upstream.last().header("x-request-id"), Some("7"));
+}

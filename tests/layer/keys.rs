@@ -1,0 +1,141 @@
+//! Who shares an answer with whom.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, advance};
+use tower_zookie::ZookieLayer;
+
+use crate::common::{Client, Sent, Upstream, both};
+
+async fn mallory_misses(alice: impl Fn(&Client) -> Sent<crate::common::Both>, mallory: &[(&'static str, &str)]) {
+    let upstream = Upstream::new();
+    let client = Client::with(&upstream, |builder| {
+        builder.credential_headers(["x-user".parse().unwrap()])
+    });
+    upstream.grant("a");
+    assert!(alice(&client).send().await.allowed());
+    assert!(alice(&client).send().await.is_hit());
+    let mut request = client.check("a");
+    for (name, value) in mallory {
+        request = request.header(name, value);
+    }
+    let reply = request.send().await;
+    assert_eq!(reply.outcome(), "fwd=miss; stored", "{mallory:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_callers_with_other_credentials_share_nothing() {
+    for (name, alices, mallorys) in [
+        ("authorization", "Bearer alice", "Bearer mallory"),
+        ("proxy-authorization", "Basic alice", "Basic mallory"),
+        ("cookie", "session=alice", "session=mallory"),
+        ("cookie", "session=alice", "session=alice; more=1"),
+        ("x-user", "alice", "mallory"),
+        ("host", "alice.example", "mallory.example"),
+        ("accept", "application/json", "text/html"),
+        ("accept-encoding", "gzip", "br"),
+    ] {
+        let alice = |client: &Client| client.check("a").header(name, alices);
+        mallory_misses(alice, &[(name, mallorys)]).await;
+        mallory_misses(alice, &[]).await;
+        mallory_misses(|client: &Client| client.check("a"), &[(name, mallorys)]).await;
+        mallory_misses(alice, &[(name, alices), (name, mallorys)]).await;
+    }
+    let moved = |client: &Client| client.check("a").header("authorization", "alice");
+    mallory_misses(moved, &[("proxy-authorization", "alice")]).await;
+    mallory_misses(moved, &[("cookie", "alice")]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_the_authority_of_http_2_is_in_the_key() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.get("http://alice.example/check?resource=a").send().await;
+    assert!(
+        client
+            .get("http://alice.example/check?resource=a")
+            .send()
+            .await
+            .is_hit()
+    );
+    assert!(
+        !client
+            .get("http://mallory.example/check?resource=a")
+            .send()
+            .await
+            .is_hit()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn zookies_and_names_of_one_call_are_never_in_the_key() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    let session = |zookie: &str| client.check("a").header("cookie", &format!("session=alice{zookie}"));
+    session("").send().await;
+    let one = super::common::z(1);
+    assert!(session(&format!("; zookie={one}")).send().await.is_hit());
+    let reply = client
+        .check("a")
+        .header("cookie", &format!("zookie={one}; session=alice"))
+        .send()
+        .await;
+    assert!(reply.is_hit());
+    let reply = session("")
+        .zookie(1)
+        .header("x-request-id", "7")
+        .header("traceparent", "x")
+        .send()
+        .await;
+    assert!(reply.is_hit());
+}
+
+#[derive(Clone)]
+struct Peer(&'static str, Option<Instant>);
+
+fn with_peers(upstream: &Upstream) -> Client {
+    let builder = ZookieLayer::builder(both()).credentials(|extensions, credential| {
+        if let Some(Peer(name, ends)) = extensions.get() {
+            credential.identify(name.as_bytes());
+            ends.iter().for_each(|ends| credential.ends_at(*ends));
+        }
+    });
+    Client::of(upstream, builder)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_what_an_extractor_finds_separates_callers() {
+    let upstream = Upstream::new();
+    let client = with_peers(&upstream);
+    let peer = |name| client.check("a").extension(Peer(name, None));
+    peer("alice").send().await;
+    assert!(peer("alice").send().await.is_hit());
+    assert!(!peer("mallory").send().await.is_hit());
+    assert!(!client.check("a").send().await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_cookie_does_not_pass_for_a_peer() {
+    let upstream = Upstream::new();
+    let client = with_peers(&upstream);
+    client.check("a").extension(Peer("alice", None)).send().await;
+    let reply = client.check("a").header("cookie", "alice").send().await;
+    assert_eq!(reply.outcome(), "fwd=miss; stored");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_an_entry_ends_with_its_credential() {
+    let upstream = Upstream::new();
+    let client = with_peers(&upstream);
+    let ends = Instant::now() + Duration::from_secs(2);
+    let peer = || client.check("a").extension(Peer("alice", Some(ends)));
+    peer().send().await;
+    advance(Duration::from_millis(1999)).await;
+    assert!(peer().send().await.is_hit());
+    advance(Duration::from_millis(1)).await;
+    assert!(!peer().send().await.is_hit());
+    assert!(
+        !peer().send().await.is_hit(),
+        "what a credential brought that is over is over at once"
+    );
+}

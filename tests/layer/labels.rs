@@ -1,0 +1,67 @@
+//! What a client's token can't make the layer believe.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::advance;
+
+use crate::common::{Client, Upstream, z};
+
+#[tokio::test(start_paused = true)]
+async fn rule_05_a_forged_token_is_cached_for_nobody_and_never_a_label() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.check("a").send().await;
+    for _ in 0..3 {
+        let reply = client.check("a").zookie(1000).send().await;
+        assert_eq!(reply.status, StatusCode::CONFLICT, "{reply:?}");
+        assert_eq!(reply.outcome(), "fwd=bypass");
+    }
+    assert_eq!(upstream.last().header("zookie"), Some(&*z(1000)));
+    let reply = client.check("a").send().await;
+    assert_eq!((reply.is_hit(), reply.revision()), (true, 1));
+    let trusted = client.layer.handle().trusted_revision().unwrap();
+    assert_eq!(trusted.as_str(), z(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_05_another_replicas_write_is_proven_by_one_probe() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.check("a").send().await;
+    let revision = upstream.grant("a");
+    let reply = client.check("a").zookie(revision).send().await;
+    assert_eq!((reply.allowed(), reply.revision()), (true, 2));
+    assert_eq!(upstream.last().header("zookie-consistency"), Some("fully-consistent"));
+    assert!(client.check("a").zookie(revision).send().await.is_hit());
+    let reply = client.check("b").zookie(revision).send().await;
+    assert_eq!(reply.outcome(), "fwd=miss; stored");
+    assert_eq!(upstream.last().header("zookie"), Some(&*z(2)));
+    assert_eq!(upstream.last().header("zookie-consistency"), Some("at-least-as-fresh"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_another_store_drops_all_that_was_believed() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.check("a").send().await;
+    client.check("b").send().await;
+    upstream.become_store("n2");
+    advance(Duration::from_secs(6)).await;
+    let reply = client.check("a").send().await;
+    assert!(!reply.outcome().contains("stored"), "{}", reply.outcome());
+    assert!(client.check("a").send().await.outcome().contains("stored"));
+    assert!(!client.check("b").send().await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_without_a_revision_are_kept_by_nobody_where_they_should_bear_one() {
+    let upstream = Upstream::new();
+    upstream.bear_zookies(false);
+    let client = Client::new(&upstream);
+    for _ in 0..2 {
+        let reply = client.check("a").send().await;
+        assert_eq!(reply.outcome(), "fwd=miss");
+        assert_eq!(reply.header("zookie"), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! The layer from outside, before a scripted upstream.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bulk;
+mod carriers;
+mod flights;
+mod forwarded;
+mod keys;
+mod labels;
+mod replies;
+mod request_bodies;
+mod response_bodies;
+mod wishes;
+mod writes;

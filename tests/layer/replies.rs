@@ -1,0 +1,160 @@
+//! What callers get, and what is kept of it.
+
+use http::StatusCode;
+use serde_json::json;
+use tower::Layer;
+use tower_zookie::ZookieLayer;
+
+use crate::common::{Client, Trouble, Upstream, both};
+
+#[tokio::test(start_paused = true)]
+async fn rule_11_a_hit_bears_nothing_of_who_caused_the_call() {
+    let upstream = Upstream::new();
+    for (name, value) in [
+        ("set-cookie", "session=alice"),
+        ("x-request-id", "alices"),
+        ("etag", "\"1\""),
+        ("x-powered-by", "scripts"),
+        ("via", "1.1 alice"),
+    ] {
+        upstream.extra_header(name, value);
+    }
+    let client = Client::new(&upstream);
+    let own = client.check("a").send().await;
+    assert_eq!(own.header("set-cookie"), Some("session=alice"));
+    assert_eq!(own.header("server"), Some("scripted"));
+    let hit = client.check("a").header("x-request-id", "bobs").send().await;
+    assert!(hit.is_hit());
+    let mut names: Vec<_> = hit.headers.keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["cache-control", "cache-status", "content-type", "zookie"]);
+    assert_eq!(hit.body, own.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_ids_are_echoed_where_the_api_promises_it() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    let asked = json!({ "subject": {}, "action": {}, "resource": {} });
+    for id in ["1", "2"] {
+        let reply = client
+            .post("/access/v1/evaluation", &asked)
+            .header("x-request-id", id)
+            .send()
+            .await;
+        assert_eq!(reply.header("x-request-id"), Some(id));
+    }
+    assert_eq!(upstream.calls(), 1);
+    let reply = client.post("/access/v1/evaluation", &asked).send().await;
+    assert_eq!((reply.is_hit(), reply.header("x-request-id")), (true, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_11_replies_that_vary_or_forbid_storing_are_not_kept() {
+    for (name, value) in [
+        ("vary", "accept-language"),
+        ("vary", "*"),
+        ("cache-control", "no-store"),
+        ("cache-control", "max-age=1, No-Store"),
+        ("cache-control", "private"),
+    ] {
+        let upstream = Upstream::new();
+        upstream.extra_header(name, value);
+        let client = Client::new(&upstream);
+        for _ in 0..2 {
+            let reply = client.check("a").send().await;
+            assert_eq!(
+                (reply.outcome(), reply.header("cache-control")),
+                ("fwd=bypass", Some("no-store"))
+            );
+        }
+        assert_eq!(upstream.calls(), 2, "{name}: {value}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_11_errors_are_not_kept_and_come_as_they_are() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    for status in [403, 404, 429, 500, 503] {
+        let status = StatusCode::from_u16(status).unwrap();
+        upstream.trouble(Trouble::Status(status));
+        let reply = client.check("a").send().await;
+        assert_eq!((reply.status, &*reply.body), (status, &b"no"[..]));
+        assert_eq!(
+            (reply.outcome(), reply.header("cache-control")),
+            ("fwd=bypass", Some("no-store"))
+        );
+    }
+    upstream.trouble(None);
+    assert_eq!(client.check("a").send().await.outcome(), "fwd=miss; stored");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_layer_outside_still_caches() {
+    let upstream = Upstream::new();
+    let layer = || ZookieLayer::builder(both()).build().unwrap();
+    let outer = layer();
+    let service = outer.layer(layer().layer(upstream.clone()));
+    let check = || async {
+        let request = http::Request::get("/check?resource=a")
+            .body(http_body_util::Full::<bytes::Bytes>::default())
+            .unwrap();
+        tower::ServiceExt::oneshot(service.clone(), request).await.unwrap()
+    };
+    check().await;
+    let response = check().await;
+    assert_eq!(response.headers()["cache-status"], "tower-zookie; hit");
+    assert_eq!(outer.handle().stats().hits, 1);
+
+    upstream.extra_header("cache-control", "no-store");
+    outer.handle().purge();
+    let check = || async {
+        let request = http::Request::get("/check?resource=b")
+            .body(http_body_util::Full::<bytes::Bytes>::default())
+            .unwrap();
+        tower::ServiceExt::oneshot(service.clone(), request).await.unwrap()
+    };
+    check().await;
+    check().await;
+    assert_eq!(upstream.calls(), 3, "neither keeps what the upstream forbids to keep");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_cache_status_says_why() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    let outcomes = [
+        (client.check("a"), "fwd=miss; stored"),
+        (client.check("a"), "hit"),
+        (client.check("a").wish("fully-consistent"), "fwd=request; stored"),
+        (client.check("a").zookie(1).wish("at-exact-snapshot"), "hit"),
+        (
+            client.check("b").zookie(1).wish("at-exact-snapshot"),
+            "fwd=request; stored",
+        ),
+        (client.get("/check?resource=a&resource=b"), "fwd=bypass"),
+        (client.post("/relationships", &json!({ "grant": "a" })), "fwd=method"),
+        (client.check("a").zookie(2), "fwd=stale; stored"),
+    ];
+    for (request, outcome) in outcomes {
+        let reply = request.send().await;
+        assert_eq!(reply.outcome(), outcome);
+        assert!(
+            reply.is_hit() || reply.cache_status().contains("; detail=\""),
+            "{}",
+            reply.cache_status()
+        );
+        if outcome != "fwd=method" {
+            assert_eq!(reply.header("cache-control"), Some("no-store"));
+        }
+    }
+    upstream.hold();
+    let (first, second) = (client.check("c").spawn(), client.check("c").spawn());
+    tokio::task::yield_now().await;
+    upstream.release();
+    assert_eq!(first.await.unwrap().unwrap().outcome(), "fwd=miss; stored");
+    assert_eq!(second.await.unwrap().unwrap().outcome(), "fwd=miss; collapsed");
+    let stats = client.layer.handle().stats();
+    assert_eq!((stats.coalesced, stats.bypassed), (1, 1));
+}
