@@ -121,7 +121,8 @@ impl<V: Weigh> DecisionCache<V> {
                 {
                     Ok(decision)
                 }
-                _ => self.find(*question, &exactly, now),
+                Ok(_) => self.find(*question, &exactly, now),
+                Err(why) => self.find(*question, &exactly, now).map_err(|_| why),
             })
             .collect();
         Served {

@@ -33,7 +33,7 @@ where
         return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
     };
     let why = served.miss().unwrap_or(Miss::Absent);
-    let freshness = &asking.wanted.freshness;
+    let freshness = &shared.freshness(&asking.wanted);
     let mixed = shared.settings.mix_revisions && !matches!(freshness, Freshness::Exact(_));
 
     if served.any() && (mixed || shared.can_ask_at(served.at.as_ref())) {

@@ -11,6 +11,7 @@ use super::cache_status::CacheStatus;
 use super::decide::Asking;
 use super::forward::{Forward, OwnReply, Slot};
 use super::shared::Shared;
+use super::wanted::Wanted;
 use crate::cache::{Landed, Miss, Outcome, Questions};
 use crate::consistency::Freshness;
 use crate::protocol::{Kept, Kind, Protocol, Refusal};
@@ -40,9 +41,8 @@ where
         asking: &asking,
         open: Arc::new([0]),
     };
-    let (outcome, slot) = own.run(&questions, &asking.wanted.freshness).await;
+    let (outcome, slot) = own.run(&questions, &shared.freshness(&asking.wanted)).await;
     let (outcome, slot) = match outcome {
-        // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
         Outcome::Foreign if !asking.wanted.explicit => own.run(&questions, &Freshness::Full).await,
         outcome => (outcome, slot),
     };
@@ -101,6 +101,19 @@ impl<S, P: Protocol> Asker<'_, S, P> {
 }
 
 impl<P: Protocol> Shared<P> {
+    /// What to demand of the upstream. A browser sends its cookie by itself, so a cookie of a store that is gone is no
+    /// reason to turn it away: it is answered at head, and gets a new cookie.
+    pub(super) fn freshness(&self, wanted: &Wanted) -> Freshness {
+        match &wanted.freshness {
+            Freshness::AtLeast { floor: Some(floor), .. }
+                if !wanted.explicit && self.cache.is_foreign(&floor.revision) =>
+            {
+                Freshness::Full
+            }
+            freshness => freshness.clone(),
+        }
+    }
+
     /// The reply to whoever caused an upstream call: the inner one, whole.
     pub(super) fn own_reply<R: Body, E>(
         &self,
@@ -122,6 +135,10 @@ impl<P: Protocol> Shared<P> {
             None => return Ok(self.refusal(asking, &Refusal::UpstreamFailed)),
         };
         let zookie = match (&token, asking.wanted.freshness.revision()) {
+            // A cookie of a store that is gone makes way for one of this store.
+            (Some(token), Some(floor)) if !asking.wanted.explicit && token.revision.store() != floor.store() => {
+                Some(token.zookie.clone())
+            }
             // The caller must not go back, whatever the upstream says.
             (Some(token), Some(floor)) if !(token.revision >= *floor) => asking.wanted.zookie.clone(),
             (Some(token), _) => Some(token.zookie.clone()),
