@@ -1,8 +1,8 @@
 //! A recorded history, loaded into a store.
 
-use std::error::Error;
 use std::path::Path;
 
+use crate::AnyError;
 use tower_zookie::store::{History, Operation, Relationship, Store, Transaction, WriteError};
 
 /// A transaction that the schema or the ones before it do not allow.
@@ -14,7 +14,7 @@ struct WriteFailed {
 }
 
 /// A store with the whole history in a folder, and some relationship that exists at its end.
-pub(crate) fn load(folder: &Path) -> Result<(Store, Option<Relationship>), Box<dyn Error>> {
+pub(crate) fn load(folder: &Path) -> Result<(Store, Option<Relationship>), AnyError> {
     let history = History::open(folder)?;
     let store = Store::new(history.schema);
     write_all(&store, &history.transactions)?;
@@ -23,7 +23,7 @@ pub(crate) fn load(folder: &Path) -> Result<(Store, Option<Relationship>), Box<d
 }
 
 /// Writes the transactions in order and gives the revision of each.
-pub(crate) fn write_all(store: &Store, transactions: &[Transaction]) -> Result<Vec<u64>, Box<dyn Error>> {
+pub(crate) fn write_all(store: &Store, transactions: &[Transaction]) -> Result<Vec<u64>, AnyError> {
     let mut revisions = Vec::with_capacity(transactions.len());
     for (index, transaction) in transactions.iter().enumerate() {
         let number = index + 1;

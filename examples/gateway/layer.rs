@@ -1,11 +1,11 @@
 //! The layer before this service: which paths are checks and writes, and what the store can do.
 
-use std::error::Error;
 use std::time::Duration;
 
+use crate::AnyError;
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Abilities;
-use tower_zookie::consistency::Staleness;
+use tower_zookie::consistency::{Staleness, Window};
 use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::InferaDb;
 
@@ -20,7 +20,18 @@ pub(crate) struct Settings {
     pub(crate) quantizes: bool,
 }
 
-pub(crate) fn build(settings: Settings) -> Result<ZookieLayer<Api>, Box<dyn Error>> {
+impl Settings {
+    fn window(&self) -> Window {
+        Window::new(self.window, self.staleness)
+    }
+
+    /// The age that no answer of the layer exceeds.
+    pub(crate) fn bound(&self) -> Duration {
+        self.window().bound()
+    }
+}
+
+pub(crate) fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
     let abilities = Abilities {
         quantizes: settings.quantizes,
         ..Abilities::versioned()

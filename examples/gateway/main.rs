@@ -3,12 +3,13 @@
 //! `cargo run --release --example gateway` serves the recorded relationships of `examples/data`; with `--replay 20` it
 //! drives itself for 20 seconds instead, and judges every reply.
 
+mod checker;
 mod data;
 mod hints;
 mod layer;
+mod replay;
 mod service;
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,12 +22,16 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tower::make::Shared;
 use tower::{Layer, ServiceExt};
+use tower_zookie::ZookieLayer;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::Store;
 use tracing_subscriber::EnvFilter;
 
-use crate::layer::Settings;
+use crate::layer::{Api, Settings};
 use crate::service::Gateway;
+
+/// Any error; `main` prints it with its causes.
+pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
 #[derive(Debug, Parser)]
@@ -50,6 +55,9 @@ struct Args {
     /// Serve without the layer, to compare.
     #[arg(long)]
     bare: bool,
+    /// Drive the service for this many seconds instead of serving, and judge every reply.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    replay: Option<u32>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -86,12 +94,22 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+async fn run(args: Args) -> Result<ExitCode, AnyError> {
     let settings = Settings {
         window: args.window,
         staleness: Staleness::percent(args.staleness),
         quantizes: !args.quantize.is_zero(),
     };
+    if let Some(seconds) = args.replay {
+        let plan = replay::Plan {
+            data: args.data,
+            seconds,
+            quantize: args.quantize,
+            layer: (!args.bare).then_some(settings),
+        };
+        return replay::run(plan).await;
+    }
+
     let (store, example) = data::load(&args.data)?;
     let store = Arc::new(store);
     let listener = TcpListener::bind(args.listen).await?;
@@ -101,7 +119,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     for hint in example.iter().flat_map(|example| hints::worth_trying(example, address)) {
         println!("{hint}\n");
     }
-    let layer = if args.bare { None } else { Some(settings) };
+    let layer = if args.bare { None } else { Some(layer::build(settings)?) };
     serve(listener, store, args.quantize, layer, interrupted()).await?;
     println!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -119,17 +137,16 @@ async fn serve(
     listener: TcpListener,
     store: Arc<Store>,
     quantize: Duration,
-    layer: Option<Settings>,
+    layer: Option<ZookieLayer<Api>>,
     end: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), AnyError> {
     let gateway = Gateway::new(store, quantize);
-    let Some(settings) = layer else {
+    let Some(layer) = layer else {
         axum::serve(listener, service::router(gateway))
             .with_graceful_shutdown(end)
             .await?;
         return Ok(());
     };
-    let layer = layer::build(settings)?;
     let router = service::router(gateway).merge(service::stats(layer.handle()));
     // Outside the Router, so that the layer sees every path before it is routed.
     let service = ServiceExt::<Request>::map_response(layer.layer(router), |reply| reply.map(Body::new));

@@ -1,0 +1,244 @@
+//! The example service behind the layer, as its callers see it.
+
+#[path = "../examples/gateway/layer.rs"]
+#[allow(dead_code)]
+mod layer;
+#[path = "../examples/gateway/service/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod service;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
+use tower_zookie::consistency::Staleness;
+use tower_zookie::store::{Schema, Store, Update};
+use tower_zookie::token::RevisionToken;
+use tower_zookie::{Zookie, ZookieLayer};
+
+/// Any error.
+pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+const CHECK: &str = "/check?resource=folder:plans&permission=read&subject=user:alice";
+const LEAVE: &str = "team:heist#member@user:alice";
+
+/// The service and the store behind it.
+struct Gateway {
+    service: Zookie<axum::Router, layer::Api>,
+    layer: ZookieLayer<layer::Api>,
+    bare: axum::Router,
+    store: Arc<Store>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Gateway {
+    fn new() -> Self {
+        let schema = "definition user {}
+            definition team { relation member: user }
+            definition folder { relation reader: team#member permission read = reader }";
+        let store = Arc::new(Store::new(Schema::parse(schema).unwrap()));
+        let member = Update::create(LEAVE.parse().unwrap());
+        let reader = Update::create("folder:plans#reader@team:heist#member".parse().unwrap());
+        store.write([member, reader]).unwrap();
+        let settings = layer::Settings {
+            window: Duration::from_secs(5),
+            staleness: Staleness::percent(10),
+            quantizes: false,
+        };
+        let layer = layer::build(settings).unwrap();
+        let bare = service::router(service::Gateway::new(Arc::clone(&store), Duration::ZERO));
+        let service = layer.layer(bare.clone());
+        Self {
+            service,
+            layer,
+            bare,
+            store,
+        }
+    }
+
+    async fn send(&self, request: axum::http::request::Builder, body: impl Into<Body>) -> Answer {
+        let request = request.body(body.into()).unwrap();
+        let (parts, body) = self.service.clone().oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        }
+    }
+
+    async fn check(&self, headers: &[(&str, &str)]) -> Answer {
+        let request = headers.iter().fold(Request::get(CHECK), |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        self.send(request, Body::empty()).await
+    }
+
+    async fn write(&self, operation: &str, subject: &str) -> Answer {
+        let change =
+            json!({"operation": operation, "resource": "team:heist", "relation": "member", "subject": subject});
+        let body = json!({"updates": [change]}).to_string();
+        self.send(Request::post("/relationships"), body).await
+    }
+
+    fn zookie(&self, revision: u64) -> String {
+        RevisionToken::new(self.store.node_id(), revision).encode()
+    }
+}
+
+#[tokio::test]
+async fn rule_01_the_new_enemy_is_turned_away() {
+    let gateway = Gateway::new();
+    assert_eq!(gateway.check(&[]).await.body["allowed"], true);
+
+    // Both behind the layer's back: Alice leaves, and the team saves what she must not see.
+    let left = gateway.store.write([Update::delete(LEAVE.parse().unwrap())]).unwrap();
+    let content = gateway.zookie(left);
+
+    let without = gateway.check(&[]).await;
+    assert_eq!(without.header("cache-status"), "tower-zookie; hit");
+    assert_eq!(
+        without.body["allowed"], true,
+        "the cached answer is there, and is what the token guards against"
+    );
+
+    let with = gateway.check(&[("zookie", &content)]).await;
+    assert_eq!(with.body["allowed"], false);
+    assert_eq!(with.body["revision"], left);
+    assert!(with.header("cache-status").contains("fwd=stale"));
+    assert_eq!(
+        gateway.check(&[]).await.body["allowed"],
+        false,
+        "the newer answer is everyone's from now on"
+    );
+}
+
+#[tokio::test]
+async fn a_write_and_its_zookie_read_your_own_write() {
+    let gateway = Gateway::new();
+    gateway.check(&[]).await;
+    let written = gateway.write("delete", "user:alice").await;
+    let cookie = written.header("set-cookie").split(';').next().unwrap().to_owned();
+    for headers in [[("zookie", written.header("zookie"))], [("cookie", &*cookie)]] {
+        let answer = gateway.check(&headers).await;
+        assert_eq!(answer.body["allowed"], false, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_write_changes_nothing_and_says_why() {
+    let gateway = Gateway::new();
+    let before = gateway.store.current_revision();
+    for (operation, subject, reason) in [
+        ("create", "user:alice", "exists already"),
+        ("delete", "user:bob", "does not exist"),
+    ] {
+        let answer = gateway.write(operation, subject).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT);
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert!(answer.body["detail"].as_str().unwrap().contains(reason), "{answer:?}");
+    }
+    assert_eq!(gateway.store.current_revision(), before);
+}
+
+#[tokio::test]
+async fn rule_09_tokens_of_another_store_are_refused_but_cookies_replaced() {
+    let gateway = Gateway::new();
+    gateway.check(&[]).await;
+    let foreign = RevisionToken::new("elsewhere", 7).encode();
+    let cookie = format!("zookie={}", foreign.replace('=', "%3D"));
+    // The second time, the store's head may not be probed again yet.
+    for _ in 0..2 {
+        assert_eq!(
+            gateway.check(&[("zookie", &foreign)]).await.status,
+            StatusCode::BAD_REQUEST
+        );
+        let answer = gateway.check(&[("cookie", &cookie)]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let own = gateway.zookie(gateway.store.current_revision());
+        assert_eq!(answer.header("zookie"), own);
+        assert!(
+            answer
+                .header("set-cookie")
+                .starts_with(&format!("zookie={}", own.trim_end_matches('=')))
+        );
+    }
+}
+
+#[tokio::test]
+async fn rule_11_errors_are_not_kept() {
+    let gateway = Gateway::new();
+    for query in [
+        "permission=nope&subject=user:alice",
+        "permission=read&subject=nobody:alice",
+        "permission=read",
+    ] {
+        for _ in 0..2 {
+            let request = Request::get(format!("/check?resource=folder:plans&{query}"));
+            let answer = gateway.send(request, Body::empty()).await;
+            assert!(answer.status.is_client_error());
+            assert!(answer.header("cache-status").contains("fwd=bypass"), "{answer:?}");
+        }
+    }
+    assert_eq!(gateway.layer.handle().stats().entries, 0);
+}
+
+#[tokio::test]
+async fn authzen_defaults_semantics_and_item_errors() {
+    let gateway = Gateway::new();
+    let ask = async |semantic: &str| {
+        let body = json!({
+            "subject": {"type": "user", "id": "alice"},
+            "action": {"name": "read"},
+            "evaluations": [
+                {"resource": {"type": "folder", "id": "plans"}},
+                {"resource": {"type": "cupboard", "id": "plans"}},
+                {"resource": {"type": "folder", "id": "plans"}, "subject": {"type": "user", "id": "bob"}},
+            ],
+            "options": {"evaluations_semantic": semantic},
+        });
+        let request = Request::post("/access/v1/evaluations")
+            .header("content-type", "application/json")
+            .header("x-request-id", "mine");
+        let answer = gateway.send(request, body.to_string()).await;
+        assert_eq!((answer.status, answer.header("x-request-id")), (StatusCode::OK, "mine"));
+        answer.body["evaluations"].as_array().unwrap().clone()
+    };
+    for _ in 0..2 {
+        let all = ask("execute_all").await;
+        let decisions: Vec<_> = all.iter().map(|item| item["decision"].as_bool().unwrap()).collect();
+        assert_eq!(decisions, [true, false, false]);
+        assert_eq!(all[1]["context"]["error"]["status"], 404);
+        assert_eq!(ask("deny_on_first_deny").await.len(), 2);
+        assert_eq!(ask("permit_on_first_permit").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_the_layer_hands_on_as_it_came_still_has_its_floor() {
+    let gateway = Gateway::new();
+    let future = gateway.zookie(1_000_000);
+    let cookie = format!("zookie={}", future.replace('=', "%3D"));
+    let request = Request::get(CHECK)
+        .header("cookie", cookie)
+        .body(Body::empty())
+        .unwrap();
+    let reply = gateway.bare.clone().oneshot(request).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::CONFLICT);
+}
