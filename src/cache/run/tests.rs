@@ -22,7 +22,7 @@ fn two_questions() -> Questions {
     let keyer = Keyer::random();
     let each = ["a", "b"].map(|name| keyer.question("test").text(Part::Resource, name).finish());
     Questions {
-        flight: keyer.all(&each),
+        flight: keyer.all(&each, b""),
         each: each.into(),
         credential: 0,
     }
