@@ -84,7 +84,8 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
             let decision = Decision::read(&mut Json::new(text.as_bytes())?)?;
             stopped = semantic.stops_at(decision.decision);
             // The context of the decision that ended a bulk may speak of that, which is no part of the answer.
-            items.push(known(text, !decision.failed && !(stopped && decision.has_context)));
+            let speaks_of_the_end = stopped && decision.has_context;
+            items.push(known(text, !decision.failed && !speaks_of_the_end));
             Ok(())
         }),
         "decision" => json.value().map(drop),
