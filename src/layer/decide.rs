@@ -42,14 +42,8 @@ pub(super) struct Asking {
     pub(super) credential_ends: Option<Instant>,
 }
 
-/// A request that could be read.
-enum Understood {
-    Check(Check),
-    Write(Call),
-}
-
+/// What a call that is a check demands beside its questions.
 struct Check {
-    call: Call,
     wanted: Wanted,
     key: Parts,
     credential_ends: Option<Instant>,
@@ -73,11 +67,11 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
         let message = Bytes::new();
         match self.understand(route, &head, &message) {
-            Ok(Understood::Write(call)) => Step::Write(Request::from_parts(head, body), call),
-            Ok(Understood::Check(_)) if !body.is_end_stream() => {
+            Ok((call, None)) => Step::Write(Request::from_parts(head, body), call),
+            Ok(_) if !body.is_end_stream() => {
                 Step::Bypass(Request::from_parts(head, body), "a body where none was expected")
             }
-            Ok(Understood::Check(check)) => self.answer(head, message, check),
+            Ok((call, Some(check))) => self.answer(head, message, call, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, body), why),
         }
@@ -101,14 +95,15 @@ impl<P: Protocol> Shared<P> {
             })
         };
         match self.understand(route, &head, &message) {
-            Ok(Understood::Write(call)) => Step::Write(Request::from_parts(head, whole(message)), call),
-            Ok(Understood::Check(check)) => self.answer(head, message, check),
+            Ok((call, None)) => Step::Write(Request::from_parts(head, whole(message)), call),
+            Ok((call, Some(check))) => self.answer(head, message, call, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, whole(message)), why),
         }
     }
 
-    fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<Understood, Rejected> {
+    /// The call, and for a check (not for a write) what it demands.
+    fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<(Call, Option<Check>), Rejected> {
         let (key, credential_ends) = self.key(head);
         let asked = Key {
             base: key.clone(),
@@ -119,7 +114,7 @@ impl<P: Protocol> Shared<P> {
             .read(route, head, message, asked)
             .map_err(|why| Rejected::Bypass(why.0))?;
         match &call.kind {
-            Kind::Write { .. } => return Ok(Understood::Write(call)),
+            Kind::Write { .. } => return Ok((call, None)),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) => {}
         }
@@ -130,12 +125,12 @@ impl<P: Protocol> Shared<P> {
             return Err(Rejected::Bypass("a compressed body"));
         }
         let wanted = self.wanted(head, &call)?;
-        Ok(Understood::Check(Check {
-            call,
+        let check = Check {
             wanted,
             key,
             credential_ends,
-        }))
+        };
+        Ok((call, Some(check)))
     }
 
     /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
@@ -154,10 +149,9 @@ impl<P: Protocol> Shared<P> {
         (key, ends)
     }
 
-    fn answer<B>(&self, head: Head, message: Bytes, check: Check) -> Step<B> {
+    fn answer<B>(&self, head: Head, message: Bytes, call: Call, check: Check) -> Step<B> {
         let arrived = Instant::now();
         let Check {
-            call,
             wanted,
             key,
             credential_ends,
@@ -178,7 +172,7 @@ impl<P: Protocol> Shared<P> {
             Kind::Check(question) => match self.cache.look(*question, &wanted.freshness, arrived) {
                 Ok(decision) => {
                     self.count_lag(&wanted, decision.label());
-                    let reply = self.from_memory(call.route, head.headers, &decision.value, &wanted, CacheStatus::Hit);
+                    let reply = self.kept_reply(call.route, head.headers, &decision.value, &wanted, CacheStatus::Hit);
                     Step::Reply(reply)
                 }
                 Err(why) => Step::Check(asking(head, message, call, wanted), why),
@@ -200,7 +194,7 @@ impl<P: Protocol> Shared<P> {
                 } else {
                     CacheStatus::Hit
                 };
-                Step::Reply(self.from_memory(call.route, head.headers, &merged, &wanted, status))
+                Step::Reply(self.kept_reply(call.route, head.headers, &merged, &wanted, status))
             }
             // Writes never come here.
             Kind::Write { .. } => {

@@ -36,7 +36,9 @@ const OF_ONE_CALLER: [HeaderName; 10] = [
 ];
 
 /// The inner reply on its way to whoever caused the call, whole.
-pub(super) struct Slot<R: Body, E>(Arc<Mutex<Option<Result<OwnReply<R>, E>>>>);
+pub(super) struct Slot<R: Body, E>(Arc<Mutex<Content<R, E>>>);
+
+type Content<R, E> = Option<Result<OwnReply<R>, E>>;
 
 /// An inner reply, and the token that it bears.
 pub(super) struct OwnReply<R: Body> {

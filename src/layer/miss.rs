@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -163,7 +164,10 @@ impl<P: Protocol> Shared<P> {
         };
         let zookie = match (&token, asking.wanted.freshness.revision()) {
             // The caller must not go back, whatever the upstream says.
-            (Some(token), Some(floor)) if token.revision.store() == floor.store() && !(token.revision >= *floor) => {
+            (Some(token), Some(floor))
+                if token.revision.store() == floor.store()
+                    && token.revision.partial_cmp(floor).is_none_or(Ordering::is_lt) =>
+            {
                 asking.wanted.zookie.clone()
             }
             (Some(token), _) => Some(token.zookie.clone()),
@@ -200,7 +204,7 @@ impl<P: Protocol> Shared<P> {
         status: CacheStatus,
     ) -> Response<ZookieBody<R>> {
         let headers = asking.head.headers.clone();
-        let reply = self.from_memory(asking.call.route, headers, kept, &asking.wanted, status);
+        let reply = self.kept_reply(asking.call.route, headers, kept, &asking.wanted, status);
         reply.map(|(data, trailers)| ZookieBody::stored(data, trailers))
     }
 

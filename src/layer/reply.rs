@@ -16,7 +16,7 @@ const OUR_NAME: &[u8] = b"tower-zookie";
 
 impl<P: Protocol> Shared<P> {
     /// A reply from memory, in the request's own header map.
-    pub(super) fn from_memory(
+    pub(super) fn kept_reply(
         &self,
         route: Route,
         request: HeaderMap,

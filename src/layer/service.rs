@@ -149,6 +149,6 @@ pub(super) type Stored = (Bytes, Option<http::HeaderMap>);
 pub(super) fn unread_body<B: RequestBody>(read: Read<B>) -> B {
     match read {
         Read::Whole { message, trailers } => B::replay(super::body::Replay::whole(message, trailers)),
-        Read::Unread(replay) => replay.untouched().unwrap_or_else(B::replay),
+        Read::Unread(replay) => replay.into_body(),
     }
 }

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use super::RequestBody;
+
 /// A body of which a part was read: that part again, then the rest, with the size that the whole had.
 pub struct Replay<B: Body> {
     read: VecDeque<Bytes>,
@@ -40,16 +42,15 @@ impl<B: Body> Replay<B> {
         }
     }
 
-    /// The body itself, if nothing was read of it.
-    pub(in crate::layer) fn untouched(self) -> Result<B, Self> {
-        match self {
-            Self {
-                read,
-                trailers: None,
-                error: None,
-                rest: Some(rest),
-            } if read.is_empty() => Ok(rest),
-            touched => Err(touched),
+    /// The body itself if nothing was read of it, or one that plays what was.
+    pub(in crate::layer) fn into_body(mut self) -> B
+    where
+        B: RequestBody,
+    {
+        let untouched = self.read.is_empty() && self.trailers.is_none() && self.error.is_none();
+        match self.rest.take_if(|_| untouched) {
+            Some(body) => body,
+            None => B::replay(self),
         }
     }
 
