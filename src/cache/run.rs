@@ -213,6 +213,7 @@ impl<V: Weigh> DecisionCache<V> {
             Freshness::Exact(revision) => {
                 let ask = Ask::Exact(revision.clone());
                 return match trust.standing(revision) {
+                    // Only what can be kept and shared is worth a flight.
                     Standing::Trusted if self.0.abilities.repeatable_exact => Plan::Fly { ask, own: None },
                     _ => Plan::Alone(ask),
                 };
@@ -519,8 +520,7 @@ impl<V: Weigh> Inner<V> {
             && same_store
             && told_what_was_true
             && (label.is_some() || by_age_alone)
-            && !matches!(ask, Ask::AsItCame(_))
-            && (!exact || self.abilities.repeatable_exact);
+            && !matches!(ask, Ask::AsItCame(_));
 
         let mut shared = keepable;
         let mut stored = false;

@@ -71,8 +71,8 @@ async fn rule_02_exact_answers_that_are_not_repeatable_are_neither_kept_nor_shar
     let mut bench = Bench::with(settings(), abilities);
     bench.cache.wrote(&at(5));
     let both = [bench.ask(&exactly(3)), bench.ask(&exactly(3))];
-    for _ in 0..2 {
-        bench.call().await.answer(no(at(3)));
+    for call in [bench.call().await, bench.call().await] {
+        call.answer(no(at(3)));
     }
     for checking in both {
         assert!(!checking.await.unwrap().unwrap().stored);

@@ -69,3 +69,14 @@ async fn rule_08_nothing_is_learned_from_a_reply_to_a_call_that_named_a_revision
     bench.miss(&floor(7), Ask::Full, no(at(7))).await;
     assert_eq!(bench.cache.trusted_revision(), Some(at(7)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_05_without_revisions_a_call_begun_before_the_epoch_is_kept_by_nobody() {
+    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    let checking = bench.ask(&Freshness::any());
+    let call = bench.call().await;
+    bench.cache.purge();
+    call.answer(unlabelled(true));
+    assert!(!checking.await.unwrap().unwrap().stored);
+    assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
+}
