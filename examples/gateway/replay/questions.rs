@@ -18,8 +18,8 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Questions about what exists in the recorded transactions. The sequence is that of the folder, or the one that comes
-    /// with this example.
+    /// Questions about what exists in the recorded transactions. The sequence is that of the folder, or the one that
+    /// comes with this example.
     pub(super) fn new(schema: &str, recorded: &[Vec<Change>], folder: &Path) -> Result<Self, AnyError> {
         let own = folder.join(SEQUENCE);
         let default = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -30,8 +30,8 @@ struct Action {
     name: String,
 }
 
-/// One evaluation, or the defaults of several. Members are read when they are needed: an evaluation's own take the place
-/// of the defaults, whole.
+/// One evaluation, or the defaults of several. Members are read when they are needed: an evaluation's own take the
+/// place of the defaults, whole.
 #[derive(Debug, Default, Deserialize)]
 struct Evaluation {
     subject: Option<Value>,
