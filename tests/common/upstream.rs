@@ -71,6 +71,7 @@ struct State {
     extra: HeaderMap,
     trouble: Option<Trouble>,
     bears_zookie: bool,
+    disobeys: bool,
     padding: usize,
 }
 
@@ -91,6 +92,7 @@ impl Upstream {
             extra: HeaderMap::new(),
             trouble: None,
             bears_zookie: true,
+            disobeys: false,
             padding: 0,
         };
         Self(Arc::new(Mutex::new(state)), watch::Sender::new(false))
@@ -139,6 +141,11 @@ impl Upstream {
 
     pub fn bear_zookies(&self, bears: bool) {
         self.state().bears_zookie = bears;
+    }
+
+    /// Answers at head what is asked at an exact snapshot, from now on.
+    pub fn disobey(&self) {
+        self.state().disobeys = true;
     }
 
     pub fn extra_header(&self, name: &'static str, value: &str) {
@@ -251,7 +258,7 @@ impl State {
         let told = told.map(|told| told.revision);
         let wish = seen.header("zookie-consistency").map(|wish| wish.parse().unwrap());
         let revision = match (wish.unwrap_or(Consistency::MinimizeLatency), told) {
-            (Consistency::AtExactSnapshot, Some(told)) => told,
+            (Consistency::AtExactSnapshot, Some(told)) if !self.disobeys => told,
             (Consistency::FullyConsistent, _) => self.head(),
             (_, Some(told)) if told > self.head() => {
                 return self.response(409, &json!({ "error": "not reached" }), None);

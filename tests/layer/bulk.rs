@@ -188,6 +188,42 @@ async fn the_upstreams_word_on_the_whole_is_the_callers() {
     assert_eq!(reply.header("cache-control"), Some("no-store"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn two_of_the_same_bulk_share_a_call() {
+    let upstream = Upstream::new();
+    upstream.grant("a");
+    let client = Client::new(&upstream);
+    upstream.hold();
+    let (first, second) = (
+        client.bulk(&["a", "b"], None).spawn(),
+        client.bulk(&["a", "b"], None).spawn(),
+    );
+    let other = client.bulk(&["b", "a"], None).spawn();
+    tokio::task::yield_now().await;
+    upstream.release();
+    assert_eq!(first.await.unwrap().unwrap().outcome(), "fwd=miss; stored");
+    let reply = second.await.unwrap().unwrap();
+    assert_eq!(
+        (reply.outcome(), reply.decisions(), reply.revision()),
+        ("fwd=miss; collapsed", vec![true, false], 2)
+    );
+    assert_eq!(other.await.unwrap().unwrap().decisions(), [false, true]);
+    assert_eq!(upstream.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_16_answers_of_another_revision_than_was_asked_are_not_merged() {
+    let upstream = Upstream::new();
+    upstream.disobey();
+    let client = Client::new(&upstream);
+    client.bulk(&["a"], None).send().await;
+    upstream.grant("a");
+    upstream.grant("b");
+    let reply = client.bulk(&["a", "b"], None).send().await;
+    assert_eq!((reply.revision(), reply.decisions()), (3, vec![true, true]));
+    assert_eq!(asked(&upstream), ["a", "b"]);
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Grant(usize),

@@ -1,6 +1,9 @@
 //! Readiness, and callers that come together, go away, or meet a failing upstream.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -277,4 +280,59 @@ async fn rule_15_over_the_cap_on_flights_requests_ask_for_themselves() {
     for reply in waiting {
         assert_eq!(reply.await.unwrap().unwrap().status, StatusCode::OK);
     }
+}
+
+/// A service that becomes ready at its second poll, and writes down which of its clones was polled and called.
+struct Numbered {
+    number: usize,
+    polled: bool,
+    log: Arc<Mutex<Vec<(&'static str, usize)>>>,
+    clones: Arc<AtomicUsize>,
+}
+
+impl Clone for Numbered {
+    fn clone(&self) -> Self {
+        Self {
+            number: self.clones.fetch_add(1, Ordering::SeqCst) + 1,
+            polled: false,
+            log: Arc::clone(&self.log),
+            clones: Arc::clone(&self.clones),
+        }
+    }
+}
+
+impl Service<Asked> for Numbered {
+    type Response = Answer;
+    type Error = io::Error;
+    type Future = std::future::Ready<Result<Answer, io::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        self.log.lock().unwrap().push(("polled", self.number));
+        if std::mem::replace(&mut self.polled, true) {
+            return Poll::Ready(Ok(()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Asked) -> Self::Future {
+        self.log.lock().unwrap().push(("called", self.number));
+        std::future::ready(Ok(allowed()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_that_was_polled_is_the_one_that_is_called() {
+    let log = Arc::<Mutex<Vec<_>>>::default();
+    let inner = Numbered {
+        number: 0,
+        polled: false,
+        log: Arc::clone(&log),
+        clones: Arc::default(),
+    };
+    let mut service = layer().layer(inner);
+    service.call(foreign()).await.unwrap();
+    assert_eq!(*log.lock().unwrap(), [("polled", 0), ("polled", 0), ("called", 0)]);
+    service.call(foreign()).await.unwrap();
+    assert_eq!(log.lock().unwrap()[3..], [("polled", 1), ("polled", 1), ("called", 1)]);
 }

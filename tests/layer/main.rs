@@ -12,5 +12,6 @@ mod labels;
 mod replies;
 mod request_bodies;
 mod response_bodies;
+mod settings;
 mod wishes;
 mod writes;

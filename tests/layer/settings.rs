@@ -1,0 +1,87 @@
+//! The builder, and the ways to name a protocol.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use tower_zookie::cache::{Abilities, ByteSize, Settings};
+use tower_zookie::consistency::Staleness;
+use tower_zookie::protocol::{CheckRoute, Protocol, Routes, Verdict};
+use tower_zookie::token::InferaDb;
+use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
+
+use crate::common::{Both, Client, Upstream, both, routes, z};
+
+#[test]
+fn rule_15_every_setting_of_the_layer_is_checked() {
+    type Set = fn(ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both>;
+    let wrong: [(Set, &str); 8] = [
+        (|b| b.max_request_body(0), "max_request_body"),
+        (|b| b.max_reply_body(0), "max_reply_body"),
+        (|b| b.read_timeout(Duration::ZERO), "read_timeout"),
+        (|b| b.max_token_len(0), "max_token_len"),
+        (|b| b.max_token_len(1 << 20), "max_token_len"),
+        (|b| b.capacity(ByteSize::bytes(1)), "capacity"),
+        (
+            |b| b.window(Duration::ZERO, Staleness::percent(1)),
+            "the window's interval",
+        ),
+        (
+            |b| b.cache(Settings::default().flight_timeout(Duration::ZERO)),
+            "flight_timeout",
+        ),
+    ];
+    for (set, name) in wrong {
+        let error = set(ZookieLayer::builder(both())).build().unwrap_err().to_string();
+        assert!(error.starts_with(name), "{error}");
+    }
+    assert!(ZookieLayer::builder(both()).build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protocol_can_be_chosen_at_run_time() {
+    let upstream = Upstream::new();
+    let api: Arc<dyn Protocol> = Arc::new(routes());
+    let client = Client::of(&upstream, ZookieLayer::builder(api));
+    client.check("a").send().await;
+    assert!(client.check("a").send().await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_and_services_of_a_layer_share_a_cache_and_a_purge_empties_it() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    let twin = Client {
+        service: tower::Layer::layer(&client.layer.clone(), upstream.clone()),
+        layer: client.layer.clone(),
+    };
+    client.check("a").send().await;
+    assert!(twin.check("a").send().await.is_hit());
+    twin.layer.handle().purge();
+    assert_eq!(client.layer.handle().trusted_revision(), None);
+    assert!(!client.check("a").send().await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_05_where_replies_bear_no_revision_answers_live_by_age_for_tokenless_callers() {
+    let upstream = Upstream::new();
+    upstream.bear_zookies(false);
+    let api = Routes::builder(InferaDb::new("test"))
+        .abilities(Abilities::unversioned())
+        .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
+        .build()
+        .unwrap();
+    let client = Client::of(&upstream, ZookieLayer::builder(api));
+    client.check("a").send().await;
+    let hit = client.check("a").send().await;
+    assert_eq!((hit.is_hit(), hit.header("zookie")), (true, None));
+    let reply = client.check("a").zookie(1).send().await;
+    assert_eq!((reply.status, reply.is_hit()), (StatusCode::OK, false));
+    assert_eq!(upstream.last().header("zookie"), Some(&*z(1)));
+    assert!(
+        !client.check("a").zookie(1).send().await.is_hit(),
+        "nobody ever proved that floor"
+    );
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert!(!client.check("a").send().await.is_hit());
+}
