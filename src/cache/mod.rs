@@ -26,6 +26,7 @@
 
 mod ask;
 mod bulk;
+mod call;
 mod check;
 mod decision;
 mod fingerprint;
@@ -51,9 +52,10 @@ pub use settings::{Abilities, ByteSize, InvalidSetting, Settings};
 pub use stats::{Distribution, Misses, Stats};
 
 pub(crate) use bulk::{Merge, Served, lowest};
+pub(crate) use call::{Item, Turn, Upstream};
 pub(crate) use decision::Decision;
 pub(crate) use flights::Landed;
-pub(crate) use run::{Item, Outcome, Questions, Turn, Upstream};
+pub(crate) use run::{Outcome, Questions};
 
 use flights::Flights;
 use stats::Counters;

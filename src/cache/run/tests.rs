@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::cache::{Abilities, Keyer, Part, Settings};
+use crate::cache::{Abilities, Item, Keyer, Part, Settings};
 use crate::revision::{Counter, StoreId};
 
 fn at(n: u64) -> Revision {

@@ -32,6 +32,9 @@ const EVALUATIONS: Route = Route(1);
 /// over 128 levels), over 10,000 evaluations, options but `evaluations_semantic`, and evaluations without a subject,
 /// action or resource. Decisions with an `error` in their context go to their caller only.
 ///
+/// A status of 409, 410 or 412 says that the service would not answer at the token it was given. When the layer had asked
+/// at a newer one than the caller's, it asks once more at the caller's own.
+///
 /// ```
 /// use tower_zookie::protocol::{AuthZen, InvalidRoute};
 /// use tower_zookie::token::TokenFormat;
@@ -158,7 +161,7 @@ impl Protocol for AuthZen {
     fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
         match reply.status {
             StatusCode::OK if !head::is_encoded(reply.headers) => {}
-            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
+            StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
                 return Learned::RevisionRefused;
             }
             _ => return Learned::Nothing,

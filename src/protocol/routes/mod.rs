@@ -31,6 +31,9 @@ pub use self::declare::{CheckRoute, Verdict, WriteRoute};
 /// its type and its encoding: byte for byte, or by JSON value where it holds a [token](CheckRoute::request_token). A
 /// parameter given twice goes to the upstream as it came.
 ///
+/// **Refusing a revision:** a status of 409, 410 or 412 says that the service would not answer at the token it was
+/// given. When the layer had asked at a newer one than the caller's, it asks once more at the caller's own.
+///
 /// **Kept:** replies that say yes or no, as the [`Verdict`] tells. Nothing else, and none with a content encoding.
 ///
 /// ```
@@ -224,9 +227,7 @@ impl Protocol for Routes {
                 }
             }
             What::Check { .. } => match reply.status {
-                StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
-                    Learned::RevisionRefused
-                }
+                StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => Learned::RevisionRefused,
                 _ => Learned::Nothing,
             },
         }
