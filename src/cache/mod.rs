@@ -204,6 +204,10 @@ impl<V: Weigh> DecisionCache<V> {
         self.0.trust.standing(revision) == Standing::Trusted
     }
 
+    pub(crate) fn is_foreign(&self, revision: &Revision) -> bool {
+        self.0.trust.standing(revision) == Standing::Foreign
+    }
+
     pub(crate) fn learn_write(&self, start: &CallStart, revision: &Revision) {
         self.0.trust.learn(start, revision, Source::Write);
     }

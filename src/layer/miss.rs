@@ -77,12 +77,15 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         R: Body<Data = Bytes, Error: Send> + Send + 'static,
     {
         let wanted = &self.asking.wanted;
-        let (outcome, slot) = self.run(questions, &wanted.freshness).await;
         let Some(floor) = &wanted.floor else {
-            return (outcome, slot);
+            return self.run(questions, &wanted.freshness).await;
         };
+        // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
+        if !wanted.explicit && self.shared.cache.is_foreign(&floor.revision) {
+            return self.run(questions, &Freshness::Full).await;
+        }
+        let (outcome, slot) = self.run(questions, &wanted.freshness).await;
         if !wanted.explicit {
-            // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
             let turned_away = match &outcome {
                 Outcome::Foreign => true,
                 Outcome::Asked(_) => slot.refused(),
