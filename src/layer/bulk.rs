@@ -115,6 +115,12 @@ impl<P: Protocol> Shared<P> {
             }
             decisions[index] = Some(decision);
         }
+        // The store was replaced in between: a revision of the same name is not the same.
+        let mut epochs = decisions.iter().flatten().map(|decision| decision.epoch);
+        let epoch = epochs.next();
+        if epochs.any(|other| Some(other) != epoch) {
+            return None;
+        }
         let answers: Vec<Option<&Kept>> = decisions.iter().map(|found| found.map(|found| &found.value)).collect();
         let still_open = self.protocol.needed(&asking.call, &asking.message, &answers);
         if !still_open.is_empty() {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use http::Request;
+use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use serde_json::Value;
 use tokio::time::advance;
+use tower::Service;
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Abilities;
 use tower_zookie::protocol::AuthZen;
@@ -221,6 +224,21 @@ async fn rule_16_answers_of_another_revision_than_was_asked_are_not_merged() {
     upstream.grant("b");
     let reply = client.bulk(&["a", "b"], None).send().await;
     assert_eq!((reply.revision(), reply.decisions()), (3, vec![true, true]));
+    assert_eq!(asked(&upstream), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_16_answers_of_a_store_that_was_replaced_are_not_merged_with_those_of_the_next() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.bulk(&["a"], None).send().await;
+    let body = Full::from(bulk_body(&["a", "b"], None).to_string()).boxed_unsync();
+    let request = Request::post("/access/v1/evaluations").header("content-type", "application/json");
+    // The layer finds `a` now, and asks for `b` when the future is polled.
+    let reply = client.service.clone().call(request.body(body).unwrap());
+    client.layer.handle().purge();
+    client.bulk(&["c"], None).send().await;
+    assert_eq!(reply.await.unwrap().status(), http::StatusCode::OK);
     assert_eq!(asked(&upstream), ["a", "b"]);
 }
 
