@@ -81,7 +81,7 @@ async fn rule_01_several_carriers_join_to_the_strongest_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_explicit_token_is_refused_with_what_to_do() {
+async fn rule_09_a_bad_explicit_token_is_refused_with_what_to_do() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let long = "a".repeat(5000);
@@ -106,7 +106,7 @@ async fn a_bad_explicit_token_is_refused_with_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nine_tokens_are_refused() {
+async fn rule_15_nine_tokens_are_refused() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let reply = client.check("a").header("zookie", &[&*z(1); 9].join(",")).send().await;
@@ -115,7 +115,7 @@ async fn nine_tokens_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_cookie_means_fully_consistent_and_a_new_cookie() {
+async fn rule_09_a_bad_cookie_means_fully_consistent_and_a_new_cookie() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -129,7 +129,7 @@ async fn a_bad_cookie_means_fully_consistent_and_a_new_cookie() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_cookie_means_fully_consistent_and_a_new_cookie() {
+async fn rule_09_a_foreign_cookie_means_fully_consistent_and_a_new_cookie() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let foreign = RevisionToken::new("another", 9).encode();
@@ -143,7 +143,7 @@ async fn a_foreign_cookie_means_fully_consistent_and_a_new_cookie() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_explicit_token_is_refused() {
+async fn rule_09_a_foreign_explicit_token_is_refused() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -180,7 +180,7 @@ async fn a_foreign_cookie_yields_to_an_explicit_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_tokens_are_forwarded_where_a_setting_says_so() {
+async fn rule_09_bad_tokens_are_forwarded_where_a_setting_says_so() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| builder.forward_bad_tokens(true));
     let reply = client.get("/check?resource=a&token=rubbish").send().await;
@@ -190,7 +190,7 @@ async fn bad_tokens_are_forwarded_where_a_setting_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_can_be_required() {
+async fn rule_09_a_token_can_be_required() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| builder.require_token(true));
     let reply = client.check("a").send().await;
@@ -206,7 +206,7 @@ async fn a_token_can_be_required() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_in_the_message_is_a_floor_and_a_bad_one_is_the_upstreams_to_judge() {
+async fn rule_09_a_token_in_the_message_is_a_floor_and_a_bad_one_is_the_upstreams_to_judge() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let ask = |at: &str| client.post("/allow", &json!({ "resource": "a", "at": at }));
@@ -230,7 +230,7 @@ async fn a_token_in_the_message_is_a_floor_and_a_bad_one_is_the_upstreams_to_jud
 }
 
 #[tokio::test(start_paused = true)]
-async fn cookies_are_set_only_for_who_has_one_and_are_never_lowered() {
+async fn rule_06_cookies_are_set_only_for_who_has_one_and_are_never_lowered() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     for _ in 0..2 {

@@ -183,7 +183,7 @@ async fn rule_07_a_flight_outlives_its_callers_by_a_short_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_panic_is_a_502_for_all() {
+async fn rule_14_a_panic_is_a_502_for_all() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.trouble(Trouble::Panic);
@@ -203,7 +203,7 @@ async fn rule_07_a_panic_is_a_502_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_the_leader_has_the_error_and_followers_a_refusal() {
+async fn rule_14_the_leader_has_the_error_and_followers_a_refusal() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.trouble(Trouble::Error);
@@ -220,7 +220,7 @@ async fn rule_07_the_leader_has_the_error_and_followers_a_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_an_upstream_that_hangs_is_a_504_and_followers_ask_again() {
+async fn rule_14_an_upstream_that_hangs_is_a_504_and_followers_ask_again() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, patient);
     upstream.hold();

@@ -24,7 +24,7 @@ async fn mallory_misses(alice: impl Fn(&Client) -> Sent<crate::common::Both>, ma
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_callers_with_other_credentials_share_nothing() {
+async fn rule_10_callers_with_other_credentials_share_nothing() {
     for (name, alices, mallorys) in [
         ("authorization", "Bearer alice", "Bearer mallory"),
         ("proxy-authorization", "Basic alice", "Basic mallory"),
@@ -47,7 +47,7 @@ async fn rule_08_callers_with_other_credentials_share_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_the_authority_of_http_2_is_in_the_key() {
+async fn rule_10_the_authority_of_http_2_is_in_the_key() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.get("http://alice.example/check?resource=a").send().await;
@@ -68,7 +68,7 @@ async fn rule_08_the_authority_of_http_2_is_in_the_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn zookies_and_names_of_one_call_are_never_in_the_key() {
+async fn rule_10_zookies_and_names_of_one_call_are_never_in_the_key() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let session = |zookie: &str| client.check("a").header("cookie", &format!("session=alice{zookie}"));
@@ -104,7 +104,7 @@ fn with_peers(upstream: &Upstream) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_what_an_extractor_finds_separates_callers() {
+async fn rule_10_what_an_extractor_finds_separates_callers() {
     let upstream = Upstream::new();
     let client = with_peers(&upstream);
     let peer = |name| client.check("a").extension(Peer(name, None));
@@ -115,7 +115,7 @@ async fn rule_08_what_an_extractor_finds_separates_callers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_cookie_does_not_pass_for_a_peer() {
+async fn rule_10_a_cookie_does_not_pass_for_a_peer() {
     let upstream = Upstream::new();
     let client = with_peers(&upstream);
     client.check("a").extension(Peer("alice", None)).send().await;

@@ -8,7 +8,7 @@ use tokio::time::advance;
 use crate::common::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_a_forged_token_is_cached_for_nobody_and_never_a_label() {
+async fn rule_08_a_forged_token_is_cached_for_nobody_and_never_a_label() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -25,7 +25,7 @@ async fn rule_05_a_forged_token_is_cached_for_nobody_and_never_a_label() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_another_replicas_write_is_proven_by_one_probe() {
+async fn rule_08_another_replicas_write_is_proven_by_one_probe() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -41,7 +41,7 @@ async fn rule_05_another_replicas_write_is_proven_by_one_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_another_store_drops_all_that_was_believed() {
+async fn rule_05_another_store_drops_all_that_was_believed() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -55,7 +55,7 @@ async fn rule_10_another_store_drops_all_that_was_believed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replies_without_a_revision_are_kept_by_nobody_where_they_should_bear_one() {
+async fn rule_05_replies_without_a_revision_are_kept_by_nobody_where_they_should_bear_one() {
     let upstream = Upstream::new();
     upstream.bear_zookies(false);
     let client = Client::new(&upstream);

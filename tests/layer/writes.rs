@@ -12,7 +12,7 @@ fn grant(client: &Client, resource: &str) -> Sent<crate::common::Both> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_writer_reads_its_write() {
+async fn rule_01_a_writer_reads_its_write() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     assert!(!client.check("a").send().await.allowed());
@@ -43,7 +43,7 @@ async fn conditional_and_signed_writes_teach_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_is_refused_teaches_nothing() {
+async fn rule_08_a_write_that_is_refused_teaches_nothing() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -117,7 +117,7 @@ async fn a_relationship_write_whose_caller_hangs_up_empties_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_whose_token_can_not_be_read_ends_all_spans() {
+async fn rule_13_a_write_whose_token_can_not_be_read_ends_all_spans() {
     let upstream = Upstream::new();
     upstream.pad(1000);
     let client = Client::with(&upstream, |builder| builder.max_reply_body(500));
