@@ -8,10 +8,29 @@ use tokio::time::Instant;
 
 use super::decision::{Decision, Span};
 use super::flights::{End, Flight, Landed};
-use super::run::Questions;
 use super::{Ask, Fingerprint, Inner, Weigh};
 use crate::revision::Revision;
 use crate::trust::{CallStart, Source, label};
+
+/// The questions that one upstream call is to answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Questions {
+    /// The flight's name: the question itself, or one fingerprint for all.
+    pub(crate) flight: Fingerprint,
+    pub(crate) each: Arc<[Fingerprint]>,
+    /// Who asks, for the cap on flights.
+    pub(crate) credential: u64,
+}
+
+impl Questions {
+    pub(crate) fn one(question: Fingerprint, credential: u64) -> Self {
+        Self {
+            flight: question,
+            each: Arc::new([question]),
+            credential,
+        }
+    }
+}
 
 /// One upstream call, about to be made.
 pub(crate) struct Turn {

@@ -52,10 +52,10 @@ pub use settings::{Abilities, ByteSize, InvalidSetting, Settings};
 pub use stats::{Distribution, Misses, Stats};
 
 pub(crate) use bulk::{Merge, Served, lowest};
-pub(crate) use call::{Item, Turn, Upstream};
+pub(crate) use call::{Item, Questions, Turn, Upstream};
 pub(crate) use decision::Decision;
 pub(crate) use flights::Landed;
-pub(crate) use run::{Outcome, Questions};
+pub(crate) use run::Outcome;
 
 use flights::Flights;
 use stats::Counters;

@@ -4,35 +4,15 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
-use super::call::{Called, Turn, Upstream};
+use super::call::{Called, Questions, Turn, Upstream};
 use super::flights::{End, Entry, Flight, Landed, Lease, landed};
-use super::{Ask, DecisionCache, Fingerprint, Inner, Weigh};
+use super::{Ask, DecisionCache, Inner, Weigh};
 use crate::consistency::Freshness;
 use crate::revision::Revision;
 use crate::trust::{ProbeTurn, Probing, Standing};
 
 /// How often a follower joins another flight after one that ended without an answer for it.
 const MAX_ROUNDS: usize = 3;
-
-/// The questions that one upstream call is to answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Questions {
-    /// The flight's name: the question itself, or one fingerprint for all.
-    pub(crate) flight: Fingerprint,
-    pub(crate) each: Arc<[Fingerprint]>,
-    /// Who asks, for the cap on flights.
-    pub(crate) credential: u64,
-}
-
-impl Questions {
-    pub(crate) fn one(question: Fingerprint, credential: u64) -> Self {
-        Self {
-            flight: question,
-            each: Arc::new([question]),
-            credential,
-        }
-    }
-}
 
 /// How a request got its answer.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ struct Check {
 }
 
 /// Replies to such requests are not answers alone, or their requests can't be changed.
-const UNKEYABLE: [HeaderName; 10] = [
+static UNKEYABLE: [HeaderName; 10] = [
     IF_MATCH,
     IF_MODIFIED_SINCE,
     IF_NONE_MATCH,
@@ -118,7 +118,7 @@ impl<P: Protocol> Shared<P> {
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) => {}
         }
-        if UNKEYABLE.iter().any(|name| head.headers.contains_key(name)) {
+        if head.headers.keys().any(|name| UNKEYABLE.contains(name)) {
             return Err(Rejected::Bypass("a conditional, partial or signed request"));
         }
         if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {

@@ -1,7 +1,5 @@
 //! What of a head belongs in a key, and what of one can be read at all.
 
-use std::borrow::Cow;
-
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Uri};
@@ -9,6 +7,7 @@ use http::{HeaderMap, HeaderName, Uri};
 use super::names::Names;
 use super::{Key, Unreadable};
 use crate::cache::{Part, Parts};
+use crate::token::parameter_name;
 
 /// Adds the query to `parts`, without the zookies.
 ///
@@ -29,16 +28,6 @@ pub(super) fn query(parts: &mut Parts, uri: &Uri, key: &Key<'_>) -> Result<(), U
         return Err(Unreadable("a query parameter is there twice"));
     }
     Ok(())
-}
-
-fn parameter_name(pair: &str) -> Cow<'_, str> {
-    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-    if name.contains(['%', '+']) {
-        let decoded = form_urlencoded::parse(name.as_bytes()).next();
-        decoded.map_or(Cow::Borrowed(""), |(name, _)| name)
-    } else {
-        Cow::Borrowed(name)
-    }
 }
 
 /// Adds every value of a header to `parts`, and how many there are.

@@ -12,6 +12,8 @@ use http::uri::Uri;
 
 use super::{TokenError, TokenErrorKind, Zookie};
 
+pub(crate) use query::parameter_name;
+
 /// One place where a zookie travels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

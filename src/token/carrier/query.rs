@@ -15,9 +15,13 @@ fn decode(pair: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
 }
 
 /// The decoded name of `name=value`, without decoding the value.
-fn name(pair: &str) -> Cow<'_, str> {
+pub(crate) fn parameter_name(pair: &str) -> Cow<'_, str> {
     let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-    decode(name).map_or(Cow::Borrowed(""), |(name, _)| name)
+    if name.contains(['%', '+']) {
+        decode(name).map_or(Cow::Borrowed(""), |(name, _)| name)
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// Shows `each` the decoded value of every parameter called `carrier`.
@@ -39,12 +43,12 @@ pub(super) fn values(
 }
 
 fn is_named(pair: &str, carrier: &str) -> bool {
-    name(pair) == carrier
+    parameter_name(pair) == carrier
 }
 
 /// Takes every parameter whose name is `ours` out of the query; a URI without one is not touched.
 pub(super) fn strip(uri: &mut Uri, ours: impl Fn(&str) -> bool) {
-    let is_ours = |pair: &str| ours(&name(pair));
+    let is_ours = |pair: &str| ours(&parameter_name(pair));
     if !pairs(uri).any(is_ours) {
         return;
     }
