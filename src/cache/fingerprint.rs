@@ -150,8 +150,8 @@ impl Parts {
 
     /// Adds bytes in place.
     pub fn add(&mut self, part: Part, bytes: &[u8]) {
-        self.0.write_u8(part as u8);
-        self.0.write_u64(bytes.len() as u64);
+        // Kind and length in one word: no slice is longer than 2^56 bytes.
+        self.0.write_u64((part as u64) << 56 | bytes.len() as u64);
         self.0.write(bytes);
     }
 
