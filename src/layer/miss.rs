@@ -14,8 +14,9 @@ use super::forward::{Forward, OwnReply, Slot};
 use super::reply::lets_keep;
 use super::shared::Shared;
 use crate::cache::{Landed, Miss, Outcome, Questions};
-use crate::consistency::Freshness;
+use crate::consistency::{Floor, Freshness};
 use crate::protocol::{Kept, Kind, Protocol, Refusal};
+use crate::revision::Revision;
 use crate::token::TokenErrorKind;
 
 /// One question that the cache could not answer.
@@ -92,7 +93,13 @@ impl<S, P: Protocol> Asker<'_, S, P> {
                 _ => false,
             };
             if turned_away {
-                return self.run(questions, &Freshness::Full).await;
+                let (at_head, head_slot) = self.run(questions, &Freshness::Full).await;
+                // A head of the cookie's own store that lacks what the cookie names is no answer to it.
+                return if reaches(&at_head, floor) {
+                    (at_head, head_slot)
+                } else {
+                    (outcome, slot)
+                };
             }
         }
         let (Freshness::Full, Outcome::Asked(Some(landed)) | Outcome::Joined(landed)) = (&wanted.freshness, &outcome)
@@ -140,6 +147,17 @@ impl<S, P: Protocol> Asker<'_, S, P> {
             slot,
         )
     }
+}
+
+/// Whether answers do not lie below a floor, as far as they tell: a floor of another store demands nothing of them.
+fn reaches(outcome: &Outcome<Kept>, floor: &Floor) -> bool {
+    let (Outcome::Asked(Some(landed)) | Outcome::Joined(landed) | Outcome::Hit(landed)) = outcome else {
+        return true;
+    };
+    landed.decisions.iter().all(|decision| {
+        let elsewhere = |label: &Revision| label.store() != floor.revision.store();
+        decision.label().is_none_or(elsewhere) || decision.covers(floor)
+    })
 }
 
 impl<P: Protocol> Shared<P> {
