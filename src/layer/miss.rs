@@ -82,7 +82,7 @@ impl<S, P: Protocol> Asker<'_, S, P> {
             return self.run(questions, &wanted.freshness).await;
         };
         // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
-        if !wanted.explicit && self.shared.cache.is_foreign(&floor.revision) {
+        if !wanted.explicit && wanted.elsewhere.is_empty() && self.shared.cache.is_foreign(&floor.revision) {
             return self.run(questions, &Freshness::Full).await;
         }
         let (outcome, slot) = self.run(questions, &wanted.freshness).await;
@@ -110,14 +110,17 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         let label = landed.decisions.first().and_then(|first| first.label());
         match label {
             Some(head) if head.store() != floor.revision.store() && wanted.explicit => (Outcome::Foreign, slot),
-            Some(head) if *head < floor.revision => {
-                let freshness = Freshness::AtLeast {
-                    floor: Some(floor.clone()),
-                    head_within: None,
-                };
-                self.run(questions, &freshness).await
-            }
-            _ => (outcome, slot),
+            Some(head) => match wanted.floors().find(|floor| lacks(head, &floor.revision)) {
+                Some(floor) => {
+                    let freshness = Freshness::AtLeast {
+                        floor: Some(floor.clone()),
+                        head_within: None,
+                    };
+                    self.run(questions, &freshness).await
+                }
+                None => (outcome, slot),
+            },
+            None => (outcome, slot),
         }
     }
 
@@ -147,6 +150,11 @@ impl<S, P: Protocol> Asker<'_, S, P> {
             slot,
         )
     }
+}
+
+/// Whether a head has not come to a floor of its own store. Where revisions have no order, it is taken at its word.
+fn lacks(head: &Revision, floor: &Revision) -> bool {
+    head.partial_cmp(floor).is_none_or(Ordering::is_lt) && head.join(floor).is_some()
 }
 
 /// Whether answers do not lie below a floor, as far as they tell: a floor of another store demands nothing of them.
