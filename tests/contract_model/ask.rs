@@ -24,7 +24,6 @@ struct Token {
     revision: Option<u64>,
     /// Of this store as well as of another: no revision here covers it.
     concurrent: bool,
-    foreign: bool,
 }
 
 #[derive(Debug)]
@@ -98,8 +97,7 @@ impl World {
                     place,
                     text,
                     revision,
-                    concurrent: matches!(kind, Kind::Concurrent),
-                    foreign: matches!(kind, Kind::Foreign),
+                    concurrent: matches!(kind, Kind::Concurrent(_)),
                 }
             })
             .collect();
@@ -110,7 +108,6 @@ impl World {
                 text,
                 revision,
                 concurrent: false,
-                foreign: false,
             });
         }
         let questions = match ask.form {
@@ -142,9 +139,10 @@ impl World {
             Kind::Behind => own(self.record().behind),
             Kind::Future(lead) => own(head + lead),
             Kind::Foreign => (RevisionToken::new("elsewhere", head).encode(), None),
-            Kind::Concurrent => {
-                let own = RevisionToken::new(self.store.node_id(), head);
-                (own.merge(&RevisionToken::new("elsewhere", 3)).encode(), None)
+            Kind::Concurrent(number) => {
+                let (own, revision) = (self.store.node_id(), 1 + u64::from(number) % head);
+                let clock = [(own, revision), ("elsewhere", 3)];
+                (RevisionToken::with_vector_clock(own, revision, clock).encode(), None)
             }
             Kind::Malformed(text) => (text.to_owned(), None),
             Kind::Zero => own(0),
@@ -163,9 +161,7 @@ impl World {
                 false => Err("tokens that have to be refused were not"),
             };
         }
-        // Where a foreign cookie came first, the other one is left out: both can't be this store's.
-        let uncoverable = !exact && cookies.iter().any(|token| token.concurrent);
-        if uncoverable && !cookies.iter().any(|token| token.foreign) {
+        if !exact && cookies.iter().any(|token| token.concurrent) {
             return match status.is_client_error() {
                 true => Ok(Vec::new()),
                 false => Err("no revision here covers the cookie"),
@@ -183,7 +179,6 @@ impl World {
                 !exact && cookies.iter().any(|c| c.revision.is_none()),
             ),
             StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT if ahead => Ok(Vec::new()),
-            StatusCode::BAD_REQUEST if uncoverable => Ok(Vec::new()),
             StatusCode::GONE if expired => Ok(Vec::new()),
             _ => Err("a good request was not answered"),
         }

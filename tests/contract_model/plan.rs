@@ -84,7 +84,7 @@ pub(crate) enum Kind {
     Future(u64),
     Foreign,
     /// Of this store and of another one: it can be compared with neither's revisions.
-    Concurrent,
+    Concurrent(u8),
     Malformed(&'static str),
     /// Well spelled, but no revision.
     Zero,
@@ -92,7 +92,10 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn is_bad(self) -> bool {
-        matches!(self, Self::Foreign | Self::Concurrent | Self::Malformed(_) | Self::Zero)
+        matches!(
+            self,
+            Self::Foreign | Self::Concurrent(_) | Self::Malformed(_) | Self::Zero
+        )
     }
 }
 
@@ -108,7 +111,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         3 => select(vec![1, 1, 1, 2, 3, 10_000_000]).prop_map(Kind::Future),
         1 => prop_oneof![
             2 => Just(Kind::Foreign),
-            1 => Just(Kind::Concurrent),
+            1 => any::<u8>().prop_map(Kind::Concurrent),
             1 => select(vec!["%%%", "bm90IGEgdG9rZW4=", "e30", "A"]).prop_map(Kind::Malformed),
             1 => Just(Kind::Zero),
         ],
