@@ -171,7 +171,10 @@ fn ask() -> impl Strategy<Value = Ask> {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let changes = vec((select(vec!["touch", "touch", "create", "delete"]), any::<u16>()), 1..4);
+    let changes = vec(
+        (select(vec!["touch", "create", "delete", "delete"]), any::<u16>()),
+        1..3,
+    );
     prop_oneof![
         12 => ask().prop_map(Action::Ask),
         5 => (any::<bool>(), changes).prop_map(|(behind, changes)| Action::Write { behind, changes }),

@@ -188,13 +188,28 @@ impl World {
         }
     }
 
-    fn write_behind(&self, changes: &[(&'static str, u16)]) {
-        let updates = changes.iter().map(|(verb, number)| {
+    /// What the numbers of a write stand for. Deleted is what exists, lest most writes fail.
+    fn changes(&self, numbers: &[(&'static str, u16)]) -> Vec<(&'static str, Tuple)> {
+        let mut existing: Vec<Tuple> = Vec::new();
+        for Change { exists, tuple } in self.record().writes.iter().flat_map(|write| &write.changes) {
+            existing.retain(|other| other != tuple);
+            existing.extend(exists.then(|| tuple.clone()));
+        }
+        let changes = numbers.iter().map(|&(verb, number)| match (verb, existing.len()) {
+            ("delete", 1..) => (verb, existing.swap_remove(usize::from(number) % existing.len())),
+            _ => (verb, self.schema.tuple(number)),
+        });
+        changes.collect()
+    }
+
+    fn write_behind(&self, numbers: &[(&'static str, u16)]) {
+        let changes = self.changes(numbers);
+        let updates = changes.iter().map(|(verb, tuple)| {
             let Tuple {
                 resource,
                 relation,
                 subject,
-            } = self.schema.tuple(*number);
+            } = tuple;
             let relationship: Relationship = format!("{resource}#{relation}@{subject}").parse().unwrap();
             match *verb {
                 "touch" => Update::touch(relationship),
@@ -208,13 +223,14 @@ impl World {
         }
     }
 
-    async fn write(&self, changes: &[(&'static str, u16)]) {
-        let updates = changes.iter().map(|(verb, number)| {
+    async fn write(&self, numbers: &[(&'static str, u16)]) {
+        let changes = self.changes(numbers);
+        let updates = changes.iter().map(|(verb, tuple)| {
             let Tuple {
                 resource,
                 relation,
                 subject,
-            } = self.schema.tuple(*number);
+            } = tuple;
             json!({"operation": verb, "resource": resource, "relation": relation, "subject": subject})
         });
         let body = json!({"updates": updates.collect::<Vec<_>>()}).to_string();
@@ -236,10 +252,10 @@ impl World {
         }
     }
 
-    fn wrote(&self, revision: u64, changes: &[(&'static str, u16)]) {
-        let changes = changes.iter().map(|(verb, number)| Change {
-            exists: *verb != "delete",
-            tuple: self.schema.tuple(*number),
+    fn wrote(&self, revision: u64, changes: Vec<(&'static str, Tuple)>) {
+        let changes = changes.into_iter().map(|(verb, tuple)| Change {
+            exists: verb != "delete",
+            tuple,
         });
         self.record().writes.push(Write {
             revision,
