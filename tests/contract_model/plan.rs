@@ -144,6 +144,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         2 => Just(Form::Evaluation),
         3 => select(vec![None, None, Some(true), Some(false)]).prop_map(|until| Form::Evaluations { until }),
     ];
+    let question = prop_oneof![3 => select(vec![0_u8, 1, 4]), 1 => 0..8_u8];
     let tokens = prop_oneof![
         5 => Just(0..=0_usize),
         5 => Just(1..=1),
@@ -152,7 +153,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     .prop_flat_map(|count| vec((place(), kind()), count));
     (
         form,
-        vec(0..8_u8, 2..5),
+        vec(question, 2..5),
         wish(),
         tokens,
         weighted(0.3, (0..3_u32, place())),

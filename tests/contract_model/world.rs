@@ -83,7 +83,7 @@ pub(crate) fn run(case: &Case, tally: &Tally) -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         let world = Arc::new(World::new(case)?);
-        world.seed()?;
+        world.seed();
         for round in &case.rounds {
             sleep(round.pause).await;
             let mut under_way = JoinSet::new();
@@ -127,14 +127,9 @@ impl World {
         })
     }
 
-    /// Something that is known at once, and that the first writes may take away.
-    fn seed(&self) -> Result<(), Box<dyn Error>> {
-        let changes: Vec<_> = (0..6).map(|number| ("touch", number * 37)).collect();
-        self.write_behind(&changes);
-        match &*self.record().broken {
-            [] => Ok(()),
-            [first, ..] => Err(first.clone().into()),
-        }
+    /// Something that is there from the start, and that the first writes may take away.
+    fn seed(&self) {
+        (0..6).for_each(|number| self.write_behind(&[("touch", number * 37)]));
     }
 
     pub(crate) fn now(&self) -> Duration {
