@@ -14,8 +14,9 @@ use super::forward::{Forward, OwnReply, Slot};
 use super::reply::lets_keep;
 use super::shared::Shared;
 use crate::cache::{Landed, Miss, Outcome, Questions};
-use crate::consistency::Freshness;
+use crate::consistency::{Floor, Freshness};
 use crate::protocol::{Kept, Kind, Protocol, Refusal};
+use crate::revision::Revision;
 use crate::token::TokenErrorKind;
 
 /// One question that the cache could not answer.
@@ -81,7 +82,7 @@ impl<S, P: Protocol> Asker<'_, S, P> {
             return self.run(questions, &wanted.freshness).await;
         };
         // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
-        if !wanted.explicit && self.shared.cache.is_foreign(&floor.revision) {
+        if !wanted.explicit && wanted.elsewhere.is_empty() && self.shared.cache.is_foreign(&floor.revision) {
             return self.run(questions, &Freshness::Full).await;
         }
         let (outcome, slot) = self.run(questions, &wanted.freshness).await;
@@ -92,7 +93,13 @@ impl<S, P: Protocol> Asker<'_, S, P> {
                 _ => false,
             };
             if turned_away {
-                return self.run(questions, &Freshness::Full).await;
+                let (at_head, head_slot) = self.run(questions, &Freshness::Full).await;
+                // A head of the cookie's own store that lacks what the cookie names is no answer to it.
+                return if reaches(&at_head, floor) {
+                    (at_head, head_slot)
+                } else {
+                    (outcome, slot)
+                };
             }
         }
         let (Freshness::Full, Outcome::Asked(Some(landed)) | Outcome::Joined(landed)) = (&wanted.freshness, &outcome)
@@ -103,14 +110,17 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         let label = landed.decisions.first().and_then(|first| first.label());
         match label {
             Some(head) if head.store() != floor.revision.store() && wanted.explicit => (Outcome::Foreign, slot),
-            Some(head) if *head < floor.revision => {
-                let freshness = Freshness::AtLeast {
-                    floor: Some(floor.clone()),
-                    head_within: None,
-                };
-                self.run(questions, &freshness).await
-            }
-            _ => (outcome, slot),
+            Some(head) => match wanted.floors().find(|floor| lacks(head, &floor.revision)) {
+                Some(floor) => {
+                    let freshness = Freshness::AtLeast {
+                        floor: Some(floor.clone()),
+                        head_within: None,
+                    };
+                    self.run(questions, &freshness).await
+                }
+                None => (outcome, slot),
+            },
+            None => (outcome, slot),
         }
     }
 
@@ -140,6 +150,22 @@ impl<S, P: Protocol> Asker<'_, S, P> {
             slot,
         )
     }
+}
+
+/// Whether a head has not come to a floor of its own store. Where revisions have no order, it is taken at its word.
+fn lacks(head: &Revision, floor: &Revision) -> bool {
+    head.partial_cmp(floor).is_none_or(Ordering::is_lt) && head.join(floor).is_some()
+}
+
+/// Whether answers do not lie below a floor, as far as they tell: a floor of another store demands nothing of them.
+fn reaches(outcome: &Outcome<Kept>, floor: &Floor) -> bool {
+    let (Outcome::Asked(Some(landed)) | Outcome::Joined(landed) | Outcome::Hit(landed)) = outcome else {
+        return true;
+    };
+    landed.decisions.iter().all(|decision| {
+        let elsewhere = |label: &Revision| label.store() != floor.revision.store();
+        decision.label().is_none_or(elsewhere) || decision.covers(floor)
+    })
 }
 
 impl<P: Protocol> Shared<P> {

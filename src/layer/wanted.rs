@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) freshness: Freshness,
     /// What the answer must cover, also where it is asked at head. An exact snapshot is none.
     pub(super) floor: Option<Floor>,
+    /// Cookies of other stores than the floor's. Which store answers here may show in its reply only.
+    pub(super) elsewhere: Vec<Floor>,
     /// The token of the floor or of the exact snapshot: as it came, or spelled anew where several were joined.
     pub(super) zookie: Option<Zookie>,
     /// A token of a header, the query or the message is among them.
@@ -39,6 +41,7 @@ pub(super) enum Rejected {
 #[derive(Debug, Default)]
 struct Tokens {
     floor: Option<Joined>,
+    elsewhere: Vec<Floor>,
     explicit: usize,
     /// The last explicit one: the snapshot, if there is only one.
     snapshot: Option<(Revision, Zookie)>,
@@ -55,6 +58,13 @@ struct Joined {
     explicit: bool,
     /// `None` for a join that is none of the tokens.
     zookie: Option<Zookie>,
+}
+
+impl Wanted {
+    /// All that the request's tokens demand, of whichever store.
+    pub(super) fn floors(&self) -> impl Iterator<Item = &Floor> {
+        self.floor.iter().chain(&self.elsewhere)
+    }
 }
 
 impl Tokens {
@@ -79,7 +89,12 @@ impl Tokens {
                 (true, true) => self.refusal = Some(Refusal::TokensDoNotJoin),
                 _ => self.at_head = true,
             }
-            self.floor = Some(if explicit { one } else { floor });
+            let (kept, other) = if explicit { (one, floor) } else { (floor, one) };
+            self.floor = Some(kept);
+            self.elsewhere.push(Floor {
+                revision: other.revision,
+                seen: other.seen,
+            });
             return;
         }
         let seen = floor.seen.max(one.seen);
@@ -116,6 +131,7 @@ impl<P: Protocol> Shared<P> {
         };
         let Tokens {
             floor,
+            elsewhere,
             explicit,
             snapshot,
             cookie,
@@ -130,6 +146,7 @@ impl<P: Protocol> Shared<P> {
                 (1, Some((revision, zookie))) => Ok(Wanted {
                     freshness: Freshness::Exact(revision),
                     floor: None,
+                    elsewhere: Vec::new(),
                     zookie: Some(zookie),
                     explicit: true,
                     cookie: false,
@@ -163,6 +180,7 @@ impl<P: Protocol> Shared<P> {
         Ok(Wanted {
             freshness,
             floor,
+            elsewhere,
             zookie,
             explicit: explicit > 0,
             cookie,

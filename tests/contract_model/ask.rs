@@ -1,0 +1,323 @@
+//! One request, and what its reply has to be beside what the judge says of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tower_zookie::token::RevisionToken;
+
+use crate::checker::{Question, Reply, Wish, revision_of};
+use crate::plan::{Ask, Form, Kind, Place};
+use crate::schema::question;
+use crate::world::{Answer, World};
+
+/// A token as it is sent.
+#[derive(Debug)]
+struct Token {
+    place: Place,
+    text: String,
+    /// `None` for one that is none of this store's.
+    revision: Option<u64>,
+    /// Of this store as well as of another: no revision here covers it.
+    concurrent: bool,
+}
+
+#[derive(Debug)]
+struct Asking {
+    form: Form,
+    questions: Vec<Arc<Question>>,
+    wish: Option<Wish>,
+    no_cache: bool,
+    tokens: Vec<Token>,
+    sent: Duration,
+    head: u64,
+}
+
+impl World {
+    pub(crate) async fn ask(&self, ask: &Ask) {
+        let chained = self.take_session(ask);
+        let session = ask.session.filter(|_| chained.is_some()).map(|(client, _)| client);
+        let asking = self.asking(ask, chained.flatten());
+        let sending = self.send(asking.request());
+        let answer = match ask.patience {
+            None => Some(sending.await),
+            Some(patience) => timeout(patience, sending).await.ok(),
+        };
+        let answered = answer.map(|answer| {
+            let replies = self.expect(&asking, &answer);
+            (replies, answer)
+        });
+        let mut record = self.record();
+        let session = session.and_then(|client| Some((client, record.sessions.get_mut(&client)?)));
+        let number = session.map(|(client, session)| {
+            session.waits = false;
+            session.replies += 1;
+            if let Some((Ok(replies), answer)) = &answered
+                && let (Some(reply), Some(zookie)) = (replies.first(), answer.header("zookie"))
+                && asking.wish != Some(Wish::Exact)
+            {
+                session.last = Some((reply.revision, zookie.to_owned()));
+            }
+            (client, session.replies)
+        });
+        match answered {
+            None => {}
+            Some((Ok(replies), _)) => record.replies.extend(replies.into_iter().map(|reply| Reply {
+                session: number,
+                ..reply
+            })),
+            Some((Err(why), answer)) => record.broken.push(format!("{why}: {answer:?}\n    to {asking:#?}")),
+        }
+    }
+
+    /// The client's last zookie, or `None` where it is no client that chains, or one that still waits.
+    fn take_session(&self, ask: &Ask) -> Option<Option<(Place, u64, String)>> {
+        let (client, place) = ask.session?;
+        let mut record = self.record();
+        let session = record.sessions.entry(client).or_default();
+        if session.waits {
+            return None;
+        }
+        session.waits = true;
+        Some(session.last.clone().map(|(revision, zookie)| (place, revision, zookie)))
+    }
+
+    fn asking(&self, ask: &Ask, chained: Option<(Place, u64, String)>) -> Asking {
+        let mut tokens: Vec<_> = ask
+            .tokens
+            .iter()
+            .map(|&(place, kind)| {
+                let (text, revision) = self.token(kind);
+                let revision = revision.filter(|_| !kind.is_bad());
+                Token {
+                    place,
+                    text,
+                    revision,
+                    concurrent: matches!(kind, Kind::Concurrent(_)),
+                }
+            })
+            .collect();
+        if let Some((place, revision, text)) = chained.filter(|_| ask.wish != Some(Wish::Exact)) {
+            let revision = Some(revision);
+            tokens.push(Token {
+                place,
+                text,
+                revision,
+                concurrent: false,
+            });
+        }
+        let questions = match ask.form {
+            Form::Evaluations { .. } => &*ask.questions,
+            _ => &ask.questions[..1],
+        };
+        Asking {
+            form: ask.form,
+            questions: questions.iter().map(|&number| Arc::new(question(number))).collect(),
+            wish: ask.wish,
+            no_cache: ask.no_cache,
+            tokens,
+            sent: self.now(),
+            head: self.store.current_revision(),
+        }
+    }
+
+    fn token(&self, kind: Kind) -> (String, Option<u64>) {
+        let head = self.store.current_revision();
+        let own = |revision| {
+            (
+                RevisionToken::new(self.store.node_id(), revision).encode(),
+                Some(revision),
+            )
+        };
+        match kind {
+            Kind::Old(number) => own(1 + u64::from(number) % head),
+            Kind::Newest => own(head),
+            Kind::Behind => own(self.record().behind),
+            Kind::Future(lead) => own(head + lead),
+            Kind::Foreign => (RevisionToken::new("elsewhere", head).encode(), None),
+            Kind::Concurrent(number) => {
+                let (own, revision) = (self.store.node_id(), 1 + u64::from(number) % head);
+                let clock = [(own, revision), ("elsewhere", 3)];
+                (RevisionToken::with_vector_clock(own, revision, clock).encode(), None)
+            }
+            Kind::Malformed(text) => (text.to_owned(), None),
+            Kind::Zero => own(0),
+        }
+    }
+
+    /// The replies for the judge, or what is wrong with this one.
+    fn expect(&self, asking: &Asking, answer: &Answer) -> Result<Vec<Reply>, &'static str> {
+        let status = answer.status;
+        let exact = asking.wish == Some(Wish::Exact);
+        let (explicit, cookies): (Vec<_>, Vec<_>) =
+            asking.tokens.iter().partition(|token| token.place != Place::Cookie);
+        if explicit.iter().any(|token| token.revision.is_none()) || (exact && explicit.len() != 1) {
+            return match status.is_client_error() {
+                true => Ok(Vec::new()),
+                false => Err("tokens that have to be refused were not"),
+            };
+        }
+        if !exact && cookies.iter().any(|token| token.concurrent) {
+            return match status.is_client_error() {
+                true => Ok(Vec::new()),
+                false => Err("no revision here covers the cookie"),
+            };
+        }
+        let counted = explicit.iter().chain(cookies.iter().filter(|_| !exact));
+        let floors: Vec<u64> = counted.filter_map(|token| token.revision).collect();
+        let ahead = floors.iter().any(|floor| *floor > asking.head);
+        let expired = exact && floors.iter().any(|floor| *floor < self.store.oldest_revision());
+        match status {
+            StatusCode::OK => self.read(
+                asking,
+                answer,
+                floors,
+                !exact && cookies.iter().any(|c| c.revision.is_none()),
+            ),
+            StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT if ahead => Ok(Vec::new()),
+            StatusCode::GONE if expired => Ok(Vec::new()),
+            _ => Err("a good request was not answered"),
+        }
+    }
+
+    fn read(
+        &self,
+        asking: &Asking,
+        answer: &Answer,
+        floors: Vec<u64>,
+        bad_cookie: bool,
+    ) -> Result<Vec<Reply>, &'static str> {
+        let revision = answer.header("zookie").and_then(revision_of);
+        let revision = revision.ok_or("the reply's zookie can't be read")?;
+        if answer.header("cache-control") != Some("no-store") {
+            return Err("others may keep the reply");
+        }
+        let verdicts = asking
+            .verdicts(&answer.body)
+            .ok_or("the reply's verdicts can't be read")?;
+        let wish = match asking.wish {
+            Some(Wish::Exact) => Wish::Exact,
+            _ if bad_cookie || asking.no_cache => Wish::Full,
+            wish => wish.unwrap_or(Wish::Any),
+        };
+        match answer.cookie() {
+            Some(_) if wish == Wish::Exact => return Err("an exact reply sets a cookie"),
+            Some(cookie) if floors.iter().any(|floor| cookie < Some(*floor)) => {
+                return Err("the reply's cookie is below the floor");
+            }
+            _ => {}
+        }
+        let reply = Reply {
+            sent: asking.sent,
+            wish,
+            tokens: floors,
+            revision,
+            verdicts: asking.questions.iter().cloned().zip(verdicts).collect(),
+            session: None,
+            note: answer.header("cache-status").unwrap_or("no layer").into(),
+        };
+        let in_body = answer.body["revision"].as_u64().filter(|other| *other != revision);
+        let other = in_body.map(|revision| Reply {
+            revision,
+            ..reply.clone()
+        });
+        Ok([reply].into_iter().chain(other).collect())
+    }
+}
+
+impl Asking {
+    fn request(&self) -> Request {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let (path, body) = match self.form {
+            Form::Check => {
+                let question = &self.questions[0];
+                query.append_pair("resource", &question.resource);
+                query.append_pair("permission", &question.permission);
+                query.append_pair("subject", &question.subject);
+                ("/check", None)
+            }
+            Form::Evaluation => ("/access/v1/evaluation", Some(evaluation(&self.questions[0]))),
+            Form::Evaluations { until } => {
+                let semantic = match until {
+                    None => "execute_all",
+                    Some(false) => "deny_on_first_deny",
+                    Some(true) => "permit_on_first_permit",
+                };
+                let items: Vec<_> = self.questions.iter().map(|question| evaluation(question)).collect();
+                let body = json!({"evaluations": items, "options": {"evaluations_semantic": semantic}});
+                ("/access/v1/evaluations", Some(body))
+            }
+        };
+        let mut headers = Vec::new();
+        let mut cookies = Vec::new();
+        for token in &self.tokens {
+            match token.place {
+                Place::Header => headers.push(("zookie", token.text.clone())),
+                Place::Cookie => {
+                    let value: String = form_urlencoded::byte_serialize(token.text.as_bytes()).collect();
+                    cookies.push(format!("zookie={value}"));
+                }
+                Place::Query(name) => drop(query.append_pair(name, &token.text)),
+            }
+        }
+        if !cookies.is_empty() {
+            headers.push(("cookie", cookies.join("; ")));
+        }
+        let wish = self.wish.map(|wish| match wish {
+            Wish::Any if self.tokens.is_empty() => "minimize-latency".to_owned(),
+            Wish::Any => "at-least-as-fresh".to_owned(),
+            Wish::Exact => "at-exact-snapshot".to_owned(),
+            Wish::Full => "fully-consistent".to_owned(),
+            Wish::Bounded(bound) => format!("bounded-staleness={}ms", bound.as_millis()),
+        });
+        headers.extend(wish.map(|wish| ("zookie-consistency", wish)));
+        headers.extend(self.no_cache.then(|| ("cache-control", "no-cache".to_owned())));
+        let uri = format!("{path}?{}", query.finish());
+        let request = match body {
+            None => Request::get(uri),
+            Some(_) => Request::post(uri).header("content-type", "application/json"),
+        };
+        let request = headers
+            .into_iter()
+            .fold(request, |request, (name, value)| request.header(name, value));
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        request.body(body).expect("all parts are ASCII")
+    }
+
+    /// As many as are due.
+    fn verdicts(&self, body: &Value) -> Option<Vec<bool>> {
+        let verdicts: Vec<bool> = match self.form {
+            Form::Check => vec![body["allowed"].as_bool()?],
+            Form::Evaluation => vec![body["decision"].as_bool()?],
+            Form::Evaluations { .. } => {
+                let items = body["evaluations"].as_array()?.iter();
+                items.map(|item| item["decision"].as_bool()).collect::<Option<_>>()?
+            }
+        };
+        let due = match self.form {
+            Form::Evaluations { until: Some(until) } => {
+                let end = verdicts.iter().position(|verdict| *verdict == until);
+                end.map_or(self.questions.len(), |end| end + 1)
+            }
+            _ => self.questions.len(),
+        };
+        (verdicts.len() == due).then_some(verdicts)
+    }
+}
+
+fn evaluation(question: &Question) -> Value {
+    json!({
+        "subject": entity(&question.subject),
+        "action": {"name": question.permission},
+        "resource": entity(&question.resource),
+    })
+}
+
+fn entity(object: &str) -> Value {
+    let (object_type, id) = object.split_once(':').unwrap_or((object, ""));
+    json!({"type": object_type, "id": id})
+}

@@ -1,0 +1,44 @@
+//! The contract, under random schemas, histories, schedules, wishes and tokens: the service behind the layer is driven
+//! in process under paused time, and the checker of `--replay` judges every reply at its revision.
+
+mod ask;
+#[path = "../../examples/gateway/checker/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod checker;
+#[path = "../../examples/gateway/layer.rs"]
+#[allow(dead_code)]
+mod layer;
+mod plan;
+mod schema;
+#[path = "../../examples/gateway/service/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod service;
+mod tally;
+mod world;
+
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use self::tally::Tally;
+
+/// Any error.
+pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+#[test]
+fn every_reply_keeps_the_contract() {
+    let tally = Tally::default();
+    let config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let tested = TestRunner::new(config).run(&plan::case(), |case| {
+        world::run(&case, &tally).map_err(|broken| TestCaseError::fail(broken.to_string()))
+    });
+    if let Err(failure) = tested {
+        panic!("{failure:.6000}");
+    }
+    assert_eq!(
+        tally.never(),
+        Vec::<&str>::new(),
+        "these never came up: the run shows nothing of them"
+    );
+}
