@@ -5,10 +5,10 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use super::ask::Asker;
 use super::body::{RequestBody, ZookieBody};
 use super::cache_status::CacheStatus;
 use super::decide::Asking;
-use super::miss::Asker;
 use super::shared::Shared;
 use crate::cache::{Decision, Landed, Miss, Outcome, Served};
 use crate::consistency::Freshness;

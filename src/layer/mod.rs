@@ -2,8 +2,9 @@
 //!
 //! A request goes through these files in this order: `service` (is it ours, has its body arrived?), `decide` (what does it
 //! ask, and is there an answer?), `wanted` (how fresh must it be?), `credentials` (who asks?); on a hit `reply`; on a
-//! miss `miss` or `bulk`, which ask through `forward`; a write through `write`.
+//! miss `miss` or `bulk`, which `ask` until the floor is covered, each time through `forward`; a write through `write`.
 
+mod ask;
 mod asked;
 mod body;
 mod builder;
