@@ -140,14 +140,6 @@ impl Parts {
         self.bytes(part, text.as_bytes())
     }
 
-    /// Adds a part that may be missing.
-    pub fn optional(self, part: Part, text: Option<&str>) -> Self {
-        match text {
-            Some(text) => self.text(part, text),
-            None => self.bytes(Part::Absent, &[part as u8]),
-        }
-    }
-
     /// Adds bytes in place.
     pub fn add(&mut self, part: Part, bytes: &[u8]) {
         // Kind and length in one word: no slice is longer than 2^56 bytes.
@@ -194,14 +186,6 @@ mod tests {
             let keyer = Keyer::random();
             prop_assert_eq!(parts(&keyer, &a) == parts(&keyer, &b), a == b);
         }
-    }
-
-    #[test]
-    fn rule_10_an_absent_part_is_not_an_empty_one() {
-        let keyer = Keyer::random();
-        let absent = keyer.question("test").optional(Part::Context, None);
-        let empty = keyer.question("test").optional(Part::Context, Some(""));
-        assert_ne!(absent.finish(), empty.finish());
     }
 
     #[test]
