@@ -1,10 +1,10 @@
 //! The example service behind the layer, as its callers see it.
 
 #[path = "../examples/gateway/layer.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the example uses the rest")]
 mod layer;
 #[path = "../examples/gateway/service/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, reason = "the example uses the rest")]
 mod service;
 
 use std::sync::Arc;

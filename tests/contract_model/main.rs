@@ -3,15 +3,15 @@
 
 mod ask;
 #[path = "../../examples/gateway/checker/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, reason = "the example uses the rest")]
 mod checker;
 #[path = "../../examples/gateway/layer.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the example uses the rest")]
 mod layer;
 mod plan;
 mod schema;
 #[path = "../../examples/gateway/service/mod.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, reason = "the example uses the rest")]
 mod service;
 mod tally;
 mod world;
