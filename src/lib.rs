@@ -60,6 +60,7 @@
 pub mod cache;
 pub mod consistency;
 mod layer;
+mod protobuf;
 pub mod protocol;
 pub mod revision;
 #[cfg(feature = "store")]

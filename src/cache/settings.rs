@@ -37,6 +37,8 @@ pub struct Abilities {
     pub repeatable_exact: bool,
     /// The store rounds reads that name no revision by itself, so that a head is no fit revision for a window.
     pub quantizes: bool,
+    /// The store can be asked for its head revision alone, so that a floor is proven without asking a question at head.
+    pub probe: bool,
 }
 
 impl Abilities {
@@ -46,6 +48,7 @@ impl Abilities {
             bears_revision: true,
             repeatable_exact: true,
             quantizes: false,
+            probe: false,
         }
     }
 
@@ -55,6 +58,7 @@ impl Abilities {
             bears_revision: false,
             repeatable_exact: false,
             quantizes: false,
+            probe: false,
         }
     }
 }

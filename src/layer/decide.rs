@@ -116,7 +116,7 @@ impl<P: Protocol> Shared<P> {
         match &call.kind {
             Kind::Write { .. } => return Ok((call, None)),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
-            Kind::Bulk(_) | Kind::Check(_) => {}
+            Kind::Bulk(_) | Kind::Check(_) | Kind::Read => {}
         }
         if head.headers.keys().any(|name| UNKEYABLE.contains(name)) {
             return Err(Rejected::Bypass("a conditional, partial or signed request"));
@@ -196,8 +196,8 @@ impl<P: Protocol> Shared<P> {
                 };
                 Step::Reply(self.kept_reply(call.route, head.headers, &merged, &wanted, status))
             }
-            // Writes never come here.
-            Kind::Write { .. } => {
+            // These never come here.
+            Kind::Write { .. } | Kind::Read => {
                 Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed))
             }
         }

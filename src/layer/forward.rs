@@ -158,7 +158,7 @@ where
         let (items, message_token) = match learned {
             Learned::RevisionRefused if turn.rewritten => return Upstream::RevisionRefused,
             Learned::Answers { items, token } => (Some(items), token),
-            Learned::Nothing | Learned::Wrote { .. } | Learned::RevisionRefused => (None, None),
+            Learned::Nothing | Learned::NotWritten | Learned::Wrote { .. } | Learned::RevisionRefused => (None, None),
         };
         let token = shared.reply_token(&parts.headers, message_token.as_deref());
         let response = Response::from_parts(parts, ZookieBody::stored(body, trailers));
@@ -220,11 +220,11 @@ impl<P: Protocol> Shared<P> {
             Ask::Full => Consistency::FullyConsistent,
         };
         let mut head = head.clone();
-        self.tell(&mut head, consistency, zookie)?;
+        self.tell(&mut head, consistency, zookie.clone())?;
         if !matches!(ask, Ask::AsItCame(_)) {
             OF_ONE_CALLER.iter().for_each(|name| drop(head.headers.remove(name)));
         }
-        let body = match self.protocol.ask(call, message, open, ask) {
+        let body = match self.protocol.ask(call, message, open, ask, zookie.as_ref()) {
             None => message.clone(),
             Some(body) => {
                 head.headers.remove(TRANSFER_ENCODING);

@@ -90,9 +90,9 @@ impl<P: Protocol> Shared<P> {
         answers: &[Option<&Kept>],
         at: Option<&Revision>,
     ) -> Kept {
-        let mut merged = self.protocol.merge(call, message, answers);
-        merged.zookie = at.and_then(|at| self.memo.format().encode(at));
-        merged
+        let zookie = at.and_then(|at| self.memo.format().encode(at));
+        let merged = self.protocol.merge(call, message, answers, zookie.as_ref());
+        Kept { zookie, ..merged }
     }
 
     pub(super) fn count_lag(&self, wanted: &Wanted, label: Option<&Revision>) {

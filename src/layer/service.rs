@@ -65,7 +65,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         match self.shared.protocol.claim(&head) {
-            Claim::Pass => self.forward(Request::from_parts(head, body), None),
+            Claim::Pass | Claim::Floor(_) => self.forward(Request::from_parts(head, body), None),
             Claim::Head(route) => {
                 let step = self.shared.decide_by_head(route, head, body);
                 self.take(step)

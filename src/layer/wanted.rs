@@ -214,9 +214,9 @@ impl<P: Protocol> Shared<P> {
             tokens.refusal = Some(Refusal::BadToken(error.kind().clone()));
         }
         if let Some(text) = &call.token {
-            match self.memo.parse(text) {
-                Ok(token) => tokens.add(&token, true),
-                Err(_) => {
+            match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
+                Ok(Ok(token)) => tokens.add(&token, true),
+                _ => {
                     return Err(Rejected::Bypass(
                         "a token in the message that only the upstream can judge",
                     ));

@@ -43,7 +43,7 @@ where
         trailers: trailers.as_ref(),
     };
     let learned = shared.protocol.learn(&call, &Bytes::new(), &[], &reply);
-    let refused = parts.status.is_client_error();
+    let refused = parts.status.is_client_error() || matches!(learned, Learned::NotWritten);
     let body = match unread {
         Some(replay) => ZookieBody::replayed(replay),
         None => ZookieBody::stored(message, trailers),

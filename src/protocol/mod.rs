@@ -14,6 +14,7 @@ mod names;
 mod path;
 mod problem;
 mod routes;
+pub mod spicedb;
 #[cfg(test)]
 mod testing;
 mod tuple;
@@ -28,13 +29,14 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 
 use crate::cache::{Abilities, Ask, Fingerprint, Parts};
 use crate::consistency::Consistency;
-use crate::token::{Carriers, TokenFormat};
+use crate::token::{Carriers, TokenFormat, Zookie};
 
 pub use authzen::AuthZen;
 pub use kept::Kept;
 pub use path::InvalidRoute;
 pub use problem::{Refusal, problem_json};
 pub use routes::{CheckRoute, Routes, RoutesBuilder, Verdict, WriteRoute};
+pub use spicedb::SpiceDb;
 
 /// One authorization API.
 ///
@@ -65,18 +67,40 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         (0..found.len()).filter(|&index| found[index].is_none()).collect()
     }
 
-    /// The body to forward when only the questions `open` are asked, at `at`; `None`: the caller's own body will do.
-    /// The layer itself puts the token and the wish into the forwarded head.
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask) -> Option<Bytes> {
-        let _ = (call, message, open, at);
+    /// The body to forward when only the questions `open` are asked, at `at`, which `zookie` spells where it names a
+    /// revision; `None`: the caller's own body will do.
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+        let _ = (call, message, open, at, zookie);
+        None
+    }
+
+    /// Whether the API's own messages say what is asked at. Where they don't, the layer puts the token and the wish into
+    /// the forwarded head.
+    fn states_freshness(&self, route: Route) -> bool {
+        let _ = route;
+        false
+    }
+
+    /// Turns the head of a request to `route` into one that asks the store for its head revision and nothing else, with
+    /// the same credentials, and says which call it then is and what its message is. [`learn`](Self::learn) reads the
+    /// reply. Needed where [`Abilities::probe`] says that the store can be asked so.
+    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
+        let _ = (route, head);
+        None
+    }
+
+    /// How long the caller itself is ready to wait, where the API lets it say so.
+    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+        let _ = (route, head);
         None
     }
 
     /// What a reply to a call says about the questions `asked`, in their order.
     fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned;
 
-    /// A reply to a bulk from the answers to its questions; `None` where an answer is not needed.
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept;
+    /// A reply to a bulk from the answers to its questions, `None` where an answer is not needed. `zookie` names the one
+    /// revision at which all of them hold, if there is one.
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept;
 
     /// The layer's own failure, in the API's form. By default an `application/problem+json`.
     fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {
@@ -104,6 +128,9 @@ pub enum Claim {
     Head(Route),
     /// The body has to be read.
     Body(Route),
+    /// A read that is never kept, such as a listing. It is handed on as it came, unless a carrier raises its floor: then
+    /// its body is read, and its message has to say so.
+    Floor(Route),
 }
 
 /// What a question's fingerprint begins with, and which parts of the head never belong in it.
@@ -124,8 +151,8 @@ pub struct Call {
     pub kind: Kind,
     /// The wish that the message itself states.
     pub consistency: Option<Consistency>,
-    /// The token that the message itself bears.
-    pub token: Option<String>,
+    /// The token that the message itself bears, UTF-8 or not.
+    pub token: Option<Bytes>,
 }
 
 impl Call {
@@ -152,6 +179,8 @@ pub enum Kind {
         /// It changes the schema, so that every answer may change even where its reply never comes.
         schema: bool,
     },
+    /// A read that is never kept, but answered no lower than its floor.
+    Read,
 }
 
 /// Why a request that a protocol claimed can't be answered from the cache.
@@ -193,6 +222,8 @@ pub enum Learned {
     },
     /// The upstream would not answer at the revision that it was told: expired, not reached, foreign.
     RevisionRefused,
+    /// The write was surely not made.
+    NotWritten,
 }
 
 /// One answer.
@@ -247,16 +278,28 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).needed(call, message, found)
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask) -> Option<Bytes> {
-        (**self).ask(call, message, open, at)
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+        (**self).ask(call, message, open, at, zookie)
+    }
+
+    fn states_freshness(&self, route: Route) -> bool {
+        (**self).states_freshness(route)
+    }
+
+    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
+        (**self).probe(route, head)
+    }
+
+    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+        (**self).patience(route, head)
     }
 
     fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
         (**self).learn(call, message, asked, reply)
     }
 
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept {
-        (**self).merge(call, message, answers)
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+        (**self).merge(call, message, answers, zookie)
     }
 
     fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {

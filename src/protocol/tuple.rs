@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
@@ -6,7 +7,7 @@ use http::{HeaderMap, HeaderName, Response};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
 use crate::cache::{Abilities, Ask};
-use crate::token::TokenFormat;
+use crate::token::{TokenFormat, Zookie};
 
 /// Two APIs before one store: the first that claims a request has it. Both must spell tokens alike.
 impl<A: Protocol, B: Protocol> Protocol for (A, B) {
@@ -16,6 +17,7 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
             bears_revision: a.bears_revision && b.bears_revision,
             repeatable_exact: a.repeatable_exact && b.repeatable_exact,
             quantizes: a.quantizes || b.quantizes,
+            probe: a.probe && b.probe,
         }
     }
 
@@ -29,9 +31,11 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
                 Claim::Pass => Claim::Pass,
                 Claim::Head(route) => Claim::Head(Side::B(route).route()),
                 Claim::Body(route) => Claim::Body(Side::B(route).route()),
+                Claim::Floor(route) => Claim::Floor(Side::B(route).route()),
             },
             Claim::Head(route) => Claim::Head(Side::A(route).route()),
             Claim::Body(route) => Claim::Body(Side::A(route).route()),
+            Claim::Floor(route) => Claim::Floor(Side::A(route).route()),
         }
     }
 
@@ -50,10 +54,39 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
         match side(call.route) {
-            Side::A(route) => self.0.ask(&call.on(route), message, open, at),
-            Side::B(route) => self.1.ask(&call.on(route), message, open, at),
+            Side::A(route) => self.0.ask(&call.on(route), message, open, at, zookie),
+            Side::B(route) => self.1.ask(&call.on(route), message, open, at, zookie),
+        }
+    }
+
+    fn states_freshness(&self, route: Route) -> bool {
+        match side(route) {
+            Side::A(route) => self.0.states_freshness(route),
+            Side::B(route) => self.1.states_freshness(route),
+        }
+    }
+
+    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
+        match side(route) {
+            Side::A(route) => {
+                let (call, message) = self.0.probe(route, head)?;
+                let route = Side::A(call.route).route();
+                Some((Call { route, ..call }, message))
+            }
+            Side::B(route) => {
+                let (call, message) = self.1.probe(route, head)?;
+                let route = Side::B(call.route).route();
+                Some((Call { route, ..call }, message))
+            }
+        }
+    }
+
+    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+        match side(route) {
+            Side::A(route) => self.0.patience(route, head),
+            Side::B(route) => self.1.patience(route, head),
         }
     }
 
@@ -64,10 +97,10 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept {
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
         match side(call.route) {
-            Side::A(route) => self.0.merge(&call.on(route), message, answers),
-            Side::B(route) => self.1.merge(&call.on(route), message, answers),
+            Side::A(route) => self.0.merge(&call.on(route), message, answers, zookie),
+            Side::B(route) => self.1.merge(&call.on(route), message, answers, zookie),
         }
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod inferadb;
 mod memo;
 mod opaque;
+pub mod spicedb;
 mod zookie;
 
 use std::fmt;

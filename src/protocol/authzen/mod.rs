@@ -16,7 +16,7 @@ use super::digest::Digest;
 use super::path::Pattern;
 use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Learned, Protocol, Reply, Route, Unreadable, head};
 use crate::cache::{Abilities, Ask, Part};
-use crate::token::TokenFormat;
+use crate::token::{TokenFormat, Zookie};
 
 const EVALUATION: Route = Route(0);
 const EVALUATIONS: Route = Route(1);
@@ -61,6 +61,7 @@ impl AuthZen {
                 bears_revision: true,
                 repeatable_exact: false,
                 quantizes: true,
+                probe: false,
             },
             base: None,
         }
@@ -151,10 +152,10 @@ impl Protocol for AuthZen {
         needed
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], _: &Ask) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], _: &Ask, _: Option<&Zookie>) -> Option<Bytes> {
         match call.kind {
             Kind::Bulk(_) => Outline::of(message)?.only(message, open).map(Bytes::from),
-            Kind::Check(_) | Kind::Write { .. } => None,
+            _ => None,
         }
     }
 
@@ -171,12 +172,12 @@ impl Protocol for AuthZen {
             Kind::Bulk(_) => {
                 Outline::of(message).and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok())
             }
-            Kind::Write { .. } => None,
+            _ => None,
         };
         items.map_or(Learned::Nothing, |items| Learned::Answers { items, token: None })
     }
 
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>]) -> Kept {
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
         if let (Kind::Check(_), [Some(answer)]) = (&call.kind, answers) {
             return (*answer).clone();
         }

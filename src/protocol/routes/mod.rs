@@ -16,7 +16,7 @@ use self::declare::{Declared, What};
 use super::digest::Digest;
 use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Known, Learned, Protocol, Reply, Route, Unreadable, head};
 use crate::cache::{Abilities, Ask, Part};
-use crate::token::TokenFormat;
+use crate::token::{TokenFormat, Zookie};
 
 pub use self::declare::{CheckRoute, Verdict, WriteRoute};
 
@@ -65,6 +65,7 @@ impl Routes {
                 bears_revision: true,
                 repeatable_exact: false,
                 quantizes: true,
+                probe: false,
             },
             routes: Vec::new(),
         }
@@ -180,12 +181,12 @@ impl Protocol for Routes {
             parts.add(Part::Body, message);
         }
         Ok(Call {
-            token,
+            token: token.map(Bytes::from),
             ..Call::new(route, Kind::Check(parts.finish()))
         })
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, _: &[usize], at: &Ask) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, _: &[usize], _: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
         let What::Check {
             request_token: Some(field),
             ..
@@ -193,9 +194,8 @@ impl Protocol for Routes {
         else {
             return None;
         };
-        let token = at.told().and_then(|revision| self.format.encode(revision));
-        let token = token.as_ref().map(|token| token.as_str());
-        if token == call.token.as_deref() {
+        let token = zookie.map(Zookie::as_str);
+        if token.map(str::as_bytes) == call.token.as_deref() {
             return None;
         }
         body::with_token(message, field, token).map(Bytes::from)
@@ -233,7 +233,7 @@ impl Protocol for Routes {
         }
     }
 
-    fn merge(&self, _: &Call, _: &Bytes, answers: &[Option<&Kept>]) -> Kept {
+    fn merge(&self, _: &Call, _: &Bytes, answers: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
         match answers {
             [Some(answer), ..] => (*answer).clone(),
             _ => no_answer(),

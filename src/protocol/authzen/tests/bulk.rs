@@ -95,7 +95,7 @@ fn what_is_asked_keeps_the_callers_bytes() {
     let body = r#"{ "subject":{},"evaluations": [ {"resource":{"id": "1"}}, {"resource":{"n":1e0}} ,{"resource":{}} ] ,"action":{} }"#;
     let call = bulk(body, &base()).unwrap();
     let message = Bytes::from(body);
-    let ask = |open: &[usize]| api.ask(&call, &message, open, &Ask::Unasked);
+    let ask = |open: &[usize]| api.ask(&call, &message, open, &Ask::Unasked, None);
     assert_eq!(
         ask(&[1, 2]).unwrap(),
         r#"{ "subject":{},"evaluations": [{"resource":{"n":1e0}},{"resource":{}}] ,"action":{} }"#
@@ -114,7 +114,7 @@ fn an_answer_that_never_came_is_a_denial() {
         HeaderValue::from_static("application/json"),
         r#"{"decision":true}"#.into(),
     );
-    let merged = api.merge(&call, &message, &[Some(&kept), None]);
+    let merged = api.merge(&call, &message, &[Some(&kept), None], None);
     let merged: Value = serde_json::from_slice(&merged.body).unwrap();
     assert_eq!(merged["evaluations"][0]["decision"], true);
     assert_eq!(merged["evaluations"][1]["decision"], false);
@@ -177,7 +177,7 @@ proptest! {
 
         let mut answers = cached.clone();
         if !needed.is_empty() {
-            let asked = api.ask(&call, &message, &needed, &Ask::Unasked).unwrap_or_else(|| message.clone());
+            let asked = api.ask(&call, &message, &needed, &Ask::Unasked, None).unwrap_or_else(|| message.clone());
             let reply = upstream(&asked).to_string();
             let Learned::Answers { items, .. } = learn(&api, &call, &message, &needed, (200, &reply)) else {
                 panic!("nothing learned");
@@ -187,7 +187,7 @@ proptest! {
             }
         }
         let answers: Vec<_> = answers.iter().map(Option::as_ref).collect();
-        let merged = api.merge(&call, &message, &answers);
+        let merged = api.merge(&call, &message, &answers, None);
         prop_assert_eq!(serde_json::from_slice::<Value>(&merged.body).unwrap(), upstream(&message));
     }
 
@@ -204,9 +204,9 @@ proptest! {
         let call = Call::new(EVALUATIONS, Kind::Bulk(questions));
         let kept = Kept::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
         let bytes = Bytes::from(message);
-        api.needed(&call, &bytes, &vec![Some(&kept); open.len()]);
-        let _ = api.ask(&call, &bytes, &open, &Ask::Unasked);
+        api.needed(&call, &bytes, &vec![Some(&kept); open.len()], None);
+        let _ = api.ask(&call, &bytes, &open, &Ask::Unasked, None);
         let _ = learn(&api, &call, &bytes, &open, (200, &reply));
-        api.merge(&call, &bytes, &vec![Some(&kept); open.len()]);
+        api.merge(&call, &bytes, &vec![Some(&kept); open.len()], None);
     }
 }

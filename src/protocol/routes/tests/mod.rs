@@ -125,7 +125,7 @@ fn a_token_in_the_body_is_read_and_not_keyed() {
         (r#"{"zookie":null,"doc":1,"user":"u1"}"#, None),
     ] {
         let call = post(body).unwrap();
-        assert_eq!(call.token.as_deref(), token);
+        assert_eq!(call.token.as_deref(), token.map(str::as_bytes));
         assert_eq!(question(&call), question(&usual), "{body}");
     }
     for other in [
@@ -160,7 +160,8 @@ fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
             body,
         )
         .unwrap();
-        api.ask(&call, &Bytes::from(body.to_owned()), &[0], &at)
+        let zookie = at.told().and_then(|told| Numbers.encode(told));
+        api.ask(&call, &Bytes::from(body.to_owned()), &[0], &at, zookie.as_ref())
     };
     let body = r#"{"zookie":"7", "doc": 1.0}"#;
     assert_eq!(forward(body, Ask::AtLeast(revision(7))), None);
@@ -178,7 +179,10 @@ fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
     assert_eq!(forward("{}", Ask::Full), None);
     assert_eq!(forward("{}", Ask::AtLeast(revision(9))).unwrap(), r#"{"zookie":"9"}"#);
     let call = ask(&base(), "GET", "/check", &[], "").unwrap();
-    assert_eq!(api.ask(&call, &Bytes::new(), &[0], &Ask::AtLeast(revision(9))), None);
+    assert_eq!(
+        api.ask(&call, &Bytes::new(), &[0], &Ask::AtLeast(revision(9)), None),
+        None
+    );
 }
 
 fn learned(call: &Call, reply: (u16, &str)) -> Learned {
@@ -313,7 +317,7 @@ proptest! {
         for route in 0..9 {
             let call = Call::new(Route(route), Kind::Write { schema: false });
             let _ = learned(&call, (status, &reply));
-            let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &Ask::Full);
+            let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &Ask::Full, None);
         }
     }
 }
