@@ -1,5 +1,8 @@
 use std::fmt;
 
+use tower_zookie::protocol::spicedb::Engine;
+
+use crate::v1::check_permission_response::Permissionship;
 use crate::v1::consistency::Requirement;
 use crate::v1::{
     CheckBulkPermissionsRequestItem, CheckPermissionRequest, Consistency, ObjectReference, Relationship,
@@ -123,4 +126,30 @@ fn wish(requirement: Requirement) -> Consistency {
     Consistency {
         requirement: Some(requirement),
     }
+}
+
+/// A permissionship in a word.
+pub fn verdict(permissionship: i32) -> &'static str {
+    match Permissionship::try_from(permissionship) {
+        Ok(Permissionship::HasPermission) => "yes",
+        Ok(Permissionship::NoPermission) => "no",
+        Ok(Permissionship::ConditionalPermission) => "maybe",
+        Ok(Permissionship::Unspecified) | Err(_) => "unknown",
+    }
+}
+
+/// The engine of this `--datastore-engine`.
+///
+/// # Errors
+///
+/// What can be said instead.
+pub fn engine(name: &str) -> Result<Engine, String> {
+    Ok(match name {
+        "memory" => Engine::Memory,
+        "postgres" => Engine::Postgres,
+        "cockroachdb" => Engine::CockroachDb,
+        "spanner" => Engine::Spanner,
+        "mysql" => Engine::MySql,
+        _ => return Err("say memory, postgres, cockroachdb, spanner or mysql".to_owned()),
+    })
 }
