@@ -41,7 +41,7 @@ impl Service {
         if request.items.len() > MOST_ITEMS {
             let count = request.items.len();
             let error = format!("{count} items, and at most {MOST_ITEMS} are taken; split them");
-            return Err(Problem::invalid(error));
+            return Err(Problem::invalid(&error));
         }
         let revision = self.revision(request.consistency.as_ref())?;
         let pair = |item: CheckBulkPermissionsRequestItem| CheckBulkPermissionsPair {

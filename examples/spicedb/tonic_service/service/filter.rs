@@ -9,7 +9,7 @@ use super::problem::Problem;
 pub(super) fn filter(message: Option<&RelationshipFilter>) -> Result<Filter, Problem> {
     let message = message.ok_or_else(|| Problem::missing("relationship_filter"))?;
     if message.resource_type.is_empty() {
-        return Err(Problem::unsupported("a filter without `resource_type`"));
+        return Err(Problem::unsupported("filters without `resource_type`"));
     }
     if !message.optional_resource_id_prefix.is_empty() {
         return Err(Problem::unsupported("`optional_resource_id_prefix`"));

@@ -25,12 +25,12 @@ impl Service {
                 Named::Revision(revision) => revision,
                 Named::OfAnotherStore => {
                     return Err(Problem::invalid(
-                        "this ZedToken is of another datastore; take one from a reply of this service",
+                        &"this ZedToken is of another datastore; take one from a reply of this service",
                     ));
                 }
             },
             Some(Requirement::MinimizeLatency(false) | Requirement::FullyConsistent(false)) | None => {
-                return Err(Problem::invalid("the consistency says nothing; set one of its fields"));
+                return Err(Problem::invalid(&"the consistency says nothing; set one of its fields"));
             }
         };
         self.store.ensure_readable(asked)?;

@@ -21,10 +21,10 @@ pub(super) fn subject(message: Option<&v1::SubjectReference>) -> Result<SubjectR
 
 pub(super) fn relationship(message: &v1::Relationship) -> Result<Relationship, Problem> {
     if message.optional_caveat.is_some() {
-        return Err(Problem::unsupported("a caveat"));
+        return Err(Problem::unsupported("caveats"));
     }
     if message.optional_expires_at.is_some() {
-        return Err(Problem::unsupported("an expiration"));
+        return Err(Problem::unsupported("expirations"));
     }
     let resource = object("resource", message.resource.as_ref())?;
     Ok(Relationship::new(

@@ -1,5 +1,7 @@
 //! What went wrong, in gRPC's words and with the codes that SpiceDB gives.
 
+use std::fmt::Display;
+
 use spicedb_examples::v1::ItemError;
 use tonic::{Code, Status};
 use tower_zookie::store::{
@@ -14,31 +16,31 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn new(code: Code, message: impl ToString) -> Self {
+    fn new(code: Code, message: &dyn Display) -> Self {
         let message = message.to_string();
         Self { code, message }
     }
 
-    pub(super) fn invalid(message: impl ToString) -> Self {
+    pub(super) fn invalid(message: &dyn Display) -> Self {
         Self::new(Code::InvalidArgument, message)
     }
 
-    pub(super) fn internal(message: impl ToString) -> Self {
+    pub(super) fn internal(message: &dyn Display) -> Self {
         Self::new(Code::Internal, message)
     }
 
-    pub(super) fn failed_precondition(message: impl ToString) -> Self {
+    pub(super) fn failed_precondition(message: &dyn Display) -> Self {
         Self::new(Code::FailedPrecondition, message)
     }
 
     pub(super) fn missing(field: &str) -> Self {
-        Self::invalid(format_args!("`{field}` is missing; set it"))
+        Self::invalid(&format_args!("`{field}` is missing; set it"))
     }
 
     pub(super) fn unsupported(what: &str) -> Self {
         Self::new(
             Code::Unimplemented,
-            format_args!("this service has no {what}; leave it out"),
+            &format_args!("this service has no {what}; leave it out"),
         )
     }
 }
@@ -62,31 +64,31 @@ impl From<Problem> for ItemError {
 
 impl From<ParseError> for Problem {
     fn from(error: ParseError) -> Self {
-        Self::invalid(error)
+        Self::invalid(&error)
     }
 }
 
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
-        Self::invalid(error)
+        Self::invalid(&error)
     }
 }
 
 impl From<SchemaError> for Problem {
     fn from(error: SchemaError) -> Self {
-        Self::invalid(error)
+        Self::invalid(&error)
     }
 }
 
 impl From<UnknownName> for Problem {
     fn from(error: UnknownName) -> Self {
-        Self::failed_precondition(error)
+        Self::failed_precondition(&error)
     }
 }
 
 impl From<RevisionError> for Problem {
     fn from(error: RevisionError) -> Self {
-        Self::new(Code::OutOfRange, error)
+        Self::new(Code::OutOfRange, &error)
     }
 }
 
@@ -95,9 +97,9 @@ impl From<CheckError> for Problem {
         match error {
             CheckError::UnknownName(error) => error.into(),
             CheckError::Revision(error) => error.into(),
-            CheckError::Wildcard { .. } => Self::invalid(error),
-            CheckError::TooComplex { .. } => Self::new(Code::ResourceExhausted, error),
-            _ => Self::failed_precondition(error),
+            CheckError::Wildcard { .. } => Self::invalid(&error),
+            CheckError::TooComplex { .. } => Self::new(Code::ResourceExhausted, &error),
+            _ => Self::failed_precondition(&error),
         }
     }
 }
@@ -107,7 +109,7 @@ impl From<QueryError> for Problem {
         match error {
             QueryError::UnknownName(error) => error.into(),
             QueryError::Revision(error) => error.into(),
-            _ => Self::internal(error),
+            _ => Self::internal(&error),
         }
     }
 }
@@ -116,15 +118,15 @@ impl From<WriteError> for Problem {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::UnknownName(error) => error.into(),
-            WriteError::AlreadyExists { .. } => Self::new(Code::AlreadyExists, error),
-            WriteError::PreconditionFailed { .. } => Self::failed_precondition(error),
-            _ => Self::invalid(error),
+            WriteError::AlreadyExists { .. } => Self::new(Code::AlreadyExists, &error),
+            WriteError::PreconditionFailed { .. } => Self::failed_precondition(&error),
+            _ => Self::invalid(&error),
         }
     }
 }
 
 impl From<WriteSchemaError> for Problem {
     fn from(error: WriteSchemaError) -> Self {
-        Self::invalid(error)
+        Self::invalid(&error)
     }
 }

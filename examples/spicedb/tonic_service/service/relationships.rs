@@ -65,7 +65,7 @@ impl Service {
             DeletionProgress::Partial
         } else {
             let error = format!("more than {limit} relationships match; allow a partial deletion, or raise the limit");
-            return Err(Problem::failed_precondition(error));
+            return Err(Problem::failed_precondition(&error));
         };
         let count = doomed.len() as u64;
         let updates = doomed.into_iter().map(Update::delete);

@@ -41,7 +41,7 @@ impl Tokens {
         let token = time
             .ok()
             .and_then(|time| self.format.encode(&Revision::new(self.store.clone(), time)));
-        let token = token.ok_or_else(|| Problem::internal("the revision has no token"))?;
+        let token = token.ok_or_else(|| Problem::internal(&"the revision has no token"))?;
         Ok(ZedToken {
             token: token.as_str().to_owned(),
         })
@@ -55,7 +55,7 @@ impl Tokens {
         let nanos = revision.point::<HybridTime>().map(|time| time.nanos);
         match nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
             Some(number) => Ok(Named::Revision(number)),
-            None => Err(Problem::invalid("the ZedToken's revision is below 0")),
+            None => Err(Problem::invalid(&"the ZedToken's revision is below 0")),
         }
     }
 }
