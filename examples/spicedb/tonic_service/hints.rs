@@ -18,7 +18,7 @@ pub(crate) fn worth_trying(example: &Relationship, address: SocketAddr) -> Strin
         r#"{{"updates":[{{"operation":"OPERATION_TOUCH","relationship":{{"resource":{resource},"relation":"{relation}","subject":{{"object":{newcomer}}}}}}}]}}"#
     );
     format!(
-        "protos=$(echo ${{CARGO_HOME:-~/.cargo}}/registry/src/*/spicedb-rs-proto-*/proto)
+        "protos=$(ls -d ${{CARGO_HOME:-~/.cargo}}/registry/src/*/spicedb-rs-proto-*/proto | tail -1)
 call() {{ grpcurl -plaintext -import-path $protos -proto authzed/api/v1/permission_service.proto \"${{@:3}}\" -d \"$2\" \\
   {address} authzed.api.v1.PermissionsService/$1; }}
 
