@@ -3,8 +3,8 @@ use super::{Point, Timing};
 /// A transaction's number that the store gives out when the transaction begins, as SpiceDB on MySQL does.
 ///
 /// The order is total, but a lower number can commit later: an answer read at 43 while 42 was still open lacks 42 for
-/// ever. So a number covers a lower one only in an answer whose upstream call began after the lower one was first seen,
-/// because a number is not told to anybody before it is committed.
+/// ever. So a number covers a lower one only in an answer whose upstream call began after the lower one was first seen:
+/// the store tells nobody a number before it is committed, and whoever guesses one makes it seen too early.
 ///
 /// ```
 /// use std::time::Duration;
