@@ -51,10 +51,12 @@ pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_
     assert_eq!(items, asked.map(|question| question.item()));
     assert!(server.covers(&merged.at.token, &written.token));
 
-    let again = replica.bulk(&asked, at()).await.unwrap();
-    again.is("tower-zookie; hit");
-    assert_eq!((again.pairs, again.at), (merged.pairs, merged.at));
-    assert_eq!(replica.below.count(), 0);
+    if server.repeats() {
+        let again = replica.bulk(&asked, at()).await.unwrap();
+        again.is("tower-zookie; hit");
+        assert_eq!((again.pairs, again.at), (merged.pairs, merged.at));
+        assert_eq!(replica.below.count(), 0);
+    }
 }
 
 pub(crate) async fn rule_11_errors_of_items_are_passed_and_not_kept(server: &'static Server) {
@@ -72,10 +74,4 @@ pub(crate) async fn rule_11_errors_of_items_are_passed_and_not_kept(server: &'st
     let below = replica.below.bulks();
     let items: Vec<_> = below.iter().map(|bulk| bulk.items.len()).collect();
     assert_eq!(items, if server.repeats() { [2, 1] } else { [2, 2] });
-    replica
-        .check(&good, at_least_as_fresh(&written))
-        .await
-        .unwrap()
-        .says("yes")
-        .is_hit();
 }

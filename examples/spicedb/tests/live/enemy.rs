@@ -1,12 +1,18 @@
 //! The New Enemy problem between two replicas of a service.
 
+use std::time::Duration;
+
 use spicedb_examples::{at_least_as_fresh, minimize_latency};
+
+use tower_zookie::cache::Settings;
 
 use crate::server::Server;
 
 /// One replica writes and revokes. The other has remembered how it was before.
 pub(crate) async fn rule_01_what_another_replica_revoked_is_seen(server: &'static Server) {
-    let (mut writer, mut other) = (server.replica(), server.replica());
+    // So that no token comes too soon after another one to be proven.
+    let settings = || Settings::default().probe_interval(Duration::ZERO);
+    let [mut writer, mut other] = [(); 2].map(|()| server.replica_with(|builder| builder.cache(settings())));
     let member = server.relationship("team:enemy#direct@user:enemy");
     let reader = server.relationship("repo:enemy#reader@team:enemy#member");
     let question = server.question("repo:enemy", "pull", "user:enemy");

@@ -18,8 +18,9 @@ fn forged(server: &Server, real: &ZedToken, ahead: u64) -> Vec<ZedToken> {
     let points = match server.engine {
         Engine::Postgres => {
             let snapshot = real.point::<PostgresSnapshot>().unwrap();
-            let end = snapshot.xmax() + ahead;
-            let concurrent = PostgresSnapshot::new(snapshot.xmin(), end, [snapshot.xmax() - 1]).unwrap();
+            // It lacks what the last transaction did.
+            let (last, end) = (snapshot.xmin() - 1, snapshot.xmax() + ahead);
+            let concurrent = PostgresSnapshot::new(last, end, [last]).unwrap();
             vec![
                 Revision::new(real.store().clone(), PostgresSnapshot::new(end, end, []).unwrap()),
                 Revision::new(real.store().clone(), concurrent),

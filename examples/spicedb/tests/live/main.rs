@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         wishes::rule_02_snapshots_are_exact,
         wishes::rule_03_full_consistency_is_the_servers,
         wishes::rule_04_nothing_outlives_its_age,
+        writes::a_late_head_does_not_end_all_answers,
         writes::rule_08_written_tokens_are_trusted,
         writes::rule_13_imports_end_all_answers,
         writes::rule_13_schema_writes_end_all_answers,

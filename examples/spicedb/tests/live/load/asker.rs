@@ -81,7 +81,6 @@ impl Asker {
             },
             token,
             sent: Instant::now(),
-            known: self.scene.written(<[_]>::len),
         }
     }
 

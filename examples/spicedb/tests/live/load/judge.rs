@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::spicedb::Engine;
 
-use super::{BEFORE, Scene, WINDOW};
+use super::{BEFORE, Scene, WINDOW, Written};
 use crate::client::{Client, Question};
 
 pub(super) const STALENESS: Staleness = Staleness::percent(10);
@@ -19,6 +19,8 @@ const BOUND: Duration = Duration::from_millis(WINDOW.as_millis() as u64 * 11 / 1
 /// followers.
 const QUANTIZED: Duration = Duration::from_millis(5500);
 const FOLLOWERS: Duration = Duration::from_millis(4800);
+/// A server lets a read at head take what another one began to ask of the datastore a little before.
+const HEAD: Duration = Duration::from_secs(1);
 /// For clocks that do not tick alike.
 const SLACK: Duration = Duration::from_millis(200);
 
@@ -39,8 +41,6 @@ pub(super) struct Asked {
     pub(super) wish: Wish,
     pub(super) token: Option<ZedToken>,
     pub(super) sent: Instant,
-    /// How many writes were acknowledged before it was sent.
-    pub(super) known: usize,
 }
 
 pub(super) struct Judge {
@@ -86,20 +86,20 @@ impl Judge {
         let staleness = QUANTIZED + if followers { FOLLOWERS } else { Duration::ZERO };
         let due = match asked.wish {
             Wish::Exact => return Ok(()),
-            Wish::Full => self.scene.written(|writes| Some(writes[asked.known - 1].token.clone())),
-            _ => self.scene.written(|writes| {
-                let old = |age: Duration| age > BOUND + staleness + SLACK;
-                let due = writes
-                    .iter()
-                    .rev()
-                    .find(|write| old(asked.sent.saturating_duration_since(write.acknowledged)));
-                due.map(|write| write.token.clone())
-            }),
+            Wish::Full => self.due(asked, HEAD),
+            _ => self.due(asked, BOUND + staleness + SLACK),
         };
         match due.filter(|due| !covers(due)) {
             Some(_) => Err("it is too old".to_owned()),
             None => Ok(()),
         }
+    }
+
+    /// The newest write that was acknowledged this long before.
+    fn due(&self, asked: &Asked, age: Duration) -> Option<ZedToken> {
+        let known = |write: &&Written| asked.sent.saturating_duration_since(write.acknowledged) > age;
+        let due = self.scene.written(|writes| writes.iter().rev().find(known).cloned());
+        due.map(|write| write.token)
     }
 
     /// What the server says when it is asked the same at the reply's own revision.
@@ -116,7 +116,7 @@ impl Judge {
     }
 
     /// The same verdicts, where each was true at some time from the reply's revision until now: this engine's answers may
-    /// be of later data than their revision.
+    /// be of later data than their revision. Before the load nobody had anything.
     fn possible(&self, asked: &Asked, verdicts: &[String], at: &ZedToken) -> Result<Vec<String>, String> {
         let server = self.scene.server;
         let from = self.scene.written(|writes| {
@@ -124,7 +124,6 @@ impl Judge {
                 .iter()
                 .rposition(|write| server.covers(&at.token, &write.token.token))
         });
-        let from = from.ok_or("it is of before the load")? as u64;
         let until = self.scene.begun.load(Ordering::SeqCst) as u64;
         let true_at = |question: &Question, write: u64| {
             let (resource, subject) = (question.resource.parse().unwrap(), question.subject.parse().unwrap());
@@ -135,8 +134,12 @@ impl Judge {
             if allowed.unwrap() { "yes" } else { "no" }
         };
         for (question, verdict) in asked.questions.iter().zip(verdicts) {
-            if (from..until).all(|write| true_at(question, write) != verdict) {
-                return Err(format!("{question:?} was never {verdict} from write {from} to {until}"));
+            let before = from.is_none() && verdict == "no";
+            let first = from.unwrap_or(0) as u64;
+            if !before && (first..until).all(|write| true_at(question, write) != verdict) {
+                return Err(format!(
+                    "{question:?} was never {verdict} from write {first} to {until}"
+                ));
             }
         }
         Ok(verdicts.to_vec())

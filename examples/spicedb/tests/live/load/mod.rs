@@ -112,6 +112,7 @@ pub(crate) async fn rule_01_every_reply_is_the_servers_own(server: &'static Serv
     println!(
         "load: {replies} replies and {writes} writes; {hits} questions answered from the cache, {calls} calls upstream"
     );
+    println!("  {:?}", [&one.misses, &other.misses]);
     errors.iter().take(10).for_each(|error| println!("  {error}"));
     assert!(errors.is_empty(), "{} replies were wrong", errors.len());
     assert!(hits > 0 && writes > 1);
