@@ -45,6 +45,7 @@ async fn rule_01_the_new_enemy_is_turned_away() {
         let reply = client.check(&check("plan", "mallory", at_least(&revoked))).await;
         assert!(!reply.has() && !reply.is_hit());
         assert!(server.number(&reply.at()) >= server.number(&revoked));
+        advance(Duration::from_millis(1)).await;
         let reply = client.check(&check("plan", "mallory", at_least(&revoked))).await;
         assert!(!reply.has() && reply.is_hit() == kept_for_floors, "{engine:?}");
     }

@@ -20,7 +20,7 @@ fn different() -> Vec<CheckRequest> {
         ..check("plan", "ada", None)
     };
     vec![
-        usual.clone(),
+        check("plan", "ada", None),
         check("plans", "ada", None),
         check("plan", "bob", None),
         CheckRequest {
@@ -33,7 +33,7 @@ fn different() -> Vec<CheckRequest> {
         },
         CheckRequest {
             subject: subject("member"),
-            ..usual.clone()
+            ..usual
         },
         with(context(&[("n", Kind::Number(1.0))])),
         with(context(&[("n", Kind::Text("1".into()))])),
