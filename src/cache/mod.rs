@@ -42,7 +42,7 @@ use tokio::time::Instant;
 
 use crate::consistency::Freshness;
 use crate::revision::Revision;
-use crate::trust::{CallStart, Source, Standing, Trust};
+use crate::trust::{CallStart, Habits, Source, Standing, Trust};
 
 pub use ask::Ask;
 pub use check::{Answer, CheckError, Checked};
@@ -52,7 +52,7 @@ pub use settings::{Abilities, ByteSize, InvalidSetting, Settings};
 pub use stats::{Distribution, Misses, Stats};
 
 pub(crate) use bulk::{Merge, Served, lowest};
-pub(crate) use call::{Item, Questions, Turn, Upstream};
+pub(crate) use call::{Item, Purpose, Questions, Turn, Upstream};
 pub(crate) use decision::Decision;
 pub(crate) use flights::Landed;
 pub(crate) use run::Outcome;
@@ -122,6 +122,11 @@ impl<V: Weigh> DecisionCache<V> {
     /// [`InvalidSetting`] names the setting that makes no sense.
     pub fn new(settings: Settings, abilities: Abilities) -> Result<Self, InvalidSetting> {
         settings.validate()?;
+        Ok(Self::valid(settings, abilities))
+    }
+
+    /// A cache of settings that are known to make sense.
+    pub(crate) fn valid(settings: Settings, abilities: Abilities) -> Self {
         let entries = |capacity: u64| {
             moka::sync::Cache::builder()
                 .max_capacity(capacity)
@@ -134,20 +139,24 @@ impl<V: Weigh> DecisionCache<V> {
                 .build()
         };
         let capacity = settings.capacity.get();
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             newest: entries(capacity - capacity / 8),
             exact: entries(capacity / 8),
             flights: Flights::new(&settings),
             trust: Arc::new(Trust::new(
                 &settings.window,
                 settings.probe_interval,
-                abilities.quantizes,
+                Habits {
+                    quantizes: abilities.quantizes,
+                    newest_head: abilities.newest_head,
+                    clock_skew: settings.clock_skew,
+                },
             )),
             keyer: Keyer::random(),
             counters: Counters::default(),
             settings,
             abilities,
-        })))
+        }))
     }
 
     /// What the cache has done so far.
@@ -197,6 +206,7 @@ impl<V: Weigh> DecisionCache<V> {
             flight,
             each,
             credential,
+            can_probe: false,
         }
     }
 
@@ -237,6 +247,7 @@ impl<V: Weigh> DecisionCache<V> {
             trust,
             keyer,
             settings,
+            abilities,
             ..
         } = &*self.0;
         if matches!(freshness, Freshness::Full) {
@@ -247,6 +258,9 @@ impl<V: Weigh> DecisionCache<V> {
             decision.satisfies(freshness, now, &settings.window, question.jitter(), trust.epoch())?;
             Ok(decision)
         };
+        if matches!(freshness, Freshness::Exact(_)) && !abilities.repeatable_exact {
+            return Err(Miss::Exact);
+        }
         match (judge(newest.get(&question)), freshness) {
             (Err(_), Freshness::Exact(revision)) => {
                 judge(exact.get(&keyer.at(question, revision))).map_err(|_| Miss::Exact)

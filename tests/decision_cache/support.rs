@@ -134,6 +134,7 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn quantizing() -> Abilities {
     Abilities {
         quantizes: true,
+        newest_head: true,
         probe: false,
         ..Abilities::versioned()
     }

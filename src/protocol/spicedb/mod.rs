@@ -56,6 +56,7 @@ impl Protocol for SpiceDb {
             bears_revision: true,
             repeatable_exact: matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
             quantizes: true,
+            newest_head: self.engine != Engine::Memory,
             probe: true,
         }
     }

@@ -1,3 +1,5 @@
+mod probes;
+
 use std::sync::Mutex;
 
 use tokio::sync::mpsc;
@@ -25,6 +27,7 @@ fn two_questions() -> Questions {
         flight: keyer.all(&each, b""),
         each: each.into(),
         credential: 0,
+        can_probe: false,
     }
 }
 
