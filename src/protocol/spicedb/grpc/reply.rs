@@ -5,6 +5,9 @@ use super::super::super::{Kept, Learned, Reply, head};
 use super::consistency::token;
 use crate::protobuf::fields;
 
+/// Where the reply to a check, and to a bulk, bears its token.
+pub(super) const CHECKED_AT: u32 = 1;
+
 const DISPATCHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.dispatchedoperationscount");
 const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedoperationscount");
 
@@ -72,7 +75,7 @@ pub(super) fn read_at(status: &Status<'_>, reply: &Reply<'_>, token: Option<u32>
     })
 }
 
-/// Whether SpiceDB would not answer at the revision that it was told: expired or not reached, of another datastore, or of
+/// Whether SpiceDB would not answer at the revision that it was told: expired, not reached, of another datastore or of
 /// another kind of datastore. None of its complaints about a question reads so.
 pub(super) fn refuses_revision(status: &Status<'_>) -> bool {
     let message = status.message.map_or(&b""[..], HeaderValue::as_bytes);
