@@ -212,7 +212,14 @@ fn split(pairs: Pairs) -> (Pairs, HeaderMap) {
 #[derive(Clone)]
 pub struct Replay {
     recording: Recording,
-    asked: Arc<Mutex<Vec<Replayed>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: Vec<Replayed>,
+    /// Calls before this one are over.
+    now: usize,
 }
 
 /// A request that came to the upstream.
@@ -229,41 +236,47 @@ impl Replay {
     pub fn new(recording: &Recording) -> Self {
         Self {
             recording: recording.clone(),
-            asked: Arc::default(),
+            state: Arc::default(),
         }
     }
 
-    fn log(&self) -> MutexGuard<'_, Vec<Replayed>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes calls before the `n`th for over: of twins, a later one is replayed.
+    pub fn skip_to(&self, n: usize) {
+        self.state().now = n;
     }
 
     /// All that it was asked.
     pub fn asked(&self) -> Vec<Replayed> {
-        self.log().clone()
+        self.state().asked.clone()
     }
 
     /// How often it was asked.
     pub fn calls(&self) -> usize {
-        self.log().len()
+        self.state().asked.len()
     }
 
     fn answer(&self, request: Request<Bytes>) -> Result<Response<ReplayBody>, io::Error> {
-        let mut log = self.log();
+        let mut state = self.state();
         let mut twins = self
             .recording
             .calls
             .iter()
             .filter(|call| is_twin(&call.request, &request));
-        let before = |call: &Arc<Call>| {
-            log.iter()
-                .any(|past| past.call.as_ref().is_some_and(|past| past.n == call.n))
+        let over = |call: &Arc<Call>| {
+            let replayed = |past: &Replayed| past.call.as_ref().is_some_and(|past| past.n == call.n);
+            call.n < state.now || state.asked.iter().any(replayed)
         };
-        let call = match twins.clone().find(|call| !before(call)) {
+        let call = match twins.clone().find(|call| !over(call)) {
             Some(next) => Some(next),
             None => twins.next_back(),
         };
-        log.push(Replayed {
-            call: call.cloned(),
+        let call = call.cloned();
+        state.asked.push(Replayed {
+            call: call.clone(),
             request,
         });
         let call = call.ok_or_else(|| io::Error::other("nobody recorded a reply to this"))?;
