@@ -128,6 +128,7 @@ fn only_clocks_lie_behind_by_skew() {
     let at = |nanos, logical| Revision::new(store("a"), HybridTime { nanos, logical });
     let known = at(100, 5);
     for (other, expected) in [
+        (at(i64::MAX, 0), true),
         (at(101, 0), true),
         (at(100, 5), true),
         (at(100, 0), true),

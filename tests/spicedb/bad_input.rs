@@ -9,7 +9,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use prost::Message;
 use proptest::prelude::*;
-use tower::util::BoxCloneService;
+use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::spicedb::Engine;
@@ -152,14 +152,14 @@ async fn other_content_types_and_methods_are_not_ours() {
     }
 }
 
-type Scripted = BoxCloneService<Request<Body>, Response<Body>, &'static str>;
+type Scripted = BoxCloneSyncService<Request<Body>, Response<Body>, &'static str>;
 
 /// An upstream that answers every call alike.
 fn scripted(reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static) -> (Client<Cloned>, Asked) {
     let asked = Asked::default();
     let count = Arc::clone(&asked);
     let reply = Arc::new(reply);
-    let service: Scripted = BoxCloneService::new(service_fn(move |_: Request<Body>| {
+    let service: Scripted = BoxCloneSyncService::new(service_fn(move |_: Request<Body>| {
         *count.lock().unwrap() += 1;
         let reply = Arc::clone(&reply);
         async move { reply() }
