@@ -20,23 +20,49 @@ pub(crate) struct Questions {
     pub(crate) each: Arc<[Fingerprint]>,
     /// Who asks, for the cap on flights.
     pub(crate) credential: u64,
+    /// Whoever asks these can also ask for the head revision alone.
+    pub(crate) can_probe: bool,
 }
 
 impl Questions {
+    /// Whether whoever asks these can also ask for the head revision alone.
+    pub(crate) fn with_probes(self, can_probe: bool) -> Self {
+        Self { can_probe, ..self }
+    }
+
+    /// None at all: the call is made for what its reply says of the store.
+    pub(super) fn none(&self) -> Self {
+        Self {
+            each: Arc::new([]),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn one(question: Fingerprint, credential: u64) -> Self {
         Self {
             flight: question,
             each: Arc::new([question]),
             credential,
+            can_probe: false,
         }
     }
+}
+
+/// Why an upstream call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To answer the questions as the caller demands.
+    Answer,
+    /// To answer them at more than the caller demands: if the upstream refuses the revision, it is asked once more.
+    AnswerAtMore,
+    /// To learn the head revision, and nothing else.
+    Probe,
 }
 
 /// One upstream call, about to be made.
 pub(crate) struct Turn {
     pub(crate) ask: Ask,
-    /// More is asked than the caller demands: if the upstream refuses the revision, it is asked once more.
-    pub(crate) rewritten: bool,
+    pub(crate) purpose: Purpose,
     begin: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -90,7 +116,7 @@ impl<V: Weigh> Inner<V> {
         questions: &Questions,
         flight: &Arc<Flight<V>>,
         ask: Ask,
-        rewritten: bool,
+        purpose: Purpose,
         upstream: &mut F,
         keep: bool,
     ) -> Called<V>
@@ -101,13 +127,13 @@ impl<V: Weigh> Inner<V> {
         let begin = {
             let (cache, flight) = (Arc::clone(self), Arc::clone(flight));
             move || {
-                cache.counters.upstream_call();
+                cache.counters.upstream_call(purpose);
                 flight.begin(cache.trust.begin());
             }
         };
         let reply = upstream(Turn {
             ask: ask.clone(),
-            rewritten,
+            purpose,
             begin: Box::new(begin),
         })
         .await;

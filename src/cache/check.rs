@@ -144,7 +144,7 @@ impl<V: Weigh> DecisionCache<V> {
                     },
                     Err(error) => {
                         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                        if turn.rewritten {
+                        if turn.purpose == super::Purpose::AnswerAtMore {
                             Upstream::RevisionRefused
                         } else {
                             Upstream::Failed

@@ -54,7 +54,7 @@ pub use settings::{Abilities, ByteSize, InvalidSetting, Settings};
 pub use stats::{Distribution, Misses, Stats};
 
 pub(crate) use bulk::{Merge, Served, lowest};
-pub(crate) use call::{Item, Questions, Turn, Upstream};
+pub(crate) use call::{Item, Purpose, Questions, Turn, Upstream};
 pub(crate) use decision::Decision;
 pub(crate) use flights::Landed;
 pub(crate) use run::Outcome;
@@ -124,6 +124,11 @@ impl<V: Weigh> DecisionCache<V> {
     /// [`InvalidSetting`] names the setting that makes no sense.
     pub fn new(settings: Settings, abilities: Abilities) -> Result<Self, InvalidSetting> {
         settings.validate()?;
+        Ok(Self::valid(settings, abilities))
+    }
+
+    /// A cache of settings that are known to make sense.
+    pub(crate) fn valid(settings: Settings, abilities: Abilities) -> Self {
         let entries = |capacity: u64| {
             moka::sync::Cache::builder()
                 .max_capacity(capacity)
@@ -136,20 +141,21 @@ impl<V: Weigh> DecisionCache<V> {
                 .build()
         };
         let capacity = settings.capacity.get();
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             newest: entries(capacity - capacity / 8),
             exact: entries(capacity / 8),
             flights: Flights::new(&settings),
             trust: Arc::new(Trust::new(
                 &settings.window,
                 settings.probe_interval,
+                settings.clock_skew,
                 abilities.quantizes,
             )),
             keyer: Keyer::random(),
             counters: Counters::default(),
             settings,
             abilities,
-        })))
+        }))
     }
 
     /// What the cache has done so far.
@@ -199,6 +205,7 @@ impl<V: Weigh> DecisionCache<V> {
             flight,
             each,
             credential,
+            can_probe: false,
         }
     }
 
@@ -239,6 +246,7 @@ impl<V: Weigh> DecisionCache<V> {
             trust,
             keyer,
             settings,
+            abilities,
             ..
         } = &*self.0;
         if matches!(freshness, Freshness::Full) {
@@ -249,6 +257,9 @@ impl<V: Weigh> DecisionCache<V> {
             decision.satisfies(freshness, now, &settings.window, question.jitter(), trust.epoch())?;
             Ok(decision)
         };
+        if matches!(freshness, Freshness::Exact(_)) && !abilities.repeatable_exact {
+            return Err(Miss::Exact);
+        }
         match (judge(newest.get(&question)), freshness) {
             (Err(_), Freshness::Exact(revision)) => {
                 judge(exact.get(&keyer.at(question, revision))).map_err(|_| Miss::Exact)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
-use super::call::{Called, Questions, Turn, Upstream};
+use super::call::{Called, Purpose, Questions, Turn, Upstream};
 use super::flights::{End, Entry, Flight, Landed, Lease, landed};
 use super::{Ask, DecisionCache, Inner, Weigh};
 use crate::consistency::Freshness;
@@ -95,7 +95,7 @@ impl<V: Weigh> DecisionCache<V> {
                 self.0.counters.coalesced(questions.each.len());
                 return Outcome::Hit(found);
             }
-            let entry = match self.plan(freshness, arrived).await {
+            let entry = match self.plan(questions, freshness, arrived, upstream).await {
                 Plan::Foreign => return Outcome::Foreign,
                 Plan::Alone(ask) => return self.alone(questions, ask, upstream).await,
                 Plan::Probe(probing) => return self.prove(questions, probing, upstream).await,
@@ -130,7 +130,17 @@ impl<V: Weigh> DecisionCache<V> {
         self.alone(questions, ask, upstream).await
     }
 
-    async fn plan(&self, freshness: &Freshness, arrived: Instant) -> Plan {
+    async fn plan<F, Fut>(
+        &self,
+        questions: &Questions,
+        freshness: &Freshness,
+        arrived: Instant,
+        upstream: &mut F,
+    ) -> Plan
+    where
+        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = Upstream<V>> + Send + 'static,
+    {
         let trust = &self.0.trust;
         let floor = match freshness {
             Freshness::Full
@@ -178,6 +188,12 @@ impl<V: Weigh> DecisionCache<V> {
                 return Plan::Alone(Ask::AsItCame(floor.revision.clone()));
             }
             match trust.probe(Instant::now()) {
+                ProbeTurn::Lead(probing) if questions.can_probe => {
+                    let mut ended = probing.ended();
+                    tokio::spawn(probe(Arc::clone(&self.0), questions.none(), probing, upstream.clone()));
+                    let _ = ended.wait_for(|ended| *ended).await;
+                    waited = true;
+                }
                 ProbeTurn::Lead(probing) => return Plan::Probe(probing),
                 ProbeTurn::TooSoon => return Plan::Alone(Ask::AsItCame(floor.revision.clone())),
                 ProbeTurn::Wait(mut ended) => {
@@ -241,7 +257,7 @@ impl<V: Weigh> DecisionCache<V> {
         Fut: Future<Output = Upstream<V>>,
     {
         let flight = Flight::new(ask.clone());
-        let call = self.0.call(questions, &flight, ask, false, upstream, false);
+        let call = self.0.call(questions, &flight, ask, Purpose::Answer, upstream, false);
         match timeout(self.0.settings.flight_timeout, call).await.map(Called::end) {
             Ok(End::Answered(landed)) => Outcome::Asked(Some(landed)),
             Ok(_) => Outcome::Asked(None),
@@ -276,6 +292,20 @@ impl<V: Weigh> DecisionCache<V> {
             End::TimedOut => Outcome::TimedOut,
             End::Unshared | End::Failed => Outcome::Asked(None),
         }
+    }
+
+    /// Asks with the caller's own floor, for the upstream to judge it.
+    pub(crate) async fn ask_as_it_came<F, Fut>(
+        &self,
+        questions: &Questions,
+        floor: &Revision,
+        mut upstream: F,
+    ) -> Outcome<V>
+    where
+        F: FnMut(Turn) -> Fut,
+        Fut: Future<Output = Upstream<V>>,
+    {
+        self.alone(questions, Ask::AsItCame(floor.clone()), &mut upstream).await
     }
 
     fn is_of_this_epoch(&self, landed: &Landed<V>) -> bool {
@@ -329,6 +359,21 @@ impl<V: Weigh> DecisionCache<V> {
     }
 }
 
+/// The task of a head probe: it goes on for those who wait when the caller that began it leaves. A failed one proves
+/// nothing.
+async fn probe<V, F, Fut>(cache: Arc<Inner<V>>, nothing: Questions, probing: Probing, mut upstream: F)
+where
+    V: Weigh,
+    F: FnMut(Turn) -> Fut + Send + 'static,
+    Fut: Future<Output = Upstream<V>> + Send + 'static,
+{
+    let flight = Flight::new(Ask::Full);
+    let call = cache.call(&nothing, &flight, Ask::Full, Purpose::Probe, &mut upstream, false);
+    // Whatever the reply says of the store was learned when it landed.
+    let _ = timeout(cache.settings.flight_timeout, call).await;
+    drop(probing);
+}
+
 /// The task of a flight: it holds the cache's values, never the upstream's types, and outlives whoever began it.
 async fn fly<V, F, Fut>(
     cache: Arc<Inner<V>>,
@@ -346,11 +391,25 @@ async fn fly<V, F, Fut>(
     let calls = async {
         let Some(own) = own else {
             return cache
-                .call(&questions, &flight, flight.ask.clone(), false, &mut upstream, true)
+                .call(
+                    &questions,
+                    &flight,
+                    flight.ask.clone(),
+                    Purpose::Answer,
+                    &mut upstream,
+                    true,
+                )
                 .await;
         };
         match cache
-            .call(&questions, &flight, flight.ask.clone(), true, &mut upstream, true)
+            .call(
+                &questions,
+                &flight,
+                flight.ask.clone(),
+                Purpose::AnswerAtMore,
+                &mut upstream,
+                true,
+            )
             .await
         {
             Called::Ended(end) => Called::Ended(end),
@@ -358,7 +417,9 @@ async fn fly<V, F, Fut>(
                 if let Some(failed) = flight.ask.told() {
                     cache.trust.drop_window(failed);
                 }
-                cache.call(&questions, &flight, own, false, &mut upstream, true).await
+                cache
+                    .call(&questions, &flight, own, Purpose::Answer, &mut upstream, true)
+                    .await
             }
         }
     };

@@ -38,6 +38,7 @@ pub struct Abilities {
     /// The store rounds reads that name no revision by itself, so that a head is no fit revision for a window.
     pub quantizes: bool,
     /// The store can be asked for its head revision alone, so that a floor is proven without asking a question at head.
+    /// Only a [`Protocol`](crate::protocol::Protocol) can say how.
     pub probe: bool,
 }
 
@@ -75,6 +76,7 @@ impl Abilities {
 /// | `max_flights` | 10,000 in all, 1,000 for one credential |
 /// | `max_waiters` | 10,000 |
 /// | `probe_interval` | 100 ms |
+/// | `clock_skew` | 500 ms |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Settings {
@@ -87,6 +89,7 @@ pub struct Settings {
     pub(crate) max_flights_by_credential: usize,
     pub(crate) max_waiters: usize,
     pub(crate) probe_interval: Duration,
+    pub(crate) clock_skew: Duration,
 }
 
 impl Default for Settings {
@@ -101,6 +104,7 @@ impl Default for Settings {
             max_flights_by_credential: 1_000,
             max_waiters: 10_000,
             probe_interval: Duration::from_millis(100),
+            clock_skew: Duration::from_millis(500),
         }
     }
 }
@@ -172,6 +176,13 @@ impl Settings {
         self
     }
 
+    /// How far the clocks of the store's nodes may differ, where its revisions are timestamps: a head that lies behind an
+    /// earlier one by more means that the store was restored. CockroachDB's default `--max-offset` is this one's, too.
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.clock_skew = skew;
+        self
+    }
+
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
         let span = |setting, duration: Duration, least| match duration {
             d if d < least => Err(InvalidSetting::new(setting, "is too short")),
@@ -184,6 +195,7 @@ impl Settings {
         span("flight_timeout", self.flight_timeout, millisecond)?;
         span("flight_grace", self.flight_grace, Duration::ZERO)?;
         span("probe_interval", self.probe_interval, Duration::ZERO)?;
+        span("clock_skew", self.clock_skew, Duration::ZERO)?;
         if self.capacity < SMALLEST_CAPACITY {
             return Err(InvalidSetting::new("capacity", "is less than 64 KiB"));
         }

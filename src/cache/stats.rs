@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Miss;
+use super::{Miss, Purpose};
 
 /// What the cache has done since it was built.
 ///
@@ -21,6 +21,8 @@ pub struct Stats {
     pub coalesced: u64,
     /// Calls made to the upstream for questions, retries and bulks included; a bulk is one call.
     pub upstream_calls: u64,
+    /// How many of them asked for nothing but the head revision.
+    pub probes: u64,
     /// Requests on check routes that went around the cache: unreadable, not ours to keep, or over a limit.
     pub bypassed: u64,
     /// Requests that the layer refused by itself.
@@ -127,6 +129,7 @@ struct Shard {
     misses: [AtomicU64; Miss::ALL.len()],
     coalesced: AtomicU64,
     upstream_calls: AtomicU64,
+    probes: AtomicU64,
     bypassed: AtomicU64,
     refused: AtomicU64,
     ages: [AtomicU64; BUCKETS],
@@ -141,6 +144,7 @@ impl Default for Shard {
             misses: std::array::from_fn(|_| zero()),
             coalesced: zero(),
             upstream_calls: zero(),
+            probes: zero(),
             bypassed: zero(),
             refused: zero(),
             ages: std::array::from_fn(|_| zero()),
@@ -190,8 +194,12 @@ impl Counters {
         self.shard().coalesced.fetch_add(questions as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn upstream_call(&self) {
-        add_one(&self.shard().upstream_calls);
+    pub(crate) fn upstream_call(&self, purpose: Purpose) {
+        let shard = self.shard();
+        add_one(&shard.upstream_calls);
+        if purpose == Purpose::Probe {
+            add_one(&shard.probes);
+        }
     }
 
     pub(crate) fn bypassed(&self) {
@@ -227,6 +235,7 @@ impl Counters {
             },
             coalesced: sum(&|shard| &shard.coalesced),
             upstream_calls: sum(&|shard| &shard.upstream_calls),
+            probes: sum(&|shard| &shard.probes),
             bypassed: sum(&|shard| &shard.bypassed),
             refused: sum(&|shard| &shard.refused),
             entries,

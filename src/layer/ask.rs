@@ -41,6 +41,12 @@ impl<S, P: Protocol> Asker<'_, S, P> {
             return self.run(questions, &Freshness::Full).await;
         }
         let (outcome, slot) = self.run(questions, &wanted.freshness).await;
+        if matches!(outcome, Outcome::Foreign) && wanted.in_message {
+            return match wanted.freshness {
+                Freshness::AtLeast { head_within: None, .. } => self.as_it_came(questions, &floor.revision).await,
+                _ => self.run(questions, &Freshness::Full).await,
+            };
+        }
         if !wanted.explicit {
             let turned_away = match &outcome {
                 Outcome::Foreign => true,
@@ -64,7 +70,9 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         // A head does not know the floor: another store's, or not there yet.
         let label = landed.decisions.first().and_then(|first| first.label());
         match label {
-            Some(head) if head.store() != floor.revision.store() && wanted.explicit => (Outcome::Foreign, slot),
+            Some(head) if head.store() != floor.revision.store() && wanted.explicit && !wanted.in_message => {
+                (Outcome::Foreign, slot)
+            }
             Some(head) => match wanted.floors().find(|floor| lacks(head, &floor.revision)) {
                 Some(floor) => {
                     let freshness = Freshness::AtLeast {
@@ -79,6 +87,33 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         }
     }
 
+    /// Lets the upstream judge the request's own floor.
+    async fn as_it_came<B, R>(&mut self, questions: &Questions, floor: &Revision) -> (Outcome<Kept>, Slot<R, S::Error>)
+    where
+        S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
+        B: RequestBody,
+        R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    {
+        let slot = Slot::new();
+        let forward = self.forward(&slot);
+        let upstream = move |turn| forward.clone().ask(turn);
+        (self.shared.cache.ask_as_it_came(questions, floor, upstream).await, slot)
+    }
+
+    fn forward<B, R: Body>(&self, slot: &Slot<R, S::Error>) -> Forward<S, P, B, R, S::Error>
+    where
+        S: Service<Request<B>> + Clone,
+    {
+        Forward {
+            shared: Arc::clone(self.shared),
+            service: self.service.clone(),
+            asking: Arc::clone(self.asking),
+            open: Arc::clone(&self.open),
+            slot: slot.clone(),
+            body: PhantomData,
+        }
+    }
+
     pub(super) async fn run<B, R>(
         &mut self,
         questions: &Questions,
@@ -90,14 +125,7 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         R: Body<Data = Bytes, Error: Send> + Send + 'static,
     {
         let slot = Slot::new();
-        let forward = Forward {
-            shared: Arc::clone(self.shared),
-            service: self.service.clone(),
-            asking: Arc::clone(self.asking),
-            open: Arc::clone(&self.open),
-            slot: slot.clone(),
-            body: PhantomData::<fn() -> B>,
-        };
+        let forward = self.forward(&slot);
         let arrived = self.asking.arrived;
         let upstream = move |turn| forward.clone().ask(turn);
         (

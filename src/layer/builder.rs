@@ -165,14 +165,16 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     ///
     /// [`InvalidSetting`] names the setting that makes no sense.
     pub fn build(self) -> Result<ZookieLayer<P>, InvalidSetting> {
+        self.validate()?;
+        Ok(self.assemble())
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
         let Self {
-            protocol,
             cache,
-            carriers,
-            credentials,
             layer,
             max_token_len,
-            token_memo,
+            ..
         } = self;
         for (setting, bytes) in [
             ("max_request_body", layer.max_request_body),
@@ -188,10 +190,24 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         if layer.read_timeout.is_zero() {
             return Err(InvalidSetting::new("read_timeout", "is 0: no body arrives that fast"));
         }
-        if max_token_len == 0 || max_token_len > LONGEST_TOKEN {
+        if *max_token_len == 0 || *max_token_len > LONGEST_TOKEN {
             return Err(InvalidSetting::new("max_token_len", "is not between 1 byte and 16 KiB"));
         }
-        let cache = DecisionCache::new(cache, protocol.abilities())?;
+        cache.validate()
+    }
+
+    /// The layer, of settings that are known to make sense.
+    pub(super) fn assemble(self) -> ZookieLayer<P> {
+        let Self {
+            protocol,
+            cache,
+            carriers,
+            credentials,
+            layer,
+            max_token_len,
+            token_memo,
+        } = self;
+        let cache = DecisionCache::valid(cache, protocol.abilities());
         let memo = TokenMemo::new(protocol.format(), max_token_len, token_memo.get());
         let shared = Shared {
             protocol,
@@ -201,8 +217,8 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             credentials,
             settings: layer,
         };
-        Ok(ZookieLayer {
+        ZookieLayer {
             handle: Handle(Arc::new(shared)),
-        })
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::body::{RequestBody, ZookieBody};
 use super::cache_status::CacheStatus;
 use super::decide::Asking;
 use super::shared::Shared;
-use crate::cache::{Decision, Landed, Miss, Outcome, Served};
+use crate::cache::{Fingerprint, Landed, Miss, Outcome, Questions, Served};
 use crate::consistency::Freshness;
 use crate::protocol::{Kept, Kind, Protocol, Refusal};
 use crate::revision::Revision;
@@ -19,7 +19,7 @@ use crate::revision::Revision;
 pub(super) async fn fetch<S, P, B, R>(
     shared: Arc<Shared<P>>,
     service: S,
-    asking: Box<Asking>,
+    asking: Arc<Asking>,
     served: Served<Kept>,
 ) -> Result<Response<ZookieBody<R>>, S::Error>
 where
@@ -28,7 +28,6 @@ where
     R: Body<Data = Bytes, Error: Send> + Send + 'static,
     P: Protocol,
 {
-    let asking = Arc::new(*asking);
     let Kind::Bulk(each) = &asking.call.kind else {
         return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
     };
@@ -40,7 +39,7 @@ where
         let found: Vec<Option<&Kept>> = served.kept().collect();
         let open: Arc<[usize]> = shared.protocol.needed(&asking.call, &asking.message, &found).into();
         let missing = open.iter().map(|&index| each[index]).collect();
-        let questions = shared.cache.bulk(missing, &asking.message, asking.caller);
+        let questions = shared.questions(missing, &asking);
         let exactly = served.at.clone().map(Freshness::Exact);
         let freshness = if mixed {
             freshness
@@ -64,9 +63,7 @@ where
     }
 
     let all = (0..each.len()).collect();
-    let questions = shared
-        .cache
-        .bulk(each.iter().copied().collect(), &asking.message, asking.caller);
+    let questions = shared.questions(each.iter().copied().collect(), &asking);
     let mut whole = Asker {
         shared: &shared,
         service,
@@ -76,11 +73,9 @@ where
     let (outcome, slot) = whole.ask(&questions).await;
     match &outcome {
         Outcome::Hit(landed) | Outcome::Joined(landed) => {
-            let answers: Vec<_> = (0..each.len())
-                .map(|i| landed.decisions.get(i).map(|d| &d.value))
-                .collect();
+            let decisions: Vec<_> = (0..each.len()).map(|index| landed.decisions.get(index)).collect();
             let at = landed.decisions.first().and_then(|first| first.label());
-            let merged = shared.merge(&asking.call, &asking.message, &answers, at);
+            let merged = shared.merge(&asking.call, &asking.message, &decisions, at);
             let status = CacheStatus::Missed {
                 why,
                 stored: false,
@@ -93,6 +88,11 @@ where
 }
 
 impl<P: Protocol> Shared<P> {
+    fn questions(&self, each: Arc<[Fingerprint]>, asking: &Asking) -> Questions {
+        let questions = self.cache.bulk(each, &asking.message, asking.caller);
+        questions.with_probes(self.protocol.abilities().probe)
+    }
+
     /// Whether missing items can be asked at exactly the revision of those that were found.
     fn can_ask_at(&self, at: Option<&Revision>) -> bool {
         at.is_some_and(|at| self.cache.trusts(at))
@@ -107,8 +107,7 @@ impl<P: Protocol> Shared<P> {
         landed: &Landed<Kept>,
         at: Option<&Revision>,
     ) -> Option<Response<ZookieBody<R>>> {
-        let mut decisions: Vec<Option<&Arc<Decision<Kept>>>> =
-            served.found.iter().map(|found| found.as_ref().ok()).collect();
+        let mut decisions = served.decisions();
         for (&index, decision) in open.iter().zip(&landed.decisions) {
             if at.is_some_and(|at| !decision.holds_at(at)) {
                 return None;
@@ -127,7 +126,7 @@ impl<P: Protocol> Shared<P> {
             return None;
         }
         let lowest = crate::cache::lowest(decisions.iter().flatten().map(|decision| decision.label()));
-        let merged = self.merge(&asking.call, &asking.message, &answers, at.or(lowest.as_ref()));
+        let merged = self.merge(&asking.call, &asking.message, &decisions, at.or(lowest.as_ref()));
         let status = CacheStatus::Partial {
             why: served.miss().unwrap_or(Miss::Absent),
             stored: landed.stored,

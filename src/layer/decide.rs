@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
@@ -23,6 +25,8 @@ pub(super) enum Step<B> {
     Bypass(Request<B>, &'static str),
     /// To be handed on; its reply teaches.
     Write(Request<B>, Call),
+    /// To be handed on no lower than its floor.
+    Read(Box<Asking>),
     /// One question to ask.
     Check(Box<Asking>, Miss),
     /// Several questions, of which some are answered.
@@ -39,6 +43,8 @@ pub(super) struct Asking {
     pub(super) arrived: Instant,
     /// Whom the cap on flights counts this request for.
     pub(super) caller: u64,
+    /// How long the caller is ready to wait, counted from its arrival.
+    pub(super) patience: Option<Duration>,
     pub(super) credential_ends: Option<Instant>,
 }
 
@@ -116,7 +122,7 @@ impl<P: Protocol> Shared<P> {
         match &call.kind {
             Kind::Write { .. } => return Ok((call, None)),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
-            Kind::Bulk(_) | Kind::Check(_) | Kind::Read => {}
+            Kind::Bulk(_) | Kind::Check(_) | Kind::Read { .. } => {}
         }
         if head.headers.keys().any(|name| UNKEYABLE.contains(name)) {
             return Err(Rejected::Bypass("a conditional, partial or signed request"));
@@ -156,8 +162,9 @@ impl<P: Protocol> Shared<P> {
             key,
             credential_ends,
         } = check;
-        let asking = |head, message, call, wanted| {
+        let asking = |head: Head, message, call: Call, wanted| {
             let caller = key.finish().low_half();
+            let patience = self.protocol.patience(call.route, &head.headers);
             Box::new(Asking {
                 head,
                 message,
@@ -165,6 +172,7 @@ impl<P: Protocol> Shared<P> {
                 wanted,
                 arrived,
                 caller,
+                patience,
                 credential_ends,
             })
         };
@@ -188,7 +196,7 @@ impl<P: Protocol> Shared<P> {
                 if !self.protocol.needed(&call, &message, &found).is_empty() {
                     return Step::Bulk(asking(head, message, call, wanted), served);
                 }
-                let merged = self.merge(&call, &message, &found, served.at.as_ref());
+                let merged = self.merge(&call, &message, &served.decisions(), served.at.as_ref());
                 let status = if served.is_mixed() {
                     CacheStatus::MixedHit
                 } else {
@@ -196,8 +204,9 @@ impl<P: Protocol> Shared<P> {
                 };
                 Step::Reply(self.kept_reply(call.route, head.headers, &merged, &wanted, status))
             }
-            // These never come here.
-            Kind::Write { .. } | Kind::Read => {
+            Kind::Read { .. } => Step::Read(asking(head, message, call, wanted)),
+            // Writes never come here.
+            Kind::Write { .. } => {
                 Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed))
             }
         }

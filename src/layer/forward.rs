@@ -16,9 +16,9 @@ use super::decide::Asking;
 use super::reply::lets_keep;
 use super::shared::Shared;
 use super::wanted::CONSISTENCY;
-use crate::cache::{Ask, Item, Turn, Upstream};
+use crate::cache::{Ask, Item, Purpose, Turn, Upstream};
 use crate::consistency::Consistency;
-use crate::protocol::{Kept, Learned, Protocol, Reply};
+use crate::protocol::{Kept, Kind, Learned, Protocol, Reply, Route};
 use crate::token::{Carrier, Token, Zookie};
 
 /// What of a request belongs to one caller's call alone, not to a call that others share.
@@ -104,6 +104,13 @@ where
     P: Protocol,
 {
     pub(super) async fn ask(self, turn: Turn) -> Upstream<Kept> {
+        match turn.purpose {
+            Purpose::Probe => self.probe(turn).await,
+            Purpose::Answer | Purpose::AnswerAtMore => self.answer(turn).await,
+        }
+    }
+
+    async fn answer(self, turn: Turn) -> Upstream<Kept> {
         let Self {
             shared,
             mut service,
@@ -117,7 +124,7 @@ where
             return Upstream::Failed;
         }
         let Some(request) = shared.request(&asking, &open, &turn.ask) else {
-            return if turn.rewritten {
+            return if turn.purpose == Purpose::AnswerAtMore {
                 Upstream::RevisionRefused
             } else {
                 Upstream::Failed
@@ -156,7 +163,7 @@ where
         let keep = lets_keep(&parts.headers);
         let refused = matches!(learned, Learned::RevisionRefused);
         let (items, message_token) = match learned {
-            Learned::RevisionRefused if turn.rewritten => return Upstream::RevisionRefused,
+            Learned::RevisionRefused if turn.purpose == Purpose::AnswerAtMore => return Upstream::RevisionRefused,
             Learned::Answers { items, token } => (Some(items), token),
             Learned::Nothing | Learned::NotWritten | Learned::Wrote { .. } | Learned::RevisionRefused => (None, None),
         };
@@ -198,7 +205,7 @@ where
 
 impl<P: Protocol> Shared<P> {
     /// The request that asks the questions `open` at `ask`. `None` where no token can say that.
-    fn request<B: RequestBody>(&self, asking: &Asking, open: &[usize], ask: &Ask) -> Option<Request<B>> {
+    pub(super) fn request<B: RequestBody>(&self, asking: &Asking, open: &[usize], ask: &Ask) -> Option<Request<B>> {
         let Asking {
             head,
             message,
@@ -220,9 +227,10 @@ impl<P: Protocol> Shared<P> {
             Ask::Full => Consistency::FullyConsistent,
         };
         let mut head = head.clone();
-        self.tell(&mut head, consistency, zookie.clone())?;
-        if !matches!(ask, Ask::AsItCame(_)) {
-            OF_ONE_CALLER.iter().for_each(|name| drop(head.headers.remove(name)));
+        self.tell(&mut head, call.route, consistency, zookie.clone())?;
+        let shared = !matches!(ask, Ask::AsItCame(_)) && !matches!(call.kind, Kind::Read { .. });
+        if shared {
+            strip_own(&mut head.headers);
         }
         let body = match self.protocol.ask(call, message, open, ask, zookie.as_ref()) {
             None => message.clone(),
@@ -238,15 +246,23 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Puts what is asked into a head, in place of all that the caller's carriers said.
-    fn tell(&self, head: &mut Head, consistency: Consistency, zookie: Option<Zookie>) -> Option<()> {
+    pub(super) fn tell(
+        &self,
+        head: &mut Head,
+        route: Route,
+        consistency: Consistency,
+        zookie: Option<Zookie>,
+    ) -> Option<()> {
         head.headers.remove(CONSISTENCY);
         self.carriers.strip(&mut head.headers, &mut head.uri);
-        if let Some(zookie) = &zookie {
-            head.headers.insert(self.token_header(), zookie.to_header_value());
-        }
-        if consistency != Consistency::MinimizeLatency {
-            head.headers
-                .insert(CONSISTENCY, HeaderValue::try_from(consistency.to_string()).ok()?);
+        if !self.protocol.states_freshness(route) {
+            if let Some(zookie) = &zookie {
+                head.headers.insert(self.token_header(), zookie.to_header_value());
+            }
+            if consistency != Consistency::MinimizeLatency {
+                head.headers
+                    .insert(CONSISTENCY, HeaderValue::try_from(consistency.to_string()).ok()?);
+            }
         }
         head.extensions.insert(Asked { consistency, zookie });
         Some(())
@@ -269,7 +285,12 @@ impl<P: Protocol> Shared<P> {
     }
 }
 
-async fn read_reply<R: Body<Data = Bytes>>(body: R, limit: usize) -> Read<std::pin::Pin<Box<R>>> {
+/// Removes from a request's headers what belongs to one caller's call alone.
+pub(super) fn strip_own(headers: &mut HeaderMap) {
+    OF_ONE_CALLER.iter().for_each(|name| drop(headers.remove(name)));
+}
+
+pub(super) async fn read_reply<R: Body<Data = Bytes>>(body: R, limit: usize) -> Read<std::pin::Pin<Box<R>>> {
     let mut reader = Reader::new(Box::pin(body), limit);
     poll_fn(|cx| reader.poll_read(cx)).await
 }

@@ -21,7 +21,7 @@ use crate::token::TokenErrorKind;
 pub(super) async fn fetch<S, P, B, R>(
     shared: Arc<Shared<P>>,
     service: S,
-    asking: Box<Asking>,
+    asking: Arc<Asking>,
     why: Miss,
 ) -> Result<Response<ZookieBody<R>>, S::Error>
 where
@@ -30,11 +30,10 @@ where
     R: Body<Data = Bytes, Error: Send> + Send + 'static,
     P: Protocol,
 {
-    let asking = Arc::new(*asking);
     let Kind::Check(question) = asking.call.kind else {
         return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
     };
-    let questions = Questions::one(question, asking.caller);
+    let questions = Questions::one(question, asking.caller).with_probes(shared.protocol.abilities().probe);
     let mut own = Asker {
         shared: &shared,
         service,

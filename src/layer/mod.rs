@@ -16,6 +16,9 @@ mod forward;
 mod future;
 mod handle;
 mod miss;
+mod patient;
+mod probe;
+mod read;
 mod reply;
 mod service;
 mod shared;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use crate::protocol::Protocol;
+use crate::protocol::spicedb::{Engine, SpiceDb};
 
 pub use asked::Asked;
 pub use body::{Replay, RequestBody, ZookieBody};
@@ -72,6 +76,27 @@ impl<P: Protocol> ZookieLayer<P> {
     /// The layer seen from outside.
     pub fn handle(&self) -> Handle<P> {
         self.handle.clone()
+    }
+}
+
+impl ZookieLayer<SpiceDb> {
+    /// A layer before a SpiceDB on this datastore engine, with all defaults: before the channel of a generated client, or
+    /// around a server.
+    ///
+    /// ```
+    /// use tower::ServiceBuilder;
+    /// use tower_zookie::ZookieLayer;
+    /// use tower_zookie::protocol::spicedb::Engine;
+    /// # fn wrap(channel: tonic::transport::Channel) -> impl Sized {
+    ///
+    /// let zookie = ZookieLayer::spicedb(Engine::Postgres);
+    /// let channel = ServiceBuilder::new().layer(zookie).service(channel);
+    /// // PermissionsServiceClient::new(channel)
+    /// # channel
+    /// # }
+    /// ```
+    pub fn spicedb(engine: Engine) -> Self {
+        Self::builder(SpiceDb::new(engine)).assemble()
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
@@ -5,6 +7,7 @@ use super::cache_status::CacheStatus;
 use super::service::Stored;
 use super::shared::Shared;
 use super::wanted::{Wanted, has_directive};
+use crate::cache::Decision;
 use crate::consistency::Freshness;
 use crate::protocol::{Call, Kept, Protocol, Route};
 use crate::revision::Revision;
@@ -82,16 +85,21 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
-    /// A bulk's reply from the answers to its questions, which all hold at `at`.
+    /// A bulk's reply from the answers to its questions, which all hold at `at`, if there is such a revision.
     pub(super) fn merge(
         &self,
         call: &Call,
         message: &bytes::Bytes,
-        answers: &[Option<&Kept>],
+        decisions: &[Option<&Arc<Decision<Kept>>>],
         at: Option<&Revision>,
     ) -> Kept {
-        let zookie = at.and_then(|at| self.memo.format().encode(at));
-        let merged = self.protocol.merge(call, message, answers, zookie.as_ref());
+        let answers: Vec<_> = decisions.iter().map(|found| found.map(|found| &found.value)).collect();
+        let spelled_by_the_store = |at: &Revision| {
+            let mut there = decisions.iter().flatten().filter(|found| found.label() == Some(at));
+            there.find_map(|found| found.value.zookie.clone())
+        };
+        let zookie = at.and_then(|at| spelled_by_the_store(at).or_else(|| self.memo.format().encode(at)));
+        let merged = self.protocol.merge(call, message, &answers, zookie.as_ref());
         Kept { zookie, ..merged }
     }
 

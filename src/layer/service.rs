@@ -10,8 +10,9 @@ use tower_service::Service;
 use super::body::{Read, Reader, RequestBody, ZookieBody};
 use super::decide::Step;
 use super::future::ResponseFuture;
+use super::read::NEVER_KEPT;
 use super::shared::Shared;
-use super::{bulk, miss, write};
+use super::{bulk, miss, patient, read, write};
 use crate::protocol::{Claim, Protocol};
 
 /// The service that [`ZookieLayer`](super::ZookieLayer) makes.
@@ -65,12 +66,15 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         match self.shared.protocol.claim(&head) {
-            Claim::Pass | Claim::Floor(_) => self.forward(Request::from_parts(head, body), None),
+            Claim::Pass => self.forward(Request::from_parts(head, body), None),
+            Claim::Floor(_) if !self.shared.raises_floor(&head) => {
+                self.forward(Request::from_parts(head, body), Some(NEVER_KEPT))
+            }
             Claim::Head(route) => {
                 let step = self.shared.decide_by_head(route, head, body);
                 self.take(step)
             }
-            Claim::Body(route) => {
+            Claim::Body(route) | Claim::Floor(route) => {
                 let mut reader = Reader::new(body, self.shared.settings.max_request_body);
                 match reader.poll_read(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(read) => {
@@ -108,15 +112,24 @@ impl<S, P> Zookie<S, P> {
                 request,
                 writing,
             )),
-            Step::Check(asking, why) => {
-                ResponseFuture::boxed(miss::fetch(Arc::clone(&self.shared), self.inner.clone(), asking, why))
+            Step::Read(asking) => {
+                ResponseFuture::boxed(read::forward(Arc::clone(&self.shared), self.inner.clone(), asking))
             }
-            Step::Bulk(asking, served) => ResponseFuture::boxed(bulk::fetch(
-                Arc::clone(&self.shared),
-                self.inner.clone(),
-                asking,
-                served,
-            )),
+            Step::Check(asking, why) => {
+                let asking = Arc::new(*asking);
+                let reply = miss::fetch(Arc::clone(&self.shared), self.inner.clone(), Arc::clone(&asking), why);
+                ResponseFuture::boxed(patient::wait(Arc::clone(&self.shared), asking, reply))
+            }
+            Step::Bulk(asking, served) => {
+                let asking = Arc::new(*asking);
+                let reply = bulk::fetch(
+                    Arc::clone(&self.shared),
+                    self.inner.clone(),
+                    Arc::clone(&asking),
+                    served,
+                );
+                ResponseFuture::boxed(patient::wait(Arc::clone(&self.shared), asking, reply))
+            }
         }
     }
 

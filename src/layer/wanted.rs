@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 
 use super::shared::Shared;
 use crate::consistency::{Consistency, Floor, Freshness};
-use crate::protocol::{Call, Protocol, Refusal};
+use crate::protocol::{Call, Kind, Protocol, Refusal};
 use crate::revision::Revision;
 use crate::token::{Source, Token, Zookie};
 
@@ -26,6 +27,8 @@ pub(super) struct Wanted {
     pub(super) zookie: Option<Zookie>,
     /// A token of a header, the query or the message is among them.
     pub(super) explicit: bool,
+    /// One of the message is: whether it belongs here is the upstream's to judge.
+    pub(super) in_message: bool,
     /// The request bore a zookie cookie, so that the reply sets one.
     pub(super) cookie: bool,
 }
@@ -125,10 +128,7 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn wanted(&self, head: &Head, call: &Call) -> Result<Wanted, Rejected> {
         let tokens = self.tokens(head, call)?;
         let refuse = |why| Err(Rejected::Refuse(why));
-        let wish = match (self.wish(head)?, call.consistency) {
-            (Some(Consistency::FullyConsistent), _) => Some(Consistency::FullyConsistent),
-            (header, message) => message.or(header),
-        };
+        let wish = stricter(self.wish(head)?, call.consistency)?;
         let Tokens {
             floor,
             elsewhere,
@@ -138,7 +138,13 @@ impl<P: Protocol> Shared<P> {
             at_head,
             ..
         } = tokens;
-        if floor.is_none() && !cookie && self.settings.require_token && wish != Some(Consistency::FullyConsistent) {
+        let kept = !matches!(call.kind, Kind::Read { .. });
+        if kept
+            && floor.is_none()
+            && !cookie
+            && self.settings.require_token
+            && wish != Some(Consistency::FullyConsistent)
+        {
             return refuse(Refusal::TokenRequired);
         }
         if wish == Some(Consistency::AtExactSnapshot) {
@@ -149,6 +155,7 @@ impl<P: Protocol> Shared<P> {
                     elsewhere: Vec::new(),
                     zookie: Some(zookie),
                     explicit: true,
+                    in_message: call.token.is_some(),
                     cookie: false,
                 }),
                 _ => refuse(Refusal::ExactNeedsOneToken),
@@ -183,8 +190,16 @@ impl<P: Protocol> Shared<P> {
             elsewhere,
             zookie,
             explicit: explicit > 0,
+            in_message: call.token.is_some(),
             cookie,
         })
+    }
+
+    /// Whether a request's head says anything of tokens and wishes.
+    pub(super) fn raises_floor(&self, head: &Head) -> bool {
+        let mut raises = head.headers.contains_key(CONSISTENCY) || forbids_caching(head);
+        let visited = self.carriers.visit(&head.headers, &head.uri, |_, _| raises = true);
+        raises || visited.is_err()
     }
 
     fn wish(&self, head: &Head) -> Result<Option<Consistency>, Rejected> {
@@ -229,6 +244,21 @@ impl<P: Protocol> Shared<P> {
             None => Ok(tokens),
         }
     }
+}
+
+/// What a header and the message wish together.
+fn stricter(header: Option<Consistency>, message: Option<Consistency>) -> Result<Option<Consistency>, Rejected> {
+    let strictness = |wish: &Consistency| match wish {
+        Consistency::MinimizeLatency => (0, Reverse(Duration::ZERO)),
+        Consistency::AtLeastAsFresh => (1, Reverse(Duration::ZERO)),
+        Consistency::BoundedStaleness(bound) => (2, Reverse(*bound)),
+        Consistency::AtExactSnapshot => (3, Reverse(Duration::ZERO)),
+        Consistency::FullyConsistent => (4, Reverse(Duration::ZERO)),
+    };
+    if (header, message) == (Some(Consistency::FullyConsistent), Some(Consistency::AtExactSnapshot)) {
+        return Err(Rejected::Bypass("an exact read whose head wishes otherwise"));
+    }
+    Ok(header.into_iter().chain(message).max_by_key(strictness))
 }
 
 fn forbids_caching(head: &Head) -> bool {

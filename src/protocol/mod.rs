@@ -180,7 +180,10 @@ pub enum Kind {
         schema: bool,
     },
     /// A read that is never kept, but answered no lower than its floor.
-    Read,
+    Read {
+        /// Its reply is a stream, which is handed on unread.
+        stream: bool,
+    },
 }
 
 /// Why a request that a protocol claimed can't be answered from the cache.

@@ -72,6 +72,7 @@ pub(crate) struct Trust {
     /// Beside the state, so that a hit compares epochs without a lock.
     epoch: AtomicU64,
     state: Mutex<State>,
+    clock_skew: Duration,
     quantizes: bool,
 }
 
@@ -85,7 +86,7 @@ struct State {
 
 impl Trust {
     /// `quantizes`: the store rounds unasked reads by itself, so that a head is no fit revision for a window.
-    pub(crate) fn new(window: &Window, probe_interval: Duration, quantizes: bool) -> Self {
+    pub(crate) fn new(window: &Window, probe_interval: Duration, clock_skew: Duration, quantizes: bool) -> Self {
         Self {
             epoch: AtomicU64::new(0),
             state: Mutex::new(State {
@@ -94,6 +95,7 @@ impl Trust {
                 windows: Windows::new(window.interval()),
                 probes: Probes::new(probe_interval),
             }),
+            clock_skew,
             quantizes,
         }
     }
@@ -144,7 +146,8 @@ impl Trust {
         }
         let replaced = state.store.as_ref().is_some_and(|store| store != revision.store());
         // A head that lacks what the store had already told us of means that the store was restored.
-        let went_back = source == Source::Head && !start.trusted.iter().all(|known| revision >= known);
+        let reached = |known: &Revision| revision >= known || revision.within_skew(known, self.clock_skew);
+        let went_back = source == Source::Head && !start.trusted.iter().all(reached);
         if replaced || went_back {
             tracing::warn!(
                 replaced,

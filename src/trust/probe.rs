@@ -28,6 +28,11 @@ impl Probing {
     pub(super) fn new(trust: Arc<Trust>, ended: watch::Sender<bool>) -> Self {
         Self { trust, ended }
     }
+
+    /// Turns true when the probe has ended.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
+    }
 }
 
 impl Drop for Probing {

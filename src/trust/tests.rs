@@ -39,11 +39,12 @@ fn elsewhere(n: u64) -> Revision {
     Revision::new(StoreId::new(["another"]), Counter(n))
 }
 
+const SKEW: Duration = Duration::from_millis(500);
 const PROBES: Duration = Duration::from_millis(100);
 
 fn trust(quantizes: bool) -> Arc<Trust> {
     let window = Window::new(Duration::from_secs(5), Staleness::percent(0));
-    Arc::new(Trust::new(&window, PROBES, quantizes))
+    Arc::new(Trust::new(&window, PROBES, SKEW, quantizes))
 }
 
 fn learn(trust: &Trust, revision: &Revision, source: Source) -> bool {

@@ -25,6 +25,7 @@ fn two_questions() -> Questions {
         flight: keyer.all(&each, b""),
         each: each.into(),
         credential: 0,
+        can_probe: false,
     }
 }
 

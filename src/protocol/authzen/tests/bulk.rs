@@ -204,7 +204,7 @@ proptest! {
         let call = Call::new(EVALUATIONS, Kind::Bulk(questions));
         let kept = Kept::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
         let bytes = Bytes::from(message);
-        api.needed(&call, &bytes, &vec![Some(&kept); open.len()], None);
+        api.needed(&call, &bytes, &vec![Some(&kept); open.len()]);
         let _ = api.ask(&call, &bytes, &open, &Ask::Unasked, None);
         let _ = learn(&api, &call, &bytes, &open, (200, &reply));
         api.merge(&call, &bytes, &vec![Some(&kept); open.len()], None);

@@ -38,7 +38,7 @@ fn ask(base: &Parts, method: &str, uri: &str, headers: &[(&str, &str)], body: &s
     let api = api();
     let head = head(method, uri, headers);
     let route = match api.claim(&head) {
-        Claim::Head(route) | Claim::Body(route) => route,
+        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{method} {uri} passes"),
     };
     read(&api, route, &head, body.as_bytes(), base)
@@ -151,7 +151,7 @@ fn a_token_in_the_body_is_read_and_not_keyed() {
 #[test]
 fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
     let api = api();
-    let forward = |body: &str, at| {
+    let forward = |body: &str, at: Ask| {
         let call = ask(
             &base(),
             "POST",

@@ -1,0 +1,80 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::body::{Read, RequestBody, ZookieBody};
+use super::cache_status::CacheStatus;
+use super::decide::Asking;
+use super::forward::read_reply;
+use super::reply::mark_bypassed;
+use super::shared::Shared;
+use crate::cache::Ask;
+use crate::consistency::Freshness;
+use crate::protocol::{Kind, Learned, Protocol, Refusal, Reply};
+
+pub(super) const NEVER_KEPT: &str = "a read that is never kept";
+
+/// Hands on a read that is never kept, no lower than its floor.
+pub(super) async fn forward<S, P, B, R>(
+    shared: Arc<Shared<P>>,
+    mut service: S,
+    asking: Box<Asking>,
+) -> Result<Response<ZookieBody<R>>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
+    B: RequestBody,
+    R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    P: Protocol,
+{
+    shared.cache.counters().bypassed();
+    let Some(request) = shared.request(&asking, &[], &ask(&asking.wanted.freshness)) else {
+        return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));
+    };
+    poll_fn(|cx| service.poll_ready(cx)).await?;
+    let (mut parts, body) = service.call(request).await?.into_parts();
+    if matches!(asking.call.kind, Kind::Read { stream: true }) {
+        mark_bypassed(&mut parts.headers, NEVER_KEPT);
+        return Ok(Response::from_parts(parts, ZookieBody::inner(body)));
+    }
+    let (message, trailers) = match read_reply(body, shared.settings.max_reply_body).await {
+        Read::Whole { message, trailers } => (message, trailers),
+        Read::Unread(replay) => {
+            mark_bypassed(&mut parts.headers, NEVER_KEPT);
+            return Ok(Response::from_parts(parts, ZookieBody::replayed(replay)));
+        }
+    };
+    let reply = Reply {
+        status: parts.status,
+        headers: &parts.headers,
+        body: &message,
+        trailers: trailers.as_ref(),
+    };
+    let token = match shared.protocol.learn(&asking.call, &asking.message, &[], &reply) {
+        Learned::Answers { token, .. } => shared.reply_token(&parts.headers, token.as_deref()),
+        _ => None,
+    };
+    let zookie = token.as_ref().map(|token| &token.zookie);
+    shared.mark(
+        &mut parts.headers,
+        zookie,
+        &asking.wanted,
+        CacheStatus::Bypass(NEVER_KEPT),
+    );
+    Ok(Response::from_parts(parts, ZookieBody::stored(message, trailers)))
+}
+
+fn ask(freshness: &Freshness) -> Ask {
+    match freshness {
+        Freshness::Full
+        | Freshness::AtLeast {
+            head_within: Some(_), ..
+        } => Ask::Full,
+        Freshness::Exact(revision) => Ask::Exact(revision.clone()),
+        Freshness::AtLeast { floor: None, .. } => Ask::Unasked,
+        Freshness::AtLeast { floor: Some(floor), .. } => Ask::AsItCame(floor.revision.clone()),
+    }
+}
