@@ -1,6 +1,6 @@
 use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::{Distribution, Stats};
+use super::{Distribution, Misses, Stats};
 
 /// Ages are told apart from 1 ms to 67 s, which is where a window's interval may sensibly lie.
 const AGE_BITS: std::ops::RangeInclusive<u32> = 10..=26;
@@ -10,6 +10,7 @@ const HITS: &str = "tower_zookie_hits_total";
 const MISSES: &str = "tower_zookie_misses_total";
 const COALESCED: &str = "tower_zookie_coalesced_total";
 const UPSTREAM_CALLS: &str = "tower_zookie_upstream_calls_total";
+const PROBES: &str = "tower_zookie_probes_total";
 const BYPASSED: &str = "tower_zookie_bypassed_total";
 const REFUSED: &str = "tower_zookie_refused_total";
 const ENTRIES: &str = "tower_zookie_entries";
@@ -27,6 +28,7 @@ impl Stats {
     /// | `tower_zookie_misses_total` | counter | `reason`: `absent`, `expired`, `epoch`, `floor`, `age`, `exact`, `full` | questions | not answered from the cache: see [`Miss`](super::Miss) |
     /// | `tower_zookie_coalesced_total` | counter | | questions | answered by a call that somebody else had begun |
     /// | `tower_zookie_upstream_calls_total` | counter | | calls | made for questions; a bulk is one |
+    /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that asked for the head revision alone |
     /// | `tower_zookie_bypassed_total` | counter | | requests | on check routes that went around the cache |
     /// | `tower_zookie_refused_total` | counter | | requests | refused by the layer itself |
     /// | `tower_zookie_entries` | gauge | | answers | kept now |
@@ -48,31 +50,61 @@ impl Stats {
     /// billing.publish_metrics(&[Label::new("upstream", "billing")]);
     /// ```
     pub fn publish_metrics(&self, labels: &[Label]) {
+        // Named one by one, so that a new number can't be forgotten here.
+        let Stats {
+            hits,
+            misses,
+            coalesced,
+            upstream_calls,
+            probes,
+            bypassed,
+            refused,
+            entries,
+            bytes,
+            age_micros,
+            token_lag,
+        } = self;
         describe();
-        let count = |name: &'static str, number: u64| counter!(name, labels.iter()).absolute(number);
-        count(HITS, self.hits);
-        count(COALESCED, self.coalesced);
-        count(UPSTREAM_CALLS, self.upstream_calls);
-        count(BYPASSED, self.bypassed);
-        count(REFUSED, self.refused);
-        let misses = &self.misses;
-        for (reason, number) in [
-            ("absent", misses.absent),
-            ("expired", misses.expired),
-            ("epoch", misses.epoch),
-            ("floor", misses.floor),
-            ("age", misses.age),
-            ("exact", misses.exact),
-            ("full", misses.full),
+        for (name, number) in [
+            (HITS, hits),
+            (COALESCED, coalesced),
+            (UPSTREAM_CALLS, upstream_calls),
+            (PROBES, probes),
+            (BYPASSED, bypassed),
+            (REFUSED, refused),
         ] {
+            counter!(name, labels.iter()).absolute(*number);
+        }
+        for (reason, number) in by_reason(misses) {
             count_with(MISSES, labels, Label::from_static_parts("reason", reason), number);
         }
-        gauge!(ENTRIES, labels.iter()).set(self.entries as f64);
-        gauge!(BYTES, labels.iter()).set(self.bytes as f64);
+        gauge!(ENTRIES, labels.iter()).set(*entries as f64);
+        gauge!(BYTES, labels.iter()).set(*bytes as f64);
         let seconds = |micros: u64| (micros as f64 / 1e6).to_string();
-        publish_buckets(HIT_AGES, labels, &self.age_micros, AGE_BITS, seconds);
-        publish_buckets(TOKEN_LAGS, labels, &self.token_lag, LAG_BITS, |lag| lag.to_string());
+        publish_buckets(HIT_AGES, labels, age_micros, AGE_BITS, seconds);
+        publish_buckets(TOKEN_LAGS, labels, token_lag, LAG_BITS, |lag| lag.to_string());
     }
+}
+
+fn by_reason(misses: &Misses) -> [(&'static str, u64); 7] {
+    let Misses {
+        absent,
+        expired,
+        epoch,
+        floor,
+        age,
+        exact,
+        full,
+    } = *misses;
+    [
+        ("absent", absent),
+        ("expired", expired),
+        ("epoch", epoch),
+        ("floor", floor),
+        ("age", age),
+        ("exact", exact),
+        ("full", full),
+    ]
 }
 
 fn publish_buckets(
@@ -108,6 +140,7 @@ fn describe() {
             "Questions answered by an upstream call that somebody else had begun.",
         ),
         (UPSTREAM_CALLS, "Calls made to the upstream for questions."),
+        (PROBES, "Calls made to the upstream for its head revision alone."),
         (BYPASSED, "Requests on check routes that went around the cache."),
         (REFUSED, "Requests that the layer refused by itself."),
         (
@@ -131,8 +164,8 @@ mod tests {
 
     use metrics_exporter_prometheus::PrometheusBuilder;
 
-    use super::super::Miss;
     use super::super::stats::Counters;
+    use super::super::{Miss, Purpose};
     use super::*;
 
     /// What a Prometheus exporter shows of these numbers, without the descriptions.
@@ -156,7 +189,8 @@ mod tests {
         counters.hit(Duration::from_secs(300));
         counters.miss(Miss::Floor);
         counters.coalesced(4);
-        counters.upstream_call();
+        counters.upstream_call(Purpose::Answer);
+        counters.upstream_call(Purpose::Probe);
         counters.bypassed();
         counters.bypassed();
         counters.refused();
@@ -173,7 +207,8 @@ mod tests {
             "tower_zookie_misses_total{reason=\"floor\"} 1",
             "tower_zookie_misses_total{reason=\"age\"} 0",
             "tower_zookie_coalesced_total 4",
-            "tower_zookie_upstream_calls_total 1",
+            "tower_zookie_upstream_calls_total 2",
+            "tower_zookie_probes_total 1",
             "tower_zookie_bypassed_total 2",
             "tower_zookie_refused_total 1",
             "tower_zookie_entries 7",
