@@ -19,10 +19,9 @@ use crate::proxy::{Config, Route};
 /// Answers SpiceDB's checks from memory, exactly as fresh as each caller's ZedToken demands, and forwards everything else.
 #[derive(Debug, Parser)]
 #[command(name = "sidecar", version)]
-#[group(id = "upstreams", required = true, multiple = true, args = ["upstream", "http_upstream"])]
 pub(crate) struct Args {
     /// SpiceDB's gRPC API, such as http://127.0.0.1:50051.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", required_unless_present = "http_upstream")]
     upstream: Option<String>,
     /// Where to serve gRPC.
     #[arg(long, default_value = "127.0.0.1:50061")]
