@@ -149,6 +149,7 @@ impl World {
         let settings = Settings::default().window(WINDOW).time_to_live(Duration::from_secs(4));
         let abilities = Abilities {
             quantizes: true,
+            newest_head: true,
             probe: false,
             ..Abilities::versioned()
         };

@@ -44,7 +44,7 @@ use tokio::time::Instant;
 
 use crate::consistency::Freshness;
 use crate::revision::Revision;
-use crate::trust::{CallStart, Source, Standing, Trust};
+use crate::trust::{CallStart, Habits, Source, Standing, Trust};
 
 pub use ask::Ask;
 pub use check::{Answer, CheckError, Checked};
@@ -148,8 +148,11 @@ impl<V: Weigh> DecisionCache<V> {
             trust: Arc::new(Trust::new(
                 &settings.window,
                 settings.probe_interval,
-                settings.clock_skew,
-                abilities.quantizes,
+                Habits {
+                    quantizes: abilities.quantizes,
+                    newest_head: abilities.newest_head,
+                    clock_skew: settings.clock_skew,
+                },
             )),
             keyer: Keyer::random(),
             counters: Counters::default(),

@@ -37,6 +37,9 @@ pub struct Abilities {
     pub repeatable_exact: bool,
     /// The store rounds reads that name no revision by itself, so that a head is no fit revision for a window.
     pub quantizes: bool,
+    /// A fully consistent read bears a revision at or after all that the store has named before, so that a lower one means
+    /// that it was restored. SpiceDB in memory is no such store: its head is its last write, its other reads are later.
+    pub newest_head: bool,
     /// The store can be asked for its head revision alone, so that a floor is proven without asking a question at head.
     /// Only a [`Protocol`](crate::protocol::Protocol) can say how.
     pub probe: bool,
@@ -49,6 +52,7 @@ impl Abilities {
             bears_revision: true,
             repeatable_exact: true,
             quantizes: false,
+            newest_head: true,
             probe: false,
         }
     }
@@ -59,6 +63,7 @@ impl Abilities {
             bears_revision: false,
             repeatable_exact: false,
             quantizes: false,
+            newest_head: true,
             probe: false,
         }
     }

@@ -27,8 +27,7 @@ impl Digest {
         parts.add(Part::Body, b":");
         parts.add(Part::Body, name.as_bytes());
         self.feed(json, &mut parts)?;
-        members.count += 1;
-        members.sum = members.sum.wrapping_add(parts.finish().bits());
+        members.add(&parts);
         Ok(())
     }
 
@@ -66,6 +65,11 @@ pub(super) struct Members {
 impl Members {
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    pub(super) fn add(&mut self, member: &Parts) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(member.finish().bits());
     }
 
     pub(super) fn feed(&self, part: Part, parts: &mut Parts) {

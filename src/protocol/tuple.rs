@@ -17,6 +17,7 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
             bears_revision: a.bears_revision && b.bears_revision,
             repeatable_exact: a.repeatable_exact && b.repeatable_exact,
             quantizes: a.quantizes || b.quantizes,
+            newest_head: a.newest_head && b.newest_head,
             probe: a.probe && b.probe,
         }
     }

@@ -72,8 +72,26 @@ pub(crate) struct Trust {
     /// Beside the state, so that a hit compares epochs without a lock.
     epoch: AtomicU64,
     state: Mutex<State>,
-    clock_skew: Duration,
-    quantizes: bool,
+    habits: Habits,
+}
+
+/// What of a store matters for what is learned from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// It rounds unasked reads by itself, so that a head is no fit revision for a window.
+    pub(crate) quantizes: bool,
+    /// Its head is at or after all that it has named before.
+    pub(crate) newest_head: bool,
+    /// How far the clocks of its nodes may differ.
+    pub(crate) clock_skew: Duration,
+}
+
+impl Habits {
+    /// Whether a head that lacks what the store had already told us of means that the store was restored.
+    fn went_back(&self, head: &Revision, known: &[Revision]) -> bool {
+        let reached = |known: &Revision| head >= known || head.within_skew(known, self.clock_skew);
+        self.newest_head && !known.iter().all(reached)
+    }
 }
 
 #[derive(Debug)]
@@ -85,8 +103,7 @@ struct State {
 }
 
 impl Trust {
-    /// `quantizes`: the store rounds unasked reads by itself, so that a head is no fit revision for a window.
-    pub(crate) fn new(window: &Window, probe_interval: Duration, clock_skew: Duration, quantizes: bool) -> Self {
+    pub(crate) fn new(window: &Window, probe_interval: Duration, habits: Habits) -> Self {
         Self {
             epoch: AtomicU64::new(0),
             state: Mutex::new(State {
@@ -95,8 +112,7 @@ impl Trust {
                 windows: Windows::new(window.interval()),
                 probes: Probes::new(probe_interval),
             }),
-            clock_skew,
-            quantizes,
+            habits,
         }
     }
 
@@ -145,9 +161,7 @@ impl Trust {
             return false;
         }
         let replaced = state.store.as_ref().is_some_and(|store| store != revision.store());
-        // A head that lacks what the store had already told us of means that the store was restored.
-        let reached = |known: &Revision| revision >= known || revision.within_skew(known, self.clock_skew);
-        let went_back = source == Source::Head && !start.trusted.iter().all(reached);
+        let went_back = source == Source::Head && self.habits.went_back(revision, &start.trusted);
         if replaced || went_back {
             tracing::warn!(
                 replaced,
@@ -172,7 +186,7 @@ impl Trust {
         }
         let chosen_by_the_store = match source {
             Source::Unasked => true,
-            Source::Head => !self.quantizes,
+            Source::Head => !self.habits.quantizes,
             Source::Write => false,
         };
         if chosen_by_the_store {

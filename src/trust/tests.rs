@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::consistency::Staleness;
-use crate::revision::{Counter, Point};
+use crate::revision::{Counter, HybridTime, Point};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Pair(u64, u64);
@@ -43,8 +43,16 @@ const SKEW: Duration = Duration::from_millis(500);
 const PROBES: Duration = Duration::from_millis(100);
 
 fn trust(quantizes: bool) -> Arc<Trust> {
+    trust_in(Habits {
+        quantizes,
+        newest_head: true,
+        clock_skew: SKEW,
+    })
+}
+
+fn trust_in(habits: Habits) -> Arc<Trust> {
     let window = Window::new(Duration::from_secs(5), Staleness::percent(0));
-    Arc::new(Trust::new(&window, PROBES, SKEW, quantizes))
+    Arc::new(Trust::new(&window, PROBES, habits))
 }
 
 fn learn(trust: &Trust, revision: &Revision, source: Source) -> bool {
@@ -287,4 +295,31 @@ async fn rule_15_a_probe_ends_when_its_leader_panics() {
     });
     assert!(leader.await.is_err());
     assert!(ended.wait_for(|ended| *ended).await.is_ok());
+}
+
+fn nanos(nanos: i64) -> Revision {
+    Revision::new(StoreId::new(["test"]), HybridTime { nanos, logical: 0 })
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_heads_may_differ_by_the_clocks_skew_and_no_more() {
+    let skew = i64::try_from(SKEW.as_nanos()).unwrap();
+    let trust = trust(true);
+    assert!(learn(&trust, &nanos(skew + 9), Source::Write));
+    assert!(learn(&trust, &nanos(9), Source::Head), "another node's clock is behind");
+    assert_eq!((trust.epoch(), trust.head()), (0, Some(nanos(skew + 9))));
+    assert!(!learn(&trust, &nanos(8), Source::Head));
+    assert_eq!((trust.epoch(), trust.head()), (1, Some(nanos(8))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_head_that_is_only_the_last_write_restores_nothing() {
+    let trust = trust_in(Habits {
+        quantizes: true,
+        newest_head: false,
+        clock_skew: Duration::ZERO,
+    });
+    assert!(learn(&trust, &at(9), Source::Unasked));
+    assert!(learn(&trust, &at(5), Source::Head));
+    assert_eq!((trust.epoch(), trust.head()), (0, Some(at(9))));
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::cache::{Keyer, Part};
-use crate::trust::Trust;
+use crate::trust::{Habits, Trust};
 
 fn question(name: &str) -> Fingerprint {
     let keyer = KEYER.with(Keyer::clone);
@@ -83,12 +83,12 @@ async fn rule_07_a_lease_ends_with_a_panic_and_followers_hear_of_it() {
 #[test]
 fn rule_03_a_flight_that_has_begun_takes_no_fully_consistent_read() {
     let flights = flights((9, 9), 9);
-    let trust = Trust::new(
-        &Window::default(),
-        std::time::Duration::ZERO,
-        std::time::Duration::ZERO,
-        false,
-    );
+    let habits = Habits {
+        quantizes: false,
+        newest_head: true,
+        clock_skew: std::time::Duration::ZERO,
+    };
+    let trust = Trust::new(&Window::default(), std::time::Duration::ZERO, habits);
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
         panic!("the first leads")
     };

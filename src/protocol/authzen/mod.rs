@@ -61,6 +61,7 @@ impl AuthZen {
                 bears_revision: true,
                 repeatable_exact: false,
                 quantizes: true,
+                newest_head: true,
                 probe: false,
             },
             base: None,

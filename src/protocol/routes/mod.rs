@@ -65,6 +65,7 @@ impl Routes {
                 bears_revision: true,
                 repeatable_exact: false,
                 quantizes: true,
+                newest_head: true,
                 probe: false,
             },
             routes: Vec::new(),

@@ -1,16 +1,37 @@
 //! SpiceDB: its gRPC API and its HTTP gateway.
 
+mod grpc;
+mod json;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
+use http::{HeaderMap, Response};
 
-use super::{Call, Claim, Kept, Key, Learned, Protocol, Reply, Route, Unreadable};
-use crate::cache::Abilities;
+use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
+use crate::cache::{Abilities, Ask};
 use crate::token::spicedb::ZedTokens;
 use crate::token::{TokenFormat, Zookie};
 
 pub use crate::token::spicedb::Engine;
+
+/// Routes from here on are the gateway's; those before are gRPC's.
+const FIRST_JSON: usize = 64;
+
+/// The form in which a call comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Grpc,
+    Json,
+}
+
+impl Form {
+    fn of(route: Route) -> Self {
+        if route.0 < FIRST_JSON { Self::Grpc } else { Self::Json }
+    }
+}
 
 /// SpiceDB's API `authzed.api.v1`, over gRPC and through the HTTP gateway.
 #[derive(Clone, Debug)]
@@ -35,6 +56,7 @@ impl Protocol for SpiceDb {
             bears_revision: true,
             repeatable_exact: matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
             quantizes: true,
+            newest_head: self.engine != Engine::Memory,
             probe: true,
         }
     }
@@ -43,19 +65,63 @@ impl Protocol for SpiceDb {
         self.format.clone()
     }
 
-    fn claim(&self, _: &Head) -> Claim {
-        Claim::Pass
+    fn claim(&self, head: &Head) -> Claim {
+        match grpc::claim(head) {
+            Claim::Pass => json::claim(head),
+            claim => claim,
+        }
     }
 
-    fn read(&self, _: Route, _: &Head, _: &Bytes, _: Key<'_>) -> Result<Call, Unreadable> {
-        Err(Unreadable("not yet"))
+    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        match Form::of(route) {
+            Form::Grpc => grpc::read(route, head, message, &key),
+            Form::Json => json::read(route, head, message, &key),
+        }
     }
 
-    fn learn(&self, _: &Call, _: &Bytes, _: &[usize], _: &Reply<'_>) -> Learned {
-        Learned::Nothing
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+        match Form::of(call.route) {
+            Form::Grpc => grpc::ask(call, message, open, at, zookie),
+            Form::Json => json::ask(call, message, open, at, zookie),
+        }
     }
 
-    fn merge(&self, _: &Call, _: &Bytes, _: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
-        Kept::new(http::StatusCode::OK, http::HeaderValue::from_static(""), Bytes::new())
+    fn states_freshness(&self, _: Route) -> bool {
+        true
+    }
+
+    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
+        match Form::of(route) {
+            Form::Grpc => grpc::probe(head),
+            Form::Json => json::probe(head),
+        }
+    }
+
+    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+        match Form::of(route) {
+            Form::Grpc => grpc::patience(head),
+            Form::Json => json::patience(head),
+        }
+    }
+
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+        match Form::of(call.route) {
+            Form::Grpc => grpc::learn(call, message, asked, reply),
+            Form::Json => json::learn(call, message, asked, reply),
+        }
+    }
+
+    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+        match Form::of(call.route) {
+            Form::Grpc => grpc::merge(message, answers, zookie),
+            Form::Json => json::merge(call, message, answers, zookie),
+        }
+    }
+
+    fn refuse(&self, route: Route, _: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+        match Form::of(route) {
+            Form::Grpc => grpc::refuse(why),
+            Form::Json => json::refuse(why),
+        }
     }
 }

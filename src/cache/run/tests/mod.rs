@@ -1,3 +1,5 @@
+mod probes;
+
 use std::sync::Mutex;
 
 use tokio::sync::mpsc;

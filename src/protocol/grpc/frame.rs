@@ -1,0 +1,66 @@
+use bytes::Bytes;
+
+use super::Unreadable;
+
+/// One byte that says whether the message is compressed, and four for its length.
+const PREFIX: usize = 5;
+
+/// The one message of a unary request or reply, if it is whole and not compressed.
+pub(in crate::protocol) fn message(body: &[u8]) -> Result<&[u8], Unreadable> {
+    match body.split_first_chunk::<PREFIX>() {
+        Some(([0, length @ ..], message)) if message.len() as u64 == u64::from(u32::from_be_bytes(*length)) => {
+            Ok(message)
+        }
+        Some(([0, ..], _)) | None => Err(Unreadable("not exactly one message")),
+        Some(_) => Err(Unreadable("a compressed message")),
+    }
+}
+
+/// A frame of what `write` writes, which is about `capacity` bytes.
+pub(in crate::protocol) fn frame(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut frame = Vec::with_capacity(PREFIX + capacity);
+    frame.extend_from_slice(&[0; PREFIX]);
+    write(&mut frame);
+    // No reader takes a message of 4 GiB, whatever its prefix says.
+    let length = u32::try_from(frame.len() - PREFIX).unwrap_or(u32::MAX);
+    frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+    frame.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_exactly_one_whole_message_that_is_not_compressed() {
+        assert_eq!(message(&[0, 0, 0, 0, 0]), Ok(&b""[..]));
+        assert_eq!(message(&[0, 0, 0, 0, 2, 8, 1]), Ok(&[8, 1][..]));
+        for body in [
+            &[][..],
+            &[0, 0, 0, 0],
+            &[0, 0, 0, 0, 1],
+            &[0, 0, 0, 0, 1, 8, 1],
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[1, 0, 0, 0, 0],
+            &[2, 0, 0, 0, 0],
+            &[0, 255, 255, 255, 255, 1],
+        ] {
+            assert!(message(body).is_err(), "{body:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_framed_reads_back(text: Vec<u8>) {
+            let framed = frame(0, |into| into.extend_from_slice(&text));
+            prop_assert_eq!(message(&framed), Ok(&text[..]));
+        }
+
+        #[test]
+        fn never_panics(body: Vec<u8>) {
+            let _ = message(&body);
+        }
+    }
+}

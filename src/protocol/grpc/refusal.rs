@@ -1,0 +1,106 @@
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
+
+use super::super::Refusal;
+use super::{Code, GRPC_MESSAGE, GRPC_STATUS};
+use crate::token::TokenErrorKind;
+
+/// A refusal as a reply of headers only, with a status and a message.
+pub(in crate::protocol) fn refuse(why: &Refusal) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(GRPC_STATUS, code(why).to_header_value());
+    if let Ok(message) = HeaderValue::from_maybe_shared(percent_encoded(&why.detail())) {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    response
+}
+
+fn code(why: &Refusal) -> Code {
+    match why {
+        Refusal::BadToken(TokenErrorKind::Expired) => Code::OutOfRange,
+        Refusal::BadToken(_)
+        | Refusal::TokensDoNotJoin
+        | Refusal::TokenRequired
+        | Refusal::ExactNeedsOneToken
+        | Refusal::UnknownConsistency => Code::InvalidArgument,
+        Refusal::UpstreamFailed => Code::Unavailable,
+        Refusal::RequestTimeout | Refusal::UpstreamTimeout => Code::DeadlineExceeded,
+    }
+}
+
+/// As gRPC over HTTP/2 wants a status message: visible ASCII and spaces as they are, but for `%`.
+fn percent_encoded(text: &str) -> Bytes {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut encoded = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'%' | 0..b' ' | 0x7f.. => {
+                let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+                encoded.push(b'%');
+                encoded.extend_from_slice(&digits);
+            }
+            plain => encoded.push(plain),
+        }
+    }
+    encoded.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn refusals_are_trailers_only() {
+        for (why, code) in [
+            (Refusal::BadToken(TokenErrorKind::Malformed("cut off")), "3"),
+            (Refusal::BadToken(TokenErrorKind::TooLong { len: 9, max: 8 }), "3"),
+            (Refusal::BadToken(TokenErrorKind::Foreign), "3"),
+            (Refusal::BadToken(TokenErrorKind::Expired), "11"),
+            (Refusal::TokensDoNotJoin, "3"),
+            (Refusal::TokenRequired, "3"),
+            (Refusal::ExactNeedsOneToken, "3"),
+            (Refusal::UnknownConsistency, "3"),
+            (Refusal::RequestTimeout, "4"),
+            (Refusal::UpstreamFailed, "14"),
+            (Refusal::UpstreamTimeout, "4"),
+        ] {
+            let response = refuse(&why);
+            assert_eq!(response.status(), 200);
+            assert!(response.body().is_empty());
+            let headers = response.headers();
+            assert_eq!(headers["content-type"], "application/grpc");
+            assert_eq!(headers["grpc-status"], code, "{why:?}");
+            assert_eq!(headers["grpc-message"].to_str().unwrap(), why.detail(), "{why:?}");
+            assert_eq!(headers.len(), 3);
+        }
+    }
+
+    #[test]
+    fn messages_are_percent_encoded() {
+        assert_eq!(percent_encoded("100 % \n\u{7f}ä~"), "100 %25 %0A%7F%C3%A4~");
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_fits_into_a_header(text: String) {
+            let encoded = percent_encoded(&text);
+            prop_assert!(HeaderValue::from_maybe_shared(encoded.clone()).is_ok());
+            let mut decoded = Vec::new();
+            let mut bytes = encoded.iter();
+            while let Some(&byte) = bytes.next() {
+                decoded.push(if byte == b'%' {
+                    let digits = [*bytes.next().unwrap(), *bytes.next().unwrap()];
+                    u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+                } else {
+                    byte
+                });
+            }
+            prop_assert_eq!(decoded, text.into_bytes());
+        }
+    }
+}

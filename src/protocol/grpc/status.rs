@@ -1,0 +1,181 @@
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::super::Reply;
+
+pub(in crate::protocol) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(in crate::protocol) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// gRPC's status codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocol) enum Code {
+    Ok,
+    Cancelled,
+    Unknown,
+    InvalidArgument,
+    DeadlineExceeded,
+    NotFound,
+    AlreadyExists,
+    PermissionDenied,
+    ResourceExhausted,
+    FailedPrecondition,
+    Aborted,
+    OutOfRange,
+    Unimplemented,
+    Internal,
+    Unavailable,
+    DataLoss,
+    Unauthenticated,
+}
+
+/// Each at the place of its number.
+const CODES: [Code; 17] = [
+    Code::Ok,
+    Code::Cancelled,
+    Code::Unknown,
+    Code::InvalidArgument,
+    Code::DeadlineExceeded,
+    Code::NotFound,
+    Code::AlreadyExists,
+    Code::PermissionDenied,
+    Code::ResourceExhausted,
+    Code::FailedPrecondition,
+    Code::Aborted,
+    Code::OutOfRange,
+    Code::Unimplemented,
+    Code::Internal,
+    Code::Unavailable,
+    Code::DataLoss,
+    Code::Unauthenticated,
+];
+
+impl Code {
+    fn read(value: &HeaderValue) -> Option<Self> {
+        let number: usize = value.to_str().ok()?.parse().ok()?;
+        CODES.get(number).copied()
+    }
+
+    pub(in crate::protocol) fn to_header_value(self) -> HeaderValue {
+        HeaderValue::from(self as u16)
+    }
+
+    /// Whether a write that ended so was surely not made. With the others it may have been: the server, or something
+    /// between it and here, lost sight of it.
+    pub(in crate::protocol) fn changed_nothing(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidArgument
+                | Self::NotFound
+                | Self::AlreadyExists
+                | Self::PermissionDenied
+                | Self::FailedPrecondition
+                | Self::OutOfRange
+                | Self::Unimplemented
+                | Self::Unauthenticated
+        )
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocol) struct Status<'a> {
+    pub(in crate::protocol) code: Code,
+    /// Percent-encoded, as it came.
+    pub(in crate::protocol) message: Option<&'a HeaderValue>,
+}
+
+impl<'a> Status<'a> {
+    /// The status in a reply's trailers, or in its headers where those are all that it has. `None` if the call did not
+    /// end as gRPC calls do.
+    pub(in crate::protocol) fn of(reply: &Reply<'a>) -> Option<Self> {
+        if reply.status != StatusCode::OK {
+            return None;
+        }
+        match reply.trailers {
+            Some(trailers) => Self::in_map(trailers),
+            None if reply.body.is_empty() => Self::in_map(reply.headers),
+            None => None,
+        }
+    }
+
+    fn in_map(map: &'a HeaderMap) -> Option<Self> {
+        let mut codes = map.get_all(GRPC_STATUS).iter();
+        let (Some(code), None) = (codes.next(), codes.next()) else {
+            return None;
+        };
+        Some(Self {
+            code: Code::read(code)?,
+            message: map.get(GRPC_MESSAGE),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn map(codes: &[&'static str]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for code in codes {
+            map.append(GRPC_STATUS, HeaderValue::from_static(code));
+        }
+        map
+    }
+
+    fn status(
+        http: u16,
+        headers: &[&'static str],
+        body: &'static [u8],
+        trailers: Option<&[&'static str]>,
+    ) -> Option<Code> {
+        let trailers = trailers.map(map);
+        let reply = Reply {
+            status: StatusCode::from_u16(http).unwrap(),
+            headers: &map(headers),
+            body: &Bytes::from_static(body),
+            trailers: trailers.as_ref(),
+        };
+        Status::of(&reply).map(|status| status.code)
+    }
+
+    #[test]
+    fn trailers_say_it_or_headers_where_nothing_follows() {
+        assert_eq!(status(200, &[], b"x", Some(&["0"])), Some(Code::Ok));
+        assert_eq!(status(200, &["9"], b"", None), Some(Code::FailedPrecondition));
+        assert_eq!(status(200, &["0"], b"x", Some(&["13"])), Some(Code::Internal));
+        assert_eq!(status(200, &["0"], b"x", None), None, "broken off");
+        assert_eq!(status(200, &["0"], b"", Some(&[])), None);
+        assert_eq!(status(200, &[], b"", None), None);
+        assert_eq!(status(503, &["0"], b"", None), None);
+    }
+
+    #[test]
+    fn what_is_no_code_is_none() {
+        for codes in [&["17"][..], &["-1"], &[""], &["ok"], &["0", "0"]] {
+            assert_eq!(status(200, &[], b"x", Some(codes)), None, "{codes:?}");
+        }
+        for (number, code) in CODES.into_iter().enumerate() {
+            assert_eq!(code as usize, number);
+            assert_eq!(Code::read(&code.to_header_value()), Some(code));
+        }
+    }
+
+    #[test]
+    fn a_write_that_may_have_been_made_is_not_said_to_be_undone() {
+        for code in [
+            Code::Ok,
+            Code::Cancelled,
+            Code::Unknown,
+            Code::DeadlineExceeded,
+            Code::ResourceExhausted,
+            Code::Aborted,
+            Code::Internal,
+            Code::Unavailable,
+            Code::DataLoss,
+        ] {
+            assert!(!code.changed_nothing(), "{code:?}");
+        }
+        assert_eq!(CODES.into_iter().filter(|code| code.changed_nothing()).count(), 8);
+    }
+}

@@ -1,0 +1,116 @@
+use std::borrow::Cow;
+
+use super::super::digest::{Hashed, Members};
+use super::super::names::Names;
+use super::Unreadable;
+use crate::cache::{Part, Parts};
+use crate::protobuf::{Value, fields};
+
+/// The most values inside one another that are read.
+const MOST_LEVELS: usize = 64;
+
+const DEEP: Unreadable = Unreadable("a struct of too many levels");
+const UNKNOWN: Unreadable = Unreadable("a struct with something unknown in it");
+
+/// Hashes `google.protobuf.Struct` by value: the order of a map's entries does not matter, everything else does. Numbers
+/// are told apart by their bits.
+pub(in crate::protocol) struct Values(Parts);
+
+impl Values {
+    /// Hashes under the key of `base`.
+    pub(in crate::protocol) fn new(base: &Parts) -> Self {
+        Self(base.clone().text(Part::System, "google.protobuf.Struct"))
+    }
+
+    /// Reads a struct.
+    pub(in crate::protocol) fn structure(&self, message: &[u8]) -> Result<Hashed, Unreadable> {
+        let mut parts = self.0.clone();
+        self.feed_struct(message, &mut parts, MOST_LEVELS)?;
+        Ok(parts.finish().bits().to_le_bytes())
+    }
+
+    fn feed_struct(&self, message: &[u8], parts: &mut Parts, levels: usize) -> Result<(), Unreadable> {
+        const FIELDS: u32 = 1;
+        let mut members = Members::default();
+        let mut names = Names::default();
+        for field in fields(message) {
+            let field = field?;
+            if field.number != FIELDS {
+                return Err(UNKNOWN);
+            }
+            let (name, value) = entry(field.bytes()?)?;
+            let mut member = self.0.clone();
+            member.add(Part::Body, b":");
+            member.add(Part::Body, name.as_bytes());
+            self.feed_value(value, &mut member, levels)?;
+            members.add(&member);
+            names.push(Cow::Borrowed(name));
+        }
+        if names.repeated() {
+            return Err(Unreadable("a struct with a name twice"));
+        }
+        members.feed(Part::Body, parts);
+        Ok(())
+    }
+
+    fn feed_value(&self, message: &[u8], parts: &mut Parts, levels: usize) -> Result<(), Unreadable> {
+        let levels = levels.checked_sub(1).ok_or(DEEP)?;
+        let mut fields = fields(message);
+        let Some(field) = fields.next().transpose()? else {
+            parts.add(Part::Body, b"");
+            return Ok(());
+        };
+        if fields.next().is_some() {
+            return Err(Unreadable("a value that is two"));
+        }
+        match (field.number, field.value) {
+            (1, Value::Varint(null)) => add(parts, b"0", &null.to_le_bytes()),
+            (2, Value::Fixed64(bits)) => add(parts, b"1", &bits.to_le_bytes()),
+            (3, Value::Bytes(text)) => add(parts, b"\"", text),
+            (4, Value::Varint(flag)) => add(parts, b"?", &flag.to_le_bytes()),
+            (5, Value::Bytes(message)) => self.feed_struct(message, parts, levels)?,
+            (6, Value::Bytes(message)) => self.feed_list(message, parts, levels)?,
+            _ => return Err(UNKNOWN),
+        }
+        Ok(())
+    }
+
+    fn feed_list(&self, message: &[u8], parts: &mut Parts, levels: usize) -> Result<(), Unreadable> {
+        const VALUES: u32 = 1;
+        parts.add(Part::Body, b"[");
+        for field in fields(message) {
+            let field = field?;
+            if field.number != VALUES {
+                return Err(UNKNOWN);
+            }
+            self.feed_value(field.bytes()?, parts, levels)?;
+        }
+        parts.add(Part::Body, b"]");
+        Ok(())
+    }
+}
+
+fn add(parts: &mut Parts, kind: &[u8], value: &[u8]) {
+    parts.add(Part::Body, kind);
+    parts.add(Part::Body, value);
+}
+
+/// The name and value of a map's entry. What is left out of it is empty.
+fn entry(message: &[u8]) -> Result<(&str, &[u8]), Unreadable> {
+    let (mut name, mut value) = (None, None);
+    for field in fields(message) {
+        let field = field?;
+        let repeated = match field.number {
+            1 => name.replace(field.text()?).is_some(),
+            2 => value.replace(field.bytes()?).is_some(),
+            _ => return Err(UNKNOWN),
+        };
+        if repeated {
+            return Err(Unreadable("a map entry that is two"));
+        }
+    }
+    Ok((name.unwrap_or_default(), value.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+
+use super::super::super::grpc::{Code, Status, frame, message};
+use super::super::super::{Kept, Known, Learned, Reply};
+use super::check::is_verdict;
+use super::consistency::write_token;
+use super::reply::{self, CHECKED_AT};
+use super::request::ITEM;
+use super::tuple::Tuple;
+use crate::protobuf::{NotProtobuf, fields, write_bytes, write_number};
+use crate::token::Zookie;
+
+const PAIR: u32 = 2;
+
+const REQUEST: u32 = 1;
+const ANSWER: u32 = 2;
+const ERROR: u32 = 3;
+
+/// The items of a request, in their order.
+fn items(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let fields = fields(message(body).unwrap_or_default()).flatten();
+    fields.filter_map(|field| match field.number {
+        ITEM => field.bytes().ok(),
+        _ => None,
+    })
+}
+
+/// An item and the answer to it.
+#[derive(Debug, Default)]
+struct Pair<'a> {
+    request: Option<&'a [u8]>,
+    answer: Option<&'a [u8]>,
+    /// Something is in it that is no part of a plain answer: an error, something twice, something unknown.
+    more: bool,
+}
+
+impl<'a> Pair<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, NotProtobuf> {
+        let mut pair = Self::default();
+        for field in fields(message) {
+            let field = field?;
+            pair.more |= match field.number {
+                REQUEST => pair.request.replace(field.bytes()?).is_some(),
+                ANSWER => pair.answer.replace(field.bytes()?).is_some(),
+                _ => true,
+            };
+        }
+        Ok(pair)
+    }
+
+    /// Whether this is about the item that was asked. Contexts are not compared.
+    fn is_about(&self, item: &[u8]) -> Result<bool, NotProtobuf> {
+        Ok(Tuple::of_item(self.request.unwrap_or_default())? == Tuple::of_item(item)?)
+    }
+
+    fn is_plain_verdict(&self) -> Result<bool, NotProtobuf> {
+        const PERMISSIONSHIP: u32 = 1;
+        const PARTIAL_CAVEAT_INFO: u32 = 2;
+        let (mut verdict, mut caveat) = (None, None);
+        let mut more = self.more;
+        for field in fields(self.answer.unwrap_or_default()) {
+            let field = field?;
+            more |= match field.number {
+                PERMISSIONSHIP => verdict.replace(field.varint()?).is_some(),
+                PARTIAL_CAVEAT_INFO => caveat.replace(field.bytes()?).is_some(),
+                _ => true,
+            };
+        }
+        Ok(is_verdict(verdict) && !more)
+    }
+}
+
+/// What the reply to a bulk says about the items `asked` of the request `body`.
+pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: &[usize]) -> Option<Learned> {
+    let (kept, message) = reply::answer(status, reply)?;
+    let all: Vec<&[u8]> = items(body).collect();
+    let mut asked = asked.iter();
+    let mut known = Vec::with_capacity(asked.len());
+    let (mut at, mut more) = (None, false);
+    for field in fields(message) {
+        let field = field.ok()?;
+        match field.number {
+            CHECKED_AT => more |= at.replace(field.bytes().ok()?).is_some(),
+            PAIR => {
+                let item = all.get(*asked.next()?)?;
+                let content = field.bytes().ok()?;
+                let pair = Pair::read(content).ok()?;
+                if !pair.is_about(item).ok()? {
+                    return None;
+                }
+                // Copied, so that one kept answer does not hold the whole reply in memory.
+                let body = Bytes::copy_from_slice(content);
+                let kept = Kept { body, ..kept.clone() };
+                known.push(if pair.is_plain_verdict().ok()? {
+                    Known::verdict(kept)
+                } else {
+                    Known::not_to_keep(kept)
+                });
+            }
+            _ => more = true,
+        }
+    }
+    if asked.next().is_some() {
+        return None;
+    }
+    known.iter_mut().for_each(|known| known.keep &= !more);
+    Some(Learned::Answers {
+        items: known,
+        token: Some(reply::text(at?)?),
+    })
+}
+
+/// The reply to the request `body` from the answers to its items, in the order in which SpiceDB writes its fields.
+pub(in super::super) fn merge(body: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+    let content_type = answers.iter().flatten().find_map(|kept| kept.content_type.clone());
+    let content_type = content_type.unwrap_or(HeaderValue::from_static("application/grpc"));
+    let pairs: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
+    let token = zookie.map_or(0, |zookie| zookie.as_str().len() + 16);
+    let mut items = items(body);
+    let merged = frame(pairs + token, |into| {
+        if let Some(zookie) = zookie {
+            write_token(into, CHECKED_AT, zookie);
+        }
+        for answer in answers {
+            let item = items.next().unwrap_or_default();
+            match answer {
+                Some(kept) => write_bytes(into, PAIR, &kept.body),
+                None => write_bytes(into, PAIR, &unanswered(item)),
+            }
+        }
+    });
+    Kept {
+        trailers: Some(reply::trailers(Some(HeaderValue::from_static("")))),
+        ..Kept::new(StatusCode::OK, content_type, merged)
+    }
+}
+
+/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+fn unanswered(item: &[u8]) -> Vec<u8> {
+    let mut status = Vec::new();
+    write_number(&mut status, 1, Code::Unavailable as u64);
+    write_bytes(&mut status, 2, b"the upstream did not answer this item");
+    let mut pair = Vec::new();
+    write_bytes(&mut pair, REQUEST, item);
+    write_bytes(&mut pair, ERROR, &status);
+    pair
+}

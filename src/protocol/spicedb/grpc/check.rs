@@ -1,0 +1,75 @@
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::super::super::grpc::{Status, until};
+use super::super::super::{Kept, Known, Learned, Reply};
+use super::reply::{self, CHECKED_AT};
+use crate::protobuf::{NotProtobuf, fields};
+
+const PERMISSIONSHIP: u32 = 2;
+const PARTIAL_CAVEAT_INFO: u32 = 3;
+const OPTIONAL_EXPIRES_AT: u32 = 5;
+
+/// A `CheckPermissionResponse`.
+#[derive(Debug, Default)]
+struct Checked<'a> {
+    at: Option<&'a [u8]>,
+    verdict: Option<u64>,
+    caveat: Option<&'a [u8]>,
+    expires_at: Option<&'a [u8]>,
+    /// Something is in it that is no part of a plain answer: a trace, something twice, something unknown.
+    more: bool,
+}
+
+impl<'a> Checked<'a> {
+    fn read(message: &'a [u8]) -> Result<Self, NotProtobuf> {
+        let mut checked = Self::default();
+        for field in fields(message) {
+            let field = field?;
+            checked.more |= match field.number {
+                CHECKED_AT => checked.at.replace(field.bytes()?).is_some(),
+                PERMISSIONSHIP => checked.verdict.replace(field.varint()?).is_some(),
+                PARTIAL_CAVEAT_INFO => checked.caveat.replace(field.bytes()?).is_some(),
+                OPTIONAL_EXPIRES_AT => checked.expires_at.replace(field.bytes()?).is_some(),
+                _ => true,
+            };
+        }
+        Ok(checked)
+    }
+}
+
+/// Whether a `permissionship` is one of the known verdicts: no, yes, or on a condition.
+pub(super) fn is_verdict(permissionship: Option<u64>) -> bool {
+    matches!(permissionship, Some(1..=3))
+}
+
+/// What the reply to a check says.
+pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> Option<Learned> {
+    let (kept, message) = reply::answer(status, reply)?;
+    let checked = Checked::read(message).ok()?;
+    let token = reply::text(checked.at?)?;
+    let expires_in = checked.expires_at.map(|end| until(end, now)).transpose();
+    let known = Known {
+        // Copied, so that what is kept does not hold the buffer in memory that it was received in.
+        kept: Kept {
+            body: Bytes::copy_from_slice(reply.body),
+            trailers: Some(reply::trailers(status.message.and_then(copied))),
+            ..kept
+        },
+        keep: is_verdict(checked.verdict) && !checked.more && expires_in.is_ok(),
+        expires_in: expires_in.ok().flatten(),
+    };
+    Some(Learned::Answers {
+        items: vec![known],
+        token: Some(token),
+    })
+}
+
+fn copied(value: &HeaderValue) -> Option<HeaderValue> {
+    match value.as_bytes() {
+        b"" => Some(HeaderValue::from_static("")),
+        bytes => HeaderValue::from_bytes(bytes).ok(),
+    }
+}

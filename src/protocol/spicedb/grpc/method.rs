@@ -1,0 +1,106 @@
+use super::super::super::Route;
+use super::super::FIRST_JSON;
+
+/// A method that the cache has something to do with. The others pass: they watch, count, describe the server, or read
+/// the schema at head.
+#[derive(Debug)]
+pub(super) struct Method {
+    pub(super) path: &'static str,
+    pub(super) does: Does,
+}
+
+/// What a method does, and the numbers of the fields by which methods of one kind differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Does {
+    Check,
+    Bulk,
+    Write {
+        schema: bool,
+        /// Where the reply bears a token.
+        token: Option<u32>,
+    },
+    Read {
+        /// Where the request bears a limit and a cursor.
+        pages: Option<(u32, u32)>,
+        /// Where the reply bears a token. The replies of those without are streams.
+        token: Option<u32>,
+    },
+}
+
+impl Method {
+    pub(super) fn called(path: &str) -> Option<(Route, &'static Self)> {
+        let nth = METHODS.iter().position(|method| method.path == path)?;
+        Some((Route(nth), &METHODS[nth]))
+    }
+
+    pub(super) fn of(route: Route) -> Option<&'static Self> {
+        METHODS.get(route.0)
+    }
+}
+
+/// Asked for its head, and otherwise a bulk like any.
+pub(super) const CHECK_BULK: Route = Route(1);
+
+const fn check(path: &'static str, does: Does) -> Method {
+    Method { path, does }
+}
+
+const fn write(path: &'static str, schema: bool, token: Option<u32>) -> Method {
+    let does = Does::Write { schema, token };
+    Method { path, does }
+}
+
+const fn stream(path: &'static str, pages: Option<(u32, u32)>) -> Method {
+    let does = Does::Read { pages, token: None };
+    Method { path, does }
+}
+
+const fn read(path: &'static str, token: u32) -> Method {
+    let (pages, token) = (None, Some(token));
+    let does = Does::Read { pages, token };
+    Method { path, does }
+}
+
+static METHODS: [Method; 22] = [
+    check("/authzed.api.v1.PermissionsService/CheckPermission", Does::Check),
+    check("/authzed.api.v1.PermissionsService/CheckBulkPermissions", Does::Bulk),
+    check("/authzed.api.v1.ExperimentalService/BulkCheckPermission", Does::Bulk),
+    write("/authzed.api.v1.PermissionsService/WriteRelationships", false, Some(1)),
+    write("/authzed.api.v1.PermissionsService/DeleteRelationships", false, Some(1)),
+    write(
+        "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
+        false,
+        None,
+    ),
+    write(
+        "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
+        false,
+        None,
+    ),
+    write("/authzed.api.v1.SchemaService/WriteSchema", true, Some(1)),
+    read("/authzed.api.v1.PermissionsService/ExpandPermissionTree", 1),
+    stream("/authzed.api.v1.PermissionsService/LookupResources", Some((6, 7))),
+    stream("/authzed.api.v1.PermissionsService/LookupSubjects", Some((7, 8))),
+    stream("/authzed.api.v1.PermissionsService/ReadRelationships", Some((3, 4))),
+    stream(
+        "/authzed.api.v1.PermissionsService/ExportBulkRelationships",
+        Some((2, 3)),
+    ),
+    stream(
+        "/authzed.api.v1.ExperimentalService/BulkExportRelationships",
+        Some((2, 3)),
+    ),
+    read("/authzed.api.v1.SchemaService/ReflectSchema", 3),
+    read("/authzed.api.v1.SchemaService/ComputablePermissions", 2),
+    read("/authzed.api.v1.SchemaService/DependentRelations", 2),
+    read("/authzed.api.v1.SchemaService/DiffSchema", 2),
+    read("/authzed.api.v1.ExperimentalService/ExperimentalReflectSchema", 3),
+    read(
+        "/authzed.api.v1.ExperimentalService/ExperimentalComputablePermissions",
+        2,
+    ),
+    read("/authzed.api.v1.ExperimentalService/ExperimentalDependentRelations", 2),
+    read("/authzed.api.v1.ExperimentalService/ExperimentalDiffSchema", 2),
+];
+
+const _: () = assert!(METHODS.len() <= FIRST_JSON);

@@ -1,0 +1,78 @@
+//! SpiceDB's gRPC API, package `authzed.api.v1`.
+
+mod bulk;
+mod check;
+mod consistency;
+mod forward;
+mod method;
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+mod tuple;
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Method as HttpMethod;
+use http::request::Parts as Head;
+
+use self::method::{Does, Method};
+use self::reply::CHECKED_AT;
+use self::request::NOT_KEPT;
+use super::super::grpc::{Status, content_type, message};
+use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
+
+pub(super) use self::bulk::merge;
+pub(super) use self::forward::{ask, probe};
+pub(super) use super::super::grpc::{patience, refuse};
+
+pub(super) fn claim(head: &Head) -> Claim {
+    // A query would be part of the method's name, and there is no such method.
+    if head.method != HttpMethod::POST || head.uri.query().is_some() || content_type(&head.headers).is_none() {
+        return Claim::Pass;
+    }
+    match Method::called(head.uri.path()) {
+        Some((route, method)) => match method.does {
+            Does::Check | Does::Bulk => Claim::Body(route),
+            Does::Write { .. } => Claim::Head(route),
+            Does::Read { .. } => Claim::Floor(route),
+        },
+        None => Claim::Pass,
+    }
+}
+
+pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+    let method = Method::of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let (kind, stated) = match method.does {
+        Does::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
+        Does::Check | Does::Bulk if request::asks_for_more(head) => (NOT_KEPT, request::unkept(message(body)?, None)?),
+        Does::Check => request::check(message(body)?, &request::prefix(method, head, key))?,
+        Does::Bulk => request::bulk(message(body)?, request::prefix(method, head, key))?,
+        Does::Read { pages, token } => {
+            let stream = token.is_none();
+            (Kind::Read { stream }, request::unkept(message(body)?, pages)?)
+        }
+    };
+    Ok(Call {
+        route,
+        kind,
+        consistency: stated.wish,
+        token: stated.token.map(|token| body.slice_ref(token)),
+    })
+}
+
+pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    let (Some(method), Some(status)) = (Method::of(call.route), Status::of(reply)) else {
+        return Learned::Nothing;
+    };
+    let learned = match method.does {
+        Does::Write { schema, token } => return reply::written(&status, reply, schema, token),
+        _ if reply::refuses_revision(&status) => return Learned::RevisionRefused,
+        Does::Read { token, .. } => reply::read_at(&status, reply, token),
+        Does::Check | Does::Bulk if call.kind == NOT_KEPT => reply::read_at(&status, reply, Some(CHECKED_AT)),
+        Does::Check => check::learn(&status, reply, SystemTime::now()),
+        Does::Bulk => bulk::learn(&status, reply, body, asked),
+    };
+    learned.unwrap_or(Learned::Nothing)
+}
