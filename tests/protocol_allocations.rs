@@ -4,10 +4,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use bytes::Bytes;
-use http::Request;
 use http::request::Parts as Head;
+use http::{HeaderValue, Request};
 use tower_zookie::cache::Keyer;
-use tower_zookie::protocol::{AuthZen, CheckRoute, Claim, Key, Protocol, Routes, Verdict};
+use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie::protocol::{AuthZen, CheckRoute, Claim, Key, Protocol, Routes, SpiceDb, Verdict};
 use tower_zookie::revision::Revision;
 use tower_zookie::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
 
@@ -57,13 +58,13 @@ fn head(method: &str, uri: &str) -> Head {
     request.expect("a request").into_parts().0
 }
 
-fn allocates_nothing(protocol: &impl Protocol, head: &Head, body: &'static str) {
+fn allocates_nothing(protocol: &impl Protocol, head: &Head, body: &'static [u8]) {
     let (count, claim) = allocations(|| protocol.claim(head));
     assert_eq!(count, 0);
     let (Claim::Head(route) | Claim::Body(route)) = claim else {
         panic!("{head:?} passes");
     };
-    let message = Bytes::from_static(body.as_bytes());
+    let message = Bytes::from_static(body);
     let carriers = Carriers::default();
     let base = Keyer::random().question("test");
     let key = Key {
@@ -78,7 +79,7 @@ fn allocates_nothing(protocol: &impl Protocol, head: &Head, body: &'static str) 
 #[test]
 fn a_single_question_is_read_without_allocating() {
     let evaluation = head("POST", "/access/v1/evaluation?zookie=1&model=2");
-    let body = r#"{
+    let body = br#"{
         "subject": {"type": "user", "id": "u1", "properties": {"roles": ["a", "b"], "level": 3}},
         "action": {"name": "read"},
         "resource": {"type": "doc", "id": "1"},
@@ -93,9 +94,26 @@ fn a_single_question_is_read_without_allocating() {
         .check(CheckRoute::post("/in-body").verdict(verdict()).request_token("zookie"))
         .build()
         .expect("valid routes");
-    allocates_nothing(&routes, &head("GET", "/v1/t1/check?user=u1&doc=1&zookie=x"), "");
-    allocates_nothing(&routes, &head("POST", "/allow"), "{}");
-    allocates_nothing(&routes, &head("POST", "/in-body"), r#"{"user":"u1","doc":{"id":1}}"#);
+    allocates_nothing(&routes, &head("GET", "/v1/t1/check?user=u1&doc=1&zookie=x"), b"");
+    allocates_nothing(&routes, &head("POST", "/allow"), b"{}");
+    allocates_nothing(&routes, &head("POST", "/in-body"), br#"{"user":"u1","doc":{"id":1}}"#);
+}
+
+/// A `CheckPermissionRequest` at least as fresh as a token.
+const GRPC_CHECK: &[u8] = b"\0\0\0\0\x34\x0a\x09\x12\x07\x0a\x05token\
+    \x12\x10\x0a\x08document\x12\x04plan\x1a\x04view\x22\x0f\x0a\x0d\x0a\x04user\x12\x05alice";
+const GRPC_CHECK_WITH_CONTEXT: &[u8] = b"\0\0\0\0\x4b\x0a\x09\x12\x07\x0a\x05token\
+    \x12\x10\x0a\x08document\x12\x04plan\x1a\x04view\x22\x0f\x0a\x0d\x0a\x04user\x12\x05alice\
+    \x2a\x15\x0a\x13\x0a\x06amount\x12\x09\x11\0\0\0\0\0\0\x49\x40";
+
+#[test]
+fn a_grpc_question_is_read_without_allocating() {
+    let mut check = head("POST", "/authzed.api.v1.PermissionsService/CheckPermission");
+    let grpc = HeaderValue::from_static("application/grpc");
+    check.headers.insert("content-type", grpc);
+    let spicedb = SpiceDb::new(Engine::Postgres);
+    allocates_nothing(&spicedb, &check, GRPC_CHECK);
+    allocates_nothing(&spicedb, &check, GRPC_CHECK_WITH_CONTEXT);
 }
 
 #[test]
@@ -106,4 +124,6 @@ fn what_is_not_claimed_allocates_nothing() {
     assert_eq!(claim, Ok(Claim::Pass));
     let api = AuthZen::new(NoTokens);
     assert_eq!(allocations(|| api.claim(&head)), (0, Claim::Pass));
+    let spicedb = SpiceDb::new(Engine::Postgres);
+    assert_eq!(allocations(|| spicedb.claim(&head)), (0, Claim::Pass));
 }

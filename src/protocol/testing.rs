@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Call, Key, Kind, Protocol, Reply, Route, Unreadable};
 use crate::cache::{Fingerprint, Parts};
+use crate::protobuf::{write_bytes, write_number};
 use crate::revision::{Counter, Revision, StoreId};
 use crate::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
 
@@ -193,4 +194,44 @@ pub(super) fn nearly_json() -> impl Strategy<Value = String> {
         "ä",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..14).prop_map(|pieces| pieces.concat())
+}
+
+/// One of the many spellings of a JSON object as a `google.protobuf.Struct`.
+pub(super) fn structure(members: &serde_json::Map<String, Value>, rng: &mut StdRng) -> Vec<u8> {
+    let mut members: Vec<_> = members.iter().collect();
+    members.shuffle(rng);
+    let mut message = Vec::new();
+    for (name, value) in members {
+        let mut fields = [Vec::new(), Vec::new()];
+        write_bytes(&mut fields[0], 1, name.as_bytes());
+        write_bytes(&mut fields[1], 2, &struct_value(value, rng));
+        fields.shuffle(rng);
+        // An empty name may be left out.
+        let left_out = name.is_empty() && rng.random_bool(0.5);
+        let entry = fields.iter().filter(|field| !left_out || field[0] != 0x0a);
+        write_bytes(&mut message, 1, &entry.flatten().copied().collect::<Vec<_>>());
+    }
+    message
+}
+
+fn struct_value(value: &Value, rng: &mut StdRng) -> Vec<u8> {
+    let mut message = Vec::new();
+    match value {
+        Value::Null => write_number(&mut message, 1, 0),
+        Value::Number(number) => {
+            message.push(0x11);
+            message.extend_from_slice(&number.as_f64().unwrap().to_le_bytes());
+        }
+        Value::String(text) => write_bytes(&mut message, 3, text.as_bytes()),
+        Value::Bool(flag) => write_number(&mut message, 4, u64::from(*flag)),
+        Value::Object(members) => write_bytes(&mut message, 5, &structure(members, rng)),
+        Value::Array(elements) => {
+            let mut list = Vec::new();
+            for element in elements {
+                write_bytes(&mut list, 1, &struct_value(element, rng));
+            }
+            write_bytes(&mut message, 6, &list);
+        }
+    }
+    message
 }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct ZedToken {
+pub(crate) struct ZedToken {
     #[prost(string, tag = "1")]
-    pub token: String,
+    pub(crate) token: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Consistency {
+pub(crate) struct Consistency {
     #[prost(oneof = "Requirement", tags = "1, 2, 3, 4")]
-    pub requirement: Option<Requirement>,
+    pub(crate) requirement: Option<Requirement>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-pub enum Requirement {
+pub(crate) enum Requirement {
     #[prost(bool, tag = "1")]
     MinimizeLatency(bool),
     #[prost(message, tag = "2")]
@@ -34,59 +34,59 @@ impl From<Requirement> for Consistency {
     }
 }
 
-pub fn minimize_latency() -> Option<Consistency> {
+pub(crate) fn minimize_latency() -> Option<Consistency> {
     Some(Requirement::MinimizeLatency(true).into())
 }
 
-pub fn at_least(token: &str) -> Option<Consistency> {
+pub(crate) fn at_least(token: &str) -> Option<Consistency> {
     Some(Requirement::AtLeastAsFresh(zed_token(token)).into())
 }
 
-pub fn exactly(token: &str) -> Option<Consistency> {
+pub(crate) fn exactly(token: &str) -> Option<Consistency> {
     Some(Requirement::AtExactSnapshot(zed_token(token)).into())
 }
 
-pub fn full() -> Option<Consistency> {
+pub(crate) fn full() -> Option<Consistency> {
     Some(Requirement::FullyConsistent(true).into())
 }
 
-pub fn zed_token(token: &str) -> ZedToken {
+pub(crate) fn zed_token(token: &str) -> ZedToken {
     ZedToken {
         token: token.to_owned(),
     }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
-pub struct ObjectReference {
+pub(crate) struct ObjectReference {
     #[prost(string, tag = "1")]
-    pub object_type: String,
+    pub(crate) object_type: String,
     #[prost(string, tag = "2")]
-    pub object_id: String,
+    pub(crate) object_id: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
-pub struct SubjectReference {
+pub(crate) struct SubjectReference {
     #[prost(message, tag = "1")]
-    pub object: Option<ObjectReference>,
+    pub(crate) object: Option<ObjectReference>,
     #[prost(string, tag = "2")]
-    pub optional_relation: String,
+    pub(crate) optional_relation: String,
 }
 
 /// `google.protobuf.Struct`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Struct {
+pub(crate) struct Struct {
     #[prost(btree_map = "string, message", tag = "1")]
-    pub fields: BTreeMap<String, Value>,
+    pub(crate) fields: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Value {
+pub(crate) struct Value {
     #[prost(oneof = "Kind", tags = "2, 3, 4")]
-    pub kind: Option<Kind>,
+    pub(crate) kind: Option<Kind>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-pub enum Kind {
+pub(crate) enum Kind {
     #[prost(double, tag = "2")]
     Number(f64),
     #[prost(string, tag = "3")]
@@ -95,91 +95,94 @@ pub enum Kind {
     Bool(bool),
 }
 
-pub fn context(fields: &[(&str, Kind)]) -> Option<Struct> {
+pub(crate) fn context(fields: &[(&str, Kind)]) -> Option<Struct> {
     let value = |kind: &Kind| Value {
         kind: Some(kind.clone()),
     };
     Some(Struct {
-        fields: fields.iter().map(|(name, kind)| ((*name).to_owned(), value(kind))).collect(),
+        fields: fields
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), value(kind)))
+            .collect(),
     })
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct CheckRequest {
+pub(crate) struct CheckRequest {
     #[prost(message, tag = "1")]
-    pub consistency: Option<Consistency>,
+    pub(crate) consistency: Option<Consistency>,
     #[prost(message, tag = "2")]
-    pub resource: Option<ObjectReference>,
+    pub(crate) resource: Option<ObjectReference>,
     #[prost(string, tag = "3")]
-    pub permission: String,
+    pub(crate) permission: String,
     #[prost(message, tag = "4")]
-    pub subject: Option<SubjectReference>,
+    pub(crate) subject: Option<SubjectReference>,
     #[prost(message, tag = "5")]
-    pub context: Option<Struct>,
+    pub(crate) context: Option<Struct>,
     #[prost(bool, tag = "6")]
-    pub with_tracing: bool,
+    pub(crate) with_tracing: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct CheckResponse {
+pub(crate) struct CheckResponse {
     #[prost(message, tag = "1")]
-    pub checked_at: Option<ZedToken>,
+    pub(crate) checked_at: Option<ZedToken>,
     #[prost(int32, tag = "2")]
-    pub permissionship: i32,
+    pub(crate) permissionship: i32,
     #[prost(bytes, optional, tag = "4")]
-    pub debug_trace: Option<Vec<u8>>,
+    pub(crate) debug_trace: Option<Vec<u8>>,
     #[prost(message, tag = "5")]
-    pub optional_expires_at: Option<Timestamp>,
+    pub(crate) optional_expires_at: Option<Timestamp>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Timestamp {
+pub(crate) struct Timestamp {
     #[prost(int64, tag = "1")]
-    pub seconds: i64,
+    pub(crate) seconds: i64,
     #[prost(int32, tag = "2")]
-    pub nanos: i32,
+    pub(crate) nanos: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct BulkRequest {
+pub(crate) struct BulkRequest {
     #[prost(message, tag = "1")]
-    pub consistency: Option<Consistency>,
+    pub(crate) consistency: Option<Consistency>,
     #[prost(message, repeated, tag = "2")]
-    pub items: Vec<BulkItem>,
+    pub(crate) items: Vec<BulkItem>,
     #[prost(bool, tag = "3")]
-    pub with_tracing: bool,
+    pub(crate) with_tracing: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct BulkItem {
+pub(crate) struct BulkItem {
     #[prost(message, tag = "1")]
-    pub resource: Option<ObjectReference>,
+    pub(crate) resource: Option<ObjectReference>,
     #[prost(string, tag = "2")]
-    pub permission: String,
+    pub(crate) permission: String,
     #[prost(message, tag = "3")]
-    pub subject: Option<SubjectReference>,
+    pub(crate) subject: Option<SubjectReference>,
     #[prost(message, tag = "4")]
-    pub context: Option<Struct>,
+    pub(crate) context: Option<Struct>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct BulkResponse {
+pub(crate) struct BulkResponse {
     #[prost(message, tag = "1")]
-    pub checked_at: Option<ZedToken>,
+    pub(crate) checked_at: Option<ZedToken>,
     #[prost(message, repeated, tag = "2")]
-    pub pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<Pair>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Pair {
+pub(crate) struct Pair {
     #[prost(message, tag = "1")]
-    pub request: Option<BulkItem>,
+    pub(crate) request: Option<BulkItem>,
     #[prost(oneof = "PairResponse", tags = "2, 3")]
-    pub response: Option<PairResponse>,
+    pub(crate) response: Option<PairResponse>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-pub enum PairResponse {
+pub(crate) enum PairResponse {
     #[prost(message, tag = "2")]
     Item(PairItem),
     #[prost(message, tag = "3")]
@@ -187,78 +190,78 @@ pub enum PairResponse {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct PairItem {
+pub(crate) struct PairItem {
     #[prost(int32, tag = "1")]
-    pub permissionship: i32,
+    pub(crate) permissionship: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Status {
+pub(crate) struct Status {
     #[prost(int32, tag = "1")]
-    pub code: i32,
+    pub(crate) code: i32,
     #[prost(string, tag = "2")]
-    pub message: String,
+    pub(crate) message: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct WriteRequest {
+pub(crate) struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
-    pub updates: Vec<Update>,
+    pub(crate) updates: Vec<Update>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Update {
+pub(crate) struct Update {
     /// 2 touches, 3 deletes.
     #[prost(int32, tag = "1")]
-    pub operation: i32,
+    pub(crate) operation: i32,
     #[prost(message, tag = "2")]
-    pub relationship: Option<Relationship>,
+    pub(crate) relationship: Option<Relationship>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Relationship {
+pub(crate) struct Relationship {
     #[prost(message, tag = "1")]
-    pub resource: Option<ObjectReference>,
+    pub(crate) resource: Option<ObjectReference>,
     #[prost(string, tag = "2")]
-    pub relation: String,
+    pub(crate) relation: String,
     #[prost(message, tag = "3")]
-    pub subject: Option<SubjectReference>,
+    pub(crate) subject: Option<SubjectReference>,
 }
 
 /// The reply to a write, and to an expansion: its token stands first in both.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct TokenResponse {
+pub(crate) struct TokenResponse {
     #[prost(message, tag = "1")]
-    pub token: Option<ZedToken>,
+    pub(crate) token: Option<ZedToken>,
 }
 
 /// The request of `LookupResources`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct LookupRequest {
+pub(crate) struct LookupRequest {
     #[prost(message, tag = "1")]
-    pub consistency: Option<Consistency>,
+    pub(crate) consistency: Option<Consistency>,
     #[prost(string, tag = "2")]
-    pub resource_object_type: String,
+    pub(crate) resource_object_type: String,
     #[prost(string, tag = "3")]
-    pub permission: String,
+    pub(crate) permission: String,
     #[prost(message, tag = "4")]
-    pub subject: Option<SubjectReference>,
+    pub(crate) subject: Option<SubjectReference>,
     #[prost(uint32, tag = "6")]
-    pub optional_limit: u32,
+    pub(crate) optional_limit: u32,
 }
 
-pub fn document(id: &str) -> Option<ObjectReference> {
+pub(crate) fn document(id: &str) -> Option<ObjectReference> {
     object("document", id)
 }
 
-pub fn object(kind: &str, id: &str) -> Option<ObjectReference> {
+pub(crate) fn object(kind: &str, id: &str) -> Option<ObjectReference> {
     Some(ObjectReference {
         object_type: kind.to_owned(),
         object_id: id.to_owned(),
     })
 }
 
-pub fn user(id: &str) -> Option<SubjectReference> {
+pub(crate) fn user(id: &str) -> Option<SubjectReference> {
     Some(SubjectReference {
         object: object("user", id),
         optional_relation: String::new(),
@@ -266,7 +269,7 @@ pub fn user(id: &str) -> Option<SubjectReference> {
 }
 
 /// May this user view this document?
-pub fn check(document_id: &str, user_id: &str, consistency: Option<Consistency>) -> CheckRequest {
+pub(crate) fn check(document_id: &str, user_id: &str, consistency: Option<Consistency>) -> CheckRequest {
     CheckRequest {
         consistency,
         resource: document(document_id),
@@ -277,7 +280,7 @@ pub fn check(document_id: &str, user_id: &str, consistency: Option<Consistency>)
 }
 
 /// May these users view these documents?
-pub fn bulk(items: &[(&str, &str)], consistency: Option<Consistency>) -> BulkRequest {
+pub(crate) fn bulk(items: &[(&str, &str)], consistency: Option<Consistency>) -> BulkRequest {
     let item = |(document_id, user_id): &(&str, &str)| BulkItem {
         resource: document(document_id),
         permission: "view".to_owned(),

@@ -10,32 +10,32 @@ use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
 use tower_zookie::{Zookie, ZookieLayer, ZookieLayerBuilder};
 
 use crate::api::{
-    BulkRequest, BulkResponse, CheckRequest, CheckResponse, Relationship, TokenResponse, Update, WriteRequest, document,
-    user,
+    BulkRequest, BulkResponse, CheckRequest, CheckResponse, Relationship, TokenResponse, Update, WriteRequest,
+    document, user,
 };
 use crate::server::{Body, OK, Server, frame};
 
 #[derive(Clone)]
-pub struct Client<S = Server> {
-    pub layer: ZookieLayer<SpiceDb>,
+pub(crate) struct Client<S = Server> {
+    pub(crate) layer: ZookieLayer<SpiceDb>,
     service: Zookie<S, SpiceDb>,
     metadata: HeaderMap,
 }
 
 /// A reply, whole.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    pub trailers: Option<HeaderMap>,
+pub(crate) struct Reply {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 impl Client {
-    pub fn new(server: &Server, engine: Engine) -> Self {
+    pub(crate) fn new(server: &Server, engine: Engine) -> Self {
         Self::of(server.clone(), ZookieLayer::spicedb(engine))
     }
 
-    pub fn with(
+    pub(crate) fn with(
         server: &Server,
         engine: Engine,
         set: impl FnOnce(ZookieLayerBuilder<SpiceDb>) -> ZookieLayerBuilder<SpiceDb>,
@@ -50,7 +50,7 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error: Send + std::fmt::Debug, Future: Send>,
     S: Clone + Send + 'static,
 {
-    pub fn of(server: S, layer: ZookieLayer<SpiceDb>) -> Self {
+    pub(crate) fn of(server: S, layer: ZookieLayer<SpiceDb>) -> Self {
         let mut metadata = HeaderMap::new();
         metadata.insert("authorization", HeaderValue::from_static("Bearer example-key"));
         Self {
@@ -61,7 +61,7 @@ where
     }
 
     /// The same client, which sends this with every call.
-    pub fn metadata(&self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn metadata(&self, name: &'static str, value: &str) -> Self {
         let mut client = self.clone();
         client
             .metadata
@@ -69,16 +69,16 @@ where
         client
     }
 
-    pub async fn check(&self, request: &CheckRequest) -> Reply {
+    pub(crate) async fn check(&self, request: &CheckRequest) -> Reply {
         self.call("PermissionsService/CheckPermission", request).await
     }
 
-    pub async fn bulk(&self, request: &BulkRequest) -> Reply {
+    pub(crate) async fn bulk(&self, request: &BulkRequest) -> Reply {
         self.call("PermissionsService/CheckBulkPermissions", request).await
     }
 
     /// Makes a user a viewer, or not. The token.
-    pub async fn set(&self, document_id: &str, user_id: &str, views: bool) -> String {
+    pub(crate) async fn set(&self, document_id: &str, user_id: &str, views: bool) -> String {
         let update = Update {
             operation: if views { 2 } else { 3 },
             relationship: Some(Relationship {
@@ -90,17 +90,20 @@ where
         let request = WriteRequest { updates: vec![update] };
         let reply = self.call("PermissionsService/WriteRelationships", &request).await;
         let written: TokenResponse = reply.message();
-        assert_eq!(reply.header("cache-status"), Some("tower-zookie; fwd=method; detail=\"a write\""));
+        assert_eq!(
+            reply.header("cache-status"),
+            Some("tower-zookie; fwd=method; detail=\"a write\"")
+        );
         let token = written.token.unwrap().token;
         assert_eq!(reply.header("zookie"), Some(&*token));
         token
     }
 
-    pub async fn call(&self, method: &str, request: &impl Message) -> Reply {
+    pub(crate) async fn call(&self, method: &str, request: &impl Message) -> Reply {
         self.send(method, frame(&request.encode_to_vec())).await
     }
 
-    pub async fn send(&self, method: &str, body: Bytes) -> Reply {
+    pub(crate) async fn send(&self, method: &str, body: Bytes) -> Reply {
         let mut request = Request::post(format!("http://127.0.0.1/authzed.api.v1.{method}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
@@ -125,44 +128,44 @@ where
 }
 
 impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    pub fn status(&self) -> i32 {
+    pub(crate) fn status(&self) -> i32 {
         let trailers = self.trailers.as_ref().and_then(|trailers| trailers.get("grpc-status"));
         let status = trailers.or(self.headers.get("grpc-status")).expect("no status");
         status.to_str().unwrap().parse().unwrap()
     }
 
-    pub fn message<M: Message + Default>(&self) -> M {
+    pub(crate) fn message<M: Message + Default>(&self) -> M {
         assert_eq!(self.status(), OK, "{self:?}");
         M::decode(&self.body[5..]).unwrap()
     }
 
-    pub fn checked(&self) -> CheckResponse {
+    pub(crate) fn checked(&self) -> CheckResponse {
         self.message()
     }
 
-    pub fn has(&self) -> bool {
+    pub(crate) fn has(&self) -> bool {
         self.checked().permissionship == 2
     }
 
-    pub fn bulk(&self) -> BulkResponse {
+    pub(crate) fn bulk(&self) -> BulkResponse {
         self.message()
     }
 
-    pub fn at(&self) -> String {
+    pub(crate) fn at(&self) -> String {
         let token = self.checked().checked_at.unwrap().token;
         assert_eq!(self.header("zookie"), Some(&*token));
         token
     }
 
-    pub fn is_hit(&self) -> bool {
+    pub(crate) fn is_hit(&self) -> bool {
         self.cache_status() == "tower-zookie; hit"
     }
 
-    pub fn cache_status(&self) -> &str {
+    pub(crate) fn cache_status(&self) -> &str {
         self.header("cache-status").expect("no cache-status")
     }
 }

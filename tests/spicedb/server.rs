@@ -26,51 +26,51 @@ use crate::api::{
     WriteRequest, zed_token,
 };
 
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// gRPC status codes.
-pub const OK: i32 = 0;
-pub const UNKNOWN: i32 = 2;
-pub const INVALID_ARGUMENT: i32 = 3;
-pub const DEADLINE_EXCEEDED: i32 = 4;
-pub const FAILED_PRECONDITION: i32 = 9;
-pub const OUT_OF_RANGE: i32 = 11;
-pub const UNAVAILABLE: i32 = 14;
+pub(crate) const OK: i32 = 0;
+pub(crate) const UNKNOWN: i32 = 2;
+pub(crate) const INVALID_ARGUMENT: i32 = 3;
+pub(crate) const DEADLINE_EXCEEDED: i32 = 4;
+pub(crate) const FAILED_PRECONDITION: i32 = 9;
+pub(crate) const OUT_OF_RANGE: i32 = 11;
+pub(crate) const UNAVAILABLE: i32 = 14;
 
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     engine: Engine,
     state: Arc<Mutex<State>>,
 }
 
-pub struct State {
-    pub prefix: String,
-    pub head: u64,
+pub(crate) struct State {
+    pub(crate) prefix: String,
+    pub(crate) head: u64,
     /// What reads that name no revision are answered at.
-    pub optimized: u64,
+    pub(crate) optimized: u64,
     /// For a document and a user, what became true when.
     history: HashMap<(String, String), Vec<(u64, bool)>>,
     /// All calls, as they came.
-    pub calls: Vec<Called>,
-    pub latency: Duration,
+    pub(crate) calls: Vec<Called>,
+    pub(crate) latency: Duration,
     /// Every call fails with this status.
-    pub down: Option<i32>,
-    pub expires_at: Option<Timestamp>,
+    pub(crate) down: Option<i32>,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Called {
-    pub method: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    pub consistency: Option<Requirement>,
-    pub items: usize,
+pub(crate) struct Called {
+    pub(crate) method: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) consistency: Option<Requirement>,
+    pub(crate) items: usize,
 }
 
 type Refused = (i32, &'static str);
 
 impl Server {
-    pub fn new(engine: Engine) -> Self {
+    pub(crate) fn new(engine: Engine) -> Self {
         let state = State {
             prefix: "6349aaf2".to_owned(),
             head: 1000,
@@ -87,12 +87,12 @@ impl Server {
         }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// Makes a user a viewer, or not, behind every cache's back. The token of the write.
-    pub fn set(&self, document: &str, user: &str, views: bool) -> String {
+    pub(crate) fn set(&self, document: &str, user: &str, views: bool) -> String {
         let mut state = self.state();
         state.head += 1;
         let head = state.head;
@@ -103,17 +103,17 @@ impl Server {
     }
 
     /// The quantized revision catches up.
-    pub fn quantize(&self) {
+    pub(crate) fn quantize(&self) {
         let mut state = self.state();
         state.optimized = state.head;
     }
 
-    pub fn token(&self, revision: u64) -> String {
+    pub(crate) fn token(&self, revision: u64) -> String {
         let prefix = self.state().prefix.clone();
         self.token_of(revision, &prefix)
     }
 
-    pub fn token_of(&self, revision: u64, prefix: &str) -> String {
+    pub(crate) fn token_of(&self, revision: u64, prefix: &str) -> String {
         let engine = match self.engine {
             Engine::Memory => "memory",
             Engine::Postgres => "postgres",
@@ -131,11 +131,15 @@ impl Server {
             Engine::MySql => Revision::new(store, TransactionId(revision)),
             _ => Revision::new(store, hybrid),
         };
-        ZedTokens::new(self.engine).encode(&revision).unwrap().as_str().to_owned()
+        ZedTokens::new(self.engine)
+            .encode(&revision)
+            .unwrap()
+            .as_str()
+            .to_owned()
     }
 
     /// The number that a token of this server names, and the datastore's prefix in it.
-    pub fn number(&self, token: &str) -> Option<(u64, String)> {
+    pub(crate) fn number(&self, token: &str) -> Option<(u64, String)> {
         let revision = ZedTokens::new(self.engine).decode(token).ok()?;
         let number = match self.engine {
             Engine::Postgres => revision.point::<PostgresSnapshot>()?.xmax(),
@@ -147,7 +151,7 @@ impl Server {
     }
 
     /// How often it was asked since the last time.
-    pub fn calls(&self) -> Vec<Called> {
+    pub(crate) fn calls(&self) -> Vec<Called> {
         std::mem::take(&mut self.state().calls)
     }
 
@@ -166,11 +170,7 @@ impl Server {
                 let request = WriteRequest::decode(message).map_err(broken)?;
                 Ok(self.write(&request).encode_to_vec())
             }
-            "WriteSchema" => {
-                self.state().head += 1;
-                let token = Some(zed_token(&self.token(self.state().head)));
-                Ok(TokenResponse { token }.encode_to_vec())
-            }
+            "WriteSchema" => Ok(self.write(&WriteRequest::default()).encode_to_vec()),
             "ImportBulkRelationships" => {
                 self.state().head += 1;
                 Ok(vec![8, 1])
@@ -196,7 +196,9 @@ impl Server {
             None | Some(Requirement::MinimizeLatency(true)) => optimized,
             Some(Requirement::FullyConsistent(true)) => head,
             Some(Requirement::AtLeastAsFresh(token)) => {
-                let (told, of) = self.number(&token.token).ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
+                let (told, of) = self
+                    .number(&token.token)
+                    .ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
                 match of == prefix {
                     false => head,
                     // Whether that has been reached is not looked at: PostgreSQL evaluates on what there is and echoes it.
@@ -204,7 +206,9 @@ impl Server {
                 }
             }
             Some(Requirement::AtExactSnapshot(token)) => {
-                let (told, of) = self.number(&token.token).ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
+                let (told, of) = self
+                    .number(&token.token)
+                    .ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
                 if of != prefix {
                     return Err((UNKNOWN, "ZedToken specified references a different datastore instance"));
                 }
@@ -224,7 +228,11 @@ impl Server {
         let key = (id(resource), id(&user.object) + &user.optional_relation);
         let state = self.state();
         let history = state.history.get(&key).map_or(&[][..], Vec::as_slice);
-        history.iter().rev().find(|(since, _)| *since <= at).is_some_and(|(_, views)| *views)
+        history
+            .iter()
+            .rev()
+            .find(|(since, _)| *since <= at)
+            .is_some_and(|(_, views)| *views)
     }
 
     /// 1 NO, 2 HAS, 3 CONDITIONAL: the permission `caveated` asks for the context.
@@ -258,7 +266,7 @@ impl Server {
             checked_at: Some(zed_token(&token)),
             permissionship: self.permissionship(at, &item)?,
             debug_trace: request.with_tracing.then(|| b"\x0a\x01x".to_vec()),
-            optional_expires_at: self.state().expires_at,
+            optional_expires_at: self.state().expires_at.clone(),
         })
     }
 
@@ -289,9 +297,16 @@ impl Server {
         let head = state.head;
         for update in &request.updates {
             let relationship = update.relationship.clone().unwrap_or_default();
-            let user = relationship.subject.and_then(|subject| subject.object).unwrap_or_default();
+            let user = relationship
+                .subject
+                .and_then(|subject| subject.object)
+                .unwrap_or_default();
             let key = (relationship.resource.unwrap_or_default().object_id, user.object_id);
-            state.history.entry(key).or_default().push((head, update.operation == 2));
+            state
+                .history
+                .entry(key)
+                .or_default()
+                .push((head, update.operation == 2));
         }
         drop(state);
         TokenResponse {
@@ -310,8 +325,16 @@ impl Server {
             let consistency = LookupRequest::decode(message)
                 .ok()
                 .and_then(|request| request.consistency)
-                .or_else(|| BulkRequest::decode(message).ok().and_then(|request| request.consistency))
-                .or_else(|| CheckRequest::decode(message).ok().and_then(|request| request.consistency));
+                .or_else(|| {
+                    BulkRequest::decode(message)
+                        .ok()
+                        .and_then(|request| request.consistency)
+                })
+                .or_else(|| {
+                    CheckRequest::decode(message)
+                        .ok()
+                        .and_then(|request| request.consistency)
+                });
             state.calls.push(Called {
                 method: method.clone(),
                 headers: head.headers,
@@ -335,7 +358,7 @@ impl Server {
     }
 }
 
-pub fn frame(message: &[u8]) -> Bytes {
+pub(crate) fn frame(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(message.len() + 5);
     framed.put_u8(0);
     framed.put_u32(u32::try_from(message.len()).unwrap());
@@ -343,7 +366,7 @@ pub fn frame(message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-pub fn succeeded(message: &[u8]) -> Response<Body> {
+pub(crate) fn succeeded(message: &[u8]) -> Response<Body> {
     let mut trailers = HeaderMap::new();
     for (name, value) in [
         ("grpc-status", "0"),
@@ -363,7 +386,7 @@ pub fn succeeded(message: &[u8]) -> Response<Body> {
 }
 
 /// Trailers only.
-pub fn failed(code: i32, why: &str) -> Response<Body> {
+pub(crate) fn failed(code: i32, why: &str) -> Response<Body> {
     let mut response = Response::new(Full::default().boxed_unsync());
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/grpc"));

@@ -5,13 +5,12 @@ use super::super::super::grpc::{Code, Status, frame, message};
 use super::super::super::{Kept, Known, Learned, Reply};
 use super::check::is_verdict;
 use super::consistency::write_token;
-use super::reply;
+use super::reply::{self, CHECKED_AT};
 use super::request::ITEM;
 use super::tuple::Tuple;
 use crate::protobuf::{NotProtobuf, fields, write_bytes, write_number};
 use crate::token::Zookie;
 
-const CHECKED_AT: u32 = 1;
 const PAIR: u32 = 2;
 
 const REQUEST: u32 = 1;

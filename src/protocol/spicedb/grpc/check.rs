@@ -5,10 +5,9 @@ use http::HeaderValue;
 
 use super::super::super::grpc::{Status, until};
 use super::super::super::{Kept, Known, Learned, Reply};
-use super::reply;
+use super::reply::{self, CHECKED_AT};
 use crate::protobuf::{NotProtobuf, fields};
 
-const CHECKED_AT: u32 = 1;
 const PERMISSIONSHIP: u32 = 2;
 const PARTIAL_CAVEAT_INFO: u32 = 3;
 const OPTIONAL_EXPIRES_AT: u32 = 5;

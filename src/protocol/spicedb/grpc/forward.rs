@@ -30,24 +30,27 @@ pub(in super::super) fn ask(
     at: &Ask,
     zookie: Option<&Zookie>,
 ) -> Option<Bytes> {
-    let questions = match &call.kind {
+    let partial = match &call.kind {
         Kind::Write { .. } => return None,
-        Kind::Check(_) | Kind::Read => None,
-        Kind::Bulk(questions) => Some(questions.len()).filter(|all| open.len() < *all),
+        Kind::Check(_) | Kind::Read { .. } => false,
+        Kind::Bulk(questions) => open.len() < questions.len(),
     };
     let wish = Wish::of(at, zookie);
-    if questions.is_none() && wish.is_stated_by(call) {
+    if !partial && wish.is_stated_by(call) {
         return None;
     }
     let message = message(body).ok()?;
     Some(frame(message.len() + wish.len(), |into| {
         wish.write(into);
         let mut open = open.iter().copied().peekable();
-        let mut index = 0..;
+        let mut item = 0;
         for field in fields(message).flatten() {
             let forwarded = match field.number {
                 CONSISTENCY => false,
-                ITEM if questions.is_some() => open.next_if(|open| index.next() == Some(*open)).is_some(),
+                ITEM if partial => {
+                    item += 1;
+                    open.next_if_eq(&(item - 1)).is_some()
+                }
                 _ => true,
             };
             if forwarded {

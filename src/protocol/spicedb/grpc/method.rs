@@ -1,8 +1,8 @@
 use super::super::super::Route;
 use super::super::FIRST_JSON;
 
-/// A method that the cache has something to do with. The others pass: they watch, describe the server, count, or read at
-/// head whatever they are told.
+/// A method that the cache has something to do with. The others pass: they watch, count, describe the server, or read
+/// the schema at head.
 #[derive(Debug)]
 pub(super) struct Method {
     pub(super) path: &'static str,
@@ -22,7 +22,7 @@ pub(super) enum Does {
     Read {
         /// Where the request bears a limit and a cursor.
         pages: Option<(u32, u32)>,
-        /// Where the reply bears a token. A stream's are not read.
+        /// Where the reply bears a token. The replies of those without are streams.
         token: Option<u32>,
     },
 }

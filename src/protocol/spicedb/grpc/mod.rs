@@ -18,6 +18,8 @@ use http::Method as HttpMethod;
 use http::request::Parts as Head;
 
 use self::method::{Does, Method};
+use self::reply::CHECKED_AT;
+use self::request::NOT_KEPT;
 use super::super::grpc::{Status, content_type, message};
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 
@@ -26,14 +28,15 @@ pub(super) use self::forward::{ask, probe};
 pub(super) use super::super::grpc::{patience, refuse};
 
 pub(super) fn claim(head: &Head) -> Claim {
-    if head.method != HttpMethod::POST || content_type(&head.headers).is_none() {
+    // A query would be part of the method's name, and there is no such method.
+    if head.method != HttpMethod::POST || head.uri.query().is_some() || content_type(&head.headers).is_none() {
         return Claim::Pass;
     }
     match Method::called(head.uri.path()) {
         Some((route, method)) => match method.does {
-            Does::Check | Does::Bulk => Claim::Body(route),
+            Does::Check | Does::Bulk | Does::Read { token: Some(_), .. } => Claim::Body(route),
             Does::Write { .. } => Claim::Head(route),
-            Does::Read { .. } => Claim::Floor(route),
+            Does::Read { token: None, .. } => Claim::Floor(route),
         },
         None => Claim::Pass,
     }
@@ -43,9 +46,13 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
     let method = Method::of(route).ok_or(Unreadable("not one of the API's calls"))?;
     let (kind, stated) = match method.does {
         Does::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
-        Does::Check => request::check(message(body)?, &request::prefix(method, head, key)?)?,
-        Does::Bulk => request::bulk(message(body)?, request::prefix(method, head, key)?)?,
-        Does::Read { pages, .. } => (Kind::Read, request::listing(message(body)?, pages)?),
+        Does::Check | Does::Bulk if request::asks_for_more(head) => (NOT_KEPT, request::unkept(message(body)?, None)?),
+        Does::Check => request::check(message(body)?, &request::prefix(method, head, key))?,
+        Does::Bulk => request::bulk(message(body)?, request::prefix(method, head, key))?,
+        Does::Read { pages, token } => {
+            let stream = token.is_none();
+            (Kind::Read { stream }, request::unkept(message(body)?, pages)?)
+        }
     };
     Ok(Call {
         route,
@@ -62,9 +69,10 @@ pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_
     let learned = match method.does {
         Does::Write { schema, token } => return reply::written(&status, reply, schema, token),
         _ if reply::refuses_revision(&status) => return Learned::RevisionRefused,
+        Does::Read { token, .. } => reply::read_at(&status, reply, token),
+        Does::Check | Does::Bulk if call.kind == NOT_KEPT => reply::read_at(&status, reply, Some(CHECKED_AT)),
         Does::Check => check::learn(&status, reply, SystemTime::now()),
         Does::Bulk => bulk::learn(&status, reply, body, asked),
-        Does::Read { token, .. } => reply::read_at(&status, reply, token),
     };
     learned.unwrap_or(Learned::Nothing)
 }

@@ -16,11 +16,14 @@ const MOST_ITEMS: usize = 10_000;
 /// The field of a bulk with one item.
 pub(super) const ITEM: u32 = 2;
 
-/// What the metadata of SpiceDB's own begins with. Nearly all of it asks for a reply with more in it.
+/// What SpiceDB's own metadata begins with. Nearly all of it asks for more than the answer.
 const METADATA: &str = "io.spicedb.";
 
 /// Keys that writes must overlap in. A check does not look at them.
 const OVERLAP: HeaderName = HeaderName::from_static("io.spicedb.requestoverlapkey");
+
+/// A check whose reply holds more than the answer.
+pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// What the fingerprint of every question of a call begins with.
 pub(super) struct Prefix {
@@ -28,19 +31,18 @@ pub(super) struct Prefix {
     values: Values,
 }
 
-pub(super) fn prefix(method: &Method, head: &Head, key: &Key<'_>) -> Result<Prefix, Unreadable> {
+/// Whether a check's head asks for a reply with more in it than the answer.
+pub(super) fn asks_for_more(head: &Head) -> bool {
     let mut names = head.headers.keys();
-    if names.any(|name| name.as_str().starts_with(METADATA) && *name != OVERLAP) {
-        return Err(Unreadable("metadata that asks SpiceDB for more than the answer"));
-    }
+    names.any(|name| name.as_str().starts_with(METADATA) && *name != OVERLAP)
+}
+
+pub(super) fn prefix(method: &Method, head: &Head, key: &Key<'_>) -> Prefix {
     let values = Values::new(&key.base);
-    let mut parts = key
-        .base
-        .clone()
-        .text(Part::System, "spicedb")
-        .text(Part::Method, method.path);
+    let base = key.base.clone().text(Part::System, "spicedb");
+    let mut parts = base.text(Part::Method, method.path);
     head::header(&mut parts, &head.headers, &CONTENT_TYPE);
-    Ok(Prefix { parts, values })
+    Prefix { parts, values }
 }
 
 /// A question in the making: every field of its message as it stands there, but for the context, which counts by value.
@@ -85,26 +87,31 @@ pub(super) fn check<'m>(message: &'m [u8], prefix: &Prefix) -> Result<(Kind, Sta
     const WITH_TRACING: u32 = 6;
     let mut question = Question::new(prefix);
     let mut stated = Stated::default();
+    let mut traced = false;
     for field in fields(message) {
         let field = field?;
         match field.number {
             CONSISTENCY => stated.add(field.bytes()?)?,
             CONTEXT => question.add_context(field.bytes()?)?,
             number => {
-                if number == WITH_TRACING {
-                    untraced(&field)?;
-                }
+                traced |= number == WITH_TRACING && field.varint()? != 0;
                 question.add(&field);
             }
         }
     }
-    Ok((Kind::Check(question.finish()), stated))
+    let kind = if traced {
+        NOT_KEPT
+    } else {
+        Kind::Check(question.finish())
+    };
+    Ok((kind, stated))
 }
 
-/// Reads a `CheckBulkPermissionsRequest` or its experimental twin. What stands beside the items belongs to each of them.
+/// Reads a `CheckBulkPermissionsRequest` or its experimental twin. What stands beside the items belongs to each.
 pub(super) fn bulk(message: &[u8], mut prefix: Prefix) -> Result<(Kind, Stated<'_>), Unreadable> {
     const WITH_TRACING: u32 = 3;
     let mut stated = Stated::default();
+    let mut traced = false;
     let mut count = 0;
     for field in fields(message) {
         let field = field?;
@@ -112,12 +119,13 @@ pub(super) fn bulk(message: &[u8], mut prefix: Prefix) -> Result<(Kind, Stated<'
             CONSISTENCY => stated.add(field.bytes()?)?,
             ITEM => count += 1,
             number => {
-                if number == WITH_TRACING {
-                    untraced(&field)?;
-                }
+                traced |= number == WITH_TRACING && field.varint()? != 0;
                 prefix.parts.add(Part::Body, field.bytes);
             }
         }
+    }
+    if traced {
+        return Ok((NOT_KEPT, stated));
     }
     if count > MOST_ITEMS {
         return Err(Unreadable("more than 10000 items"));
@@ -145,16 +153,9 @@ fn item(message: &[u8], prefix: &Prefix) -> Result<Fingerprint, Unreadable> {
     Ok(question.finish())
 }
 
-fn untraced(field: &Field<'_>) -> Result<(), Unreadable> {
-    match field.varint()? {
-        0 => Ok(()),
-        _ => Err(Unreadable("a check with tracing")),
-    }
-}
-
 /// Reads what a request that is never kept says of freshness. The next page of a listing goes by the revision in its
 /// cursor, and the cursor demands that nothing else of the request has changed.
-pub(super) fn listing(message: &[u8], pages: Option<(u32, u32)>) -> Result<Stated<'_>, Unreadable> {
+pub(super) fn unkept(message: &[u8], pages: Option<(u32, u32)>) -> Result<Stated<'_>, Unreadable> {
     let mut stated = Stated::default();
     for field in fields(message) {
         let field = field?;

@@ -1,0 +1,117 @@
+use super::*;
+
+#[test]
+fn claims_what_it_knows_by_its_path() {
+    let claim = |path: &str| api().claim(&grpc_head(path, &[]));
+    for (service, methods) in [
+        ("PermissionsService", &["CheckPermission", "CheckBulkPermissions"][..]),
+        ("ExperimentalService", &["BulkCheckPermission"]),
+    ] {
+        for method in methods {
+            let path = format!("/authzed.api.v1.{service}/{method}");
+            assert!(matches!(claim(&path), Claim::Body(_)), "{path}");
+        }
+    }
+    for (service, methods) in [
+        (
+            "PermissionsService",
+            &["WriteRelationships", "DeleteRelationships", "ImportBulkRelationships"][..],
+        ),
+        ("ExperimentalService", &["BulkImportRelationships"]),
+        ("SchemaService", &["WriteSchema"]),
+    ] {
+        for method in methods {
+            let path = format!("/authzed.api.v1.{service}/{method}");
+            assert!(matches!(claim(&path), Claim::Head(_)), "{path}");
+        }
+    }
+    for path in [
+        "PermissionsService/ExpandPermissionTree",
+        "ExperimentalService/ExperimentalReflectSchema",
+        "ExperimentalService/ExperimentalComputablePermissions",
+        "ExperimentalService/ExperimentalDependentRelations",
+        "ExperimentalService/ExperimentalDiffSchema",
+        "SchemaService/ReflectSchema",
+        "SchemaService/ComputablePermissions",
+        "SchemaService/DependentRelations",
+        "SchemaService/DiffSchema",
+    ] {
+        let read_for_its_token = claim(&format!("/authzed.api.v1.{path}"));
+        assert!(matches!(read_for_its_token, Claim::Body(_)), "{path}");
+    }
+    for path in [
+        "PermissionsService/LookupResources",
+        "PermissionsService/LookupSubjects",
+        "PermissionsService/ReadRelationships",
+        "PermissionsService/ExportBulkRelationships",
+        "ExperimentalService/BulkExportRelationships",
+    ] {
+        let stream = claim(&format!("/authzed.api.v1.{path}"));
+        assert!(matches!(stream, Claim::Floor(_)), "{path}");
+    }
+    for path in [
+        "/authzed.api.v1.WatchService/Watch",
+        "/authzed.api.v1.SchemaService/ReadSchema",
+        "/authzed.api.v1.PermissionsService/Nope",
+        "/authzed.api.v1.PermissionsService/CheckPermission/",
+        "/authzed.api.v1.PermissionsService/CheckPermission?a=b",
+        "/authzed.api.v0.PermissionsService/CheckPermission",
+        "/authzed.api.v1.SchemaService/CheckPermission",
+        "/authzed.api.v1.PermissionsService/checkpermission",
+        "/grpc.health.v1.Health/Check",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/",
+    ] {
+        assert_eq!(claim(path), Claim::Pass, "{path}");
+    }
+}
+
+#[test]
+fn claims_nothing_but_grpc() {
+    let claim = |method, content_type| {
+        let headers = [("content-type", content_type)];
+        api().claim(&head(method, CHECK, &headers))
+    };
+    assert!(matches!(claim("POST", "application/grpc"), Claim::Body(_)));
+    assert!(matches!(claim("POST", "application/grpc+proto"), Claim::Body(_)));
+    assert_eq!(claim("GET", "application/grpc"), Claim::Pass);
+    for content_type in [
+        "application/grpc-web",
+        "application/grpc+json",
+        "application/json",
+        "text/plain",
+    ] {
+        assert_eq!(claim("POST", content_type), Claim::Pass, "{content_type}");
+    }
+    assert_eq!(api().claim(&head("POST", CHECK, &[])), Claim::Pass);
+}
+
+#[test]
+fn a_write_is_known_by_its_head() {
+    for (path, schema) in [
+        (WRITE, false),
+        ("/authzed.api.v1.PermissionsService/ImportBulkRelationships", false),
+        (WRITE_SCHEMA, true),
+    ] {
+        let call = ask(path, b"", &base()).unwrap();
+        assert_eq!(call.kind, Kind::Write { schema }, "{path}");
+        assert_eq!((call.consistency, call.token), (None, None));
+    }
+}
+
+#[test]
+fn deadlines_and_refusals_are_grpcs_own() {
+    use crate::protocol::Refusal;
+    use std::time::Duration;
+    let route = route(CHECK);
+    let patience = |timeout| api().patience(route, &map(&[("grpc-timeout", timeout)]));
+    assert_eq!(patience("10S"), Some(Duration::from_secs(10)));
+    assert_eq!(patience("soon"), None);
+    let refusal = api().refuse(route, &map(&[]), &Refusal::UnknownConsistency);
+    assert_eq!(
+        (refusal.status().as_u16(), &refusal.headers()["grpc-status"]),
+        (200, &"3".parse().unwrap())
+    );
+    assert!(api().echoed(route).is_empty());
+    assert!(api().states_freshness(route));
+}

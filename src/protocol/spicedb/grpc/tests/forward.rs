@@ -1,0 +1,182 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::token::Zookie;
+
+fn forwarded(path: &str, message: &[u8], open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
+    let body = Bytes::from(framed(message));
+    let call = ask(path, &body, &base()).unwrap();
+    let rewritten = api().ask(&call, &body, open, at, zookie)?;
+    let message = crate::protocol::grpc::message(&rewritten).expect("one whole frame");
+    Some(message.to_vec())
+}
+
+fn checked(consistency: &[u8], at: &Ask, token: Option<&str>) -> Option<Vec<u8>> {
+    let zookie = token.map(zookie);
+    let message = [consistency, &plain()[..]].concat();
+    forwarded(CHECK, &message, &[0], at, zookie.as_ref())
+}
+
+#[test]
+fn what_says_just_that_goes_as_it_came() {
+    assert_eq!(checked(b"", &Ask::Unasked, None), None);
+    assert_eq!(checked(&minimal(), &Ask::Unasked, None), None);
+    assert_eq!(checked(&fully(), &Ask::Full, None), None);
+    assert_eq!(checked(&at_least("t"), &at_least_ask(), Some("t")), None);
+    assert_eq!(checked(&at_least("t"), &as_it_came(), Some("t")), None);
+    assert_eq!(checked(&exactly("t"), &exact_ask(), Some("t")), None);
+}
+
+#[test]
+fn rule_01_the_message_says_what_is_asked() {
+    let saying = |consistency: Vec<u8>| Some([consistency, plain()].concat());
+    let all = [
+        b"".to_vec(),
+        minimal(),
+        fully(),
+        at_least("t"),
+        exactly("t"),
+        at_least("u"),
+        exactly("u"),
+    ];
+    for stated in &all {
+        for (at, token, said) in [
+            (Ask::Unasked, None, minimal()),
+            (Ask::Full, None, fully()),
+            (at_least_ask(), Some("t"), at_least("t")),
+            (as_it_came(), Some("t"), at_least("t")),
+            (exact_ask(), Some("t"), exactly("t")),
+            // Nothing spells the revision: head covers it.
+            (at_least_ask(), None, fully()),
+            (exact_ask(), None, fully()),
+        ] {
+            let same = *stated == said || stated.is_empty() && said == minimal();
+            let expected = if same { None } else { saying(said) };
+            assert_eq!(checked(stated, &at, token), expected, "{stated:x?} {at:?}");
+        }
+    }
+}
+
+#[test]
+fn reads_that_are_never_kept_say_it_too() {
+    let filter = [bytes(2, b"filter"), bytes(127, b"more")].concat();
+    let message = [at_least("t"), filter.clone()].concat();
+    let ask = |at: &Ask, token: &str| forwarded(READ_RELATIONSHIPS, &message, &[], at, Some(&zookie(token)));
+    assert_eq!(ask(&at_least_ask(), "t"), None);
+    assert_eq!(ask(&at_least_ask(), "u"), Some([at_least("u"), filter].concat()));
+    let traced = [items(0..3), varint(3, 1)].concat();
+    let rewritten = forwarded(BULK, &traced, &[], &Ask::Full, None);
+    assert_eq!(rewritten, Some([fully(), traced].concat()), "whole");
+}
+
+#[test]
+fn writes_go_as_they_came() {
+    let call = ask(WRITE, b"", &base()).unwrap();
+    let body = Bytes::from(framed(&plain()));
+    assert_eq!(api().ask(&call, &body, &[], &Ask::Full, None), None);
+}
+
+#[test]
+fn of_a_bulk_only_what_is_open_is_asked() {
+    let message = [fully(), items([7, 8, 7, 9]), bytes(127, b"more")].concat();
+    let exact = |open: &[usize]| forwarded(BULK, &message, open, &exact_ask(), Some(&zookie("t")));
+    let asking = |documents: &[usize]| {
+        let items = items(documents.iter().copied());
+        Some([exactly("t"), items, bytes(127, b"more")].concat())
+    };
+    assert_eq!(exact(&[0]), asking(&[7]));
+    assert_eq!(exact(&[1, 2]), asking(&[8, 7]));
+    assert_eq!(exact(&[3]), asking(&[9]));
+    assert_eq!(exact(&[0, 1, 2, 3]), asking(&[7, 8, 7, 9]));
+    assert_eq!(forwarded(BULK, &message, &[0, 1, 2, 3], &Ask::Full, None), None);
+    let same_wish = forwarded(BULK, &message, &[2], &Ask::Full, None);
+    assert_eq!(same_wish, Some([fully(), items([7]), bytes(127, b"more")].concat()));
+}
+
+#[test]
+fn a_probe_asks_for_the_head_and_nothing_else() {
+    let headers = [
+        ("authorization", "Bearer example-key"),
+        ("content-length", "52"),
+        ("grpc-encoding", "gzip"),
+        ("grpc-accept-encoding", "identity, gzip"),
+        ("te", "trailers"),
+    ];
+    for path in [CHECK, BULK_TWIN, READ_RELATIONSHIPS] {
+        let mut head = grpc_head(&format!("http://localhost:50051{path}"), &headers);
+        let (call, body) = api().probe(route(path), &mut head).unwrap();
+        assert_eq!(head.uri.to_string(), format!("http://localhost:50051{BULK}"));
+        assert_eq!(head.method, "POST");
+        let length = body.len().to_string();
+        let kept = [
+            ("authorization", "Bearer example-key"),
+            ("content-length", &length),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+        ];
+        assert_eq!(head.headers, map(&kept));
+        assert_eq!(body, decoded(recorded::EMPTY_BULK));
+        assert_eq!(call.route, route(BULK));
+        assert_eq!(call.kind, Kind::Bulk(Vec::new()));
+
+        let reply = decoded(recorded::EMPTY_BULK_REPLY);
+        let (items, token) = answers(learn_of(&call, &body, &[], &reply, OK));
+        assert!(items.is_empty());
+        assert_eq!(token.as_deref(), Some(recorded::HEAD));
+    }
+    let mut bare = grpc_head(CHECK, &[]);
+    api().probe(route(CHECK), &mut bare).unwrap();
+    assert_eq!(
+        (bare.uri.to_string().as_str(), bare.headers.len()),
+        (BULK, 1),
+        "no length where there was none"
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Item(usize),
+    Other(u32, Vec<u8>),
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        3 => (0_usize..5).prop_map(Part::Item),
+        1 => (4_u32..200, any::<[u8; 3]>()).prop_map(|(number, text)| Part::Other(number, text.to_vec())),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn rewritten_messages_differ_in_consistency_and_open_items_alone(
+        parts in prop::collection::vec(part(), 0..8), place: prop::sample::Index, open: u8, stated in 0_usize..4,
+    ) {
+        let consistency = [b"".to_vec(), fully(), at_least("t"), exactly("t")][stated].clone();
+        let place = place.index(parts.len() + 1);
+        let (mut message, mut kept, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut count = 0;
+        for (nth, part) in parts.iter().enumerate() {
+            if nth == place {
+                message.extend_from_slice(&consistency);
+            }
+            let (field, stays) = match part {
+                Part::Item(document) => {
+                    let stays = open & 1 << count != 0;
+                    asked.extend(stays.then_some(count));
+                    count += 1;
+                    (items([*document]), stays)
+                }
+                Part::Other(number, text) => (bytes(*number, text), true),
+            };
+            message.extend_from_slice(&field);
+            kept.extend(stays.then_some(field));
+        }
+        if place == parts.len() {
+            message.extend_from_slice(&consistency);
+        }
+        let rewritten = forwarded(BULK, &message, &asked, &exact_ask(), Some(&zookie("t")));
+        let unchanged = asked.len() == count && consistency == exactly("t");
+        let expected = [exactly("t"), kept.concat()].concat();
+        prop_assert_eq!(rewritten, (!unchanged).then_some(expected));
+    }
+}

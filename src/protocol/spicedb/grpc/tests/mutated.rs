@@ -1,0 +1,133 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// What is read of a request.
+fn outcome(path: &str, body: &[u8], base: &Parts) -> Option<(Kind, Option<Consistency>, Option<Bytes>)> {
+    let call = ask(path, body, base).ok()?;
+    Some((call.kind, call.consistency, call.token))
+}
+
+fn requests() -> Vec<(&'static str, Bytes)> {
+    vec![
+        (CHECK, decoded(recorded::CHECK)),
+        (CHECK, decoded(recorded::LEAST)),
+        (CHECK, decoded(recorded::WITH_CONTEXT)),
+        (CHECK, framed(&[minimal(), plain(), varint(6, 0)].concat()).into()),
+        (
+            CHECK,
+            framed(&[exactly("token"), plain(), bytes(127, b"abc")].concat()).into(),
+        ),
+        (BULK, decoded(recorded::DUPLICATES)),
+        (BULK, decoded(recorded::CAVEATS)),
+        (BULK_TWIN, framed(&[at_least("token"), items(0..3)].concat()).into()),
+    ]
+}
+
+/// No byte of a request is overlooked: another one makes another question, another wish, or nothing that can be read.
+#[test]
+fn rule_10_every_byte_counts() {
+    let base = base();
+    for (path, body) in requests() {
+        let usual = outcome(path, &body, &base);
+        assert!(usual.is_some(), "{path}");
+        for at in 0..body.len() {
+            for other in 0..=u8::MAX {
+                let mut changed = body.to_vec();
+                if std::mem::replace(&mut changed[at], other) == other {
+                    continue;
+                }
+                let changed = outcome(path, &changed, &base);
+                assert!(changed.is_none() || changed != usual, "{path} {at} {other}");
+            }
+        }
+    }
+}
+
+/// What comes back for a request, however broken, never panics.
+fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
+    let body = Bytes::copy_from_slice(request);
+    let Ok(call) = ask(path, &body, &base()) else { return };
+    for (at, token) in [
+        (Ask::Unasked, None),
+        (Ask::Full, None),
+        (at_least_ask(), Some(zookie("t"))),
+        (exact_ask(), Some(zookie("t"))),
+    ] {
+        if let Some(rewritten) = api().ask(&call, &body, open, &at, token.as_ref()) {
+            assert!(ask(path, &rewritten, &base()).is_ok());
+        }
+    }
+    let learned = learn_of(&call, request, open, reply, OK);
+    if let (Kind::Bulk(questions), Learned::Answers { items, .. }) = (&call.kind, learned) {
+        let found: Vec<_> = (0..questions.len())
+            .map(|nth| items.get(nth).map(|item| &item.kept))
+            .collect();
+        api().merge(&call, &body, &found, Some(&zookie("t")));
+    }
+}
+
+fn replies() -> Vec<Bytes> {
+    [
+        recorded::HAS,
+        recorded::CONDITIONAL,
+        recorded::DUPLICATES_REPLY,
+        recorded::CAVEATS_REPLY,
+        recorded::WRITTEN,
+        recorded::COMPUTABLE,
+    ]
+    .map(decoded)
+    .into()
+}
+
+fn change(body: &Bytes, changes: &[(prop::sample::Index, u8)], end: prop::sample::Index) -> Vec<u8> {
+    let mut changed = body.to_vec();
+    for (at, byte) in changes {
+        changed[at.index(body.len())] = *byte;
+    }
+    changed.truncate(5 + end.index(body.len() - 4));
+    let length = (changed.len() - 5) as u32;
+    changed[..5].copy_from_slice(&[&[0][..], &length.to_be_bytes()].concat());
+    changed
+}
+
+fn open() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::btree_set(0_usize..4, 0..4).prop_map(|open| open.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn never_panics_on_arbitrary_bytes(message: Vec<u8>, reply: Vec<u8>, open in open()) {
+        for path in [CHECK, BULK, READ_RELATIONSHIPS, WRITE] {
+            play(path, &framed(&message), &framed(&reply), &open);
+            play(path, &message, &reply, &open);
+        }
+    }
+
+    #[test]
+    fn never_panics_on_changed_bytes(
+        request in prop::sample::select(requests()), reply in prop::sample::select(replies()),
+        changes: [Vec<(prop::sample::Index, u8)>; 2], ends: [prop::sample::Index; 2],
+        open in open(),
+    ) {
+        let (path, request) = request;
+        let few = |changes: &[(prop::sample::Index, u8)]| changes[..changes.len().min(2)].to_vec();
+        play(path, &change(&request, &few(&changes[0]), ends[0]), &change(&reply, &few(&changes[1]), ends[1]), &open);
+        play(path, &request, &change(&reply, &few(&changes[1]), ends[1]), &open);
+    }
+
+    /// What another byte makes of a reply is either nothing or kept as it came.
+    #[test]
+    fn rule_11_a_changed_reply_is_kept_only_as_it_came(
+        reply in prop::sample::select(replies()), at: prop::sample::Index, byte: u8,
+    ) {
+        let mut changed = reply.to_vec();
+        changed[at.index(reply.len())] = byte;
+        let call = ask(CHECK, &decoded(recorded::CHECK), &base()).unwrap();
+        if let Learned::Answers { items, token } = learn(&call, &decoded(recorded::CHECK), &changed, OK) {
+            prop_assert!(token.is_some_and(|token| !token.is_empty()));
+            prop_assert_eq!(items.len(), 1);
+            prop_assert_eq!(&items[0].kept.body, &changed);
+        }
+    }
+}

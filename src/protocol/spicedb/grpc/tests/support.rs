@@ -1,0 +1,263 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::super::super::super::Reply;
+use super::super::super::super::testing::{read, revision};
+use super::*;
+use crate::token::Zookie;
+
+pub(super) const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+pub(super) const BULK: &str = "/authzed.api.v1.PermissionsService/CheckBulkPermissions";
+pub(super) const BULK_TWIN: &str = "/authzed.api.v1.ExperimentalService/BulkCheckPermission";
+pub(super) const READ_RELATIONSHIPS: &str = "/authzed.api.v1.PermissionsService/ReadRelationships";
+pub(super) const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
+pub(super) const WRITE_SCHEMA: &str = "/authzed.api.v1.SchemaService/WriteSchema";
+
+/// Bodies of requests and replies as a SpiceDB on PostgreSQL and its client have sent them.
+pub(super) mod recorded {
+    /// May alice view the plan? At least as fresh as [`LEAST_TOKEN`].
+    pub(in super::super) const LEAST: &str = "\
+        AAAAAGMKOBI2CjRHaVFLR0VOSlNVbEpTVVZKUzBsRGF5dEtLMGRwWm5vd1IwRTlQUklJWm1FMVptWTFOV0k9EhAKCGRvY3Vt\
+        ZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
+    pub(in super::super) const LEAST_TOKEN: &str = "GiQKGENJSUlJSUVJS0lDaytKK0dpZnowR0E9PRIIZmE1ZmY1NWI=";
+    /// May alice view the plan? Fully consistent.
+    pub(in super::super) const CHECK: &str = "AAAAAC0KAiABEhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
+    /// Yes, at [`HEAD`].
+    pub(in super::super) const HAS: &str = "AAAAAB4KGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEAI=";
+    pub(in super::super) const HEAD: &str = "GhAKBENJa0kSCGZhNWZmNTVi";
+    /// On condition that an `amount` is given.
+    pub(in super::super) const CONDITIONAL: &str = "AAAAACgKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEAMaCAoGYW1vdW50";
+    /// `amount` is 1, and `nested` holds a list of a value of every kind.
+    pub(in super::super) const WITH_CONTEXT: &str = "\
+        AAAAAIAKAiABEhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2UqUQoTCgZhbW91bnQSCREAAAAAAADw\
+        Pwo6CgZuZXN0ZWQSMCouCiwKAWESJzIlCgkRAAAAAAAA8D8KAxoBMQoCCAAKAiABCgsqCQoHCgFiEgIyAA==";
+    pub(in super::super) const GZIPPED: &str = "\
+        AQAAAGEfiwgAAAAAAAAD42JSYBQS4OJIyU8uzU3NKxFiKchJzJNiKctMLVfi5+LlYiktTi0SYk3MyUxO1brHz3Wbn4u5IDFF\
+        6DK/1AX+ilEwCkbBKBgFo2AUDHkAALYz/9EOCAAA";
+    pub(in super::super) const GZIPPED_REPLY: &str = "\
+        AQAAADYfiwgAAAAAAAD/4pLiknDPcPR2cvXzSjTIDnZ2j8rwC4/K9QsJyxRgAgQAAP//ZJznEx4AAAA=";
+    pub(in super::super) const EMPTY_BULK: &str = "AAAAAAQKAiAB";
+    pub(in super::super) const EMPTY_BULK_REPLY: &str = "AAAAABwKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZp";
+    /// May alice view the plan? May mallory? And alice twice again.
+    pub(in super::super) const DUPLICATES: &str = "\
+        AAAAALIKAiABEikKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaDwoNCgR1c2VyEgVhbGljZRIrChAKCGRvY3VtZW50EgRwbGFu\
+        EgR2aWV3GhEKDwoEdXNlchIHbWFsbG9yeRIpChAKCGRvY3VtZW50EgRwbGFuEgR2aWV3Gg8KDQoEdXNlchIFYWxpY2USKQoQ\
+        Cghkb2N1bWVudBIEcGxhbhIEdmlldxoPCg0KBHVzZXISBWFsaWNl";
+    pub(in super::super) const DUPLICATES_REPLY: &str = "\
+        AAAAAOIKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEi8KKQoQCghkb2N1bWVudBIEcGxhbhIEdmlldxoPCg0KBHVzZXIS\
+        BWFsaWNlEgIIAhIxCisKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaEQoPCgR1c2VyEgdtYWxsb3J5EgIIARIvCikKEAoIZG9j\
+        dW1lbnQSBHBsYW4SBHZpZXcaDwoNCgR1c2VyEgVhbGljZRICCAISLwopChAKCGRvY3VtZW50EgRwbGFuEgR2aWV3Gg8KDQoE\
+        dXNlchIFYWxpY2USAggC";
+    /// Three items on a caveat: without its context, and with an `amount` that it holds for and one that it does not.
+    pub(in super::super) const CAVEATS: &str = "\
+        AAAAALYKAiABEioKEgoIZG9jdW1lbnQSBmJ1ZGdldBIEdmlldxoOCgwKBHVzZXISBGRhdmUSQQoSCghkb2N1bWVudBIGYnVk\
+        Z2V0EgR2aWV3Gg4KDAoEdXNlchIEZGF2ZSIVChMKBmFtb3VudBIJEQAAAAAAAElAEkEKEgoIZG9jdW1lbnQSBmJ1ZGdldBIE\
+        dmlldxoOCgwKBHVzZXISBGRhdmUiFQoTCgZhbW91bnQSCREAAAAAAMBiQA==";
+    pub(in super::super) const CAVEATS_REPLY: &str = "\
+        AAAAAOoKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEjoKKgoSCghkb2N1bWVudBIGYnVkZ2V0EgR2aWV3Gg4KDAoEdXNl\
+        chIEZGF2ZRIMCAMSCAoGYW1vdW50EkcKQQoSCghkb2N1bWVudBIGYnVkZ2V0EgR2aWV3Gg4KDAoEdXNlchIEZGF2ZSIVChMK\
+        BmFtb3VudBIJEQAAAAAAAElAEgIIAhJHCkEKEgoIZG9jdW1lbnQSBmJ1ZGdldBIEdmlldxoOCgwKBHVzZXISBGRhdmUiFQoT\
+        CgZhbW91bnQSCREAAAAAAMBiQBICCAE=";
+    pub(in super::super) const WRITTEN: &str = "\
+        AAAAADgKNgo0R2lRS0dFTkpWVWxKU1ZGSlMxQkROM2cyVTBkcFpub3dSMEU5UFJJSVptRTFabVkxTldJPQ==";
+    pub(in super::super) const WRITTEN_TOKEN: &str = "GiQKGENJVUlJSVFJS1BDN3g2U0dpZnowR0E9PRIIZmE1ZmY1NWI=";
+    /// With the number of relationships deleted.
+    pub(in super::super) const DELETED: &str = "\
+        AAAAADwKNgo0R2lRS0dFTkpjMGxKU1c5SlMxQkRibWMyYlVscFpub3dSMEU5UFJJSVptRTFabVkxTldJPRABGAE=";
+    pub(in super::super) const DELETED_TOKEN: &str = "GiQKGENJc0lJSW9JS1BDbmc2bUlpZnowR0E9PRIIZmE1ZmY1NWI=";
+    pub(in super::super) const IMPORTED: &str = "AAAAAAIICA==";
+    /// Schema reflection at [`HEAD`].
+    pub(in super::super) const COMPUTABLE: &str = "\
+        AAAAADAKEgoIZG9jdW1lbnQSBHZpZXcYARIaChhHaEFLQkVOSmEwa1NDR1poTldabU5UVmk=";
+}
+
+pub(super) fn decoded(base64: &str) -> Bytes {
+    BASE64_STANDARD.decode(base64).unwrap().into()
+}
+
+pub(super) fn base() -> Parts {
+    Keyer::random().question("test")
+}
+
+pub(super) fn api() -> SpiceDb {
+    SpiceDb::new(Engine::Postgres)
+}
+
+pub(super) fn grpc_head(path: &str, headers: &[(&str, &str)]) -> Head {
+    let mut head = head("POST", path, headers);
+    let grpc = HeaderValue::from_static("application/grpc");
+    head.headers.entry("content-type").or_insert(grpc);
+    head
+}
+
+pub(super) fn route(path: &str) -> Route {
+    match api().claim(&grpc_head(path, &[])) {
+        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+        Claim::Pass => panic!("{path} passes"),
+    }
+}
+
+pub(super) fn ask_with(path: &str, headers: &[(&str, &str)], body: &[u8], base: &Parts) -> Result<Call, Unreadable> {
+    read(&api(), route(path), &grpc_head(path, headers), body, base)
+}
+
+pub(super) fn ask(path: &str, body: &[u8], base: &Parts) -> Result<Call, Unreadable> {
+    ask_with(path, &[], body, base)
+}
+
+pub(super) fn questions(call: &Call) -> &[Fingerprint] {
+    match &call.kind {
+        Kind::Bulk(questions) => questions,
+        kind => panic!("{kind:?} is no bulk"),
+    }
+}
+
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
+    let mut body = vec![0];
+    body.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    body.extend_from_slice(message);
+    body
+}
+
+pub(super) fn bytes(number: u32, value: &[u8]) -> Vec<u8> {
+    let mut field = Vec::new();
+    write_bytes(&mut field, number, value);
+    field
+}
+
+pub(super) fn varint(number: u32, value: u64) -> Vec<u8> {
+    let mut field = Vec::new();
+    write_number(&mut field, number, value);
+    field
+}
+
+pub(super) fn object(kind: &str, id: &str) -> Vec<u8> {
+    [bytes(1, kind.as_bytes()), bytes(2, id.as_bytes())].concat()
+}
+
+/// The fields of a check beside its consistency: a document, `view`, a user.
+pub(super) fn tuple(first: u32, document: &str, user: &str) -> Vec<u8> {
+    [
+        bytes(first, &object("document", document)),
+        bytes(first + 1, b"view"),
+        bytes(first + 2, &bytes(1, &object("user", user))),
+    ]
+    .concat()
+}
+
+/// May alice view the plan?
+pub(super) fn plain() -> Vec<u8> {
+    tuple(2, "plan", "alice")
+}
+
+/// A bulk's items: may alice view these documents?
+pub(super) fn items(documents: impl IntoIterator<Item = usize>) -> Vec<u8> {
+    let items = documents
+        .into_iter()
+        .map(|document| bytes(2, &tuple(1, &document.to_string(), "alice")));
+    items.collect::<Vec<_>>().concat()
+}
+
+pub(super) fn zed_token(text: &str) -> Vec<u8> {
+    bytes(1, text.as_bytes())
+}
+
+/// A field `consistency`.
+pub(super) fn at_least(token: &str) -> Vec<u8> {
+    bytes(1, &bytes(2, &zed_token(token)))
+}
+
+pub(super) fn exactly(token: &str) -> Vec<u8> {
+    bytes(1, &bytes(3, &zed_token(token)))
+}
+
+pub(super) fn fully() -> Vec<u8> {
+    bytes(1, &varint(4, 1))
+}
+
+pub(super) fn minimal() -> Vec<u8> {
+    bytes(1, &varint(1, 1))
+}
+
+pub(super) fn zookie(text: &str) -> Zookie {
+    Zookie::new(text, 1024).unwrap()
+}
+
+/// All that may be asked at, with a revision that nobody reads: its token says it.
+pub(super) fn at_least_ask() -> Ask {
+    Ask::AtLeast(revision(1))
+}
+
+pub(super) fn exact_ask() -> Ask {
+    Ask::Exact(revision(1))
+}
+
+pub(super) fn as_it_came() -> Ask {
+    Ask::AsItCame(revision(1))
+}
+
+/// How a recorded call ended: in trailers, as all that succeed do.
+pub(super) const OK: &[(&str, &str)] = &[
+    ("grpc-status", "0"),
+    ("grpc-message", ""),
+    ("x-request-id", "dc0gja1ksduf5tskenv0"),
+    ("io.spicedb.respmeta.dispatchedoperationscount", "7"),
+    ("io.spicedb.respmeta.cachedoperationscount", "2"),
+];
+
+pub(super) fn map(pairs: &[(&str, &str)]) -> HeaderMap {
+    let pairs = pairs.iter().map(|(name, value)| {
+        let name: HeaderName = name.parse().unwrap();
+        (name, HeaderValue::from_str(value).unwrap())
+    });
+    pairs.collect()
+}
+
+/// What is learned from a reply to all of a call's questions.
+pub(super) fn learn(call: &Call, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> Learned {
+    let all = match &call.kind {
+        Kind::Bulk(questions) => (0..questions.len()).collect(),
+        _ => vec![0],
+    };
+    learn_of(call, request, &all, body, trailers)
+}
+
+pub(super) fn learn_of(
+    call: &Call,
+    request: &[u8],
+    asked: &[usize],
+    body: &[u8],
+    trailers: &[(&str, &str)],
+) -> Learned {
+    let reply = Reply {
+        status: StatusCode::OK,
+        headers: &map(&[("content-type", "application/grpc")]),
+        body: &Bytes::copy_from_slice(body),
+        trailers: Some(&map(trailers)),
+    };
+    api().learn(call, &Bytes::copy_from_slice(request), asked, &reply)
+}
+
+/// What is learned from an error, which comes in the headers alone.
+pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> Learned {
+    let reply = Reply {
+        status: StatusCode::OK,
+        headers: &map(&[
+            ("content-type", "application/grpc"),
+            ("grpc-status", code),
+            ("grpc-message", message),
+        ]),
+        body: &Bytes::new(),
+        trailers: None,
+    };
+    api().learn(call, &Bytes::from(framed(&plain())), &[0], &reply)
+}
+
+pub(super) fn answers(learned: Learned) -> (Vec<Known>, Option<String>) {
+    match learned {
+        Learned::Answers { items, token } => (items, token),
+        other => panic!("{other:?}"),
+    }
+}
