@@ -23,8 +23,8 @@ const LONGEST_TOKEN: usize = 16 << 10;
 /// | `require_token` | no |
 /// | `forward_bad_tokens` | no: they are refused |
 /// | `mix_revisions` | no: a bulk's reply is one snapshot |
-/// | `max_request_body` | 1 MiB |
-/// | `max_reply_body` | 1 MiB |
+/// | `max_request_body` | 4 MiB, as gRPC's own |
+/// | `max_reply_body` | 4 MiB |
 /// | `read_timeout` | 10 s |
 /// | `max_token_len` | 4 KiB |
 /// | `token_memo` | 4 MiB |
@@ -48,8 +48,8 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             carriers: Carriers::default(),
             credentials: Credentials::default(),
             layer: LayerSettings {
-                max_request_body: 1 << 20,
-                max_reply_body: 1 << 20,
+                max_request_body: 4 << 20,
+                max_reply_body: 4 << 20,
                 read_timeout: Duration::from_secs(10),
                 require_token: false,
                 forward_bad_tokens: false,

@@ -1,9 +1,19 @@
 use super::json::{Json, NotJson};
 use crate::cache::{Part, Parts};
 
-/// Hashes JSON by value: whitespace, escapes and the order of members don't matter, everything else does. Numbers are
-/// told apart by their text, because no number type holds all that JSON can say.
-pub(super) struct Digest(Parts);
+/// Hashes JSON by value: whitespace, escapes and the order of members don't matter, everything else does.
+pub(super) struct Digest {
+    base: Parts,
+    numbers: Numbers,
+}
+
+/// When two numbers are the same.
+enum Numbers {
+    /// When they are spelled alike, because no number type holds all that JSON can say.
+    AsText,
+    /// When they are the same double.
+    AsDoubles,
+}
 
 /// One value's hash.
 pub(super) type Hashed = [u8; 16];
@@ -11,19 +21,31 @@ pub(super) type Hashed = [u8; 16];
 impl Digest {
     /// Hashes under the key of `base`.
     pub(super) fn new(base: &Parts) -> Self {
-        Self(base.clone().text(Part::System, "json"))
+        Self {
+            base: base.clone().text(Part::System, "json"),
+            numbers: Numbers::AsText,
+        }
+    }
+
+    /// Takes numbers for doubles, as Protocol Buffers do with JSON that has no schema. What is out of their range can't be
+    /// read.
+    pub(super) fn of_doubles(base: &Parts) -> Self {
+        Self {
+            base: base.clone().text(Part::System, "json of doubles"),
+            numbers: Numbers::AsDoubles,
+        }
     }
 
     /// Reads a value.
     pub(super) fn value(&self, json: &mut Json<'_>) -> Result<Hashed, NotJson> {
-        let mut parts = self.0.clone();
+        let mut parts = self.base.clone();
         self.feed(json, &mut parts)?;
         Ok(parts.finish().bits().to_le_bytes())
     }
 
     /// Reads the value of the member `name`.
     pub(super) fn member(&self, json: &mut Json<'_>, name: &str, members: &mut Members) -> Result<(), NotJson> {
-        let mut parts = self.0.clone();
+        let mut parts = self.base.clone();
         parts.add(Part::Body, b":");
         parts.add(Part::Body, name.as_bytes());
         self.feed(json, &mut parts)?;
@@ -47,8 +69,22 @@ impl Digest {
                 parts.add(Part::Body, b"\"");
                 parts.add(Part::Body, json.string()?.as_bytes());
             }
-            _ => parts.add(Part::Body, json.scalar()?.as_bytes()),
+            _ => self.feed_scalar(json.scalar()?, parts)?,
         }
+        Ok(())
+    }
+
+    fn feed_scalar(&self, text: &str, parts: &mut Parts) -> Result<(), NotJson> {
+        if matches!(self.numbers, Numbers::AsText) || matches!(text, "true" | "false" | "null") {
+            parts.add(Part::Body, text.as_bytes());
+            return Ok(());
+        }
+        let number: f64 = text.parse().map_err(|_| NotJson)?;
+        if !number.is_finite() {
+            return Err(NotJson);
+        }
+        parts.add(Part::Body, b"#");
+        parts.add(Part::Body, &number.to_bits().to_le_bytes());
         Ok(())
     }
 }

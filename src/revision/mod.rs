@@ -3,6 +3,15 @@
 //! A [`Revision`] is a [`Point`] together with the [`StoreId`] of the store whose history it belongs to.
 //! Revisions of different stores, or of different kinds, never compare: [`PartialOrd::partial_cmp`] says `None`,
 //! and `None` never counts as fresh enough.
+//!
+//! | kind | order | of |
+//! |---|---|---|
+//! | [`Counter`] | total | stores that number their revisions |
+//! | [`HybridTime`] | total | SpiceDB in memory, on Spanner and on CockroachDB |
+//! | [`TransactionId`] | total, but covering depends on time as well | SpiceDB on MySQL |
+//! | [`PostgresSnapshot`] | partial | SpiceDB on PostgreSQL |
+//! | [`VectorClock`] | partial | InferaDB |
+//! | [`Opaque`] | equality only | any store whose tokens can't be read |
 
 mod counter;
 mod hybrid;
@@ -12,6 +21,7 @@ mod opaque;
 mod postgres;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod vector;
 
 use std::any::Any;
@@ -27,6 +37,7 @@ pub use counter::Counter;
 pub use hybrid::HybridTime;
 pub use opaque::Opaque;
 pub use postgres::{InvalidSnapshot, PostgresSnapshot};
+pub use transaction::TransactionId;
 pub use vector::VectorClock;
 pub(crate) use vector::compare as compare_clocks;
 
@@ -61,13 +72,13 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
     }
 }
 
-/// When an answer's upstream call began, and when its floor was first seen.
+/// When an answer's upstream call began, and when the request with the floor came.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// The instant before the upstream call that produced the answer.
     pub answer_began: Instant,
-    /// The first instant at which this process saw the floor's token.
-    pub floor_seen: Instant,
+    /// The instant at which the request came that demands the floor.
+    pub floor_demanded: Instant,
 }
 
 /// The identity of one store: its kind, its endpoint or configured name, its tenant, its datastore prefix.
@@ -87,6 +98,17 @@ impl StoreId {
             text.push('/');
         }
         Self(text.into())
+    }
+
+    /// The parts that this identity was made of.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let (len, text) = rest.split_once(':')?;
+            let (part, after) = text.split_at_checked(len.parse().ok()?)?;
+            rest = after.strip_prefix('/')?;
+            Some(part)
+        })
     }
 }
 

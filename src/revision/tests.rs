@@ -8,7 +8,7 @@ fn timing() -> Timing {
     let now = Instant::now();
     Timing {
         answer_began: now,
-        floor_seen: now,
+        floor_demanded: now,
     }
 }
 
@@ -24,6 +24,7 @@ fn one_of_each(store: &StoreId) -> Vec<Revision> {
         Revision::new(store.clone(), PostgresSnapshot::new(1, 1, []).unwrap()),
         Revision::new(store.clone(), VectorClock::from_iter([("1", 1)])),
         Revision::new(store.clone(), Opaque::new("1")),
+        Revision::new(store.clone(), TransactionId(1)),
     ]
 }
 
@@ -58,7 +59,7 @@ fn kinds_never_compare_join_or_cover() {
             }
         }
     }
-    assert_eq!(ours.into_iter().chain(theirs).collect::<HashSet<_>>().len(), 5);
+    assert_eq!(ours.into_iter().chain(theirs).collect::<HashSet<_>>().len(), 6);
 }
 
 #[test]
@@ -66,6 +67,20 @@ fn store_parts_do_not_run_together() {
     assert_ne!(StoreId::new(["a", "bc"]), StoreId::new(["ab", "c"]));
     assert_ne!(StoreId::new(["a/1:b"]), StoreId::new(["a", "b"]));
     assert_ne!(StoreId::new([]), StoreId::new([""]));
+}
+
+#[test]
+fn a_store_gives_its_parts_back() {
+    for parts in [
+        &[][..],
+        &[""],
+        &["a", "", "b"],
+        &["1:a/", "2:", "/:/"],
+        &["\u{e9}:", "x"],
+    ] {
+        let store = StoreId::new(parts.iter().copied());
+        assert_eq!(store.parts().collect::<Vec<_>>(), parts);
+    }
 }
 
 #[test]
@@ -103,6 +118,8 @@ fn leads_at_the_ends() {
     assert_eq!(HybridTime { logical: 9, ..first }.lead(&first), Some(0));
     assert_eq!(Counter(u64::MAX).lead(&Counter(0)), Some(u64::MAX));
     assert_eq!(Counter(0).lead(&Counter(1)), None);
+    assert_eq!(TransactionId(u64::MAX).lead(&TransactionId(1)), Some(u64::MAX - 1));
+    assert_eq!(TransactionId(0).lead(&TransactionId(1)), None);
 }
 
 #[test]
@@ -111,6 +128,7 @@ fn only_clocks_lie_behind_by_skew() {
     let at = |nanos, logical| Revision::new(store("a"), HybridTime { nanos, logical });
     let known = at(100, 5);
     for (other, expected) in [
+        (at(i64::MAX, 0), true),
         (at(101, 0), true),
         (at(100, 5), true),
         (at(100, 0), true),
@@ -129,6 +147,24 @@ fn only_clocks_lie_behind_by_skew() {
     assert!(!counter(1).within_skew(&counter(2), Duration::MAX));
 }
 
+#[test]
+fn rule_01_a_number_given_out_before_commit_covers_only_what_was_seen_before_the_answer_began() {
+    let (early, late) = (Instant::now(), Instant::now() + Duration::from_nanos(1));
+    let covers = |label, floor, answer_began, floor_demanded| {
+        let timing = Timing {
+            answer_began,
+            floor_demanded,
+        };
+        TransactionId(label).covers(&TransactionId(floor), timing)
+    };
+    for floor in [42, 43] {
+        assert!(covers(43, floor, late, early));
+        assert!(covers(43, floor, late, late));
+        assert!(!covers(43, floor, early, late));
+    }
+    assert!(!covers(43, 44, late, early));
+}
+
 fn hybrid() -> impl Strategy<Value = HybridTime> {
     (-2_i64..3, 0_u32..3).prop_map(|(nanos, logical)| HybridTime { nanos, logical })
 }
@@ -141,6 +177,11 @@ proptest! {
     #[test]
     fn counters_are_a_lattice(a in 0_u64..4, b in 0_u64..4, c in 0_u64..4) {
         laws::lattice(&Counter(a), &Counter(b), &Counter(c))?;
+    }
+
+    #[test]
+    fn transaction_ids_are_a_lattice(a in 0_u64..4, b in 0_u64..4, c in 0_u64..4) {
+        laws::lattice(&TransactionId(a), &TransactionId(b), &TransactionId(c))?;
     }
 
     #[test]

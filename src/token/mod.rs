@@ -1,4 +1,11 @@
 //! Tokens: what a zookie says, in each system's spelling, and where it travels.
+//!
+//! | format | tokens of |
+//! |---|---|
+//! | [`spicedb::ZedTokens`] | SpiceDB, on every datastore engine |
+//! | [`InferaDb`] | InferaDB |
+//! | [`CounterTokens`] | stores that number their revisions |
+//! | [`OpaqueTokens`] | any store whose tokens can't be read |
 
 mod carrier;
 mod counter;
@@ -32,8 +39,8 @@ pub trait TokenFormat: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`TokenErrorKind::Malformed`] or [`TokenErrorKind::TooLong`]; a format that is bound to one store also says
-    /// [`TokenErrorKind::Foreign`].
+    /// [`TokenErrorKind::Malformed`], [`TokenErrorKind::TooLong`] or [`TokenErrorKind::TooManyEntries`]; a format that is
+    /// bound to one store also says [`TokenErrorKind::Foreign`].
     fn decode(&self, text: &str) -> Result<Revision, TokenError>;
 
     /// A token that names `revision`, or `None` if one token of this format can't.

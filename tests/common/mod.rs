@@ -3,6 +3,7 @@
 
 mod client;
 mod upstream;
+pub mod wire;
 
 pub use client::{Body, Client, Reply, Sent, bulk_body};
 pub use upstream::{NODE, Seen, Trouble, Upstream, abilities, evaluate_all, z, zookie_of};

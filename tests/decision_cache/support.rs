@@ -9,7 +9,7 @@ use tower_zookie::cache::{
     Abilities, Answer, Ask, CheckError, Checked, DecisionCache, Fingerprint, Keyer, Part, Settings,
 };
 use tower_zookie::consistency::{Freshness, Staleness, Window};
-use tower_zookie::revision::{Counter, Point, Revision, StoreId, Timing};
+use tower_zookie::revision::{Counter, Point, Revision, StoreId, TransactionId};
 
 /// A store written in two places: its order is partial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,20 +31,6 @@ impl Point for Pair {
     }
 }
 
-/// A store that gives out numbers before commit: a lower one can commit later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Number(pub(crate) u64);
-
-impl Point for Number {
-    fn join(&self, other: &Self) -> Option<Self> {
-        Some(*self.max(other))
-    }
-
-    fn covers(&self, floor: &Self, timing: Timing) -> bool {
-        self >= floor && timing.answer_began >= timing.floor_seen
-    }
-}
-
 pub(crate) fn at(n: u64) -> Revision {
     Revision::new(StoreId::new(["test"]), Counter(n))
 }
@@ -58,7 +44,7 @@ pub(crate) fn pair(a: u64, b: u64) -> Revision {
 }
 
 pub(crate) fn number(n: u64) -> Revision {
-    Revision::new(StoreId::new(["test"]), Number(n))
+    Revision::new(StoreId::new(["test"]), TransactionId(n))
 }
 
 pub(crate) fn yes(revision: Revision) -> Answer<bool> {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::consistency::Staleness;
-use crate::revision::{Counter, Point, StoreId};
+use crate::revision::{Counter, Point, StoreId, TransactionId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Pair(u64, u64);
@@ -21,20 +21,6 @@ impl PartialOrd for Pair {
 impl Point for Pair {
     fn join(&self, other: &Self) -> Option<Self> {
         Some(Self(self.0.max(other.0), self.1.max(other.1)))
-    }
-}
-
-/// Given out before commit: a lower number can commit later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Number(u64);
-
-impl Point for Number {
-    fn join(&self, other: &Self) -> Option<Self> {
-        Some(*self.max(other))
-    }
-
-    fn covers(&self, floor: &Self, timing: Timing) -> bool {
-        self >= floor && timing.answer_began >= timing.floor_seen
     }
 }
 
@@ -199,7 +185,7 @@ fn rule_12_an_entry_past_its_end_yields_to_any_later_call() {
 
 #[test]
 fn rule_06_where_numbers_precede_commits_a_later_call_is_not_covered_by_an_earlier_one() {
-    let number = |began, n| answer(began, Some(revision(Number(n))));
+    let number = |began, n| answer(began, Some(revision(TransactionId(n))));
     // The earlier call cannot have seen what committed since, whatever its number.
     let next = number(9, 5).succeed(&number(3, 6)).unwrap();
     assert_eq!((next.value, next.as_of), (9, Some(second(9))));

@@ -14,7 +14,7 @@ use super::Unreadable;
 use crate::protobuf::NotProtobuf;
 
 pub(super) use frame::{frame, message};
-pub(super) use refusal::refuse;
+pub(super) use refusal::{code, refuse};
 pub(super) use status::{Code, GRPC_MESSAGE, GRPC_STATUS, Status};
 pub(super) use timeout::patience;
 pub(super) use timestamp::until;

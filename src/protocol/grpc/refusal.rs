@@ -18,7 +18,8 @@ pub(in crate::protocol) fn refuse(why: &Refusal) -> Response<Bytes> {
     response
 }
 
-fn code(why: &Refusal) -> Code {
+/// The status of a refusal.
+pub(in crate::protocol) fn code(why: &Refusal) -> Code {
     match why {
         Refusal::BadToken(TokenErrorKind::Expired) => Code::OutOfRange,
         Refusal::BadToken(_)

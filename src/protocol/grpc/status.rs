@@ -50,7 +50,11 @@ const CODES: [Code; 17] = [
 
 impl Code {
     fn read(value: &HeaderValue) -> Option<Self> {
-        let number: usize = value.to_str().ok()?.parse().ok()?;
+        Self::numbered(value.to_str().ok()?.parse().ok()?)
+    }
+
+    /// The code of this number.
+    pub(in crate::protocol) fn numbered(number: usize) -> Option<Self> {
         CODES.get(number).copied()
     }
 

@@ -2,13 +2,14 @@
 
 mod grpc;
 mod json;
+mod refused;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, Response};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
 use crate::cache::{Abilities, Ask};
@@ -114,7 +115,7 @@ impl Protocol for SpiceDb {
     fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
         match Form::of(call.route) {
             Form::Grpc => grpc::merge(message, answers, zookie),
-            Form::Json => json::merge(call, message, answers, zookie),
+            Form::Json => json::merge(answers, zookie),
         }
     }
 
@@ -122,6 +123,14 @@ impl Protocol for SpiceDb {
         match Form::of(route) {
             Form::Grpc => grpc::refuse(why),
             Form::Json => json::refuse(why),
+        }
+    }
+
+    fn echoed(&self, route: Route) -> &[HeaderName] {
+        match Form::of(route) {
+            // Over gRPC it is echoed among the trailers.
+            Form::Grpc => &[],
+            Form::Json => json::echoed(),
         }
     }
 }

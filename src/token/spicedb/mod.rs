@@ -1,7 +1,18 @@
 //! SpiceDB's ZedTokens.
 
-use super::{TokenError, TokenFormat, Zookie};
-use crate::revision::Revision;
+mod message;
+mod number;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
+use crate::revision::{HybridTime, Opaque, PostgresSnapshot, Revision, StoreId, TransactionId};
+
+use message::Message;
 
 /// The datastore engine behind a SpiceDB, as its `--datastore-engine` names it. A ZedToken does not name its engine, so
 /// it has to be configured.
@@ -22,26 +33,121 @@ pub enum Engine {
     Opaque,
 }
 
-/// ZedTokens of one SpiceDB.
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Postgres => "postgres",
+            Self::CockroachDb => "cockroachdb",
+            Self::Spanner => "spanner",
+            Self::MySql => "mysql",
+            Self::Opaque => "opaque",
+        }
+    }
+}
+
+/// ZedTokens of one SpiceDB: `DecodedZedToken` of SpiceDB's `impl/v1/impl.proto`, in standard, padded base64.
+///
+/// The engine says what a token's revision is:
+///
+/// | engine | spelled | revision |
+/// |---|---|---|
+/// | memory, Spanner | nanoseconds | [`HybridTime`] |
+/// | CockroachDB | nanoseconds, a dot, a logical clock of ten digits | [`HybridTime`] |
+/// | MySQL | a transaction's number | [`TransactionId`] |
+/// | PostgreSQL | a snapshot in base64; formerly one or two transactions' numbers | [`PostgresSnapshot`] |
+/// | opaque | anything | [`Opaque`]: the token's text |
+///
+/// The store is the engine and the datastore's prefix in the token, so tokens of another datastore never compare; those
+/// without a prefix, from before SpiceDB wrote one, are a store of their own. What else a token says (a schema's hash,
+/// a time) is not looked at, so tokens of different spelling can be equal.
+///
+/// ```
+/// use tower_zookie::token::TokenFormat;
+/// use tower_zookie::token::spicedb::{Engine, ZedTokens};
+///
+/// let format = ZedTokens::new(Engine::Memory);
+/// let (one, four) = (format.decode("CAIaAwoBMQ==")?, format.decode("CAIaAwoBNA==")?);
+/// assert!(one < four);
+///
+/// let of_some_datastore = format.decode("Gg4KAjQyEghzb21ldW5pcQ==")?;
+/// assert_eq!(one.partial_cmp(&of_some_datastore), None);
+/// # Ok::<(), tower_zookie::token::TokenError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ZedTokens {
     engine: Engine,
 }
 
 impl ZedTokens {
+    /// The longest token that is read or written, in bytes. One of PostgreSQL takes about 100, and 4 more for each
+    /// transaction in progress.
+    pub const MAX_LEN: usize = 16 << 10;
+    /// The most transactions in progress that a token of PostgreSQL may name.
+    pub const MAX_IN_PROGRESS: usize = 4000;
+
     /// The tokens of a SpiceDB on this engine.
     pub fn new(engine: Engine) -> Self {
         Self { engine }
     }
+
+    fn place(&self, message: &Message<'_>, text: &str) -> Result<Revision, TokenError> {
+        let store = StoreId::new(["spicedb", self.engine.name(), message.prefix]);
+        let revision = &*message.revision;
+        Ok(match self.engine {
+            Engine::Memory | Engine::Spanner => Revision::new(store, number::read_time(revision)?),
+            Engine::CockroachDb => Revision::new(store, number::read_hybrid_time(revision)?),
+            Engine::MySql => Revision::new(store, number::read_transaction(revision)?),
+            Engine::Postgres => Revision::new(store, snapshot::read(revision)?),
+            Engine::Opaque => Revision::new(store, Opaque::new(text)),
+        })
+    }
+
+    /// The datastore's prefix, if the store is one of this engine.
+    fn prefix_of<'a>(&self, store: &'a StoreId) -> Option<&'a str> {
+        let mut parts = store.parts();
+        let ours = parts.next() == Some("spicedb") && parts.next() == Some(self.engine.name());
+        let prefix = parts.next()?;
+        (ours && parts.next().is_none()).then_some(prefix)
+    }
+
+    fn spell(&self, revision: &Revision) -> Option<String> {
+        match self.engine {
+            Engine::Memory | Engine::Spanner => number::write_time(revision.point::<HybridTime>()?),
+            Engine::CockroachDb => Some(number::write_hybrid_time(revision.point::<HybridTime>()?)),
+            Engine::MySql => Some(revision.point::<TransactionId>()?.0.to_string()),
+            Engine::Postgres => Some(STANDARD.encode(snapshot::write(revision.point::<PostgresSnapshot>()?)?)),
+            Engine::Opaque => None,
+        }
+    }
 }
 
 impl TokenFormat for ZedTokens {
-    fn decode(&self, _: &str) -> Result<Revision, TokenError> {
-        Err(TokenError::malformed("not a ZedToken"))
+    /// # Errors
+    ///
+    /// [`TokenErrorKind::TooLong`] over [`ZedTokens::MAX_LEN`], [`TokenErrorKind::TooManyEntries`] over
+    /// [`ZedTokens::MAX_IN_PROGRESS`], and [`TokenErrorKind::Malformed`] for what SpiceDB on this engine would not read.
+    fn decode(&self, text: &str) -> Result<Revision, TokenError> {
+        let (len, max) = (text.len(), Self::MAX_LEN);
+        if len > max {
+            return Err(TokenErrorKind::TooLong { len, max }.into());
+        }
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|_| TokenError::malformed("not standard, padded base64"))?;
+        let message =
+            message::read(&bytes).map_err(|e| TokenError::malformed("not the message of a ZedToken").with_source(e))?;
+        self.place(&message, text)
     }
 
-    fn encode(&self, _: &Revision) -> Option<Zookie> {
-        let _ = self.engine;
-        None
+    fn encode(&self, revision: &Revision) -> Option<Zookie> {
+        let prefix = self.prefix_of(revision.store())?;
+        if self.engine == Engine::Opaque {
+            let text = revision.point::<Opaque>()?.as_str();
+            let ours = self.decode(text).is_ok_and(|named| named == *revision);
+            return ours.then(|| Zookie::new(text, Self::MAX_LEN).ok())?;
+        }
+        let message = message::write(&self.spell(revision)?, prefix);
+        Zookie::new(&STANDARD.encode(message), Self::MAX_LEN).ok()
     }
 }

@@ -2,6 +2,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::super::super::grpc::{Code, GRPC_MESSAGE, GRPC_STATUS, Status, content_type, message};
 use super::super::super::{Kept, Learned, Reply, head};
+use super::super::refused;
 use super::consistency::token;
 use crate::protobuf::fields;
 
@@ -75,14 +76,7 @@ pub(super) fn read_at(status: &Status<'_>, reply: &Reply<'_>, token: Option<u32>
     })
 }
 
-/// Whether SpiceDB would not answer at the revision that it was told: expired, not reached, of another datastore or of
-/// another kind of datastore. None of its complaints about a question reads so.
+/// Whether SpiceDB would not answer at the revision that it was told.
 pub(super) fn refuses_revision(status: &Status<'_>) -> bool {
-    let message = status.message.map_or(&b""[..], HeaderValue::as_bytes);
-    match status.code {
-        Code::OutOfRange => true,
-        Code::Unknown => message.starts_with(b"ZedToken specified references a different datastore instance"),
-        Code::InvalidArgument => message == b"invalid revision requested",
-        _ => false,
-    }
+    refused::refuses_revision(status.code, status.message.map_or(&b""[..], HeaderValue::as_bytes))
 }

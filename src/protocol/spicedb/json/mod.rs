@@ -1,43 +1,119 @@
-//! SpiceDB's HTTP gateway.
+//! SpiceDB's HTTP gateway: the same API in proto3 JSON, as grpc-gateway reads and writes it.
+//!
+//! Of a request the gateway takes the path, the first JSON value of the body whatever its content type is, the headers
+//! `Authorization` and `X-Request-Id`, and as metadata whatever begins with `Grpc-Metadata-`. The query it ignores.
 
-use std::time::Duration;
+mod consistency;
+mod endpoint;
+mod expiry;
+mod question;
+mod reply;
+mod request;
+mod rewrite;
+mod status;
+#[cfg(test)]
+mod tests;
+mod timeout;
+
+use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts as Head;
-use http::{HeaderMap, Response};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Uri};
 
-use super::super::{Call, Claim, Kept, Key, Learned, Refusal, Reply, Route, Unreadable, problem_json};
+use self::consistency::Wish;
+use self::endpoint::{Endpoint, What};
+use self::rewrite::Outline;
+use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 use crate::cache::Ask;
 use crate::token::Zookie;
 
-pub(super) fn claim(_: &Head) -> Claim {
-    Claim::Pass
+pub(super) use self::reply::merge;
+pub(super) use self::status::refuse;
+pub(super) use self::timeout::patience;
+
+/// Asks for the head, and for nothing at it.
+const PROBE: &[u8] = br#"{"consistency":{"fullyConsistent":true},"items":[]}"#;
+
+pub(super) fn claim(head: &Head) -> Claim {
+    if head.method != Method::POST {
+        return Claim::Pass;
+    }
+    let Some((route, endpoint)) = endpoint::find(head.uri.path()) else {
+        return Claim::Pass;
+    };
+    match endpoint.what {
+        What::Check | What::Bulk => Claim::Body(route),
+        What::Write { .. } => Claim::Head(route),
+        What::Read { .. } => Claim::Floor(route),
+    }
 }
 
-pub(super) fn read(_: Route, _: &Head, _: &Bytes, _: &Key<'_>) -> Result<Call, Unreadable> {
-    Err(Unreadable("not one of the API's calls"))
+pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+    let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
+    let (kind, stated) = match endpoint.what {
+        What::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
+        What::Check | What::Bulk if request::asks_for_more(&head.headers) => {
+            (request::NOT_KEPT, request::unkept(head, message)?)
+        }
+        What::Check => request::check(message, &request::prefix(endpoint, head, key)?)?,
+        What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?)?,
+        What::Read { stream, .. } => (Kind::Read { stream }, request::unkept(head, message)?),
+    };
+    let (consistency, token) = stated.map_or((None, None), |stated| (Some(stated.consistency), stated.token));
+    Ok(Call {
+        consistency,
+        token,
+        ..Call::new(route, kind)
+    })
 }
 
-pub(super) fn ask(_: &Call, _: &Bytes, _: &[usize], _: &Ask, _: Option<&Zookie>) -> Option<Bytes> {
-    None
+pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    let wish = Wish::of(at, zookie);
+    let wish = (!wish.is_stated_by(call)).then(|| wish.spell());
+    let open = match &call.kind {
+        Kind::Write { .. } => return None,
+        Kind::Bulk(questions) if !open.is_empty() && open.len() < questions.len() => Some(open),
+        _ => None,
+    };
+    if wish.is_none() && open.is_none() {
+        return None;
+    }
+    Outline::of(message)?.rewritten(message, wish.as_deref(), open)
 }
 
-pub(super) fn probe(_: &mut Head) -> Option<(Call, Bytes)> {
-    None
+pub(super) fn probe(head: &mut Head) -> Option<(Call, Bytes)> {
+    let mut uri = head.uri.clone().into_parts();
+    uri.path_and_query = Some(PathAndQuery::from_static(endpoint::CHECK_BULK));
+    head.uri = Uri::from_parts(uri).ok()?;
+    head.method = Method::POST;
+    head.headers.remove(TRANSFER_ENCODING);
+    head.headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(PROBE.len()));
+    let (route, _) = endpoint::find(endpoint::CHECK_BULK)?;
+    Some((Call::new(route, Kind::Bulk(Vec::new())), Bytes::from_static(PROBE)))
 }
 
-pub(super) fn patience(_: &HeaderMap) -> Option<Duration> {
-    None
+pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    let Some(endpoint) = Endpoint::of(call.route) else {
+        return Learned::Nothing;
+    };
+    let error = || status::Error::of(reply);
+    let learned = match endpoint.what {
+        What::Write { schema, token } => return reply::write(reply, schema, token),
+        _ if error().is_some_and(|error| error.refuses_revision()) => return Learned::RevisionRefused,
+        What::Read { token, .. } => token.and_then(|token| reply::listing(reply, token)),
+        What::Check | What::Bulk if call.kind == request::NOT_KEPT => reply::listing(reply, reply::CHECKED_AT),
+        What::Check => reply::check(reply, SystemTime::now()),
+        What::Bulk => reply::bulk(reply, message, asked),
+    };
+    learned.unwrap_or(Learned::Nothing)
 }
 
-pub(super) fn learn(_: &Call, _: &Bytes, _: &[usize], _: &Reply<'_>) -> Learned {
-    Learned::Nothing
-}
-
-pub(super) fn merge(_: &Call, _: &Bytes, _: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
-    Kept::new(http::StatusCode::OK, http::HeaderValue::from_static(""), Bytes::new())
-}
-
-pub(super) fn refuse(why: &Refusal) -> Response<Bytes> {
-    problem_json(why)
+pub(super) fn echoed() -> &'static [HeaderName] {
+    static REQUEST_ID: [HeaderName; 1] = [HeaderName::from_static("x-request-id")];
+    &REQUEST_ID
 }

@@ -1,0 +1,176 @@
+use super::super::super::Unreadable;
+use super::super::super::digest::{Digest, Hashed, Members};
+use super::super::super::json::Json;
+use crate::cache::{Fingerprint, Keyer, Part, Parts};
+
+/// A field of a message, in both of its spellings.
+struct Field {
+    camel: &'static str,
+    snake: &'static str,
+    part: Part,
+    shape: Shape,
+}
+
+enum Shape {
+    Text,
+    Message(&'static [Field]),
+    Struct,
+}
+
+const fn field(camel: &'static str, snake: &'static str, part: Part, shape: Shape) -> Field {
+    Field {
+        camel,
+        snake,
+        part,
+        shape,
+    }
+}
+
+/// The fields of `CheckBulkPermissionsRequestItem`, and of a `CheckPermissionRequest` those that are the question.
+static QUESTION: [Field; 4] = [
+    field("resource", "resource", Part::Resource, Shape::Message(&OBJECT)),
+    field("permission", "permission", Part::Permission, Shape::Text),
+    field("subject", "subject", Part::Subject, Shape::Message(&SUBJECT)),
+    field("context", "context", Part::Context, Shape::Struct),
+];
+
+static OBJECT: [Field; 2] = [
+    field("objectType", "object_type", Part::Resource, Shape::Text),
+    field("objectId", "object_id", Part::Resource, Shape::Text),
+];
+
+static SUBJECT: [Field; 2] = [
+    field("object", "object", Part::Subject, Shape::Message(&OBJECT)),
+    field("optionalRelation", "optional_relation", Part::Subject, Shape::Text),
+];
+
+const MOST_FIELDS: usize = QUESTION.len();
+
+/// Hashes values under the key of one request.
+pub(super) struct Digests {
+    base: Parts,
+    structs: Digest,
+    unknown: Digest,
+}
+
+impl Digests {
+    pub(super) fn new(base: &Parts) -> Self {
+        Self {
+            base: base.clone().text(Part::System, "proto3 json"),
+            structs: Digest::of_doubles(base),
+            unknown: Digest::new(base),
+        }
+    }
+
+    /// Reads a member that nobody knows. The server ignores it, but a newer one may not.
+    pub(super) fn unknown(&self, json: &mut Json<'_>, name: &str, others: &mut Members) -> Result<(), Unreadable> {
+        Ok(self.unknown.member(json, name, others)?)
+    }
+}
+
+/// One question, or a message within it, as far as it has been read. Fields that are null, empty texts and absent fields
+/// are the same in Protocol Buffers.
+pub(super) struct Question {
+    fields: &'static [Field],
+    seen: [bool; MOST_FIELDS],
+    values: [Option<Hashed>; MOST_FIELDS],
+    others: Members,
+}
+
+impl Question {
+    pub(super) fn new() -> Self {
+        Self::of(&QUESTION)
+    }
+
+    fn of(fields: &'static [Field]) -> Self {
+        Self {
+            fields,
+            seen: [false; MOST_FIELDS],
+            values: [None; MOST_FIELDS],
+            others: Members::default(),
+        }
+    }
+
+    /// Reads the value of the member `name`.
+    pub(super) fn member(&mut self, json: &mut Json<'_>, name: &str, digests: &Digests) -> Result<(), Unreadable> {
+        let named = |field: &Field| name == field.camel || name == field.snake;
+        let Some(index) = self.fields.iter().position(named) else {
+            return digests.unknown(json, name, &mut self.others);
+        };
+        once(&mut self.seen[index])?;
+        if is_null(json)? {
+            return Ok(());
+        }
+        self.values[index] = match self.fields[index].shape {
+            Shape::Text => {
+                let text = json.string()?;
+                let hash = || digests.base.clone().text(Part::Body, &text).finish();
+                (!text.is_empty()).then(|| hash().bits().to_le_bytes())
+            }
+            Shape::Message(fields) => {
+                let mut inner = Self::of(fields);
+                json.object(|json, name| inner.member(json, name, digests))?;
+                Some(inner.finish(&digests.base).bits().to_le_bytes())
+            }
+            Shape::Struct => {
+                if json.peek() != Some(b'{') {
+                    return Err(Unreadable("a context that is no object"));
+                }
+                Some(digests.structs.value(json)?)
+            }
+        };
+        Ok(())
+    }
+
+    /// The fingerprint, which begins with `prefix`.
+    pub(super) fn finish(&self, prefix: &Parts) -> Fingerprint {
+        let mut parts = prefix.clone();
+        for (field, value) in self.fields.iter().zip(&self.values) {
+            match value {
+                Some(hashed) => parts.add(field.part, hashed),
+                None => parts.add(Part::Absent, &[]),
+            }
+        }
+        self.others.feed(Part::Body, &mut parts);
+        parts.finish()
+    }
+}
+
+/// Compares the items of a bulk with what a reply repeats of them.
+pub(super) struct Echo(Digests);
+
+impl Echo {
+    pub(super) fn new() -> Self {
+        Self(Digests::new(&Keyer::random().question("echo")))
+    }
+
+    /// Whether both name the same resource, permission and subject. Contexts are not compared.
+    pub(super) fn is_about(&self, repeated: &[u8], item: &[u8]) -> bool {
+        let (repeated, item) = (self.tuple(repeated), self.tuple(item));
+        repeated.is_ok() && repeated == item
+    }
+
+    fn tuple(&self, item: &[u8]) -> Result<[Option<Hashed>; MOST_FIELDS], Unreadable> {
+        let mut question = Question::new();
+        Json::new(item)?.object(|json, name| question.member(json, name, &self.0))?;
+        let context = QUESTION.iter().position(|field| matches!(field.shape, Shape::Struct));
+        context.into_iter().for_each(|index| question.values[index] = None);
+        Ok(question.values)
+    }
+}
+
+/// Reads a null, if it is one.
+pub(super) fn is_null(json: &mut Json<'_>) -> Result<bool, Unreadable> {
+    if json.peek() != Some(b'n') {
+        return Ok(false);
+    }
+    Ok(json.scalar()? == "null")
+}
+
+/// The server refuses a field that is there twice, in whatever spellings.
+pub(super) fn once(seen: &mut bool) -> Result<(), Unreadable> {
+    if std::mem::replace(seen, true) {
+        return Err(Unreadable("a field is there twice"));
+    }
+    Ok(())
+}

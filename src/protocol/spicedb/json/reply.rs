@@ -1,0 +1,267 @@
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+
+use super::super::super::json::{Json, NotJson};
+use super::super::super::{Kept, Known, Learned, Reply, head};
+use super::expiry::until;
+use super::question::Echo;
+use super::rewrite::Outline;
+use super::status::Error;
+use crate::token::Zookie;
+
+/// The member with the token of a check's answer.
+pub(super) const CHECKED_AT: &str = "checkedAt";
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Whether a reply is a message that can be read.
+fn is_message(reply: &Reply<'_>) -> bool {
+    reply.status == StatusCode::OK
+        && !head::is_encoded(reply.headers)
+        && reply
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|content_type| content_type == JSON)
+}
+
+/// Copied, so that what is kept does not hold the buffer in memory that it was received in.
+fn kept(body: &[u8]) -> Kept {
+    Kept::new(StatusCode::OK, JSON, Bytes::copy_from_slice(body))
+}
+
+fn known(body: &[u8], keep: bool) -> Known {
+    if keep {
+        Known::verdict(kept(body))
+    } else {
+        Known::not_to_keep(kept(body))
+    }
+}
+
+/// Reads a `ZedToken`.
+fn token(json: &mut Json<'_>) -> Result<Option<String>, NotJson> {
+    let mut token = None;
+    if json.peek() == Some(b'n') {
+        json.scalar()?;
+        return Ok(None);
+    }
+    json.object(|json, name| {
+        match name {
+            "token" => token = Some(json.string()?.into_owned()),
+            _ => drop(json.value()?),
+        }
+        Ok::<_, NotJson>(())
+    })?;
+    Ok(token)
+}
+
+/// The token that a message bears in this member.
+fn token_in(body: &[u8], member: &str) -> Result<Option<String>, NotJson> {
+    let mut found = None;
+    let mut json = Json::new(body)?;
+    json.object(|json, name| {
+        if name == member {
+            found = token(json)?;
+        } else {
+            json.value()?;
+        }
+        Ok::<_, NotJson>(())
+    })?;
+    json.end()?;
+    Ok(found)
+}
+
+/// A verdict, as far as it has been read: a `CheckPermissionResponse`, or an item of a bulk.
+#[derive(Default)]
+struct Verdict {
+    known: bool,
+    /// Something is in it that is no part of a plain answer: a trace, something unknown.
+    more: bool,
+}
+
+impl Verdict {
+    fn member(&mut self, json: &mut Json<'_>, name: &str) -> Result<(), NotJson> {
+        match name {
+            "permissionship" => {
+                self.known = matches!(
+                    json.value()?,
+                    "\"PERMISSIONSHIP_NO_PERMISSION\""
+                        | "\"PERMISSIONSHIP_HAS_PERMISSION\""
+                        | "\"PERMISSIONSHIP_CONDITIONAL_PERMISSION\""
+                );
+            }
+            "partialCaveatInfo" => drop(json.value()?),
+            "debugTrace" => self.more |= json.value()? != "null",
+            _ => {
+                json.value()?;
+                self.more = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_plain(&self) -> bool {
+        self.known && !self.more
+    }
+}
+
+/// What the reply to a check says.
+pub(super) fn check(reply: &Reply<'_>, now: SystemTime) -> Option<Learned> {
+    if !is_message(reply) {
+        return None;
+    }
+    let (mut verdict, mut at, mut expires_in) = (Verdict::default(), None, None);
+    let mut json = Json::new(reply.body).ok()?;
+    json.object(|json, name| {
+        match name {
+            CHECKED_AT => at = token(json)?,
+            "optionalExpiresAt" if json.peek() == Some(b'"') => expires_in = Some(until(&json.string()?, now)?),
+            "optionalExpiresAt" => verdict.more |= json.value()? != "null",
+            _ => verdict.member(json, name)?,
+        }
+        Ok::<_, NotJson>(())
+    })
+    .ok()?;
+    json.end().ok()?;
+    Some(Learned::Answers {
+        items: vec![Known {
+            expires_in,
+            ..known(reply.body, verdict.is_plain())
+        }],
+        token: Some(at?),
+    })
+}
+
+/// What the reply to a bulk says about the items `asked` of the request `message`.
+pub(super) fn bulk(reply: &Reply<'_>, message: &[u8], asked: &[usize]) -> Option<Learned> {
+    if !is_message(reply) {
+        return None;
+    }
+    let outline = Outline::of(message)?;
+    let echo = Echo::new();
+    let mut asked = asked.iter();
+    let (mut items, mut at, mut more) = (Vec::with_capacity(asked.len()), None, false);
+    let mut json = Json::new(reply.body).ok()?;
+    json.object(|json, name| match name {
+        CHECKED_AT => {
+            at = token(json)?;
+            Ok(())
+        }
+        "pairs" => json.array(|json| {
+            let item = asked
+                .next()
+                .and_then(|index| outline.item(message, *index))
+                .ok_or(NotJson)?;
+            items.push(pair(json.value()?, item, &echo)?);
+            Ok(())
+        }),
+        _ => {
+            more = true;
+            json.value().map(drop)
+        }
+    })
+    .ok()?;
+    json.end().ok()?;
+    if asked.next().is_some() {
+        return None;
+    }
+    items.iter_mut().for_each(|known| known.keep &= !more);
+    Some(Learned::Answers {
+        items,
+        token: Some(at?),
+    })
+}
+
+/// A pair of a bulk's reply, which has to be about the item that was asked.
+fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<Known, NotJson> {
+    let (mut verdict, mut is_about) = (Verdict::default(), false);
+    Json::new(text.as_bytes())?.object(|json, name| {
+        match name {
+            "request" => is_about = echo.is_about(json.value()?.as_bytes(), item),
+            "item" => json.object(|json, name| verdict.member(json, name))?,
+            _ => {
+                json.value()?;
+                verdict.more = true;
+            }
+        }
+        Ok::<_, NotJson>(())
+    })?;
+    if is_about {
+        Ok(known(text.as_bytes(), verdict.is_plain()))
+    } else {
+        Err(NotJson)
+    }
+}
+
+/// What the end of a write says.
+pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> Learned {
+    if reply.status == StatusCode::OK {
+        let token = token
+            .filter(|_| is_message(reply))
+            .and_then(|member| token_in(reply.body, member).ok()?);
+        return Learned::Wrote { token, schema };
+    }
+    match Error::of(reply) {
+        Some(error) if error.code.changed_nothing() => Learned::NotWritten,
+        _ => Learned::Nothing,
+    }
+}
+
+/// What the reply to a read that is never kept says.
+pub(super) fn listing(reply: &Reply<'_>, member: &str) -> Option<Learned> {
+    if !is_message(reply) {
+        return None;
+    }
+    Some(Learned::Answers {
+        items: Vec::new(),
+        token: Some(token_in(reply.body, member).ok()??),
+    })
+}
+
+/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+const NO_ANSWER: &[u8] =
+    br#"{"request":null,"error":{"code":14,"message":"the upstream did not answer this item","details":[]}}"#;
+
+/// The reply from the answers to a bulk's items, in the order in which the gateway writes its members.
+pub(in super::super) fn merge(answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+    let comma = answers
+        .iter()
+        .flatten()
+        .find_map(|kept| comma(&kept.body))
+        .unwrap_or(",");
+    let length: usize = answers.iter().flatten().map(|kept| kept.body.len() + 2).sum();
+    let mut body = Vec::with_capacity(length + zookie.map_or(0, |zookie| zookie.as_str().len()) + 50);
+    let checked_at = match zookie {
+        // A zookie has no character that JSON escapes.
+        Some(zookie) => format!(r#"{{"checkedAt":{{"token":"{zookie}"}}{comma}"pairs":["#),
+        None => format!(r#"{{"checkedAt":null{comma}"pairs":["#),
+    };
+    body.extend_from_slice(checked_at.as_bytes());
+    for (nth, answer) in answers.iter().enumerate() {
+        if nth > 0 {
+            body.extend_from_slice(comma.as_bytes());
+        }
+        body.extend_from_slice(answer.map_or(NO_ANSWER, |kept| &kept.body));
+    }
+    body.extend_from_slice(b"]}");
+    Kept::new(StatusCode::OK, JSON, body.into())
+}
+
+/// How the server that wrote a pair separates members. It differs between builds of one version, on purpose.
+fn comma(pair: &[u8]) -> Option<&'static str> {
+    let mut first_ends = None;
+    let mut json = Json::new(pair).ok()?;
+    json.object(|json, _| {
+        json.value()?;
+        first_ends.get_or_insert(json.position());
+        Ok::<_, NotJson>(())
+    })
+    .ok()?;
+    Some(if pair.get(first_ends?..)?.starts_with(b", ") {
+        ", "
+    } else {
+        ","
+    })
+}

@@ -1,0 +1,182 @@
+use http::header::CONTENT_TYPE;
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName};
+
+use super::super::super::digest::Members;
+use super::super::super::json::Json;
+use super::super::super::{Key, Kind, Unreadable, head};
+use super::consistency::{self, Stated};
+use super::endpoint::Endpoint;
+use super::question::{Digests, Question, is_null, once};
+use crate::cache::{Fingerprint, Part, Parts};
+
+/// The most items of one bulk that are read; more go to the upstream as they came. The server's own limit.
+const MOST_ITEMS: usize = 10_000;
+
+/// Headers that the gateway hands on as metadata begin so.
+const METADATA: &str = "grpc-metadata-";
+
+/// A check whose reply holds more than the answer.
+pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
+
+/// What each of a request's fingerprints begins with.
+pub(super) struct Prefix {
+    parts: Parts,
+    digests: Digests,
+}
+
+/// Whether a check's head asks for a reply with more in it than the answer, such as debug information.
+pub(super) fn asks_for_more(headers: &HeaderMap) -> bool {
+    let mut names = headers.keys().map(HeaderName::as_str);
+    names.any(|name| {
+        name.strip_prefix(METADATA)
+            .is_some_and(|name| name.starts_with("io.spicedb."))
+    })
+}
+
+/// Reads of a head what can change an answer.
+pub(super) fn prefix(endpoint: &Endpoint, head: &Head, key: &Key<'_>) -> Result<Prefix, Unreadable> {
+    let mut parts = key.base.clone().text(Part::System, "spicedb json");
+    parts.add(Part::Method, endpoint.path.as_bytes());
+    parts.add(Part::Header, json_parameters(&head.headers)?.as_bytes());
+    head::query(&mut parts, &head.uri, key)?;
+    metadata(&mut parts, &head.headers);
+    Ok(Prefix {
+        parts,
+        digests: Digests::new(&key.base),
+    })
+}
+
+/// The gateway takes a body without a type for JSON. It would take one of another type for JSON too, but what stands
+/// between may not.
+fn json_parameters(headers: &HeaderMap) -> Result<&str, Unreadable> {
+    if headers.contains_key(CONTENT_TYPE) || head::is_encoded(headers) {
+        head::json_parameters(headers)
+    } else {
+        Ok("")
+    }
+}
+
+/// The gateway's metadata may bear credentials, and whatever else the server looks at.
+fn metadata(parts: &mut Parts, headers: &HeaderMap) {
+    let is_metadata = |name: &&HeaderName| name.as_str().starts_with(METADATA);
+    let mut names: Vec<_> = headers.keys().filter(is_metadata).collect();
+    names.sort_unstable_by_key(|name| name.as_str());
+    for name in names {
+        head::header(parts, headers, name);
+    }
+}
+
+/// Reads a `CheckPermissionRequest`.
+pub(super) fn check(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stated>), Unreadable> {
+    let mut question = Question::new();
+    let mut common = Common::default();
+    let mut json = Json::new(message)?;
+    json.object(|json, name| {
+        if common.member(json, name)? {
+            return Ok(());
+        }
+        question.member(json, name, &prefix.digests)
+    })?;
+    json.end()?;
+    let kind = if common.traced {
+        NOT_KEPT
+    } else {
+        Kind::Check(question.finish(&prefix.parts))
+    };
+    Ok((kind, common.stated))
+}
+
+/// Reads a `CheckBulkPermissionsRequest`, or its experimental twin.
+pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stated>), Unreadable> {
+    let mut questions: Vec<Fingerprint> = Vec::new();
+    let mut common = Common::default();
+    let mut others = Members::default();
+    let mut json = Json::new(message)?;
+    json.object(|json, name| {
+        if common.member(json, name)? {
+            return Ok(());
+        }
+        if name != "items" {
+            return prefix.digests.unknown(json, name, &mut others);
+        }
+        if is_null(json)? {
+            return Ok(());
+        }
+        json.array(|json| {
+            if questions.len() == MOST_ITEMS {
+                return Err(Unreadable("more than 10000 items"));
+            }
+            let mut question = Question::new();
+            json.object(|json, name| question.member(json, name, &prefix.digests))?;
+            questions.push(question.finish(&prefix.parts));
+            Ok(())
+        })
+    })?;
+    json.end()?;
+    if common.traced {
+        return Ok((NOT_KEPT, common.stated));
+    }
+    if !others.is_empty() {
+        let mut parts = prefix.parts.clone();
+        others.feed(Part::Body, &mut parts);
+        for question in &mut questions {
+            let whole = parts.clone().bytes(Part::Body, &question.bits().to_le_bytes());
+            *question = whole.finish();
+        }
+    }
+    Ok((Kind::Bulk(questions), common.stated))
+}
+
+/// Reads what a request that is never kept says of freshness.
+pub(super) fn unkept(head: &Head, message: &[u8]) -> Result<Option<Stated>, Unreadable> {
+    // A page's cursor demands that the next page is asked at the same consistency.
+    const PAGE: Unreadable = Unreadable("a page");
+    json_parameters(&head.headers)?;
+    let mut common = Common::default();
+    let mut json = Json::new(message)?;
+    json.object(|json, name| {
+        if common.member(json, name)? {
+            return Ok(());
+        }
+        let value = json.value()?;
+        match name {
+            "optionalCursor" | "optional_cursor" if value != "null" => Err(PAGE),
+            "optionalLimit" | "optional_limit" | "optionalConcreteLimit" | "optional_concrete_limit"
+                if !matches!(value, "null" | "0" | "\"0\"") =>
+            {
+                Err(PAGE)
+            }
+            _ => Ok(()),
+        }
+    })?;
+    json.end()?;
+    Ok(common.stated)
+}
+
+/// The fields that say how to answer.
+#[derive(Default)]
+struct Common {
+    stated: Option<Stated>,
+    traced: bool,
+    seen_tracing: bool,
+}
+
+impl Common {
+    /// Whether the member is one of these; then its value has been read.
+    fn member(&mut self, json: &mut Json<'_>, name: &str) -> Result<bool, Unreadable> {
+        match name {
+            "consistency" => self.stated = consistency::read(json)?,
+            "withTracing" | "with_tracing" => {
+                once(&mut self.seen_tracing)?;
+                self.traced = match json.scalar()? {
+                    "true" => true,
+                    "false" | "null" => false,
+                    _ => return Err(Unreadable("a withTracing that is no bool")),
+                };
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}

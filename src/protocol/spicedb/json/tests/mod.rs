@@ -1,0 +1,304 @@
+mod ask;
+mod key;
+mod learn;
+mod message;
+mod reply;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Map, Value, json};
+
+use super::super::super::testing::{self, head, json, nearly_json, spell};
+use super::super::super::{Claim, Kept, Known, Protocol, Refusal};
+use super::super::{Engine, SpiceDb};
+use super::*;
+use crate::cache::{Fingerprint, Keyer, Parts};
+use crate::consistency::Consistency;
+
+const CHECK: &str = "/v1/permissions/check";
+const BULK: &str = "/v1/permissions/checkbulk";
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+
+fn api() -> SpiceDb {
+    SpiceDb::new(Engine::Postgres)
+}
+
+fn base() -> Parts {
+    Keyer::random().question("test")
+}
+
+fn route(path: &str) -> Route {
+    match api().claim(&head("POST", path, JSON)) {
+        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+        Claim::Pass => panic!("{path} passes"),
+    }
+}
+
+fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    let head = head("POST", path, headers);
+    testing::read(&api(), route(head.uri.path()), &head, body.as_bytes(), base)
+}
+
+fn check(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    read(CHECK, JSON, body, base)
+}
+
+fn bulk(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    read(BULK, JSON, body, base)
+}
+
+fn question(body: &Value, base: &Parts) -> Fingerprint {
+    testing::question(&check(&body.to_string(), base).unwrap())
+}
+
+fn questions(body: &Value, base: &Parts) -> Vec<Fingerprint> {
+    match bulk(&body.to_string(), base).unwrap().kind {
+        Kind::Bulk(questions) => questions,
+        kind => panic!("{kind:?} is no bulk"),
+    }
+}
+
+fn plain() -> Value {
+    json!({
+        "resource": {"objectType": "document", "objectId": "plan"},
+        "permission": "view",
+        "subject": {"object": {"objectType": "user", "objectId": "alice"}},
+    })
+}
+
+fn with(path: &str, value: Value) -> Value {
+    let mut request = plain();
+    let (parent, member) = path.rsplit_once('/').unwrap();
+    request.pointer_mut(parent).unwrap()[member] = value;
+    request
+}
+
+fn without(path: &str) -> Value {
+    let mut request = plain();
+    let (parent, member) = path.rsplit_once('/').unwrap();
+    request
+        .pointer_mut(parent)
+        .unwrap()
+        .as_object_mut()
+        .unwrap()
+        .remove(member);
+    request
+}
+
+/// What the API learns from a reply in JSON.
+fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> Learned {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let reply = Reply {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: &headers,
+        body: &Bytes::copy_from_slice(body.as_bytes()),
+        trailers: None,
+    };
+    api().learn(call, &Bytes::copy_from_slice(message.as_bytes()), asked, &reply)
+}
+
+#[test]
+fn claims_the_gateways_calls() {
+    let claim = |method, path| api().claim(&head(method, path, &[]));
+    for (path, expected) in [
+        ("/v1/permissions/check", "body"),
+        ("/v1/permissions/check?a=b", "body"),
+        ("/v1/permissions/checkbulk", "body"),
+        ("/v1/experimental/permissions/bulkcheckpermission", "body"),
+        ("/v1/relationships/write", "head"),
+        ("/v1/relationships/delete", "head"),
+        ("/v1/relationships/importbulk", "head"),
+        ("/v1/experimental/relationships/bulkimport", "head"),
+        ("/v1/schema/write", "head"),
+        ("/v1/permissions/expand", "floor"),
+        ("/v1/permissions/resources", "floor"),
+        ("/v1/permissions/subjects", "floor"),
+        ("/v1/relationships/read", "floor"),
+        ("/v1/relationships/exportbulk", "floor"),
+        ("/v1/experimental/relationships/bulkexport", "floor"),
+        ("/v1/schema/reflectschema", "floor"),
+        ("/v1/schema/permissions/computable", "floor"),
+        ("/v1/schema/permissions/dependent", "floor"),
+        ("/v1/schema/diffschema", "floor"),
+        ("/v1/experimental/reflectschema", "floor"),
+        ("/v1/experimental/permissions/computable", "floor"),
+        ("/v1/experimental/permissions/dependent", "floor"),
+        ("/v1/experimental/diffschema", "floor"),
+        ("/v1/schema/read", "pass"),
+        ("/v1/watch", "pass"),
+        ("/v1/experimental/countrelationships", "pass"),
+        ("/v1/permissions/check/", "pass"),
+        ("/v1//permissions/check", "pass"),
+        ("/v1/permissions/%63heck", "pass"),
+        ("/v1/permissions/Check", "pass"),
+        ("/healthz", "pass"),
+        ("/", "pass"),
+    ] {
+        let claimed = match claim("POST", path) {
+            Claim::Body(_) => "body",
+            Claim::Head(_) => "head",
+            Claim::Floor(_) => "floor",
+            Claim::Pass => "pass",
+        };
+        assert_eq!(claimed, expected, "{path}");
+        for method in ["GET", "PUT", "DELETE", "post"] {
+            assert_eq!(claim(method, path), Claim::Pass, "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn writes_are_known_by_their_paths() {
+    let base = base();
+    for (path, schema) in [
+        ("/v1/relationships/write", false),
+        ("/v1/relationships/delete", false),
+        ("/v1/relationships/importbulk", false),
+        ("/v1/experimental/relationships/bulkimport", false),
+        ("/v1/schema/write", true),
+    ] {
+        let call = read(path, &[], "", &base).unwrap();
+        assert_eq!(call.kind, Kind::Write { schema }, "{path}");
+    }
+}
+
+#[test]
+fn a_probe_asks_for_nothing_but_the_head() {
+    let api = api();
+    let mut asked = head(
+        "POST",
+        "http://db.example:8443/v1/permissions/check?zookie=1",
+        &[
+            ("authorization", "Bearer key"),
+            ("grpc-metadata-authorization", "Bearer key"),
+            ("content-length", "9999"),
+            ("transfer-encoding", "chunked"),
+        ],
+    );
+    let (call, message) = api.probe(route(CHECK), &mut asked).unwrap();
+    assert_eq!(asked.method, "POST");
+    assert_eq!(asked.uri, "http://db.example:8443/v1/permissions/checkbulk");
+    let headers: Map<String, Value> = asked
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()))
+        .collect();
+    assert_eq!(
+        Value::from(headers),
+        json!({
+            "authorization": "Bearer key",
+            "grpc-metadata-authorization": "Bearer key",
+            "content-length": message.len().to_string(),
+            "content-type": "application/json",
+        })
+    );
+    assert_eq!(message, r#"{"consistency":{"fullyConsistent":true},"items":[]}"#);
+    assert_eq!((call.route, &call.kind), (route(BULK), &Kind::Bulk(Vec::new())));
+    // As a real server answers it.
+    let reply = r#"{"checkedAt":{"token":"Gh8KEzE3OTUyNTM2MDgwNTI2MTMwNDgSCGQyZjM5MDA4"},"pairs":[]}"#;
+    let Learned::Answers { items, token } = learned(&call, std::str::from_utf8(&message).unwrap(), &[], (200, reply))
+    else {
+        panic!("nothing learned");
+    };
+    assert!(items.is_empty());
+    assert_eq!(token.as_deref(), Some("Gh8KEzE3OTUyNTM2MDgwNTI2MTMwNDgSCGQyZjM5MDA4"));
+
+    let mut relative = head("POST", CHECK, JSON);
+    api.probe(route(CHECK), &mut relative).unwrap();
+    assert_eq!(relative.uri, BULK);
+}
+
+#[test]
+fn the_callers_request_id_is_echoed() {
+    assert_eq!(api().echoed(route(CHECK)), ["x-request-id"]);
+    assert_eq!(api().patience(route(CHECK), &HeaderMap::new()), None);
+}
+
+/// One of the many texts of a message: members in both spellings, absent ones null, or empty where they are texts.
+fn vary(message: &Value, seed: u64) -> String {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut varied = message.clone();
+    let members = varied.as_object_mut().unwrap();
+    for name in ["consistency", "withTracing"] {
+        fill(members, name, Value::Null, &mut rng);
+    }
+    respell(members, "withTracing", "with_tracing", &mut rng);
+    match members.get_mut("items").and_then(Value::as_array_mut) {
+        Some(items) => items.iter_mut().for_each(|item| vary_question(item, &mut rng)),
+        None => vary_question(&mut varied, &mut rng),
+    }
+    spell(&varied, rng.random())
+}
+
+fn vary_question(question: &mut Value, rng: &mut StdRng) {
+    let members = question.as_object_mut().unwrap();
+    for name in ["resource", "subject", "context"] {
+        fill(members, name, Value::Null, rng);
+    }
+    fill(members, "permission", json!(""), rng);
+    if let Some(Value::Object(object)) = members.get_mut("resource") {
+        vary_object(object, rng);
+    }
+    if let Some(Value::Object(subject)) = members.get_mut("subject") {
+        fill(subject, "optionalRelation", json!(""), rng);
+        fill(subject, "object", Value::Null, rng);
+        respell(subject, "optionalRelation", "optional_relation", rng);
+        if let Some(Value::Object(object)) = subject.get_mut("object") {
+            vary_object(object, rng);
+        }
+    }
+}
+
+fn vary_object(object: &mut Map<String, Value>, rng: &mut StdRng) {
+    for (camel, snake) in [("objectType", "object_type"), ("objectId", "object_id")] {
+        fill(object, camel, json!(""), rng);
+        respell(object, camel, snake, rng);
+    }
+}
+
+fn fill(members: &mut Map<String, Value>, name: &str, empty: Value, rng: &mut StdRng) {
+    if !members.contains_key(name) && rng.random_bool(0.5) {
+        let null = rng.random_bool(0.5);
+        members.insert(name.to_owned(), if null { Value::Null } else { empty });
+    }
+}
+
+fn respell(members: &mut Map<String, Value>, camel: &str, snake: &str, rng: &mut StdRng) {
+    if rng.random_bool(0.5)
+        && let Some(value) = members.remove(camel)
+    {
+        members.insert(snake.to_owned(), value);
+    }
+}
+
+/// Questions of so few values that two are often equal.
+fn any_question() -> impl Strategy<Value = Value> {
+    let text = || prop::option::of(prop::sample::select(vec!["a", "b"])).prop_map(|text| text.map(Value::from));
+    let object = move || {
+        let both = (text(), text());
+        prop::option::of(both.prop_map(|(kind, id)| members([("objectType", kind), ("objectId", id)])))
+    };
+    let subject = (object(), text());
+    let subject = subject.prop_map(|(object, relation)| members([("object", object), ("optionalRelation", relation)]));
+    let context = prop::collection::btree_map("[ab]{0,2}", json(), 0..3);
+    let context = prop::option::of(context.prop_map(|members| members.into_iter().collect()));
+    (object(), text(), prop::option::of(subject), context).prop_map(|(resource, permission, subject, context)| {
+        members([
+            ("resource", resource),
+            ("permission", permission),
+            ("subject", subject),
+            ("context", context),
+        ])
+    })
+}
+
+/// An object of the members that are there.
+fn members<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+    let there = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(there.collect())
+}

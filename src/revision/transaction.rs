@@ -1,0 +1,37 @@
+use super::{Point, Timing};
+
+/// A transaction's number that the store gives out when the transaction begins, as SpiceDB on MySQL does.
+///
+/// The order is total, but a lower number can commit later: an answer read at 43 while 42 was still open lacks 42 for
+/// ever, and nothing in the store's replies tells which numbers are still open. So a number is covered only by an answer
+/// whose upstream call began after the request with that floor had come: then the store itself reads what is committed.
+/// Callers with tokens share the calls that they wait for, and nothing older.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio::time::Instant;
+/// use tower_zookie::revision::{Point, Timing, TransactionId};
+///
+/// let (answer_began, late) = (Instant::now(), Duration::from_millis(1));
+/// let floor_demanded = answer_began + late;
+/// assert!(TransactionId(43) > TransactionId(42));
+/// assert!(!TransactionId(43).covers(&TransactionId(42), Timing { answer_began, floor_demanded }));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionId(pub u64);
+
+impl Point for TransactionId {
+    fn join(&self, other: &Self) -> Option<Self> {
+        Some(*self.max(other))
+    }
+
+    /// Equal numbers too: whoever was given 43 may have seen 42 in the same reply, and another answer at 43 lack it.
+    fn covers(&self, floor: &Self, timing: Timing) -> bool {
+        self >= floor && timing.answer_began >= timing.floor_demanded
+    }
+
+    /// How many transactions began in between, committed or not.
+    fn lead(&self, behind: &Self) -> Option<u64> {
+        self.0.checked_sub(behind.0)
+    }
+}

@@ -1,0 +1,59 @@
+//! Revisions that are decimal numbers.
+
+use crate::revision::{HybridTime, TransactionId};
+use crate::token::TokenError;
+
+/// The digits of a logical clock; those that are missing at the end are zeros.
+const LOGICAL_DIGITS: usize = 10;
+
+pub(super) fn read_time(revision: &str) -> Result<HybridTime, TokenError> {
+    Ok(HybridTime {
+        nanos: read_nanos(revision)?,
+        logical: 0,
+    })
+}
+
+pub(super) fn read_hybrid_time(revision: &str) -> Result<HybridTime, TokenError> {
+    let Some((nanos, logical)) = revision.split_once('.') else {
+        return read_time(revision);
+    };
+    if logical.len() > LOGICAL_DIGITS || !is_digits(logical) {
+        return Err(TokenError::malformed(
+            "its logical clock is not a number of at most ten digits",
+        ));
+    }
+    Ok(HybridTime {
+        nanos: read_nanos(nanos)?,
+        logical: format!("{logical:0<LOGICAL_DIGITS$}")
+            .parse()
+            .map_err(|e| TokenError::malformed("its logical clock is not a number of 32 bits").with_source(e))?,
+    })
+}
+
+pub(super) fn read_transaction(revision: &str) -> Result<TransactionId, TokenError> {
+    read_unsigned(revision).map(TransactionId)
+}
+
+/// A number of 64 bits without a sign; leading zeros are read, as SpiceDB does.
+pub(super) fn read_unsigned(text: &str) -> Result<u64, TokenError> {
+    let number = is_digits(text).then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| TokenError::malformed("its revision is not a transaction's number of 64 bits"))
+}
+
+fn read_nanos(text: &str) -> Result<i64, TokenError> {
+    text.parse()
+        .map_err(|e| TokenError::malformed("its revision is not a time in nanoseconds").with_source(e))
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `None` for a time with a logical part, which this spelling does not have.
+pub(super) fn write_time(time: &HybridTime) -> Option<String> {
+    (time.logical == 0).then(|| time.nanos.to_string())
+}
+
+pub(super) fn write_hybrid_time(time: &HybridTime) -> String {
+    format!("{}.{:0LOGICAL_DIGITS$}", time.nanos, time.logical)
+}

@@ -1,0 +1,343 @@
+//! Recorded traffic of real servers, and an upstream that answers as they did. `tests/wire/README.md` tells the format.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
+use serde::Deserialize;
+use tower::Service;
+
+type Pairs = Vec<(String, String)>;
+
+/// The calls of one file, in the order they were made.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    pub calls: Vec<Arc<Call>>,
+}
+
+/// One recorded call.
+#[derive(Debug)]
+pub struct Call {
+    pub n: usize,
+    pub case: String,
+    pub why: Option<String>,
+    pub request: Request<Bytes>,
+    pub response: Recorded,
+}
+
+/// What the server replied.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// The body, cut as it came.
+    pub frames: Vec<Bytes>,
+    pub trailers: Option<HeaderMap>,
+    pub trailers_only: bool,
+    /// The stream was cancelled, with this HTTP/2 error code.
+    pub reset: Option<u32>,
+}
+
+impl Recorded {
+    pub fn body(&self) -> Bytes {
+        self.frames.concat().into()
+    }
+
+    /// A trailer, wherever it came.
+    pub fn trailer(&self, name: &str) -> Option<&str> {
+        let map = if self.trailers_only {
+            Some(&self.headers)
+        } else {
+            self.trailers.as_ref()
+        };
+        map?.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+impl Recording {
+    /// The recording `tests/wire/{name}.jsonl`.
+    pub fn load(name: &str) -> Self {
+        let path = format!("{}/tests/wire/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let calls = text.lines().map(|line| {
+            let line: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{path}: {error}"));
+            Arc::new(line.read())
+        });
+        Self { calls: calls.collect() }
+    }
+
+    /// The call of this name.
+    pub fn call(&self, case: &str) -> &Arc<Call> {
+        let mut found = self.calls.iter().filter(|call| call.case == case);
+        match (found.next(), found.next()) {
+            (Some(call), None) => call,
+            _ => panic!("not exactly one recorded call is called {case}"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    n: usize,
+    case: String,
+    why: Option<String>,
+    #[serde(rename = "engine")]
+    _engine: String,
+    #[serde(rename = "at_ms")]
+    _at_ms: Option<u64>,
+    request: Asked,
+    response: Answered,
+    #[serde(rename = "reset_by")]
+    _reset_by: Option<String>,
+    reset_code: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    method: Option<String>,
+    path: Option<String>,
+    headers: Pairs,
+    body: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answered {
+    status: Option<u16>,
+    headers: Pairs,
+    body: String,
+    trailers: Option<Pairs>,
+    #[serde(default)]
+    trailers_only: bool,
+    #[serde(default)]
+    frames: Vec<(u64, usize)>,
+}
+
+impl Line {
+    fn read(self) -> Call {
+        let grpc = self.request.method.is_none();
+        let bytes = |body: String| -> Bytes {
+            if grpc {
+                STANDARD.decode(body).unwrap().into()
+            } else {
+                body.into()
+            }
+        };
+        let (pseudo, headers) = split(self.request.headers);
+        let part = |name: &str| {
+            pseudo
+                .iter()
+                .find(|(found, _)| found == name)
+                .map(|(_, value)| &**value)
+        };
+        let uri = match self.request.path {
+            Some(path) => path,
+            None => format!(
+                "{}://{}{}",
+                part(":scheme").unwrap(),
+                part(":authority").unwrap(),
+                part(":path").unwrap()
+            ),
+        };
+        let method = self.request.method.as_deref().or(part(":method")).unwrap();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(bytes(self.request.body))
+            .unwrap();
+        *request.headers_mut() = headers;
+
+        let (pseudo, headers) = split(self.response.headers);
+        let status = self.response.status.unwrap_or_else(|| pseudo[0].1.parse().unwrap());
+        let mut rest = bytes(self.response.body);
+        let mut frames: Vec<_> = self
+            .response
+            .frames
+            .iter()
+            .map(|(_, len)| rest.split_to(*len))
+            .collect();
+        if !rest.is_empty() {
+            assert!(frames.is_empty(), "{}: frames that are not all of the body", self.case);
+            frames.push(rest);
+        }
+        let response = Recorded {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            frames,
+            trailers: self.response.trailers.map(|trailers| split(trailers).1),
+            trailers_only: self.response.trailers_only,
+            reset: self.reset_code,
+        };
+        Call {
+            n: self.n,
+            case: self.case,
+            why: self.why,
+            request,
+            response,
+        }
+    }
+}
+
+/// The pseudo headers, and the others.
+fn split(pairs: Pairs) -> (Pairs, HeaderMap) {
+    let (pseudo, others): (Pairs, Pairs) = pairs.into_iter().partition(|(name, _)| name.starts_with(':'));
+    let header = |(name, value): (String, String)| -> (HeaderName, HeaderValue) {
+        (
+            name.parse().unwrap(),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        )
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in others.into_iter().map(header) {
+        headers.append(name, value);
+    }
+    (pseudo, headers)
+}
+
+/// An upstream that gives the recorded reply to each recorded request, and none to others.
+///
+/// A request is a recorded one if method, path, body, credentials and the wish for debug information are the same. Of
+/// several such calls each is replayed in its turn, and the last one from then on.
+#[derive(Clone)]
+pub struct Replay {
+    recording: Recording,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: Vec<Replayed>,
+    /// Calls before this one are over.
+    now: usize,
+}
+
+/// A request that came to the upstream.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The recorded call that answered it; `None`: there was none, and it failed.
+    pub call: Option<Arc<Call>>,
+    pub request: Request<Bytes>,
+}
+
+pub type ReplayBody = UnsyncBoxBody<Bytes, io::Error>;
+
+impl Replay {
+    pub fn new(recording: &Recording) -> Self {
+        Self {
+            recording: recording.clone(),
+            state: Arc::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes calls before the `n`th for over: of twins, a later one is replayed.
+    pub fn skip_to(&self, n: usize) {
+        self.state().now = n;
+    }
+
+    /// All that it was asked.
+    pub fn asked(&self) -> Vec<Replayed> {
+        self.state().asked.clone()
+    }
+
+    /// How often it was asked.
+    pub fn calls(&self) -> usize {
+        self.state().asked.len()
+    }
+
+    fn answer(&self, request: Request<Bytes>) -> Result<Response<ReplayBody>, io::Error> {
+        let mut state = self.state();
+        let mut twins = self
+            .recording
+            .calls
+            .iter()
+            .filter(|call| is_twin(&call.request, &request));
+        let over = |call: &Arc<Call>| {
+            let replayed = |past: &Replayed| past.call.as_ref().is_some_and(|past| past.n == call.n);
+            call.n < state.now || state.asked.iter().any(replayed)
+        };
+        let call = match twins.clone().find(|call| !over(call)) {
+            Some(next) => Some(next),
+            None => twins.next_back(),
+        };
+        let call = call.cloned();
+        state.asked.push(Replayed {
+            call: call.clone(),
+            request,
+        });
+        let call = call.ok_or_else(|| io::Error::other("nobody recorded a reply to this"))?;
+        Ok(call.response.replay())
+    }
+}
+
+fn is_twin(recorded: &Request<Bytes>, request: &Request<Bytes>) -> bool {
+    let same = |name: &str| recorded.headers().get(name) == request.headers().get(name);
+    recorded.method() == request.method()
+        && recorded.uri().path() == request.uri().path()
+        && recorded.body() == request.body()
+        && ["authorization", "io.spicedb.requestdebuginfo"].into_iter().all(same)
+}
+
+impl Recorded {
+    /// The reply, as it came.
+    pub fn replay(&self) -> Response<ReplayBody> {
+        let data = self.frames.iter().cloned().map(|data| Ok(Frame::data(data)));
+        let trailers = self
+            .trailers
+            .iter()
+            .cloned()
+            .map(|trailers| Ok(Frame::trailers(trailers)));
+        let reset = self
+            .reset
+            .iter()
+            .map(|code| Err(io::Error::other(format!("reset with {code}"))));
+        let frames: Vec<_> = data.chain(trailers).chain(reset).collect();
+        let mut response = Response::new(StreamBody::new(tokio_stream::iter(frames)).boxed_unsync());
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response
+    }
+}
+
+impl<B> Service<Request<B>> for Replay
+where
+    B: Body<Data = Bytes, Error = Infallible>,
+{
+    type Response = Response<ReplayBody>;
+    type Error = io::Error;
+    type Future = Ready<Result<Response<ReplayBody>, io::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Request bodies have to be there already.
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let body = read_now(body);
+        ready(self.answer(Request::from_parts(head, body)))
+    }
+}
+
+fn read_now<B: Body<Data = Bytes, Error = Infallible>>(body: B) -> Bytes {
+    let mut collected = std::pin::pin!(body.collect());
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    match std::future::Future::poll(collected.as_mut(), &mut context) {
+        Poll::Ready(Ok(collected)) => collected.to_bytes(),
+        Poll::Pending => panic!("a request body that is not there yet"),
+    }
+}

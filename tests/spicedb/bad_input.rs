@@ -1,0 +1,347 @@
+//! Requests and replies that are broken, odd or hostile: they pass or get a status of gRPC, and nothing is kept.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use proptest::prelude::*;
+use prost::Message;
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_zookie::ZookieLayer;
+use tower_zookie::protocol::spicedb::Engine;
+
+use crate::api::{CheckResponse, at_least, bulk, check, full, zed_token};
+use crate::client::{Client, Reply};
+use crate::server::{Body, Server, UNAVAILABLE, failed, frame, succeeded};
+
+const CHECK: &str = "PermissionsService/CheckPermission";
+const BULK: &str = "PermissionsService/CheckBulkPermissions";
+
+fn entries<S>(client: &Client<S>) -> u64 {
+    client.layer.handle().stats().entries
+}
+
+/// Frames that are no single, whole, uncompressed message.
+fn odd_frames() -> Vec<Bytes> {
+    let good = frame(&check("plan", "ada", None).encode_to_vec());
+    let with = |index: usize, byte: u8| {
+        let mut odd = good.to_vec();
+        odd[index] = byte;
+        Bytes::from(odd)
+    };
+    vec![
+        Bytes::new(),
+        good.slice(..3),
+        good.slice(..5),
+        good.slice(..good.len() - 1),
+        [&good[..], b"x"].concat().into(),
+        [&good[..], &good[..]].concat().into(),
+        with(0, 1),
+        with(0, 2),
+        with(1, 0xff),
+        with(4, 0),
+        frame(b"\xff\xff\xff"),
+        frame(b"\x0a\x05\x10"),
+        frame(b"\x0a\x02\x08\x00"),
+        frame(b"\x0a\x04\x08\x01\x20\x01"),
+        frame(b"\x0a\x02\x08\x01\x0a\x02\x20\x01"),
+        frame(b"\x0b\x0c"),
+    ]
+}
+
+#[tokio::test]
+async fn rule_10_what_can_not_be_read_passes_as_it_came() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    for method in [CHECK, BULK] {
+        for body in odd_frames() {
+            for _ in 0..2 {
+                let reply = client.send(method, body.clone()).await;
+                assert!(reply.cache_status().starts_with("tower-zookie; fwd=bypass"), "{body:?}");
+                let calls = server.calls();
+                assert_eq!((calls.len(), &calls[0].body), (1, &body));
+            }
+        }
+    }
+    assert_eq!(entries(&client), 0);
+}
+
+#[tokio::test]
+async fn rule_15_a_message_over_the_limit_passes_whole() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
+    let body = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
+    for _ in 0..2 {
+        assert!(
+            client
+                .send(CHECK, body.clone())
+                .await
+                .cache_status()
+                .contains("fwd=bypass")
+        );
+    }
+    let calls = server.calls();
+    assert_eq!((calls.len(), &calls[1].body), (2, &body));
+}
+
+/// A `google.protobuf.Struct` nested as deep as this.
+fn deep(levels: usize) -> Vec<u8> {
+    let nest = |tag: u8, inner: &[u8]| {
+        let mut outer = vec![tag];
+        prost::encode_length_delimiter(inner.len(), &mut outer).unwrap();
+        outer.extend_from_slice(inner);
+        outer
+    };
+    (0..levels).fold(vec![], |inner, _| {
+        let value = nest(0x2a, &inner);
+        let entry = [nest(0x0a, b"k"), nest(0x12, &value)].concat();
+        nest(0x0a, &entry)
+    })
+}
+
+#[tokio::test]
+async fn rule_15_deep_and_huge_contexts_cost_bounded_work() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let with_context = |context: &[u8]| {
+        let mut message = check("plan", "ada", None).encode_to_vec();
+        message.push(0x2a);
+        prost::encode_length_delimiter(context.len(), &mut message).unwrap();
+        message.extend_from_slice(context);
+        frame(&message)
+    };
+    let shallow = with_context(&deep(5));
+    client.send(CHECK, shallow.clone()).await;
+    assert!(client.send(CHECK, shallow).await.is_hit());
+    let reply = client.send(CHECK, with_context(&deep(20_000))).await;
+    assert!(reply.cache_status().contains("fwd=bypass"), "{reply:?}");
+    let many: Vec<u8> = (0..50_000_u32)
+        .flat_map(|n| {
+            let name = format!("k{n:06}");
+            let mut entry = vec![0x0a, 14, 0x0a, 7];
+            entry.extend_from_slice(name.as_bytes());
+            entry.extend_from_slice(&[0x12, 3, 0x1a, 1, b'v']);
+            entry
+        })
+        .collect();
+    let huge = with_context(&many);
+    client.send(CHECK, huge.clone()).await;
+    assert!(client.send(CHECK, huge).await.is_hit());
+}
+
+#[tokio::test]
+async fn other_content_types_and_methods_are_not_ours() {
+    let server = Server::new(Engine::Postgres);
+    let layer = ZookieLayer::spicedb(Engine::Postgres);
+    let body = frame(&check("plan", "ada", None).encode_to_vec());
+    for (method, content_type) in [
+        ("POST", "application/grpc-web"),
+        ("POST", "application/grpc+json"),
+        ("POST", "application/x-protobuf"),
+        ("GET", "application/grpc"),
+    ] {
+        for _ in 0..2 {
+            let request = Request::builder()
+                .method(method)
+                .uri("/authzed.api.v1.PermissionsService/CheckPermission")
+                .header("content-type", content_type)
+                .body(Full::from(body.clone()).boxed_unsync())
+                .unwrap();
+            let response = layer.layer(server.clone()).oneshot(request).await.unwrap();
+            assert_eq!(response.headers().get("cache-status"), None, "{method} {content_type}");
+        }
+        assert_eq!(server.calls().len(), 2);
+    }
+}
+
+type Scripted = BoxCloneSyncService<Request<Body>, Response<Body>, &'static str>;
+
+/// An upstream that answers every call alike.
+fn scripted(
+    reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static,
+) -> (Client<Cloned>, Asked) {
+    let asked = Asked::default();
+    let count = Arc::clone(&asked);
+    let reply = Arc::new(reply);
+    let service: Scripted = BoxCloneSyncService::new(service_fn(move |_: Request<Body>| {
+        *count.lock().unwrap() += 1;
+        let reply = Arc::clone(&reply);
+        async move { reply() }
+    }));
+    (
+        Client::of(Cloned(service), ZookieLayer::spicedb(Engine::Postgres)),
+        asked,
+    )
+}
+
+type Asked = Arc<Mutex<usize>>;
+
+/// Turns what breaks off into an upstream's failure, which the layer has to take.
+#[derive(Clone)]
+struct Cloned(Scripted);
+
+impl tower::Service<Request<Body>> for Cloned {
+    type Response = Response<Body>;
+    type Error = &'static str;
+    type Future = <Scripted as tower::Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), &'static str>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
+async fn never_kept(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) -> Reply {
+    let (client, asked) = scripted(move || Ok(reply()));
+    client.check(&check("plan", "ada", None)).await;
+    let last = client.check(&check("plan", "ada", None)).await;
+    assert_eq!((*asked.lock().unwrap(), entries(&client)), (2, 0));
+    assert!(!last.is_hit());
+    last
+}
+
+fn verdict(token: Option<&str>) -> CheckResponse {
+    CheckResponse {
+        checked_at: token.map(zed_token),
+        permissionship: 2,
+        ..CheckResponse::default()
+    }
+}
+
+/// A reply with this body and these trailers.
+fn reply(body: Bytes, trailers: Option<HeaderMap>) -> Response<Body> {
+    let frames = [Some(Frame::data(body)), trailers.map(Frame::trailers)];
+    let stream = tokio_stream::iter(frames.into_iter().flatten().map(Ok::<_, Infallible>));
+    let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("application/grpc"));
+    response
+}
+
+#[tokio::test]
+async fn rule_11_odd_replies_pass_and_are_not_kept() {
+    let server = Server::new(Engine::Postgres);
+    let good = verdict(Some(&server.token(7))).encode_to_vec();
+    let status = |code: &str| {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_str(code).unwrap());
+        Some(trailers)
+    };
+    let unknown_field = [&good[..], &[0xfa, 0x07, 1, b'x']].concat();
+    let mut compressed = frame(&good).to_vec();
+    compressed[0] = 1;
+    for (body, trailers) in [
+        (frame(&verdict(None).encode_to_vec()), status("0")),
+        (frame(&verdict(Some("not a token")).encode_to_vec()), status("0")),
+        (frame(&verdict(Some("")).encode_to_vec()), status("0")),
+        (frame(&unknown_field), status("0")),
+        (frame(&good[..good.len() - 3]), status("0")),
+        (frame(&good).slice(..9), status("0")),
+        (Bytes::new(), status("0")),
+        ([frame(&good), frame(&good)].concat().into(), status("0")),
+        (compressed.into(), status("0")),
+        (frame(&good), None),
+        (frame(&good), Some(HeaderMap::new())),
+        (frame(&good), status("13")),
+        (frame(&good), status("zero")),
+    ] {
+        let (kept_body, kept_trailers) = (body.clone(), trailers.clone());
+        let last = never_kept(move || reply(kept_body.clone(), kept_trailers.clone())).await;
+        assert_eq!((last.body, last.trailers), (body, trailers), "whole, as it came");
+    }
+    let failed = never_kept(|| failed(UNAVAILABLE, "down")).await;
+    assert_eq!(failed.status(), UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn rule_14_an_upstream_that_breaks_off_is_a_failure_for_everyone() {
+    let (client, asked) = scripted(|| Err("connection reset"));
+    for _ in 0..2 {
+        let request = check("plan", "ada", None);
+        let outcome = tokio::spawn({
+            let client = client.clone();
+            async move { client.check(&request).await }
+        });
+        assert!(outcome.await.is_err(), "the caller has the error by value");
+    }
+    assert_eq!((*asked.lock().unwrap(), entries(&client)), (2, 0));
+}
+
+#[tokio::test]
+async fn rule_08_a_reply_of_another_datastore_replaces_what_was_known_and_is_not_kept() {
+    let server = Server::new(Engine::Postgres);
+    let ours = server.token(7);
+    let theirs = server.token_of(8, "anothers");
+    let next = Arc::new(Mutex::new(vec![theirs, ours]));
+    let (client, _) = scripted(move || {
+        let mut next = next.lock().unwrap();
+        let token = if next.len() > 1 {
+            next.pop()
+        } else {
+            next.last().cloned()
+        };
+        Ok(succeeded(&verdict(token.as_deref()).encode_to_vec()))
+    });
+    client.check(&check("plan", "ada", None)).await;
+    assert!(client.check(&check("plan", "ada", None)).await.is_hit());
+    client.check(&check("plan", "bob", full())).await;
+    assert!(!client.check(&check("plan", "ada", None)).await.is_hit(), "a new epoch");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rule_15_no_bytes_break_it(
+        flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+        of_bulk: bool,
+        in_reply: bool,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let server = Server::new(Engine::Postgres);
+            let token = server.token(1000);
+            let (method, message) = if of_bulk {
+                (BULK, bulk(&[("plan", "ada"), ("plan", "bob")], at_least(&token)).encode_to_vec())
+            } else {
+                (CHECK, check("plan", "ada", at_least(&token)).encode_to_vec())
+            };
+            let mutate = |bytes: &[u8]| {
+                let mut bytes = bytes.to_vec();
+                for (index, byte) in &flips {
+                    let index = index.index(bytes.len());
+                    bytes[index] ^= byte;
+                }
+                bytes.truncate(cut.index(bytes.len() * 4) + 1);
+                Bytes::from(bytes)
+            };
+            if in_reply {
+                let body = mutate(&frame(&verdict(Some(&token)).encode_to_vec()));
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", HeaderValue::from_static("0"));
+                let (client, _) = scripted({
+                    let body = body.clone();
+                    move || Ok(reply(body.clone(), Some(trailers.clone())))
+                });
+                let first = client.send(method, frame(&message)).await;
+                let second = client.send(method, frame(&message)).await;
+                assert_eq!((&first.body, &second.body), (&body, &body));
+            } else {
+                let client = Client::new(&server, Engine::Postgres);
+                let body = mutate(&frame(&message));
+                let first = client.send(method, body.clone()).await;
+                let second = client.send(method, body).await;
+                assert_eq!((first.status(), &first.body), (second.status(), &second.body));
+            }
+        });
+    }
+}

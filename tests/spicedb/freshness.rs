@@ -1,0 +1,314 @@
+//! Wishes and floors: from the message, and from what a carrier adds.
+
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::advance;
+use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie::revision::{PostgresSnapshot, Revision, StoreId};
+use tower_zookie::token::TokenFormat;
+use tower_zookie::token::spicedb::ZedTokens;
+
+use crate::api::{Consistency, Requirement, at_least, check, exactly, full, minimize_latency, zed_token};
+use crate::client::Client;
+use crate::server::{INVALID_ARGUMENT, OUT_OF_RANGE, Server, frame};
+
+const ENGINES: [Engine; 4] = [Engine::Postgres, Engine::CockroachDb, Engine::MySql, Engine::Memory];
+
+fn asked(server: &Server) -> Vec<Option<Requirement>> {
+    server.calls().into_iter().map(|call| call.consistency).collect()
+}
+
+fn requirement(consistency: Option<Consistency>) -> Option<Requirement> {
+    consistency.and_then(|consistency| consistency.requirement)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_the_new_enemy_is_turned_away() {
+    for engine in ENGINES {
+        let server = Server::new(engine);
+        let client = Client::new(&server, engine);
+        let granted = client.set("plan", "mallory", true).await;
+        assert!(client.check(&check("plan", "mallory", at_least(&granted))).await.has());
+        advance(Duration::from_millis(1)).await;
+        let cached = client.check(&check("plan", "mallory", at_least(&granted))).await;
+        // A number of MySQL's says too little: who names one is answered by calls that begin after the request.
+        let kept_for_floors = engine != Engine::MySql;
+        assert!(cached.has() && cached.is_hit() == kept_for_floors, "{engine:?}");
+
+        let revoked = client.set("plan", "mallory", false).await;
+        let stale = client.check(&check("plan", "mallory", minimize_latency())).await;
+        assert!(
+            stale.has() && stale.is_hit(),
+            "who names no revision may see an older one"
+        );
+        let reply = client.check(&check("plan", "mallory", at_least(&revoked))).await;
+        assert!(!reply.has() && !reply.is_hit());
+        assert!(server.number(&reply.at()) >= server.number(&revoked));
+        advance(Duration::from_millis(1)).await;
+        let reply = client.check(&check("plan", "mallory", at_least(&revoked))).await;
+        assert!(!reply.has() && reply.is_hit() == kept_for_floors, "{engine:?}");
+    }
+}
+
+#[tokio::test]
+async fn rule_01_a_carrier_raises_the_floor_and_the_message_says_so() {
+    let server = Server::new(Engine::CockroachDb);
+    let client = Client::new(&server, Engine::CockroachDb);
+    let older = client.set("plan", "ada", true).await;
+    let newer = client.set("plan", "ada", false).await;
+    server.calls();
+    for (user, consistency) in [("a", None), ("b", minimize_latency()), ("c", at_least(&older))] {
+        let reply = client
+            .metadata("zookie", &newer)
+            .check(&check("plan", user, consistency))
+            .await;
+        assert_eq!(reply.at(), newer);
+        let calls = server.calls();
+        assert_eq!(calls.len(), 1);
+        assert_eq!(calls[0].consistency, requirement(at_least(&newer)));
+        let metadata = &calls[0].headers;
+        assert!(!metadata.contains_key("zookie") && !metadata.contains_key("zookie-consistency"));
+    }
+    let cookie = format!("zookie={}", newer.replace('=', "%3D"));
+    client
+        .metadata("cookie", &cookie)
+        .check(&check("plan", "d", at_least(&older)))
+        .await;
+    assert_eq!(asked(&server), [requirement(at_least(&newer))]);
+    let lower = client
+        .metadata("zookie", &older)
+        .check(&check("plan", "e", at_least(&newer)))
+        .await;
+    assert_eq!(
+        (lower.at(), asked(&server)),
+        (newer.clone(), vec![requirement(at_least(&newer))])
+    );
+    client
+        .metadata("zookie", &older)
+        .check(&check("plan", "f", full()))
+        .await;
+    assert_eq!(asked(&server), [requirement(full())]);
+}
+
+#[tokio::test]
+async fn rule_01_a_wish_in_the_metadata_stands_in_the_message() {
+    let server = Server::new(Engine::CockroachDb);
+    let client = Client::new(&server, Engine::CockroachDb);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    let wish = |wish: &str| client.metadata("zookie-consistency", wish);
+    wish("fully-consistent").check(&check("plan", "a", None)).await;
+    wish("bounded-staleness=1s")
+        .check(&check("plan", "b", minimize_latency()))
+        .await;
+    wish("at-exact-snapshot")
+        .metadata("zookie", &token)
+        .check(&check("plan", "c", None))
+        .await;
+    wish("minimize-latency").check(&check("plan", "d", full())).await;
+    assert_eq!(
+        asked(&server),
+        [full(), full(), exactly(&token), full()].map(requirement)
+    );
+    let refused = wish("whatever").check(&check("plan", "a", None)).await;
+    assert_eq!((refused.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
+}
+
+#[tokio::test]
+async fn rule_01_concurrent_tokens_of_postgres_are_joined() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    server.state().head = 2000;
+    let store = StoreId::new(["spicedb", "postgres", "6349aaf2"]);
+    let token = |in_progress: [u64; 2]| {
+        let snapshot = PostgresSnapshot::new(1010, 1014, in_progress).unwrap();
+        let revision = Revision::new(store.clone(), snapshot);
+        ZedTokens::new(Engine::Postgres)
+            .encode(&revision)
+            .unwrap()
+            .as_str()
+            .to_owned()
+    };
+    client.check(&check("plan", "somebody", full())).await;
+    server.calls();
+    let (even, odd) = (token([1010, 1012]), token([1011, 1013]));
+    client
+        .metadata("zookie", &even)
+        .check(&check("plan", "ada", at_least(&odd)))
+        .await;
+    let Some(Requirement::AtLeastAsFresh(joined)) = asked(&server).remove(0) else {
+        panic!("not at least as fresh")
+    };
+    let read = |text: &str| ZedTokens::new(Engine::Postgres).decode(text).unwrap();
+    assert!(read(&joined.token) >= read(&even) && read(&joined.token) >= read(&odd));
+}
+
+#[tokio::test]
+async fn rule_01_tokens_that_have_no_join_are_asked_at_head() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Opaque);
+    let (one, another) = (server.set("plan", "ada", true), server.set("plan", "ada", false));
+    client
+        .metadata("zookie", &one)
+        .check(&check("plan", "ada", at_least(&another)))
+        .await;
+    assert_eq!(asked(&server), [requirement(full())]);
+}
+
+#[tokio::test]
+async fn rule_02_an_exact_read_is_kept_where_it_is_repeatable_and_never_rewritten() {
+    for engine in ENGINES {
+        let server = Server::new(engine);
+        let client = Client::new(&server, engine);
+        let granted = client.set("plan", "ada", true).await;
+        client.set("plan", "ada", false).await;
+        server.quantize();
+        // A window's revision that covers the snapshot.
+        client.check(&check("plan", "somebody", None)).await;
+        server.calls();
+        let request = check("plan", "ada", exactly(&granted));
+        let (first, second) = (client.check(&request).await, client.check(&request).await);
+        assert!(first.has() && second.has() && first.at() == granted && second.at() == granted);
+        let repeatable = matches!(engine, Engine::Postgres | Engine::CockroachDb);
+        assert_eq!((first.is_hit(), second.is_hit()), (false, repeatable), "{engine:?}");
+        let calls = server.calls();
+        assert!(calls.iter().all(|call| call.body == frame(&request.encode_to_vec())));
+        assert!(!client.check(&check("plan", "ada", full())).await.has());
+    }
+}
+
+#[tokio::test]
+async fn rule_02_errors_of_exact_reads_come_as_they_are() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    client.check(&check("plan", "ada", full())).await;
+    server.calls();
+    let expired = check("plan", "ada", exactly(&server.token(3)));
+    let ahead = check("plan", "ada", exactly(&server.token(9999)));
+    let foreign = check("plan", "ada", exactly(&server.token_of(1000, "anothers")));
+    for (request, status) in [(expired, OUT_OF_RANGE), (ahead, OUT_OF_RANGE), (foreign, 2)] {
+        for _ in 0..2 {
+            let reply = client.check(&request).await;
+            assert_eq!((reply.status(), reply.header("grpc-message").is_some()), (status, true));
+            assert_eq!(reply.trailers, None);
+            let calls = server.calls();
+            assert_eq!(calls.len(), 1, "asked each time");
+            assert_eq!(calls[0].body, frame(&request.encode_to_vec()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn rule_02_an_exact_read_and_a_wish_for_head_contradict_each_other() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    let torn = client.metadata("zookie-consistency", "fully-consistent");
+    for _ in 0..2 {
+        torn.check(&check("plan", "ada", exactly(&token))).await;
+    }
+    assert_eq!(
+        asked(&server),
+        [requirement(exactly(&token)), requirement(exactly(&token))]
+    );
+}
+
+#[tokio::test]
+async fn rule_03_full_reads_go_upstream_and_others_take_their_answers() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    for _ in 0..2 {
+        let reply = client.check(&check("plan", "ada", full())).await;
+        assert!(!reply.is_hit() && reply.has());
+    }
+    assert_eq!(asked(&server), [requirement(full()), requirement(full())]);
+    assert!(client.check(&check("plan", "ada", at_least(&token))).await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_a_token_does_not_lift_the_age_bound() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    let request = check("plan", "ada", at_least(&token));
+    client.check(&request).await;
+    advance(Duration::from_millis(4999)).await;
+    assert!(client.check(&request).await.is_hit());
+    advance(Duration::from_millis(502)).await;
+    assert!(!client.check(&request).await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_floors_that_the_windows_revision_covers_share_it() {
+    let server = Server::new(Engine::CockroachDb);
+    let client = Client::new(&server, Engine::CockroachDb);
+    let older = client.set("plan", "ada", true).await;
+    let newer = client.set("plan", "ada", true).await;
+    server.quantize();
+    let of_the_window = client.check(&check("plan", "somebody", None)).await.at();
+    client.set("plan", "ada", true).await;
+    server.calls();
+    client.check(&check("plan", "a", at_least(&older))).await;
+    client.check(&check("plan", "b", at_least(&newer))).await;
+    assert_eq!(
+        asked(&server),
+        [requirement(at_least(&of_the_window)), requirement(at_least(&newer))],
+        "and what it does not lie above is asked as it came"
+    );
+    advance(Duration::from_secs(6)).await;
+    client.check(&check("plan", "c", at_least(&older))).await;
+    assert_eq!(asked(&server), [requirement(at_least(&older))], "the window is over");
+}
+
+#[tokio::test]
+async fn a_request_that_says_already_what_is_asked_goes_on_byte_for_byte() {
+    let server = Server::new(Engine::CockroachDb);
+    let client = Client::new(&server, Engine::CockroachDb);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    let wishes = [None, minimize_latency(), at_least(&token), exactly(&token), full()];
+    for (nth, consistency) in wishes.into_iter().enumerate() {
+        // The consistency last and an unknown field in between, as no encoder writes it.
+        let mut message = check("plan", &format!("user{nth}"), None).encode_to_vec();
+        message.extend_from_slice(&[0xfa, 0x07, 2, b'h', b'i']);
+        if let Some(consistency) = &consistency {
+            let consistency = consistency.encode_to_vec();
+            message.extend_from_slice(&[0x0a, u8::try_from(consistency.len()).unwrap()]);
+            message.extend_from_slice(&consistency);
+        }
+        let body = frame(&message);
+        let reply = client.send("PermissionsService/CheckPermission", body.clone()).await;
+        assert!(reply.cache_status().contains("; stored"), "{reply:?}");
+        let calls = server.calls();
+        assert_eq!((calls.len(), &calls[0].body), (1, &body));
+    }
+}
+
+#[tokio::test]
+async fn rule_09_bad_tokens_are_refused_in_the_metadata_and_judged_upstream_in_the_message() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    for bad in ["%%%", "CAESAA", "not a token"] {
+        let refused = client.metadata("zookie", bad).check(&check("plan", "ada", None)).await;
+        assert_eq!((refused.status(), asked(&server).len()), (INVALID_ARGUMENT, 0));
+        assert_eq!((&*refused.body, refused.trailers.is_none()), (&b""[..], true));
+        assert_eq!(refused.header("content-type"), Some("application/grpc"));
+        let message = refused.header("grpc-message").unwrap();
+        assert!(message.contains("zookie") && !message.contains(bad), "{message}");
+        assert_eq!(
+            refused.cache_status(),
+            "tower-zookie; detail=\"refused: zookie-malformed\""
+        );
+
+        for _ in 0..2 {
+            let judged = client.check(&check("plan", "ada", at_least(bad))).await;
+            assert_eq!(judged.status(), INVALID_ARGUMENT);
+            assert_eq!(judged.header("grpc-message"), Some("invalid zedtoken"));
+            assert_eq!(asked(&server), [Some(Requirement::AtLeastAsFresh(zed_token(bad)))]);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! SpiceDB's gRPC API through the layer, before a SpiceDB in miniature: the contract, rule by rule.
+
+mod api;
+mod bad_input;
+mod bulk;
+mod client;
+mod freshness;
+mod kept;
+mod keys;
+mod reads;
+mod server;
+mod trust;
+mod writes;

@@ -1,0 +1,110 @@
+//! Reads that are never kept: handed on, no lower than their floors.
+
+use prost::Message;
+use tower_zookie::protocol::spicedb::Engine;
+
+use crate::api::{Consistency, LookupRequest, Requirement, at_least, exactly, full, user, zed_token};
+use crate::client::Client;
+use crate::server::{Server, frame};
+
+fn lookup(consistency: Option<Consistency>) -> LookupRequest {
+    LookupRequest {
+        consistency,
+        resource_object_type: "document".to_owned(),
+        permission: "view".to_owned(),
+        subject: user("ada"),
+        optional_limit: 0,
+    }
+}
+
+const LISTING: &str = "PermissionsService/LookupResources";
+const EXPANSION: &str = "PermissionsService/ExpandPermissionTree";
+
+#[tokio::test]
+async fn without_tokens_they_go_on_byte_for_byte() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    for method in [LISTING, EXPANSION] {
+        for consistency in [None, at_least(&token), exactly(&token), full()] {
+            let body = frame(&lookup(consistency).encode_to_vec());
+            let reply = client.metadata("grpc-timeout", "9S").send(method, body.clone()).await;
+            assert!(reply.cache_status().starts_with("tower-zookie; fwd=bypass"));
+            let calls = server.calls();
+            assert_eq!((calls.len(), &calls[0].body), (1, &body));
+            assert_eq!(calls[0].headers["grpc-timeout"], "9S");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rule_01_a_carrier_raises_their_floor() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let older = client.set("plan", "ada", true).await;
+    let newer = client.set("plan", "ada", true).await;
+    server.calls();
+    let session = client.metadata("zookie", &newer);
+    for method in [LISTING, EXPANSION] {
+        for consistency in [None, at_least(&older), at_least(&newer)] {
+            session.call(method, &lookup(consistency)).await;
+            let asked = server.calls().remove(0).consistency;
+            assert_eq!(asked, Some(Requirement::AtLeastAsFresh(zed_token(&newer))));
+        }
+        session.call(method, &lookup(full())).await;
+        assert_eq!(
+            server.calls().remove(0).consistency,
+            Some(Requirement::FullyConsistent(true))
+        );
+        let wish = client.metadata("zookie-consistency", "fully-consistent");
+        wish.call(method, &lookup(at_least(&older))).await;
+        assert_eq!(
+            server.calls().remove(0).consistency,
+            Some(Requirement::FullyConsistent(true))
+        );
+    }
+}
+
+#[tokio::test]
+async fn rule_11_pages_go_on_as_they_came() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    let page = LookupRequest {
+        optional_limit: 10,
+        ..lookup(None)
+    };
+    let body = frame(&page.encode_to_vec());
+    client.metadata("zookie", &token).send(LISTING, body.clone()).await;
+    assert_eq!(server.calls()[0].body, body);
+}
+
+#[tokio::test]
+async fn the_reply_of_one_message_bears_its_token() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.quantize();
+    assert_eq!(
+        client.call(EXPANSION, &lookup(None)).await.header("zookie"),
+        Some(&*token)
+    );
+    assert_eq!(
+        client.call(LISTING, &lookup(None)).await.header("zookie"),
+        None,
+        "a stream's is in it"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_ours_passes_untouched() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    for method in ["WatchService/Watch", "PermissionsService/Nope", "NopeService/Nope"] {
+        let reply = client.send(method, frame(b"whatever")).await;
+        assert_eq!(reply.header("cache-status"), None);
+        assert_eq!(reply.status(), 12);
+    }
+}

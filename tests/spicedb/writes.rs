@@ -1,0 +1,82 @@
+//! Writes teach, and a schema's change ends what was known.
+
+use prost::Message;
+use tower_zookie::protocol::spicedb::Engine;
+
+use crate::api::{WriteRequest, at_least, check};
+use crate::client::Client;
+use crate::server::{INVALID_ARGUMENT, Server, UNKNOWN, frame};
+
+#[tokio::test]
+async fn rule_08_the_token_of_a_write_is_trusted() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    assert!(client.layer.handle().trusted_revision().is_some());
+    let calls = server.calls();
+    assert_eq!(calls.len(), 1);
+    client.check(&check("plan", "ada", at_least(&token))).await;
+    assert_eq!(server.calls().len(), 1, "no probe");
+}
+
+#[tokio::test]
+async fn rule_13_a_change_of_schema_and_an_import_end_all_spans() {
+    for method in [
+        "SchemaService/WriteSchema",
+        "PermissionsService/ImportBulkRelationships",
+    ] {
+        let server = Server::new(Engine::Postgres);
+        let client = Client::new(&server, Engine::Postgres);
+        let request = check("plan", "ada", None);
+        client.check(&request).await;
+        assert!(client.check(&request).await.is_hit());
+        for status in [INVALID_ARGUMENT, 7, 16] {
+            server.state().down = Some(status);
+            let refused = client.call(method, &WriteRequest::default()).await;
+            assert_eq!(refused.status(), status);
+            server.state().down = None;
+            assert!(
+                client.check(&request).await.is_hit(),
+                "it was surely not made: {status}"
+            );
+        }
+        client.call(method, &WriteRequest::default()).await;
+        assert!(!client.check(&request).await.is_hit(), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn rule_13_a_schema_write_of_unknown_outcome_ends_all_spans() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let request = check("plan", "ada", None);
+    for status in [1, UNKNOWN, 4, 13, 14] {
+        client.check(&request).await;
+        assert!(client.check(&request).await.is_hit());
+        server.state().down = Some(status);
+        client.call("SchemaService/WriteSchema", &WriteRequest::default()).await;
+        server.state().down = None;
+        assert!(!client.check(&request).await.is_hit(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_goes_on_as_it_came() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres)
+        .metadata("grpc-timeout", "3S")
+        .metadata("x-request-id", "mine");
+    client.set("plan", "ada", true).await;
+    let calls = server.calls();
+    assert_eq!(calls[0].headers["grpc-timeout"], "3S");
+    assert_eq!(calls[0].headers["x-request-id"], "mine");
+    assert_eq!(calls[0].method, "WriteRelationships");
+    let body = frame(&WriteRequest::default().encode_to_vec());
+    let reply = client.send("PermissionsService/WriteRelationships", body.clone()).await;
+    assert_eq!(
+        reply.trailers.unwrap()["x-request-id"],
+        "of-the-leader",
+        "whole, as it came"
+    );
+    assert_eq!(server.calls()[0].body, body);
+}

@@ -1,0 +1,8 @@
+//! What passed between real clients and a real SpiceDB, replayed through the layer. The recordings are in `tests/wire`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cases;
+mod recordings;
+mod session;
