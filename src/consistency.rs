@@ -138,16 +138,16 @@ impl Default for Window {
 pub struct Floor {
     /// The revision.
     pub revision: Revision,
-    /// The first instant at which this process saw the floor's token.
-    pub seen: Instant,
+    /// When the request that demands it came.
+    pub demanded: Instant,
 }
 
 impl Floor {
-    /// A floor first seen now.
+    /// The floor of a request that comes now.
     pub fn now(revision: Revision) -> Self {
         Self {
             revision,
-            seen: Instant::now(),
+            demanded: Instant::now(),
         }
     }
 }

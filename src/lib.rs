@@ -55,6 +55,7 @@
 //! - `axum`: [`RequestBody`] for axum's bodies, and [`Asked`] as an extractor.
 //! - `tonic`: [`RequestBody`] for tonic's bodies.
 //! - `store`: the embedded relationship store.
+//! - `metrics`: [`Stats`](cache::Stats) for any exporter of the `metrics` crate.
 #![forbid(unsafe_code)]
 
 pub mod cache;

@@ -8,11 +8,16 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll, Waker};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body;
+use http_body_util::combinators::WithTrailers;
+use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service};
 use tower_zookie::ZookieLayer;
+use tower_zookie::protocol::spicedb::Engine;
 
 use common::{both, bulk_body, z};
 
@@ -165,4 +170,84 @@ async fn a_bulk_hit_costs_a_few_lists() {
     )
     .await;
     assert!(spent <= 32, "{spent}");
+}
+
+/// A check that is to be at least as fresh as a token, as a client of SpiceDB on PostgreSQL sent it.
+const SPICEDB_CHECK: &str = "AAAAAGMKOBI2CjRHaVFLR0VOSlNVbEpTVVZKUzBsRGF5dEtLMGRwWm5vd1IwRTlQUklJWm1FMVptWTFOV0k9EhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
+/// The same question, fully consistent.
+const SPICEDB_CHECK_AT_HEAD: &str = "AAAAAC0KAiABEhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
+/// The answer at that token.
+const SPICEDB_REPLY: &str = "AAAAADoKNgo0R2lRS0dFTkpTVWxKU1VWSlMwbERheXRLSzBkcFpub3dSMEU5UFJJSVptRTFabVkxTldJPRAC";
+
+/// Answers every call with [`SPICEDB_REPLY`].
+#[derive(Clone)]
+struct BareSpiceDb;
+
+impl Service<Asked> for BareSpiceDb {
+    type Response = Response<WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Asked) -> Self::Future {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        trailers.insert("grpc-message", HeaderValue::from_static(""));
+        let body = Full::from(STANDARD.decode(SPICEDB_REPLY).unwrap()).with_trailers(ready(Some(Ok(trailers))));
+        let mut response = Response::new(body);
+        response
+            .headers_mut()
+            .insert("content-type", HeaderValue::from_static("application/grpc"));
+        ready(Ok(response))
+    }
+}
+
+fn spicedb_check(message: &Bytes) -> Asked {
+    Request::post("http://localhost/authzed.api.v1.PermissionsService/CheckPermission")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-accept-encoding", "identity, deflate, gzip")
+        .header("grpc-timeout", "10S")
+        .header("user-agent", "grpc-python/1.85.1 grpc-c/58.0.0 (linux; chttp2)")
+        .header("authorization", "Bearer example-key")
+        .body(Full::from(message.clone()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_hit_over_grpc_with_a_token_and_trailers_costs_at_most_three() {
+    let mut layered = ZookieLayer::spicedb(Engine::Postgres).layer(BareSpiceDb);
+    let message = |text| Bytes::from(STANDARD.decode(text).unwrap());
+    // What is read at head is trusted from then on.
+    layered
+        .call(spicedb_check(&message(SPICEDB_CHECK_AT_HEAD)))
+        .await
+        .unwrap();
+    let message = message(SPICEDB_CHECK);
+    let mut spent: Vec<usize> = (0..101)
+        .map(|_| {
+            let request = spicedb_check(&message);
+            let before = ALLOCATIONS.get();
+            let cx = &mut Context::from_waker(Waker::noop());
+            let mut future = std::pin::pin!(layered.call(request));
+            let Poll::Ready(Ok(response)) = future.as_mut().poll(cx) else {
+                panic!("not ready at once");
+            };
+            assert!(response.is_hit());
+            let mut body = std::pin::pin!(response.into_body());
+            let mut frames = 0;
+            while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(cx) {
+                frames += 1;
+                std::mem::forget(frame);
+            }
+            assert_eq!(frames, 2, "the message and the trailers");
+            ALLOCATIONS.get() - before
+        })
+        .collect();
+    spent.sort_unstable();
+    println!("a hit over gRPC: {} allocations", spent[50]);
+    assert!(spent[50] <= 3, "{}", spent[50]);
 }

@@ -4,6 +4,8 @@
 //! drives itself for 20 seconds instead, and judges every reply.
 
 mod checker;
+#[path = "../common/mod.rs"]
+mod common;
 mod data;
 mod hints;
 mod layer;
@@ -25,7 +27,6 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::Store;
-use tracing_subscriber::EnvFilter;
 
 use crate::layer::{Api, Settings};
 use crate::service::Gateway;
@@ -44,10 +45,10 @@ struct Args {
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data"))]
     data: PathBuf,
     /// Let the store round reads without a zookie to this interval, as SpiceDB does; 0s: it reads the newest revision.
-    #[arg(long, default_value = "0s", value_parser = duration)]
+    #[arg(long, default_value = "0s", value_parser = common::duration)]
     quantize: Duration,
     /// The layer's quantization interval.
-    #[arg(long, default_value = "5s", value_parser = duration)]
+    #[arg(long, default_value = "5s", value_parser = common::duration)]
     window: Duration,
     /// By how many percent an answer may outlive the window.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
@@ -60,38 +61,10 @@ struct Args {
     replay: Option<u32>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let number: u32 = text[..text.len() - unit.len()].parse().map_err(|_| hint(text))?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number.into())),
-        "s" => Ok(Duration::from_secs(number.into())),
-        _ => Err(hint(text)),
-    }
-}
-
-fn hint(text: &str) -> String {
-    format!("`{text}` is no duration; write it as `500ms` or `5s`")
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
-        .with_writer(std::io::stderr)
-        .init();
-    match run(Args::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
-            ExitCode::FAILURE
-        }
-    }
+    common::log_to_stderr();
+    run(Args::parse()).await.unwrap_or_else(|error| common::failed(&*error))
 }
 
 async fn run(args: Args) -> Result<ExitCode, AnyError> {
@@ -120,16 +93,9 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
         println!("{hint}\n");
     }
     let layer = if args.bare { None } else { Some(layer::build(settings)?) };
-    serve(listener, store, args.quantize, layer, interrupted()).await?;
+    serve(listener, store, args.quantize, layer, common::told_to_stop()).await?;
     println!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without signals there is no other way to end than from outside.
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Serves until `end`, then lets the requests under way finish.
@@ -147,7 +113,7 @@ async fn serve(
             .await?;
         return Ok(());
     };
-    let router = service::router(gateway).merge(service::stats(layer.handle()));
+    let router = service::router(gateway).merge(common::stats(layer.handle()));
     // Outside the Router, so that the layer sees every path before it is routed.
     let service = ServiceExt::<Request>::map_response(layer.layer(router), |reply| reply.map(Body::new));
     axum::serve(listener, Shared::new(service))

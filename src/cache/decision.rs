@@ -114,18 +114,18 @@ impl<V> Decision<V> {
     pub(crate) fn covers(&self, floor: &Floor) -> bool {
         let timing = Timing {
             answer_began: self.began,
-            floor_seen: floor.seen,
+            floor_demanded: floor.demanded,
         };
         self.label().is_some_and(|label| label.covers(&floor.revision, timing))
     }
 
-    /// Whether the answer holds everything that `other` holds. An answer's revision is seen no earlier than its call
-    /// begins: that matters where a lower number can commit later.
+    /// Whether the answer holds everything that `other` holds. Where a lower number can commit later, it has to have begun
+    /// no earlier.
     fn covers_answer(&self, other: &Self) -> bool {
         other.label().is_some_and(|revision| {
             self.covers(&Floor {
                 revision: revision.clone(),
-                seen: other.began,
+                demanded: other.began,
             })
         })
     }

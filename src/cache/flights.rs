@@ -98,8 +98,8 @@ impl<V> Flight<V> {
             (Freshness::AtLeast { floor, head_within }, ask) => {
                 let reaches_floor = floor.as_ref().is_none_or(|floor| {
                     let timing = Timing {
-                        answer_began: start.as_ref().map_or(floor.seen.max(now), |start| start.began),
-                        floor_seen: floor.seen,
+                        answer_began: start.as_ref().map_or(floor.demanded.max(now), |start| start.began),
+                        floor_demanded: floor.demanded,
                     };
                     let covers = |revision: &Revision| revision.covers(&floor.revision, timing);
                     match ask {

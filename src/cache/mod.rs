@@ -31,6 +31,8 @@ mod check;
 mod decision;
 mod fingerprint;
 mod flights;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod run;
 mod settings;
 mod stats;

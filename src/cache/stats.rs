@@ -87,6 +87,13 @@ impl Distribution {
             (count > 0 && seen >= wanted).then(|| upper_end(bits))
         })
     }
+
+    /// The greatest number of this many bits, and how many numbers are no greater.
+    #[cfg(feature = "metrics")]
+    pub(super) fn at_most(&self, bits: u32) -> (u64, u64) {
+        let bits = bits as usize;
+        (upper_end(bits), self.buckets.iter().take(bits + 1).sum())
+    }
 }
 
 fn upper_end(bits: usize) -> u64 {

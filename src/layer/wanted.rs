@@ -4,7 +4,6 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::CACHE_CONTROL;
 use http::request::Parts as Head;
-use tokio::time::Instant;
 
 use super::shared::Shared;
 use crate::consistency::{Consistency, Floor, Freshness};
@@ -57,7 +56,6 @@ struct Tokens {
 #[derive(Debug)]
 struct Joined {
     revision: Revision,
-    seen: Instant,
     explicit: bool,
     /// `None` for a join that is none of the tokens.
     zookie: Option<Zookie>,
@@ -78,7 +76,6 @@ impl Tokens {
         }
         let one = Joined {
             revision: token.revision.clone(),
-            seen: token.first_seen,
             explicit,
             zookie: Some(token.zookie.clone()),
         };
@@ -94,13 +91,9 @@ impl Tokens {
             }
             let (kept, other) = if explicit { (one, floor) } else { (floor, one) };
             self.floor = Some(kept);
-            self.elsewhere.push(Floor {
-                revision: other.revision,
-                seen: other.seen,
-            });
+            self.elsewhere.push(Floor::now(other.revision));
             return;
         }
-        let seen = floor.seen.max(one.seen);
         let either = floor.explicit || explicit;
         let higher = if floor.revision >= one.revision {
             floor
@@ -117,7 +110,6 @@ impl Tokens {
             floor
         };
         self.floor = Some(Joined {
-            seen,
             explicit: either,
             ..higher
         });
@@ -163,11 +155,9 @@ impl<P: Protocol> Shared<P> {
         }
         let (floor, zookie) = match floor {
             None => (None, None),
-            Some(Joined {
-                revision, seen, zookie, ..
-            }) => {
+            Some(Joined { revision, zookie, .. }) => {
                 let zookie = zookie.or_else(|| self.memo.format().encode(&revision));
-                (Some(Floor { revision, seen }), zookie)
+                (Some(Floor::now(revision)), zookie)
             }
         };
         let inexpressible = floor.is_some() && zookie.is_none();

@@ -72,13 +72,13 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
     }
 }
 
-/// When an answer's upstream call began, and when its floor was first seen.
+/// When an answer's upstream call began, and when the request with the floor came.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// The instant before the upstream call that produced the answer.
     pub answer_began: Instant,
-    /// The first instant at which this process saw the floor's token.
-    pub floor_seen: Instant,
+    /// The instant at which the request came that demands the floor.
+    pub floor_demanded: Instant,
 }
 
 /// The identity of one store: its kind, its endpoint or configured name, its tenant, its datastore prefix.

@@ -8,7 +8,7 @@ fn timing() -> Timing {
     let now = Instant::now();
     Timing {
         answer_began: now,
-        floor_seen: now,
+        floor_demanded: now,
     }
 }
 
@@ -150,10 +150,10 @@ fn only_clocks_lie_behind_by_skew() {
 #[test]
 fn rule_01_a_number_given_out_before_commit_covers_only_what_was_seen_before_the_answer_began() {
     let (early, late) = (Instant::now(), Instant::now() + Duration::from_nanos(1));
-    let covers = |label, floor, answer_began, floor_seen| {
+    let covers = |label, floor, answer_began, floor_demanded| {
         let timing = Timing {
             answer_began,
-            floor_seen,
+            floor_demanded,
         };
         TransactionId(label).covers(&TransactionId(floor), timing)
     };

@@ -3,8 +3,9 @@ use super::{Point, Timing};
 /// A transaction's number that the store gives out when the transaction begins, as SpiceDB on MySQL does.
 ///
 /// The order is total, but a lower number can commit later: an answer read at 43 while 42 was still open lacks 42 for
-/// ever. So a number covers a lower one only in an answer whose upstream call began after the lower one was first seen:
-/// the store tells nobody a number before it is committed, and whoever guesses one makes it seen too early.
+/// ever, and nothing in the store's replies tells which numbers are still open. So a number is covered only by an answer
+/// whose upstream call began after the request with that floor had come: then the store itself reads what is committed.
+/// Callers with tokens share the calls that they wait for, and nothing older.
 ///
 /// ```
 /// use std::time::Duration;
@@ -12,9 +13,9 @@ use super::{Point, Timing};
 /// use tower_zookie::revision::{Point, Timing, TransactionId};
 ///
 /// let (answer_began, late) = (Instant::now(), Duration::from_millis(1));
-/// let floor_seen = answer_began + late;
+/// let floor_demanded = answer_began + late;
 /// assert!(TransactionId(43) > TransactionId(42));
-/// assert!(!TransactionId(43).covers(&TransactionId(42), Timing { answer_began, floor_seen }));
+/// assert!(!TransactionId(43).covers(&TransactionId(42), Timing { answer_began, floor_demanded }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub u64);
@@ -24,9 +25,9 @@ impl Point for TransactionId {
         Some(*self.max(other))
     }
 
-    /// Equal numbers too: the floor can be the join of this number and of a lower one that was seen later.
+    /// Equal numbers too: whoever was given 43 may have seen 42 in the same reply, and another answer at 43 lack it.
     fn covers(&self, floor: &Self, timing: Timing) -> bool {
-        self >= floor && timing.answer_began >= timing.floor_seen
+        self >= floor && timing.answer_began >= timing.floor_demanded
     }
 
     /// How many transactions began in between, committed or not.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 use siphasher::sip128::SipHasher24;
-use tokio::time::Instant;
 
 use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::Revision;
@@ -18,8 +17,6 @@ pub(crate) struct Token {
     pub(crate) zookie: Zookie,
     /// What it names.
     pub(crate) revision: Revision,
-    /// The first instant at which this memo met the text; a later one after it was forgotten, which is the strict side.
-    pub(crate) first_seen: Instant,
 }
 
 type Read = Result<Arc<Token>, Arc<TokenError>>;
@@ -68,19 +65,15 @@ impl TokenMemo {
         if let Some(read) = self.read.get(&key) {
             return read;
         }
-        // Of several that meet a text at once, one fixes the instant for all.
-        self.read.entry(key).or_insert_with(|| self.read(text)).into_value()
+        let read = self.read(text);
+        self.read.insert(key, read.clone());
+        read
     }
 
     fn read(&self, text: &str) -> Read {
-        let first_seen = Instant::now();
         let zookie = Zookie::new(text, self.max_len)?;
         let revision = self.format.decode(text)?;
-        Ok(Arc::new(Token {
-            zookie,
-            revision,
-            first_seen,
-        }))
+        Ok(Arc::new(Token { zookie, revision }))
     }
 }
 
@@ -126,9 +119,6 @@ impl Hasher for Prehashed {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use tokio::time::advance;
 
     use super::*;
     use crate::token::{CounterTokens, OpaqueTokens};
@@ -153,21 +143,17 @@ mod tests {
         (Arc::clone(&format), TokenMemo::new(Arc::new(format), 32, 1 << 20))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_remembered_token_keeps_the_instant_it_was_first_seen() {
+    #[test]
+    fn a_token_is_read_once() {
         let (format, memo) = counted();
         let first = memo.parse("42").unwrap();
-        advance(Duration::from_secs(5)).await;
-        let again = memo.parse("42").unwrap();
-        assert!(Arc::ptr_eq(&first, &again));
-        assert_eq!(again.first_seen, first.first_seen);
-        assert!(memo.parse("43").unwrap().first_seen > first.first_seen);
+        assert!(Arc::ptr_eq(&first, &memo.parse("42").unwrap()));
         assert_eq!(
-            (again.zookie.as_str(), &again.revision),
-            ("42", &format.decode("42").unwrap())
+            (first.zookie.as_str(), &first.revision),
+            ("42", &format.0.decode("42").unwrap())
         );
-        assert_eq!(format.1.load(Ordering::Relaxed), 3);
-        assert_eq!(memo.format().encode(&again.revision).as_ref(), Some(&again.zookie));
+        assert_eq!(format.1.load(Ordering::Relaxed), 1);
+        assert_eq!(memo.format().encode(&first.revision).as_ref(), Some(&first.zookie));
     }
 
     #[test]
@@ -200,15 +186,5 @@ mod tests {
         memo.read.run_pending_tasks();
         assert!(memo.read.weighted_size() <= max_bytes);
         assert!(memo.read.entry_count() > 0);
-    }
-
-    #[test]
-    fn many_at_once_see_one_instant() {
-        let (_, memo) = counted();
-        let seen: Vec<_> = std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..8).map(|_| scope.spawn(|| memo.parse("7").unwrap())).collect();
-            readers.into_iter().map(|reader| reader.join().unwrap()).collect()
-        });
-        assert!(seen.iter().all(|token| Arc::ptr_eq(token, &seen[0])));
     }
 }

@@ -2,9 +2,7 @@
 
 use tower_zookie::protocol::spicedb::Engine;
 
-use crate::api::{
-    BulkItem, BulkRequest, CheckRequest, Kind, SubjectReference, check, context, document, object, user,
-};
+use crate::api::{BulkItem, BulkRequest, CheckRequest, Kind, SubjectReference, check, context, document, object, user};
 use crate::client::Client;
 use crate::server::Server;
 
@@ -22,7 +20,7 @@ fn different() -> Vec<CheckRequest> {
         ..check("plan", "ada", None)
     };
     vec![
-        usual.clone(),
+        check("plan", "ada", None),
         check("plans", "ada", None),
         check("plan", "bob", None),
         CheckRequest {
@@ -35,7 +33,7 @@ fn different() -> Vec<CheckRequest> {
         },
         CheckRequest {
             subject: subject("member"),
-            ..usual.clone()
+            ..usual
         },
         with(context(&[("n", Kind::Number(1.0))])),
         with(context(&[("n", Kind::Text("1".into()))])),
@@ -93,5 +91,10 @@ async fn rule_10_endpoints_share_nothing() {
     let experimental = client.call("ExperimentalService/BulkCheckPermission", &one).await;
     assert!(!experimental.is_hit());
     assert!(client.bulk(&one).await.is_hit());
-    assert!(client.call("ExperimentalService/BulkCheckPermission", &one).await.is_hit());
+    assert!(
+        client
+            .call("ExperimentalService/BulkCheckPermission", &one)
+            .await
+            .is_hit()
+    );
 }

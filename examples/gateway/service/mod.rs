@@ -6,7 +6,6 @@ mod check;
 mod fresh;
 mod problem;
 mod relationships;
-mod stats;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +20,6 @@ use tower_zookie::store::{SnapshotReader, Store};
 use tower_zookie::token::RevisionToken;
 
 use self::problem::Problem;
-
-pub(crate) use self::stats::stats;
 
 /// How long a read waits for a revision that the store has not come to.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);

@@ -34,9 +34,9 @@ pub(super) fn claim(head: &Head) -> Claim {
     }
     match Method::called(head.uri.path()) {
         Some((route, method)) => match method.does {
-            Does::Check | Does::Bulk => Claim::Body(route),
+            Does::Check | Does::Bulk | Does::Read { token: Some(_), .. } => Claim::Body(route),
             Does::Write { .. } => Claim::Head(route),
-            Does::Read { .. } => Claim::Floor(route),
+            Does::Read { token: None, .. } => Claim::Floor(route),
         },
         None => Claim::Pass,
     }

@@ -1,0 +1,49 @@
+//! A reverse proxy before SpiceDB, with a `ZookieLayer` in it, for callers in any language.
+//!
+//! `cargo run --release --example sidecar -- --upstream http://127.0.0.1:50051 --engine postgres` serves all of SpiceDB's
+//! gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too.
+
+mod args;
+#[path = "../common/mod.rs"]
+mod common;
+mod hints;
+mod proxy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::proxy::Sidecar;
+
+/// Any error; `main` prints it with its causes.
+pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    common::log_to_stderr();
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => common::failed(&*error),
+    }
+}
+
+async fn run(args: Args) -> Result<(), AnyError> {
+    let stop = common::told_to_stop();
+    let config = args.config()?;
+    let tls = config.identity.is_some();
+    let sidecar = Sidecar::bind(config).await?;
+    for route in sidecar.routes() {
+        println!("{}", hints::forwarded(route, tls));
+    }
+    println!(
+        "operators on http://{}: /stats /metrics /healthz /readyz\n",
+        sidecar.admin()?
+    );
+    for route in sidecar.routes() {
+        println!("{}\n", hints::worth_trying(route, tls));
+    }
+    sidecar.run(stop).await?;
+    println!("stopped");
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! The layer before the upstream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_zookie::ZookieLayer;
+use tower_zookie::cache::{self, ByteSize, InvalidSetting};
+use tower_zookie::consistency::{Staleness, Window};
+use tower_zookie::protocol::Protocol;
+use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
+
+/// Which API the upstream speaks is known only when the sidecar starts.
+pub(crate) type Layer = ZookieLayer<Arc<dyn Protocol>>;
+
+/// What can be set of the layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) engine: Engine,
+    pub(crate) window: Duration,
+    pub(crate) staleness: Staleness,
+    pub(crate) time_to_live: Duration,
+    pub(crate) capacity: ByteSize,
+    /// In bytes, for requests and for replies.
+    pub(crate) max_body: usize,
+    pub(crate) mix_revisions: bool,
+    pub(crate) require_token: bool,
+}
+
+/// One layer for both of SpiceDB's APIs: they have one cache and one trust.
+pub(crate) fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
+    let protocol: Arc<dyn Protocol> = Arc::new(SpiceDb::new(settings.engine));
+    let cache = cache::Settings::default()
+        .window(Window::new(settings.window, settings.staleness))
+        .time_to_live(settings.time_to_live)
+        .capacity(settings.capacity);
+    ZookieLayer::builder(protocol)
+        .cache(cache)
+        .max_request_body(settings.max_body)
+        .max_reply_body(settings.max_body)
+        .mix_revisions(settings.mix_revisions)
+        .require_token(settings.require_token)
+        .build()
+}

@@ -1,0 +1,194 @@
+//! The sidecar: SpiceDB's two APIs, each forwarded through one layer, and a port for operators.
+//!
+//! A request goes through these files in this order: `serve` (a connection), `front` (the layer), `upstream` (on to
+//! SpiceDB, by a connection from `connect`); its reply comes back through `ending`, or is a `failure`.
+
+mod admin;
+pub(crate) mod connect;
+mod ending;
+mod failure;
+mod front;
+pub(crate) mod hop;
+pub(crate) mod layer;
+pub(crate) mod origin;
+mod ready;
+mod serve;
+pub(crate) mod tls;
+pub(crate) mod upstream;
+mod windows;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tower::Layer as _;
+use tower_zookie::cache::InvalidSetting;
+
+use self::connect::connector;
+use self::front::Front;
+use self::origin::Origin;
+use self::ready::Probe;
+use self::serve::Port;
+use self::tls::{Identity, TlsError, Trusted};
+use self::upstream::{Speaks, Upstream};
+
+/// How long operators' own requests may go on when everything else has ended.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+/// How the sidecar is set up.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) layer: layer::Settings,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) admin: SocketAddr,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) upstream_ca: Option<PathBuf>,
+    pub(crate) connect_timeout: Duration,
+    /// How long calls under way may go on once the sidecar was told to stop.
+    pub(crate) drain: Duration,
+}
+
+/// What comes in at one port, and where it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) speaks: Speaks,
+    pub(crate) listen: SocketAddr,
+    pub(crate) upstream: Origin,
+}
+
+/// Why the sidecar can't start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetupError {
+    #[error("a setting of the layer makes no sense")]
+    Layer(#[from] InvalidSetting),
+    #[error("TLS can't be used as configured")]
+    Tls(#[from] TlsError),
+    #[error("--upstream-ca is given, but no upstream is https")]
+    NeedlessAuthorities,
+    #[error("{address} is both where to listen and the upstream: requests would go round in circles")]
+    Circle { address: SocketAddr },
+    #[error("can't listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+}
+
+/// A sidecar whose ports are open.
+pub(crate) struct Sidecar {
+    ports: Vec<(TcpListener, Port)>,
+    bound: Vec<Route>,
+    admin: TcpListener,
+    layer: layer::Layer,
+    probes: Vec<Probe>,
+    drain: Duration,
+}
+
+impl Sidecar {
+    pub(crate) async fn bind(config: Config) -> Result<Self, SetupError> {
+        let layer = layer::build(&config.layer)?;
+        if config.upstream_ca.is_some() && !config.routes.iter().any(|route| route.upstream.is_tls()) {
+            return Err(SetupError::NeedlessAuthorities);
+        }
+        let (mut ports, mut bound, mut probes) = (Vec::new(), Vec::new(), Vec::new());
+        for route in &config.routes {
+            let upstream = config.upstream(route)?;
+            let tls = config
+                .identity
+                .as_ref()
+                .map(|identity| identity.acceptor(alpn(route.speaks)));
+            let listener = listen(route.listen).await?;
+            let listen = local_address(&listener, route.listen)?;
+            if route.upstream.is_at(listen) {
+                return Err(SetupError::Circle { address: listen });
+            }
+            bound.push(Route {
+                listen,
+                ..route.clone()
+            });
+            probes.push(Probe::of(&upstream));
+            let front = Front::new(layer.layer(upstream.forward()));
+            ports.push((listener, Port::new(route.speaks, tls.transpose()?, front)));
+        }
+        let admin = listen(config.admin).await?;
+        let drain = config.drain;
+        Ok(Self {
+            ports,
+            bound,
+            admin,
+            layer,
+            probes,
+            drain,
+        })
+    }
+
+    /// Where it listens and forwards to.
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.bound
+    }
+
+    /// Where operators ask.
+    pub(crate) fn admin(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `stop`, and then as long as calls are under way, within the bound.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let (running, serving) = watch::channel(());
+        let mut ports = JoinSet::new();
+        for (listener, port) in self.ports {
+            ports.spawn(port.serve(listener, serving.clone(), self.drain));
+        }
+        let (asked, asking) = tokio::sync::oneshot::channel::<()>();
+        let router = admin::router(&self.layer.handle(), self.probes, serving);
+        let admin = axum::serve(self.admin, router).with_graceful_shutdown(async { drop(asking.await) });
+        let mut admin = tokio::spawn(admin.into_future());
+
+        tokio::select! {
+            () = stop => {}
+            ended = &mut admin => return ended?,
+        }
+        drop(running);
+        ports.join_all().await;
+        drop(asked);
+        match timeout(ADMIN_DRAIN, &mut admin).await {
+            Ok(ended) => ended?,
+            Err(_) => Ok(admin.abort()),
+        }
+    }
+}
+
+impl Config {
+    fn upstream(&self, route: &Route) -> Result<Upstream, TlsError> {
+        let trusted = match &self.upstream_ca {
+            _ if !route.upstream.is_tls() => Trusted::NoOne,
+            Some(path) => Trusted::File(path),
+            None => Trusted::System,
+        };
+        Ok(Upstream {
+            origin: route.upstream.clone(),
+            speaks: route.speaks,
+            connector: connector(tls::client(trusted)?, self.connect_timeout),
+        })
+    }
+}
+
+fn alpn(speaks: Speaks) -> &'static [&'static [u8]] {
+    match speaks {
+        Speaks::Grpc => &[b"h2"],
+        Speaks::Http => &[b"h2", b"http/1.1"],
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, SetupError> {
+    let listening = TcpListener::bind(address).await;
+    listening.map_err(|source| SetupError::Listen { address, source })
+}
+
+fn local_address(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, SetupError> {
+    let local = listener.local_addr();
+    local.map_err(|source| SetupError::Listen { address, source })
+}

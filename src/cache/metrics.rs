@@ -1,0 +1,253 @@
+use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
+
+use super::{Distribution, Misses, Stats};
+
+/// Ages are told apart from 1 ms to 67 s, which is where a window's interval may sensibly lie.
+const AGE_BITS: std::ops::RangeInclusive<u32> = 10..=26;
+const LAG_BITS: std::ops::RangeInclusive<u32> = 0..=20;
+
+const HITS: &str = "tower_zookie_hits_total";
+const MISSES: &str = "tower_zookie_misses_total";
+const COALESCED: &str = "tower_zookie_coalesced_total";
+const UPSTREAM_CALLS: &str = "tower_zookie_upstream_calls_total";
+const PROBES: &str = "tower_zookie_probes_total";
+const BYPASSED: &str = "tower_zookie_bypassed_total";
+const REFUSED: &str = "tower_zookie_refused_total";
+const ENTRIES: &str = "tower_zookie_entries";
+const BYTES: &str = "tower_zookie_bytes";
+const HIT_AGES: &str = "tower_zookie_hit_age_seconds_bucket";
+const TOKEN_LAGS: &str = "tower_zookie_token_lag_bucket";
+
+impl Stats {
+    /// Gives these numbers to the recorder of the [`metrics`] crate, whichever exporter that is. Call it when a scrape
+    /// comes, or every few seconds: nothing is recorded between the calls, so that a hit costs no more than without.
+    ///
+    /// | name | kind | labels | unit | what |
+    /// |---|---|---|---|---|
+    /// | `tower_zookie_hits_total` | counter | | questions | answered from the cache |
+    /// | `tower_zookie_misses_total` | counter | `reason`: `absent`, `expired`, `epoch`, `floor`, `age`, `exact`, `full` | questions | not answered from the cache: see [`Miss`](super::Miss) |
+    /// | `tower_zookie_coalesced_total` | counter | | questions | answered by a call that somebody else had begun |
+    /// | `tower_zookie_upstream_calls_total` | counter | | calls | made for questions; a bulk is one |
+    /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that asked for the head revision alone |
+    /// | `tower_zookie_bypassed_total` | counter | | requests | on check routes that went around the cache |
+    /// | `tower_zookie_refused_total` | counter | | requests | refused by the layer itself |
+    /// | `tower_zookie_entries` | gauge | | answers | kept now |
+    /// | `tower_zookie_bytes` | gauge | | bytes | that they take, keys included |
+    /// | `tower_zookie_hit_age_seconds_bucket` | counter | `le`: seconds, or `+Inf` | questions | answered from the cache by an answer of at most this age |
+    /// | `tower_zookie_token_lag_bucket` | counter | `le`: revisions, or `+Inf` | questions | whose floor lay at most this far below their answer, where the store counts revisions |
+    ///
+    /// The last two are cumulative, as Prometheus wants the buckets of a histogram:
+    /// `histogram_quantile(0.99, rate(tower_zookie_hit_age_seconds_bucket[5m]))`.
+    ///
+    /// Every series bears `labels` too. One layer needs none; several in one process need something that tells them
+    /// apart.
+    ///
+    /// ```
+    /// # use tower_zookie::cache::Stats;
+    /// # use metrics::Label;
+    /// # let (documents, billing) = (Stats::default(), Stats::default());
+    /// documents.publish_metrics(&[Label::new("upstream", "documents")]);
+    /// billing.publish_metrics(&[Label::new("upstream", "billing")]);
+    /// ```
+    pub fn publish_metrics(&self, labels: &[Label]) {
+        // Named one by one, so that a new number can't be forgotten here.
+        let Stats {
+            hits,
+            misses,
+            coalesced,
+            upstream_calls,
+            probes,
+            bypassed,
+            refused,
+            entries,
+            bytes,
+            age_micros,
+            token_lag,
+        } = self;
+        describe();
+        for (name, number) in [
+            (HITS, hits),
+            (COALESCED, coalesced),
+            (UPSTREAM_CALLS, upstream_calls),
+            (PROBES, probes),
+            (BYPASSED, bypassed),
+            (REFUSED, refused),
+        ] {
+            counter!(name, labels.iter()).absolute(*number);
+        }
+        for (reason, number) in by_reason(misses) {
+            count_with(MISSES, labels, Label::from_static_parts("reason", reason), number);
+        }
+        gauge!(ENTRIES, labels.iter()).set(*entries as f64);
+        gauge!(BYTES, labels.iter()).set(*bytes as f64);
+        let seconds = |micros: u64| (micros as f64 / 1e6).to_string();
+        publish_buckets(HIT_AGES, labels, age_micros, AGE_BITS, seconds);
+        publish_buckets(TOKEN_LAGS, labels, token_lag, LAG_BITS, |lag| lag.to_string());
+    }
+}
+
+fn by_reason(misses: &Misses) -> [(&'static str, u64); 7] {
+    let Misses {
+        absent,
+        expired,
+        epoch,
+        floor,
+        age,
+        exact,
+        full,
+    } = *misses;
+    [
+        ("absent", absent),
+        ("expired", expired),
+        ("epoch", epoch),
+        ("floor", floor),
+        ("age", age),
+        ("exact", exact),
+        ("full", full),
+    ]
+}
+
+fn publish_buckets(
+    name: &'static str,
+    labels: &[Label],
+    distribution: &Distribution,
+    bits: std::ops::RangeInclusive<u32>,
+    end: impl Fn(u64) -> String,
+) {
+    for bits in bits {
+        let (upper, at_most) = distribution.at_most(bits);
+        count_with(name, labels, Label::new("le", end(upper)), at_most);
+    }
+    count_with(
+        name,
+        labels,
+        Label::from_static_parts("le", "+Inf"),
+        distribution.count(),
+    );
+}
+
+fn count_with(name: &'static str, labels: &[Label], label: Label, number: u64) {
+    let labels: Vec<_> = labels.iter().cloned().chain([label]).collect();
+    counter!(name, labels).absolute(number);
+}
+
+fn describe() {
+    for (name, what) in [
+        (HITS, "Questions answered from the cache."),
+        (MISSES, "Questions not answered from the cache, by reason."),
+        (
+            COALESCED,
+            "Questions answered by an upstream call that somebody else had begun.",
+        ),
+        (UPSTREAM_CALLS, "Calls made to the upstream for questions."),
+        (PROBES, "Calls made to the upstream for its head revision alone."),
+        (BYPASSED, "Requests on check routes that went around the cache."),
+        (REFUSED, "Requests that the layer refused by itself."),
+        (
+            HIT_AGES,
+            "Questions answered from the cache by an answer of at most this age, in seconds.",
+        ),
+        (
+            TOKEN_LAGS,
+            "Questions whose floor lay at most this many revisions below their answer.",
+        ),
+    ] {
+        describe_counter!(name, Unit::Count, what);
+    }
+    describe_gauge!(ENTRIES, Unit::Count, "Answers kept now.");
+    describe_gauge!(BYTES, Unit::Bytes, "Bytes that the kept answers take, keys included.");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::super::stats::Counters;
+    use super::super::{Miss, Purpose};
+    use super::*;
+
+    /// What a Prometheus exporter shows of these numbers, without the descriptions.
+    fn shown(stats: &[(&Stats, &[Label])]) -> Vec<String> {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            stats.iter().for_each(|(stats, labels)| stats.publish_metrics(labels));
+        });
+        let lines = recorder.handle().render();
+        lines
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn some() -> Counters {
+        let counters = Counters::default();
+        counters.hit(Duration::from_micros(900));
+        counters.hit(Duration::from_secs(3));
+        counters.hit(Duration::from_secs(300));
+        counters.miss(Miss::Floor);
+        counters.coalesced(4);
+        counters.upstream_call(Purpose::Answer);
+        counters.upstream_call(Purpose::Probe);
+        counters.bypassed();
+        counters.bypassed();
+        counters.refused();
+        counters.lag(0);
+        counters.lag(5);
+        counters
+    }
+
+    #[test]
+    fn every_number_is_published_under_its_name() {
+        let shown = shown(&[(&some().read(7, 1234), &[])]);
+        for line in [
+            "tower_zookie_hits_total 3",
+            "tower_zookie_misses_total{reason=\"floor\"} 1",
+            "tower_zookie_misses_total{reason=\"age\"} 0",
+            "tower_zookie_coalesced_total 4",
+            "tower_zookie_upstream_calls_total 2",
+            "tower_zookie_probes_total 1",
+            "tower_zookie_bypassed_total 2",
+            "tower_zookie_refused_total 1",
+            "tower_zookie_entries 7",
+            "tower_zookie_bytes 1234",
+            "tower_zookie_hit_age_seconds_bucket{le=\"0.001023\"} 1",
+            "tower_zookie_hit_age_seconds_bucket{le=\"2.097151\"} 1",
+            "tower_zookie_hit_age_seconds_bucket{le=\"4.194303\"} 2",
+            "tower_zookie_hit_age_seconds_bucket{le=\"67.108863\"} 2",
+            "tower_zookie_hit_age_seconds_bucket{le=\"+Inf\"} 3",
+            "tower_zookie_token_lag_bucket{le=\"0\"} 1",
+            "tower_zookie_token_lag_bucket{le=\"3\"} 1",
+            "tower_zookie_token_lag_bucket{le=\"7\"} 2",
+            "tower_zookie_token_lag_bucket{le=\"+Inf\"} 2",
+        ] {
+            assert!(shown.iter().any(|found| found == line), "{line} is not in {shown:#?}");
+        }
+        let misses = shown.iter().filter(|line| line.starts_with(MISSES)).count();
+        assert_eq!(misses, Miss::ALL.len());
+    }
+
+    #[test]
+    fn several_layers_are_told_apart() {
+        let layer = |name: &'static str| [Label::new("upstream", name)];
+        let (one, other) = (some().read(1, 1), Counters::default().read(2, 2));
+        let shown = shown(&[(&one, &layer("one")), (&other, &layer("other"))]);
+        for line in [
+            "tower_zookie_hits_total{upstream=\"one\"} 3",
+            "tower_zookie_hits_total{upstream=\"other\"} 0",
+            "tower_zookie_misses_total{upstream=\"one\",reason=\"floor\"} 1",
+            "tower_zookie_entries{upstream=\"other\"} 2",
+        ] {
+            assert!(shown.iter().any(|found| found == line), "{line} is not in {shown:#?}");
+        }
+    }
+
+    #[test]
+    fn publishing_twice_counts_nothing_twice() {
+        let stats = some().read(7, 1234);
+        let shown = shown(&[(&stats, &[]), (&stats, &[])]);
+        assert!(shown.contains(&"tower_zookie_hits_total 3".to_owned()));
+    }
+}

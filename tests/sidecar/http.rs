@@ -1,0 +1,180 @@
+//! The HTTP gateway, over HTTP/1.1 and HTTP/2.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, post};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Version};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
+
+use crate::broken::nobody;
+use crate::running::Running;
+
+type Http = Client<HttpConnector, Full<Bytes>>;
+
+fn client(version: Version) -> Http {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.http2_only(version == Version::HTTP_2).build_http()
+}
+
+const BOTH: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
+
+/// Says which request came.
+async fn show(request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let mut names: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    let body = body.collect().await.unwrap().to_bytes();
+    let host = head.headers["host"].to_str().unwrap();
+    let shown = format!(
+        "{} {host} {} {:?} {names:?} {}",
+        head.method,
+        head.uri,
+        head.version,
+        body.len()
+    );
+    (
+        [
+            ("x-upstream", "yes"),
+            ("keep-alive", "timeout=5"),
+            ("connection", "keep-alive, x-of-the-hop"),
+            ("x-of-the-hop", "1"),
+        ],
+        shown,
+    )
+        .into_response()
+}
+
+async fn gateway() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let wrong = || async {
+        let body = r#"{"code":3, "message":"no"}"#;
+        (StatusCode::BAD_REQUEST, [("content-type", "application/json")], body)
+    };
+    let stream = || async {
+        let results = (0..3).map(|n| Ok::<_, std::io::Error>(format!("{{\"result\":{n}}}\n")));
+        Body::from_stream(tokio_stream::iter(results))
+    };
+    let broken = || async {
+        let half = [Ok("half"), Err(std::io::Error::other("broken"))];
+        Body::from_stream(tokio_stream::iter(half).then(async |item| {
+            tokio::task::yield_now().await;
+            item
+        }))
+    };
+    let router = Router::new()
+        .route("/v1/permissions/expand", any(show))
+        .route("/v1/schema/read", post(wrong))
+        .route("/v1/watch", post(stream))
+        .route("/broken", post(broken));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    address
+}
+
+fn json(address: SocketAddr, path: &str, body: impl Into<Bytes>) -> http::Request<Full<Bytes>> {
+    let request = http::Request::post(format!("http://{address}{path}"));
+    request
+        .header("content-type", "application/json")
+        .header("authorization", "Bearer example-key")
+        .body(Full::new(body.into()))
+        .unwrap()
+}
+
+async fn send(client: &Http, request: http::Request<Full<Bytes>>) -> (StatusCode, HeaderMap, String) {
+    let (head, body) = client.request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status, head.headers, String::from_utf8(body.into()).unwrap())
+}
+
+#[tokio::test]
+async fn a_request_and_its_reply_pass_whole_but_for_what_means_one_connection() {
+    let upstream = gateway().await;
+    let sidecar = Running::before_http(upstream).await;
+    for version in BOTH {
+        let mut request = json(sidecar.address(), "/v1/permissions/expand?query=1", vec![b'x'; 300_000]);
+        if version == Version::HTTP_11 {
+            let headers = request.headers_mut();
+            headers.insert("connection", "keep-alive, x-secret".parse().unwrap());
+            headers.insert("x-secret", "1".parse().unwrap());
+            headers.insert("te", "gzip, trailers".parse().unwrap());
+        }
+        let (status, headers, shown) = send(&client(version), request).await;
+        assert_eq!(status, StatusCode::OK);
+        let te = if version == Version::HTTP_11 { r#", "te""# } else { "" };
+        let expected = format!(
+            "POST {upstream} /v1/permissions/expand?query=1 HTTP/1.1 \
+             [\"authorization\", \"content-length\", \"content-type\", \"host\"{te}] 300000"
+        );
+        assert_eq!(shown, expected);
+        let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-length", "content-type", "date", "x-upstream"]);
+    }
+}
+
+#[tokio::test]
+async fn an_error_keeps_its_status_and_body() {
+    let sidecar = Running::before_http(gateway().await).await;
+    for version in BOTH {
+        let (status, headers, body) = send(&client(version), json(sidecar.address(), "/v1/schema/read", "{}")).await;
+        assert_eq!(
+            (status, &*body),
+            (StatusCode::BAD_REQUEST, r#"{"code":3, "message":"no"}"#)
+        );
+        assert_eq!(headers["content-type"], "application/json");
+        assert_eq!(headers.get("cache-status"), None);
+        let (status, ..) = send(&client(version), json(sidecar.address(), "/nothing", "{}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_results_and_a_head_without_a_body() {
+    let sidecar = Running::before_http(gateway().await).await;
+    for version in BOTH {
+        let (_, headers, body) = send(&client(version), json(sidecar.address(), "/v1/watch", "{}")).await;
+        assert_eq!(body, "{\"result\":0}\n{\"result\":1}\n{\"result\":2}\n");
+        assert_eq!(headers.get("content-length"), None);
+        let mut request = json(sidecar.address(), "/v1/permissions/expand", "");
+        *request.method_mut() = http::Method::HEAD;
+        let (status, headers, body) = send(&client(version), request).await;
+        assert_eq!((status, &*body), (StatusCode::OK, ""));
+        assert!(headers.contains_key("content-length"));
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_breaks_off_breaks_off() {
+    let sidecar = Running::before_http(gateway().await).await;
+    for version in BOTH {
+        let reply = client(version)
+            .request(json(sidecar.address(), "/broken", "{}"))
+            .await
+            .unwrap();
+        assert!(reply.into_body().collect().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn rule_14_an_upstream_that_is_down_is_a_bad_gateway() {
+    let sidecar = Running::before_http(nobody().await).await;
+    for version in BOTH {
+        let (status, headers, body) = send(&client(version), json(sidecar.address(), "/v1/schema/read", "{}")).await;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
+        assert_eq!(headers["content-type"], "application/problem+json");
+        assert_eq!(headers["cache-control"], "no-store");
+        let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(problem["detail"], "the upstream can't be reached");
+        assert_eq!(problem["status"], 502);
+    }
+}

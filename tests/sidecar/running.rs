@@ -1,0 +1,69 @@
+//! A sidecar that runs.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::args::Args;
+use crate::proxy::Sidecar;
+
+pub(crate) struct Running {
+    /// Where it listens, in the order of its upstreams: gRPC, HTTP.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) admin: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<std::io::Result<()>>,
+}
+
+const ANY: &str = "127.0.0.1:0";
+
+/// The command line of a sidecar on any free ports, with some arguments more.
+pub(crate) fn args(more: &[&str]) -> Args {
+    let ports = ["--listen", "--http-listen", "--admin"];
+    let free = ports.iter().filter(|port| !more.contains(port));
+    let fixed = ["sidecar", "--engine", "postgres"].into_iter();
+    Args::parse_from(
+        fixed
+            .chain(free.flat_map(|port| [port, ANY]))
+            .chain(more.iter().copied()),
+    )
+}
+
+impl Running {
+    pub(crate) async fn with(more: &[&str]) -> Self {
+        let sidecar = Sidecar::bind(args(more).config().unwrap()).await.unwrap();
+        let addresses = sidecar.routes().iter().map(|route| route.listen).collect();
+        let admin = sidecar.admin().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(sidecar.run(async { drop(stopped.await) }));
+        Self {
+            addresses,
+            admin,
+            stop: Some(stop),
+            ended,
+        }
+    }
+
+    pub(crate) async fn before(grpc: SocketAddr) -> Self {
+        Self::with(&["--upstream", &format!("http://{grpc}")]).await
+    }
+
+    pub(crate) async fn before_http(http: SocketAddr) -> Self {
+        Self::with(&["--http-upstream", &format!("http://{http}")]).await
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Tells it to stop.
+    pub(crate) fn stop(&mut self) {
+        self.stop.take();
+    }
+
+    pub(crate) async fn ended(self) {
+        self.ended.await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,139 @@
+//! Configurations that can't be used say why.
+
+use std::error::Error;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+
+use crate::args::Args;
+use crate::proxy::Sidecar;
+use crate::running::args;
+use crate::tls::{CERT, KEY};
+
+const OTHER_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/other-key.pem");
+const NO_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rustfmt.toml");
+
+/// An error and its causes.
+fn told(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |error: &&dyn Error| (*error).source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
+async fn refused(arguments: &[&str]) -> String {
+    match args(arguments).config() {
+        Err(error) => told(&error),
+        Ok(config) => told(&Sidecar::bind(config).await.err().expect("this can't be used")),
+    }
+}
+
+#[tokio::test]
+async fn urls() {
+    for (url, why) in [
+        ("127.0.0.1:50051", "has no scheme; write it as http://HOST:PORT"),
+        ("localhost", "has no scheme"),
+        ("ftp://127.0.0.1", "neither http nor https"),
+        ("http://127.0.0.1:50051/v1", "has a path"),
+        ("http://127.0.0.1:50051/?a=b", "has a path or a query"),
+        ("http://", "no URL"),
+        ("http://a b", "no URL"),
+    ] {
+        for flag in ["--upstream", "--http-upstream"] {
+            let told = refused(&[flag, url]).await;
+            assert!(told.starts_with(&format!("{flag} can't be used: ")), "{told}");
+            assert!(told.contains(why), "{told}");
+        }
+    }
+    let told = refused(&["--upstream", "http://alice:secret@127.0.0.1:50051"]).await;
+    assert!(
+        told.contains("user name") && !told.contains("secret") && !told.contains("alice"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn certificates_and_keys() {
+    let up = ["--upstream", "http://127.0.0.1:50051"];
+    for (arguments, why) in [
+        (
+            ["--tls-cert", "/nowhere.pem", "--tls-key", KEY],
+            "/nowhere.pem can't be read: ",
+        ),
+        (
+            ["--tls-cert", NO_PEM, "--tls-key", KEY],
+            "rustfmt.toml holds no certificate",
+        ),
+        (
+            ["--tls-cert", CERT, "--tls-key", "/nowhere.pem"],
+            "private key in /nowhere.pem can't be read: ",
+        ),
+        (
+            ["--tls-cert", CERT, "--tls-key", NO_PEM],
+            "rustfmt.toml can't be read: ",
+        ),
+        (["--tls-cert", CERT, "--tls-key", CERT], "cert.pem can't be read: "),
+        (["--tls-cert", CERT, "--tls-key", OTHER_KEY], "can't be used together: "),
+    ] {
+        let told = refused(&[&up[..], &arguments].concat()).await;
+        assert!(told.contains(why), "{told}");
+    }
+    let told = refused(&["--upstream", "https://127.0.0.1:1", "--upstream-ca", KEY]).await;
+    assert!(told.contains("key.pem holds no certificate"), "{told}");
+    let told = refused(&[&up[..], &["--upstream-ca", CERT]].concat()).await;
+    assert!(told.contains("no upstream is https"), "{told}");
+}
+
+#[tokio::test]
+async fn addresses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let told = refused(&["--upstream", "http://127.0.0.1:50051", "--admin", &taken]).await;
+    assert!(told.starts_with(&format!("can't listen on {taken}: ")), "{told}");
+}
+
+#[tokio::test]
+async fn circles_and_settings_of_the_layer() {
+    let free = crate::broken::nobody().await.to_string();
+    let told = refused(&["--upstream", &format!("http://{free}"), "--listen", &free]).await;
+    assert!(told.contains("round in circles"), "{told}");
+    let told = refused(&["--upstream", "http://127.0.0.1:50051", "--window", "0s"]).await;
+    assert!(told.contains("the window's interval is too short"), "{told}");
+}
+
+#[test]
+fn what_has_to_be_said() {
+    for (arguments, why) in [
+        (&["sidecar", "--engine", "postgres"][..], "--upstream"),
+        (&["sidecar", "--upstream", "http://127.0.0.1:50051"], "--engine"),
+        (
+            &["sidecar", "--engine", "oracle", "--upstream", "http://h"],
+            "possible values: memory, postgres, cockroachdb",
+        ),
+        (
+            &[
+                "sidecar",
+                "--engine",
+                "mysql",
+                "--upstream",
+                "http://h",
+                "--tls-cert",
+                "x",
+            ],
+            "--tls-key",
+        ),
+        (
+            &[
+                "sidecar",
+                "--engine",
+                "spanner",
+                "--upstream",
+                "http://h",
+                "--window",
+                "5",
+            ],
+            "write it as `500ms` or `5s`",
+        ),
+    ] {
+        let told = Args::try_parse_from(arguments).unwrap_err().to_string();
+        assert!(told.contains(why), "{told}");
+    }
+}
