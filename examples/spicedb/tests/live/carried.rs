@@ -1,0 +1,119 @@
+//! What travels beside the message: tokens in the metadata, compression, credentials.
+
+use spicedb_examples::v1::consistency::Requirement;
+use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
+use spicedb_examples::{Bearer, at_least_as_fresh, minimize_latency, verdict};
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::{Code, Request};
+
+use crate::client::status_of;
+use crate::server::Server;
+
+pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static Server) {
+    let (mut replica, mut direct) = (server.replica(), server.direct());
+    let relationship = server.relationship("team:carried#direct@user:carried");
+    let question = server.question("team:carried", "member", "user:carried");
+    replica.check(&question, minimize_latency()).await.unwrap().says("no");
+    let written = direct.touch(&[&relationship]).await;
+    replica.below.count();
+
+    for nth in 0..2 {
+        let mut request = Request::new(question.at(minimize_latency()));
+        request.metadata_mut().insert("zookie", written.token.parse().unwrap());
+        let reply = replica.permissions.check_permission(request).await.unwrap();
+        let status = status_of(reply.metadata());
+        assert_eq!(status == "tower-zookie; hit", nth == 1, "{status}");
+        let zookie = reply.metadata().get("zookie").unwrap().to_str().unwrap().to_owned();
+        let reply = reply.into_inner();
+        assert_eq!(
+            (verdict(reply.permissionship), reply.checked_at.unwrap().token),
+            ("yes", zookie.clone())
+        );
+        assert!(server.covers(&zookie, &written.token));
+    }
+    let below = replica.below.checks();
+    let [forwarded] = &*below else {
+        panic!("{} checks were forwarded", below.len())
+    };
+    let requirement = forwarded.consistency.as_ref().unwrap().requirement.as_ref();
+    assert!(
+        matches!(requirement, Some(Requirement::AtLeastAsFresh(_))),
+        "{requirement:?}"
+    );
+}
+
+pub(crate) async fn compressed_replies_go_to_those_who_take_them(server: &'static Server) {
+    let mut replica = server.replica();
+    let written = replica
+        .touch(&[&server.relationship("team:packed#direct@user:packed")])
+        .await;
+    let packed = || {
+        replica
+            .permissions
+            .clone()
+            .send_compressed(Gzip)
+            .accept_compressed(Gzip)
+    };
+    let accepting = || replica.permissions.clone().accept_compressed(Gzip);
+    let plain = || replica.permissions.clone();
+    let question = server.question("team:packed", "member", "user:packed");
+    for mut client in [packed(), plain(), accepting(), packed(), plain(), accepting()] {
+        let reply = client
+            .check_permission(question.at(at_least_as_fresh(&written)))
+            .await
+            .unwrap();
+        assert_eq!(
+            verdict(reply.get_ref().permissionship),
+            "yes",
+            "{}",
+            status_of(reply.metadata())
+        );
+    }
+    let question = server.question("team:packed", "manage", "user:packed");
+    for mut client in [plain(), packed(), accepting(), plain()] {
+        let reply = client
+            .check_permission(question.at(at_least_as_fresh(&written)))
+            .await
+            .unwrap();
+        assert_eq!(
+            verdict(reply.get_ref().permissionship),
+            "no",
+            "{}",
+            status_of(reply.metadata())
+        );
+    }
+}
+
+pub(crate) async fn rule_10_credentials_are_told_apart(server: &'static Server) {
+    let mut replica = server.replica();
+    let written = replica
+        .touch(&[&server.relationship("team:apart#direct@user:apart")])
+        .await;
+    let question = server.question("team:apart", "member", "user:apart");
+    for _ in 0..2 {
+        replica
+            .check(&question, at_least_as_fresh(&written))
+            .await
+            .unwrap()
+            .says("yes");
+    }
+    let stranger = Bearer::new("not the key").unwrap();
+    let mut stranger = PermissionsServiceClient::with_interceptor(replica.service.clone(), stranger);
+    let refused = stranger
+        .check_permission(question.at(at_least_as_fresh(&written)))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let mut anonymous = PermissionsServiceClient::new(replica.service.clone());
+    let refused = anonymous
+        .check_permission(question.at(at_least_as_fresh(&written)))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    replica
+        .check(&question, at_least_as_fresh(&written))
+        .await
+        .unwrap()
+        .says("yes")
+        .is_hit();
+}

@@ -1,0 +1,74 @@
+//! The New Enemy problem between two replicas of a service.
+
+use std::time::Duration;
+
+use spicedb_examples::{at_least_as_fresh, minimize_latency};
+
+use tower_zookie::cache::Settings;
+
+use crate::server::Server;
+
+/// One replica writes and revokes. The other has remembered how it was before.
+pub(crate) async fn rule_01_what_another_replica_revoked_is_seen(server: &'static Server) {
+    // So that no token comes too soon after another one to be proven.
+    let settings = || Settings::default().probe_interval(Duration::ZERO);
+    let [mut writer, mut other] = [(); 2].map(|()| server.replica_with(|builder| builder.cache(settings())));
+    let member = server.relationship("team:enemy#direct@user:enemy");
+    let reader = server.relationship("repo:enemy#reader@team:enemy#member");
+    let question = server.question("repo:enemy", "pull", "user:enemy");
+
+    let granted = writer.touch(&[&member, &reader]).await;
+    for replica in [&mut writer, &mut other] {
+        for _ in 0..2 {
+            let answer = replica.check(&question, at_least_as_fresh(&granted)).await.unwrap();
+            assert!(server.covers(&answer.says("yes").at.token, &granted.token));
+        }
+        replica
+            .check(&question, at_least_as_fresh(&granted))
+            .await
+            .unwrap()
+            .is_hit();
+    }
+
+    let revoked = writer.delete(&[&member]).await;
+    for replica in [&mut writer, &mut other] {
+        for _ in 0..3 {
+            let answer = replica.check(&question, at_least_as_fresh(&revoked)).await.unwrap();
+            assert!(server.covers(&answer.says("no").at.token, &revoked.token));
+        }
+        replica
+            .check(&question, at_least_as_fresh(&revoked))
+            .await
+            .unwrap()
+            .is_hit();
+        // Nobody is told the old answer from now on, with an older token or none.
+        replica
+            .check(&question, at_least_as_fresh(&granted))
+            .await
+            .unwrap()
+            .is_hit()
+            .says("no");
+        replica
+            .check(&question, minimize_latency())
+            .await
+            .unwrap()
+            .is_hit()
+            .says("no");
+    }
+}
+
+pub(crate) async fn rule_08_a_token_is_proven_once_for_all_questions(server: &'static Server) {
+    let (mut writer, mut other) = (server.replica(), server.replica());
+    let names = ["proven1", "proven2", "proven3"];
+    let relationships = names.map(|name| server.relationship(&format!("team:{name}#direct@user:{name}")));
+    let written = writer.touch(&relationships.each_ref().map(|text| &**text)).await;
+
+    let at = || at_least_as_fresh(&written);
+    for name in names {
+        let question = server.question(&format!("team:{name}"), "member", &format!("user:{name}"));
+        other.check(&question, at()).await.unwrap().says("yes").is_forwarded();
+        other.check(&question, at()).await.unwrap().says("yes").is_hit();
+    }
+    assert_eq!(other.below.probes(), 1);
+    assert_eq!(writer.below.probes(), 0);
+}

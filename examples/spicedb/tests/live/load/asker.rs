@@ -1,0 +1,147 @@
+//! One caller: asks, one request after the other, and has every reply judged.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
+use spicedb_examples::v1::{CheckBulkPermissionsRequest, Consistency, ZedToken};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, fully_consistent, minimize_latency, verdict};
+use tokio::time::Instant;
+use tonic::{Request, Status};
+
+use super::Scene;
+use super::judge::{Asked, Judge, Wish};
+use crate::client::{Answers, Caller, Question, status_of};
+
+pub(super) struct Asker {
+    scene: &'static Scene,
+    random: StdRng,
+    permissions: PermissionsServiceClient<Caller>,
+    judge: Judge,
+    /// The token of its own last reply.
+    last: Option<ZedToken>,
+}
+
+impl Asker {
+    pub(super) fn new(
+        scene: &'static Scene,
+        number: usize,
+        permissions: PermissionsServiceClient<Caller>,
+        judge: Judge,
+    ) -> Self {
+        Self {
+            scene,
+            random: StdRng::seed_from_u64(number as u64),
+            permissions,
+            judge,
+            last: None,
+        }
+    }
+
+    /// How many replies there were, and what was wrong with them.
+    pub(super) async fn run(mut self) -> (usize, Vec<String>) {
+        let (mut replies, mut errors) = (0, Vec::new());
+        while self.scene.goes_on() {
+            let asked = self.next();
+            replies += 1;
+            let found = match self.ask(&asked).await {
+                Ok((verdicts, at, status)) => {
+                    if asked.wish != Wish::Exact {
+                        self.last = Some(at.clone());
+                    }
+                    let found = self.judge.judge(&asked, &verdicts, &at).await;
+                    found.map_err(|error| format!("{error}: {verdicts:?} at {} to {asked:?} ({status})", at.token))
+                }
+                Err(status) => Err(format!("{status:?} to {asked:?}")),
+            };
+            errors.extend(found.err());
+        }
+        (replies, errors)
+    }
+
+    fn next(&mut self) -> Asked {
+        let count = match self.random.random_range(0..100) {
+            0..85 => 1,
+            _ => self.random.random_range(2..9),
+        };
+        let questions = (0..count).map(|_| self.scene.question().clone()).collect();
+        let (wish, token) = match self.random.random_range(0..100) {
+            0..35 => (Wish::Any, None),
+            35..65 => (Wish::AtLeast, Some(self.some_write())),
+            65..78 => (Wish::AtLeast, self.last.clone()),
+            78..85 => (Wish::Carried, Some(self.some_write())),
+            85..93 => (Wish::Exact, Some(self.some_write())),
+            _ => (Wish::Full, None),
+        };
+        Asked {
+            questions,
+            wish: if token.is_none() && wish == Wish::AtLeast {
+                Wish::Any
+            } else {
+                wish
+            },
+            token,
+            sent: Instant::now(),
+        }
+    }
+
+    /// The token of a write, mostly of one of the last.
+    fn some_write(&mut self) -> ZedToken {
+        let back = self.random.random_range(0..4_u32);
+        let back = self.random.random_range(0..=4_usize.pow(back));
+        self.scene
+            .written(|writes| writes[writes.len().saturating_sub(1 + back)].token.clone())
+    }
+
+    async fn ask(&mut self, asked: &Asked) -> Result<(Vec<String>, ZedToken, String), Status> {
+        let questions: Vec<Question> = asked
+            .questions
+            .iter()
+            .map(|question| self.scene.ours(question))
+            .collect();
+        let consistency = asked.consistency();
+        if let [question] = &*questions {
+            let request = carrying(question.at(consistency), asked);
+            let reply = self.permissions.check_permission(request).await?;
+            let status = status_of(reply.metadata());
+            let reply = reply.into_inner();
+            let verdict = verdict(reply.permissionship).to_owned();
+            return Ok((vec![verdict], reply.checked_at.unwrap(), status));
+        }
+        let request = CheckBulkPermissionsRequest {
+            consistency: Some(consistency),
+            items: questions.iter().map(Question::item).collect(),
+            with_tracing: false,
+        };
+        let reply = self
+            .permissions
+            .check_bulk_permissions(carrying(request, asked))
+            .await?;
+        let status = status_of(reply.metadata());
+        let reply = reply.into_inner();
+        let answers = Answers {
+            pairs: reply.pairs,
+            at: reply.checked_at.unwrap(),
+            status,
+        };
+        Ok((answers.verdicts(), answers.at, answers.status))
+    }
+}
+
+impl Asked {
+    fn consistency(&self) -> Consistency {
+        match (self.wish, &self.token) {
+            (Wish::AtLeast, Some(token)) => at_least_as_fresh(token),
+            (Wish::Exact, Some(token)) => at_exact_snapshot(token),
+            (Wish::Full, _) => fully_consistent(),
+            _ => minimize_latency(),
+        }
+    }
+}
+
+fn carrying<T>(message: T, asked: &Asked) -> Request<T> {
+    let mut request = Request::new(message);
+    if let (Wish::Carried, Some(token)) = (asked.wish, &asked.token) {
+        request.metadata_mut().insert("zookie", token.token.parse().unwrap());
+    }
+    request
+}

@@ -1,0 +1,126 @@
+//! The four consistencies.
+
+use std::time::Duration;
+
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, fully_consistent, minimize_latency};
+use tokio::time::sleep;
+use tower_zookie::consistency::Staleness;
+
+use crate::server::Server;
+
+pub(crate) async fn each_consistency_answers_as_the_server_does(server: &'static Server) {
+    let (mut replica, mut direct) = (server.replica(), server.direct());
+    let relationship = server.relationship("team:each#direct@user:each");
+    let question = server.question("team:each", "member", "user:each");
+    let before = direct
+        .touch(&[&server.relationship("team:each#direct@user:other")])
+        .await;
+    let granted = direct.touch(&[&relationship]).await;
+    let revoked = direct.delete(&[&relationship]).await;
+    let again = direct.touch(&[&relationship]).await;
+    let tokens = [&before, &granted, &revoked, &again];
+    let exact = tokens.map(at_exact_snapshot);
+    let floors = tokens.map(at_least_as_fresh);
+    for round in 0..2 {
+        for wish in exact
+            .iter()
+            .chain(&floors)
+            .chain(&[minimize_latency(), fully_consistent()])
+        {
+            let answer = replica.check(&question, wish.clone()).await.unwrap();
+            let whole = replica.bulk(&[&question], wish.clone()).await.unwrap();
+            if server.repeats() {
+                for (verdict, at) in [(answer.verdict, &answer.at), (&*whole.verdicts()[0], &whole.at)] {
+                    let own = direct.check(&question, at_exact_snapshot(at)).await.unwrap();
+                    assert_eq!(own.verdict, verdict, "round {round}, {wish:?}, {}", answer.status);
+                }
+            }
+        }
+    }
+    // The last word is the newest one's.
+    replica
+        .check(&question, at_least_as_fresh(&again))
+        .await
+        .unwrap()
+        .says("yes");
+}
+
+pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
+    let (mut replica, mut direct) = (server.replica(), server.direct());
+    let relationship = server.relationship("team:exact#direct@user:exact");
+    let question = server.question("team:exact", "member", "user:exact");
+    let granted = replica.touch(&[&relationship]).await;
+    let revoked = direct.delete(&[&relationship]).await;
+    // A snapshot that the server has not told this replica of would be kept by nobody.
+    replica.check(&question, fully_consistent()).await.unwrap().says("no");
+    for (token, verdict) in [(&granted, "yes"), (&revoked, "no"), (&granted, "yes")] {
+        replica.below.count();
+        for _ in 0..3 {
+            let answer = replica.check(&question, at_exact_snapshot(token)).await.unwrap();
+            // Not always in the same spelling.
+            let at = &answer.says(verdict).at.token;
+            assert!(server.covers(at, &token.token) && server.covers(&token.token, at));
+        }
+        let forwarded = replica.below.checks();
+        assert!(
+            forwarded.len() <= if server.repeats() { 1 } else { 3 },
+            "{}",
+            forwarded.len()
+        );
+        assert!(
+            forwarded
+                .iter()
+                .all(|check| check.consistency == Some(at_exact_snapshot(token)))
+        );
+    }
+    // An old snapshot's answer is none for a newer floor.
+    replica
+        .check(&question, at_least_as_fresh(&revoked))
+        .await
+        .unwrap()
+        .says("no");
+}
+
+pub(crate) async fn rule_03_full_consistency_is_the_servers(server: &'static Server) {
+    let (mut replica, mut direct) = (server.replica(), server.direct());
+    let relationship = server.relationship("team:full#direct@user:full");
+    let question = server.question("team:full", "member", "user:full");
+    for _ in 0..5 {
+        let written = direct.touch(&[&relationship]).await;
+        let answer = replica.check(&question, fully_consistent()).await.unwrap();
+        assert!(server.covers(
+            &answer.says("yes").is("tower-zookie; fwd=request").at.token,
+            &written.token
+        ));
+        let written = direct.delete(&[&relationship]).await;
+        let answer = replica.check(&question, fully_consistent()).await.unwrap();
+        assert!(server.covers(
+            &answer.says("no").is("tower-zookie; fwd=request").at.token,
+            &written.token
+        ));
+    }
+}
+
+pub(crate) async fn rule_04_nothing_outlives_its_age(server: &'static Server) {
+    let window = Duration::from_secs(1);
+    let mut replica = server.replica_with(|builder| builder.window(window, Staleness::percent(0)));
+    let written = replica
+        .touch(&[&server.relationship("team:aged#direct@user:aged")])
+        .await;
+    let question = server.question("team:aged", "member", "user:aged");
+    for wish in [at_least_as_fresh(&written), minimize_latency()] {
+        replica.check(&question, wish.clone()).await.unwrap();
+        sleep(window).await;
+        replica.check(&question, wish).await.unwrap().is_forwarded();
+    }
+    // Snapshots are as good as ever.
+    if server.repeats() {
+        replica.check(&question, at_exact_snapshot(&written)).await.unwrap();
+        sleep(window).await;
+        replica
+            .check(&question, at_exact_snapshot(&written))
+            .await
+            .unwrap()
+            .is_hit();
+    }
+}
