@@ -4,5 +4,10 @@
 mod common;
 
 mod cases;
+mod enemy;
+mod message;
+mod questions;
 mod recordings;
 mod session;
+mod table;
+mod tokens;

@@ -1,5 +1,7 @@
 //! A layer between a recording's requests and its replies.
 
+use std::io;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -8,7 +10,7 @@ use tower_zookie::protocol::SpiceDb;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::{Zookie, ZookieLayer};
 
-use crate::common::wire::{Call, Recording, Replay};
+use crate::common::wire::{Call, Recording, Replay, Replayed};
 
 #[derive(Clone)]
 pub(crate) struct Session {
@@ -43,14 +45,30 @@ impl Session {
     pub(crate) async fn before(recording: &Recording, engine: Engine, n: usize) -> Self {
         let session = Self::new(recording, engine);
         for write in recording.calls.iter().filter(|call| call.n < n && is_write(call)) {
+            session.upstream.skip_to(write.n);
             session.send(&write.request).await;
         }
+        session.upstream.skip_to(n);
         session
     }
 
+    /// The recorded calls that the upstream answered since it had been asked `since` times, and `?` for what nobody
+    /// recorded.
+    pub(crate) fn asked(&self, since: usize) -> Vec<String> {
+        let asked = self.upstream.asked();
+        let name = |asked: &Replayed| asked.call.as_ref().map_or("?", |call| &call.case).to_owned();
+        asked[since..].iter().map(name).collect()
+    }
+
     pub(crate) async fn send(&self, request: &Request<Bytes>) -> Reply {
+        self.try_send(request)
+            .await
+            .expect("the upstream has a reply to what it is asked")
+    }
+
+    pub(crate) async fn try_send(&self, request: &Request<Bytes>) -> Result<Reply, io::Error> {
         let request = request.clone().map(Full::new);
-        let response = self.service.clone().oneshot(request).await.unwrap();
+        let response = self.service.clone().oneshot(request).await?;
         let (parts, mut body) = response.into_parts();
         let mut reply = Reply {
             status: parts.status,
@@ -68,7 +86,7 @@ impl Session {
             }
         }
         reply.body = data.into();
-        reply
+        Ok(reply)
     }
 }
 

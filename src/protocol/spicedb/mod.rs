@@ -35,6 +35,19 @@ impl Form {
 }
 
 /// SpiceDB's API `authzed.api.v1`, over gRPC and through the HTTP gateway.
+///
+/// Checks are kept, also one by one out of bulks. A question is a request with all that is in it but its consistency:
+/// fields that nobody knows belong to it too, and a context counts by value, in whatever order its members come. The
+/// forwarded message says in its own `consistency` what is asked at; one that says so already goes as it came, byte for
+/// byte. Replies without a `checked_at` or a known verdict are never kept.
+///
+/// Checks with tracing or with metadata that asks for more than the answer, expansions, lookups, listings and the
+/// reflection of the schema are handed on and never kept, but answered no lower than the tokens in their carriers.
+/// Watches, `ReadSchema` and all that is not listed here pass untouched.
+///
+/// These go to the upstream as they came, whatever their carriers say: calls with a limit or a cursor, compressed
+/// messages, bulks of over 10,000 items, a consistency that is empty, false, unknown or there twice, and a context that
+/// is there twice, names a member twice or has too many levels.
 #[derive(Clone, Debug)]
 pub struct SpiceDb {
     engine: Engine,

@@ -73,9 +73,8 @@ impl<'p> Question<'p> {
     }
 
     fn finish(mut self) -> Fingerprint {
-        match self.context {
-            Some(context) => self.parts.add(Part::Context, &context),
-            None => self.parts.add(Part::Absent, &[Part::Context as u8]),
+        if let Some(context) = self.context {
+            self.parts.add(Part::Context, &context);
         }
         self.parts.finish()
     }

@@ -1,3 +1,4 @@
+use super::super::super::super::Reply;
 use super::*;
 
 fn read(request: &str) -> (Bytes, Call) {
@@ -63,6 +64,20 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
             ]))
         );
     }
+}
+
+#[test]
+fn one_kept_item_does_not_hold_the_whole_reply() {
+    let (body, call) = read(recorded::DUPLICATES);
+    let reply = Reply {
+        status: http::StatusCode::OK,
+        headers: &map(&[("content-type", "application/grpc")]),
+        body: &decoded(recorded::DUPLICATES_REPLY),
+        trailers: Some(&map(OK)),
+    };
+    let (items, _) = answers(api().learn(&call, &body, &[0, 1, 2, 3], &reply));
+    let inside = |item: &Known| reply.body.as_ptr_range().contains(&item.kept.body.as_ptr());
+    assert!(!items.iter().any(inside));
 }
 
 #[test]

@@ -173,6 +173,29 @@ fn rule_11_a_reply_that_is_no_grpc_teaches_nothing() {
 }
 
 #[test]
+fn rule_11_an_error_after_a_whole_message_teaches_nothing() {
+    let failed = [("grpc-status", "13"), ("grpc-message", "")];
+    let computable = "/authzed.api.v1.SchemaService/ComputablePermissions";
+    for (path, request, reply) in [
+        (CHECK, recorded::CHECK, recorded::HAS),
+        (BULK, recorded::DUPLICATES, recorded::DUPLICATES_REPLY),
+        (computable, recorded::CHECK, recorded::COMPUTABLE),
+        (WRITE, recorded::CHECK, recorded::WRITTEN),
+    ] {
+        let (request, reply) = (decoded(request), decoded(reply));
+        let call = ask(path, &request, &base()).unwrap();
+        assert!(
+            !matches!(learn(&call, &request, &reply, OK), Learned::Nothing),
+            "{path}"
+        );
+        assert!(
+            matches!(learn(&call, &request, &reply, &failed), Learned::Nothing),
+            "{path}"
+        );
+    }
+}
+
+#[test]
 fn rule_11_errors_are_never_kept() {
     for path in [CHECK, BULK, BULK_TWIN, READ_RELATIONSHIPS] {
         let call = Call::new(route(path), call().kind);

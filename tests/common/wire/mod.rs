@@ -1,20 +1,22 @@
-//! Recorded traffic of real servers, and an upstream that answers as they did. `tests/wire/README.md` tells the format.
+//! Recorded traffic of real servers. `tests/wire/README.md` tells the format.
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
+mod replay;
+
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body::{Body, Frame};
+use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
 use serde::Deserialize;
-use tower::Service;
+
+pub use replay::{Replay, Replayed};
+
+pub type ReplayBody = UnsyncBoxBody<Bytes, io::Error>;
 
 type Pairs = Vec<(String, String)>;
 
@@ -205,93 +207,6 @@ fn split(pairs: Pairs) -> (Pairs, HeaderMap) {
     (pseudo, headers)
 }
 
-/// An upstream that gives the recorded reply to each recorded request, and none to others.
-///
-/// A request is a recorded one if method, path, body, credentials and the wish for debug information are the same. Of
-/// several such calls each is replayed in its turn, and the last one from then on.
-#[derive(Clone)]
-pub struct Replay {
-    recording: Recording,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    asked: Vec<Replayed>,
-    /// Calls before this one are over.
-    now: usize,
-}
-
-/// A request that came to the upstream.
-#[derive(Clone, Debug)]
-pub struct Replayed {
-    /// The recorded call that answered it; `None`: there was none, and it failed.
-    pub call: Option<Arc<Call>>,
-    pub request: Request<Bytes>,
-}
-
-pub type ReplayBody = UnsyncBoxBody<Bytes, io::Error>;
-
-impl Replay {
-    pub fn new(recording: &Recording) -> Self {
-        Self {
-            recording: recording.clone(),
-            state: Arc::default(),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes calls before the `n`th for over: of twins, a later one is replayed.
-    pub fn skip_to(&self, n: usize) {
-        self.state().now = n;
-    }
-
-    /// All that it was asked.
-    pub fn asked(&self) -> Vec<Replayed> {
-        self.state().asked.clone()
-    }
-
-    /// How often it was asked.
-    pub fn calls(&self) -> usize {
-        self.state().asked.len()
-    }
-
-    fn answer(&self, request: Request<Bytes>) -> Result<Response<ReplayBody>, io::Error> {
-        let mut state = self.state();
-        let mut twins = self
-            .recording
-            .calls
-            .iter()
-            .filter(|call| is_twin(&call.request, &request));
-        let over = |call: &Arc<Call>| {
-            let replayed = |past: &Replayed| past.call.as_ref().is_some_and(|past| past.n == call.n);
-            call.n < state.now || state.asked.iter().any(replayed)
-        };
-        let call = match twins.clone().find(|call| !over(call)) {
-            Some(next) => Some(next),
-            None => twins.next_back(),
-        };
-        let call = call.cloned();
-        state.asked.push(Replayed {
-            call: call.clone(),
-            request,
-        });
-        let call = call.ok_or_else(|| io::Error::other("nobody recorded a reply to this"))?;
-        Ok(call.response.replay())
-    }
-}
-
-fn is_twin(recorded: &Request<Bytes>, request: &Request<Bytes>) -> bool {
-    let same = |name: &str| recorded.headers().get(name) == request.headers().get(name);
-    recorded.method() == request.method()
-        && recorded.uri().path() == request.uri().path()
-        && recorded.body() == request.body()
-        && ["authorization", "io.spicedb.requestdebuginfo"].into_iter().all(same)
-}
-
 impl Recorded {
     /// The reply, as it came.
     pub fn replay(&self) -> Response<ReplayBody> {
@@ -310,34 +225,5 @@ impl Recorded {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers.clone();
         response
-    }
-}
-
-impl<B> Service<Request<B>> for Replay
-where
-    B: Body<Data = Bytes, Error = Infallible>,
-{
-    type Response = Response<ReplayBody>;
-    type Error = io::Error;
-    type Future = Ready<Result<Response<ReplayBody>, io::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// Request bodies have to be there already.
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
-        let body = read_now(body);
-        ready(self.answer(Request::from_parts(head, body)))
-    }
-}
-
-fn read_now<B: Body<Data = Bytes, Error = Infallible>>(body: B) -> Bytes {
-    let mut collected = std::pin::pin!(body.collect());
-    let mut context = Context::from_waker(std::task::Waker::noop());
-    match std::future::Future::poll(collected.as_mut(), &mut context) {
-        Poll::Ready(Ok(collected)) => collected.to_bytes(),
-        Poll::Pending => panic!("a request body that is not there yet"),
     }
 }

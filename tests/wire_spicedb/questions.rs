@@ -1,0 +1,54 @@
+//! Which recorded calls ask the same.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use tower_zookie::protocol::spicedb::Engine;
+
+use crate::common::wire::{Call, Recording};
+use crate::message::{Wish, is_check, questions, unwished, wish};
+use crate::session::Session;
+use crate::table::{RECORDINGS, Then, UNREADABLE};
+
+/// Whether all that one call asks is in what another asks of the same endpoint for the same caller.
+fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
+    let all_questions = questions(all);
+    asked.uri().path() == all.uri().path()
+        && asked.headers().get("authorization") == all.headers().get("authorization")
+        && questions(asked).iter().all(|question| all_questions.contains(question))
+}
+
+/// The checks that can be read, and what becomes of them.
+fn checks(name: &str, engine: Engine, table: &[crate::table::Row]) -> (Recording, Vec<(Arc<Call>, Then)>) {
+    let recording = Recording::load(name);
+    let rows = recording.calls.iter().zip(table);
+    let checks = rows.filter(|(call, row)| is_check(call) && row.on(engine) != UNREADABLE && call.case != "bulk-empty");
+    let checks = checks.map(|(call, row)| (Arc::clone(call), row.on(engine))).collect();
+    (recording, checks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_an_answer_is_served_to_its_own_question_and_to_no_other() {
+    for (name, engine, table) in RECORDINGS {
+        let (recording, checks) = checks(name, engine, table);
+        let mut shared = 0;
+        for (kept, then) in &checks {
+            let needs_no_trust = matches!(wish(&kept.request), Wish::Full | Wish::Any);
+            if !matches!(then, Then::Kept | Then::KeptForOthers) || !needs_no_trust {
+                continue;
+            }
+            let session = Session::new(&recording, engine);
+            for (other, then) in &checks {
+                session.layer.handle().purge();
+                session.send(&kept.request).await;
+                let same = is_within(&other.request, &kept.request) && *then != Then::NotKept("a trace");
+                let reply = session.try_send(&unwished(&other.request)).await;
+                let hit = reply.is_ok_and(|reply| reply.is_hit());
+                assert_eq!(hit, same, "{name}: {} after {}", other.case, kept.case);
+                shared += usize::from(same && kept.n != other.n);
+            }
+        }
+        assert!(shared > 4, "{name}: few calls ask the same");
+    }
+}
