@@ -6,7 +6,7 @@ use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
 use spicedb_examples::v1::{CheckBulkPermissionsRequest, Consistency, ZedToken};
 use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, fully_consistent, minimize_latency, verdict};
 use tokio::time::Instant;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::Scene;
 use super::judge::{Asked, Judge, Wish};
@@ -19,6 +19,14 @@ pub(super) struct Asker {
     judge: Judge,
     /// The token of its own last reply.
     last: Option<ZedToken>,
+}
+
+/// What one caller saw.
+pub(super) struct Found {
+    pub(super) replies: usize,
+    pub(super) cancelled: usize,
+    /// What was wrong with the replies.
+    pub(super) errors: Vec<String>,
 }
 
 impl Asker {
@@ -37,9 +45,8 @@ impl Asker {
         }
     }
 
-    /// How many replies there were, and what was wrong with them.
-    pub(super) async fn run(mut self) -> (usize, Vec<String>) {
-        let (mut replies, mut errors) = (0, Vec::new());
+    pub(super) async fn run(mut self) -> Found {
+        let (mut replies, mut cancelled, mut errors) = (0, 0, Vec::new());
         while self.scene.goes_on() {
             let asked = self.next();
             replies += 1;
@@ -51,11 +58,20 @@ impl Asker {
                     let found = self.judge.judge(&asked, &verdicts, &at).await;
                     found.map_err(|error| format!("{error}: {verdicts:?} at {} to {asked:?} ({status})", at.token))
                 }
+                // The server closes each connection after a while, and the channel gives up what was just being sent.
+                Err(status) if status.code() == Code::Cancelled => {
+                    cancelled += 1;
+                    Ok(())
+                }
                 Err(status) => Err(format!("{status:?} to {asked:?}")),
             };
             errors.extend(found.err());
         }
-        (replies, errors)
+        Found {
+            replies,
+            cancelled,
+            errors,
+        }
     }
 
     fn next(&mut self) -> Asked {

@@ -12,6 +12,9 @@ use crate::client::Question;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data");
 const SEQUENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/orm-busy-1m.u32.zst");
 
+/// So few that most are asked again before their answers are too old.
+const QUESTIONS: u32 = 500;
+
 /// What exists before the load, and the transactions that are written during it.
 #[derive(Debug)]
 pub(super) struct Recorded {
@@ -70,7 +73,6 @@ impl Questions {
             .chunks_exact(4)
             .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
         let sequence: Vec<u32> = ranks.collect();
-        let most = sequence.iter().max().map_or(0, |most| most + 1);
 
         let mut related: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut subjects = BTreeSet::new();
@@ -121,13 +123,13 @@ impl Questions {
         };
         Self {
             sequence,
-            by_rank: (0..most).map(question).collect(),
+            by_rank: (0..QUESTIONS).map(question).collect(),
         }
     }
 
     /// The question that is asked as the `index`th.
     pub(super) fn next(&self, index: usize) -> &Question {
-        &self.by_rank[self.sequence[index % self.sequence.len()] as usize]
+        &self.by_rank[(self.sequence[index % self.sequence.len()] % QUESTIONS) as usize]
     }
 }
 
