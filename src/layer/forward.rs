@@ -22,8 +22,10 @@ use crate::protocol::{Kept, Kind, Learned, Protocol, Reply, Route};
 use crate::token::{Carrier, Token, Zookie};
 
 /// What of a request belongs to one caller's call alone, not to a call that others share.
-const OF_ONE_CALLER: [HeaderName; 10] = [
+const OF_ONE_CALLER: [HeaderName; 11] = [
     HeaderName::from_static("grpc-timeout"),
+    // Whoever shares the reply can read it only if it is not compressed.
+    HeaderName::from_static("grpc-accept-encoding"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-correlation-id"),
     HeaderName::from_static("traceparent"),
