@@ -5,9 +5,12 @@
 //! It adds definitions named `zookie_example/…` to the schema, if they are not there, and writes a few relationships of
 //! them. Nothing else is touched.
 
+#[path = "../common/start.rs"]
+mod start;
+
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use spicedb_examples::v1::check_bulk_permissions_pair::Response as Answer;
@@ -22,6 +25,7 @@ use spicedb_examples::{
     Bearer, at_exact_snapshot, at_least_as_fresh, bulk_item, check, engine, fully_consistent, minimize_latency,
     relationship, verdict,
 };
+use tokio::time::sleep;
 use tonic::metadata::MetadataMap;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
@@ -32,6 +36,9 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::{Handle, Zookie, ZookieLayer};
 
 type AnyError = Box<dyn Error>;
+
+/// Longer than a layer waits before it asks SpiceDB again how far it has come.
+const A_LITTLE_LATER: Duration = Duration::from_millis(200);
 
 /// What a generated client calls: the layer, and below it the channel.
 type Cached = InterceptedService<Zookie<Channel, SpiceDb>, Bearer>;
@@ -63,31 +70,24 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    start::log_to_stderr();
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
-            ExitCode::FAILURE
-        }
+        Err(error) => start::failed(&*error),
     }
 }
 
 async fn run(args: Args) -> Result<(), AnyError> {
     let channel = Endpoint::from_shared(args.endpoint)?.connect().await?;
-    let mut ours = Replica::new(&channel, args.engine, Bearer::new(&args.key)?)?;
-    let mut theirs = Replica::new(&channel, args.engine, Bearer::new(&args.key)?)?;
+    let mut ours = Replica::new(&channel, args.engine, Bearer::new(&args.key)?);
+    let mut theirs = Replica::new(&channel, args.engine, Bearer::new(&args.key)?);
 
     ours.define().await?;
     // Every run asks about objects of its own.
     let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     let folder = format!("zookie_example/folder:plans-{run}");
     let team = format!("zookie_example/team:heist-{run}");
-    let [alice, bob] = ["alice", "bob"].map(|name| format!("zookie_example/user:{name}"));
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| format!("zookie_example/user:{name}"));
     let written = ours
         .write(
             Operation::Touch,
@@ -111,12 +111,9 @@ async fn run(args: Args) -> Result<(), AnyError> {
         }
     }
 
-    println!("\nMay Alice, Bob and Alice read? The answers that are known are not asked for again:");
-    for _ in 0..2 {
-        let readers = [&*alice, &bob, &alice];
-        let answer = ours
-            .may_all_read(&folder, &readers, at_least_as_fresh(&written))
-            .await?;
+    println!("\nSeveral questions at once. What is known is not asked again:");
+    for readers in [&[&*alice, &bob][..], &[&*alice, &carol, &bob], &[&*carol, &bob, &alice]] {
+        let answer = ours.may_all_read(&folder, readers, at_least_as_fresh(&written)).await?;
         println!("  at least as fresh   {answer}");
     }
 
@@ -130,6 +127,7 @@ async fn run(args: Args) -> Result<(), AnyError> {
         .write(Operation::Delete, &[format!("{team}#member@{alice}")])
         .await?;
     println!("  Alice leaves the team; the team saves a new plan, and with it the ZedToken of that moment");
+    sleep(A_LITTLE_LATER).await;
     println!(
         "  without the token   {}",
         theirs.may_read(&folder, &alice, &before).await?
@@ -162,17 +160,17 @@ struct Replica {
 }
 
 impl Replica {
-    fn new(channel: &Channel, engine: Engine, bearer: Bearer) -> Result<Self, AnyError> {
-        // One layer an upstream. The key is added above it, so that it sees who asks.
-        let layer = ZookieLayer::builder(SpiceDb::new(engine)).build()?;
-        let handle = layer.handle();
-        let cached = ServiceBuilder::new().layer(layer).service(channel.clone());
-        Ok(Self {
+    fn new(channel: &Channel, engine: Engine, bearer: Bearer) -> Self {
+        let zookie = ZookieLayer::spicedb(engine);
+        let handle = zookie.handle();
+        let cached = ServiceBuilder::new().layer(zookie).service(channel.clone());
+        // The key is added above the layer, which so sees who asks.
+        Self {
             permissions: PermissionsServiceClient::with_interceptor(cached.clone(), bearer.clone()),
             schema: SchemaServiceClient::with_interceptor(cached, bearer),
             handle,
             asked: 0,
-        })
+        }
     }
 
     /// Adds the example's definitions to the schema that is there.

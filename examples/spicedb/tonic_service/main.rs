@@ -4,6 +4,10 @@
 
 mod hints;
 mod service;
+#[path = "../../common/start.rs"]
+mod start;
+#[path = "../../common/stop.rs"]
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -40,21 +44,15 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    start::log_to_stderr();
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
-            ExitCode::FAILURE
-        }
+        Err(error) => start::failed(&*error),
     }
 }
 
 async fn run(args: Args) -> Result<(), AnyError> {
+    let stop = stop::told_to_stop();
     let (store, example) = load(&args.data)?;
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
@@ -66,9 +64,9 @@ async fn run(args: Args) -> Result<(), AnyError> {
     if let Some(example) = example {
         println!("{}", hints::worth_trying(&example, address));
     }
-    let layer = ZookieLayer::builder(SpiceDb::new(ENGINE)).build()?;
+    let layer = ZookieLayer::spicedb(ENGINE);
     let handle = layer.handle();
-    serve(listener, store, layer, interrupted()).await?;
+    serve(listener, store, layer, stop).await?;
     let stats = handle.stats();
     println!(
         "stopped: {} answers from the cache, {} calls to the service",
@@ -118,11 +116,4 @@ fn load(folder: &Path) -> Result<(Store, Option<Relationship>), AnyError> {
         .find(|made| store.check(made.resource(), made.relation(), made.subject(), newest) == Ok(true))
         .cloned();
     Ok((store, example))
-}
-
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without signals there is no other way to end than from outside.
-        std::future::pending::<()>().await;
-    }
 }
