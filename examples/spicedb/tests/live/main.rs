@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         bulk::rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known,
         bulk::rule_11_errors_of_items_are_passed_and_not_kept,
         carried::rule_01_a_token_in_the_metadata_is_a_floor,
+        carried::rule_01_a_token_beside_a_packed_message_is_not_forgotten,
         carried::compressed_replies_go_to_those_who_take_them,
         carried::rule_10_credentials_are_told_apart,
         enemy::rule_01_what_another_replica_revoked_is_seen,
