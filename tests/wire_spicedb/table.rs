@@ -59,7 +59,7 @@ const BAD_TOKEN: Then = NotKept("a bad token", "a token in the message that only
 const NO_TOKEN: Then = NotKept("a bad token", "a consistency without exactly one token");
 const FORGED: Then = NotKept("a token made by hand, which no head proves", "no answer was kept");
 const FOREIGN: Then = NotKept("another datastore's token", "no answer was kept");
-const NOTHING_IN_IT: Then = NotKept("no answer in it", "a bulk without questions");
+const NOTHING_IN_IT: Then = NotKept("no answer in it", "a read that is never kept");
 /// Memory may read later data than it says.
 const NOT_REPEATABLE: Then = NotKept(
     "memory's snapshots are not repeatable",
