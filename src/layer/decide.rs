@@ -15,7 +15,7 @@ use super::service::{Stored, unread_body};
 use super::shared::Shared;
 use super::wanted::{Rejected, Wanted};
 use crate::cache::{Merge, Miss, Part, Parts, Served};
-use crate::protocol::{Call, Kept, Key, Kind, Protocol, Route};
+use crate::protocol::{Call, Kept, Key, Kind, Protocol, Refusal, Route, Unreadable};
 
 /// What to do with a request.
 pub(super) enum Step<B> {
@@ -75,11 +75,11 @@ impl<P: Protocol> Shared<P> {
         match self.understand(route, &head, &message) {
             Ok((call, None)) => Step::Write(Request::from_parts(head, body), call),
             Ok(_) if !body.is_end_stream() => {
-                Step::Bypass(Request::from_parts(head, body), "a body where none was expected")
+                self.pass_around(route, Request::from_parts(head, body), "a body where none was expected")
             }
             Ok((call, Some(check))) => self.answer(head, message, call, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
-            Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, body), why),
+            Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, body), why),
         }
     }
 
@@ -91,7 +91,7 @@ impl<P: Protocol> Shared<P> {
             } => message,
             unread => {
                 let request = Request::from_parts(head, unread_body(unread));
-                return Step::Bypass(request, "a body over the limit, broken off, or with trailers");
+                return self.pass_around(route, request, "a body over the limit, broken off, or with trailers");
             }
         };
         let whole = |message| {
@@ -104,8 +104,21 @@ impl<P: Protocol> Shared<P> {
             Ok((call, None)) => Step::Write(Request::from_parts(head, whole(message)), call),
             Ok((call, Some(check))) => self.answer(head, message, call, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
-            Err(Rejected::Bypass(why)) => Step::Bypass(Request::from_parts(head, whole(message)), why),
+            Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, whole(message)), why),
         }
+    }
+
+    /// Hands a request on as it came. One whose message can't be made to say what its head demands is refused: the
+    /// upstream would not know of it.
+    fn pass_around<B>(&self, route: Route, request: Request<B>, why: &'static str) -> Step<B> {
+        if why == Unreadable::PAGE.0 || !self.protocol.states_freshness(route) {
+            return Step::Bypass(request, why);
+        }
+        let (head, body) = request.into_parts();
+        if self.raises_floor(&head) {
+            return Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated));
+        }
+        Step::Bypass(Request::from_parts(head, body), why)
     }
 
     /// The call, and for a check (not for a write) what it demands.
@@ -206,9 +219,7 @@ impl<P: Protocol> Shared<P> {
             }
             Kind::Read { .. } => Step::Read(asking(head, message, call, wanted)),
             // Writes never come here.
-            Kind::Write { .. } => {
-                Step::Reply(self.refuse(call.route, &head.headers, &crate::protocol::Refusal::UpstreamFailed))
-            }
+            Kind::Write { .. } => Step::Reply(self.refuse(call.route, &head.headers, &Refusal::UpstreamFailed)),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::token::{Carrier, Token, Zookie};
 /// What of a request belongs to one caller's call alone, not to a call that others share.
 const OF_ONE_CALLER: [HeaderName; 11] = [
     HeaderName::from_static("grpc-timeout"),
-    // A reply that is packed for one caller could not be kept for all; every gRPC library reads what is not packed.
+    // Whoever shares the reply can read it only if it is not compressed.
     HeaderName::from_static("grpc-accept-encoding"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-correlation-id"),

@@ -2,7 +2,8 @@
 //!
 //! A request goes through these files in this order: `service` (is it ours, has its body arrived?), `decide` (what does it
 //! ask, and is there an answer?), `wanted` (how fresh must it be?), `credentials` (who asks?); on a hit `reply`; on a
-//! miss `miss` or `bulk`, which `ask` until the floor is covered, each time through `forward`; a write through `write`.
+//! miss `miss` or `bulk`, `patient` as long as their caller is, which `ask` until the floor is covered, each time through
+//! `forward`, and through `probe` where the floor is unproven; what is never kept through `write` or `read`.
 
 mod ask;
 mod asked;

@@ -246,7 +246,7 @@ fn stricter(header: Option<Consistency>, message: Option<Consistency>) -> Result
         Consistency::FullyConsistent => (4, Reverse(Duration::ZERO)),
     };
     if (header, message) == (Some(Consistency::FullyConsistent), Some(Consistency::AtExactSnapshot)) {
-        return Err(Rejected::Bypass("an exact read whose head wishes otherwise"));
+        return Err(Rejected::Refuse(Refusal::WishesContradict));
     }
     Ok(header.into_iter().chain(message).max_by_key(strictness))
 }

@@ -20,6 +20,10 @@ pub enum Refusal {
     ExactNeedsOneToken,
     /// The header `zookie-consistency` says something else.
     UnknownConsistency,
+    /// The message asks for one exact snapshot, and the header `zookie-consistency` for head.
+    WishesContradict,
+    /// A carrier demands a freshness that the message would have to state, and the message can't be read here.
+    FloorUnstated,
     /// The body did not come in time.
     RequestTimeout,
     /// The upstream failed, for this request or for the one that it had joined.
@@ -37,7 +41,9 @@ impl Refusal {
             | Self::TokensDoNotJoin
             | Self::TokenRequired
             | Self::ExactNeedsOneToken
-            | Self::UnknownConsistency => StatusCode::BAD_REQUEST,
+            | Self::UnknownConsistency
+            | Self::WishesContradict => StatusCode::BAD_REQUEST,
+            Self::FloorUnstated => StatusCode::NOT_IMPLEMENTED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -55,6 +61,8 @@ impl Refusal {
             Self::TokenRequired => "zookie-required",
             Self::ExactNeedsOneToken => "exact-needs-one-zookie",
             Self::UnknownConsistency => "unknown-consistency",
+            Self::WishesContradict => "wishes-contradict",
+            Self::FloorUnstated => "zookie-beside-unreadable-message",
             Self::RequestTimeout => "request-timeout",
             Self::UpstreamFailed => "upstream-failed",
             Self::UpstreamTimeout => "upstream-timeout",
@@ -76,6 +84,15 @@ impl Refusal {
                     .into()
             }
             Self::UnknownConsistency => UnknownConsistency.to_string(),
+            Self::WishesContradict => {
+                "the message asks for one exact snapshot and the header zookie-consistency for head; send one of them"
+                    .into()
+            }
+            Self::FloorUnstated => {
+                "the message can't be read here, so what the headers demand can't be put into it; send the message whole \
+                 and uncompressed, or the zookie in the message alone"
+                    .into()
+            }
             Self::RequestTimeout => "the request's body did not arrive in time; send it again".into(),
             Self::UpstreamFailed => "the authorization service failed, and there is no answer; ask again".into(),
             Self::UpstreamTimeout => {

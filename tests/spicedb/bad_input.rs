@@ -16,7 +16,7 @@ use tower_zookie::protocol::spicedb::Engine;
 
 use crate::api::{CheckResponse, at_least, bulk, check, full, zed_token};
 use crate::client::{Client, Reply};
-use crate::server::{Body, Server, UNAVAILABLE, failed, frame, succeeded};
+use crate::server::{Body, Server, UNAVAILABLE, UNIMPLEMENTED, failed, frame, succeeded};
 
 const CHECK: &str = "PermissionsService/CheckPermission";
 const BULK: &str = "PermissionsService/CheckBulkPermissions";
@@ -68,6 +68,38 @@ async fn rule_10_what_can_not_be_read_passes_as_it_came() {
         }
     }
     assert_eq!(entries(&client), 0);
+}
+
+#[tokio::test]
+async fn rule_09_what_a_carrier_demands_beside_an_unreadable_message_is_not_forgotten() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
+    let large = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
+    for (name, value) in [
+        ("zookie", server.token(1000)),
+        ("cookie", format!("zookie={}", server.token(1000).replace('=', "%3D"))),
+        ("zookie-consistency", "fully-consistent".to_owned()),
+        ("cache-control", "no-cache".to_owned()),
+    ] {
+        let session = client.metadata(name, &value);
+        for body in odd_frames().into_iter().chain([large.clone()]) {
+            let refused = session.send(CHECK, body).await;
+            assert_eq!((refused.status(), refused.body.len()), (UNIMPLEMENTED, 0), "{name}");
+            assert!(refused.header("grpc-message").unwrap().contains("uncompressed"));
+        }
+    }
+    assert_eq!(server.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn rule_01_a_bulk_without_items_has_a_floor_too() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    let reply = client.metadata("zookie", &token).bulk(&bulk(&[], None)).await;
+    assert_eq!(reply.bulk().checked_at, Some(zed_token(&token)));
+    assert_eq!(reply.header("zookie"), Some(&*token));
 }
 
 #[tokio::test]

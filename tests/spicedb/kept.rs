@@ -163,7 +163,7 @@ async fn rule_07_a_flight_has_no_callers_deadline_and_each_caller_keeps_its_own(
     assert!(!answered.has() && began.elapsed() == Duration::from_secs(1));
     let calls = server.calls();
     assert_eq!(calls.len(), 1);
-    for own in ["grpc-timeout", "x-request-id", "traceparent"] {
+    for own in ["grpc-timeout", "grpc-accept-encoding", "x-request-id", "traceparent"] {
         assert!(!calls[0].headers.contains_key(own), "{own}");
     }
     assert_eq!(calls[0].headers["authorization"], "Bearer example-key");

@@ -35,6 +35,7 @@ pub(crate) const INVALID_ARGUMENT: i32 = 3;
 pub(crate) const DEADLINE_EXCEEDED: i32 = 4;
 pub(crate) const FAILED_PRECONDITION: i32 = 9;
 pub(crate) const OUT_OF_RANGE: i32 = 11;
+pub(crate) const UNIMPLEMENTED: i32 = 12;
 pub(crate) const UNAVAILABLE: i32 = 14;
 
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::common::wire::{Call, Recording};
 use crate::message::{is_check, is_grpc, tokens, unwished};
 use crate::session::{Reply, Session};
-use crate::table::{RECORDINGS, Then, UNREADABLE};
+use crate::table::{RECORDINGS, Then};
 
 /// One row of the table, about to be tried.
 struct Case {
@@ -90,7 +90,11 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
                 assert!(!again.is_hit());
             }
         }
-        let kept = !matches!(case.then, Then::NotKept(_) | Then::Write | Then::Passes);
+        if let Then::NotKept(_, said) = case.then {
+            let detail = format!("detail=\"{said}\"");
+            assert!(again.cache_status().ends_with(&detail), "{}", again.cache_status());
+        }
+        let kept = !matches!(case.then, Then::NotKept(..) | Then::Write | Then::Passes);
         assert_eq!(case.session.layer.handle().stats().entries > 0, kept);
     })
     .await;
@@ -99,7 +103,7 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
     each_case(async |case: Case| {
-        if !is_check(&case.call) || case.then == UNREADABLE {
+        if !is_check(&case.call) || case.then.is_unreadable() {
             return;
         }
         case.session.send(&case.call.request).await;

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod carriers;
 mod cases;
 mod enemy;
 mod message;

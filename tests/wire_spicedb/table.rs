@@ -11,9 +11,9 @@ pub(crate) enum Then {
     KeptForOthers,
     /// Kept at its snapshot: the same call is served from memory, and nobody else.
     KeptAtItsSnapshot,
-    /// Kept by nobody.
-    NotKept(&'static str),
-    /// A bulk of which items are kept, and that is never served whole.
+    /// Kept by nobody, for this reason. What `Cache-Status` says.
+    NotKept(&'static str, &'static str),
+    /// A bulk of which items are kept, and that is never served whole, for this reason.
     InPart(&'static str),
     /// A change: handed on as it came, its token learned.
     Write,
@@ -35,20 +35,36 @@ impl Row {
     }
 }
 
+const UNREADABLE: &str = "what can't be read can't be keyed";
+
+impl Then {
+    pub(crate) fn is_unreadable(self) -> bool {
+        matches!(self, NotKept(UNREADABLE, _))
+    }
+}
+
+const fn unreadable(said: &'static str) -> Then {
+    NotKept(UNREADABLE, said)
+}
+
 const fn row(case: &'static str, then: Then) -> Row {
     Row(case, then, then)
 }
 
-const ERROR: Then = NotKept("an error");
-const TRACE: Then = NotKept("a trace");
-const LISTING: Then = NotKept("a listing");
-const STREAM: Then = NotKept("a stream");
-const JUDGED_UPSTREAM: Then = NotKept("only the upstream can judge the token");
-const FORGED: Then = NotKept("the token was made by hand, and no head proves it");
-const FOREIGN: Then = NotKept("the token is another datastore's");
-pub(crate) const UNREADABLE: Then = NotKept("what can't be read can't be keyed");
+const ERROR: Then = NotKept("an error", "the reply holds no answer that could be kept");
+const TRACE: Then = NotKept("a trace", "a read that is never kept");
+const LISTING: Then = NotKept("a listing", "a read that is never kept");
+const STREAM: Then = NotKept("a stream", "a read that is never kept");
+const BAD_TOKEN: Then = NotKept("a bad token", "a token in the message that only the upstream can judge");
+const NO_TOKEN: Then = NotKept("a bad token", "a consistency without exactly one token");
+const FORGED: Then = NotKept("a token made by hand, which no head proves", "no answer was kept");
+const FOREIGN: Then = NotKept("another datastore's token", "no answer was kept");
+const NOTHING_IN_IT: Then = NotKept("no answer in it", "a read that is never kept");
 /// Memory may read later data than it says.
-const NOT_REPEATABLE: Then = NotKept("memory's snapshots are not repeatable");
+const NOT_REPEATABLE: Then = NotKept(
+    "memory's snapshots are not repeatable",
+    "no answer at exactly this snapshot was kept",
+);
 const NOT_REPEATABLE_BULK: Then = InPart("memory's snapshots are not repeatable, so a bulk is asked whole");
 const ITEM_ERROR: Then = InPart("an item's error is kept by nobody");
 
@@ -97,9 +113,9 @@ pub(crate) const GRPC: [Row; 108] = [
     row("check-unknown-permission", ERROR),
     row("check-invalid-id", ERROR),
     row("check-empty", ERROR),
-    row("check-least-malformed", JUDGED_UPSTREAM),
-    row("check-least-empty", JUDGED_UPSTREAM),
-    row("check-exact-malformed", JUDGED_UPSTREAM),
+    row("check-least-malformed", BAD_TOKEN),
+    row("check-least-empty", NO_TOKEN),
+    row("check-exact-malformed", BAD_TOKEN),
     row("check-least-legacy-zero", FOREIGN),
     row("check-least-future", ERROR),
     row("check-least-forged", FORGED),
@@ -112,15 +128,15 @@ pub(crate) const GRPC: [Row; 108] = [
     row("check-no-key", ERROR),
     row("unknown-method", Passes),
     row("unknown-service", Passes),
-    row("check-truncated-message", UNREADABLE),
+    row("check-truncated-message", unreadable("not a protobuf message")),
     row("check-unknown-field", Kept),
-    row("check-gzip", UNREADABLE),
+    row("check-gzip", unreadable("a compressed message")),
     Row("bulk", NOT_REPEATABLE_BULK, KeptForOthers),
     Row("bulk-one-cached-elsewhere", NOT_REPEATABLE_BULK, KeptForOthers),
     Row("bulk-duplicates", NOT_REPEATABLE_BULK, KeptForOthers),
     row("bulk-item-error", ITEM_ERROR),
     Row("bulk-caveats", NOT_REPEATABLE_BULK, KeptForOthers),
-    row("bulk-empty", NotKept("there is no answer in it")),
+    row("bulk-empty", NOTHING_IN_IT),
     Row("bulk-default", NOT_REPEATABLE_BULK, Kept),
     Row("bulk-least", NOT_REPEATABLE_BULK, Kept),
     Row("bulk-hundred", NOT_REPEATABLE_BULK, Kept),
@@ -176,12 +192,15 @@ pub(crate) const HTTP: [Row; 27] = [
     row("http-check-conditional", KeptForOthers),
     row("http-check-caveat", KeptForOthers),
     row("http-check-tracing", TRACE),
-    row("http-check-malformed-token", JUDGED_UPSTREAM),
+    row("http-check-malformed-token", BAD_TOKEN),
     row("http-check-unknown-permission", ERROR),
-    row("http-check-bad-json", UNREADABLE),
+    row(
+        "http-check-bad-json",
+        unreadable("the body is not JSON with unique names, nested at most 128 deep"),
+    ),
     row("http-check-unknown-field", Kept),
-    row("http-check-two-consistencies", UNREADABLE),
-    row("http-check-duplicate-key", UNREADABLE),
+    row("http-check-two-consistencies", unreadable("two consistencies")),
+    row("http-check-duplicate-key", unreadable("a field is there twice")),
     row("http-check-wrong-key", ERROR),
     row("http-bulk", ITEM_ERROR),
     row("http-expand", LISTING),

@@ -26,7 +26,9 @@ pub(in crate::protocol) fn code(why: &Refusal) -> Code {
         | Refusal::TokensDoNotJoin
         | Refusal::TokenRequired
         | Refusal::ExactNeedsOneToken
-        | Refusal::UnknownConsistency => Code::InvalidArgument,
+        | Refusal::UnknownConsistency
+        | Refusal::WishesContradict => Code::InvalidArgument,
+        Refusal::FloorUnstated => Code::Unimplemented,
         Refusal::UpstreamFailed => Code::Unavailable,
         Refusal::RequestTimeout | Refusal::UpstreamTimeout => Code::DeadlineExceeded,
     }
@@ -66,6 +68,8 @@ mod tests {
             (Refusal::TokenRequired, "3"),
             (Refusal::ExactNeedsOneToken, "3"),
             (Refusal::UnknownConsistency, "3"),
+            (Refusal::WishesContradict, "3"),
+            (Refusal::FloorUnstated, "12"),
             (Refusal::RequestTimeout, "4"),
             (Refusal::UpstreamFailed, "14"),
             (Refusal::UpstreamTimeout, "4"),

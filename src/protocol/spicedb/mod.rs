@@ -48,6 +48,11 @@ impl Form {
 /// These go to the upstream as they came, whatever their carriers say: calls with a limit or a cursor, compressed
 /// messages, bulks of over 10,000 items, a consistency that is empty, false, unknown or there twice, and a context that
 /// is there twice, names a member twice or has too many levels.
+///
+/// Through the gateway both spellings of a field are one, and so are a field that is null, absent or an empty text.
+/// `Grpc-Metadata-` headers belong to the question. Answers are shared neither between the gateway and gRPC nor between a
+/// check and a bulk, because they are spelled differently. Bodies that are neither `application/json` nor of no type at
+/// all, and those with a field twice, go to the upstream as they came; paths that are escaped pass untouched.
 #[derive(Clone, Debug)]
 pub struct SpiceDb {
     engine: Engine,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
+use serde_json::Value;
 use tokio::time::Instant;
 use tower::Service;
 
@@ -19,8 +20,8 @@ use super::{Call, Recorded, Recording, ReplayBody};
 
 /// An upstream that gives the recorded reply to each recorded request, and none to others.
 ///
-/// A request is a recorded one if method, path, body, credentials and the wish for debug information are the same. Of
-/// several such calls each is replayed in its turn, and the last one from then on.
+/// A request is a recorded one if method, path, credentials, the wish for debug information and the body are the same,
+/// byte for byte or as JSON. Of several such calls each is replayed in its turn, and the last one from then on.
 #[derive(Clone)]
 pub struct Replay {
     recording: Recording,
@@ -77,22 +78,31 @@ impl Replay {
         self.state().asked.len()
     }
 
+    /// The recorded calls of the same bytes, or else those of the same JSON.
+    fn twins(&self, request: &Request<Bytes>) -> Vec<&Arc<Call>> {
+        let twins = || {
+            self.recording
+                .calls
+                .iter()
+                .filter(|call| is_twin(&call.request, request))
+        };
+        let same: Vec<_> = twins().filter(|call| call.request.body() == request.body()).collect();
+        if !same.is_empty() {
+            return same;
+        }
+        twins()
+            .filter(|call| is_same_json(call.request.body(), request.body()))
+            .collect()
+    }
+
     fn answer(&self, request: Request<Bytes>) -> Result<Response<ReplayBody>, io::Error> {
         let mut state = self.state();
-        let mut twins = self
-            .recording
-            .calls
-            .iter()
-            .filter(|call| is_twin(&call.request, &request));
         let over = |call: &Arc<Call>| {
             let replayed = |past: &Replayed| past.call.as_ref().is_some_and(|past| past.n == call.n);
             call.n < state.now || state.asked.iter().any(replayed)
         };
-        let call = match twins.clone().find(|call| !over(call)) {
-            Some(next) => Some(next),
-            None => twins.next_back(),
-        };
-        let call = call.cloned();
+        let twins = self.twins(&request);
+        let call = twins.iter().find(|call| !over(call)).or(twins.last()).cloned().cloned();
         state.asked.push(Replayed {
             call: call.clone(),
             request,
@@ -115,8 +125,12 @@ fn is_twin(recorded: &Request<Bytes>, request: &Request<Bytes>) -> bool {
     let same = |name: &str| recorded.headers().get(name) == request.headers().get(name);
     recorded.method() == request.method()
         && recorded.uri().path() == request.uri().path()
-        && recorded.body() == request.body()
         && ["authorization", "io.spicedb.requestdebuginfo"].into_iter().all(same)
+}
+
+fn is_same_json(a: &[u8], b: &[u8]) -> bool {
+    let value = |text| serde_json::from_slice::<Value>(text).ok();
+    value(a).is_some_and(|a| Some(a) == value(b))
 }
 
 impl<B> Service<Request<B>> for Replay

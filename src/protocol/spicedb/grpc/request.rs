@@ -22,7 +22,7 @@ const METADATA: &str = "io.spicedb.";
 /// Keys that writes must overlap in. A check does not look at them.
 const OVERLAP: HeaderName = HeaderName::from_static("io.spicedb.requestoverlapkey");
 
-/// A check whose reply holds more than the answer.
+/// A check whose reply holds more than the answer, or none.
 pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// What the fingerprint of every question of a call begins with.
@@ -123,7 +123,7 @@ pub(super) fn bulk(message: &[u8], mut prefix: Prefix) -> Result<(Kind, Stated<'
             }
         }
     }
-    if traced {
+    if traced || count == 0 {
         return Ok((NOT_KEPT, stated));
     }
     if count > MOST_ITEMS {
@@ -152,8 +152,7 @@ fn item(message: &[u8], prefix: &Prefix) -> Result<Fingerprint, Unreadable> {
     Ok(question.finish())
 }
 
-/// Reads what a request that is never kept says of freshness. The next page of a listing goes by the revision in its
-/// cursor, and the cursor demands that nothing else of the request has changed.
+/// Reads what a request that is never kept says of freshness.
 pub(super) fn unkept(message: &[u8], pages: Option<(u32, u32)>) -> Result<Stated<'_>, Unreadable> {
     let mut stated = Stated::default();
     for field in fields(message) {
@@ -161,7 +160,7 @@ pub(super) fn unkept(message: &[u8], pages: Option<(u32, u32)>) -> Result<Stated
         match field.number {
             CONSISTENCY => stated.add(field.bytes()?)?,
             number if pages.is_some_and(|(limit, cursor)| [limit, cursor].contains(&number)) => {
-                return Err(Unreadable("a paged call"));
+                return Err(Unreadable::PAGE);
             }
             _ => {}
         }

@@ -16,7 +16,7 @@ const MOST_ITEMS: usize = 10_000;
 /// Headers that the gateway hands on as metadata begin so.
 const METADATA: &str = "grpc-metadata-";
 
-/// A check whose reply holds more than the answer.
+/// A check whose reply holds more than the answer, or none.
 pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// What each of a request's fingerprints begins with.
@@ -114,7 +114,7 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
         })
     })?;
     json.end()?;
-    if common.traced {
+    if common.traced || questions.is_empty() {
         return Ok((NOT_KEPT, common.stated));
     }
     if !others.is_empty() {
@@ -130,8 +130,6 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
 
 /// Reads what a request that is never kept says of freshness.
 pub(super) fn unkept(head: &Head, message: &[u8]) -> Result<Option<Stated>, Unreadable> {
-    // A page's cursor demands that the next page is asked at the same consistency.
-    const PAGE: Unreadable = Unreadable("a page");
     json_parameters(&head.headers)?;
     let mut common = Common::default();
     let mut json = Json::new(message)?;
@@ -141,11 +139,11 @@ pub(super) fn unkept(head: &Head, message: &[u8]) -> Result<Option<Stated>, Unre
         }
         let value = json.value()?;
         match name {
-            "optionalCursor" | "optional_cursor" if value != "null" => Err(PAGE),
+            "optionalCursor" | "optional_cursor" if value != "null" => Err(Unreadable::PAGE),
             "optionalLimit" | "optional_limit" | "optionalConcreteLimit" | "optional_concrete_limit"
                 if !matches!(value, "null" | "0" | "\"0\"") =>
             {
-                Err(PAGE)
+                Err(Unreadable::PAGE)
             }
             _ => Ok(()),
         }

@@ -1,0 +1,53 @@
+//! Wishes and tokens that come in headers: the message that is forwarded says what a recorded one said.
+
+use http::HeaderValue;
+
+use crate::common::wire::Recording;
+use crate::message::{Wish, is_check, is_grpc, unwished, wish};
+use crate::session::Session;
+use crate::table::{RECORDINGS, Then};
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_wish_in_the_head_is_forwarded_in_the_message() {
+    for (name, engine, table) in RECORDINGS {
+        let recording = Recording::load(name);
+        let mut tried = [0; 3];
+        for (call, row) in recording.calls.iter().zip(table) {
+            let kept = matches!(
+                row.on(engine),
+                Then::Kept | Then::KeptForOthers | Then::KeptAtItsSnapshot
+            );
+            if !is_check(call) || !kept {
+                continue;
+            }
+            let (nth, said, token) = match wish(&call.request) {
+                Wish::Any => continue,
+                Wish::Full => (0, "fully-consistent", None),
+                Wish::Least(token) => (1, "at-least-as-fresh", Some(token)),
+                Wish::Exact(token) => (2, "at-exact-snapshot", Some(token)),
+            };
+            let session = Session::before(&recording, engine, call.n).await;
+            let mut request = unwished(&call.request);
+            let headers = request.headers_mut();
+            headers.insert("zookie-consistency", HeaderValue::from_static(said));
+            if let Some(token) = token {
+                headers.insert("zookie", HeaderValue::from_str(&token).unwrap());
+            }
+            let before = session.upstream.calls();
+            let reply = session.send(&request).await;
+            let asked = &session.upstream.asked()[before..];
+            assert_eq!(asked.len(), 1, "{name}: {}", call.case);
+            assert_eq!(wish(&asked[0].request), wish(&call.request), "{name}: {}", call.case);
+            if is_grpc(call.request.uri().path()) {
+                assert_eq!(asked[0].request.body(), call.request.body(), "{name}: {}", call.case);
+            }
+            for carrier in ["zookie", "zookie-consistency"] {
+                assert!(!asked[0].request.headers().contains_key(carrier));
+            }
+            assert_eq!(reply.body, call.response.body());
+            tried[nth] += 1;
+        }
+        let exact = usize::from(table.iter().any(|row| row.on(engine) == Then::KeptAtItsSnapshot));
+        assert!(tried[0] > 1 && tried[1] > 1 && tried[2] >= exact, "{name}: {tried:?}");
+    }
+}
