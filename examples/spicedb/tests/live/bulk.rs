@@ -1,9 +1,21 @@
 //! Bulks of which a part is known.
 
-use spicedb_examples::v1::consistency::Requirement;
-use spicedb_examples::{at_exact_snapshot, at_least_as_fresh};
+use std::time::Duration;
 
+use spicedb_examples::v1::bulk_check_permission_pair::Response as TwinItem;
+use spicedb_examples::v1::consistency::Requirement;
+use spicedb_examples::v1::experimental_service_client::ExperimentalServiceClient;
+use spicedb_examples::v1::{BulkCheckPermissionRequest, BulkCheckPermissionRequestItem};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, verdict};
+
+use tower_zookie::cache::Settings;
+use tower_zookie::consistency::Staleness;
+
+use crate::client::status_of;
 use crate::server::Server;
+
+/// In one bulk, with SpiceDB's default flags.
+const MOST_ITEMS: usize = 10_000;
 
 pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
@@ -74,4 +86,77 @@ pub(crate) async fn rule_11_errors_of_items_are_passed_and_not_kept(server: &'st
     let below = replica.below.bulks();
     let items: Vec<_> = below.iter().map(|bulk| bulk.items.len()).collect();
     assert_eq!(items, if server.repeats() { [2, 1] } else { [2, 2] });
+}
+
+/// As many as the server takes, and one more.
+pub(crate) async fn rule_15_large_bulks(server: &'static Server) {
+    // In memory a server can take a quarter of a minute for so many, and where answers are not merged a few will do.
+    let most = if server.repeats() { MOST_ITEMS } else { 100 };
+    let settings = Settings::default().flight_timeout(Duration::from_secs(120));
+    let minute = Duration::from_secs(60);
+    let mut replica = server.replica_with(|builder| builder.cache(settings).window(minute, Staleness::percent(10)));
+    let mut direct = server.direct();
+    let written = replica
+        .touch(&[&server.relationship("team:large#direct@user:large7")])
+        .await;
+    let questions: Vec<_> = (0..=MOST_ITEMS)
+        .map(|n| server.question("team:large", "member", &format!("user:large{n}")))
+        .collect();
+    let questions: Vec<_> = questions.iter().collect();
+    let all = &questions[..most];
+    replica
+        .bulk(&all[..most / 2], at_least_as_fresh(&written))
+        .await
+        .unwrap();
+    for nth in 0..2 {
+        let answers = replica.bulk(all, at_least_as_fresh(&written)).await.unwrap();
+        let verdicts = answers.verdicts();
+        assert_eq!(verdicts.len(), most);
+        assert!(
+            verdicts
+                .iter()
+                .enumerate()
+                .all(|(n, verdict)| verdict == if n == 7 { "yes" } else { "no" })
+        );
+        if server.repeats() {
+            answers.is(["5000 of 10000 from the cache", "tower-zookie; hit"][nth]);
+        }
+    }
+    let own = direct.bulk(&questions, at_least_as_fresh(&written)).await.unwrap_err();
+    let passed = replica.bulk(&questions, at_least_as_fresh(&written)).await.unwrap_err();
+    assert_eq!((passed.code(), passed.message()), (own.code(), own.message()));
+}
+
+/// The call that `CheckBulkPermissions` was before.
+#[allow(deprecated)]
+pub(crate) async fn the_experimental_twin(server: &'static Server) {
+    let replica = server.replica();
+    let mut twin = ExperimentalServiceClient::with_interceptor(replica.service.clone(), server.bearer.clone());
+    let written = server
+        .direct()
+        .touch(&[&server.relationship("team:twin#direct@user:twin1")])
+        .await;
+    for nth in 0..2 {
+        let items = ["user:twin1", "user:twin2"].map(|user| {
+            let question = server.question("team:twin", "member", user).item();
+            BulkCheckPermissionRequestItem {
+                resource: question.resource,
+                permission: question.permission,
+                subject: question.subject,
+                context: None,
+            }
+        });
+        let request = BulkCheckPermissionRequest {
+            consistency: Some(at_least_as_fresh(&written)),
+            items: items.into(),
+        };
+        let reply = twin.bulk_check_permission(request).await.unwrap();
+        let status = status_of(reply.metadata());
+        assert_eq!(status == "tower-zookie; hit", nth == 1 && server.repeats(), "{status}");
+        let verdicts = reply.into_inner().pairs.into_iter().map(|pair| match pair.response {
+            Some(TwinItem::Item(item)) => verdict(item.permissionship),
+            _ => "error",
+        });
+        assert_eq!(verdicts.collect::<Vec<_>>(), ["yes", "no"]);
+    }
 }

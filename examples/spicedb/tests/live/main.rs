@@ -41,6 +41,8 @@ fn main() -> ExitCode {
     let trials = trials![
         bulk::rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known,
         bulk::rule_11_errors_of_items_are_passed_and_not_kept,
+        bulk::rule_15_large_bulks,
+        bulk::the_experimental_twin,
         carried::rule_01_a_token_in_the_metadata_is_a_floor,
         carried::rule_01_a_token_beside_a_packed_message_is_not_forgotten,
         carried::compressed_replies_go_to_those_who_take_them,

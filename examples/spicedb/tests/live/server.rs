@@ -26,7 +26,7 @@ const ENGINE: &str = "SPICEDB_ENGINE";
 #[derive(Debug)]
 pub(crate) struct Server {
     endpoint: Endpoint,
-    bearer: Bearer,
+    pub(crate) bearer: Bearer,
     pub(crate) engine: Engine,
     /// In every object's id, so that no run meets another's relationships.
     run: String,
