@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     capacity: u32,
     /// The largest request and the largest reply that is looked at, in KiB; larger ones are only forwarded.
-    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=65536))]
     max_body: u32,
     /// Let a CheckBulkPermissions reply mix answers of several revisions.
     #[arg(long)]

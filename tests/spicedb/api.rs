@@ -100,7 +100,10 @@ pub(crate) fn context(fields: &[(&str, Kind)]) -> Option<Struct> {
         kind: Some(kind.clone()),
     };
     Some(Struct {
-        fields: fields.iter().map(|(name, kind)| ((*name).to_owned(), value(kind))).collect(),
+        fields: fields
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), value(kind)))
+            .collect(),
     })
 }
 

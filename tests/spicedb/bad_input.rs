@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_zookie::ZookieLayer;
@@ -76,7 +76,13 @@ async fn rule_15_a_message_over_the_limit_passes_whole() {
     let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
     let body = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
     for _ in 0..2 {
-        assert!(client.send(CHECK, body.clone()).await.cache_status().contains("fwd=bypass"));
+        assert!(
+            client
+                .send(CHECK, body.clone())
+                .await
+                .cache_status()
+                .contains("fwd=bypass")
+        );
     }
     let calls = server.calls();
     assert_eq!((calls.len(), &calls[1].body), (2, &body));
@@ -155,7 +161,9 @@ async fn other_content_types_and_methods_are_not_ours() {
 type Scripted = BoxCloneSyncService<Request<Body>, Response<Body>, &'static str>;
 
 /// An upstream that answers every call alike.
-fn scripted(reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static) -> (Client<Cloned>, Asked) {
+fn scripted(
+    reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static,
+) -> (Client<Cloned>, Asked) {
     let asked = Asked::default();
     let count = Arc::clone(&asked);
     let reply = Arc::new(reply);
@@ -164,7 +172,10 @@ fn scripted(reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sy
         let reply = Arc::clone(&reply);
         async move { reply() }
     }));
-    (Client::of(Cloned(service), ZookieLayer::spicedb(Engine::Postgres)), asked)
+    (
+        Client::of(Cloned(service), ZookieLayer::spicedb(Engine::Postgres)),
+        asked,
+    )
 }
 
 type Asked = Arc<Mutex<usize>>;
@@ -272,7 +283,11 @@ async fn rule_08_a_reply_of_another_datastore_replaces_what_was_known_and_is_not
     let next = Arc::new(Mutex::new(vec![theirs, ours]));
     let (client, _) = scripted(move || {
         let mut next = next.lock().unwrap();
-        let token = if next.len() > 1 { next.pop() } else { next.last().cloned() };
+        let token = if next.len() > 1 {
+            next.pop()
+        } else {
+            next.last().cloned()
+        };
         Ok(succeeded(&verdict(token.as_deref()).encode_to_vec()))
     });
     client.check(&check("plan", "ada", None)).await;

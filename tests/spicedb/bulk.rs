@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 use tokio::time::advance;
 use tower_zookie::protocol::spicedb::Engine;
 
-use crate::api::{BulkItem, BulkRequest, PairResponse, Requirement, at_least, bulk, check, exactly, full, object, zed_token};
+use crate::api::{
+    BulkItem, BulkRequest, PairResponse, Requirement, at_least, bulk, check, exactly, full, object, zed_token,
+};
 use crate::client::{Client, Reply};
 use crate::server::{INVALID_ARGUMENT, OK, Server};
 
@@ -22,12 +24,18 @@ fn verdicts(reply: &Reply) -> Vec<i32> {
 
 #[tokio::test]
 async fn a_bulk_from_memory_is_byte_identical() {
-    for method in ["PermissionsService/CheckBulkPermissions", "ExperimentalService/BulkCheckPermission"] {
+    for method in [
+        "PermissionsService/CheckBulkPermissions",
+        "ExperimentalService/BulkCheckPermission",
+    ] {
         let server = Server::new(Engine::Postgres);
         let client = Client::new(&server, Engine::Postgres);
         server.set("plan", "ada", true);
         server.quantize();
-        let request = bulk(&[("plan", "ada"), ("plan", "bob"), ("plan", "ada"), ("map", "ada")], None);
+        let request = bulk(
+            &[("plan", "ada"), ("plan", "bob"), ("plan", "ada"), ("map", "ada")],
+            None,
+        );
         let asked = client.call(method, &request).await;
         let hit = client.call(method, &request).await;
         assert!(hit.is_hit() && !asked.is_hit());
@@ -49,20 +57,38 @@ async fn rule_16_only_missing_items_are_asked_at_exactly_the_revision_of_the_oth
     client.set("plan", "bob", true).await;
     server.quantize();
     server.calls();
-    let items = [("plan", "bob"), ("plan", "ada"), ("plan", "bob"), ("map", "ada"), ("map", "bob")];
+    let items = [
+        ("plan", "bob"),
+        ("plan", "ada"),
+        ("plan", "bob"),
+        ("map", "ada"),
+        ("map", "bob"),
+    ];
     let reply = client.bulk(&bulk(&items, at_least(&granted))).await;
     assert_eq!(verdicts(&reply), [1, 2, 1, 1, 1], "bob was no viewer then");
     assert_eq!(reply.bulk().checked_at, Some(zed_token(&granted)));
     assert_eq!(reply.header("zookie"), Some(&*granted));
     let request = bulk(&items, None);
-    let echoed: Vec<_> = reply.bulk().pairs.into_iter().map(|pair| pair.request.unwrap()).collect();
+    let echoed: Vec<_> = reply
+        .bulk()
+        .pairs
+        .into_iter()
+        .map(|pair| pair.request.unwrap())
+        .collect();
     assert_eq!(echoed, request.items, "in request order, duplicates in place");
     let calls = server.calls();
     assert_eq!(calls.len(), 1);
-    assert_eq!(calls[0].consistency, Some(Requirement::AtExactSnapshot(zed_token(&granted))));
+    assert_eq!(
+        calls[0].consistency,
+        Some(Requirement::AtExactSnapshot(zed_token(&granted)))
+    );
     let forwarded = BulkRequest::decode(&calls[0].body[5..]).unwrap();
     assert_eq!(forwarded.items.len(), 3, "bob's, each as often as it stands there");
-    assert!(reply.cache_status().contains("2 of 5 from the cache"), "{}", reply.cache_status());
+    assert!(
+        reply.cache_status().contains("2 of 5 from the cache"),
+        "{}",
+        reply.cache_status()
+    );
 }
 
 #[tokio::test]
@@ -78,7 +104,10 @@ async fn rule_16_where_exact_reads_are_not_repeatable_the_whole_bulk_is_asked() 
             let calls = server.calls();
             assert_eq!((calls.len(), calls[0].items, &calls[0].consistency), (1, 2, &None));
         }
-        assert!(client.bulk(&bulk(&[("map", "ada")], None)).await.is_hit(), "one item is one snapshot");
+        assert!(
+            client.bulk(&bulk(&[("map", "ada")], None)).await.is_hit(),
+            "one item is one snapshot"
+        );
     }
 }
 
@@ -112,7 +141,11 @@ async fn rule_11_an_items_error_is_passed_and_not_kept() {
         assert!(!reply.is_hit());
     }
     let calls = server.calls();
-    assert_eq!(calls.iter().map(|call| call.items).collect::<Vec<_>>(), [3, 1], "the error is asked again");
+    assert_eq!(
+        calls.iter().map(|call| call.items).collect::<Vec<_>>(),
+        [3, 1],
+        "the error is asked again"
+    );
 }
 
 #[tokio::test]
@@ -201,7 +234,10 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
                 client.check(&request).await;
             }
             Step::Bulk(items, floor) => {
-                let items: Vec<_> = items.iter().map(|(document, user)| (DOCUMENTS[*document], USERS[*user])).collect();
+                let items: Vec<_> = items
+                    .iter()
+                    .map(|(document, user)| (DOCUMENTS[*document], USERS[*user]))
+                    .collect();
                 let reply = client.bulk(&bulk(&items, consistency(floor))).await;
                 partial += usize::from(reply.cache_status().contains("from the cache"));
                 let at = reply.bulk().checked_at.unwrap().token;

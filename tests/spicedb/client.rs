@@ -10,8 +10,8 @@ use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
 use tower_zookie::{Zookie, ZookieLayer, ZookieLayerBuilder};
 
 use crate::api::{
-    BulkRequest, BulkResponse, CheckRequest, CheckResponse, Relationship, TokenResponse, Update, WriteRequest, document,
-    user,
+    BulkRequest, BulkResponse, CheckRequest, CheckResponse, Relationship, TokenResponse, Update, WriteRequest,
+    document, user,
 };
 use crate::server::{Body, OK, Server, frame};
 
@@ -90,7 +90,10 @@ where
         let request = WriteRequest { updates: vec![update] };
         let reply = self.call("PermissionsService/WriteRelationships", &request).await;
         let written: TokenResponse = reply.message();
-        assert_eq!(reply.header("cache-status"), Some("tower-zookie; fwd=method; detail=\"a write\""));
+        assert_eq!(
+            reply.header("cache-status"),
+            Some("tower-zookie; fwd=method; detail=\"a write\"")
+        );
         let token = written.token.unwrap().token;
         assert_eq!(reply.header("zookie"), Some(&*token));
         token

@@ -36,7 +36,10 @@ async fn rule_01_the_new_enemy_is_turned_away() {
 
         let revoked = client.set("plan", "mallory", false).await;
         let stale = client.check(&check("plan", "mallory", minimize_latency())).await;
-        assert!(stale.has() && stale.is_hit(), "who names no revision may see an older one");
+        assert!(
+            stale.has() && stale.is_hit(),
+            "who names no revision may see an older one"
+        );
         let reply = client.check(&check("plan", "mallory", at_least(&revoked))).await;
         assert!(!reply.has() && !reply.is_hit());
         assert!(server.number(&reply.at()) >= server.number(&revoked));
@@ -53,7 +56,10 @@ async fn rule_01_a_carrier_raises_the_floor_and_the_message_says_so() {
     let newer = client.set("plan", "ada", false).await;
     server.calls();
     for (user, consistency) in [("a", None), ("b", minimize_latency()), ("c", at_least(&older))] {
-        let reply = client.metadata("zookie", &newer).check(&check("plan", user, consistency)).await;
+        let reply = client
+            .metadata("zookie", &newer)
+            .check(&check("plan", user, consistency))
+            .await;
         assert_eq!(reply.at(), newer);
         let calls = server.calls();
         assert_eq!(calls.len(), 1);
@@ -62,11 +68,23 @@ async fn rule_01_a_carrier_raises_the_floor_and_the_message_says_so() {
         assert!(!metadata.contains_key("zookie") && !metadata.contains_key("zookie-consistency"));
     }
     let cookie = format!("zookie={}", newer.replace('=', "%3D"));
-    client.metadata("cookie", &cookie).check(&check("plan", "d", at_least(&older))).await;
+    client
+        .metadata("cookie", &cookie)
+        .check(&check("plan", "d", at_least(&older)))
+        .await;
     assert_eq!(asked(&server), [requirement(at_least(&newer))]);
-    let lower = client.metadata("zookie", &older).check(&check("plan", "e", at_least(&newer))).await;
-    assert_eq!((lower.at(), asked(&server)), (newer.clone(), vec![requirement(at_least(&newer))]));
-    client.metadata("zookie", &older).check(&check("plan", "f", full())).await;
+    let lower = client
+        .metadata("zookie", &older)
+        .check(&check("plan", "e", at_least(&newer)))
+        .await;
+    assert_eq!(
+        (lower.at(), asked(&server)),
+        (newer.clone(), vec![requirement(at_least(&newer))])
+    );
+    client
+        .metadata("zookie", &older)
+        .check(&check("plan", "f", full()))
+        .await;
     assert_eq!(asked(&server), [requirement(full())]);
 }
 
@@ -78,8 +96,13 @@ async fn rule_01_a_wish_in_the_metadata_stands_in_the_message() {
     server.calls();
     let wish = |wish: &str| client.metadata("zookie-consistency", wish);
     wish("fully-consistent").check(&check("plan", "a", None)).await;
-    wish("bounded-staleness=1s").check(&check("plan", "b", minimize_latency())).await;
-    wish("at-exact-snapshot").metadata("zookie", &token).check(&check("plan", "c", None)).await;
+    wish("bounded-staleness=1s")
+        .check(&check("plan", "b", minimize_latency()))
+        .await;
+    wish("at-exact-snapshot")
+        .metadata("zookie", &token)
+        .check(&check("plan", "c", None))
+        .await;
     wish("minimize-latency").check(&check("plan", "d", full())).await;
     assert_eq!(
         asked(&server),
@@ -98,12 +121,19 @@ async fn rule_01_concurrent_tokens_of_postgres_are_joined() {
     let token = |in_progress: [u64; 2]| {
         let snapshot = PostgresSnapshot::new(1010, 1014, in_progress).unwrap();
         let revision = Revision::new(store.clone(), snapshot);
-        ZedTokens::new(Engine::Postgres).encode(&revision).unwrap().as_str().to_owned()
+        ZedTokens::new(Engine::Postgres)
+            .encode(&revision)
+            .unwrap()
+            .as_str()
+            .to_owned()
     };
     client.check(&check("plan", "somebody", full())).await;
     server.calls();
     let (even, odd) = (token([1010, 1012]), token([1011, 1013]));
-    client.metadata("zookie", &even).check(&check("plan", "ada", at_least(&odd))).await;
+    client
+        .metadata("zookie", &even)
+        .check(&check("plan", "ada", at_least(&odd)))
+        .await;
     let Some(Requirement::AtLeastAsFresh(joined)) = asked(&server).remove(0) else {
         panic!("not at least as fresh")
     };
@@ -116,7 +146,10 @@ async fn rule_01_tokens_that_have_no_join_are_asked_at_head() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Opaque);
     let (one, another) = (server.set("plan", "ada", true), server.set("plan", "ada", false));
-    client.metadata("zookie", &one).check(&check("plan", "ada", at_least(&another))).await;
+    client
+        .metadata("zookie", &one)
+        .check(&check("plan", "ada", at_least(&another)))
+        .await;
     assert_eq!(asked(&server), [requirement(full())]);
 }
 
@@ -173,7 +206,10 @@ async fn rule_02_an_exact_read_and_a_wish_for_head_contradict_each_other() {
     for _ in 0..2 {
         torn.check(&check("plan", "ada", exactly(&token))).await;
     }
-    assert_eq!(asked(&server), [requirement(exactly(&token)), requirement(exactly(&token))]);
+    assert_eq!(
+        asked(&server),
+        [requirement(exactly(&token)), requirement(exactly(&token))]
+    );
 }
 
 #[tokio::test]
@@ -260,7 +296,10 @@ async fn rule_09_bad_tokens_are_refused_in_the_metadata_and_judged_upstream_in_t
         assert_eq!(refused.header("content-type"), Some("application/grpc"));
         let message = refused.header("grpc-message").unwrap();
         assert!(message.contains("zookie") && !message.contains(bad), "{message}");
-        assert_eq!(refused.cache_status(), "tower-zookie; detail=\"refused: zookie-malformed\"");
+        assert_eq!(
+            refused.cache_status(),
+            "tower-zookie; detail=\"refused: zookie-malformed\""
+        );
 
         for _ in 0..2 {
             let judged = client.check(&check("plan", "ada", at_least(bad))).await;

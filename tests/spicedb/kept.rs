@@ -25,7 +25,10 @@ async fn a_hit_has_the_same_message_and_the_callers_own_trailers() {
     assert!(hit.is_hit());
     assert_eq!((&hit.body, hit.at()), (&asked.body, asked.at()));
     assert_eq!(hit.header("content-type"), Some("application/grpc"));
-    assert_eq!((hit.header("server"), hit.header("cache-control")), (None, Some("no-store")));
+    assert_eq!(
+        (hit.header("server"), hit.header("cache-control")),
+        (None, Some("no-store"))
+    );
     let trailers = hit.trailers.unwrap();
     for (name, value) in [
         ("grpc-status", "0"),
@@ -61,7 +64,10 @@ async fn rule_11_a_condition_is_kept_under_its_exact_context() {
         (amount(Kind::Number(500.0)), 1),
     ] {
         let (reply, calls) = twice(&client, &server, &caveated(context)).await;
-        assert_eq!((reply.checked().permissionship, reply.is_hit(), calls), (permissionship, true, 1));
+        assert_eq!(
+            (reply.checked().permissionship, reply.is_hit(), calls),
+            (permissionship, true, 1)
+        );
     }
     let (reply, calls) = twice(&client, &server, &caveated(amount(Kind::Text("50".into())))).await;
     assert_eq!((reply.status(), calls), (INVALID_ARGUMENT, 2));
@@ -100,7 +106,10 @@ async fn rule_14_errors_come_as_they_are_and_are_not_kept() {
         server.state().down = Some(status);
         let (reply, calls) = twice(&client, &server, &check("plan", "ada", None)).await;
         assert_eq!((reply.status(), reply.trailers.is_none(), calls), (status, true, 2));
-        assert_eq!((reply.header("grpc-message"), reply.header("zookie")), (Some("down"), None));
+        assert_eq!(
+            (reply.header("grpc-message"), reply.header("zookie")),
+            (Some("down"), None)
+        );
     }
     server.state().down = None;
     assert!(!client.check(&check("plan", "ada", None)).await.is_hit());
@@ -145,7 +154,10 @@ async fn rule_07_a_flight_has_no_callers_deadline_and_each_caller_keeps_its_own(
         }
     });
     let gone = hurried.check(&request).await;
-    assert_eq!((gone.status(), began.elapsed()), (DEADLINE_EXCEEDED, Duration::from_millis(50)));
+    assert_eq!(
+        (gone.status(), began.elapsed()),
+        (DEADLINE_EXCEEDED, Duration::from_millis(50))
+    );
     let answered = follower.await.unwrap();
     assert!(answered.cache_status().contains("; collapsed"), "{answered:?}");
     assert!(!answered.has() && began.elapsed() == Duration::from_secs(1));

@@ -2,9 +2,7 @@
 
 use tower_zookie::protocol::spicedb::Engine;
 
-use crate::api::{
-    BulkItem, BulkRequest, CheckRequest, Kind, SubjectReference, check, context, document, object, user,
-};
+use crate::api::{BulkItem, BulkRequest, CheckRequest, Kind, SubjectReference, check, context, document, object, user};
 use crate::client::Client;
 use crate::server::Server;
 
@@ -93,5 +91,10 @@ async fn rule_10_endpoints_share_nothing() {
     let experimental = client.call("ExperimentalService/BulkCheckPermission", &one).await;
     assert!(!experimental.is_hit());
     assert!(client.bulk(&one).await.is_hit());
-    assert!(client.call("ExperimentalService/BulkCheckPermission", &one).await.is_hit());
+    assert!(
+        client
+            .call("ExperimentalService/BulkCheckPermission", &one)
+            .await
+            .is_hit()
+    );
 }

@@ -53,10 +53,16 @@ async fn rule_01_a_carrier_raises_their_floor() {
             assert_eq!(asked, Some(Requirement::AtLeastAsFresh(zed_token(&newer))));
         }
         session.call(method, &lookup(full())).await;
-        assert_eq!(server.calls().remove(0).consistency, Some(Requirement::FullyConsistent(true)));
+        assert_eq!(
+            server.calls().remove(0).consistency,
+            Some(Requirement::FullyConsistent(true))
+        );
         let wish = client.metadata("zookie-consistency", "fully-consistent");
         wish.call(method, &lookup(at_least(&older))).await;
-        assert_eq!(server.calls().remove(0).consistency, Some(Requirement::FullyConsistent(true)));
+        assert_eq!(
+            server.calls().remove(0).consistency,
+            Some(Requirement::FullyConsistent(true))
+        );
     }
 }
 
@@ -81,8 +87,15 @@ async fn the_reply_of_one_message_bears_its_token() {
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
     server.quantize();
-    assert_eq!(client.call(EXPANSION, &lookup(None)).await.header("zookie"), Some(&*token));
-    assert_eq!(client.call(LISTING, &lookup(None)).await.header("zookie"), None, "a stream's is in it");
+    assert_eq!(
+        client.call(EXPANSION, &lookup(None)).await.header("zookie"),
+        Some(&*token)
+    );
+    assert_eq!(
+        client.call(LISTING, &lookup(None)).await.header("zookie"),
+        None,
+        "a stream's is in it"
+    );
 }
 
 #[tokio::test]

@@ -131,7 +131,11 @@ impl Server {
             Engine::MySql => Revision::new(store, TransactionId(revision)),
             _ => Revision::new(store, hybrid),
         };
-        ZedTokens::new(self.engine).encode(&revision).unwrap().as_str().to_owned()
+        ZedTokens::new(self.engine)
+            .encode(&revision)
+            .unwrap()
+            .as_str()
+            .to_owned()
     }
 
     /// The number that a token of this server names, and the datastore's prefix in it.
@@ -166,9 +170,7 @@ impl Server {
                 let request = WriteRequest::decode(message).map_err(broken)?;
                 Ok(self.write(&request).encode_to_vec())
             }
-            "WriteSchema" => {
-                Ok(self.write(&WriteRequest::default()).encode_to_vec())
-            }
+            "WriteSchema" => Ok(self.write(&WriteRequest::default()).encode_to_vec()),
             "ImportBulkRelationships" => {
                 self.state().head += 1;
                 Ok(vec![8, 1])
@@ -194,7 +196,9 @@ impl Server {
             None | Some(Requirement::MinimizeLatency(true)) => optimized,
             Some(Requirement::FullyConsistent(true)) => head,
             Some(Requirement::AtLeastAsFresh(token)) => {
-                let (told, of) = self.number(&token.token).ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
+                let (told, of) = self
+                    .number(&token.token)
+                    .ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
                 match of == prefix {
                     false => head,
                     // Whether that has been reached is not looked at: PostgreSQL evaluates on what there is and echoes it.
@@ -202,7 +206,9 @@ impl Server {
                 }
             }
             Some(Requirement::AtExactSnapshot(token)) => {
-                let (told, of) = self.number(&token.token).ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
+                let (told, of) = self
+                    .number(&token.token)
+                    .ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
                 if of != prefix {
                     return Err((UNKNOWN, "ZedToken specified references a different datastore instance"));
                 }
@@ -222,7 +228,11 @@ impl Server {
         let key = (id(resource), id(&user.object) + &user.optional_relation);
         let state = self.state();
         let history = state.history.get(&key).map_or(&[][..], Vec::as_slice);
-        history.iter().rev().find(|(since, _)| *since <= at).is_some_and(|(_, views)| *views)
+        history
+            .iter()
+            .rev()
+            .find(|(since, _)| *since <= at)
+            .is_some_and(|(_, views)| *views)
     }
 
     /// 1 NO, 2 HAS, 3 CONDITIONAL: the permission `caveated` asks for the context.
@@ -287,9 +297,16 @@ impl Server {
         let head = state.head;
         for update in &request.updates {
             let relationship = update.relationship.clone().unwrap_or_default();
-            let user = relationship.subject.and_then(|subject| subject.object).unwrap_or_default();
+            let user = relationship
+                .subject
+                .and_then(|subject| subject.object)
+                .unwrap_or_default();
             let key = (relationship.resource.unwrap_or_default().object_id, user.object_id);
-            state.history.entry(key).or_default().push((head, update.operation == 2));
+            state
+                .history
+                .entry(key)
+                .or_default()
+                .push((head, update.operation == 2));
         }
         drop(state);
         TokenResponse {
@@ -308,8 +325,16 @@ impl Server {
             let consistency = LookupRequest::decode(message)
                 .ok()
                 .and_then(|request| request.consistency)
-                .or_else(|| BulkRequest::decode(message).ok().and_then(|request| request.consistency))
-                .or_else(|| CheckRequest::decode(message).ok().and_then(|request| request.consistency));
+                .or_else(|| {
+                    BulkRequest::decode(message)
+                        .ok()
+                        .and_then(|request| request.consistency)
+                })
+                .or_else(|| {
+                    CheckRequest::decode(message)
+                        .ok()
+                        .and_then(|request| request.consistency)
+                });
             state.calls.push(Called {
                 method: method.clone(),
                 headers: head.headers,

@@ -28,7 +28,10 @@ async fn rule_08_a_probe_proves_a_write_of_another_replica() {
         assert!(calls.len() == 2 && is_probe(&calls[0]), "{calls:?}");
         assert_eq!(calls[0].headers["authorization"], "Bearer example-key");
         assert!(!calls[0].headers.contains_key("x-request-id"));
-        assert_eq!(calls[1].consistency, Some(Requirement::AtLeastAsFresh(crate::api::zed_token(&token))));
+        assert_eq!(
+            calls[1].consistency,
+            Some(Requirement::AtLeastAsFresh(crate::api::zed_token(&token)))
+        );
         assert!(client.check(&request).await.is_hit(), "{engine:?}");
         assert_eq!(client.layer.handle().stats().probes, 1);
     }
@@ -66,7 +69,12 @@ async fn rule_08_a_forged_exact_snapshot_makes_nothing_fresh() {
         let reply = client.check(&check("plan", "mallory", exactly(&granted))).await;
         assert!(reply.status() == OK && !reply.is_hit());
     }
-    assert!(!client.check(&check("plan", "mallory", at_least(&granted))).await.is_hit());
+    assert!(
+        !client
+            .check(&check("plan", "mallory", at_least(&granted)))
+            .await
+            .is_hit()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +90,10 @@ async fn rule_08_a_hundred_forged_floors_do_not_cost_a_hundred_probes() {
         assert_eq!(reply.await.unwrap().status(), OK);
     }
     let calls = server.calls();
-    assert_eq!((calls.iter().filter(|call| is_probe(call)).count(), calls.len()), (1, 101));
+    assert_eq!(
+        (calls.iter().filter(|call| is_probe(call)).count(), calls.len()),
+        (1, 101)
+    );
     assert_eq!(client.layer.handle().stats().entries, 0);
 }
 
@@ -98,8 +109,14 @@ async fn rule_08_a_token_of_another_datastore_is_the_upstreams_to_judge() {
         assert_eq!(reply.at(), server.token(1001));
         advance(Duration::from_millis(200)).await;
     }
-    let refused = client.metadata("zookie", &foreign).check(&check("plan", "ada", None)).await;
-    assert_eq!(refused.cache_status(), "tower-zookie; detail=\"refused: zookie-foreign\"");
+    let refused = client
+        .metadata("zookie", &foreign)
+        .check(&check("plan", "ada", None))
+        .await;
+    assert_eq!(
+        refused.cache_status(),
+        "tower-zookie; detail=\"refused: zookie-foreign\""
+    );
 }
 
 #[tokio::test(start_paused = true)]

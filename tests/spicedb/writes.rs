@@ -21,7 +21,10 @@ async fn rule_08_the_token_of_a_write_is_trusted() {
 
 #[tokio::test]
 async fn rule_13_a_change_of_schema_and_an_import_end_all_spans() {
-    for method in ["SchemaService/WriteSchema", "PermissionsService/ImportBulkRelationships"] {
+    for method in [
+        "SchemaService/WriteSchema",
+        "PermissionsService/ImportBulkRelationships",
+    ] {
         let server = Server::new(Engine::Postgres);
         let client = Client::new(&server, Engine::Postgres);
         let request = check("plan", "ada", None);
@@ -32,7 +35,10 @@ async fn rule_13_a_change_of_schema_and_an_import_end_all_spans() {
             let refused = client.call(method, &WriteRequest::default()).await;
             assert_eq!(refused.status(), status);
             server.state().down = None;
-            assert!(client.check(&request).await.is_hit(), "it was surely not made: {status}");
+            assert!(
+                client.check(&request).await.is_hit(),
+                "it was surely not made: {status}"
+            );
         }
         client.call(method, &WriteRequest::default()).await;
         assert!(!client.check(&request).await.is_hit(), "{method}");
@@ -67,6 +73,10 @@ async fn a_write_goes_on_as_it_came() {
     assert_eq!(calls[0].method, "WriteRelationships");
     let body = frame(&WriteRequest::default().encode_to_vec());
     let reply = client.send("PermissionsService/WriteRelationships", body.clone()).await;
-    assert_eq!(reply.trailers.unwrap()["x-request-id"], "of-the-leader", "whole, as it came");
+    assert_eq!(
+        reply.trailers.unwrap()["x-request-id"],
+        "of-the-leader",
+        "whole, as it came"
+    );
     assert_eq!(server.calls()[0].body, body);
 }
