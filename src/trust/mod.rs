@@ -100,8 +100,11 @@ pub(crate) struct Habits {
 impl Habits {
     /// Whether a head that lacks what the store had told us of long before means that the store was restored.
     fn went_back(&self, head: &Revision, start: &CallStart) -> bool {
-        let lacks = |known: &Known| known.since + self.head_lag <= start.began && !(*head >= known.revision);
-        self.newest_head && start.trusted.iter().any(lacks)
+        let mut long_known = start
+            .trusted
+            .iter()
+            .filter(|known| known.since + self.head_lag <= start.began);
+        self.newest_head && !long_known.all(|known| *head >= known.revision)
     }
 }
 
