@@ -25,7 +25,7 @@ async fn quick(_: Request<RecvStream>, reply: Reply) {
 }
 
 async fn ask(caller: &Caller) -> Whole {
-    Whole::of(caller.call(post("Any"), b"").await.unwrap()).await.unwrap()
+    Whole::of(caller.call(post("Any"), "").await.unwrap()).await.unwrap()
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_stream_reset_within_the_reply_is_reset_for_the_same_reason() {
     .await;
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
-    let mut body = caller.call(post("Any"), b"").await.unwrap().into_body();
+    let mut body = caller.call(post("Any"), "").await.unwrap().into_body();
     assert_eq!(body.data().await.unwrap().unwrap(), "half");
     arrived.send(true).unwrap();
     let error = body.data().await.unwrap().unwrap_err();
@@ -94,7 +94,7 @@ async fn rule_14_a_connection_lost_within_a_grpc_reply_ends_it_as_unavailable() 
     .await;
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
-    let mut body = caller.call(post("Any"), b"").await.unwrap().into_body();
+    let mut body = caller.call(post("Any"), "").await.unwrap().into_body();
     assert_eq!(body.data().await.unwrap().unwrap(), "half");
     upstream.lose_connections();
     assert!(body.data().await.is_none());
@@ -147,7 +147,7 @@ async fn an_upstream_that_leaves_finishes_its_calls_and_gets_no_more() {
     .await;
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
-    let first = caller.call(post("Any"), b"").await.unwrap();
+    let first = caller.call(post("Any"), "").await.unwrap();
     upstream.leave();
     for _ in 0..100 {
         assert_eq!(ask(&caller).await.body, "whole");
@@ -204,7 +204,7 @@ async fn a_caller_that_stops_reading_a_stream_cancels_it_upstream() {
     .await;
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
-    let mut body = caller.call(post("Any"), b"").await.unwrap().into_body();
+    let mut body = caller.call(post("Any"), "").await.unwrap().into_body();
     assert_eq!(body.data().await.unwrap().unwrap(), "one");
     drop(body);
     assert_eq!(reasons.recv().await, Some(Reason::CANCEL));
@@ -215,6 +215,6 @@ async fn a_request_without_a_path_is_refused() {
     let sidecar = Running::before(nobody().await).await;
     let caller = Caller::new(sidecar.address()).await;
     let request = Request::connect("caller.example:443").body(()).unwrap();
-    let reply = caller.call(request, b"").await.unwrap();
+    let reply = caller.call(request, "").await.unwrap();
     assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
 }

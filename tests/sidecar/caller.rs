@@ -42,10 +42,10 @@ impl Caller {
     pub(crate) async fn call(
         &self,
         request: Request<()>,
-        body: &'static [u8],
+        body: impl Into<Bytes>,
     ) -> Result<Response<RecvStream>, h2::Error> {
         let (reply, mut stream) = self.begin(request).await;
-        stream.send_data(Bytes::from_static(body), true)?;
+        stream.send_data(body.into(), true)?;
         reply.await
     }
 }

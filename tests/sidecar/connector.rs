@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Uri;
-use tokio::time::{advance, sleep};
+use tokio::time::{Instant, advance, sleep};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::AnyError;
@@ -40,7 +40,9 @@ fn connector(
 #[tokio::test(start_paused = true)]
 async fn connecting_that_takes_too_long_is_given_up() {
     let (connector, _) = connector(0, Duration::from_secs(3600));
+    let begun = Instant::now();
     let failed = connector.oneshot(Uri::default()).await;
+    assert_eq!(begun.elapsed(), WITHIN);
     assert!(matches!(failed, Err(ConnectError::TimedOut { within: WITHIN })));
 }
 

@@ -180,7 +180,7 @@ async fn bytes_that_are_no_messages_pass_as_they_are() {
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
     let reply = caller
-        .call(post("Any?query=1"), b"\x01\xff\xff\xff\xffcut")
+        .call(post("Any?query=1"), &b"\x01\xff\xff\xff\xffcut"[..])
         .await
         .unwrap();
     let whole = Whole::of(reply).await.unwrap();
@@ -206,7 +206,7 @@ async fn a_request_without_a_body_and_one_with_trailers() {
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
     let request = Request::get("http://caller.example/").body(()).unwrap();
-    let whole = Whole::of(caller.call(request, b"").await.unwrap()).await.unwrap();
+    let whole = Whole::of(caller.call(request, "").await.unwrap()).await.unwrap();
     assert!(whole.body.starts_with(b"GET http://"), "{whole:?}");
 
     let (reply, mut stream) = caller.begin(post("Trailers")).await;
@@ -229,7 +229,7 @@ async fn a_reply_of_trailers_only_stays_one() {
     .await;
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
-    let whole = Whole::of(caller.call(post("Any"), b"").await.unwrap()).await.unwrap();
+    let whole = Whole::of(caller.call(post("Any"), "").await.unwrap()).await.unwrap();
     assert_eq!(whole.status_alone(), "9");
     assert_eq!(whole.headers.len(), 3);
     assert_eq!(whole.headers["grpc-status-details-bin"].len(), 20_000);
@@ -252,11 +252,11 @@ async fn streams_that_nobody_reads_do_not_stop_the_others() {
     let mut unread = Vec::new();
     for _ in 0..100 {
         let caller = Caller::new(sidecar.address()).await;
-        let reply = caller.call(post("Slow"), b"").await.unwrap();
+        let reply = caller.call(post("Slow"), "").await.unwrap();
         unread.push((caller, reply));
     }
     let caller = Caller::new(sidecar.address()).await;
-    let whole = Whole::of(caller.call(post("Quick"), b"").await.unwrap()).await.unwrap();
+    let whole = Whole::of(caller.call(post("Quick"), "").await.unwrap()).await.unwrap();
     assert_eq!(whole.body, "quick");
 }
 

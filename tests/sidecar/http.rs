@@ -19,14 +19,14 @@ use tokio_stream::StreamExt;
 use crate::broken::nobody;
 use crate::running::Running;
 
-type Http = Client<HttpConnector, Full<Bytes>>;
+pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
 
-fn client(version: Version) -> Http {
+pub(crate) fn client(version: Version) -> Http {
     let mut builder = Client::builder(TokioExecutor::new());
     builder.http2_only(version == Version::HTTP_2).build_http()
 }
 
-const BOTH: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
+pub(crate) const BOTH: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
 
 /// Says which request came.
 async fn show(request: Request) -> Response {
@@ -73,7 +73,7 @@ async fn gateway() -> SocketAddr {
         }))
     };
     let router = Router::new()
-        .route("/v1/permissions/expand", any(show))
+        .route("/v1/anything", any(show))
         .route("/v1/schema/read", post(wrong))
         .route("/v1/watch", post(stream))
         .route("/broken", post(broken));
@@ -90,7 +90,7 @@ fn json(address: SocketAddr, path: &str, body: impl Into<Bytes>) -> http::Reques
         .unwrap()
 }
 
-async fn send(client: &Http, request: http::Request<Full<Bytes>>) -> (StatusCode, HeaderMap, String) {
+pub(crate) async fn send(client: &Http, request: http::Request<Full<Bytes>>) -> (StatusCode, HeaderMap, String) {
     let (head, body) = client.request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (head.status, head.headers, String::from_utf8(body.into()).unwrap())
@@ -101,7 +101,7 @@ async fn a_request_and_its_reply_pass_whole_but_for_what_means_one_connection() 
     let upstream = gateway().await;
     let sidecar = Running::before_http(upstream).await;
     for version in BOTH {
-        let mut request = json(sidecar.address(), "/v1/permissions/expand?query=1", vec![b'x'; 300_000]);
+        let mut request = json(sidecar.address(), "/v1/anything?query=1", vec![b'x'; 300_000]);
         if version == Version::HTTP_11 {
             let headers = request.headers_mut();
             headers.insert("connection", "keep-alive, x-secret".parse().unwrap());
@@ -112,7 +112,7 @@ async fn a_request_and_its_reply_pass_whole_but_for_what_means_one_connection() 
         assert_eq!(status, StatusCode::OK);
         let te = if version == Version::HTTP_11 { r#", "te""# } else { "" };
         let expected = format!(
-            "POST {upstream} /v1/permissions/expand?query=1 HTTP/1.1 \
+            "POST {upstream} /v1/anything?query=1 HTTP/1.1 \
              [\"authorization\", \"content-length\", \"content-type\", \"host\"{te}] 300000"
         );
         assert_eq!(shown, expected);
@@ -145,7 +145,7 @@ async fn a_stream_of_results_and_a_head_without_a_body() {
         let (_, headers, body) = send(&client(version), json(sidecar.address(), "/v1/watch", "{}")).await;
         assert_eq!(body, "{\"result\":0}\n{\"result\":1}\n{\"result\":2}\n");
         assert_eq!(headers.get("content-length"), None);
-        let mut request = json(sidecar.address(), "/v1/permissions/expand", "");
+        let mut request = json(sidecar.address(), "/v1/anything", "");
         *request.method_mut() = http::Method::HEAD;
         let (status, headers, body) = send(&client(version), request).await;
         assert_eq!((status, &*body), (StatusCode::OK, ""));

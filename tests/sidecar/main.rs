@@ -8,14 +8,19 @@ mod common;
 #[path = "../../examples/sidecar/proxy/mod.rs"]
 #[allow(dead_code, reason = "the example uses the rest")]
 mod proxy;
+#[path = "../common/wire/mod.rs"]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "other tests use the rest")]
+mod wire;
 
 mod admin;
 mod broken;
 mod caller;
+mod checks;
 mod connector;
 mod grpc;
 mod http;
 mod messages;
+mod recorded;
 mod running;
 mod settings;
 mod stopping;

@@ -41,7 +41,7 @@ async fn calls_under_way_are_finished_and_no_more_are_taken() {
     let (address, admin) = (sidecar.address(), sidecar.admin);
     let caller = Caller::new(address).await;
     let idle = Caller::new(address).await;
-    let reply = caller.call(post("Any"), b"").await.unwrap();
+    let reply = caller.call(post("Any"), "").await.unwrap();
     assert_eq!(get(admin, "/readyz").await.0, 200);
 
     sidecar.stop();
@@ -76,7 +76,7 @@ async fn a_stream_that_never_ends_is_cut_off() {
     let url = format!("http://{}", upstream.address);
     let mut sidecar = Running::with(&["--upstream", &url, "--drain", "50ms"]).await;
     let caller = Caller::new(sidecar.address()).await;
-    let mut body = caller.call(post("Watch"), b"").await.unwrap().into_body();
+    let mut body = caller.call(post("Watch"), "").await.unwrap().into_body();
     assert_eq!(body.data().await.unwrap().unwrap(), "one ");
     sidecar.stop();
     sidecar.ended().await;

@@ -32,7 +32,7 @@ async fn connect(sidecar: &Running, protocol: &[u8]) -> std::io::Result<tokio_ru
 
 /// The status of a call that the upstream does not know.
 async fn status(caller: &Caller) -> String {
-    let whole = Whole::of(caller.call(post("Any"), b"").await.unwrap()).await.unwrap();
+    let whole = Whole::of(caller.call(post("Any"), "").await.unwrap()).await.unwrap();
     whole.status_alone().to_owned()
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Empty, StreamBody};
 use serde::Deserialize;
 
 pub use replay::{Replay, Replayed};
@@ -221,7 +221,11 @@ impl Recorded {
             .iter()
             .map(|code| Err(io::Error::other(format!("reset with {code}"))));
         let frames: Vec<_> = data.chain(trailers).chain(reset).collect();
-        let mut response = Response::new(StreamBody::new(tokio_stream::iter(frames)).boxed_unsync());
+        let mut response = Response::new(match frames.is_empty() {
+            // It says that it is empty, as trailers-only replies have to.
+            true => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+            false => StreamBody::new(tokio_stream::iter(frames)).boxed_unsync(),
+        });
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers.clone();
         response
