@@ -101,7 +101,7 @@ async fn a_request_and_its_reply_pass_whole_but_for_what_means_one_connection() 
     let upstream = gateway().await;
     let sidecar = Running::before_http(upstream).await;
     for version in BOTH {
-        let mut request = json(sidecar.address(), "/v1/permissions/expand?query=1", vec![b'x'; 300_000]);
+        let mut request = json(sidecar.address(), "/v1/schema/read?query=1", vec![b'x'; 300_000]);
         if version == Version::HTTP_11 {
             let headers = request.headers_mut();
             headers.insert("connection", "keep-alive, x-secret".parse().unwrap());
@@ -112,7 +112,7 @@ async fn a_request_and_its_reply_pass_whole_but_for_what_means_one_connection() 
         assert_eq!(status, StatusCode::OK);
         let te = if version == Version::HTTP_11 { r#", "te""# } else { "" };
         let expected = format!(
-            "POST {upstream} /v1/permissions/expand?query=1 HTTP/1.1 \
+            "POST {upstream} /v1/schema/read?query=1 HTTP/1.1 \
              [\"authorization\", \"content-length\", \"content-type\", \"host\"{te}] 300000"
         );
         assert_eq!(shown, expected);
