@@ -105,7 +105,7 @@ impl<V> Flight<V> {
                     match ask {
                         Ask::AtLeast(told) => covers(told),
                         // A head read from now on covers every floor that is trusted, and only those come here.
-                        Ask::Full => start.as_ref().is_none_or(|start| start.trusted().iter().any(covers)),
+                        Ask::Full => start.as_ref().is_none_or(|start| start.trusted().any(covers)),
                         _ => false,
                     }
                 });

@@ -151,7 +151,7 @@ impl<V: Weigh> DecisionCache<V> {
                 Habits {
                     quantizes: abilities.quantizes,
                     newest_head: abilities.newest_head,
-                    clock_skew: settings.clock_skew,
+                    head_lag: settings.head_lag,
                 },
             )),
             keyer: Keyer::random(),

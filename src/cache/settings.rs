@@ -81,7 +81,7 @@ impl Abilities {
 /// | `max_flights` | 10,000 in all, 1,000 for one credential |
 /// | `max_waiters` | 10,000 |
 /// | `probe_interval` | 100 ms |
-/// | `clock_skew` | 500 ms |
+/// | `head_lag` | 500 ms |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Settings {
@@ -94,7 +94,7 @@ pub struct Settings {
     pub(crate) max_flights_by_credential: usize,
     pub(crate) max_waiters: usize,
     pub(crate) probe_interval: Duration,
-    pub(crate) clock_skew: Duration,
+    pub(crate) head_lag: Duration,
 }
 
 impl Default for Settings {
@@ -109,7 +109,7 @@ impl Default for Settings {
             max_flights_by_credential: 1_000,
             max_waiters: 10_000,
             probe_interval: Duration::from_millis(100),
-            clock_skew: Duration::from_millis(500),
+            head_lag: Duration::from_millis(500),
         }
     }
 }
@@ -181,10 +181,11 @@ impl Settings {
         self
     }
 
-    /// How far the clocks of the store's nodes may differ, where its revisions are timestamps: a head that lies behind an
-    /// earlier one by more means that the store was restored. CockroachDB's default `--max-offset` is this one's, too.
-    pub fn clock_skew(mut self, skew: Duration) -> Self {
-        self.clock_skew = skew;
+    /// How late a head may be: a head that lacks what the store had told of longer ago than this means that the store was
+    /// restored. The clocks of CockroachDB's nodes differ by up to 500 ms, and SpiceDB on PostgreSQL tells all who ask for
+    /// its head at once what it told the first.
+    pub fn head_lag(mut self, lag: Duration) -> Self {
+        self.head_lag = lag;
         self
     }
 
@@ -200,7 +201,7 @@ impl Settings {
         span("flight_timeout", self.flight_timeout, millisecond)?;
         span("flight_grace", self.flight_grace, Duration::ZERO)?;
         span("probe_interval", self.probe_interval, Duration::ZERO)?;
-        span("clock_skew", self.clock_skew, Duration::ZERO)?;
+        span("head_lag", self.head_lag, Duration::ZERO)?;
         if self.capacity < SMALLEST_CAPACITY {
             return Err(InvalidSetting::new("capacity", "is less than 64 KiB"));
         }

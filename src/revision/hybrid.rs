@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::Point;
 
 /// A hybrid logical clock's timestamp: CockroachDB's, Spanner's and SpiceDB's in-memory revisions. A total order.
@@ -27,10 +25,5 @@ impl Point for HybridTime {
     /// Nanoseconds of wall time; 0 between events of one nanosecond.
     fn lead(&self, behind: &Self) -> Option<u64> {
         (self >= behind).then(|| self.nanos.abs_diff(behind.nanos))
-    }
-
-    /// By the wall time; what is logical is never skewed.
-    fn within_skew(&self, ahead: &Self, skew: Duration) -> bool {
-        self >= ahead || u128::from(ahead.nanos.abs_diff(self.nanos)) <= skew.as_nanos()
     }
 }

@@ -29,7 +29,6 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -61,14 +60,6 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
     fn lead(&self, behind: &Self) -> Option<u64> {
         let _ = behind;
         None
-    }
-
-    /// Whether this point lies behind `ahead` by no more than clocks that differ by `skew` explain, or not at all.
-    ///
-    /// Only kinds whose points are read off a clock can lie behind so.
-    fn within_skew(&self, ahead: &Self, skew: Duration) -> bool {
-        let _ = skew;
-        self >= ahead
     }
 }
 
@@ -167,12 +158,6 @@ impl Revision {
     pub fn lead(&self, behind: &Self) -> Option<u64> {
         self.0.lead(&*behind.0)
     }
-
-    /// Whether this revision lies behind `ahead` by no more than clocks that differ by `skew` explain, or not at all;
-    /// never across stores and kinds.
-    pub fn within_skew(&self, ahead: &Self, skew: Duration) -> bool {
-        self.0.within_skew(&*ahead.0, skew)
-    }
 }
 
 impl PartialEq for Revision {
@@ -213,7 +198,6 @@ trait Erased: fmt::Debug + Send + Sync {
     fn join(&self, other: &dyn Erased) -> Option<Revision>;
     fn covers(&self, floor: &dyn Erased, timing: Timing) -> bool;
     fn lead(&self, behind: &dyn Erased) -> Option<u64>;
-    fn within_skew(&self, ahead: &dyn Erased, skew: Duration) -> bool;
     fn hash_into(&self, state: &mut dyn Hasher);
 }
 
@@ -260,11 +244,6 @@ impl<P: Point> Erased for Placed<P> {
 
     fn lead(&self, behind: &dyn Erased) -> Option<u64> {
         self.point.lead(self.same_history(behind)?)
-    }
-
-    fn within_skew(&self, ahead: &dyn Erased, skew: Duration) -> bool {
-        self.same_history(ahead)
-            .is_some_and(|ahead| self.point.within_skew(ahead, skew))
     }
 
     fn hash_into(&self, mut state: &mut dyn Hasher) {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use std::collections::HashSet;
 
 use proptest::prelude::*;
@@ -34,7 +36,6 @@ fn assert_unrelated(a: &Revision, b: &Revision) {
     assert!(a.join(b).is_none());
     assert!(!a.covers(b, timing()));
     assert_eq!(a.lead(b), None);
-    assert!(!a.within_skew(b, Duration::MAX));
 }
 
 #[test]
@@ -120,31 +121,6 @@ fn leads_at_the_ends() {
     assert_eq!(Counter(0).lead(&Counter(1)), None);
     assert_eq!(TransactionId(u64::MAX).lead(&TransactionId(1)), Some(u64::MAX - 1));
     assert_eq!(TransactionId(0).lead(&TransactionId(1)), None);
-}
-
-#[test]
-fn only_clocks_lie_behind_by_skew() {
-    let skew = Duration::from_nanos(10);
-    let at = |nanos, logical| Revision::new(store("a"), HybridTime { nanos, logical });
-    let known = at(100, 5);
-    for (other, expected) in [
-        (at(i64::MAX, 0), true),
-        (at(101, 0), true),
-        (at(100, 5), true),
-        (at(100, 0), true),
-        (at(90, 0), true),
-        (at(89, u32::MAX), false),
-        (at(i64::MIN, 0), false),
-    ] {
-        assert_eq!(other.within_skew(&known, skew), expected, "{other:?}");
-    }
-    assert!(at(i64::MIN, 0).within_skew(&at(i64::MAX, 0), Duration::MAX));
-    assert!(!at(100, 4).within_skew(&at(101, 0), Duration::ZERO));
-
-    let counter = |n| Revision::new(store("a"), Counter(n));
-    assert!(counter(2).within_skew(&counter(1), Duration::ZERO));
-    assert!(counter(1).within_skew(&counter(1), Duration::ZERO));
-    assert!(!counter(1).within_skew(&counter(2), Duration::MAX));
 }
 
 #[test]

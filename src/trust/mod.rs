@@ -43,18 +43,29 @@ pub(crate) enum Source {
 pub(crate) struct CallStart {
     pub(crate) began: Instant,
     pub(crate) epoch: u64,
-    trusted: Arc<[Revision]>,
+    trusted: Arc<[Known]>,
+}
+
+/// A trusted revision, and when the store told of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) revision: Revision,
+    since: Instant,
 }
 
 impl CallStart {
     /// Whether `revision` was trusted before the call began.
     pub(crate) fn trusts(&self, revision: &Revision) -> bool {
-        self.trusted.iter().any(|known| known >= revision)
+        covered(&self.trusted, revision)
     }
 
-    pub(crate) fn trusted(&self) -> &[Revision] {
-        &self.trusted
+    pub(crate) fn trusted(&self) -> impl Iterator<Item = &Revision> {
+        self.trusted.iter().map(|known| &known.revision)
     }
+}
+
+fn covered(trusted: &[Known], revision: &Revision) -> bool {
+    trusted.iter().any(|known| known.revision >= *revision)
 }
 
 /// Whether a floor can be believed.
@@ -82,22 +93,25 @@ pub(crate) struct Habits {
     pub(crate) quantizes: bool,
     /// Its head is at or after all that it has named before.
     pub(crate) newest_head: bool,
-    /// How far the clocks of its nodes may differ.
-    pub(crate) clock_skew: Duration,
+    /// How late a head may be.
+    pub(crate) head_lag: Duration,
 }
 
 impl Habits {
-    /// Whether a head that lacks what the store had already told us of means that the store was restored.
-    fn went_back(&self, head: &Revision, known: &[Revision]) -> bool {
-        let reached = |known: &Revision| head >= known || head.within_skew(known, self.clock_skew);
-        self.newest_head && !known.iter().all(reached)
+    /// Whether a head that lacks what the store had told us of long before means that the store was restored.
+    fn went_back(&self, head: &Revision, start: &CallStart) -> bool {
+        let mut long_known = start
+            .trusted
+            .iter()
+            .filter(|known| known.since + self.head_lag <= start.began);
+        self.newest_head && !long_known.all(|known| *head >= known.revision)
     }
 }
 
 #[derive(Debug)]
 struct State {
     store: Option<StoreId>,
-    trusted: Arc<[Revision]>,
+    trusted: Arc<[Known]>,
     windows: Windows,
     probes: Probes,
 }
@@ -136,7 +150,7 @@ impl Trust {
 
     pub(crate) fn standing(&self, floor: &Revision) -> Standing {
         let state = self.state();
-        if state.trusted.iter().any(|known| known >= floor) {
+        if covered(&state.trusted, floor) {
             Standing::Trusted
         } else if state.store.as_ref().is_some_and(|store| store != floor.store()) {
             Standing::Foreign
@@ -148,7 +162,7 @@ impl Trust {
     /// The newest trusted revision, if there is one that all others lie at or below.
     pub(crate) fn head(&self) -> Option<Revision> {
         match &*self.state().trusted {
-            [only] => Some(only.clone()),
+            [only] => Some(only.revision.clone()),
             _ => None,
         }
     }
@@ -161,7 +175,11 @@ impl Trust {
             return false;
         }
         let replaced = state.store.as_ref().is_some_and(|store| store != revision.store());
-        let went_back = source == Source::Head && self.habits.went_back(revision, &start.trusted);
+        let known = Known {
+            revision: revision.clone(),
+            since: Instant::now(),
+        };
+        let went_back = source == Source::Head && self.habits.went_back(revision, start);
         if replaced || went_back {
             tracing::warn!(
                 replaced,
@@ -170,19 +188,15 @@ impl Trust {
             );
             self.start_epoch(&mut state);
             state.store = Some(revision.store().clone());
-            state.trusted = Arc::new([revision.clone()]);
+            state.trusted = Arc::new([known]);
             return false;
         }
         state.store.get_or_insert_with(|| revision.store().clone());
-        if !state.trusted.iter().any(|known| known >= revision) {
-            let covered = |known: &&Revision| revision >= *known;
-            let kept = state
-                .trusted
-                .iter()
-                .filter(|known| !covered(known))
-                .take(MAX_TRUSTED - 1)
-                .cloned();
-            state.trusted = std::iter::once(revision.clone()).chain(kept).collect();
+        if !covered(&state.trusted, revision) {
+            let others = state.trusted.iter().filter(|other| !(*revision >= other.revision));
+            state.trusted = std::iter::once(known)
+                .chain(others.take(MAX_TRUSTED - 1).cloned())
+                .collect();
         }
         let chosen_by_the_store = match source {
             Source::Unasked => true,

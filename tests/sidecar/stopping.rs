@@ -12,6 +12,7 @@ use crate::admin::get;
 use crate::caller::{Caller, Whole, post};
 use crate::common::told_to_stop;
 use crate::running::Running;
+use crate::tls::{CERT, KEY};
 use crate::upstream::{Reply, Upstream, begin, unimplemented};
 
 /// Sends one piece of each reply, and the rest when told to.
@@ -86,13 +87,22 @@ async fn a_stream_that_never_ends_is_cut_off() {
 async fn connections_with_nothing_under_way_do_not_hold_it() {
     let (upstream, _go_on) = in_two_pieces().await;
     let url = format!("http://{}", upstream.address);
-    let mut sidecar = Running::with(&["--http-upstream", &url, "--drain", "3600s"]).await;
-    // One that has said nothing yet, one that speaks HTTP/2, and one that keeps its HTTP/1.1 connection.
-    let _silent = TcpStream::connect(sidecar.address()).await.unwrap();
-    let _caller = Caller::new(sidecar.address()).await;
-    assert_eq!(get(sidecar.address(), "/").await.0, 502);
-    sidecar.stop();
-    sidecar.ended().await;
+    let arguments = ["--upstream", &url, "--http-upstream", &url, "--drain", "3600s"];
+    let tls = ["--tls-cert", CERT, "--tls-key", KEY];
+    for arguments in [&arguments[..], &[&arguments[..], &tls].concat()] {
+        let mut sidecar = Running::with(arguments).await;
+        let mut silent = Vec::new();
+        for address in &sidecar.addresses {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        // Accepted in order, so that the silent ones were by then.
+        if arguments.len() == 6 {
+            Caller::new(sidecar.address()).await.ready().await.unwrap();
+            assert_eq!(get(sidecar.addresses[1], "/").await.0, 502);
+        }
+        sidecar.stop();
+        sidecar.ended().await;
+    }
 }
 
 #[cfg(unix)]

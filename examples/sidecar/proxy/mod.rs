@@ -111,7 +111,7 @@ impl Sidecar {
             });
             probes.push(Probe::of(&upstream));
             let front = Front::new(layer.layer(upstream.forward()));
-            ports.push((listener, Port::new(route.speaks, tls.transpose()?, front)));
+            ports.push((listener, Port::new(tls.transpose()?, front)));
         }
         let admin = listen(config.admin).await?;
         let drain = config.drain;

@@ -14,7 +14,6 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::front::Front;
-use super::upstream::Speaks;
 use super::windows;
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -35,7 +34,9 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) fn new(speaks: Speaks, tls: Option<TlsAcceptor>, front: Front) -> Self {
+    /// Speaks HTTP/1.1 and HTTP/2, also where only gRPC is expected: a caller that says nothing can then be told apart
+    /// from one that is about to.
+    pub(crate) fn new(tls: Option<TlsAcceptor>, front: Front) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -50,10 +51,6 @@ impl Port {
             .initial_connection_window_size(windows::FROM_CALLER)
             .max_concurrent_streams(windows::CALLS)
             .max_header_list_size(windows::HEADERS);
-        let builder = match speaks {
-            Speaks::Grpc => builder.http2_only(),
-            Speaks::Http => builder,
-        };
         Self { builder, tls, front }
     }
 
@@ -65,7 +62,8 @@ impl Port {
         loop {
             tokio::select! {
                 accepted = accept(&listener) => {
-                    connections.spawn(self.clone().connected(accepted, graceful.watcher()));
+                    let connected = self.clone().connected(accepted, graceful.watcher(), serving.clone());
+                    connections.spawn(connected);
                 }
                 Some(_) = connections.join_next() => {}
                 // Nothing is ever sent: this is the end.
@@ -82,13 +80,17 @@ impl Port {
         connections.shutdown().await;
     }
 
-    async fn connected(self, tcp: TcpStream, watcher: Watcher) {
+    async fn connected(self, tcp: TcpStream, watcher: Watcher, mut serving: Serving) {
         // Small messages must not wait for one another; without it they only come later.
         drop(tcp.set_nodelay(true));
         let Some(tls) = &self.tls else {
             return self.speak(tcp, watcher).await;
         };
-        match timeout(HANDSHAKE_WITHIN, tls.accept(tcp)).await {
+        let handshake = tokio::select! {
+            handshake = timeout(HANDSHAKE_WITHIN, tls.accept(tcp)) => handshake,
+            _ = serving.changed() => return,
+        };
+        match handshake {
             Ok(Ok(stream)) => self.speak(stream, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),

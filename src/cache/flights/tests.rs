@@ -86,7 +86,7 @@ fn rule_03_a_flight_that_has_begun_takes_no_fully_consistent_read() {
     let habits = Habits {
         quantizes: false,
         newest_head: true,
-        clock_skew: std::time::Duration::ZERO,
+        head_lag: std::time::Duration::ZERO,
     };
     let trust = Trust::new(&Window::default(), std::time::Duration::ZERO, habits);
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
