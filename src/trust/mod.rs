@@ -193,10 +193,11 @@ impl Trust {
         }
         state.store.get_or_insert_with(|| revision.store().clone());
         if !covered(&state.trusted, revision) {
-            let others = state.trusted.iter().filter(|other| !(*revision >= other.revision));
-            state.trusted = std::iter::once(known)
-                .chain(others.take(MAX_TRUSTED - 1).cloned())
-                .collect();
+            let mut trusted = vec![known];
+            let others = state.trusted.iter().filter(|other| !covered(&trusted, &other.revision));
+            let others: Vec<_> = others.take(MAX_TRUSTED - 1).cloned().collect();
+            trusted.extend(others);
+            state.trusted = trusted.into();
         }
         let chosen_by_the_store = match source {
             Source::Unasked => true,

@@ -206,18 +206,8 @@ async fn rule_02_an_exact_read_and_a_wish_for_head_contradict_each_other() {
     let token = client.set("plan", "ada", true).await;
     server.calls();
     let torn = client.metadata("zookie-consistency", "fully-consistent");
-<<<<<<< HEAD
     let refused = torn.check(&check("plan", "ada", exactly(&token))).await;
     assert_eq!((refused.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
-=======
-    for _ in 0..2 {
-        torn.check(&check("plan", "ada", exactly(&token))).await;
-    }
-    assert_eq!(
-        asked(&server),
-        [requirement(exactly(&token)), requirement(exactly(&token))]
-    );
->>>>>>> sidecar
 }
 
 #[tokio::test]

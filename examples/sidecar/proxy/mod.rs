@@ -156,7 +156,10 @@ impl Sidecar {
         drop(asked);
         match timeout(ADMIN_DRAIN, &mut admin).await {
             Ok(ended) => ended?,
-            Err(_) => Ok(admin.abort()),
+            Err(_) => {
+                admin.abort();
+                Ok(())
+            }
         }
     }
 }
