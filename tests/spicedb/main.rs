@@ -5,6 +5,7 @@ mod bad_input;
 mod bulk;
 mod client;
 mod freshness;
+mod histories;
 mod kept;
 mod keys;
 mod reads;

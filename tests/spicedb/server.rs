@@ -226,12 +226,15 @@ impl Server {
     fn verdict(&self, at: u64, resource: &Option<ObjectReference>, subject: &Option<SubjectReference>) -> bool {
         let id = |object: &Option<ObjectReference>| object.clone().unwrap_or_default().object_id;
         let user = subject.clone().unwrap_or_default();
-        let key = (id(resource), id(&user.object) + &user.optional_relation);
+        self.views(at, &id(resource), &(id(&user.object) + &user.optional_relation))
+    }
+
+    /// Whether a user is a document's viewer at a revision.
+    pub(crate) fn views(&self, at: u64, document: &str, user: &str) -> bool {
         let state = self.state();
-        let history = state.history.get(&key).map_or(&[][..], Vec::as_slice);
-        history
-            .iter()
-            .rev()
+        let history = state.history.get(&(document.to_owned(), user.to_owned()));
+        let mut backwards = history.map_or(&[][..], Vec::as_slice).iter().rev();
+        backwards
             .find(|(since, _)| *since <= at)
             .is_some_and(|(_, views)| *views)
     }
