@@ -74,7 +74,7 @@ async fn gateway() -> SocketAddr {
     };
     let router = Router::new()
         .route("/shown", any(show))
-        .route("/v1/schema/read", post(wrong))
+        .route("/wrong", post(wrong))
         .route("/v1/watch", post(stream))
         .route("/broken", post(broken));
     tokio::spawn(async { axum::serve(listener, router).await });
@@ -126,7 +126,7 @@ async fn a_request_and_its_reply_pass_whole_but_for_what_means_one_connection() 
 async fn an_error_keeps_its_status_and_body() {
     let sidecar = Running::before_http(gateway().await).await;
     for version in BOTH {
-        let (status, headers, body) = send(&client(version), json(sidecar.address(), "/v1/schema/read", "{}")).await;
+        let (status, headers, body) = send(&client(version), json(sidecar.address(), "/wrong", "{}")).await;
         assert_eq!(
             (status, &*body),
             (StatusCode::BAD_REQUEST, r#"{"code":3, "message":"no"}"#)
@@ -169,7 +169,7 @@ async fn a_reply_that_breaks_off_breaks_off() {
 async fn rule_14_an_upstream_that_is_down_is_a_bad_gateway() {
     let sidecar = Running::before_http(nobody().await).await;
     for version in BOTH {
-        let (status, headers, body) = send(&client(version), json(sidecar.address(), "/v1/schema/read", "{}")).await;
+        let (status, headers, body) = send(&client(version), json(sidecar.address(), "/wrong", "{}")).await;
         assert_eq!(status, StatusCode::BAD_GATEWAY);
         assert_eq!(headers["content-type"], "application/problem+json");
         assert_eq!(headers["cache-control"], "no-store");

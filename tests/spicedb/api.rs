@@ -235,6 +235,15 @@ pub(crate) struct TokenResponse {
     pub(crate) token: Option<ZedToken>,
 }
 
+/// The reply to `ReadSchema`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct SchemaResponse {
+    #[prost(string, tag = "1")]
+    pub(crate) schema_text: String,
+    #[prost(message, tag = "2")]
+    pub(crate) read_at: Option<ZedToken>,
+}
+
 /// The request of `LookupResources`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct LookupRequest {

@@ -99,6 +99,20 @@ async fn the_reply_of_one_message_bears_its_token() {
 }
 
 #[tokio::test]
+async fn the_schema_is_read_at_head_as_it_came() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    for session in [client.clone(), client.metadata("zookie", &token)] {
+        let reply = session.send("SchemaService/ReadSchema", frame(b"")).await;
+        assert_eq!(reply.header("zookie"), Some(&*token));
+        assert!(reply.cache_status().starts_with("tower-zookie; fwd=bypass"));
+        assert_eq!(server.calls()[0].body, frame(b""));
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_ours_passes_untouched() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);

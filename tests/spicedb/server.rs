@@ -22,8 +22,8 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::api::{
     BulkItem, BulkRequest, BulkResponse, CheckRequest, CheckResponse, Consistency, Kind, LookupRequest,
-    ObjectReference, Pair, PairItem, PairResponse, Requirement, Status, SubjectReference, Timestamp, TokenResponse,
-    WriteRequest, zed_token,
+    ObjectReference, Pair, PairItem, PairResponse, Requirement, SchemaResponse, Status, SubjectReference, Timestamp,
+    TokenResponse, WriteRequest, full, zed_token,
 };
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -172,6 +172,14 @@ impl Server {
                 Ok(self.write(&request).encode_to_vec())
             }
             "WriteSchema" => Ok(self.write(&WriteRequest::default()).encode_to_vec()),
+            "ReadSchema" => {
+                let (at, _) = self.read_at(full().as_ref())?;
+                Ok(SchemaResponse {
+                    schema_text: "definition user {}".to_owned(),
+                    read_at: Some(zed_token(&at)),
+                }
+                .encode_to_vec())
+            }
             "ImportBulkRelationships" => {
                 self.state().head += 1;
                 Ok(vec![8, 1])

@@ -70,7 +70,7 @@ const ITEM_ERROR: Then = InPart("an item's error is kept by nobody");
 
 pub(crate) const GRPC: [Row; 108] = [
     row("schema-write", Write),
-    row("schema-read", Passes),
+    row("schema-read", LISTING),
     row("write-touch", Write),
     row("write-caveated", Write),
     row("write-expiring", Write),
@@ -207,7 +207,7 @@ pub(crate) const HTTP: [Row; 27] = [
     row("http-lookup-resources", STREAM),
     row("http-lookup-subjects", STREAM),
     row("http-read", STREAM),
-    row("http-schema-read", Passes),
+    row("http-schema-read", LISTING),
     row("http-delete", Write),
     row("http-unknown-path", Passes),
 ];

@@ -43,11 +43,12 @@ impl Form {
 ///
 /// Checks with tracing or with metadata that asks for more than the answer, expansions, lookups, listings and the
 /// reflection of the schema are handed on and never kept, but answered no lower than the tokens in their carriers.
-/// Watches, `ReadSchema` and all that is not listed here pass untouched.
+/// Watches and all that is not listed here pass untouched.
 ///
-/// These go to the upstream as they came, whatever their carriers say: calls with a limit or a cursor, compressed
-/// messages, bulks of over 10,000 items, a consistency that is empty, false, unknown or there twice, and a context that
-/// is there twice, names a member twice or has too many levels.
+/// Compressed messages, bulks of over 10,000 items, a consistency that is empty, false, unknown or there twice, and a
+/// context that is there twice, names a member twice or has too many levels go to the upstream as they came, or are
+/// refused where a carrier demands what their message would have to say. Calls with a limit or a cursor go as they came
+/// whatever their carriers say, because a cursor demands that.
 ///
 /// Through the gateway both spellings of a field are one, and so are a field that is null, absent or an empty text.
 /// `Grpc-Metadata-` headers belong to the question. Answers are shared neither between the gateway and gRPC nor between a

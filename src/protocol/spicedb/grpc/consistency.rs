@@ -23,6 +23,12 @@ pub(super) struct Stated<'a> {
 }
 
 impl<'a> Stated<'a> {
+    /// What goes without saying where the head is read in any case.
+    pub(super) const AT_HEAD: Self = Self {
+        wish: Some(Consistency::FullyConsistent),
+        token: None,
+    };
+
     /// Reads a field `consistency`. SpiceDB refuses an empty one, and one whose `bool` is false.
     pub(super) fn add(&mut self, message: &'a [u8]) -> Result<(), Unreadable> {
         if self.wish.is_some() {

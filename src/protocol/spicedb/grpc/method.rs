@@ -1,8 +1,7 @@
 use super::super::super::Route;
 use super::super::FIRST_JSON;
 
-/// A method that the cache has something to do with. The others pass: they watch, count, describe the server, or read
-/// the schema at head.
+/// A method that the cache has something to do with. The others pass: they watch, count, or describe the server.
 #[derive(Debug)]
 pub(super) struct Method {
     pub(super) path: &'static str,
@@ -24,6 +23,11 @@ pub(super) enum Does {
         pages: Option<(u32, u32)>,
         /// Where the reply bears a token. The replies of those without are streams.
         token: Option<u32>,
+    },
+    /// Reads at head, whatever it is told.
+    ReadAtHead {
+        /// Where the reply bears a token.
+        token: u32,
     },
 }
 
@@ -61,7 +65,7 @@ const fn read(path: &'static str, token: u32) -> Method {
     Method { path, does }
 }
 
-static METHODS: [Method; 22] = [
+static METHODS: [Method; 23] = [
     check("/authzed.api.v1.PermissionsService/CheckPermission", Does::Check),
     check("/authzed.api.v1.PermissionsService/CheckBulkPermissions", Does::Bulk),
     check("/authzed.api.v1.ExperimentalService/BulkCheckPermission", Does::Bulk),
@@ -90,6 +94,10 @@ static METHODS: [Method; 22] = [
         "/authzed.api.v1.ExperimentalService/BulkExportRelationships",
         Some((2, 3)),
     ),
+    Method {
+        path: "/authzed.api.v1.SchemaService/ReadSchema",
+        does: Does::ReadAtHead { token: 2 },
+    },
     read("/authzed.api.v1.SchemaService/ReflectSchema", 3),
     read("/authzed.api.v1.SchemaService/ComputablePermissions", 2),
     read("/authzed.api.v1.SchemaService/DependentRelations", 2),

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::Method as HttpMethod;
 use http::request::Parts as Head;
 
+use self::consistency::Stated;
 use self::method::{Does, Method};
 use self::reply::CHECKED_AT;
 use self::request::NOT_KEPT;
@@ -34,7 +35,9 @@ pub(super) fn claim(head: &Head) -> Claim {
     }
     match Method::called(head.uri.path()) {
         Some((route, method)) => match method.does {
-            Does::Check | Does::Bulk | Does::Read { token: Some(_), .. } => Claim::Body(route),
+            Does::Check | Does::Bulk | Does::ReadAtHead { .. } | Does::Read { token: Some(_), .. } => {
+                Claim::Body(route)
+            }
             Does::Write { .. } => Claim::Head(route),
             Does::Read { token: None, .. } => Claim::Floor(route),
         },
@@ -49,6 +52,7 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
         Does::Check | Does::Bulk if request::asks_for_more(head) => (NOT_KEPT, request::unkept(message(body)?, None)?),
         Does::Check => request::check(message(body)?, &request::prefix(method, head, key))?,
         Does::Bulk => request::bulk(message(body)?, request::prefix(method, head, key))?,
+        Does::ReadAtHead { .. } => (NOT_KEPT, Stated::AT_HEAD),
         Does::Read { pages, token } => {
             let stream = token.is_none();
             (Kind::Read { stream }, request::unkept(message(body)?, pages)?)
@@ -70,6 +74,7 @@ pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_
         Does::Write { schema, token } => return reply::written(&status, reply, schema, token),
         _ if reply::refuses_revision(&status) => return Learned::RevisionRefused,
         Does::Read { token, .. } => reply::read_at(&status, reply, token),
+        Does::ReadAtHead { token } => reply::read_at(&status, reply, Some(token)),
         Does::Check | Does::Bulk if call.kind == NOT_KEPT => reply::read_at(&status, reply, Some(CHECKED_AT)),
         Does::Check => check::learn(&status, reply, SystemTime::now()),
         Does::Bulk => bulk::learn(&status, reply, body, asked),

@@ -22,6 +22,14 @@ pub(super) struct Stated {
     pub(super) token: Option<Bytes>,
 }
 
+impl Stated {
+    /// What goes without saying where the head is read in any case.
+    pub(super) const AT_HEAD: Self = Self {
+        consistency: Consistency::FullyConsistent,
+        token: None,
+    };
+}
+
 /// Reads the member `consistency`. One that the server would take for an error can't be read.
 pub(super) fn read(json: &mut Json<'_>) -> Result<Option<Stated>, Unreadable> {
     if is_null(json)? {

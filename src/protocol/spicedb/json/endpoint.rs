@@ -24,13 +24,18 @@ pub(super) enum What {
         /// The member of the reply that bears the token. Streams are not read.
         token: Option<&'static str>,
     },
+    /// Never kept, and read at head whatever it is told.
+    ReadAtHead {
+        /// The member of the reply that bears the token.
+        token: &'static str,
+    },
 }
 
 pub(super) const CHECK_BULK: &str = "/v1/permissions/checkbulk";
 
 /// The HTTP annotations of `authzed.api.v1` as of 1.57, but for those that neither answer at a consistency nor change an
-/// answer: `watch`, `schema/read`, and counting relationships.
-static ENDPOINTS: [Endpoint; 22] = [
+/// answer: `watch`, and counting relationships.
+static ENDPOINTS: [Endpoint; 23] = [
     Endpoint {
         path: "/v1/permissions/check",
         what: What::Check,
@@ -60,6 +65,10 @@ static ENDPOINTS: [Endpoint; 22] = [
     stream("/v1/relationships/read"),
     stream("/v1/relationships/exportbulk"),
     stream("/v1/experimental/relationships/bulkexport"),
+    Endpoint {
+        path: "/v1/schema/read",
+        what: What::ReadAtHead { token: "readAt" },
+    },
     unary("/v1/schema/reflectschema", "readAt"),
     unary("/v1/schema/permissions/computable", "readAt"),
     unary("/v1/schema/permissions/dependent", "readAt"),

@@ -23,7 +23,7 @@ use http::request::Parts as Head;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
-use self::consistency::Wish;
+use self::consistency::{Stated, Wish};
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
@@ -47,7 +47,8 @@ pub(super) fn claim(head: &Head) -> Claim {
     match endpoint.what {
         What::Check | What::Bulk => Claim::Body(route),
         What::Write { .. } => Claim::Head(route),
-        What::Read { .. } => Claim::Floor(route),
+        What::Read { stream: false, .. } | What::ReadAtHead { .. } => Claim::Body(route),
+        What::Read { stream: true, .. } => Claim::Floor(route),
     }
 }
 
@@ -60,6 +61,7 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
         }
         What::Check => request::check(message, &request::prefix(endpoint, head, key)?)?,
         What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?)?,
+        What::ReadAtHead { .. } => (request::NOT_KEPT, Some(Stated::AT_HEAD)),
         What::Read { stream, .. } => (Kind::Read { stream }, request::unkept(head, message)?),
     };
     let (consistency, token) = stated.map_or((None, None), |stated| (Some(stated.consistency), stated.token));
@@ -105,6 +107,7 @@ pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply
     let learned = match endpoint.what {
         What::Write { schema, token } => return reply::write(reply, schema, token),
         _ if error().is_some_and(|error| error.refuses_revision()) => return Learned::RevisionRefused,
+        What::ReadAtHead { token } => reply::listing(reply, token),
         What::Read { token, .. } => token.and_then(|token| reply::listing(reply, token)),
         What::Check | What::Bulk if call.kind == request::NOT_KEPT => reply::listing(reply, reply::CHECKED_AT),
         What::Check => reply::check(reply, SystemTime::now()),

@@ -31,6 +31,7 @@ fn claims_what_it_knows_by_its_path() {
         "ExperimentalService/ExperimentalComputablePermissions",
         "ExperimentalService/ExperimentalDependentRelations",
         "ExperimentalService/ExperimentalDiffSchema",
+        "SchemaService/ReadSchema",
         "SchemaService/ReflectSchema",
         "SchemaService/ComputablePermissions",
         "SchemaService/DependentRelations",
@@ -51,7 +52,6 @@ fn claims_what_it_knows_by_its_path() {
     }
     for path in [
         "/authzed.api.v1.WatchService/Watch",
-        "/authzed.api.v1.SchemaService/ReadSchema",
         "/authzed.api.v1.PermissionsService/Nope",
         "/authzed.api.v1.PermissionsService/CheckPermission/",
         "/authzed.api.v1.PermissionsService/CheckPermission?a=b",
