@@ -192,6 +192,28 @@ async fn rule_10_what_is_not_forwarded_is_in_no_key() {
 }
 
 #[tokio::test]
+async fn callers_that_know_the_sidecar_by_other_names_share_its_answers() {
+    let spicedb = SpiceDb::recorded("http-postgres").await;
+    let sidecar = Running::before_http(spicedb.address).await;
+    let call = spicedb.recording.call("http-check-default");
+    for (version, host, status) in [
+        (http::Version::HTTP_11, "127.0.0.1", "tower-zookie; fwd=miss"),
+        (http::Version::HTTP_11, "localhost", "tower-zookie; hit"),
+        (http::Version::HTTP_2, "127.0.0.1", "tower-zookie; hit"),
+        (http::Version::HTTP_2, "localhost", "tower-zookie; hit"),
+    ] {
+        let mut request = to(&sidecar, call);
+        let uri = format!("http://{host}:{}/v1/permissions/check", sidecar.address().port());
+        *request.uri_mut() = uri.parse().unwrap();
+        let (_, headers, _) = send(&client(version), request).await;
+        assert!(
+            headers["cache-status"].to_str().unwrap().starts_with(status),
+            "{version:?} {host}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn settings_reach_the_layer() {
     let spicedb = SpiceDb::recorded("grpc-postgres").await;
     let url = format!("http://{}", spicedb.address);

@@ -9,7 +9,14 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use super::upstream::ForwardError;
+/// Why there is no reply to hand on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the request has no path to forward it to")]
+    NoPath,
+    #[error("the upstream did not answer")]
+    Upstream(#[from] hyper_util::client::legacy::Error),
+}
 
 /// What form a request has, and its reply must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +69,11 @@ impl Status {
         }
     }
 
-    fn of(error: &ForwardError) -> Self {
+    fn of(error: &Failure) -> Self {
         match error {
-            ForwardError::NoPath => Self::NO_PATH,
-            ForwardError::Upstream(error) if error.is_connect() => Self::UNREACHABLE,
-            ForwardError::Upstream(error) => reset_reason(error).map_or(Self::CONNECTION_LOST, Self::reset),
+            Failure::NoPath => Self::NO_PATH,
+            Failure::Upstream(error) if error.is_connect() => Self::UNREACHABLE,
+            Failure::Upstream(error) => reset_reason(error).map_or(Self::CONNECTION_LOST, Self::reset),
         }
     }
 
@@ -92,7 +99,7 @@ pub(super) fn reset_reason(error: &(dyn Error + 'static)) -> Option<Reason> {
 }
 
 /// The reply in place of the upstream's.
-pub(super) fn reply(error: &ForwardError, form: Form) -> Response<Full<Bytes>> {
+pub(super) fn reply(error: &Failure, form: Form) -> Response<Full<Bytes>> {
     tracing::debug!(error = error as &dyn Error, "a request failed");
     match form {
         Form::Grpc => grpc(Status::of(error)),
@@ -109,11 +116,11 @@ fn grpc(status: Status) -> Response<Full<Bytes>> {
     response
 }
 
-fn http(error: &ForwardError) -> Response<Full<Bytes>> {
+fn http(error: &Failure) -> Response<Full<Bytes>> {
     let (status, detail) = match error {
-        ForwardError::NoPath => (StatusCode::BAD_REQUEST, Status::NO_PATH.message),
-        ForwardError::Upstream(error) if error.is_connect() => (StatusCode::BAD_GATEWAY, Status::UNREACHABLE.message),
-        ForwardError::Upstream(_) => (StatusCode::BAD_GATEWAY, Status::CONNECTION_LOST.message),
+        Failure::NoPath => (StatusCode::BAD_REQUEST, Status::NO_PATH.message),
+        Failure::Upstream(error) if error.is_connect() => (StatusCode::BAD_GATEWAY, Status::UNREACHABLE.message),
+        Failure::Upstream(_) => (StatusCode::BAD_GATEWAY, Status::CONNECTION_LOST.message),
     };
     let problem = serde_json::json!({
         "title": status.canonical_reason(),

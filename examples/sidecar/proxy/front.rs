@@ -1,11 +1,13 @@
 //! What callers are connected to: the layer before the upstream.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::HOST;
+use http::request::Parts as Head;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
@@ -14,20 +16,27 @@ use tower_zookie::protocol::Protocol;
 use tower_zookie::{Zookie, ZookieBody};
 
 use super::ending::Ending;
-use super::failure::{self, Form};
+use super::failure::{self, Failure, Form};
 use super::hop;
-use super::upstream::Forward;
+use super::origin::Origin;
+use super::upstream::{Forward, RequestBody};
 
 type ReplyBody = Either<Ending<ZookieBody<Incoming>>, Full<Bytes>>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
-    service: Zookie<Forward, Arc<dyn Protocol>>,
+    pub(super) service: Zookie<Forward, Arc<dyn Protocol>>,
+    pub(super) origin: Origin,
 }
 
 impl Front {
-    pub(crate) fn new(service: Zookie<Forward, Arc<dyn Protocol>>) -> Self {
-        Self { service }
+    /// The request as the upstream will see it. The layer keys what it sees, so it must not see what is not forwarded: a
+    /// header that `Connection` names, or the name by which the caller knows this sidecar.
+    fn forwarded(&self, mut head: Head, body: Incoming) -> Result<Request<RequestBody>, Failure> {
+        head.uri = self.origin.uri(&head.uri).ok_or(Failure::NoPath)?;
+        head.headers.remove(HOST);
+        hop::strip_request(&mut head.headers);
+        Ok(Request::from_parts(head, body.boxed_unsync()))
     }
 }
 
@@ -37,18 +46,20 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
         let form = Form::of(&head);
-        hop::strip_request(&mut head.headers);
-        // The layer's service is always ready.
-        let reply = self
-            .service
-            .clone()
-            .call(Request::from_parts(head, body.boxed_unsync()));
+        let reply = match self.forwarded(head, body) {
+            // The layer's service is always ready.
+            Ok(request) => self.service.clone().call(request),
+            Err(failure) => {
+                let reply = failure::reply(&failure, form).map(Either::Right);
+                return Box::pin(ready(Ok(reply)));
+            }
+        };
         Box::pin(async move {
             Ok(match reply.await {
                 Ok(reply) => reply.map(|body| Either::Left(Ending::new(body, form))),
-                Err(error) => failure::reply(&error, form).map(Either::Right),
+                Err(error) => failure::reply(&error.into(), form).map(Either::Right),
             })
         })
     }

@@ -10,8 +10,7 @@ const OF_A_CONNECTION: [HeaderName; 4] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Removes them from a request, before the layer sees it: a header that `Connection` names is not forwarded, so it must
-/// not be in a key either. How the body is delimited stays to be seen.
+/// Removes them from a request, but for how its body is delimited.
 pub(crate) fn strip_request(headers: &mut HeaderMap) {
     let trailers = lists(headers, &TE, "trailers");
     strip_named(headers, &[TRANSFER_ENCODING]);

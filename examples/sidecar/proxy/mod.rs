@@ -110,7 +110,10 @@ impl Sidecar {
                 ..route.clone()
             });
             probes.push(Probe::of(&upstream));
-            let front = Front::new(layer.layer(upstream.forward()));
+            let front = Front {
+                service: layer.layer(upstream.forward()),
+                origin: upstream.origin,
+            };
             ports.push((listener, Port::new(tls.transpose()?, front)));
         }
         let admin = listen(config.admin).await?;

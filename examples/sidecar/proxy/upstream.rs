@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::TRANSFER_ENCODING;
 use http::{Request, Response, Version};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -62,47 +62,29 @@ impl Upstream {
     }
 
     pub(crate) fn forward(&self) -> Forward {
-        Forward {
-            client: self.client(),
-            origin: self.origin.clone(),
-        }
+        Forward { client: self.client() }
     }
 }
 
-/// Hands requests on to an upstream. Clones share its connections.
+/// Hands on requests whose URI is the upstream's. Clones share its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Forward {
     client: Client<Connector, RequestBody>,
-    origin: Origin,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ForwardError {
-    #[error("the request has no path to forward it to")]
-    NoPath,
-    #[error("the upstream did not answer")]
-    Upstream(#[from] Error),
 }
 
 impl Service<Request<RequestBody>> for Forward {
     type Response = Response<Incoming>;
-    type Error = ForwardError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ForwardError>> + Send>>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ForwardError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let Some(uri) = self.origin.uri(request.uri()) else {
-            return Box::pin(std::future::ready(Err(ForwardError::NoPath)));
-        };
-        *request.uri_mut() = uri;
         // The connection decides, whatever the caller's own spoke.
         *request.version_mut() = Version::HTTP_11;
-        let headers = request.headers_mut();
-        headers.remove(HOST);
-        headers.remove(TRANSFER_ENCODING);
+        request.headers_mut().remove(TRANSFER_ENCODING);
         let reply = self.client.request(request);
         Box::pin(async move {
             let mut reply = reply.await?;
