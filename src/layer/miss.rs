@@ -1,4 +1,3 @@
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -81,16 +80,9 @@ impl<P: Protocol> Shared<P> {
             Some(reply) => reply?,
             None => return Ok(self.refusal(asking, &Refusal::UpstreamFailed)),
         };
-        let zookie = match (&token, asking.wanted.freshness.revision()) {
-            // The caller must not go back, whatever the upstream says.
-            (Some(token), Some(floor))
-                if token.revision.store() == floor.store()
-                    && token.revision.partial_cmp(floor).is_none_or(Ordering::is_lt) =>
-            {
-                asking.wanted.zookie.clone()
-            }
-            (Some(token), _) => Some(token.zookie.clone()),
-            (None, _) => {
+        let zookie = match &token {
+            Some(token) => asking.wanted.or_higher(token),
+            None => {
                 let kept = landed.as_ref().and_then(|landed| landed.decisions.first());
                 kept.and_then(|decision| decision.value.zookie.clone())
             }

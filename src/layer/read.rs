@@ -57,13 +57,9 @@ where
         Learned::Answers { token, .. } => shared.reply_token(&parts.headers, token.as_deref()),
         _ => None,
     };
-    let zookie = token.as_ref().map(|token| &token.zookie);
-    shared.mark(
-        &mut parts.headers,
-        zookie,
-        &asking.wanted,
-        CacheStatus::Bypass(NEVER_KEPT),
-    );
+    let zookie = token.and_then(|token| asking.wanted.or_higher(&token));
+    let status = CacheStatus::Bypass(NEVER_KEPT);
+    shared.mark(&mut parts.headers, zookie.as_ref(), &asking.wanted, status);
     Ok(Response::from_parts(parts, ZookieBody::stored(message, trailers)))
 }
 

@@ -1,4 +1,4 @@
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -65,6 +65,20 @@ impl Wanted {
     /// All that the request's tokens demand, of whichever store.
     pub(super) fn floors(&self) -> impl Iterator<Item = &Floor> {
         self.floor.iter().chain(&self.elsewhere)
+    }
+
+    /// What the caller is told when the upstream's reply bore `token`. It must not go back, whatever the upstream says.
+    pub(super) fn or_higher(&self, token: &Token) -> Option<Zookie> {
+        let floor = self.floor.as_ref().map(|floor| &floor.revision);
+        match floor.or(self.freshness.revision()) {
+            Some(floor)
+                if token.revision.store() == floor.store()
+                    && token.revision.partial_cmp(floor).is_none_or(Ordering::is_lt) =>
+            {
+                self.zookie.clone()
+            }
+            _ => Some(token.zookie.clone()),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
 
-use crate::api::{Consistency, LookupRequest, Requirement, at_least, exactly, full, user, zed_token};
+use crate::api::{Consistency, LookupRequest, Requirement, TokenResponse, at_least, exactly, full, user, zed_token};
 use crate::client::Client;
 use crate::server::{Server, frame};
 
@@ -96,6 +96,20 @@ async fn the_reply_of_one_message_bears_its_token() {
         None,
         "a stream's is in it"
     );
+}
+
+#[tokio::test]
+async fn rule_06_a_session_does_not_go_back_when_a_head_is_late() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    server.state().head -= 1;
+    let session = client.metadata("cookie", &format!("zookie={}", token.replace('=', "%3D")));
+    let reply = session.call(EXPANSION, &lookup(full())).await;
+    let late = reply.message::<TokenResponse>().token.unwrap().token;
+    assert!(server.number(&late) < server.number(&token));
+    assert_eq!(reply.header("zookie"), Some(&*token));
+    assert!(reply.header("set-cookie").unwrap().contains(&token.replace('=', "%3D")));
 }
 
 #[tokio::test]
