@@ -141,8 +141,7 @@ impl<V: Weigh> DecisionCache<V> {
         F: FnMut(Turn) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
-        let trust = &self.0.trust;
-        let floor = match freshness {
+        let (told, exact) = match freshness {
             Freshness::Full
             // No other read keeps the bound, and a head proves the floor as a probe does.
             | Freshness::AtLeast {
@@ -162,30 +161,38 @@ impl<V: Weigh> DecisionCache<V> {
                     own: None,
                 };
             }
-            Freshness::Exact(revision) => {
-                let ask = Ask::Exact(revision.clone());
-                return match trust.standing(revision) {
-                    // Only what can be kept and shared is worth a flight.
-                    Standing::Trusted if self.0.abilities.repeatable_exact => Plan::Fly { ask, own: None },
-                    _ => Plan::Alone(ask),
-                };
-            }
+            Freshness::Exact(revision) => (revision, true),
             Freshness::AtLeast {
                 floor: Some(floor),
                 head_within: None,
-            } => floor,
+            } => (&floor.revision, false),
         };
+        let alone = || {
+            let told = told.clone();
+            Plan::Alone(if exact { Ask::Exact(told) } else { Ask::AsItCame(told) })
+        };
+        // Only what can be kept and shared is worth a flight.
+        if exact && !self.0.abilities.repeatable_exact {
+            return alone();
+        }
+        let trust = &self.0.trust;
         let mut waited = false;
         loop {
-            let standing = trust.standing(&floor.revision);
-            if standing == Standing::Trusted {
-                return self.fly_at_least(&floor.revision, arrived);
+            match trust.standing(told) {
+                Standing::Trusted if exact => {
+                    return Plan::Fly {
+                        ask: Ask::Exact(told.clone()),
+                        own: None,
+                    };
+                }
+                Standing::Trusted => return self.fly_at_least(told, arrived),
+                Standing::Foreign if waited && !exact => return Plan::Foreign,
+                Standing::Foreign | Standing::Unproven => {}
             }
-            if waited && standing == Standing::Foreign {
-                return Plan::Foreign;
-            }
-            if waited || !self.0.abilities.bears_revision {
-                return Plan::Alone(Ask::AsItCame(floor.revision.clone()));
+            // A question at head is no answer to who asks for another snapshot.
+            let provable = self.0.abilities.bears_revision && (questions.can_probe || !exact);
+            if waited || !provable {
+                return alone();
             }
             match trust.probe(Instant::now()) {
                 ProbeTurn::Lead(probing) if questions.can_probe => {
@@ -195,10 +202,10 @@ impl<V: Weigh> DecisionCache<V> {
                     waited = true;
                 }
                 ProbeTurn::Lead(probing) => return Plan::Probe(probing),
-                ProbeTurn::TooSoon => return Plan::Alone(Ask::AsItCame(floor.revision.clone())),
+                ProbeTurn::TooSoon => return alone(),
                 ProbeTurn::Wait(mut ended) => {
                     let Some(_seat) = self.0.flights.take_seat() else {
-                        return Plan::Alone(Ask::AsItCame(floor.revision.clone()));
+                        return alone();
                     };
                     // A probe ends when its flight does, so this wait has the flight's deadline.
                     let _ = ended.wait_for(|ended| *ended).await;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio::time::advance;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie::revision::{PostgresSnapshot, Revision, StoreId};
+use tower_zookie::token::TokenFormat;
+use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::api::{Requirement, at_least, check, exactly, full};
 use crate::client::Client;
@@ -60,21 +63,45 @@ async fn rule_08_a_forged_exact_snapshot_makes_nothing_fresh() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.check(&check("plan", "mallory", full())).await;
-    let before = server.token(1001);
-    // Ahead of all that the layer knows, though the server has it: somebody guessed it.
-    let granted = server.set("plan", "mallory", true);
-    assert_eq!(before, granted);
-    server.calls();
-    for _ in 0..2 {
-        let reply = client.check(&check("plan", "mallory", exactly(&granted))).await;
-        assert!(reply.status() == OK && !reply.is_hit());
+    // It sees a transaction that nobody has begun, and lacks one that everybody sees: the server can't tell.
+    let concurrent = {
+        let store = StoreId::new(["spicedb", "postgres", "6349aaf2"]);
+        let snapshot = PostgresSnapshot::new(900, 5000, [900]).unwrap();
+        let revision = Revision::new(store, snapshot);
+        ZedTokens::new(Engine::Postgres)
+            .encode(&revision)
+            .unwrap()
+            .as_str()
+            .to_owned()
+    };
+    server.state().gullible = true;
+    for forged in [concurrent, server.token(5000)] {
+        server.set("plan", "mallory", true);
+        server.calls();
+        for _ in 0..2 {
+            let reply = client.check(&check("plan", "mallory", exactly(&forged))).await;
+            assert!(reply.status() == OK && reply.has() && !reply.is_hit());
+            advance(Duration::from_millis(200)).await;
+        }
+        let revoked = server.set("plan", "mallory", false);
+        for consistency in [at_least(&revoked), exactly(&forged), at_least(&forged)] {
+            let reply = client.check(&check("plan", "mallory", consistency)).await;
+            assert!(!reply.has() && !reply.is_hit());
+        }
     }
-    assert!(
-        !client
-            .check(&check("plan", "mallory", at_least(&granted)))
-            .await
-            .is_hit()
-    );
+}
+
+#[tokio::test]
+async fn rule_08_a_probe_proves_another_replicas_snapshot() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let granted = server.set("plan", "ada", true);
+    server.set("plan", "ada", false);
+    let request = check("plan", "ada", exactly(&granted));
+    let (first, second) = (client.check(&request).await, client.check(&request).await);
+    assert!(first.has() && !first.is_hit() && second.has() && second.is_hit());
+    let calls = server.calls();
+    assert!(calls.len() == 2 && is_probe(&calls[0]), "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]
