@@ -13,7 +13,7 @@
 //!
 //! # Start here
 //!
-//! [`ZookieLayer`] wraps a service:
+//! Before SpiceDB it is [`ZookieLayer::spicedb`]. Around a service of your own:
 //!
 //! ```
 //! use tower::{Layer, ServiceExt, service_fn};

@@ -76,7 +76,7 @@ impl Abilities {
 /// | `window` | 5 s, staleness 10 % |
 /// | `capacity` | 64 MiB, of which 1/8 for exact answers |
 /// | `time_to_live` | 60 s |
-/// | `flight_timeout` | 10 s |
+/// | `flight_timeout` | 30 s |
 /// | `flight_grace` | 1 s |
 /// | `max_flights` | 10,000 in all, 1,000 for one credential |
 /// | `max_waiters` | 10,000 |
@@ -103,7 +103,7 @@ impl Default for Settings {
             window: Window::default(),
             capacity: ByteSize::mebi(64),
             time_to_live: Duration::from_secs(60),
-            flight_timeout: Duration::from_secs(10),
+            flight_timeout: Duration::from_secs(30),
             flight_grace: Duration::from_secs(1),
             max_flights: 10_000,
             max_flights_by_credential: 1_000,

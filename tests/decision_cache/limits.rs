@@ -44,7 +44,7 @@ async fn rule_15_a_check_alone_has_the_flights_deadline() {
     let checking = bench.ask(&floor(9));
     let call = bench.call().await;
     assert!(matches!(call.ask, Ask::AsItCame(_)));
-    advance(secs(10)).await;
+    advance(secs(30)).await;
     assert!(call.is_gone() && checking.is_finished());
     assert!(matches!(checking.await.unwrap(), Err(CheckError::TimedOut)));
 }
