@@ -8,7 +8,7 @@ pub(crate) mod connect;
 mod ending;
 mod failure;
 mod front;
-pub(crate) mod hop;
+mod hop;
 pub(crate) mod layer;
 pub(crate) mod origin;
 mod ready;
