@@ -1,3 +1,4 @@
+use crate::consistency::Freshness;
 use crate::revision::Revision;
 
 /// What the upstream is asked at.
@@ -21,6 +22,19 @@ impl Ask {
         match self {
             Self::Unasked | Self::Full => None,
             Self::AtLeast(revision) | Self::Exact(revision) | Self::AsItCame(revision) => Some(revision),
+        }
+    }
+
+    /// What a request of this freshness demands itself, no more and no less.
+    pub(crate) fn as_it_came(freshness: &Freshness) -> Self {
+        match freshness {
+            Freshness::Full
+            | Freshness::AtLeast {
+                head_within: Some(_), ..
+            } => Self::Full,
+            Freshness::Exact(revision) => Self::Exact(revision.clone()),
+            Freshness::AtLeast { floor: None, .. } => Self::Unasked,
+            Freshness::AtLeast { floor: Some(floor), .. } => Self::AsItCame(floor.revision.clone()),
         }
     }
 }

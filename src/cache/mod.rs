@@ -33,6 +33,7 @@ mod fingerprint;
 mod flights;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod plan;
 mod run;
 mod settings;
 mod stats;

@@ -13,7 +13,6 @@ use super::forward::read_reply;
 use super::reply::mark_bypassed;
 use super::shared::Shared;
 use crate::cache::Ask;
-use crate::consistency::Freshness;
 use crate::protocol::{Kind, Learned, Protocol, Refusal, Reply};
 
 pub(super) const NEVER_KEPT: &str = "a read that is never kept";
@@ -31,7 +30,7 @@ where
     P: Protocol,
 {
     shared.cache.counters().bypassed();
-    let Some(request) = shared.request(&asking, &[], &ask(&asking.wanted.freshness)) else {
+    let Some(request) = shared.request(&asking, &[], &Ask::as_it_came(&asking.wanted.freshness)) else {
         return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));
     };
     poll_fn(|cx| service.poll_ready(cx)).await?;
@@ -61,16 +60,4 @@ where
     let status = CacheStatus::Bypass(NEVER_KEPT);
     shared.mark(&mut parts.headers, zookie.as_ref(), &asking.wanted, status);
     Ok(Response::from_parts(parts, ZookieBody::stored(message, trailers)))
-}
-
-fn ask(freshness: &Freshness) -> Ask {
-    match freshness {
-        Freshness::Full
-        | Freshness::AtLeast {
-            head_within: Some(_), ..
-        } => Ask::Full,
-        Freshness::Exact(revision) => Ask::Exact(revision.clone()),
-        Freshness::AtLeast { floor: None, .. } => Ask::Unasked,
-        Freshness::AtLeast { floor: Some(floor), .. } => Ask::AsItCame(floor.revision.clone()),
-    }
 }

@@ -16,7 +16,8 @@ use tower_zookie::protocol::spicedb::Engine;
 
 use crate::api::{CheckResponse, at_least, bulk, check, full, zed_token};
 use crate::client::{Client, Reply};
-use crate::server::{Body, Server, UNAVAILABLE, UNIMPLEMENTED, failed, frame, succeeded};
+use crate::reply::{failed, frame, succeeded};
+use crate::server::{Body, Server, UNAVAILABLE, UNIMPLEMENTED};
 
 const CHECK: &str = "PermissionsService/CheckPermission";
 const BULK: &str = "PermissionsService/CheckBulkPermissions";

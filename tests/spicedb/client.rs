@@ -13,7 +13,8 @@ use crate::api::{
     BulkRequest, BulkResponse, CheckRequest, CheckResponse, Relationship, TokenResponse, Update, WriteRequest,
     document, user,
 };
-use crate::server::{Body, OK, Server, frame};
+use crate::reply::frame;
+use crate::server::{Body, OK, Server};
 
 #[derive(Clone)]
 pub(crate) struct Client<S = Server> {

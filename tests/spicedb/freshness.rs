@@ -11,7 +11,8 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::api::{Consistency, Requirement, at_least, check, exactly, full, minimize_latency, zed_token};
 use crate::client::Client;
-use crate::server::{INVALID_ARGUMENT, OUT_OF_RANGE, Server, frame};
+use crate::reply::frame;
+use crate::server::{INVALID_ARGUMENT, OUT_OF_RANGE, Server};
 
 const ENGINES: [Engine; 4] = [Engine::Postgres, Engine::CockroachDb, Engine::MySql, Engine::Memory];
 

@@ -9,6 +9,7 @@ mod histories;
 mod kept;
 mod keys;
 mod reads;
+mod reply;
 mod server;
 mod trust;
 mod writes;

@@ -5,7 +5,8 @@ use tower_zookie::protocol::spicedb::Engine;
 
 use crate::api::{Consistency, LookupRequest, Requirement, TokenResponse, at_least, exactly, full, user, zed_token};
 use crate::client::Client;
-use crate::server::{Server, frame};
+use crate::reply::frame;
+use crate::server::Server;
 
 fn lookup(consistency: Option<Consistency>) -> LookupRequest {
     LookupRequest {

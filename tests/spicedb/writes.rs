@@ -5,7 +5,8 @@ use tower_zookie::protocol::spicedb::Engine;
 
 use crate::api::{WriteRequest, at_least, check};
 use crate::client::Client;
-use crate::server::{INVALID_ARGUMENT, Server, UNKNOWN, frame};
+use crate::reply::frame;
+use crate::server::{INVALID_ARGUMENT, Server, UNKNOWN};
 
 #[tokio::test]
 async fn rule_08_the_token_of_a_write_is_trusted() {
