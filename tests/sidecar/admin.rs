@@ -44,7 +44,8 @@ async fn it_is_ready_when_the_upstream_says_that_it_serves() {
 #[tokio::test]
 async fn it_is_alive_but_not_ready_when_an_upstream_is_down() {
     let (upstream, _) = tonic_upstream::serve().await;
-    let (up, down) = (format!("http://{upstream}"), format!("http://{}", nobody().await));
+    let (_taken, address) = nobody();
+    let (up, down) = (format!("http://{upstream}"), format!("http://{address}"));
     for arguments in [
         ["--upstream", &*down, "--http-upstream", &up],
         ["--upstream", &up, "--http-upstream", &down],

@@ -1,23 +1,26 @@
 //! Upstreams that are down, reset streams or lose connections, and callers that go away.
 
 use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::{Request, StatusCode};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::caller::{Caller, Whole, post};
 use crate::running::Running;
 use crate::upstream::{Reply, Upstream, begin};
 
-/// An address where nobody listens.
-pub(crate) async fn nobody() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// An address that is taken, but where nobody listens yet.
+pub(crate) fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 async fn quick(_: Request<RecvStream>, reply: Reply) {
@@ -30,7 +33,7 @@ async fn ask(caller: &Caller) -> Whole {
 
 #[tokio::test]
 async fn rule_14_an_upstream_that_is_down_is_unavailable_until_it_is_back() {
-    let address = nobody().await;
+    let (socket, address) = nobody();
     let sidecar = Running::before(address).await;
     let caller = Caller::new(sidecar.address()).await;
     for _ in 0..3 {
@@ -38,7 +41,7 @@ async fn rule_14_an_upstream_that_is_down_is_unavailable_until_it_is_back() {
         assert_eq!(whole.status_alone(), "14");
         assert_eq!(whole.headers["grpc-message"], "the upstream can't be reached");
     }
-    Upstream::on(TcpListener::bind(address).await.unwrap(), quick);
+    Upstream::on(socket.listen(16).unwrap(), quick);
     // It is left alone for a moment after it could not be reached.
     while ask(&caller).await.body != "quick" {
         tokio::task::yield_now().await;
@@ -212,7 +215,8 @@ async fn a_caller_that_stops_reading_a_stream_cancels_it_upstream() {
 
 #[tokio::test]
 async fn a_request_without_a_path_is_refused() {
-    let sidecar = Running::before(nobody().await).await;
+    let (_taken, address) = nobody();
+    let sidecar = Running::before(address).await;
     let caller = Caller::new(sidecar.address()).await;
     let request = Request::connect("caller.example:443").body(()).unwrap();
     let reply = caller.call(request, "").await.unwrap();

@@ -167,7 +167,8 @@ async fn a_reply_that_breaks_off_breaks_off() {
 
 #[tokio::test]
 async fn rule_14_an_upstream_that_is_down_is_a_bad_gateway() {
-    let sidecar = Running::before_http(nobody().await).await;
+    let (_taken, address) = nobody();
+    let sidecar = Running::before_http(address).await;
     for version in BOTH {
         let (status, headers, body) = send(&client(version), json(sidecar.address(), "/wrong", "{}")).await;
         assert_eq!(status, StatusCode::BAD_GATEWAY);

@@ -19,7 +19,7 @@ pub(crate) struct Running {
 
 const ANY: &str = "127.0.0.1:0";
 
-/// The command line of a sidecar on any free ports, with some arguments more.
+/// The command line of a sidecar on any free ports, with some arguments more. Its answers outlive a slow test.
 pub(crate) fn args(more: &[&str]) -> Args {
     let ports = ["--listen", "--http-listen", "--admin"];
     let free = ports.iter().filter(|port| !more.contains(port));

@@ -92,7 +92,12 @@ async fn addresses() {
 
 #[tokio::test]
 async fn circles_and_settings_of_the_layer() {
-    let free = crate::broken::nobody().await.to_string();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
     let told = refused(&["--upstream", &format!("http://{free}"), "--listen", &free]).await;
     assert!(told.contains("round in circles"), "{told}");
     let told = refused(&["--upstream", "http://127.0.0.1:50051", "--window", "0s"]).await;
