@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::request::Parts as Head;
@@ -68,6 +68,19 @@ static UNKEYABLE: [HeaderName; 10] = [
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-digest"),
 ];
+
+/// Whether `Connection` names headers of the request itself: a proxy below would not hand them on, so that a credential
+/// that is in the key would not be in what is asked.
+fn drops_headers(head: &Head) -> bool {
+    const OF_THE_CONNECTION: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
+    let named = head.headers.get_all(CONNECTION).iter();
+    named
+        .flat_map(|names| names.as_bytes().split(|byte| *byte == b','))
+        .any(|name| {
+            let name = name.trim_ascii();
+            !name.is_empty() && !OF_THE_CONNECTION.iter().any(|known| name.eq_ignore_ascii_case(known))
+        })
+}
 
 impl<P: Protocol> Shared<P> {
     pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
@@ -139,6 +152,9 @@ impl<P: Protocol> Shared<P> {
         }
         if head.headers.keys().any(|name| UNKEYABLE.contains(name)) {
             return Err(Rejected::Bypass("a conditional, partial or signed request"));
+        }
+        if drops_headers(head) {
+            return Err(Rejected::Bypass("a Connection header that names others"));
         }
         if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {
             return Err(Rejected::Bypass("a compressed body"));

@@ -139,3 +139,26 @@ async fn rule_12_an_entry_ends_with_its_credential() {
         "what a credential brought that is over is over at once"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_a_header_that_a_proxy_would_drop_is_nobodys_credential() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    for (names, readable) in [
+        ("keep-alive", true),
+        ("Close, TE", true),
+        ("upgrade, HTTP2-Settings", true),
+        ("authorization", false),
+        ("keep-alive, Authorization", false),
+        ("close,x-user", false),
+    ] {
+        let request = || {
+            let check = client.check("a").header("authorization", names);
+            check.header("connection", names)
+        };
+        request().send().await;
+        let again = request().send().await;
+        assert_eq!(again.is_hit(), readable, "{names}");
+        assert_eq!(again.outcome().starts_with("fwd=bypass"), !readable, "{names}");
+    }
+}
