@@ -3,6 +3,7 @@
 mod grpc;
 mod json;
 mod refused;
+mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-use super::super::super::{Call, Unreadable};
-use crate::cache::Ask;
+use super::super::super::Unreadable;
+use super::super::wish::Wish;
 use crate::consistency::Consistency;
 use crate::protobuf::{fields, write_bytes, write_number};
 use crate::token::Zookie;
@@ -70,50 +70,19 @@ pub(super) fn write_token(into: &mut Vec<u8>, field: u32, zookie: &Zookie) {
     write_bytes(into, field, &token);
 }
 
-/// What is to be said, in the words of the API.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wish<'a> {
-    wish: Consistency,
-    zookie: Option<&'a Zookie>,
+/// About how many bytes the field `consistency` takes.
+pub(super) fn len(wish: &Wish<'_>) -> usize {
+    wish.zookie.map_or(0, |zookie| zookie.as_str().len()) + 24
 }
 
-impl<'a> Wish<'a> {
-    /// The wish to ask at `at`, which `zookie` spells where it names a revision. Only a head is sure to cover a revision
-    /// that no token spells.
-    pub(super) fn of(at: &Ask, zookie: Option<&'a Zookie>) -> Self {
-        let wish = match (at, zookie) {
-            (Ask::Unasked, _) => Consistency::MinimizeLatency,
-            (Ask::AtLeast(_) | Ask::AsItCame(_), Some(_)) => Consistency::AtLeastAsFresh,
-            (Ask::Exact(_), Some(_)) => Consistency::AtExactSnapshot,
-            (Ask::Full, _) | (_, None) => Consistency::FullyConsistent,
-        };
-        let named = matches!(wish, Consistency::AtLeastAsFresh | Consistency::AtExactSnapshot);
-        Self {
-            wish,
-            zookie: zookie.filter(|_| named),
-        }
+/// Writes a wish as the field `consistency`.
+pub(super) fn write(into: &mut Vec<u8>, wish: &Wish<'_>) {
+    let mut message = Vec::with_capacity(len(wish));
+    match (wish.consistency, wish.zookie) {
+        (Consistency::AtLeastAsFresh, Some(zookie)) => write_token(&mut message, AT_LEAST_AS_FRESH, zookie),
+        (Consistency::AtExactSnapshot, Some(zookie)) => write_token(&mut message, AT_EXACT_SNAPSHOT, zookie),
+        (Consistency::MinimizeLatency, _) => write_number(&mut message, MINIMIZE_LATENCY, 1),
+        _ => write_number(&mut message, FULLY_CONSISTENT, 1),
     }
-
-    /// Whether a call's message says just that. Without a consistency SpiceDB minimizes latency.
-    pub(super) fn is_stated_by(&self, call: &Call) -> bool {
-        call.consistency.unwrap_or(Consistency::MinimizeLatency) == self.wish
-            && call.token.as_deref() == self.zookie.map(|zookie| zookie.as_str().as_bytes())
-    }
-
-    /// About how many bytes it takes.
-    pub(super) fn len(&self) -> usize {
-        self.zookie.map_or(0, |zookie| zookie.as_str().len()) + 24
-    }
-
-    /// Writes the field `consistency`.
-    pub(super) fn write(&self, into: &mut Vec<u8>) {
-        let mut wish = Vec::with_capacity(self.len());
-        match (self.wish, self.zookie) {
-            (Consistency::AtLeastAsFresh, Some(zookie)) => write_token(&mut wish, AT_LEAST_AS_FRESH, zookie),
-            (Consistency::AtExactSnapshot, Some(zookie)) => write_token(&mut wish, AT_EXACT_SNAPSHOT, zookie),
-            (Consistency::MinimizeLatency, _) => write_number(&mut wish, MINIMIZE_LATENCY, 1),
-            _ => write_number(&mut wish, FULLY_CONSISTENT, 1),
-        }
-        write_bytes(into, CONSISTENCY, &wish);
-    }
+    write_bytes(into, CONSISTENCY, &message);
 }

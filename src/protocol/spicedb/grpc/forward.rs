@@ -6,7 +6,8 @@ use http::{HeaderName, HeaderValue, Uri};
 
 use super::super::super::grpc::{frame, message};
 use super::super::super::{Call, Kind};
-use super::consistency::{CONSISTENCY, Wish};
+use super::super::wish::Wish;
+use super::consistency::{self, CONSISTENCY};
 use super::method::{CHECK_BULK, Method};
 use super::request::ITEM;
 use crate::cache::Ask;
@@ -40,8 +41,8 @@ pub(in super::super) fn ask(
         return None;
     }
     let message = message(body).ok()?;
-    Some(frame(message.len() + wish.len(), |into| {
-        wish.write(into);
+    Some(frame(message.len() + consistency::len(&wish), |into| {
+        consistency::write(into, &wish);
         let mut open = open.iter().copied().peekable();
         let mut item = 0;
         for field in fields(message).flatten() {

@@ -1,11 +1,10 @@
 use bytes::Bytes;
 
+use super::super::super::Unreadable;
 use super::super::super::json::Json;
-use super::super::super::{Call, Unreadable};
+use super::super::wish::Wish;
 use super::question::{is_null, once};
-use crate::cache::Ask;
 use crate::consistency::Consistency;
-use crate::token::Zookie;
 
 /// The wishes, in both spellings of their fields.
 const WISHES: [(&str, &str, Consistency); 4] = [
@@ -83,39 +82,15 @@ fn token(json: &mut Json<'_>) -> Result<Bytes, Unreadable> {
     Ok(token)
 }
 
-/// What is to be said, in the words of the API.
-pub(super) struct Wish<'a> {
-    consistency: Consistency,
-    zookie: Option<&'a Zookie>,
-}
-
-impl<'a> Wish<'a> {
-    /// The wish to ask at `at`, which `zookie` spells where it names a revision. Only a head is sure to cover a revision
-    /// that no token spells.
-    pub(super) fn of(at: &Ask, zookie: Option<&'a Zookie>) -> Self {
-        let (consistency, zookie) = match (at, zookie) {
-            (Ask::Unasked, _) => (Consistency::MinimizeLatency, None),
-            (Ask::AtLeast(_) | Ask::AsItCame(_), Some(_)) => (Consistency::AtLeastAsFresh, zookie),
-            (Ask::Exact(_), Some(_)) => (Consistency::AtExactSnapshot, zookie),
-            (Ask::Full, _) | (_, None) => (Consistency::FullyConsistent, None),
-        };
-        Self { consistency, zookie }
-    }
-
-    /// Whether a call's message says just that. Without a consistency the server minimizes latency.
-    pub(super) fn is_stated_by(&self, call: &Call) -> bool {
-        call.consistency.unwrap_or(Consistency::MinimizeLatency) == self.consistency
-            && call.token.as_deref() == self.zookie.map(|zookie| zookie.as_str().as_bytes())
-    }
-
-    /// The value of the member `consistency`.
-    pub(super) fn spell(&self) -> String {
-        let wish = WISHES.iter().find(|(_, _, wish)| *wish == self.consistency);
-        let wish = wish.map_or("fullyConsistent", |(camel, _, _)| camel);
-        match self.zookie {
-            // A zookie has no character that JSON escapes.
-            Some(zookie) => format!(r#"{{"{wish}":{{"token":"{zookie}"}}}}"#),
-            None => format!(r#"{{"{wish}":true}}"#),
-        }
+/// A wish as the value of the member `consistency`.
+pub(super) fn spell(wish: &Wish<'_>) -> String {
+    let named = WISHES
+        .iter()
+        .find(|(_, _, consistency)| *consistency == wish.consistency);
+    let name = named.map_or("fullyConsistent", |(camel, _, _)| camel);
+    match wish.zookie {
+        // A zookie has no character that JSON escapes.
+        Some(zookie) => format!(r#"{{"{name}":{{"token":"{zookie}"}}}}"#),
+        None => format!(r#"{{"{name}":true}}"#),
     }
 }

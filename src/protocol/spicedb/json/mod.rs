@@ -23,10 +23,11 @@ use http::request::Parts as Head;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
-use self::consistency::{Stated, Wish};
+use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
+use super::wish::Wish;
 use crate::cache::Ask;
 use crate::token::Zookie;
 
@@ -74,7 +75,7 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
 
 pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
     let wish = Wish::of(at, zookie);
-    let wish = (!wish.is_stated_by(call)).then(|| wish.spell());
+    let wish = (!wish.is_stated_by(call)).then(|| consistency::spell(&wish));
     let open = match &call.kind {
         Kind::Write { .. } => return None,
         Kind::Bulk(questions) if !open.is_empty() && open.len() < questions.len() => Some(open),
