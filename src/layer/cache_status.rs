@@ -99,7 +99,7 @@ fn detail(why: Miss) -> &'static str {
         Miss::Epoch => "the kept answer is from before the store or its schema was replaced",
         Miss::Floor => "the kept answer does not cover the zookie",
         Miss::Age => "the kept answer is too old",
-        Miss::Exact => "no answer at exactly this snapshot was kept",
+        Miss::Exact => "no answer of one exact snapshot was kept",
         Miss::Full => "fully consistent requests are always forwarded",
     }
 }

@@ -63,7 +63,7 @@ const NOTHING_IN_IT: Then = NotKept("no answer in it", "a read that is never kep
 /// Memory may read later data than it says.
 const NOT_REPEATABLE: Then = NotKept(
     "memory's snapshots are not repeatable",
-    "no answer at exactly this snapshot was kept",
+    "no answer of one exact snapshot was kept",
 );
 const NOT_REPEATABLE_BULK: Then = InPart("memory's snapshots are not repeatable, so a bulk is asked whole");
 const ITEM_ERROR: Then = InPart("an item's error is kept by nobody");
