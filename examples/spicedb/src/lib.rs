@@ -14,7 +14,12 @@ pub mod v1 {
     pub use spicedb_rs_proto::authzed::api::v1::*;
     pub use spicedb_rs_proto::google::rpc::Status as ItemError;
 
-    #[allow(missing_debug_implementations, unreachable_pub, clippy::needless_pass_by_value)]
+    #[allow(
+        missing_debug_implementations,
+        unreachable_pub,
+        clippy::needless_pass_by_value,
+        reason = "generated"
+    )]
     mod servers {
         include!(concat!(env!("OUT_DIR"), "/authzed.api.v1.PermissionsService.rs"));
         include!(concat!(env!("OUT_DIR"), "/authzed.api.v1.SchemaService.rs"));

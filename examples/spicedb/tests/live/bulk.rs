@@ -128,7 +128,7 @@ pub(crate) async fn rule_15_large_bulks(server: &'static Server) {
 }
 
 /// The call that `CheckBulkPermissions` was before.
-#[allow(deprecated)]
+#[allow(deprecated, reason = "servers still answer it")]
 pub(crate) async fn the_experimental_twin(server: &'static Server) {
     let replica = server.replica();
     let mut twin = ExperimentalServiceClient::with_interceptor(replica.service.clone(), server.bearer.clone());
