@@ -48,8 +48,8 @@ pub(crate) struct CallStart {
 
 /// A trusted revision, and when the store told of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
-    pub(crate) revision: Revision,
+struct Known {
+    revision: Revision,
     since: Instant,
 }
 
