@@ -42,11 +42,6 @@ impl<V> Served<V> {
             .map(|found| found.as_ref().ok().map(|decision| &decision.value))
     }
 
-    /// The same with all that is known of them.
-    pub(crate) fn decisions(&self) -> Vec<Option<&Arc<Decision<V>>>> {
-        self.found.iter().map(|found| found.as_ref().ok()).collect()
-    }
-
     /// Whether there is no one revision at which all that were found hold.
     pub(crate) fn is_mixed(&self) -> bool {
         let holds = |decision: &Arc<Decision<V>>| self.at.as_ref().is_some_and(|at| decision.holds_at(at));

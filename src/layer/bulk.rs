@@ -10,7 +10,7 @@ use super::body::{RequestBody, ZookieBody};
 use super::cache_status::CacheStatus;
 use super::decide::Asking;
 use super::shared::Shared;
-use crate::cache::{Fingerprint, Landed, Miss, Outcome, Questions, Served};
+use crate::cache::{Decision, Fingerprint, Landed, Miss, Outcome, Questions, Served};
 use crate::consistency::Freshness;
 use crate::protocol::{Kept, Kind, Protocol, Refusal};
 use crate::revision::Revision;
@@ -73,9 +73,12 @@ where
     let (outcome, slot) = whole.ask(&questions).await;
     match &outcome {
         Outcome::Hit(landed) | Outcome::Joined(landed) => {
-            let decisions: Vec<_> = (0..each.len()).map(|index| landed.decisions.get(index)).collect();
+            let answers: Vec<_> = (0..each.len())
+                .map(|index| landed.decisions.get(index).map(|decision| &decision.value))
+                .collect();
             let at = landed.decisions.first().and_then(|first| first.label());
-            let merged = shared.merge(&asking.call, &asking.message, &decisions, at);
+            let zookie = shared.zookie_at(at, landed.decisions.iter());
+            let merged = shared.merge(&asking.call, &asking.message, &answers, zookie);
             let status = CacheStatus::Missed {
                 why,
                 stored: false,
@@ -107,7 +110,8 @@ impl<P: Protocol> Shared<P> {
         landed: &Landed<Kept>,
         at: Option<&Revision>,
     ) -> Option<Response<ZookieBody<R>>> {
-        let mut decisions = served.decisions();
+        let mut decisions: Vec<Option<&Arc<Decision<Kept>>>> =
+            served.found.iter().map(|found| found.as_ref().ok()).collect();
         for (&index, decision) in open.iter().zip(&landed.decisions) {
             if at.is_some_and(|at| !decision.holds_at(at)) {
                 return None;
@@ -126,7 +130,8 @@ impl<P: Protocol> Shared<P> {
             return None;
         }
         let lowest = crate::cache::lowest(decisions.iter().flatten().map(|decision| decision.label()));
-        let merged = self.merge(&asking.call, &asking.message, &decisions, at.or(lowest.as_ref()));
+        let zookie = self.zookie_at(at.or(lowest.as_ref()), decisions.iter().flatten().copied());
+        let merged = self.merge(&asking.call, &asking.message, &answers, zookie);
         let status = CacheStatus::Partial {
             why: served.miss().unwrap_or(Miss::Absent),
             stored: landed.stored,

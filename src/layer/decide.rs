@@ -15,7 +15,7 @@ use super::service::{Stored, unread_body};
 use super::shared::Shared;
 use super::wanted::{Rejected, Wanted};
 use crate::cache::{Merge, Miss, Part, Parts, Served};
-use crate::protocol::{Call, Kept, Key, Kind, Protocol, Refusal, Route, Unreadable};
+use crate::protocol::{Call, Kept, Key, Kind, Protocol, Refusal, Route};
 
 /// What to do with a request.
 pub(super) enum Step<B> {
@@ -69,6 +69,8 @@ static UNKEYABLE: [HeaderName; 10] = [
     HeaderName::from_static("content-digest"),
 ];
 
+const A_PAGE: &str = "a page of a listing";
+
 /// Whether `Connection` names headers of the request itself: a proxy below would not hand them on, so that a credential
 /// that is in the key would not be in what is asked.
 fn drops_headers(head: &Head) -> bool {
@@ -93,6 +95,7 @@ impl<P: Protocol> Shared<P> {
             Ok((call, Some(check))) => self.answer(head, message, call, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, body), why),
+            Err(Rejected::Page) => Step::Bypass(Request::from_parts(head, body), A_PAGE),
         }
     }
 
@@ -118,17 +121,15 @@ impl<P: Protocol> Shared<P> {
             Ok((call, Some(check))) => self.answer(head, message, call, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, whole(message)), why),
+            Err(Rejected::Page) => Step::Bypass(Request::from_parts(head, whole(message)), A_PAGE),
         }
     }
 
     /// Hands a request on as it came. One whose message can't be made to say what its head demands is refused: the
     /// upstream would not know of it.
     fn pass_around<B>(&self, route: Route, request: Request<B>, why: &'static str) -> Step<B> {
-        if why == Unreadable::PAGE.0 || !self.protocol.states_freshness(route) {
-            return Step::Bypass(request, why);
-        }
         let (head, body) = request.into_parts();
-        if self.raises_floor(&head) {
+        if self.protocol.states_freshness(route) && self.raises_floor(&head) {
             return Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated));
         }
         Step::Bypass(Request::from_parts(head, body), why)
@@ -147,6 +148,7 @@ impl<P: Protocol> Shared<P> {
             .map_err(|why| Rejected::Bypass(why.0))?;
         match &call.kind {
             Kind::Write { .. } => return Ok((call, None)),
+            Kind::Page => return Err(Rejected::Page),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) | Kind::Read { .. } => {}
         }
@@ -225,7 +227,8 @@ impl<P: Protocol> Shared<P> {
                 if !self.protocol.needed(&call, &message, &found).is_empty() {
                     return Step::Bulk(asking(head, message, call, wanted), served);
                 }
-                let merged = self.merge(&call, &message, &served.decisions(), served.at.as_ref());
+                let zookie = self.zookie_at(served.at.as_ref(), served.found.iter().flatten());
+                let merged = self.merge(&call, &message, &found, zookie);
                 let status = if served.is_mixed() {
                     CacheStatus::MixedHit
                 } else {
@@ -234,8 +237,10 @@ impl<P: Protocol> Shared<P> {
                 Step::Reply(self.kept_reply(call.route, head.headers, &merged, &wanted, status))
             }
             Kind::Read { .. } => Step::Read(asking(head, message, call, wanted)),
-            // Writes never come here.
-            Kind::Write { .. } => Step::Reply(self.refuse(call.route, &head.headers, &Refusal::UpstreamFailed)),
+            // These never come here.
+            Kind::Write { .. } | Kind::Page => {
+                Step::Reply(self.refuse(call.route, &head.headers, &Refusal::UpstreamFailed))
+            }
         }
     }
 }

@@ -85,22 +85,28 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
-    /// A bulk's reply from the answers to its questions, which all hold at `at`, if there is such a revision.
+    /// A bulk's reply from the answers to its questions, which all hold at the revision of `zookie`, if there is one.
     pub(super) fn merge(
         &self,
         call: &Call,
         message: &bytes::Bytes,
-        decisions: &[Option<&Arc<Decision<Kept>>>],
-        at: Option<&Revision>,
+        answers: &[Option<&Kept>],
+        zookie: Option<Zookie>,
     ) -> Kept {
-        let answers: Vec<_> = decisions.iter().map(|found| found.map(|found| &found.value)).collect();
-        let spelled_by_the_store = |at: &Revision| {
-            let mut there = decisions.iter().flatten().filter(|found| found.label() == Some(at));
-            there.find_map(|found| found.value.zookie.clone())
-        };
-        let zookie = at.and_then(|at| spelled_by_the_store(at).or_else(|| self.memo.format().encode(at)));
-        let merged = self.protocol.merge(call, message, &answers, zookie.as_ref());
+        let merged = self.protocol.merge(call, message, answers, zookie.as_ref());
         Kept { zookie, ..merged }
+    }
+
+    /// The token of the revision `at`, as the store spelled it if one of `decisions` holds just there.
+    pub(super) fn zookie_at<'a>(
+        &self,
+        at: Option<&Revision>,
+        decisions: impl Iterator<Item = &'a Arc<Decision<Kept>>>,
+    ) -> Option<Zookie> {
+        let at = at?;
+        let mut there = decisions.filter(|decision| decision.label() == Some(at));
+        let spelled = there.find_map(|decision| decision.value.zookie.clone());
+        spelled.or_else(|| self.memo.format().encode(at))
     }
 
     pub(super) fn count_lag(&self, wanted: &Wanted, label: Option<&Revision>) {

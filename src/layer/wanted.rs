@@ -37,6 +37,8 @@ pub(super) struct Wanted {
 pub(super) enum Rejected {
     Refuse(Refusal),
     Bypass(&'static str),
+    /// To be handed on as it came, whatever its carriers demand.
+    Page,
 }
 
 /// All tokens of one request.

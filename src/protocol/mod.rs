@@ -185,17 +185,14 @@ pub enum Kind {
         /// Its reply is a stream, which is handed on unread.
         stream: bool,
     },
+    /// One page of a listing. It goes by the revision in its cursor, and the cursor demands that nothing else of the
+    /// request has changed, so it is handed on as it came even where a carrier demands a floor.
+    Page,
 }
 
 /// Why a request that a protocol claimed can't be answered from the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
-
-impl Unreadable {
-    /// One page of a listing. It goes by the revision in its cursor, and the cursor demands that nothing else of the
-    /// request has changed, so it is handed on as it came even where a carrier demands a floor.
-    pub const PAGE: Self = Self("a page of a listing");
-}
 
 /// A reply of the upstream, read whole.
 #[derive(Clone, Copy, Debug)]

@@ -32,7 +32,7 @@ pub(in super::super) fn ask(
     zookie: Option<&Zookie>,
 ) -> Option<Bytes> {
     let partial = match &call.kind {
-        Kind::Write { .. } => return None,
+        Kind::Write { .. } | Kind::Page => return None,
         Kind::Check(_) | Kind::Read { .. } => false,
         Kind::Bulk(questions) => open.len() < questions.len(),
     };

@@ -49,14 +49,11 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
     let method = Method::of(route).ok_or(Unreadable("not one of the API's calls"))?;
     let (kind, stated) = match method.does {
         Does::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
-        Does::Check | Does::Bulk if request::asks_for_more(head) => (NOT_KEPT, request::unkept(message(body)?, None)?),
+        Does::Check | Does::Bulk if request::asks_for_more(head) => request::unkept(message(body)?, None, false)?,
         Does::Check => request::check(message(body)?, &request::prefix(method, head, key))?,
         Does::Bulk => request::bulk(message(body)?, request::prefix(method, head, key))?,
         Does::ReadAtHead { .. } => (NOT_KEPT, Stated::AT_HEAD),
-        Does::Read { pages, token } => {
-            let stream = token.is_none();
-            (Kind::Read { stream }, request::unkept(message(body)?, pages)?)
-        }
+        Does::Read { pages, token } => request::unkept(message(body)?, pages, token.is_none())?,
     };
     Ok(Call {
         route,

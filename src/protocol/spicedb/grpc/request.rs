@@ -153,17 +153,22 @@ fn item(message: &[u8], prefix: &Prefix) -> Result<Fingerprint, Unreadable> {
 }
 
 /// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(message: &[u8], pages: Option<(u32, u32)>) -> Result<Stated<'_>, Unreadable> {
+pub(super) fn unkept(
+    message: &[u8],
+    pages: Option<(u32, u32)>,
+    stream: bool,
+) -> Result<(Kind, Stated<'_>), Unreadable> {
     let mut stated = Stated::default();
+    let mut kind = Kind::Read { stream };
     for field in fields(message) {
         let field = field?;
         match field.number {
             CONSISTENCY => stated.add(field.bytes()?)?,
             number if pages.is_some_and(|(limit, cursor)| [limit, cursor].contains(&number)) => {
-                return Err(Unreadable::PAGE);
+                kind = Kind::Page;
             }
             _ => {}
         }
     }
-    Ok(stated)
+    Ok((kind, stated))
 }

@@ -57,13 +57,11 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
     let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
     let (kind, stated) = match endpoint.what {
         What::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
-        What::Check | What::Bulk if request::asks_for_more(&head.headers) => {
-            (request::NOT_KEPT, request::unkept(head, message)?)
-        }
+        What::Check | What::Bulk if request::asks_for_more(&head.headers) => request::unkept(head, message, false)?,
         What::Check => request::check(message, &request::prefix(endpoint, head, key)?)?,
         What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?)?,
         What::ReadAtHead { .. } => (request::NOT_KEPT, Some(Stated::AT_HEAD)),
-        What::Read { stream, .. } => (Kind::Read { stream }, request::unkept(head, message)?),
+        What::Read { stream, .. } => request::unkept(head, message, stream)?,
     };
     let (consistency, token) = stated.map_or((None, None), |stated| (Some(stated.consistency), stated.token));
     Ok(Call {

@@ -129,8 +129,9 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
 }
 
 /// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(head: &Head, message: &[u8]) -> Result<Option<Stated>, Unreadable> {
+pub(super) fn unkept(head: &Head, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
     json_parameters(&head.headers)?;
+    let mut kind = Kind::Read { stream };
     let mut common = Common::default();
     let mut json = Json::new(message)?;
     json.object(|json, name| {
@@ -139,17 +140,18 @@ pub(super) fn unkept(head: &Head, message: &[u8]) -> Result<Option<Stated>, Unre
         }
         let value = json.value()?;
         match name {
-            "optionalCursor" | "optional_cursor" if value != "null" => Err(Unreadable::PAGE),
+            "optionalCursor" | "optional_cursor" if value != "null" => kind = Kind::Page,
             "optionalLimit" | "optional_limit" | "optionalConcreteLimit" | "optional_concrete_limit"
                 if !matches!(value, "null" | "0" | "\"0\"") =>
             {
-                Err(Unreadable::PAGE)
+                kind = Kind::Page;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok::<_, Unreadable>(())
     })?;
     json.end()?;
-    Ok(common.stated)
+    Ok((kind, common.stated))
 }
 
 /// The fields that say how to answer.
