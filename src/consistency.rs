@@ -120,6 +120,11 @@ impl Window {
         self.interval + self.spread(jitter)
     }
 
+    /// Whether an answer of this age to the question of this jitter is still young enough.
+    pub(crate) fn allows(&self, age: Duration, jitter: u32) -> bool {
+        age <= self.interval || age <= self.max_age(jitter)
+    }
+
     fn spread(&self, jitter: u32) -> Duration {
         let share = f64::from(jitter) / f64::from(u32::MAX);
         self.interval.mul_f64(f64::from(self.staleness.0) / 100.0 * share)

@@ -61,9 +61,11 @@
 pub mod cache;
 pub mod consistency;
 mod layer;
+mod names;
 mod protobuf;
 pub mod protocol;
 pub mod revision;
+mod shards;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod token;

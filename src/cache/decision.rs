@@ -155,11 +155,9 @@ impl<V> Decision<V> {
                 if floor.as_ref().is_some_and(|floor| !self.covers(floor)) {
                     return Err(Miss::Floor);
                 }
-                let within = |as_of: Option<Instant>, bound: Duration| {
-                    as_of.is_some_and(|as_of| now.saturating_duration_since(as_of) <= bound)
-                };
-                let young = within(self.as_of, window.max_age(jitter))
-                    && head_within.is_none_or(|bound| within(self.head_as_of, bound));
+                let age = |as_of: Option<Instant>| as_of.map(|as_of| now.saturating_duration_since(as_of));
+                let young = age(self.as_of).is_some_and(|age| window.allows(age, jitter))
+                    && head_within.is_none_or(|bound| age(self.head_as_of).is_some_and(|age| age <= bound));
                 if young { Ok(()) } else { Err(Miss::Age) }
             }
         }

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
@@ -24,6 +24,28 @@ impl Fingerprint {
     /// For a part of a question that is hashed by itself first.
     pub(crate) fn bits(self) -> u128 {
         self.0
+    }
+}
+
+/// Finds by keyed hashes, of which a half is as good as hashing them again.
+pub(crate) type Prehashed = BuildHasherDefault<Half>;
+
+#[derive(Default)]
+pub(crate) struct Half(u64);
+
+impl Hasher for Half {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
     }
 }
 
@@ -142,9 +164,32 @@ impl Parts {
 
     /// Adds bytes in place.
     pub fn add(&mut self, part: Part, bytes: &[u8]) {
-        // Kind and length in one word: no slice is longer than 2^56 bytes.
-        self.0.write_u64((part as u64) << 56 | bytes.len() as u64);
+        self.add_nth(part, 0, bytes);
+    }
+
+    /// Adds the value of the `nth` of several things of one kind, such as headers in a list of names.
+    pub(crate) fn add_nth(&mut self, part: Part, nth: u16, bytes: &[u8]) {
+        self.begin(part, nth, bytes.len());
         self.0.write(bytes);
+    }
+
+    /// Adds pieces as the one text that they are with `&` between them.
+    pub(crate) fn add_pairs<'a>(&mut self, part: Part, pieces: impl Iterator<Item = &'a str> + Clone) {
+        let with_separators: usize = pieces.clone().map(|piece| piece.len() + 1).sum();
+        let Some(len) = with_separators.checked_sub(1) else {
+            return;
+        };
+        self.begin(part, 0, len);
+        for (nth, piece) in pieces.enumerate() {
+            self.0.write(if nth == 0 { b"" } else { b"&" });
+            self.0.write(piece.as_bytes());
+        }
+    }
+
+    fn begin(&mut self, part: Part, nth: u16, len: usize) {
+        // Kind, number and length in one word: no slice is longer than 2^40 bytes.
+        self.0
+            .write_u64((part as u64) << 56 | u64::from(nth) << 40 | len as u64);
     }
 
     /// The fingerprint.
@@ -186,6 +231,20 @@ mod tests {
             let keyer = Keyer::random();
             prop_assert_eq!(parts(&keyer, &a) == parts(&keyer, &b), a == b);
         }
+    }
+
+    #[test]
+    fn pairs_are_the_text_that_they_make() {
+        let keyer = Keyer::random();
+        let pairs = |pieces: &[&str]| {
+            let mut parts = keyer.question("test");
+            parts.add_pairs(Part::Query, pieces.iter().copied());
+            parts.finish()
+        };
+        let text = |text| keyer.question("test").text(Part::Query, text).finish();
+        assert_eq!(pairs(&["a=1", "b=22", ""]), text("a=1&b=22&"));
+        assert_eq!(pairs(&[""]), text(""));
+        assert_eq!(pairs(&[]), keyer.question("test").finish());
     }
 
     #[test]

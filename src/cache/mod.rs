@@ -57,6 +57,7 @@ pub use stats::{Distribution, Misses, Stats};
 pub(crate) use bulk::{Merge, Served, lowest};
 pub(crate) use call::{Item, Purpose, Questions, Turn, Upstream};
 pub(crate) use decision::Decision;
+pub(crate) use fingerprint::Prehashed;
 pub(crate) use flights::Landed;
 pub(crate) use run::Outcome;
 
@@ -84,7 +85,7 @@ impl Weigh for bytes::Bytes {
 /// What moka keeps for an entry beside key and value, as measured with 64-bit pointers, and the label's share.
 const ENTRY_OVERHEAD: usize = 256;
 
-type Entries<V> = moka::sync::Cache<Fingerprint, Arc<Decision<V>>>;
+type Entries<V> = moka::sync::Cache<Fingerprint, Arc<Decision<V>>, Prehashed>;
 
 /// A cache of decisions that answers each request exactly as fresh as it demands.
 ///
@@ -139,7 +140,7 @@ impl<V: Weigh> DecisionCache<V> {
                 })
                 // Frees memory; what may be served is decided by each entry's own instants.
                 .time_to_live(settings.time_to_live)
-                .build()
+                .build_with_hasher(Prehashed::default())
         };
         let capacity = settings.capacity.get();
         Self(Arc::new(Inner {

@@ -1,11 +1,11 @@
-use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Miss, Purpose};
+use crate::shards::Shards;
 
 /// What the cache has done since it was built.
 ///
@@ -114,16 +114,13 @@ impl fmt::Debug for Distribution {
     }
 }
 
-const SHARDS: usize = 16;
 const BUCKETS: usize = 65;
 
 /// Counters that threads write to without meeting one another.
 #[derive(Debug)]
-pub(crate) struct Counters(Box<[Shard]>);
+pub(crate) struct Counters(Shards<Shard>);
 
-/// Two cache lines apart, because the prefetcher fetches lines in pairs.
 #[derive(Debug)]
-#[repr(align(128))]
 struct Shard {
     hits: AtomicU64,
     misses: [AtomicU64; Miss::ALL.len()],
@@ -155,7 +152,7 @@ impl Default for Shard {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self((0..SHARDS).map(|_| Shard::default()).collect())
+        Self(Shards::new(Shard::default))
     }
 }
 
@@ -163,39 +160,38 @@ fn bucket(number: u64) -> usize {
     (u64::BITS - number.leading_zeros()) as usize
 }
 
+/// Without the division of 128-bit numbers that `as_micros` takes.
+fn micros(age: Duration) -> u64 {
+    age.as_secs()
+        .saturating_mul(1_000_000)
+        .saturating_add(u64::from(age.subsec_micros()))
+}
+
 fn add_one(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
 impl Counters {
-    fn shard(&self) -> &Shard {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        thread_local! {
-            static MINE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
-        }
-        &self.0[MINE.with(Cell::get) % SHARDS]
-    }
-
     pub(crate) fn hit(&self, age: Duration) {
-        let shard = self.shard();
+        let shard = self.0.mine();
         add_one(&shard.hits);
-        add_one(&shard.ages[bucket(u64::try_from(age.as_micros()).unwrap_or(u64::MAX))]);
+        add_one(&shard.ages[bucket(micros(age))]);
     }
 
     pub(crate) fn lag(&self, lag: u64) {
-        add_one(&self.shard().lags[bucket(lag)]);
+        add_one(&self.0.mine().lags[bucket(lag)]);
     }
 
     pub(crate) fn miss(&self, why: Miss) {
-        add_one(&self.shard().misses[why as usize]);
+        add_one(&self.0.mine().misses[why as usize]);
     }
 
     pub(crate) fn coalesced(&self, questions: usize) {
-        self.shard().coalesced.fetch_add(questions as u64, Ordering::Relaxed);
+        self.0.mine().coalesced.fetch_add(questions as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn upstream_call(&self, purpose: Purpose) {
-        let shard = self.shard();
+        let shard = self.0.mine();
         add_one(&shard.upstream_calls);
         if purpose == Purpose::Probe {
             add_one(&shard.probes);
@@ -203,11 +199,11 @@ impl Counters {
     }
 
     pub(crate) fn bypassed(&self) {
-        add_one(&self.shard().bypassed);
+        add_one(&self.0.mine().bypassed);
     }
 
     pub(crate) fn refused(&self) {
-        add_one(&self.shard().refused);
+        add_one(&self.0.mine().refused);
     }
 
     pub(crate) fn read(&self, entries: u64, bytes: u64) -> Stats {

@@ -27,7 +27,7 @@ const LONGEST_TOKEN: usize = 16 << 10;
 /// | `max_reply_body` | 4 MiB |
 /// | `read_timeout` | 10 s |
 /// | `max_token_len` | 4 KiB |
-/// | `token_memo` | 4 MiB |
+/// | `token_memo` | 16 MiB |
 #[derive(Debug)]
 #[must_use]
 pub struct ZookieLayerBuilder<P> {
@@ -56,7 +56,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
                 mix_revisions: false,
             },
             max_token_len: 4 << 10,
-            token_memo: ByteSize::mebi(4),
+            token_memo: ByteSize::mebi(16),
         }
     }
 
@@ -211,6 +211,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         let memo = TokenMemo::new(protocol.format(), max_token_len, token_memo.get());
         let shared = Shared {
             protocol,
+            key_prefix: cache.keyer().question("http"),
             cache,
             memo,
             carriers,

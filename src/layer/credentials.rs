@@ -1,11 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::request::Parts as Head;
 use http::{Extensions, HeaderName};
 use tokio::time::Instant;
 
+use super::headers::{Header, Headers};
 use crate::cache::{Part, Parts};
 use crate::token::Carriers;
 
@@ -42,17 +42,27 @@ impl Credential<'_> {
 
 impl Credentials {
     /// Adds the caller to the key, and says when the credential ends.
-    pub(super) fn add(&self, head: &Head, carriers: &Carriers, key: &mut Parts) -> Option<Instant> {
-        for name in [AUTHORIZATION, PROXY_AUTHORIZATION].iter().chain(&self.headers) {
-            for value in head.headers.get_all(name) {
-                key.add(Part::Header, name.as_str().as_bytes());
-                key.add(Part::Credential, value.as_bytes());
+    pub(super) fn add(
+        &self,
+        head: &Head,
+        headers: &Headers<'_>,
+        carriers: &Carriers,
+        key: &mut Parts,
+    ) -> Option<Instant> {
+        for header in [Header::Authorization, Header::ProxyAuthorization] {
+            for value in headers.values(header) {
+                key.add_nth(Part::Credential, header as u16, value.as_bytes());
             }
         }
-        for cookies in head.headers.get_all(COOKIE) {
+        for cookies in headers.values(Header::Cookie) {
             for cookie in carriers.cookies_without(cookies) {
-                key.add(Part::Header, COOKIE.as_str().as_bytes());
-                key.add(Part::Credential, cookie);
+                key.add_nth(Part::Credential, Header::Cookie as u16, cookie);
+            }
+        }
+        for name in &self.headers {
+            for value in headers.named(name) {
+                key.add(Part::Header, name.as_str().as_bytes());
+                key.add(Part::Credential, value.as_bytes());
             }
         }
         let mut ends = None;

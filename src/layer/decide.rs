@@ -1,16 +1,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, RANGE,
-};
 use http::request::Parts as Head;
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::body::{Read, RequestBody};
 use super::cache_status::CacheStatus;
+use super::headers::{Header, Headers};
 use super::service::{Stored, unread_body};
 use super::shared::Shared;
 use super::wanted::{Rejected, Wanted};
@@ -50,33 +47,20 @@ pub(super) struct Asking {
 
 /// What a call that is a check demands beside its questions.
 struct Check {
+    arrived: Instant,
     wanted: Wanted,
     key: Parts,
     credential_ends: Option<Instant>,
 }
 
-/// Replies to such requests are not answers alone, or their requests can't be changed.
-static UNKEYABLE: [HeaderName; 10] = [
-    IF_MATCH,
-    IF_MODIFIED_SINCE,
-    IF_NONE_MATCH,
-    IF_RANGE,
-    IF_UNMODIFIED_SINCE,
-    RANGE,
-    HeaderName::from_static("signature"),
-    HeaderName::from_static("signature-input"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-digest"),
-];
-
 const A_PAGE: &str = "a page of a listing";
 
 /// Whether `Connection` names headers of the request itself: a proxy below would not hand them on, so that a credential
 /// that is in the key would not be in what is asked.
-fn drops_headers(head: &Head) -> bool {
+fn drops_headers(headers: &Headers<'_>) -> bool {
     const OF_THE_CONNECTION: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
-    let named = head.headers.get_all(CONNECTION).iter();
-    named
+    headers
+        .values(Header::Connection)
         .flat_map(|names| names.as_bytes().split(|byte| *byte == b','))
         .any(|name| {
             let name = name.trim_ascii();
@@ -129,7 +113,7 @@ impl<P: Protocol> Shared<P> {
     /// upstream would not know of it.
     fn pass_around<B>(&self, route: Route, request: Request<B>, why: &'static str) -> Step<B> {
         let (head, body) = request.into_parts();
-        if self.protocol.states_freshness(route) && self.raises_floor(&head) {
+        if self.protocol.states_freshness(route) && self.raises_floor(&head.headers, &head.uri) {
             return Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated));
         }
         Step::Bypass(Request::from_parts(head, body), why)
@@ -137,11 +121,11 @@ impl<P: Protocol> Shared<P> {
 
     /// The call, and for a check (not for a write) what it demands.
     fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<(Call, Option<Check>), Rejected> {
-        let (key, credential_ends) = self.key(head);
-        let asked = Key {
-            base: key.clone(),
-            carriers: &self.carriers,
-        };
+        let arrived = Instant::now();
+        let headers = Headers::of(&head.headers);
+        let (key, credential_ends) = self.key(head, &headers);
+        let asked = Key::new(key.clone(), &self.carriers, &head.uri);
+        let query = asked.query;
         let call = self
             .protocol
             .read(route, head, message, asked)
@@ -152,17 +136,18 @@ impl<P: Protocol> Shared<P> {
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) | Kind::Read { .. } => {}
         }
-        if head.headers.keys().any(|name| UNKEYABLE.contains(name)) {
+        if headers.are_unkeyable() {
             return Err(Rejected::Bypass("a conditional, partial or signed request"));
         }
-        if drops_headers(head) {
+        if drops_headers(&headers) {
             return Err(Rejected::Bypass("a Connection header that names others"));
         }
-        if !message.is_empty() && head.headers.contains_key(CONTENT_ENCODING) {
+        if !message.is_empty() && headers.has(Header::ContentEncoding) {
             return Err(Rejected::Bypass("a compressed body"));
         }
-        let wanted = self.wanted(head, &call)?;
+        let wanted = self.wanted(head, &headers, query, &call, arrived)?;
         let check = Check {
+            arrived,
             wanted,
             key,
             credential_ends,
@@ -171,24 +156,24 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
-    fn key(&self, head: &Head) -> (Parts, Option<Instant>) {
-        let mut key = self.cache.keyer().question("http");
-        let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
-        key.add(Part::Store, authority.unwrap_or_default());
+    fn key(&self, head: &Head, headers: &Headers<'_>) -> (Parts, Option<Instant>) {
+        let mut key = self.key_prefix.clone();
+        if let Some(authority) = head.uri.authority() {
+            key.add(Part::Store, authority.as_str().as_bytes());
+        }
         // Services differ in which of several hosts they believe.
-        for name in [HOST, ACCEPT, ACCEPT_ENCODING] {
-            for value in head.headers.get_all(&name) {
-                key.add(Part::Header, name.as_str().as_bytes());
-                key.add(Part::Header, value.as_bytes());
+        for header in [Header::Host, Header::Accept, Header::AcceptEncoding] {
+            for value in headers.values(header) {
+                key.add_nth(Part::Header, header as u16, value.as_bytes());
             }
         }
-        let ends = self.credentials.add(head, &self.carriers, &mut key);
+        let ends = self.credentials.add(head, headers, &self.carriers, &mut key);
         (key, ends)
     }
 
     fn answer<B>(&self, head: Head, message: Bytes, call: Call, check: Check) -> Step<B> {
-        let arrived = Instant::now();
         let Check {
+            arrived,
             wanted,
             key,
             credential_ends,

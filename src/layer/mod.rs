@@ -16,6 +16,7 @@ mod decide;
 mod forward;
 mod future;
 mod handle;
+mod headers;
 mod miss;
 mod patient;
 mod probe;

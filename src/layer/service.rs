@@ -64,17 +64,22 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
-        match self.shared.protocol.claim(&head) {
-            Claim::Pass => self.forward(Request::from_parts(head, body), None),
-            Claim::Floor(_) if !self.shared.raises_floor(&head) => {
-                self.forward(Request::from_parts(head, body), Some(NEVER_KEPT))
+        let claim = self
+            .shared
+            .protocol
+            .claim(request.method(), request.uri(), request.headers());
+        match claim {
+            Claim::Pass => self.forward(request, None),
+            Claim::Floor(_) if !self.shared.raises_floor(request.headers(), request.uri()) => {
+                self.forward(request, Some(NEVER_KEPT))
             }
             Claim::Head(route) => {
+                let (head, body) = request.into_parts();
                 let step = self.shared.decide_by_head(route, head, body);
                 self.take(step)
             }
             Claim::Body(route) | Claim::Floor(route) => {
+                let (head, body) = request.into_parts();
                 let mut reader = Reader::new(body, self.shared.settings.max_request_body);
                 match reader.poll_read(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(read) => {

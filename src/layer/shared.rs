@@ -5,7 +5,7 @@ use http::{HeaderMap, Response};
 
 use super::credentials::Credentials;
 use super::service::Stored;
-use crate::cache::DecisionCache;
+use crate::cache::{DecisionCache, Parts};
 use crate::protocol::{Kept, Protocol, Refusal, Route};
 use crate::token::{Carriers, TokenMemo};
 
@@ -13,6 +13,8 @@ use crate::token::{Carriers, TokenMemo};
 #[derive(Debug)]
 pub(super) struct Shared<P> {
     pub(super) protocol: P,
+    /// What the key of every request begins with.
+    pub(super) key_prefix: Parts,
     pub(super) cache: DecisionCache<Kept>,
     pub(super) memo: TokenMemo,
     pub(super) carriers: Carriers,

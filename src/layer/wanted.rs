@@ -1,15 +1,18 @@
 use std::cmp::{Ordering, Reverse};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
 use http::header::CACHE_CONTROL;
 use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use tokio::time::Instant;
 
+use super::headers::{Header, Headers};
 use super::shared::Shared;
 use crate::consistency::{Consistency, Floor, Freshness};
 use crate::protocol::{Call, Kind, Protocol, Refusal};
 use crate::revision::Revision;
-use crate::token::{Source, Token, Zookie};
+use crate::token::{Outline, Source, Token, Zookie};
 
 /// The header in which a request says how fresh an answer it wishes.
 pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consistency");
@@ -48,7 +51,7 @@ struct Tokens {
     elsewhere: Vec<Floor>,
     explicit: usize,
     /// The last explicit one: the snapshot, if there is only one.
-    snapshot: Option<(Revision, Zookie)>,
+    snapshot: Option<Arc<Token>>,
     cookie: bool,
     /// A cookie that can't be read, or tokens that have no join: only a read at head is surely fresh enough.
     at_head: bool,
@@ -85,16 +88,16 @@ impl Wanted {
 }
 
 impl Tokens {
-    fn add(&mut self, token: &Token, explicit: bool) {
-        if explicit {
-            self.explicit += 1;
-            self.snapshot = Some((token.revision.clone(), token.zookie.clone()));
-        }
+    fn add(&mut self, token: Arc<Token>, explicit: bool, arrived: Instant) {
         let one = Joined {
             revision: token.revision.clone(),
             explicit,
             zookie: Some(token.zookie.clone()),
         };
+        if explicit {
+            self.explicit += 1;
+            self.snapshot = Some(token);
+        }
         let Some(floor) = self.floor.take() else {
             self.floor = Some(one);
             return;
@@ -107,7 +110,10 @@ impl Tokens {
             }
             let (kept, other) = if explicit { (one, floor) } else { (floor, one) };
             self.floor = Some(kept);
-            self.elsewhere.push(Floor::now(other.revision));
+            self.elsewhere.push(Floor {
+                revision: other.revision,
+                demanded: arrived,
+            });
             return;
         }
         let either = floor.explicit || explicit;
@@ -133,10 +139,17 @@ impl Tokens {
 }
 
 impl<P: Protocol> Shared<P> {
-    pub(super) fn wanted(&self, head: &Head, call: &Call) -> Result<Wanted, Rejected> {
-        let tokens = self.tokens(head, call)?;
+    pub(super) fn wanted(
+        &self,
+        head: &Head,
+        headers: &Headers<'_>,
+        query: Outline,
+        call: &Call,
+        arrived: Instant,
+    ) -> Result<Wanted, Rejected> {
+        let tokens = self.tokens(head, query, call, arrived)?;
         let refuse = |why| Err(Rejected::Refuse(why));
-        let wish = stricter(self.wish(head)?, call.consistency)?;
+        let wish = stricter(wish(headers)?, call.consistency)?;
         let Tokens {
             floor,
             elsewhere,
@@ -157,11 +170,11 @@ impl<P: Protocol> Shared<P> {
         }
         if wish == Some(Consistency::AtExactSnapshot) {
             return match (explicit, snapshot) {
-                (1, Some((revision, zookie))) => Ok(Wanted {
-                    freshness: Freshness::Exact(revision),
+                (1, Some(token)) => Ok(Wanted {
+                    freshness: Freshness::Exact(token.revision.clone()),
                     floor: None,
                     elsewhere: Vec::new(),
-                    zookie: Some(zookie),
+                    zookie: Some(token.zookie.clone()),
                     explicit: true,
                     in_message: call.token.is_some(),
                     cookie: false,
@@ -173,11 +186,13 @@ impl<P: Protocol> Shared<P> {
             None => (None, None),
             Some(Joined { revision, zookie, .. }) => {
                 let zookie = zookie.or_else(|| self.memo.format().encode(&revision));
-                (Some(Floor::now(revision)), zookie)
+                let demanded = arrived;
+                (Some(Floor { revision, demanded }), zookie)
             }
         };
         let inexpressible = floor.is_some() && zookie.is_none();
-        let full = wish == Some(Consistency::FullyConsistent) || at_head || inexpressible || forbids_caching(head);
+        let full = wish == Some(Consistency::FullyConsistent) || at_head || inexpressible;
+        let full = full || forbid_caching(headers.values(Header::CacheControl));
         let freshness = if full {
             Freshness::Full
         } else {
@@ -202,41 +217,33 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Whether a request's head says anything of tokens and wishes.
-    pub(super) fn raises_floor(&self, head: &Head) -> bool {
-        let mut raises = head.headers.contains_key(CONSISTENCY) || forbids_caching(head);
-        let visited = self.carriers.visit(&head.headers, &head.uri, |_, _| raises = true);
+    pub(super) fn raises_floor(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let mut raises = headers.contains_key(CONSISTENCY) || forbid_caching(headers.get_all(CACHE_CONTROL));
+        let visited = self.carriers.visit(headers, uri, |_, _| raises = true);
         raises || visited.is_err()
     }
 
-    fn wish(&self, head: &Head) -> Result<Option<Consistency>, Rejected> {
-        let mut values = head.headers.get_all(CONSISTENCY).iter();
-        let Some(value) = values.next() else { return Ok(None) };
-        let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
-        match (parsed, values.next()) {
-            (Some(wish), None) => Ok(Some(wish)),
-            _ => Err(Rejected::Refuse(Refusal::UnknownConsistency)),
-        }
-    }
-
-    fn tokens(&self, head: &Head, call: &Call) -> Result<Tokens, Rejected> {
+    fn tokens(&self, head: &Head, query: Outline, call: &Call, arrived: Instant) -> Result<Tokens, Rejected> {
         let mut tokens = Tokens::default();
-        let visited = self.carriers.visit(&head.headers, &head.uri, |source, text| {
-            tokens.cookie |= source == Source::Cookie;
-            let parsed = text
-                .map_err(|error| error.kind().clone())
-                .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
-            match parsed {
-                Ok(token) => tokens.add(&token, source.is_explicit()),
-                Err(kind) if source.is_explicit() => tokens.refusal = Some(Refusal::BadToken(kind)),
-                Err(_) => tokens.at_head = true,
-            }
-        });
+        let visited = self
+            .carriers
+            .visit_with(&head.headers, &head.uri, query, |source, text| {
+                tokens.cookie |= source == Source::Cookie;
+                let parsed = text
+                    .map_err(|error| error.kind().clone())
+                    .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
+                match parsed {
+                    Ok(token) => tokens.add(token, source.is_explicit(), arrived),
+                    Err(kind) if source.is_explicit() => tokens.refusal = Some(Refusal::BadToken(kind)),
+                    Err(_) => tokens.at_head = true,
+                }
+            });
         if let Err(error) = visited {
             tokens.refusal = Some(Refusal::BadToken(error.kind().clone()));
         }
         if let Some(text) = &call.token {
             match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
-                Ok(Ok(token)) => tokens.add(&token, true),
+                Ok(Ok(token)) => tokens.add(token, true, arrived),
                 _ => {
                     return Err(Rejected::Bypass(
                         "a token in the message that only the upstream can judge",
@@ -249,6 +256,16 @@ impl<P: Protocol> Shared<P> {
             Some(refusal) => Err(Rejected::Refuse(refusal)),
             None => Ok(tokens),
         }
+    }
+}
+
+fn wish(headers: &Headers<'_>) -> Result<Option<Consistency>, Rejected> {
+    let mut values = headers.values(Header::Consistency);
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    match (parsed, values.next()) {
+        (Some(wish), None) => Ok(Some(wish)),
+        _ => Err(Rejected::Refuse(Refusal::UnknownConsistency)),
     }
 }
 
@@ -267,10 +284,9 @@ fn stricter(header: Option<Consistency>, message: Option<Consistency>) -> Result
     Ok(header.into_iter().chain(message).max_by_key(strictness))
 }
 
-fn forbids_caching(head: &Head) -> bool {
-    head.headers
-        .get_all(CACHE_CONTROL)
-        .iter()
+fn forbid_caching<'a>(cache_control: impl IntoIterator<Item = &'a HeaderValue>) -> bool {
+    cache_control
+        .into_iter()
         .any(|value| has_directive(value.as_bytes(), b"no-cache"))
 }
 

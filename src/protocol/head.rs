@@ -4,10 +4,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCO
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Uri};
 
-use super::names::Names;
 use super::{Key, Unreadable};
 use crate::cache::{Part, Parts};
-use crate::token::parameter_name;
+use crate::token::parameters;
 
 /// Adds the query to `parts`, without the zookies.
 ///
@@ -16,17 +15,15 @@ pub(super) fn query(parts: &mut Parts, uri: &Uri, key: &Key<'_>) -> Result<(), U
     let Some(query) = uri.query().filter(|query| !query.is_empty()) else {
         return Ok(());
     };
-    let mut names = Names::default();
-    for pair in query.split('&') {
-        let name = parameter_name(pair);
-        if !key.carriers.is_query_carrier(&name) {
-            parts.add(Part::Query, pair.as_bytes());
-            names.push(name);
-        }
-    }
-    if names.repeated() {
+    if key.query.repeated {
         return Err(Unreadable("a query parameter is there twice"));
     }
+    if !key.query.zookies {
+        parts.add(Part::Query, query.as_bytes());
+        return Ok(());
+    }
+    let others = parameters(uri).filter(|parameter| !key.carriers.is_query_carrier(&parameter.name()));
+    parts.add_pairs(Part::Query, others.map(|parameter| parameter.text));
     Ok(())
 }
 

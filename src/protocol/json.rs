@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Unreadable;
-use super::names::Names;
+use crate::names::Names;
 
 /// As deep as serde_json goes.
 const DEEPEST: usize = 128;

@@ -11,7 +11,6 @@ mod grpc;
 mod head;
 mod json;
 mod kept;
-mod names;
 mod path;
 mod problem;
 mod routes;
@@ -26,11 +25,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri};
 
 use crate::cache::{Abilities, Ask, Fingerprint, Parts};
 use crate::consistency::Consistency;
-use crate::token::{Carriers, TokenFormat, Zookie};
+use crate::token::{Carriers, Outline, TokenFormat, Zookie};
 
 pub use authzen::AuthZen;
 pub use kept::Kept;
@@ -49,9 +48,9 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// How the store's tokens are spelled.
     fn format(&self) -> Arc<dyn TokenFormat>;
 
-    /// Whether this request is one of the API's, judged by its head alone. It is called for every request: it should
-    /// allocate nothing.
-    fn claim(&self, head: &Head) -> Claim;
+    /// Whether this request is one of the API's, judged by its head alone. It is called for every request before any of
+    /// it is taken apart: it should allocate nothing.
+    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim;
 
     /// Reads the call. `message` is the whole body; it is empty for [`Claim::Head`].
     ///
@@ -141,6 +140,18 @@ pub struct Key<'a> {
     pub base: Parts,
     /// Where zookies travel.
     pub carriers: &'a Carriers,
+    pub(crate) query: Outline,
+}
+
+impl<'a> Key<'a> {
+    /// What the keys of a request to `uri` begin with.
+    pub fn new(base: Parts, carriers: &'a Carriers, uri: &Uri) -> Self {
+        Self {
+            base,
+            carriers,
+            query: carriers.outline(uri),
+        }
+    }
 }
 
 /// One call of the API.
@@ -273,8 +284,8 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).format()
     }
 
-    fn claim(&self, head: &Head) -> Claim {
-        (**self).claim(head)
+    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+        (**self).claim(method, uri, headers)
     }
 
     fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {

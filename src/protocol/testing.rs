@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use super::{Call, Key, Kind, Protocol, Reply, Route, Unreadable};
+use super::{Call, Claim, Key, Kind, Protocol, Reply, Route, Unreadable};
 use crate::cache::{Fingerprint, Parts};
 use crate::protobuf::{write_bytes, write_number};
 use crate::revision::{Counter, Revision, StoreId};
@@ -43,6 +43,10 @@ pub(super) fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Head {
     request.body(()).unwrap().into_parts().0
 }
 
+pub(super) fn claimed(protocol: &impl Protocol, head: &Head) -> Claim {
+    protocol.claim(&head.method, &head.uri, &head.headers)
+}
+
 pub(super) fn read(
     protocol: &impl Protocol,
     route: Route,
@@ -51,10 +55,7 @@ pub(super) fn read(
     base: &Parts,
 ) -> Result<Call, Unreadable> {
     let carriers = Carriers::default();
-    let key = Key {
-        base: base.clone(),
-        carriers: &carriers,
-    };
+    let key = Key::new(base.clone(), &carriers, &head.uri);
     protocol.read(route, head, &Bytes::copy_from_slice(body), key)
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
 use crate::cache::{Abilities, Ask};
@@ -26,9 +26,9 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         self.0.format()
     }
 
-    fn claim(&self, head: &Head) -> Claim {
-        match self.0.claim(head) {
-            Claim::Pass => match self.1.claim(head) {
+    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+        match self.0.claim(method, uri, headers) {
+            Claim::Pass => match self.1.claim(method, uri, headers) {
                 Claim::Pass => Claim::Pass,
                 Claim::Head(route) => Claim::Head(Side::B(route).route()),
                 Claim::Body(route) => Claim::Body(Side::B(route).route()),

@@ -1,14 +1,13 @@
 //! What tokens were read as, so that a token is parsed once and not at every request.
 
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use moka::sync::Cache;
-use siphasher::sip128::SipHasher24;
+use siphasher::sip::SipHasher13;
 
 use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::Revision;
+use crate::shards::Shards;
 
 /// A token that could be read.
 #[derive(Clone, Debug)]
@@ -23,26 +22,27 @@ type Read = Result<Arc<Token>, Arc<TokenError>>;
 
 /// Remembers what the tokens of one format were read as, failures too. It never says whether a token is trusted.
 ///
-/// Texts come from outside, so they are found by a hash under a random key, and all that is remembered stays within a
-/// number of bytes.
+/// Each thread remembers for itself, because threads that count references to one token get in each other's way; none
+/// ever waits for another. Texts come from outside: they are found by their whole text, in a place chosen by a hash
+/// under a random key, and all that is remembered stays within a number of bytes.
 pub(crate) struct TokenMemo {
     format: Arc<dyn TokenFormat>,
     max_len: usize,
-    hasher: SipHasher24,
-    read: Cache<u128, Read, BuildHasherDefault<Prehashed>>,
+    hasher: SipHasher13,
+    shelves: Shards<Mutex<Vec<Shelf>>>,
 }
 
 impl TokenMemo {
     /// A memo that reads tokens of at most `max_len` bytes and takes about `max_bytes` of memory.
     pub(crate) fn new(format: Arc<dyn TokenFormat>, max_len: usize, max_bytes: u64) -> Self {
+        let bytes_a_thread = usize::try_from(max_bytes).unwrap_or(usize::MAX) / Shards::<()>::count();
+        let shelves = (bytes_a_thread / BYTES_A_SHELF).max(1);
+        let shelf = || Shelf::new(bytes_a_thread / shelves);
         Self {
             format,
             max_len,
-            hasher: SipHasher24::new_with_key(&rand::random()),
-            read: Cache::builder()
-                .weigher(|_, read| weight(read))
-                .max_capacity(max_bytes)
-                .build_with_hasher(BuildHasherDefault::default()),
+            hasher: SipHasher13::new_with_key(&rand::random()),
+            shelves: Shards::new(|| Mutex::new((0..shelves).map(|_| shelf()).collect())),
         }
     }
 
@@ -61,12 +61,18 @@ impl TokenMemo {
         if len > max {
             return Err(Arc::new(TokenErrorKind::TooLong { len, max }.into()));
         }
-        let key = self.hasher.hash(text.as_bytes()).as_u128();
-        if let Some(read) = self.read.get(&key) {
+        // Whoever shares a place with a thread at work there reads for itself.
+        let Ok(mut shelves) = self.shelves.mine().try_lock() else {
+            return self.read(text);
+        };
+        let hash = self.hasher.hash(text.as_bytes());
+        let place = (hash % shelves.len() as u64) as usize;
+        let shelf = &mut shelves[place];
+        if let Some(read) = shelf.find(hash, text) {
             return read;
         }
         let read = self.read(text);
-        self.read.insert(key, read.clone());
+        shelf.put(hash, text, &read);
         read
     }
 
@@ -86,34 +92,71 @@ impl fmt::Debug for TokenMemo {
     }
 }
 
-/// An entry without its text and what that was read as: the map's own part, two `Arc`s, a failure and its source.
-const ENTRY_BYTES: usize = 512;
-/// A clock's entry takes at least 8 bytes of text and about 7 times that in memory; a snapshot's ids take less.
-const BYTES_A_TEXT_BYTE: usize = 8;
+/// Room for one of the longest tokens that are read by default, or for some twenty usual ones.
+const BYTES_A_SHELF: usize = 40 << 10;
 
-fn weight(read: &Read) -> u32 {
-    let text = read.as_ref().map_or(0, |token| token.zookie.as_str().len());
-    u32::try_from(ENTRY_BYTES + text.saturating_mul(BYTES_A_TEXT_BYTE)).unwrap_or(u32::MAX)
+/// A few texts, so few that looking at each hash is quick.
+#[derive(Debug)]
+struct Shelf {
+    remembered: Vec<Remembered>,
+    bytes: usize,
+    max_bytes: usize,
 }
 
-/// The keys are keyed hashes already: half of one is as good as hashing it again.
-#[derive(Default)]
-struct Prehashed(u64);
+#[derive(Debug)]
+struct Remembered {
+    hash: u64,
+    text: Box<str>,
+    read: Read,
+    /// How often it was found, halved whenever something else has to go.
+    found: u8,
+}
 
-impl Hasher for Prehashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+impl Shelf {
+    fn new(max_bytes: usize) -> Self {
+        Self {
+            remembered: Vec::new(),
+            bytes: 0,
+            max_bytes,
         }
     }
 
-    fn write_u128(&mut self, hash: u128) {
-        self.0 = hash as u64;
+    fn find(&mut self, hash: u64, text: &str) -> Option<Read> {
+        let mut same = self.remembered.iter_mut();
+        let found = same.find(|remembered| remembered.hash == hash && *remembered.text == *text)?;
+        found.found = found.found.saturating_add(1);
+        Some(found.read.clone())
     }
+
+    /// Makes room by forgetting what was found least, so that a flood of new texts drives out its own kind first.
+    fn put(&mut self, hash: u64, text: &str, read: &Read) {
+        let bytes = bytes(text);
+        if bytes > self.max_bytes {
+            return;
+        }
+        while self.bytes + bytes > self.max_bytes {
+            let least = (0..self.remembered.len()).min_by_key(|&index| self.remembered[index].found);
+            let Some(least) = least else { return };
+            let gone = self.remembered.swap_remove(least);
+            self.bytes -= self::bytes(&gone.text);
+            self.remembered.iter_mut().for_each(|other| other.found /= 2);
+        }
+        self.bytes += bytes;
+        self.remembered.push(Remembered {
+            hash,
+            text: text.into(),
+            read: read.clone(),
+            found: 0,
+        });
+    }
+}
+
+/// What remembering a text takes: its place, two `Arc`s or a failure with its source, and what the text was read as. A
+/// clock's entry takes at least 8 bytes of text and about 7 times that in memory; a snapshot's ids take less.
+fn bytes(text: &str) -> usize {
+    const EACH: usize = 512;
+    const A_TEXT_BYTE: usize = 9;
+    EACH + text.len() * A_TEXT_BYTE
 }
 
 #[cfg(test)]
@@ -171,8 +214,7 @@ mod tests {
         let (format, memo) = counted();
         let error = memo.parse(&"1".repeat(33)).unwrap_err();
         assert_eq!(error.kind(), &TokenErrorKind::TooLong { len: 33, max: 32 });
-        memo.read.run_pending_tasks();
-        assert_eq!((memo.read.entry_count(), format.1.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!((held(&memo), format.1.load(Ordering::Relaxed)), ((0, 0), 0));
     }
 
     #[test]
@@ -183,8 +225,49 @@ mod tests {
             memo.parse(&format!("{number:064}")).unwrap();
             memo.parse(&format!("not a token {number}")).unwrap_err();
         }
-        memo.read.run_pending_tasks();
-        assert!(memo.read.weighted_size() <= max_bytes);
-        assert!(memo.read.entry_count() > 0);
+        let (count, bytes) = held(&memo);
+        assert!(bytes as u64 <= max_bytes && count > 0, "{count} in {bytes} bytes");
+    }
+
+    #[test]
+    fn a_flood_leaves_what_is_used() {
+        let (format, memo) = counted();
+        let used = memo.parse("42").unwrap();
+        for number in 1000..9000 {
+            memo.parse("42").unwrap();
+            memo.parse(&number.to_string()).unwrap();
+        }
+        assert!(Arc::ptr_eq(&used, &memo.parse("42").unwrap()));
+        assert_eq!(format.1.load(Ordering::Relaxed), 8001);
+    }
+
+    #[test]
+    fn threads_remember_for_themselves() {
+        let (_, memo) = counted();
+        let here = memo.parse("42").unwrap();
+        let there = std::thread::scope(|scope| scope.spawn(|| memo.parse("42").unwrap()).join().unwrap());
+        assert_eq!((&here.zookie, &here.revision), (&there.zookie, &there.revision));
+        assert!(Arc::ptr_eq(&here, &memo.parse("42").unwrap()));
+    }
+
+    #[test]
+    fn a_text_that_fits_nowhere_is_read_every_time() {
+        let memo = TokenMemo::new(Arc::new(OpaqueTokens::new("a")), 4096, 4096);
+        assert!(memo.parse(&"1".repeat(4096)).is_ok() && memo.parse(&"1".repeat(4096)).is_ok());
+        assert_eq!(held(&memo), (0, 0));
+    }
+
+    /// How many texts are remembered, and what they take.
+    fn held(memo: &TokenMemo) -> (usize, usize) {
+        memo.shelves.iter().fold((0, 0), |(count, all), shelves| {
+            let shelves = shelves.lock().unwrap();
+            let texts = shelves.iter().flat_map(|shelf| &shelf.remembered);
+            let here: Vec<usize> = texts.map(|remembered| bytes(&remembered.text)).collect();
+            assert_eq!(
+                here.iter().sum::<usize>(),
+                shelves.iter().map(|shelf| shelf.bytes).sum::<usize>()
+            );
+            (count + here.len(), all + here.iter().sum::<usize>())
+        })
     }
 }

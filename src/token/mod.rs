@@ -27,7 +27,7 @@ pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
 pub use opaque::OpaqueTokens;
 pub use zookie::Zookie;
 
-pub(crate) use carrier::parameter_name;
+pub(crate) use carrier::{Outline, parameters};
 pub(crate) use memo::{Token, TokenMemo};
 
 /// How one authorization system spells revisions.

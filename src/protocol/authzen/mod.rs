@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use self::request::{Asked, Outline, Semantic};
 use super::digest::Digest;
@@ -113,11 +113,11 @@ impl Protocol for AuthZen {
         Arc::clone(&self.format)
     }
 
-    fn claim(&self, head: &Head) -> Claim {
-        if head.method != Method::POST {
+    fn claim(&self, method: &Method, uri: &Uri, _: &HeaderMap) -> Claim {
+        if *method != Method::POST {
             return Claim::Pass;
         }
-        self.route(head.uri.path())
+        self.route(uri.path())
             .map_or(Claim::Pass, |(route, _)| Claim::Body(route))
     }
 

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
 use super::super::digest::{Hashed, Members};
-use super::super::names::Names;
 use super::Unreadable;
 use crate::cache::{Part, Parts};
+use crate::names::Names;
 use crate::protobuf::{Value, fields};
 
 /// The most values inside one another that are read.

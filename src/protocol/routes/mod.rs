@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts as Head;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use self::declare::{Declared, What};
 use super::digest::Digest;
@@ -139,14 +139,14 @@ impl Protocol for Routes {
         Arc::clone(&self.format)
     }
 
-    fn claim(&self, head: &Head) -> Claim {
-        let path = head.uri.path();
-        let ours = |route: &Declared| route.method == head.method && route.pattern.matches(path);
+    fn claim(&self, method: &Method, uri: &Uri, _: &HeaderMap) -> Claim {
+        let path = uri.path();
+        let ours = |route: &Declared| route.method == *method && route.pattern.matches(path);
         let Some(index) = self.routes.iter().position(ours) else {
             return Claim::Pass;
         };
         match self.routes[index].what {
-            What::Check { .. } if head.method == Method::POST => Claim::Body(Route(index)),
+            What::Check { .. } if *method == Method::POST => Claim::Body(Route(index)),
             What::Check { .. } | What::Write { .. } => Claim::Head(Route(index)),
         }
     }

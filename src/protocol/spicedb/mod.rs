@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
 use crate::cache::{Abilities, Ask};
@@ -86,9 +86,9 @@ impl Protocol for SpiceDb {
         self.format.clone()
     }
 
-    fn claim(&self, head: &Head) -> Claim {
-        match grpc::claim(head) {
-            Claim::Pass => json::claim(head),
+    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+        match grpc::claim(method, uri, headers) {
+            Claim::Pass => json::claim(method, uri),
             claim => claim,
         }
     }

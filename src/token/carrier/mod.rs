@@ -12,7 +12,7 @@ use http::uri::Uri;
 
 use super::{TokenError, TokenErrorKind, Zookie};
 
-pub(crate) use query::parameter_name;
+pub(crate) use query::{Outline, parameters};
 
 /// One place where a zookie travels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -173,6 +173,21 @@ impl Carriers {
         &self,
         headers: &HeaderMap,
         uri: &Uri,
+        each: impl FnMut(Source, Result<&str, TokenError>),
+    ) -> Result<(), TokenError> {
+        self.visit_with(headers, uri, self.outline(uri), each)
+    }
+
+    pub(crate) fn outline(&self, uri: &Uri) -> Outline {
+        Outline::of(uri, |name| self.is_query_carrier(name))
+    }
+
+    /// [`visit`](Self::visit), where the query is known already.
+    pub(crate) fn visit_with(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        query: Outline,
         mut each: impl FnMut(Source, Result<&str, TokenError>),
     ) -> Result<(), TokenError> {
         let max = self.max_tokens;
@@ -184,15 +199,17 @@ impl Carriers {
         };
         for place in &self.places {
             match place {
+                Carrier::Query(_) if !query.zookies => {}
                 Carrier::Header(name) => {
                     for value in headers.get_all(name) {
-                        match value.to_str() {
+                        match std::str::from_utf8(value.as_bytes()) {
+                            Ok(one) if !has_comma(one) => show(Source::Header, Ok(one.trim_ascii()))?,
                             Ok(list) => list
                                 .split(',')
                                 .try_for_each(|text| show(Source::Header, Ok(text.trim_ascii())))?,
                             Err(e) => show(
                                 Source::Header,
-                                Err(TokenError::malformed("the header is not ASCII text").with_source(e)),
+                                Err(TokenError::malformed("the header is not text").with_source(e)),
                             )?,
                         }
                     }
@@ -285,6 +302,11 @@ impl Carriers {
             _ => None,
         })
     }
+}
+
+/// Looks at every byte, which compilers make into looking at many at once.
+fn has_comma(text: &str) -> bool {
+    text.bytes().fold(false, |found, byte| found | (byte == b','))
 }
 
 /// Zookies replace what these say, and a request would not survive it.

@@ -3,25 +3,86 @@ use std::borrow::Cow;
 use form_urlencoded::byte_serialize;
 use http::uri::{PathAndQuery, Uri};
 
+use crate::names::Names;
 use crate::token::{TokenError, Zookie};
 
-fn pairs(uri: &Uri) -> impl Iterator<Item = &str> {
-    uri.query().into_iter().flat_map(|query| query.split('&'))
+/// What is to be known of a query before its parameters are looked at one by one: most bear no zookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// There is a zookie among the parameters.
+    pub(crate) zookies: bool,
+    /// Two parameters that are no zookies have one name.
+    pub(crate) repeated: bool,
+}
+
+impl Outline {
+    pub(super) fn of(uri: &Uri, is_zookie: impl Fn(&str) -> bool) -> Self {
+        let mut zookies = false;
+        let mut names = Names::default();
+        for name in parameters(uri).map(Parameter::name) {
+            if is_zookie(&name) {
+                zookies = true;
+            } else {
+                names.push(name);
+            }
+        }
+        Self {
+            zookies,
+            repeated: names.repeated(),
+        }
+    }
+}
+
+/// A parameter as it stands in the query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameter<'a> {
+    pub(crate) text: &'a str,
+    name: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Parameter<'a> {
+    /// The decoded name.
+    pub(crate) fn name(self) -> Cow<'a, str> {
+        if self.escaped {
+            decode(self.name).map_or(Cow::Borrowed(""), |(name, _)| name)
+        } else {
+            Cow::Borrowed(self.name)
+        }
+    }
+}
+
+/// The parameters of a URI.
+pub(crate) fn parameters(uri: &Uri) -> impl Iterator<Item = Parameter<'_>> + Clone {
+    let mut rest = uri.query();
+    std::iter::from_fn(move || {
+        let query = rest?;
+        let (mut end, mut name_end, mut escaped) = (query.len(), None, false);
+        for (at, byte) in query.bytes().enumerate() {
+            match byte {
+                // All that matters comes before the letters: they are most of a query.
+                b'>'.. => {}
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if name_end.is_none() => name_end = Some(at),
+                b'%' | b'+' if name_end.is_none() => escaped = true,
+                _ => {}
+            }
+        }
+        rest = query.get(end + 1..);
+        Some(Parameter {
+            text: &query[..end],
+            name: &query[..name_end.unwrap_or(end)],
+            escaped,
+        })
+    })
 }
 
 /// The decoded name and value of `name=value`.
 fn decode(pair: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(pair.as_bytes()).next()
-}
-
-/// The decoded name of `name=value`, without decoding the value.
-pub(crate) fn parameter_name(pair: &str) -> Cow<'_, str> {
-    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-    if name.contains(['%', '+']) {
-        decode(name).map_or(Cow::Borrowed(""), |(name, _)| name)
-    } else {
-        Cow::Borrowed(name)
-    }
 }
 
 /// Shows `each` the decoded value of every parameter called `carrier`.
@@ -30,8 +91,8 @@ pub(super) fn values(
     carrier: &str,
     mut each: impl FnMut(&str) -> Result<(), TokenError>,
 ) -> Result<(), TokenError> {
-    for pair in pairs(uri).filter(|pair| is_named(pair, carrier)) {
-        let value = decode(pair).map_or(Cow::Borrowed(""), |(_, value)| value);
+    for parameter in parameters(uri).filter(|parameter| parameter.name() == carrier) {
+        let value = decode(parameter.text).map_or(Cow::Borrowed(""), |(_, value)| value);
         // No token has spaces: where one is, the caller sent the plus sign of base64 as it is.
         if value.contains(' ') {
             each(&value.replace(' ', "+"))?;
@@ -42,17 +103,14 @@ pub(super) fn values(
     Ok(())
 }
 
-fn is_named(pair: &str, carrier: &str) -> bool {
-    parameter_name(pair) == carrier
-}
-
 /// Takes every parameter whose name is `ours` out of the query; a URI without one is not touched.
 pub(super) fn strip(uri: &mut Uri, ours: impl Fn(&str) -> bool) {
-    let is_ours = |pair: &str| ours(&parameter_name(pair));
-    if !pairs(uri).any(is_ours) {
+    let is_ours = |parameter: &Parameter<'_>| ours(&parameter.name());
+    if !parameters(uri).any(|parameter| is_ours(&parameter)) {
         return;
     }
-    let others: Vec<&str> = pairs(uri).filter(|pair| !is_ours(pair)).collect();
+    let others = parameters(uri).filter(|parameter| !is_ours(parameter));
+    let others: Vec<&str> = others.map(|parameter| parameter.text).collect();
     let query = (!others.is_empty()).then(|| others.join("&"));
     // Less of a valid URI is a valid URI.
     if let Ok(changed) = with_query(uri, query.as_deref()) {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::testing::{Numbers, head, json, learn, nearly_json, question, read, spell};
+use super::super::testing::{Numbers, claimed, head, json, learn, nearly_json, question, read, spell};
 use super::*;
 use crate::cache::{Fingerprint, Keyer, Parts};
 
@@ -50,7 +50,7 @@ fn with(path: &str, value: Value) -> Value {
 
 #[test]
 fn claims_its_two_endpoints() {
-    let claim = |api: &AuthZen, method, path| api.claim(&head(method, path, JSON));
+    let claim = |api: &AuthZen, method, path| claimed(api, &head(method, path, JSON));
     let root = AuthZen::new(Numbers);
     assert_eq!(claim(&root, "POST", "/access/v1/evaluation"), Claim::Body(EVALUATION));
     assert_eq!(

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn claims_what_is_declared() {
-    let claim = |method, uri, headers: &[_]| api().claim(&head(method, uri, headers));
+    let claim = |method, uri, headers: &[_]| claimed(&api(), &head(method, uri, headers));
     for (method, uri, expected) in [
         ("GET", "/check?user=u1", Claim::Head(Route(0))),
         ("POST", "/v1/t1/allow", Claim::Body(Route(1))),
@@ -29,8 +29,8 @@ fn the_first_declared_wins() {
         .check(CheckRoute::post("/a/{any}").verdict(allowed()))
         .build()
         .unwrap();
-    assert_eq!(api.claim(&head("POST", "/a/b", &[])), Claim::Head(Route(0)));
-    assert_eq!(api.claim(&head("POST", "/a/c", &[])), Claim::Body(Route(1)));
+    assert_eq!(claimed(&api, &head("POST", "/a/b", &[])), Claim::Head(Route(0)));
+    assert_eq!(claimed(&api, &head("POST", "/a/c", &[])), Claim::Body(Route(1)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use proptest::prelude::*;
 
-use super::super::testing::{Numbers, head, json, learn, nearly_json, question, read, revision, spell};
+use super::super::testing::{Numbers, claimed, head, json, learn, nearly_json, question, read, revision, spell};
 use super::*;
 use crate::cache::{Fingerprint, Keyer, Parts};
 
@@ -37,7 +37,7 @@ fn api() -> Routes {
 fn ask(base: &Parts, method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Result<Call, Unreadable> {
     let api = api();
     let head = head(method, uri, headers);
-    let route = match api.claim(&head) {
+    let route = match claimed(&api, &head) {
         Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{method} {uri} passes"),
     };

@@ -14,8 +14,8 @@ mod tuple;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::Method as HttpMethod;
 use http::request::Parts as Head;
+use http::{HeaderMap, Method as HttpMethod, Uri};
 
 use self::consistency::Stated;
 use self::method::{Does, Method};
@@ -28,13 +28,13 @@ pub(super) use self::bulk::merge;
 pub(super) use self::forward::{ask, probe};
 pub(super) use super::super::grpc::{patience, refuse};
 
-pub(super) fn claim(head: &Head) -> Claim {
+pub(super) fn claim(method: &HttpMethod, uri: &Uri, headers: &HeaderMap) -> Claim {
     // A query would be part of the method's name, and there is no such method.
-    if head.method != HttpMethod::POST || head.uri.query().is_some() || content_type(&head.headers).is_none() {
+    if *method != HttpMethod::POST || uri.query().is_some() || content_type(headers).is_none() {
         return Claim::Pass;
     }
-    match Method::called(head.uri.path()) {
-        Some((route, method)) => match method.does {
+    match Method::called(uri.path()) {
+        Some((route, called)) => match called.does {
             Does::Check | Does::Bulk | Does::ReadAtHead { .. } | Does::Read { token: Some(_), .. } => {
                 Claim::Body(route)
             }

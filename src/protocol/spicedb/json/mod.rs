@@ -38,11 +38,11 @@ pub(super) use self::timeout::patience;
 /// Asks for the head, and for nothing at it.
 const PROBE: &[u8] = br#"{"consistency":{"fullyConsistent":true},"items":[]}"#;
 
-pub(super) fn claim(head: &Head) -> Claim {
-    if head.method != Method::POST {
+pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
+    if *method != Method::POST {
         return Claim::Pass;
     }
-    let Some((route, endpoint)) = endpoint::find(head.uri.path()) else {
+    let Some((route, endpoint)) = endpoint::find(uri.path()) else {
         return Claim::Pass;
     };
     match endpoint.what {

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn claims_what_it_knows_by_its_path() {
-    let claim = |path: &str| api().claim(&grpc_head(path, &[]));
+    let claim = |path: &str| claimed(&api(), &grpc_head(path, &[]));
     for (service, methods) in [
         ("PermissionsService", &["CheckPermission", "CheckBulkPermissions"][..]),
         ("ExperimentalService", &["BulkCheckPermission"]),
@@ -70,7 +70,7 @@ fn claims_what_it_knows_by_its_path() {
 fn claims_nothing_but_grpc() {
     let claim = |method, content_type| {
         let headers = [("content-type", content_type)];
-        api().claim(&head(method, CHECK, &headers))
+        claimed(&api(), &head(method, CHECK, &headers))
     };
     assert!(matches!(claim("POST", "application/grpc"), Claim::Body(_)));
     assert!(matches!(claim("POST", "application/grpc+proto"), Claim::Body(_)));
@@ -83,7 +83,7 @@ fn claims_nothing_but_grpc() {
     ] {
         assert_eq!(claim("POST", content_type), Claim::Pass, "{content_type}");
     }
-    assert_eq!(api().claim(&head("POST", CHECK, &[])), Claim::Pass);
+    assert_eq!(claimed(&api(), &head("POST", CHECK, &[])), Claim::Pass);
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod support;
 use bytes::Bytes;
 
 use self::support::*;
-use super::super::super::testing::{head, question};
+use super::super::super::testing::{claimed, head, question};
 use super::super::super::{Call, Claim, Kept, Kind, Known, Learned, Protocol, Route, Unreadable};
 use super::super::{Engine, SpiceDb};
 use crate::cache::{Ask, Fingerprint, Keyer, Parts};

@@ -93,7 +93,7 @@ pub(super) fn grpc_head(path: &str, headers: &[(&str, &str)]) -> Head {
 }
 
 pub(super) fn route(path: &str) -> Route {
-    match api().claim(&grpc_head(path, &[])) {
+    match claimed(&api(), &grpc_head(path, &[])) {
         Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{path} passes"),
     }

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
-use super::super::super::testing::{self, head, json, nearly_json, spell};
+use super::super::super::testing::{self, claimed, head, json, nearly_json, spell};
 use super::super::super::{Claim, Kept, Known, Protocol, Refusal};
 use super::super::{Engine, SpiceDb};
 use super::*;
@@ -30,7 +30,7 @@ fn base() -> Parts {
 }
 
 fn route(path: &str) -> Route {
-    match api().claim(&head("POST", path, JSON)) {
+    match claimed(&api(), &head("POST", path, JSON)) {
         Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{path} passes"),
     }
@@ -102,7 +102,7 @@ fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &s
 
 #[test]
 fn claims_the_gateways_calls() {
-    let claim = |method, path| api().claim(&head(method, path, &[]));
+    let claim = |method, path| claimed(&api(), &head(method, path, &[]));
     for (path, expected) in [
         ("/v1/permissions/check", "body"),
         ("/v1/permissions/check?a=b", "body"),

@@ -4,14 +4,14 @@ const FEW: usize = 12;
 
 /// The names of one object or query, to find repeated ones without allocating where there are few.
 #[derive(Default)]
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     few: [&'a str; FEW],
     len: usize,
     many: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn push(&mut self, name: Cow<'a, str>) {
+    pub(crate) fn push(&mut self, name: Cow<'a, str>) {
         match name {
             Cow::Borrowed(name) if self.len < FEW => {
                 self.few[self.len] = name;
@@ -21,7 +21,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn repeated(mut self) -> bool {
+    pub(crate) fn repeated(mut self) -> bool {
         let few = &self.few[..self.len];
         self.many.sort_unstable();
         self.many.windows(2).any(|pair| pair[0] == pair[1])

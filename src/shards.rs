@@ -1,0 +1,41 @@
+//! Copies of one thing, so that threads don't meet in one place of memory.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
+
+/// A `T` for each thread that can run at the same time. Where there are more threads, some share.
+#[derive(Debug)]
+pub(crate) struct Shards<T>(Box<[Apart<T>]>);
+
+/// Two cache lines apart, because the prefetcher fetches lines in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl<T> Shards<T> {
+    /// How many there are of any.
+    pub(crate) fn count() -> usize {
+        const MOST: usize = 64;
+        static COUNT: OnceLock<usize> = OnceLock::new();
+        *COUNT.get_or_init(|| available_parallelism().map_or(1, usize::from).min(MOST))
+    }
+
+    pub(crate) fn new(mut make: impl FnMut() -> T) -> Self {
+        Self((0..Self::count()).map(|_| Apart(make())).collect())
+    }
+
+    /// The one of this thread.
+    pub(crate) fn mine(&self) -> &T {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        &self.0[MINE.with(Cell::get) % self.0.len()].0
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|Apart(shard)| shard)
+    }
+}
