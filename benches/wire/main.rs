@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpu_time::ProcessTime;
 use tokio::runtime::Runtime;
 use tower_zookie_benches::{Effort, interleaved};
 
@@ -49,7 +50,9 @@ fn measure(effort: Effort) -> Result<(), AnyError> {
     println!(
         "{rounds} rounds; in each, every server is asked for {turn:?} by {CALLERS} callers: over {CALLERS} connections \
          (HTTP/1.1), over one (HTTP/2).\n\
-         A server has one thread and the client one; they share this machine's cores. CPU is the server's alone.\n\
+         A server has one thread and the client one; they share this machine's cores with whatever else runs. Where \
+         neither is busy all the time, requests/s says how well they were scheduled; CPU a request is the server's \
+         alone, and the steadier number.\n\
          Questions follow the recorded popularity sequence, and each bears the token of some write of the past. Every \
          answer is checked.\n\
          Answers kept in one round are too old in the next, so every turn begins with an empty cache; a service that \
@@ -101,7 +104,9 @@ fn take_turn(
     callers.begin(round);
     runtime.block_on(callers.ask(Until::Asked(RUN_IN)))?;
     let before = server.done()?;
+    let client = ProcessTime::try_now()?;
     let (answers, took) = runtime.block_on(callers.ask(Until::Over(length)))?;
+    let client = client.try_elapsed()?;
     let after = server.done()?;
-    Ok(Turn::new(answers, took, before, after))
+    Ok(Turn::new(answers, took, client, [before, after]))
 }

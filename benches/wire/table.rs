@@ -12,22 +12,22 @@ use crate::serve::Done;
 pub(crate) struct Turn {
     answers: f64,
     took: Duration,
+    /// The server's.
     cpu: Duration,
-    /// Of the questions that came to a layer, the part that it answered from memory.
+    client_cpu: Duration,
+    /// With a layer: what it answered from memory.
     hits: Option<f64>,
 }
 
 impl Turn {
-    pub(crate) fn new(answers: usize, took: Duration, before: Done, after: Done) -> Self {
-        let hits = before.layer.zip(after.layer).map(|(before, after)| {
-            let questions = after.questions - before.questions;
-            (after.hits - before.hits) as f64 / questions as f64
-        });
+    pub(crate) fn new(answers: usize, took: Duration, client_cpu: Duration, [before, after]: [Done; 2]) -> Self {
+        let hits = before.hits.zip(after.hits);
         Self {
             answers: answers as f64,
             took,
             cpu: after.cpu - before.cpu,
-            hits,
+            client_cpu,
+            hits: hits.map(|(before, after)| (after - before) as f64),
         }
     }
 
@@ -39,8 +39,16 @@ impl Turn {
         self.cpu.as_secs_f64() * 1e6 / self.answers
     }
 
-    fn busy_percent(&self) -> f64 {
+    fn server_busy(&self) -> f64 {
         self.cpu.as_secs_f64() / self.took.as_secs_f64() * 100.0
+    }
+
+    fn client_busy(&self) -> f64 {
+        self.client_cpu.as_secs_f64() / self.took.as_secs_f64() * 100.0
+    }
+
+    fn hit_percent(&self) -> Option<f64> {
+        Some(self.hits? / self.answers * 100.0)
     }
 }
 
@@ -54,12 +62,15 @@ pub(crate) fn report(rows: &[Row], turns: &[Vec<Turn>]) -> Report {
         let cpu = values(turns, Turn::cpu_micros);
         report.measured(name, setting, "requests", Sample::of(&rate), "/s");
         report.measured(name, setting, "CPU a request", Sample::of(&cpu), "µs");
-        let busy = Sample::of(&values(turns, Turn::busy_percent));
-        report.measured(name, setting, "server busy", busy, "%");
-        let hits: Option<Vec<f64>> = turns.iter().map(|turn| turn.hits).collect();
+        for (metric, busy) in [
+            ("server busy", Turn::server_busy as fn(&Turn) -> f64),
+            ("client busy", Turn::client_busy),
+        ] {
+            report.measured(name, setting, metric, Sample::of(&values(turns, busy)), "%");
+        }
+        let hits: Option<Vec<f64>> = turns.iter().map(Turn::hit_percent).collect();
         if let Some(hits) = hits {
-            let percent: Vec<f64> = hits.iter().map(|share| share * 100.0).collect();
-            report.measured(name, setting, "hits", Sample::of(&percent), "%");
+            report.measured(name, setting, "hits", Sample::of(&hits), "%");
         }
         for (words, to) in [("static", row.floor()), ("no layer", row.bare())] {
             let Some(others) = of(to).filter(|_| to != row) else {

@@ -38,7 +38,7 @@ pub(super) fn start(listener: TcpListener, checker: Checker, layered: bool) -> R
     let handle = layer.handle();
     let server = Server::builder().layer(layer).add_service(permissions);
     tokio::spawn(server.serve_with_incoming(incoming));
-    Ok(Some(Box::new(move || handle.stats().into())))
+    Ok(Some(Box::new(move || handle.stats())))
 }
 
 /// `PermissionsService`, as far as checks and the layer's probes need it.

@@ -31,7 +31,7 @@ pub(super) fn start(listener: TcpListener, checker: Checker, layered: bool) -> R
     let (router, counters) = if layered {
         let layer = layer()?;
         let handle = layer.handle();
-        let counters: Counters = Some(Box::new(move || handle.stats().into()));
+        let counters: Counters = Some(Box::new(move || handle.stats()));
         (router.layer(layer), counters)
     } else {
         (router, None)
