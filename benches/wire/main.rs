@@ -78,7 +78,8 @@ fn measure(effort: Effort) -> Result<(), AnyError> {
                     turn.per_second()
                 }
                 Err(error) => {
-                    failure.replace(Some(error));
+                    let error = format!("{}, {}: {error}", row.api.setting(), row.name());
+                    failure.replace(Some(error.into()));
                     f64::NAN
                 }
             }

@@ -126,8 +126,7 @@ impl Connection {
             Self::Grpc(connection) => connection.ask(request, token).await?,
         };
         if allowed != expected {
-            let row = script.row;
-            return Err(format!("{row:?} said {allowed}, which is wrong").into());
+            return Err(format!("the verdict {allowed} is wrong").into());
         }
         Ok(())
     }
