@@ -85,22 +85,24 @@ impl Row {
         }
     }
 
-    /// The row that replies a constant by the same API.
-    pub(crate) fn floor(self) -> Self {
-        Self {
+    /// The row that replies a constant by the same API, if this one is no farther away.
+    pub(crate) fn floor(self) -> Option<Self> {
+        let floor = Self {
             upstream: Upstream::Static,
             layered: false,
             asked: Asked::Popular,
             ..self
-        }
+        };
+        (self.upstream == Upstream::Near).then_some(floor)
     }
 
-    /// The same service without the layer.
-    pub(crate) fn bare(self) -> Self {
-        Self {
+    /// The same service without the layer, if this one has it.
+    pub(crate) fn bare(self) -> Option<Self> {
+        let bare = Self {
             layered: false,
             asked: Asked::Popular,
             ..self
-        }
+        };
+        self.layered.then_some(bare)
     }
 }

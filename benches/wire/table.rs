@@ -55,7 +55,10 @@ impl Turn {
 /// `turns` has those of each row, in the order of the rounds.
 pub(crate) fn report(rows: &[Row], turns: &[Vec<Turn>]) -> Report {
     let mut report = Report::new("wire");
-    let of = |row: Row| rows.iter().position(|one| *one == row).map(|place| &*turns[place]);
+    let of = |row: Row| {
+        let place = rows.iter().position(|one| *one == row)?;
+        Some((row.name(), &*turns[place]))
+    };
     for (&row, turns) in rows.iter().zip(turns) {
         let (name, setting) = (row.name(), row.api.setting());
         let rate = values(turns, Turn::per_second);
@@ -73,13 +76,13 @@ pub(crate) fn report(rows: &[Row], turns: &[Vec<Turn>]) -> Report {
             report.measured(name, setting, "hits", Sample::of(&hits), "%");
         }
         for (words, to) in [("static", row.floor()), ("no layer", row.bare())] {
-            let Some(others) = of(to).filter(|_| to != row) else {
+            let Some((to, others)) = to.and_then(of) else {
                 continue;
             };
             let rates = Sample::of_ratios(&rate, &values(others, Turn::per_second));
-            report.ratio(name, setting, &format!("requests to {words}"), rates, to.name());
+            report.ratio(name, setting, &format!("requests to {words}"), rates, to);
             let cpus = Sample::of_ratios(&cpu, &values(others, Turn::cpu_micros));
-            report.ratio(name, setting, &format!("CPU to {words}"), cpus, to.name());
+            report.ratio(name, setting, &format!("CPU to {words}"), cpus, to);
         }
     }
     report
