@@ -38,7 +38,7 @@ fn main() -> Result<(), AnyError> {
 }
 
 fn measure(effort: Effort) -> Result<(), AnyError> {
-    let rounds = effort.pick(1, 11, 31);
+    let rounds = effort.pick(1, 9, 31);
     let turn = Duration::from_millis(effort.pick(30, 400, 800));
     // The client has one core, as each server has.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -27,8 +27,10 @@ pub(crate) enum Upstream {
 pub(crate) enum Asked {
     /// In the order of the recorded popularity sequence.
     Popular,
-    /// A few, again and again.
+    /// A few, again and again: once they are kept, all are hits.
     Few,
+    /// Each one once in a turn: all are misses.
+    Distinct,
 }
 
 /// One server, and what it is asked.
@@ -60,8 +62,10 @@ impl Row {
                 (Upstream::Near, false, Asked::Popular),
                 (Upstream::Near, true, Asked::Popular),
                 (Upstream::Near, true, Asked::Few),
+                (Upstream::Near, true, Asked::Distinct),
                 (Upstream::Away, false, Asked::Popular),
                 (Upstream::Away, true, Asked::Popular),
+                (Upstream::Away, true, Asked::Distinct),
             ] {
                 rows.push(Self {
                     api,
@@ -80,8 +84,11 @@ impl Row {
             (Upstream::Near, false, _) => "service",
             (Upstream::Near, true, Asked::Popular) => "service, layer",
             (Upstream::Near, true, Asked::Few) => "service, layer, hits only",
+            (Upstream::Near, true, Asked::Distinct) => "service, layer, misses only",
             (Upstream::Away, false, _) => "service 2 ms away",
-            (Upstream::Away, true, _) => "service 2 ms away, layer",
+            (Upstream::Away, true, Asked::Popular) => "service 2 ms away, layer",
+            (Upstream::Away, true, Asked::Few) => "service 2 ms away, layer, hits only",
+            (Upstream::Away, true, Asked::Distinct) => "service 2 ms away, layer, misses only",
         }
     }
 

@@ -103,6 +103,7 @@ impl Script {
         let rank = match self.row.asked {
             Asked::Popular => self.book.sequence[index % self.book.sequence.len()] as usize,
             Asked::Few => index % FEW,
+            Asked::Distinct => index % self.book.by_rank.len(),
         };
         let request = &self.book.by_rank[rank];
         let allowed = request.allowed || self.row.upstream == Upstream::Static;
