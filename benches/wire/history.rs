@@ -1,6 +1,6 @@
 //! The recorded relationships, and the questions about them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use rand::rngs::StdRng;
@@ -71,24 +71,15 @@ impl Questions {
         let head = store.current_revision();
         let sequence = sequence()?;
         let ranks = sequence.iter().max().map_or(0, |max| max + 1);
-        let ask = |rank: u32| -> Result<Question, AnyError> {
-            let mut random = StdRng::seed_from_u64(rank.into());
-            let (resource, user) = related.choose(&mut random).ok_or("no relationships")?;
+        let draw = |random: &mut StdRng| -> Result<Question, AnyError> {
+            let (resource, user) = related.choose(random).ok_or("no relationships")?;
             // Repositories get their rights through teams, so few relationships name a user beside one.
-            let repo = if random.random() {
-                repos.choose(&mut random)
-            } else {
-                None
-            };
+            let repo = if random.random() { repos.choose(random) } else { None };
             let resource = repo.unwrap_or(resource).clone();
-            let other = if random.random() {
-                users.choose(&mut random)
-            } else {
-                None
-            };
+            let other = if random.random() { users.choose(random) } else { None };
             let subject = other.unwrap_or(user).clone();
             let permission = permissions(resource.object_type())
-                .choose(&mut random)
+                .choose(random)
                 .ok_or("a resource of an unknown type")?;
             let allowed = store.check(&resource, permission, &SubjectRef::object(subject.clone()), head)?;
             Ok(Question {
@@ -98,7 +89,21 @@ impl Questions {
                 allowed,
             })
         };
-        let by_rank = (0..ranks).map(ask).collect::<Result<_, _>>()?;
+        // No two ranks ask the same, or a row of misses would have hits.
+        let (mut random, mut drawn) = (StdRng::seed_from_u64(0), HashSet::new());
+        let mut ask = || loop {
+            let question = draw(&mut random)?;
+            let Question {
+                resource,
+                permission,
+                subject,
+                ..
+            } = &question;
+            if drawn.insert(format!("{resource}#{permission}@{subject}")) {
+                return Ok::<_, AnyError>(question);
+            }
+        };
+        let by_rank = (0..ranks).map(|_| ask()).collect::<Result<_, _>>()?;
         Ok(Self {
             sequence,
             by_rank,
