@@ -38,8 +38,8 @@ fn quantile(sorted: &[f64], at: f64) -> f64 {
 
 /// Measures every candidate once a round, each round in another order, and gives each one's values in the order of the
 /// rounds.
-pub fn interleaved(rounds: usize, candidates: &mut [Box<dyn FnMut() -> f64 + '_>]) -> Vec<Vec<f64>> {
-    let mut values = vec![Vec::with_capacity(rounds); candidates.len()];
+pub fn interleaved<T>(rounds: usize, candidates: &mut [Box<dyn FnMut() -> T + '_>]) -> Vec<Vec<T>> {
+    let mut values: Vec<Vec<T>> = candidates.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds {
         for turn in 0..candidates.len() {
             let index = (round + turn) % candidates.len();

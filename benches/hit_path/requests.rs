@@ -1,0 +1,165 @@
+//! The same check as each API spells it.
+
+use bytes::Bytes;
+use http::Request;
+use http::request::Builder;
+use prost::Message;
+
+use crate::checks::Check;
+
+fn http(builder: Builder) -> Builder {
+    builder
+        .header("host", "authz.example.com")
+        .header("accept", "*/*")
+        .header("authorization", "Bearer example-key")
+}
+
+fn get(uri: String) -> Builder {
+    http(Request::get(uri))
+}
+
+/// A check by path, without a token.
+pub(crate) fn by_path<B: Default>(check: &Check) -> Request<B> {
+    get(path(check)).body(B::default()).expect("valid")
+}
+
+/// The same, with the token in the header `zookie` where there is one.
+pub(crate) fn by_path_with_header<B: Default>(check: &Check, token: Option<&str>) -> Request<B> {
+    with_zookie(get(path(check)), token).body(B::default()).expect("valid")
+}
+
+/// The same beside another cookie, with the token in the cookie `zookie` where there is one.
+pub(crate) fn by_path_with_cookie<B: Default>(check: &Check, token: Option<&str>) -> Request<B> {
+    let zookie = token.map(|token| format!("; zookie={token}")).unwrap_or_default();
+    let cookies = format!("theme=dark{zookie}");
+    get(path(check))
+        .header("cookie", cookies)
+        .body(B::default())
+        .expect("valid")
+}
+
+fn with_zookie(request: Builder, token: Option<&str>) -> Builder {
+    match token {
+        Some(token) => request.header("zookie", token),
+        None => request,
+    }
+}
+
+fn path(Check { repo, user }: &Check) -> String {
+    format!("/check?resource=repo:{repo}&permission=push&subject=user:{user}")
+}
+
+/// An AuthZEN evaluation, with the token in the header where there is one.
+pub(crate) fn authzen<B: From<Bytes>>(check: &Check, token: Option<&str>) -> Request<B> {
+    let Check { repo, user } = check;
+    let body = format!(
+        r#"{{"subject":{{"type":"user","id":"{user}"}},"action":{{"name":"push"}},"resource":{{"type":"repo","id":"{repo}"}}}}"#
+    );
+    let request = http(Request::post("/access/v1/evaluation")).header("content-type", "application/json");
+    with_zookie(request, token)
+        .body(Bytes::from(body).into())
+        .expect("valid")
+}
+
+/// A request that no layer has anything to do with.
+pub(crate) fn not_ours<B: Default>() -> Request<B> {
+    get("/articles/42?page=2".to_owned()).body(B::default()).expect("valid")
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ZedToken {
+    #[prost(string, tag = "1")]
+    token: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Consistency {
+    #[prost(message, optional, tag = "2")]
+    at_least_as_fresh: Option<ZedToken>,
+    #[prost(bool, optional, tag = "4")]
+    fully_consistent: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Object {
+    #[prost(string, tag = "1")]
+    object_type: String,
+    #[prost(string, tag = "2")]
+    object_id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Subject {
+    #[prost(message, optional, tag = "1")]
+    object: Option<Object>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct CheckPermission {
+    #[prost(message, optional, tag = "1")]
+    consistency: Option<Consistency>,
+    #[prost(message, optional, tag = "2")]
+    resource: Option<Object>,
+    #[prost(string, tag = "3")]
+    permission: String,
+    #[prost(message, optional, tag = "4")]
+    subject: Option<Subject>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Checked {
+    #[prost(message, optional, tag = "1")]
+    checked_at: Option<ZedToken>,
+    #[prost(int32, tag = "2")]
+    permissionship: i32,
+}
+
+/// SpiceDB's CheckPermission, at least as fresh as the token in its message; without one, fully consistent.
+pub(crate) fn spicedb<B: From<Bytes>>(check: &Check, token: Option<&str>) -> Request<B> {
+    let object = |object_type: &str, id: &str| {
+        Some(Object {
+            object_type: object_type.to_owned(),
+            object_id: id.to_owned(),
+        })
+    };
+    let message = CheckPermission {
+        consistency: Some(Consistency {
+            at_least_as_fresh: token.map(zed_token),
+            fully_consistent: token.is_none().then_some(true),
+        }),
+        resource: object("repo", &check.repo),
+        permission: "push".to_owned(),
+        subject: Some(Subject {
+            object: object("user", &check.user),
+        }),
+    };
+    Request::post("http://spicedb.example.com/authzed.api.v1.PermissionsService/CheckPermission")
+        .header("te", "trailers")
+        .header("content-type", "application/grpc")
+        .header("authorization", "Bearer example-key")
+        .header("user-agent", "tonic/0.14")
+        .body(frame(&message).into())
+        .expect("valid")
+}
+
+/// SpiceDB's reply, a gRPC frame.
+pub(crate) fn spicedb_reply(token: &str) -> Bytes {
+    frame(&Checked {
+        checked_at: Some(zed_token(token)),
+        permissionship: 2,
+    })
+}
+
+fn zed_token(token: &str) -> ZedToken {
+    ZedToken {
+        token: token.to_owned(),
+    }
+}
+
+fn frame(message: &impl Message) -> Bytes {
+    let len = u32::try_from(message.encoded_len()).expect("short");
+    let mut frame = vec![0];
+    frame.extend(len.to_be_bytes());
+    frame.extend(message.encode_to_vec());
+    frame.into()
+}
