@@ -2,8 +2,9 @@
 //! replies of a GET in memory.
 //!
 //! None of them knows of tokens. They keep by URI and by time: a reply that is in memory, or that others wait for, goes
-//! to every caller, whatever revision that caller's token demands. So that they keep anything at all, the inner service
-//! says [`CACHE_CONTROL`], and requests have absolute URIs.
+//! to every caller, whatever revision that caller's token demands. Nor is the caller in their keys: what one credential
+//! was told, the others are told too. Those with a keyer of their own can be made to key by token and credential, and then
+//! share nothing between tokens.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,17 +18,18 @@ use tower::{Layer, Service};
 use tower_http_cache::backend::memory::InMemoryBackend;
 use tower_http_cache::layer::{CacheLayer, CacheService};
 
-/// What the inner service's replies have to bear.
-pub(crate) const CACHE_CONTROL: &str = "max-age=60";
-/// How long those keep replies that have a setting of their own for it.
-const LIFESPAN: Duration = Duration::from_secs(60);
+/// What the inner service's replies have to bear: longer than any bench takes, and `public`, because two of these caches
+/// rightly keep nothing for a request with `Authorization` otherwise.
+pub(crate) const CACHE_CONTROL: &str = "public, max-age=3600";
+/// The same for those that have a setting for it.
+const LIFESPAN: Duration = Duration::from_secs(3600);
 /// In replies: more than any bench asks for.
 const CAPACITY: u64 = 1_000_000;
 
 /// `http-cache-tower`: the cache of an HTTP client, by the rules of RFC 9111.
 ///
 /// - Key: the method and the whole URI, which has to be absolute.
-/// - Demands: freshness in the reply's headers; none is kept for a request with `Authorization` unless the reply allows it.
+/// - Demands: freshness in the reply's headers, and the reply's leave to keep it if the request had `Authorization`.
 /// - Coalescing: none, every concurrent miss calls. A caller that gives up takes its upstream call along.
 /// - A hit is deserialised from bytes and runs the whole of the HTTP rules.
 pub(crate) fn http_cache_tower<S>(inner: S) -> HttpCacheService<S, MokaManager> {
@@ -71,9 +73,9 @@ pub(crate) fn tower_http_cache<S>(inner: S) -> CacheService<S, InMemoryBackend> 
 /// - One mutex around all entries, without a bound but time.
 pub(crate) fn axum_response_cache<S>(
     inner: S,
-) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync
 where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send,
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + Sync,
 {
     axum_response_cache::CacheLayer::with_lifespan(LIFESPAN).layer(inner)
 }
