@@ -1,3 +1,5 @@
+//! Who comes when, with which floor, and what is written meanwhile.
+
 use std::time::Duration;
 
 use rand::rngs::StdRng;

@@ -1,3 +1,5 @@
+//! What stands before the upstream.
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! One run of a plan, and the judge of its answers.
+
 use std::time::Duration;
 
 use axum::body::Body;

@@ -1,3 +1,5 @@
+//! What everybody waits for.
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
