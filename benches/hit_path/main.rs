@@ -7,6 +7,9 @@
 mod checks;
 mod counting;
 mod measure;
+mod peer_rows;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod requests;
 mod rows;
 mod services;

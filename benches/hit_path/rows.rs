@@ -15,8 +15,8 @@ use tower_zookie::token::RevisionToken;
 
 use crate::checks::Check;
 use crate::measure::{Caller, Calls, LookUp};
-use crate::requests;
 use crate::services::{self, Grpc, Http, ZED_TOKEN};
+use crate::{peer_rows, requests};
 
 /// One caller for each thread.
 pub(crate) const THREADS: usize = 2;
@@ -32,7 +32,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(name: &'static str, caller: impl Fn(usize) -> Box<dyn Caller>) -> Self {
+    pub(crate) fn new(name: &'static str, caller: impl Fn(usize) -> Box<dyn Caller>) -> Self {
         Self {
             name,
             base: MOKA,
@@ -47,7 +47,7 @@ impl Row {
 }
 
 /// What a caller has to be able to do with a service.
-trait Asked<B>: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}
+pub(crate) trait Asked<B>: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}
 
 impl<B, S> Asked<B> for S where S: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}
 
@@ -109,6 +109,7 @@ pub(crate) fn all(distinct: usize) -> Vec<Row> {
     rows.extend(around_a_bare_service(distinct));
     rows.extend(around_a_router(distinct));
     rows.push(miss());
+    rows.extend(peer_rows::all(distinct));
     rows
 }
 
