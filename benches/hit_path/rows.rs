@@ -52,7 +52,7 @@ pub(crate) trait Asked<B>: Service<Request<B>, Error: Debug, Future: Send> + Clo
 impl<B, S> Asked<B> for S where S: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}
 
 /// Calls of a service around which there is no cache, or that the cache has nothing to do with.
-fn plain<B, S, R>(name: &'static str, service: S, request: fn() -> Request<B>) -> Row
+fn plain<B, S, R>(name: &'static str, service: &S, request: fn() -> Request<B>) -> Row
 where
     S: Asked<B> + Service<Request<B>, Response = Response<R>>,
     B: 'static,
@@ -178,8 +178,8 @@ fn around_a_bare_service(distinct: usize) -> Vec<Row> {
     rows.extend([3, 10].map(|nodes| new_tokens(distinct, nodes)));
     let layered = services::routes().layer(Http::<B>::at(&head));
     let not_ours = [
-        plain(NO_LAYER, Http::<B>::at(&head), requests::not_ours),
-        plain("not ours: layer", layered, requests::not_ours),
+        plain(NO_LAYER, &Http::<B>::at(&head), requests::not_ours),
+        plain("not ours: layer", &layered, requests::not_ours),
     ];
     rows.extend(not_ours.map(|row| row.compared_with(NO_LAYER)));
     rows
@@ -258,15 +258,15 @@ fn around_a_router(distinct: usize) -> Vec<Row> {
         ),
     ];
     let not_ours = [
-        plain(NO_LAYER_ROUTER, router(), requests::not_ours::<Body>),
+        plain(NO_LAYER_ROUTER, &router(), requests::not_ours::<Body>),
         plain(
             "not ours, Router: MapResponseBodyLayer",
-            map_body,
+            &map_body,
             requests::not_ours::<Body>,
         ),
         plain(
             "not ours, Router: layer",
-            router().layer(services::routes()),
+            &router().layer(services::routes()),
             requests::not_ours::<Body>,
         ),
     ];
