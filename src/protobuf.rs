@@ -107,6 +107,10 @@ impl<'a> Fields<'a> {
 
 /// Reads a number of at most ten bytes off the front of `bytes`.
 pub(crate) fn read_varint(bytes: &mut &[u8]) -> Result<u64, NotProtobuf> {
+    if let [byte @ 0..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Ok(u64::from(*byte));
+    }
     let mut number = 0;
     for (nth, byte) in bytes.iter().enumerate().take(10) {
         let bits = u64::from(byte & 0x7f);

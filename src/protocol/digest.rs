@@ -18,11 +18,42 @@ enum Numbers {
 /// One value's hash.
 pub(super) type Hashed = [u8; 16];
 
+/// What a part of a value is. Parts of different kinds never run into one another.
+#[derive(Clone, Copy)]
+#[repr(u16)]
+pub(super) enum Piece {
+    /// Of the member whose value follows.
+    Name,
+    /// Members, counted and summed.
+    Object,
+    /// Where an array's elements begin.
+    Array,
+    /// Where they end.
+    ArrayEnd,
+    Text,
+    /// A double, by its bits.
+    Double,
+    /// A constant or a number of JSON, by its text.
+    Word,
+    /// A `null` of Protocol Buffers, by its number.
+    Null,
+    /// A `bool` of Protocol Buffers, by its number.
+    Bool,
+    /// A value of Protocol Buffers that is not set.
+    Unset,
+}
+
+impl Piece {
+    pub(super) fn add(self, parts: &mut Parts, bytes: &[u8]) {
+        parts.add_nth(Part::Body, self as u16, bytes);
+    }
+}
+
 impl Digest {
     /// Hashes under the key of `base`.
     pub(super) fn new(base: &Parts) -> Self {
         Self {
-            base: base.clone().text(Part::System, "json"),
+            base: base.clone(),
             numbers: Numbers::AsText,
         }
     }
@@ -31,7 +62,7 @@ impl Digest {
     /// read.
     pub(super) fn of_doubles(base: &Parts) -> Self {
         Self {
-            base: base.clone().text(Part::System, "json of doubles"),
+            base: base.clone(),
             numbers: Numbers::AsDoubles,
         }
     }
@@ -43,11 +74,17 @@ impl Digest {
         Ok(parts.finish().bits().to_le_bytes())
     }
 
+    /// Reads an object.
+    pub(super) fn object(&self, json: &mut Json<'_>) -> Result<Members, NotJson> {
+        let mut members = Members::default();
+        json.object(|json, name| self.member(json, name, &mut members))?;
+        Ok(members)
+    }
+
     /// Reads the value of the member `name`.
     pub(super) fn member(&self, json: &mut Json<'_>, name: &str, members: &mut Members) -> Result<(), NotJson> {
         let mut parts = self.base.clone();
-        parts.add(Part::Body, b":");
-        parts.add(Part::Body, name.as_bytes());
+        Piece::Name.add(&mut parts, name.as_bytes());
         self.feed(json, &mut parts)?;
         members.add(&parts);
         Ok(())
@@ -55,20 +92,13 @@ impl Digest {
 
     fn feed(&self, json: &mut Json<'_>, parts: &mut Parts) -> Result<(), NotJson> {
         match json.peek() {
-            Some(b'{') => {
-                let mut members = Members::default();
-                json.object(|json, name| self.member(json, name, &mut members))?;
-                members.feed(Part::Body, parts);
-            }
+            Some(b'{') => self.object(json)?.feed(Part::Body, parts),
             Some(b'[') => {
-                parts.add(Part::Body, b"[");
+                Piece::Array.add(parts, b"");
                 json.array(|json| self.feed(json, parts))?;
-                parts.add(Part::Body, b"]");
+                Piece::ArrayEnd.add(parts, b"");
             }
-            Some(b'"') => {
-                parts.add(Part::Body, b"\"");
-                parts.add(Part::Body, json.string()?.as_bytes());
-            }
+            Some(b'"') => Piece::Text.add(parts, json.string()?.as_bytes()),
             _ => self.feed_scalar(json.scalar()?, parts)?,
         }
         Ok(())
@@ -76,15 +106,14 @@ impl Digest {
 
     fn feed_scalar(&self, text: &str, parts: &mut Parts) -> Result<(), NotJson> {
         if matches!(self.numbers, Numbers::AsText) || matches!(text, "true" | "false" | "null") {
-            parts.add(Part::Body, text.as_bytes());
+            Piece::Word.add(parts, text.as_bytes());
             return Ok(());
         }
         let number: f64 = text.parse().map_err(|_| NotJson)?;
         if !number.is_finite() {
             return Err(NotJson);
         }
-        parts.add(Part::Body, b"#");
-        parts.add(Part::Body, &number.to_bits().to_le_bytes());
+        Piece::Double.add(parts, &number.to_bits().to_le_bytes());
         Ok(())
     }
 }
@@ -109,8 +138,9 @@ impl Members {
     }
 
     pub(super) fn feed(&self, part: Part, parts: &mut Parts) {
-        parts.add(part, b"{");
-        parts.add(part, &self.count.to_le_bytes());
-        parts.add(part, &self.sum.to_le_bytes());
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.count.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.sum.to_le_bytes());
+        parts.add_nth(part, Piece::Object as u16, &bytes);
     }
 }

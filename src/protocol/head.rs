@@ -59,6 +59,9 @@ pub(super) fn json_parameters(headers: &HeaderMap) -> Result<&str, Unreadable> {
     let (Some(content_type), None) = (types.next(), types.next()) else {
         return Err(NOT_JSON);
     };
+    if content_type == "application/json" {
+        return Ok("");
+    }
     let content_type = content_type.to_str().map_err(|_| NOT_JSON)?;
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     if !essence.trim().eq_ignore_ascii_case("application/json") {

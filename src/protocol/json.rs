@@ -107,27 +107,31 @@ impl<'a> Json<'a> {
 
     /// Reads a string.
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, NotJson> {
-        self.peek();
-        let start = self.at;
         self.expect(b'"')?;
+        let start = self.at;
         let mut escaped = false;
         loop {
-            match self.byte().ok_or(NotJson)? {
+            let rest = self.text.as_bytes().get(self.at..).ok_or(NotJson)?;
+            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            let plain = plain.ok_or(NotJson)?;
+            self.at += plain;
+            match rest[plain] {
                 b'"' => break,
                 b'\\' => {
                     escaped = true;
                     self.at += 2;
                 }
-                0..0x20 => return Err(NotJson),
-                _ => self.at += 1,
+                _ => return Err(NotJson),
             }
         }
+        let end = self.at;
         self.at += 1;
-        let quoted = self.text.get(start..self.at).ok_or(NotJson)?;
         if escaped {
-            serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| NotJson)
+            serde_json::from_str(&self.text[start - 1..=end])
+                .map(Cow::Owned)
+                .map_err(|_| NotJson)
         } else {
-            Ok(Cow::Borrowed(&quoted[1..quoted.len() - 1]))
+            Ok(Cow::Borrowed(&self.text[start..end]))
         }
     }
 

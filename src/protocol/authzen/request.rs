@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::super::Unreadable;
-use super::super::digest::{Digest, Hashed, Members};
+use super::super::digest::{Digest, Members};
 use super::super::json::{Json, NotJson};
 use crate::cache::{Fingerprint, Part, Parts};
 
@@ -57,7 +57,7 @@ impl Semantic {
 /// One evaluation, or the defaults of several.
 #[derive(Default)]
 struct Evaluation {
-    members: [Option<Hashed>; MEMBERS.len()],
+    members: [Option<Members>; MEMBERS.len()],
     others: Members,
 }
 
@@ -70,7 +70,7 @@ impl Evaluation {
         if json.peek() != Some(b'{') {
             return Err(Unreadable("subject, action, resource and context are objects"));
         }
-        self.members[index] = Some(digest.value(json)?);
+        self.members[index] = Some(digest.object(json)?);
         Ok(())
     }
 
@@ -78,13 +78,13 @@ impl Evaluation {
         let mut parts = prefix.clone();
         for ((_, part), (own, default)) in MEMBERS.iter().zip(self.members.iter().zip(&defaults.members)) {
             match own.as_ref().or(default.as_ref()) {
-                Some(hashed) => parts.add(*part, hashed),
-                None if *part == Part::Context => parts.add(Part::Absent, &[*part as u8]),
+                Some(members) => members.feed(*part, &mut parts),
+                None if *part == Part::Context => parts.add_nth(Part::Absent, *part as u16, b""),
                 None => return Err(Unreadable("an evaluation lacks its subject, action or resource")),
             }
         }
-        self.others.feed(Part::Body, &mut parts);
-        if !defaults.others.is_empty() {
+        if !(self.others.is_empty() && defaults.others.is_empty()) {
+            self.others.feed(Part::Body, &mut parts);
             defaults.others.feed(Part::Body, &mut parts);
         }
         Ok(parts.finish())

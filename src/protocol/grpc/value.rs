@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::super::digest::{Hashed, Members};
+use super::super::digest::{Hashed, Members, Piece};
 use super::Unreadable;
 use crate::cache::{Part, Parts};
 use crate::names::Names;
@@ -19,7 +19,7 @@ pub(in crate::protocol) struct Values(Parts);
 impl Values {
     /// Hashes under the key of `base`.
     pub(in crate::protocol) fn new(base: &Parts) -> Self {
-        Self(base.clone().text(Part::System, "google.protobuf.Struct"))
+        Self(base.clone())
     }
 
     /// Reads a struct.
@@ -40,8 +40,7 @@ impl Values {
             }
             let (name, value) = entry(field.bytes()?)?;
             let mut member = self.0.clone();
-            member.add(Part::Body, b":");
-            member.add(Part::Body, name.as_bytes());
+            Piece::Name.add(&mut member, name.as_bytes());
             self.feed_value(value, &mut member, levels)?;
             members.add(&member);
             names.push(Cow::Borrowed(name));
@@ -57,17 +56,17 @@ impl Values {
         let levels = levels.checked_sub(1).ok_or(DEEP)?;
         let mut fields = fields(message);
         let Some(field) = fields.next().transpose()? else {
-            parts.add(Part::Body, b"");
+            Piece::Unset.add(parts, b"");
             return Ok(());
         };
         if fields.next().is_some() {
             return Err(Unreadable("a value that is two"));
         }
         match (field.number, field.value) {
-            (1, Value::Varint(null)) => add(parts, b"0", &null.to_le_bytes()),
-            (2, Value::Fixed64(bits)) => add(parts, b"1", &bits.to_le_bytes()),
-            (3, Value::Bytes(text)) => add(parts, b"\"", text),
-            (4, Value::Varint(flag)) => add(parts, b"?", &flag.to_le_bytes()),
+            (1, Value::Varint(null)) => Piece::Null.add(parts, &null.to_le_bytes()),
+            (2, Value::Fixed64(bits)) => Piece::Double.add(parts, &bits.to_le_bytes()),
+            (3, Value::Bytes(text)) => Piece::Text.add(parts, text),
+            (4, Value::Varint(flag)) => Piece::Bool.add(parts, &flag.to_le_bytes()),
             (5, Value::Bytes(message)) => self.feed_struct(message, parts, levels)?,
             (6, Value::Bytes(message)) => self.feed_list(message, parts, levels)?,
             _ => return Err(UNKNOWN),
@@ -77,7 +76,7 @@ impl Values {
 
     fn feed_list(&self, message: &[u8], parts: &mut Parts, levels: usize) -> Result<(), Unreadable> {
         const VALUES: u32 = 1;
-        parts.add(Part::Body, b"[");
+        Piece::Array.add(parts, b"");
         for field in fields(message) {
             let field = field?;
             if field.number != VALUES {
@@ -85,14 +84,9 @@ impl Values {
             }
             self.feed_value(field.bytes()?, parts, levels)?;
         }
-        parts.add(Part::Body, b"]");
+        Piece::ArrayEnd.add(parts, b"");
         Ok(())
     }
-}
-
-fn add(parts: &mut Parts, kind: &[u8], value: &[u8]) {
-    parts.add(Part::Body, kind);
-    parts.add(Part::Body, value);
 }
 
 /// The name and value of a map's entry. What is left out of it is empty.

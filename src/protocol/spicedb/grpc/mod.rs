@@ -50,8 +50,8 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
     let (kind, stated) = match method.does {
         Does::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
         Does::Check | Does::Bulk if request::asks_for_more(head) => request::unkept(message(body)?, None, false)?,
-        Does::Check => request::check(message(body)?, &request::prefix(method, head, key))?,
-        Does::Bulk => request::bulk(message(body)?, request::prefix(method, head, key))?,
+        Does::Check => request::check(message(body)?, &request::prefix(route, head, key)?)?,
+        Does::Bulk => request::bulk(message(body)?, request::prefix(route, head, key)?)?,
         Does::ReadAtHead { .. } => (NOT_KEPT, Stated::AT_HEAD),
         Does::Read { pages, token } => request::unkept(message(body)?, pages, token.is_none())?,
     };

@@ -1,12 +1,10 @@
 use http::HeaderName;
-use http::header::CONTENT_TYPE;
 use http::request::Parts as Head;
 
 use super::super::super::digest::Hashed;
-use super::super::super::grpc::Values;
-use super::super::super::{Key, Kind, Unreadable, head};
+use super::super::super::grpc::{Values, content_type};
+use super::super::super::{Key, Kind, Route, Unreadable};
 use super::consistency::{CONSISTENCY, Stated};
-use super::method::Method;
 use crate::cache::{Fingerprint, Part, Parts};
 use crate::protobuf::{Field, fields};
 
@@ -37,12 +35,13 @@ pub(super) fn asks_for_more(head: &Head) -> bool {
     names.any(|name| name.as_str().starts_with(METADATA) && *name != OVERLAP)
 }
 
-pub(super) fn prefix(method: &Method, head: &Head, key: &Key<'_>) -> Prefix {
+pub(super) fn prefix(route: Route, head: &Head, key: &Key<'_>) -> Result<Prefix, Unreadable> {
+    let content_type = content_type(&head.headers).ok_or(Unreadable("the content type is not gRPC's"))?;
+    let mut parts = key.base.clone().text(Part::System, "spicedb");
+    parts.add_nth(Part::Method, route.0 as u16, b"");
+    parts.add(Part::Header, content_type.as_bytes());
     let values = Values::new(&key.base);
-    let base = key.base.clone().text(Part::System, "spicedb");
-    let mut parts = base.text(Part::Method, method.path);
-    head::header(&mut parts, &head.headers, &CONTENT_TYPE);
-    Prefix { parts, values }
+    Ok(Prefix { parts, values })
 }
 
 /// A question in the making: every field of its message as it stands there, but for the context, which counts by value.
