@@ -111,25 +111,21 @@ impl<'a> Json<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let rest = self.text.as_bytes().get(self.at..).ok_or(NotJson)?;
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-            let plain = plain.ok_or(NotJson)?;
-            self.at += plain;
-            match rest[plain] {
+            match self.byte().ok_or(NotJson)? {
                 b'"' => break,
                 b'\\' => {
                     escaped = true;
                     self.at += 2;
                 }
-                _ => return Err(NotJson),
+                0..0x20 => return Err(NotJson),
+                _ => self.at += 1,
             }
         }
         let end = self.at;
         self.at += 1;
         if escaped {
-            serde_json::from_str(&self.text[start - 1..=end])
-                .map(Cow::Owned)
-                .map_err(|_| NotJson)
+            let quoted = &self.text[start - 1..=end];
+            serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| NotJson)
         } else {
             Ok(Cow::Borrowed(&self.text[start..end]))
         }
