@@ -62,6 +62,7 @@ fn rule_10_unknown_members_of_a_bulk_count_for_every_evaluation() {
     };
     let unknown = json!({"subject": {}, "action": {}, "resource": {}, "unknown": 1});
     assert_ne!(ask(json!({"unknown": 1})), ask(json!({})));
+    assert_ne!(ask(json!({"unknown": 1})), ask(json!({"unknown": 2})));
     assert_ne!(
         ask(json!({"unknown": 1})),
         question(&single(&unknown.to_string(), &base).unwrap())
