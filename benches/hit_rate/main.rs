@@ -2,6 +2,7 @@
 
 mod policy;
 mod questions;
+mod relevant;
 mod simulate;
 mod upstream;
 mod workload;
@@ -32,7 +33,7 @@ fn main() -> Result<(), AnyError> {
     let terms = Terms {
         interval: Duration::from_secs(5),
         staleness: 10,
-        entries: 10_000,
+        entries: std::env::var("E").unwrap().parse().unwrap(),
         latency: Duration::from_millis(10),
     };
     for kind in Kind::ALL {

@@ -19,6 +19,12 @@ const RECENT: Millis = 10_000;
 /// How long content stays as it is: its zookie is as old as its last change.
 const CONTENT_LIVES: (f64, f64) = (60e3, 86_400e3);
 
+/// Of so many most popular questions somebody watches the writes that change one.
+const WATCHED: Question = 4_096;
+
+/// A watcher asks within so long before the write and within so long after it.
+const WATCHES: Millis = 4_000;
+
 /// One check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Check {
@@ -74,6 +80,8 @@ pub(crate) struct Recordings {
     /// When each transaction was made, in seconds.
     written: Vec<u64>,
     verdicts: Arc<Verdicts>,
+    /// For each revision, one of the popular questions whose verdict it changes.
+    concerned: Vec<Option<Question>>,
 }
 
 impl Recordings {
@@ -86,11 +94,13 @@ impl Recordings {
         let history = History::open(folder)?;
         let schema = std::fs::read_to_string(folder.join("schema.zed"))?;
         let asked = questions(&history, &schema, ranks)?;
+        let verdicts = Verdicts::recorded(Recorded::new(&history, asked)?);
         Ok(Self {
             sequence,
             ranks,
             written: history.transactions.iter().map(|transaction| transaction.t).collect(),
-            verdicts: Arc::new(Verdicts::recorded(Recorded::new(&history, asked)?)),
+            concerned: concerned(&verdicts, history.transactions.len() + 2),
+            verdicts: Arc::new(verdicts),
         })
     }
 
@@ -120,12 +130,32 @@ impl Recordings {
                 floor: Some(world.head_at(known)),
             }
         });
-        let checks = checks.collect();
+        let mut checks: Vec<Check> = checks.collect();
+        checks.extend(self.watchers(&world, end, &mut dice));
+        checks.sort_by_key(|check| check.at);
         Workload {
             world,
             checks,
             counts_from: end / 6,
         }
+    }
+
+    /// Of those whom a write concerns, one asks shortly before it, and again shortly after it with its token: was I given,
+    /// or did I lose, what was just written?
+    fn watchers(&self, world: &World, end: Millis, dice: &mut StdRng) -> Vec<Check> {
+        let watched = world.writes_after(WATCHES).take_while(|(at, _)| at + WATCHES <= end);
+        let watched = watched.filter_map(|(at, revision)| Some((at, revision, self.concerned[revision as usize]?)));
+        let pairs = watched.flat_map(|(written, revision, question)| {
+            let before = written - dice.random_range(1..WATCHES);
+            let after = written + dice.random_range(1..WATCHES);
+            let known = world.head_at(content_changed(question, before - RECENT));
+            [(before, known), (after, revision)].map(|(at, floor)| Check {
+                at,
+                question,
+                floor: Some(floor),
+            })
+        });
+        pairs.collect()
     }
 
     fn world(&self, end: Millis, compression: f64) -> World {
@@ -138,6 +168,22 @@ impl Recordings {
         let commits = [Millis::MIN, Millis::MIN].into_iter().chain(written).collect();
         World::new(commits, Arc::clone(&self.verdicts))
     }
+}
+
+fn concerned(verdicts: &Verdicts, revisions: usize) -> Vec<Option<Question>> {
+    let mut dice = StdRng::seed_from_u64(0xc0);
+    let mut found = vec![(0, None); revisions];
+    for question in 0..WATCHED {
+        for revision in verdicts.changes(question) {
+            let (seen, one) = &mut found[*revision as usize];
+            *seen += 1;
+            // Each of them with the same chance.
+            if dice.random_ratio(1, *seen) {
+                *one = Some(question);
+            }
+        }
+    }
+    found.into_iter().map(|(_, one)| one).collect()
 }
 
 /// When the content that a question is about was last changed, by an instant: all who ask bear the token of then.
@@ -165,7 +211,7 @@ pub(crate) struct Terms {
     pub(crate) interval: Duration,
     /// How much longer than the interval an answer may live, in percent of it.
     pub(crate) staleness: u8,
-    pub(crate) entries: u64,
+    pub(crate) entries: usize,
     pub(crate) latency: Duration,
 }
 

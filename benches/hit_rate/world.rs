@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use tower_zookie::store::{History, ObjectRef, Store, SubjectRef};
 
 use crate::AnyError;
+use crate::relevant::Relevant;
 
 /// Milliseconds on a run's clock, which starts at 0. The history reaches back before it.
 pub(crate) type Millis = i64;
@@ -106,6 +107,11 @@ impl Verdicts {
         }
     }
 
+    /// The revisions at which a question's verdict changes.
+    pub(crate) fn changes(&self, question: Question) -> &[u64] {
+        &self.spans(question).changes
+    }
+
     fn spans(&self, question: Question) -> &Spans {
         let index = question as usize;
         self.spans[index].get_or_init(|| {
@@ -127,6 +133,7 @@ pub(crate) struct Asked {
 pub(crate) struct Recorded {
     store: Store,
     asked: Vec<Asked>,
+    relevant: Relevant,
 }
 
 impl Recorded {
@@ -136,26 +143,43 @@ impl Recorded {
         for transaction in &history.transactions {
             store.write(transaction.updates.iter().cloned())?;
         }
-        Ok(Self { store, asked })
+        let recorded = Self {
+            relevant: Relevant::new(history),
+            store,
+            asked,
+        };
+        recorded.verify();
+        Ok(recorded)
     }
 
-    fn evaluate(&self, index: usize) -> Spans {
+    fn verdict(&self, index: usize, revision: u64) -> bool {
         let Asked {
             resource,
             permission,
             subject,
         } = &self.asked[index];
-        let verdict = |revision| {
-            let checked = self.store.check(resource, permission, subject, revision);
-            checked.expect("the schema knows what is asked, and all revisions are kept")
-        };
-        let oldest = self.store.oldest_revision();
-        let first = verdict(oldest);
+        let checked = self.store.check(resource, permission, subject, revision);
+        checked.expect("the schema knows what is asked, and all revisions are kept")
+    }
+
+    fn evaluate(&self, index: usize) -> Spans {
+        let first = self.verdict(index, self.store.oldest_revision());
         let mut last = first;
-        let changes = (oldest..=self.store.current_revision()).filter(|revision| {
-            let now = verdict(*revision);
+        let changes = self.relevant.to(&self.asked[index]).into_iter().filter(|revision| {
+            let now = self.verdict(index, *revision);
             std::mem::replace(&mut last, now) != now
         });
         Spans::new(first, changes.collect())
     }
+
+    /// Some questions at every revision, to be sure that nothing else can change them.
+    fn verify(&self) {
+        for index in (0..self.asked.len()).step_by(self.asked.len() / 30 + 1) {
+            let spans = self.evaluate(index);
+            for revision in self.store.oldest_revision()..=self.store.current_revision() {
+                assert_eq!(spans.verdict(revision), self.verdict(index, revision), "question {index}");
+            }
+        }
+    }
 }
+

@@ -1,11 +1,11 @@
 //! A cache that finds answers under a key, by whatever rule.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use moka::sync::Cache;
 use tokio::sync::watch;
 
+use super::lru::Lru;
 use super::{Answering, Policy, Reply, Source};
 use crate::upstream::{Answer, At, Upstream};
 use crate::workload::{Check, Terms};
@@ -35,7 +35,7 @@ type Flights = HashMap<Key, watch::Receiver<Option<Answer>>>;
 
 pub(crate) struct Keyed<R> {
     rule: R,
-    entries: Cache<Key, Answer>,
+    entries: Mutex<Lru<Key, Answer>>,
     flights: Mutex<Flights>,
 }
 
@@ -43,7 +43,7 @@ impl<R: Rule> Keyed<R> {
     pub(crate) fn new(rule: R, terms: &Terms) -> Arc<Self> {
         Arc::new(Self {
             rule,
-            entries: Cache::new(terms.entries),
+            entries: Mutex::new(Lru::new(terms.entries)),
             flights: Mutex::default(),
         })
     }
@@ -80,11 +80,15 @@ impl<R: Rule> Keyed<R> {
     async fn ask(&self, upstream: &Upstream, check: &Check, key: Key, at: At) -> Answer {
         let answer = upstream.ask(check.question, at).await;
         let key = self.rule.keep_under(key, &answer);
-        self.entries.insert(key, answer);
+        self.entries().insert(key, answer);
         answer
     }
 
-    fn flights(&self) -> std::sync::MutexGuard<'_, Flights> {
+    fn entries(&self) -> MutexGuard<'_, Lru<Key, Answer>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flights(&self) -> MutexGuard<'_, Flights> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,7 +97,7 @@ impl<R: Rule> Policy for Keyed<R> {
     fn check(self: Arc<Self>, upstream: Arc<Upstream>, check: Check) -> Answering {
         Box::pin(async move {
             let (key, at) = self.rule.plan(&upstream, &check);
-            let entry = self.entries.get(&key);
+            let entry = self.entries().get(&key);
             match entry.and_then(|entry| self.rule.serve(&entry, &upstream, &check)) {
                 Some(answer) => Reply {
                     answer,

@@ -1,6 +1,7 @@
 //! The ways to cache decisions that are compared.
 
 mod keyed;
+mod lru;
 mod oracle;
 mod ours;
 mod rules;
