@@ -23,16 +23,26 @@ pub(crate) fn questions(history: &History, schema: &str, ranks: u32) -> Result<V
         .filter(|made| made.subject().relation().is_none() && !made.subject().is_wildcard())
         .map(|made| (made.resource(), made.subject()))
         .collect();
-    let subjects: Vec<&SubjectRef> = people.iter().map(|(_, subject)| *subject).collect::<BTreeSet<_>>().into_iter().collect();
+    let subjects: Vec<&SubjectRef> = people
+        .iter()
+        .map(|(_, subject)| *subject)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     // Who is in a team also has to do with what the team has to do with.
     let mut around: BTreeMap<&ObjectRef, BTreeSet<&ObjectRef>> = BTreeMap::new();
     for made in relationships() {
         if made.subject().relation().is_some() {
-            around.entry(made.subject().object_ref()).or_default().insert(made.resource());
+            around
+                .entry(made.subject().object_ref())
+                .or_default()
+                .insert(made.resource());
         }
     }
-    let around: BTreeMap<&ObjectRef, Vec<&ObjectRef>> =
-        around.into_iter().map(|(object, set)| (object, set.into_iter().collect())).collect();
+    let around: BTreeMap<&ObjectRef, Vec<&ObjectRef>> = around
+        .into_iter()
+        .map(|(object, set)| (object, set.into_iter().collect()))
+        .collect();
 
     let one = |rank: u32| {
         let mut dice = StdRng::seed_from_u64(rank.into());
@@ -42,7 +52,11 @@ pub(crate) fn questions(history: &History, schema: &str, ranks: u32) -> Result<V
             Some(resources) => *resources.choose(&mut dice)?,
             None => object,
         };
-        let subject = if dice.random() { insider } else { *subjects.choose(&mut dice)? };
+        let subject = if dice.random() {
+            insider
+        } else {
+            *subjects.choose(&mut dice)?
+        };
         let permission = names.get(resource.object_type())?.choose(&mut dice)?;
         Some(Asked {
             resource: resource.clone(),

@@ -111,7 +111,11 @@ async fn run(workload: &Workload, terms: &Terms, policy: impl FnOnce() -> Arc<dy
     tokio::time::sleep(terms.latency * 4 + Duration::from_secs(1)).await;
     let mut tally = *tally.lock().unwrap_or_else(PoisonError::into_inner);
     tally.upstream_calls = upstream.calls() - calls_before;
-    let expected = workload.checks.iter().filter(|check| check.at >= workload.counts_from).count();
+    let expected = workload
+        .checks
+        .iter()
+        .filter(|check| check.at >= workload.counts_from)
+        .count();
     assert_eq!(tally.checks, expected as u64, "every check is answered");
     tally
 }

@@ -22,7 +22,10 @@ pub(crate) struct Answer {
 pub(crate) enum At {
     Head,
     /// At one revision, which stands for the state of the store at an instant.
-    Exactly { revision: u64, as_of: Millis },
+    Exactly {
+        revision: u64,
+        as_of: Millis,
+    },
 }
 
 /// One service, one run.

@@ -88,7 +88,9 @@ impl Recordings {
     pub(crate) fn read(folder: &Path) -> Result<Self, AnyError> {
         let packed = std::fs::read(folder.join("orm-busy-1m.u32.zst"))?;
         let bytes = zstd::decode_all(&*packed)?;
-        let numbers = bytes.chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+        let numbers = bytes
+            .chunks_exact(4)
+            .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
         let sequence: Vec<Question> = numbers.collect();
         let ranks = sequence.iter().max().ok_or("the popularity sequence is empty")? + 1;
         let history = History::open(folder)?;

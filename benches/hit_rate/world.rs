@@ -115,7 +115,10 @@ impl Verdicts {
     fn spans(&self, question: Question) -> &Spans {
         let index = question as usize;
         self.spans[index].get_or_init(|| {
-            let recorded = self.recorded.as_ref().expect("a world without a store knows all its spans");
+            let recorded = self
+                .recorded
+                .as_ref()
+                .expect("a world without a store knows all its spans");
             recorded.evaluate(index)
         })
     }
@@ -177,9 +180,12 @@ impl Recorded {
         for index in (0..self.asked.len()).step_by(self.asked.len() / 30 + 1) {
             let spans = self.evaluate(index);
             for revision in self.store.oldest_revision()..=self.store.current_revision() {
-                assert_eq!(spans.verdict(revision), self.verdict(index, revision), "question {index}");
+                assert_eq!(
+                    spans.verdict(revision),
+                    self.verdict(index, revision),
+                    "question {index}"
+                );
             }
         }
     }
 }
-

@@ -26,7 +26,9 @@ impl Rule for Oracle {
     fn serve(&self, entry: &Answer, upstream: &Upstream, check: &Check) -> Option<Answer> {
         let world = &upstream.world;
         let head = upstream.head();
-        let change = world.next_change(check.question, entry.revision).filter(|change| *change <= head);
+        let change = world
+            .next_change(check.question, entry.revision)
+            .filter(|change| *change <= head);
         let (revision, as_of) = match change {
             Some(change) => (change - 1, world.committed(change).max(entry.as_of)),
             None => (head, check.at),

@@ -32,7 +32,10 @@ impl Ours {
         let window = Window::new(terms.interval, Staleness::percent(terms.staleness));
         // An eighth of the capacity is set apart for exact reads, which nobody makes here.
         let capacity = ByteSize::bytes(terms.entries as u64 * entry_bytes() * 8 / 7);
-        let settings = Settings::default().window(window).capacity(capacity).time_to_live(terms.interval * 20);
+        let settings = Settings::default()
+            .window(window)
+            .capacity(capacity)
+            .time_to_live(terms.interval * 20);
         Self {
             cache: DecisionCache::new(settings, Abilities::versioned()).expect("the settings make sense"),
             keyer: Keyer::random(),

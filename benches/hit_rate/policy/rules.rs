@@ -158,8 +158,14 @@ impl WholeStore {
         if now - looks.0 >= self.interval {
             *looks = (now, looks.0);
         }
-        let ended = if looks.0 + self.latency <= now { looks.0 } else { looks.1 };
-        upstream.world.committed(upstream.world.head_at(ended + self.latency / 2))
+        let ended = if looks.0 + self.latency <= now {
+            looks.0
+        } else {
+            looks.1
+        };
+        upstream
+            .world
+            .committed(upstream.world.head_at(ended + self.latency / 2))
     }
 }
 
