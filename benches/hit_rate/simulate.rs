@@ -14,14 +14,16 @@ use crate::world::World;
 /// What came of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
-    /// Checks, without those of the warm-up. So are all others but for the three last.
+    /// All checks, those of the warm-up too; and so do violations and what is stale count them.
+    pub(crate) judged: u64,
+    /// Checks without those of the warm-up, and so are the rest.
     pub(crate) checks: u64,
     pub(crate) hits: u64,
     pub(crate) coalesced: u64,
     pub(crate) upstream_calls: u64,
     age_sum: f64,
     /// Answers evaluated below the floor that they owed, with another verdict than there; and answers that are not true at
-    /// the revision that they claim. The warm-up counts too.
+    /// the revision that they claim.
     pub(crate) violations: u64,
     /// Answers evaluated below the floor that they owed.
     pub(crate) below_floor: u64,
@@ -63,6 +65,7 @@ impl Tally {
         let true_there = answer.allowed == world.verdict(check.question, answer.revision);
         let below = check.floor.filter(|floor| answer.revision < *floor);
         let another = below.is_some_and(|floor| answer.allowed != world.verdict(check.question, floor));
+        self.judged += 1;
         self.violations += u64::from(another || !true_there);
         self.below_floor += u64::from(below.is_some());
         self.over_age += u64::from(age > bound);

@@ -2,7 +2,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{ALARM, Canvas, FAINT, GRID, INK, Line, colour, frame};
+use super::{ALARM, Canvas, FAINT, GRID, INK, Line, Notes, colour, frame};
 use crate::AnyError;
 use crate::policy::Kind;
 use crate::sweeps::Point;
@@ -16,7 +16,7 @@ const AGE: i32 = 770;
 const WRONG: i32 = 870;
 
 /// A bar a policy: the full colour from memory, the pale one from a call that somebody else had begun.
-pub(super) fn draw(canvas: &Canvas<'_>, point: &Point, notes: &[String; 2]) -> Result<(), AnyError> {
+pub(super) fn draw(canvas: &Canvas<'_>, point: &Point, notes: &Notes) -> Result<(), AnyError> {
     frame(
         canvas,
         "How many checks need no call to the service, and at what price?",

@@ -1,6 +1,6 @@
 use plotters::prelude::*;
 
-use super::{ALARM, Canvas, FAINT, GRID, Line, SIZE, colour, frame};
+use super::{ALARM, Canvas, FAINT, GRID, Line, Notes, SIZE, colour, frame};
 use crate::AnyError;
 use crate::policy::Kind;
 use crate::simulate::Tally;
@@ -10,17 +10,22 @@ const RIGHT: i32 = 290;
 const LABEL_STEP: i32 = 21;
 
 /// A line a policy, named where it ends; dashed, with crosses, where it answered wrongly.
-pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &[String; 2]) -> Result<(), AnyError> {
+pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &Notes) -> Result<(), AnyError> {
     frame(canvas, title(sweep), notes)?;
     let font = ("sans-serif", 14);
+    let shown = shown(points);
+    let from = match shown.start {
+        0.0 => String::new(),
+        start => format!(" (from {start} %)"),
+    };
     let mut chart = ChartBuilder::on(canvas)
         .margin_top(50)
         .margin_left(14)
         .margin_right(RIGHT)
-        .margin_bottom(50)
+        .margin_bottom(58)
         .x_label_area_size(46)
         .y_label_area_size(52)
-        .build_cartesian_2d(0..points.len() as i32 - 1, 0.0..100.0)?;
+        .build_cartesian_2d(0..points.len() as i32 - 1, shown)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -29,17 +34,16 @@ pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &
         .axis_style(FAINT)
         .x_labels(points.len())
         .x_label_formatter(&|index| points[*index as usize].label.clone())
-        .y_labels(5)
+        .y_labels(6)
         .y_label_formatter(&|percent| format!("{percent:.0} %"))
         .label_style(font)
         .x_desc(axis(sweep))
-        .y_desc("checks answered without a call")
+        .y_desc(format!("checks without a call{from}"))
         .axis_desc_style(font)
         .draw()?;
 
-    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::NoCache);
     let mut ends: Vec<End> = Vec::new();
-    for kind in kinds {
+    for kind in drawn() {
         let tallies: Vec<Tally> = points.iter().filter_map(|point| of(point, kind)).collect();
         let places = (0..).zip(tallies.iter().map(|tally| tally.saved_share() * 100.0));
         let places: Vec<(i32, f64)> = places.collect();
@@ -68,6 +72,22 @@ pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &
         }
     }
     name_all(canvas, ends)
+}
+
+/// The policies that have a line: what never saves a call needs none.
+fn drawn() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| *kind != Kind::NoCache)
+}
+
+/// From the tens below the least percentage to those above the greatest.
+fn shown(points: &[Point]) -> std::ops::Range<f64> {
+    let tallies = points
+        .iter()
+        .flat_map(|point| drawn().filter_map(|kind| of(point, kind)));
+    let shares: Vec<f64> = tallies.map(|tally| tally.saved_share() * 10.0).collect();
+    let least = shares.iter().copied().fold(10.0, f64::min).floor();
+    let greatest = shares.iter().copied().fold(0.0, f64::max).ceil();
+    least * 10.0..greatest * 10.0
 }
 
 fn of(point: &Point, kind: Kind) -> Option<Tally> {

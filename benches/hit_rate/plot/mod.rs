@@ -12,7 +12,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::AnyError;
 use crate::policy::Kind;
 use crate::sweeps::{Point, Sweep};
-use crate::workload::{Popularity, Scenario, Terms};
+use crate::workload::{Scenario, Terms};
+
+/// What stands below a picture.
+type Notes = [String; 3];
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -36,27 +39,34 @@ pub(crate) fn draw(sweep: Sweep, points: &[Point], usual: &(Scenario, Terms), pa
 }
 
 /// What was held fixed, and what the marks mean.
-fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) -> [String; 2] {
-    let writes = match sweep {
-        Sweep::WriteRate => "real writes of rust-lang/team, sped up".to_owned(),
+fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) -> Notes {
+    let mut fixed = vec![match sweep {
+        Sweep::WriteRate => "Real writes of rust-lang/team, sped up".to_owned(),
         _ => format!(
-            "real writes of rust-lang/team × {} ({:.2}/s)",
-            scenario.compression, points[0].writes
+            "Real writes of rust-lang/team, {} thousand times as fast: {:.2}/s",
+            scenario.compression / 1e3,
+            points[0].writes
         ),
-    };
-    let mut parts = vec![writes];
-    parts.push(match (sweep, scenario.popularity) {
-        (Sweep::Skew, _) | (_, Popularity::Zipf(_)) => format!("{} checks/s", scenario.rate),
-        (_, Popularity::Recorded) => format!("{} checks/s in a recorded order", scenario.rate),
+    }];
+    fixed.push(match sweep {
+        Sweep::Skew => format!("{} checks/s", scenario.rate),
+        _ => format!("{} checks/s in a recorded order", scenario.rate),
     });
     if sweep != Sweep::Interval {
-        parts.push(format!("answers up to {:.1} s old", terms.bound() as f64 / 1e3));
+        fixed.push(format!("answers up to {:.1} s old", terms.bound() as f64 / 1e3));
     }
     if sweep != Sweep::TokenAge {
-        parts.push("1 token in 100 from the last 10 s".to_owned());
+        fixed.push("1 token in 100 from the last 10 s".to_owned());
     }
-    let wrong = "Wrong: evaluated before the write that the caller's token names, and another verdict than there.";
-    [parts.join(", "), wrong.to_owned()]
+    let answers: u64 = points.iter().map(|point| point.tallies[0].1.judged).sum();
+    [
+        fixed.join(", ") + ".",
+        "For each write, somebody whom it concerns asks once before and once after it, then with its token.".to_owned(),
+        format!(
+            "Dashed: does not look at tokens. Wrong, of {answers} answers each: evaluated before the write that the \
+             token names, which changed the verdict."
+        ),
+    ]
 }
 
 /// Colours of Okabe and Ito's palette, which the colour-blind can tell apart.
@@ -89,7 +99,7 @@ impl Line {
         anchor: HPos::Left,
     };
     const NOTE: Self = Self {
-        size: 13,
+        size: 12,
         colour: FAINT,
         bold: false,
         anchor: HPos::Left,
@@ -113,9 +123,9 @@ impl Line {
 }
 
 /// The title above, the notes below.
-fn frame(canvas: &Canvas<'_>, title: &str, notes: &[String; 2]) -> Result<(), AnyError> {
+fn frame(canvas: &Canvas<'_>, title: &str, notes: &Notes) -> Result<(), AnyError> {
     Line::TITLE.draw(canvas, title, (20, 26))?;
-    for (note, from_below) in notes.iter().zip([34, 15]) {
+    for (note, from_below) in notes.iter().zip([46, 29, 12]) {
         Line::NOTE.draw(canvas, note, (20, SIZE.1 - from_below))?;
     }
     Ok(())

@@ -73,6 +73,11 @@ impl Policy for Ours {
             };
             let checked = self.cache.check(self.fingerprint(&check), &freshness, service).await;
             let checked = checked.expect("an upstream that never fails");
+            let labelled = checked
+                .revision
+                .as_ref()
+                .is_none_or(|label| *label == self.revision(checked.value.revision));
+            assert!(labelled, "an answer bears the revision that it was evaluated at");
             Reply {
                 answer: checked.value,
                 source: source(&checked),
