@@ -128,7 +128,7 @@ impl Rates {
 
 /// Adds the formulas and what the simulation makes of them. What differs by more than the tolerance is a failure.
 pub(crate) fn compare(effort: Effort, report: &mut Report, failures: &mut Vec<String>) {
-    let (checks, tolerance) = effort.pick((20_000, 0.02), (100_000, 0.01), (1_000_000, 0.004));
+    let (checks, tolerance) = effort.pick((10_000, 0.03), (100_000, 0.01), (1_000_000, 0.004));
     for rates in EXAMPLES {
         let workload = rates.workload(checks);
         let setting = rates.setting();

@@ -106,7 +106,7 @@ pub(crate) struct Point {
 /// and SpiceDB's interval and staleness for everybody.
 pub(crate) fn usual(effort: Effort) -> (Scenario, Terms) {
     let scenario = Scenario {
-        checks: effort.pick(15_000, 150_000, 300_000),
+        checks: effort.pick(10_000, 150_000, 300_000),
         rate: 500.0,
         compression: 50_000.0,
         popularity: Popularity::Recorded,
@@ -145,6 +145,12 @@ pub(crate) fn sweep(sweep: Sweep, effort: Effort, recordings: &Recordings, failu
         }
     });
     points.collect()
+}
+
+/// How many answers are wrong, whosever they are.
+pub(crate) fn wrong_answers(points: &[Point]) -> u64 {
+    let tallies = points.iter().flat_map(|point| &point.tallies);
+    tallies.map(|(_, tally)| tally.violations).sum()
 }
 
 pub(crate) fn add(points: &[Point], report: &mut Report) {

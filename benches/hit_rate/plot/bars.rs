@@ -2,7 +2,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{ALARM, Canvas, FAINT, GRID, INK, Line, Notes, colour, frame};
+use super::{ALARM, Canvas, FAINT, GRID, INK, Line, Notes, colour, frame, grouped};
 use crate::AnyError;
 use crate::policy::Kind;
 use crate::sweeps::Point;
@@ -54,7 +54,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, point: &Point, notes: &Notes) -> Result<
         let (hits, saved) = (place(tally.hit_share()), place(tally.saved_share()));
         let full = colour(*kind);
         let part = |from, to| [(from, top), (to, top + THICK)];
-        if tally.violations == 0 {
+        if kind.promises_floors() {
             canvas.draw(&Rectangle::new(part(LEFT, hits), full.filled()))?;
         } else {
             canvas.draw(&Rectangle::new(part(LEFT, hits), full.mix(0.25).filled()))?;
@@ -81,12 +81,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, point: &Point, notes: &Notes) -> Result<
         };
         number(format!("{:.1} s", tally.mean_age()), INK, false, AGE)?;
         let wrong = tally.violations > 0;
-        number(
-            tally.violations.to_string(),
-            if wrong { ALARM } else { INK },
-            wrong,
-            WRONG,
-        )?;
+        number(grouped(tally.violations), if wrong { ALARM } else { INK }, wrong, WRONG)?;
     }
     Ok(())
 }

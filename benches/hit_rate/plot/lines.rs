@@ -6,10 +6,10 @@ use crate::policy::Kind;
 use crate::simulate::Tally;
 use crate::sweeps::{Point, Sweep};
 
-const RIGHT: i32 = 290;
+const RIGHT: i32 = 310;
 const LABEL_STEP: i32 = 21;
 
-/// A line a policy, named where it ends; dashed, with crosses, where it answered wrongly.
+/// A line a policy, named where it ends; crosses are where it answered wrongly.
 pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &Notes) -> Result<(), AnyError> {
     frame(canvas, title(sweep), notes)?;
     let font = ("sans-serif", 14);
@@ -50,7 +50,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &
         let wrong = tallies.iter().map(|tally| tally.violations).sum();
         let width = if kind == Kind::Ours { 4 } else { 2 };
         let style = colour(kind).stroke_width(width);
-        if wrong > 0 {
+        if !kind.promises_floors() {
             chart.draw_series(DashedLineSeries::new(places.clone(), 7, 5, style))?;
         } else {
             chart.draw_series(LineSeries::new(places.clone(), style))?;
@@ -74,9 +74,10 @@ pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &
     name_all(canvas, ends)
 }
 
-/// The policies that have a line: what never saves a call needs none.
+/// The policies that have a line, ours on top of all: what never saves a call needs none.
 fn drawn() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| *kind != Kind::NoCache)
+    let others = |kind: &Kind| !matches!(kind, Kind::NoCache | Kind::Ours);
+    Kind::ALL.into_iter().filter(others).chain([Kind::Ours])
 }
 
 /// From the tens below the least percentage to those above the greatest.

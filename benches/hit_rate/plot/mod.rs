@@ -49,7 +49,7 @@ fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) 
         ),
     }];
     fixed.push(match sweep {
-        Sweep::Skew => format!("{} checks/s", scenario.rate),
+        Sweep::Skew => format!("{} independent checks/s", scenario.rate),
         _ => format!("{} checks/s in a recorded order", scenario.rate),
     });
     if sweep != Sweep::Interval {
@@ -61,12 +61,23 @@ fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) 
     let answers: u64 = points.iter().map(|point| point.tallies[0].1.judged).sum();
     [
         fixed.join(", ") + ".",
-        "For each write, somebody whom it concerns asks once before and once after it, then with its token.".to_owned(),
+        "Each write is looked at by one whom it concerns, before it and after it. A call that another began is shared by \
+         tower-zookie, SpiceDB and the oracle."
+            .to_owned(),
         format!(
-            "Dashed: does not look at tokens. Wrong, of {answers} answers each: evaluated before the write that the \
-             token names, which changed the verdict."
+            "Dashed: does not look at tokens. Wrong, of {} answers each: evaluated before the write that the token names, \
+             which changed the verdict.",
+            grouped(answers)
         ),
     ]
+}
+
+/// A whole number with its thousands apart.
+fn grouped(number: u64) -> String {
+    match (number / 1000, number % 1000) {
+        (0, rest) => rest.to_string(),
+        (thousands, rest) => format!("{},{rest:03}", grouped(thousands)),
+    }
 }
 
 /// Colours of Okabe and Ito's palette, which the colour-blind can tell apart.
