@@ -79,9 +79,7 @@ impl Rates {
                 let reads = self.reads * self.window;
                 1.0 - (1.0 - (-reads).exp()) / reads
             }
-            Kind::NoCache | Kind::ExactToken | Kind::WholeStore | Kind::OursAround => {
-                unreachable!("these are not compared")
-            }
+            _ => unreachable!("there is no formula for the others"),
         }
     }
 

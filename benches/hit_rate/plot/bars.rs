@@ -10,8 +10,8 @@ use crate::sweeps::Point;
 const LEFT: i32 = 245;
 const WIDTH: i32 = 390;
 const TOP: i32 = 84;
-const STEP: i32 = 38;
-const THICK: i32 = 24;
+const STEP: i32 = 34;
+const THICK: i32 = 22;
 const AGE: i32 = 770;
 const WRONG: i32 = 870;
 

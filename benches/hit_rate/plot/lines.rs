@@ -6,7 +6,7 @@ use crate::policy::Kind;
 use crate::simulate::Tally;
 use crate::sweeps::{Point, Sweep};
 
-const RIGHT: i32 = 310;
+const RIGHT: i32 = 325;
 const LABEL_STEP: i32 = 21;
 
 /// A line a policy, named where it ends; crosses are where it answered wrongly.

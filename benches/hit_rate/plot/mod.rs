@@ -61,12 +61,12 @@ fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) 
     let answers: u64 = points.iter().map(|point| point.tallies[0].1.judged).sum();
     [
         fixed.join(", ") + ".",
-        "Each write is looked at by one whom it concerns, before it and after it. A call that another began is shared by \
-         tower-zookie, SpiceDB and the oracle."
+        "Who is concerned by a write to a popular question asks before and after it. Calls are shared in tower-zookie, \
+         SpiceDB and the oracle."
             .to_owned(),
         format!(
             "Dashed: does not look at tokens. Wrong, of {} answers each: evaluated before the write that the token names, \
-             which changed the verdict.",
+             with another verdict than there.",
             grouped(answers)
         ),
     ]
@@ -87,6 +87,7 @@ fn colour(kind: Kind) -> RGBColor {
         Kind::ExactToken => RGBColor(0x56, 0xb4, 0xe9),
         Kind::HeadRevision => RGBColor(0x00, 0x72, 0xb2),
         Kind::Quantized => RGBColor(0x00, 0x9e, 0x73),
+        Kind::QuantizedByWrites => RGBColor(0x00, 0x5c, 0x43),
         Kind::TimeToLive => RGBColor(0xcc, 0x79, 0xa7),
         Kind::WholeStore => RGBColor(0xe6, 0x9f, 0x00),
         Kind::Ours | Kind::OursAround => RGBColor(0xd5, 0x5e, 0x00),

@@ -15,7 +15,7 @@ use crate::workload::{Check, Terms};
 use keyed::Keyed;
 use oracle::Oracle;
 use ours::Ours;
-use rules::{ExactToken, HeadRevision, NoCache, Quantized, TimeToLive, WholeStore};
+use rules::{ExactToken, HeadRevision, Naming, NoCache, Quantized, TimeToLive, WholeStore};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub(crate) enum Kind {
     ExactToken,
     HeadRevision,
     Quantized,
+    QuantizedByWrites,
     TimeToLive,
     WholeStore,
     Ours,
@@ -58,11 +59,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::NoCache,
         Self::ExactToken,
         Self::HeadRevision,
         Self::Quantized,
+        Self::QuantizedByWrites,
         Self::TimeToLive,
         Self::WholeStore,
         Self::Ours,
@@ -75,7 +77,8 @@ impl Kind {
             Self::NoCache => "no cache",
             Self::ExactToken => "keyed by exact token",
             Self::HeadRevision => "keyed by head revision",
-            Self::Quantized => "quantized, as SpiceDB",
+            Self::Quantized => "quantized, as SpiceDB (CRDB)",
+            Self::QuantizedByWrites => "quantized, as SpiceDB (Postgres)",
             Self::TimeToLive => "time to live",
             Self::WholeStore => "whole store, as OpenFGA",
             Self::Ours => "tower-zookie",
@@ -95,7 +98,8 @@ impl Kind {
             Self::NoCache => Keyed::new(NoCache, terms),
             Self::ExactToken => Keyed::new(ExactToken::new(terms), terms),
             Self::HeadRevision => Keyed::new(HeadRevision::new(terms), terms),
-            Self::Quantized => Keyed::new(Quantized::new(terms), terms),
+            Self::Quantized => Keyed::new(Quantized::new(terms, Naming::Time), terms),
+            Self::QuantizedByWrites => Keyed::new(Quantized::new(terms, Naming::Writes), terms),
             Self::TimeToLive => Keyed::new(TimeToLive::new(terms), terms),
             Self::WholeStore => Keyed::new(WholeStore::new(terms), terms),
             Self::Ours => Arc::new(Ours::new(terms, true)),

@@ -86,21 +86,29 @@ impl Rule for HeadRevision {
     }
 }
 
+/// How a database names the revision of a quantization window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// By the time at which it begins, as on CockroachDB and Spanner: each window has answers of its own.
+    Time,
+    /// By what was written before it, as on PostgreSQL: windows share answers if nothing was written between them.
+    Writes,
+}
+
 /// All checks of a window are evaluated at the revision with which it began, and those whose token is newer at the
 /// token's. A check may still take the window before, for a random part of the staleness.
-///
-/// Revisions are times, as on CockroachDB and Spanner. (On PostgreSQL windows share answers if nothing was written
-/// between them.)
 pub(crate) struct Quantized {
+    naming: Naming,
     interval: Millis,
     slack: Millis,
     dice: Mutex<StdRng>,
 }
 
 impl Quantized {
-    pub(crate) fn new(terms: &Terms) -> Self {
+    pub(crate) fn new(terms: &Terms, naming: Naming) -> Self {
         let interval = terms.interval.as_millis() as Millis;
         Self {
+            naming,
             interval,
             slack: terms.bound() - interval,
             dice: Mutex::new(StdRng::seed_from_u64(0xd1ce)),
@@ -124,11 +132,22 @@ impl Rule for Quantized {
             Some(floor) if floor > revision => (floor, upstream.world.committed(floor)),
             _ => (revision, window),
         };
-        ((check.question, as_of as u64), At::Exactly { revision, as_of })
+        let name = match self.naming {
+            Naming::Time => as_of as u64,
+            Naming::Writes => revision,
+        };
+        ((check.question, name), At::Exactly { revision, as_of })
     }
 
-    fn serve(&self, entry: &Answer, _: &Upstream, _: &Check) -> Option<Answer> {
-        Some(*entry)
+    fn serve(&self, entry: &Answer, upstream: &Upstream, check: &Check) -> Option<Answer> {
+        let current = check.at - check.at.rem_euclid(self.interval);
+        let mut windows = [current, current - self.interval].into_iter();
+        let again = windows.find(|window| upstream.world.head_at(*window) == entry.revision);
+        let as_of = match (self.naming, again) {
+            (Naming::Writes, Some(window)) => entry.as_of.max(window),
+            _ => entry.as_of,
+        };
+        Some(Answer { as_of, ..*entry })
     }
 }
 
