@@ -14,9 +14,9 @@ use crate::world::World;
 /// What came of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
-    /// All checks, those of the warm-up too; and so do violations and what is stale count them.
+    /// All checks. Violations and stale answers are counted among these.
     pub(crate) judged: u64,
-    /// Checks without those of the warm-up, and so are the rest.
+    /// Those after the warm-up. Hits, coalesced answers, upstream calls and ages are counted among these.
     pub(crate) checks: u64,
     pub(crate) hits: u64,
     pub(crate) coalesced: u64,
@@ -58,10 +58,11 @@ impl Tally {
         self.below_floor + self.over_age
     }
 
-    /// Judges a reply by the history alone: nothing that the policy believes counts.
+    /// Judges a reply by the history. Whatever a policy takes for the age of an answer, it ends with the next write.
     fn judge(&mut self, world: &World, check: &Check, reply: &Reply, bound: i64, counts: bool) {
         let answer = reply.answer;
-        let age = (check.at - answer.as_of).max(0);
+        let overtaken = world.overtaken(answer.revision).unwrap_or(answer.as_of);
+        let age = (check.at - answer.as_of.min(overtaken)).max(0);
         let true_there = answer.allowed == world.verdict(check.question, answer.revision);
         let below = check.floor.filter(|floor| answer.revision < *floor);
         let another = below.is_some_and(|floor| answer.allowed != world.verdict(check.question, floor));

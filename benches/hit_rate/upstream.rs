@@ -13,7 +13,7 @@ pub(crate) struct Answer {
     pub(crate) allowed: bool,
     /// The revision that it was evaluated at.
     pub(crate) revision: u64,
-    /// The last instant at which it is known to have been the newest answer.
+    /// The instant that its age is counted from: it knows of all that was written until then.
     pub(crate) as_of: Millis,
 }
 
@@ -73,11 +73,6 @@ impl Upstream {
             At::Exactly { revision, as_of } => (revision, as_of.min(began)),
         };
         assert!(revision <= head, "nobody can ask for what is not written yet");
-        // Whatever it is meant to stand for, it is no newer than the write after it.
-        let as_of = self.world.overtaken(revision).map_or(as_of, |overtaken| match at {
-            At::Head => as_of,
-            At::Exactly { .. } => as_of.min(overtaken),
-        });
         let allowed = self.world.verdict(question, revision);
         self.travel().await;
         Answer {

@@ -114,7 +114,10 @@ impl Recordings {
         let world = self.world(end, scenario.compression);
         let zipf = match scenario.popularity {
             Popularity::Recorded => None,
-            Popularity::Zipf(exponent) => Zipf::new(f64::from(self.ranks), exponent).ok(),
+            Popularity::Zipf(exponent) => {
+                let law = Zipf::new(f64::from(self.ranks), exponent);
+                Some(law.expect("there are questions, and the exponent is positive"))
+            }
         };
         let checks = arrivals.into_iter().enumerate().map(|(index, at)| {
             let question = match &zipf {
@@ -172,6 +175,7 @@ impl Recordings {
     }
 }
 
+/// One question that a revision changes, each of them with the same chance.
 fn concerned(verdicts: &Verdicts, revisions: usize) -> Vec<Option<Question>> {
     let mut dice = StdRng::seed_from_u64(0xc0);
     let mut found = vec![(0, None); revisions];
@@ -179,7 +183,6 @@ fn concerned(verdicts: &Verdicts, revisions: usize) -> Vec<Option<Question>> {
         for revision in verdicts.changes(question) {
             let (seen, one) = &mut found[*revision as usize];
             *seen += 1;
-            // Each of them with the same chance.
             if dice.random_ratio(1, *seen) {
                 *one = Some(question);
             }

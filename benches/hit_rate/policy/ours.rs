@@ -14,6 +14,9 @@ use crate::upstream::{Answer, At, Upstream};
 use crate::workload::{Check, Terms};
 
 /// [`DecisionCache`], told of the writes that pass by it, or of none.
+///
+/// Its ages run on the simulated clock. Only the memory of dead entries is freed by the real one, which hardly moves
+/// here, so that they stay until room is needed.
 pub(crate) struct Ours {
     cache: DecisionCache<Answer>,
     keyer: Keyer,
