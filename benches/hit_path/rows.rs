@@ -13,6 +13,7 @@ use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::Protocol;
 use tower_zookie::token::RevisionToken;
 
+use crate::by_hand::ByHand;
 use crate::checks::Check;
 use crate::measure::{Caller, Calls, LookUp};
 use crate::services::{self, Grpc, Http, ZED_TOKEN};
@@ -105,7 +106,7 @@ where
 
 /// All rows for so many distinct checks.
 pub(crate) fn all(distinct: usize) -> Vec<Row> {
-    let mut rows = vec![moka(distinct)];
+    let mut rows = vec![moka(distinct), by_hand(distinct)];
     rows.extend(around_a_bare_service(distinct));
     rows.extend(around_a_router(distinct));
     rows.push(miss());
@@ -135,6 +136,16 @@ fn moka(distinct: usize) -> Row {
         verify: Box::new(verify),
         ..row
     }
+}
+
+/// What of a hit's time the work itself takes, were it written for these checks alone.
+fn by_hand(distinct: usize) -> Row {
+    let token = services::head(3).encode();
+    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&token));
+    let service = ByHand::knowing((0..distinct).map(&request), &services::head(3).encode());
+    Row::new("by hand: key, look-up, reply", |_| {
+        Box::new(Calls::new(service.clone(), request.clone()))
+    })
 }
 
 fn around_a_bare_service(distinct: usize) -> Vec<Row> {
