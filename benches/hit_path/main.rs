@@ -4,6 +4,7 @@
 //! Every row asks the same checks, drawn by Zipf's law, on one thread and on two. Times are net of building the requests
 //! (and of dropping them): requests are built in batches before the clock starts.
 
+mod by_hand;
 mod checks;
 mod counting;
 mod measure;

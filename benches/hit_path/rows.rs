@@ -6,13 +6,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use tower::{Layer, Service, ServiceExt};
 use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::Protocol;
 use tower_zookie::token::RevisionToken;
 
+use crate::by_hand::ByHand;
 use crate::checks::Check;
 use crate::measure::{Caller, Calls, LookUp};
 use crate::services::{self, Grpc, Http, ZED_TOKEN};
@@ -105,7 +106,7 @@ where
 
 /// All rows for so many distinct checks.
 pub(crate) fn all(distinct: usize) -> Vec<Row> {
-    let mut rows = vec![moka(distinct)];
+    let mut rows = vec![moka(distinct), by_hand(distinct)];
     rows.extend(around_a_bare_service(distinct));
     rows.extend(around_a_router(distinct));
     rows.push(miss());
@@ -135,6 +136,16 @@ fn moka(distinct: usize) -> Row {
         verify: Box::new(verify),
         ..row
     }
+}
+
+/// What of a hit's time the work itself takes, were it written for these checks alone.
+fn by_hand(distinct: usize) -> Row {
+    let token = services::head(3).encode();
+    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&token));
+    let service = ByHand::knowing((0..distinct).map(&request), &services::head(3).encode());
+    Row::new("by hand: key, look-up, reply", |_| {
+        Box::new(Calls::new(service.clone(), request.clone()))
+    })
 }
 
 fn around_a_bare_service(distinct: usize) -> Vec<Row> {
@@ -179,6 +190,11 @@ fn around_a_bare_service(distinct: usize) -> Vec<Row> {
     let layered = services::routes().layer(Http::<B>::at(&head));
     let not_ours = [
         plain(NO_LAYER, &Http::<B>::at(&head), requests::not_ours),
+        plain(
+            "not ours: MapResponseBodyLayer",
+            &map_body::<B>().layer(Http::<B>::at(&head)),
+            requests::not_ours,
+        ),
         plain("not ours: layer", &layered, requests::not_ours),
     ];
     rows.extend(not_ours.map(|row| row.compared_with(NO_LAYER)));
@@ -202,6 +218,11 @@ fn routes_hits(
         |rank| request(&Check::ranked(rank), None),
         move |rank| request(&Check::ranked(rank), Some(&token)),
     )
+}
+
+/// Turns every response body into one of another type, as a layer must that answers with bodies of its own.
+fn map_body<R>() -> MapResponseBodyLayer<fn(R) -> Either<R, R>> {
+    MapResponseBodyLayer::new(Either::Left)
 }
 
 /// Each request with a token that was never there before.
@@ -233,7 +254,7 @@ fn around_a_router(distinct: usize) -> Vec<Row> {
     let router = || services::router(&head);
     let (by_path, by_body) = (token.clone(), token);
     let (routes, authzen, spicedb) = (services::routes(), services::authzen(), services::spicedb());
-    let map_body = router().layer(MapResponseBodyLayer::new(Body::new));
+    let map_body = router().layer(map_body::<Body>());
     let mut rows = vec![
         hits(
             "Routes GET, header token, Router",

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::combinators::WithTrailers;
@@ -135,7 +135,7 @@ pub(crate) fn router(token: &RevisionToken) -> Router {
             SPICEDB_PATH,
             post(async move || checked(&reply).map(axum::body::Body::new)),
         )
-        .route("/articles/{id}", any(async || ""))
+        .route("/articles/{id}", get(async || ""))
 }
 
 /// Entries that stay for as long as a bench takes.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderName};
 
+use super::cookies::LastCookies;
 use super::credentials::{Credential, Credentials};
 use super::shared::{LayerSettings, Shared};
 use super::{Handle, ZookieLayer};
@@ -215,6 +216,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             cache,
             memo,
             carriers,
+            last_cookies: LastCookies::new(),
             credentials,
             settings: layer,
         };

@@ -1,6 +1,6 @@
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, COOKIE, HOST,
-    PROXY_AUTHORIZATION,
+    PROXY_AUTHORIZATION, ValueIter,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -90,24 +90,39 @@ impl<'a> Headers<'a> {
     }
 
     /// All values of a header, in their order.
-    pub(super) fn values(&self, header: Header) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
-        let one = self.first[header as usize];
-        let all = one
-            .filter(|_| self.repeated)
-            .map(|_| self.all.get_all(&NAMES[header as usize]));
-        let one = one.filter(|_| !self.repeated);
-        one.into_iter().chain(all.into_iter().flatten())
+    pub(super) fn values(&self, header: Header) -> Values<'a> {
+        match self.first[header as usize] {
+            Some(_) if self.repeated => self.named(&NAMES[header as usize]),
+            one => Values::AtMostOne(one),
+        }
     }
 
     /// All values of a header of any name.
-    pub(super) fn named(&self, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
-        self.all.get_all(name).into_iter()
+    pub(super) fn named(&self, name: &HeaderName) -> Values<'a> {
+        Values::All(self.all.get_all(name).into_iter())
     }
 
     /// Whether the reply to the request would not be the answer alone, or the request can't be changed: it is
     /// conditional, partial or signed.
     pub(super) fn are_unkeyable(&self) -> bool {
         self.unkeyable
+    }
+}
+
+/// The values of one header: nearly always one or none.
+pub(super) enum Values<'a> {
+    AtMostOne(Option<&'a HeaderValue>),
+    All(ValueIter<'a, HeaderValue>),
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a HeaderValue;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::AtMostOne(one) => one.take(),
+            Self::All(all) => all.next(),
+        }
     }
 }
 

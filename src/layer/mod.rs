@@ -11,6 +11,7 @@ mod body;
 mod builder;
 mod bulk;
 mod cache_status;
+mod cookies;
 mod credentials;
 mod decide;
 mod forward;

@@ -80,7 +80,7 @@ impl<P: Protocol> Shared<P> {
     }
 
     fn set_cookies(&self, headers: &mut HeaderMap, zookie: &Zookie) {
-        if let Err(error) = self.carriers.set_cookies(headers, zookie) {
+        if let Err(error) = self.last_cookies.set(headers, &self.carriers, zookie) {
             tracing::debug!(%error, "no zookie cookie was set");
         }
     }

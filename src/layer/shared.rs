@@ -3,6 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
+use super::cookies::LastCookies;
 use super::credentials::Credentials;
 use super::service::Stored;
 use crate::cache::{DecisionCache, Parts};
@@ -18,6 +19,7 @@ pub(super) struct Shared<P> {
     pub(super) cache: DecisionCache<Kept>,
     pub(super) memo: TokenMemo,
     pub(super) carriers: Carriers,
+    pub(super) last_cookies: LastCookies,
     pub(super) credentials: Credentials,
     pub(super) settings: LayerSettings,
 }

@@ -40,13 +40,25 @@ impl Kept {
     pub fn of(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
         Self {
             status,
-            content_type: headers.get(CONTENT_TYPE).cloned(),
-            content_encoding: headers.get(CONTENT_ENCODING).cloned(),
+            content_type: headers.get(CONTENT_TYPE).map(own),
+            content_encoding: headers.get(CONTENT_ENCODING).map(own),
             body,
             trailers: None,
             zookie: None,
         }
     }
+}
+
+/// A copy, because a value as it was received holds the buffer in memory that it was received in. The usual ones are
+/// there once for all.
+fn own(value: &HeaderValue) -> HeaderValue {
+    const USUAL: [&str; 3] = ["application/json", "application/grpc", "application/grpc+proto"];
+    let usual = USUAL
+        .into_iter()
+        .find(|usual| value == usual)
+        .map(HeaderValue::from_static);
+    let copy = || HeaderValue::from_bytes(value.as_bytes()).ok();
+    usual.or_else(copy).unwrap_or_else(|| value.clone())
 }
 
 impl Weigh for Kept {
@@ -62,5 +74,23 @@ impl Weigh for Kept {
             + value(&self.content_encoding)
             + self.trailers.as_ref().map_or(0, trailers)
             + self.zookie.as_ref().map_or(0, |zookie| zookie.as_str().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_does_not_hold_the_buffer_that_it_came_in() {
+        for text in ["application/json", "application/vnd.example+json"] {
+            let buffer = Bytes::from(format!("content-type: {text}\r\n"));
+            let value = HeaderValue::from_maybe_shared(buffer.slice(14..14 + text.len())).unwrap();
+            let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
+            let kept = Kept::of(StatusCode::OK, &headers, Bytes::new());
+            headers.clear();
+            assert_eq!(kept.content_type.unwrap(), text);
+            assert!(buffer.is_unique());
+        }
     }
 }

@@ -19,7 +19,14 @@ impl InvalidRoute {
 
 /// A path with captures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Segment>);
+pub(super) struct Pattern(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    /// Without captures.
+    Path(Box<str>),
+    Segments(Vec<Segment>),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
@@ -32,7 +39,7 @@ impl Pattern {
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let path = text.strip_prefix('/').ok_or("a path begins with `/`")?;
         if path.is_empty() {
-            return Ok(Self(Vec::new()));
+            return Ok(Self(Form::Path(text.into())));
         }
         let mut names: Vec<&str> = Vec::new();
         let mut segments = Vec::new();
@@ -49,19 +56,25 @@ impl Pattern {
             }
             segments.push(segment);
         }
-        Ok(Self(segments))
+        let literal = segments.iter().all(|segment| matches!(segment, Segment::Literal(_)));
+        Ok(Self(if literal {
+            Form::Path(text.into())
+        } else {
+            Form::Segments(segments)
+        }))
     }
 
     /// Byte for byte. Paths that some servers take for others (empty, dot and slash-bearing segments) don't match.
     pub(super) fn matches(&self, path: &str) -> bool {
+        let segments = match &self.0 {
+            Form::Path(whole) => return path == &**whole,
+            Form::Segments(segments) => segments,
+        };
         let Some(path) = path.strip_prefix('/') else {
             return false;
         };
-        if self.0.is_empty() {
-            return path.is_empty();
-        }
         let mut found = path.split('/');
-        for segment in &self.0 {
+        for segment in segments {
             let matches = match segment {
                 Segment::Literal(literal) => found.next() == Some(literal),
                 Segment::Capture => found.next().is_some_and(is_plain),

@@ -65,6 +65,12 @@ impl<K: Into<Arc<str>>> FromIterator<(K, u64)> for VectorClock {
 
 impl PartialOrd for VectorClock {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        let of_the_same_nodes = self.len() == other.len() && self.iter().zip(other.iter()).all(|(a, b)| a.0 == b.0);
+        if of_the_same_nodes {
+            // What is compared most: the tokens of one cluster.
+            let counts = self.iter().zip(other.iter()).map(|((_, a), (_, b))| a.cmp(&b));
+            return together(counts);
+        }
         compare(self.iter(), other.iter())
     }
 }
@@ -97,17 +103,19 @@ pub(crate) fn compare<'a>(
     theirs: impl Iterator<Item = (&'a str, u64)>,
 ) -> Option<Ordering> {
     let (mut ours, mut theirs) = (ours.peekable(), theirs.peekable());
-    let mut so_far = Ordering::Equal;
-    while let Some((a, b)) = pair(&mut ours, &mut theirs, |a, b| a.0.cmp(b.0)) {
-        let here = a.map_or(0, |(_, count)| count).cmp(&b.map_or(0, |(_, count)| count));
-        match (so_far, here) {
-            (_, Ordering::Equal) => {}
-            (Ordering::Equal, _) => so_far = here,
-            _ if so_far != here => return None,
-            _ => {}
-        }
-    }
-    Some(so_far)
+    together(std::iter::from_fn(|| {
+        let (a, b) = pair(&mut ours, &mut theirs, |a, b| a.0.cmp(b.0))?;
+        Some(a.map_or(0, |(_, count)| count).cmp(&b.map_or(0, |(_, count)| count)))
+    }))
+}
+
+/// How two clocks compare that compare so node by node.
+fn together(mut orders: impl Iterator<Item = Ordering>) -> Option<Ordering> {
+    orders.try_fold(Ordering::Equal, |so_far, here| match (so_far, here) {
+        (order, Ordering::Equal) | (Ordering::Equal, order) => Some(order),
+        _ if so_far == here => Some(here),
+        _ => None,
+    })
 }
 
 /// What two sequences have at one key.

@@ -267,15 +267,18 @@ impl Carriers {
     /// [`TooLong`](TokenErrorKind::TooLong) if a browser would not keep the cookie (over 4096 bytes, its name
     /// included): then nothing is set.
     pub fn set_cookies(&self, headers: &mut HeaderMap, zookie: &Zookie) -> Result<(), TokenError> {
-        let secure = |name: &str| self.secure || name.starts_with("__Secure-") || name.starts_with("__Host-");
-        let new: Vec<HeaderValue> = self
-            .cookie_names()
-            .map(|name| cookies::set_cookie(name, zookie, secure(name), self.max_age))
-            .collect::<Result<_, _>>()?;
-        for value in new {
+        for value in self.cookies(zookie)? {
             headers.append(header::SET_COOKIE, value);
         }
         Ok(())
+    }
+
+    /// The values of `Set-Cookie` that [`set_cookies`](Self::set_cookies) adds.
+    pub(crate) fn cookies(&self, zookie: &Zookie) -> Result<Vec<HeaderValue>, TokenError> {
+        let secure = |name: &str| self.secure || name.starts_with("__Secure-") || name.starts_with("__Host-");
+        self.cookie_names()
+            .map(|name| cookies::set_cookie(name, zookie, secure(name), self.max_age))
+            .collect()
     }
 
     /// The cookies of one `Cookie` header line that are no zookies, as `name=value`, byte for byte.

@@ -57,24 +57,22 @@ pub(crate) fn parameters(uri: &Uri) -> impl Iterator<Item = Parameter<'_>> + Clo
     let mut rest = uri.query();
     std::iter::from_fn(move || {
         let query = rest?;
-        let (mut end, mut name_end, mut escaped) = (query.len(), None, false);
-        for (at, byte) in query.bytes().enumerate() {
+        let bytes = query.as_bytes();
+        let (mut name_end, mut escaped) = (0, false);
+        while let Some(byte) = bytes.get(name_end) {
             match byte {
-                // All that matters comes before the letters: they are most of a query.
-                b'>'.. => {}
-                b'&' => {
-                    end = at;
-                    break;
-                }
-                b'=' if name_end.is_none() => name_end = Some(at),
-                b'%' | b'+' if name_end.is_none() => escaped = true,
+                b'=' | b'&' => break,
+                b'%' | b'+' => escaped = true,
                 _ => {}
             }
+            name_end += 1;
         }
+        let value = bytes[name_end..].iter().position(|byte| *byte == b'&');
+        let end = value.map_or(bytes.len(), |len| name_end + len);
         rest = query.get(end + 1..);
         Some(Parameter {
             text: &query[..end],
-            name: &query[..name_end.unwrap_or(end)],
+            name: &query[..name_end],
             escaped,
         })
     })

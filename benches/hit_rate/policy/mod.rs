@@ -1,0 +1,110 @@
+//! The ways to cache decisions that are compared.
+
+mod keyed;
+mod lru;
+mod oracle;
+mod ours;
+mod rules;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::upstream::{Answer, Upstream};
+use crate::workload::{Check, Terms};
+
+use keyed::Keyed;
+use oracle::Oracle;
+use ours::Ours;
+use rules::{ExactToken, HeadRevision, Naming, NoCache, Quantized, TimeToLive, WholeStore};
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Hit,
+    /// From an upstream call that somebody else had begun.
+    Coalesced,
+    Asked,
+}
+
+/// An answer to one check.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply {
+    pub(crate) answer: Answer,
+    pub(crate) source: Source,
+}
+
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// One way to cache decisions.
+pub(crate) trait Policy: Send + Sync {
+    fn check(self: Arc<Self>, upstream: Arc<Upstream>, check: Check) -> Answering;
+
+    /// A write passed.
+    fn wrote(&self, _revision: u64) {}
+}
+
+/// The policies, as rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    NoCache,
+    ExactToken,
+    HeadRevision,
+    Quantized,
+    QuantizedByWrites,
+    TimeToLive,
+    WholeStore,
+    Ours,
+    OursAround,
+    Oracle,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::NoCache,
+        Self::ExactToken,
+        Self::HeadRevision,
+        Self::Quantized,
+        Self::QuantizedByWrites,
+        Self::TimeToLive,
+        Self::WholeStore,
+        Self::Ours,
+        Self::OursAround,
+        Self::Oracle,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NoCache => "no cache",
+            Self::ExactToken => "keyed by exact token",
+            Self::HeadRevision => "keyed by head revision",
+            Self::Quantized => "quantized, as SpiceDB (CRDB)",
+            Self::QuantizedByWrites => "quantized, as SpiceDB (Postgres)",
+            Self::TimeToLive => "time to live",
+            Self::WholeStore => "whole store, as OpenFGA",
+            Self::Ours => "tower-zookie",
+            Self::OursAround => "tower-zookie, writes elsewhere",
+            Self::Oracle => "causal oracle",
+        }
+    }
+
+    /// Whether it says that it covers every token: then a single violation is a bug.
+    pub(crate) fn promises_floors(self) -> bool {
+        !matches!(self, Self::TimeToLive | Self::WholeStore)
+    }
+
+    /// To be called on the runtime of its run.
+    pub(crate) fn build(self, terms: &Terms) -> Arc<dyn Policy> {
+        match self {
+            Self::NoCache => Keyed::new(NoCache, terms),
+            Self::ExactToken => Keyed::new(ExactToken::new(terms), terms),
+            Self::HeadRevision => Keyed::new(HeadRevision::new(terms), terms),
+            Self::Quantized => Keyed::new(Quantized::new(terms, Naming::Time), terms),
+            Self::QuantizedByWrites => Keyed::new(Quantized::new(terms, Naming::Writes), terms),
+            Self::TimeToLive => Keyed::new(TimeToLive::new(terms), terms),
+            Self::WholeStore => Keyed::new(WholeStore::new(terms), terms),
+            Self::Ours => Arc::new(Ours::new(terms, true)),
+            Self::OursAround => Arc::new(Ours::new(terms, false)),
+            Self::Oracle => Keyed::new(Oracle::new(terms), terms),
+        }
+    }
+}

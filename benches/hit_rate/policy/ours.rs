@@ -1,0 +1,131 @@
+//! The crate's own cache.
+
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Builder;
+use tower_zookie::cache::{Abilities, Answer as Answered, Ask, ByteSize, Checked, DecisionCache, Fingerprint, Keyer};
+use tower_zookie::cache::{Part, Settings, Weigh};
+use tower_zookie::consistency::{Freshness, Staleness, Window};
+use tower_zookie::revision::{Counter, Revision, StoreId};
+
+use super::{Answering, Policy, Reply, Source};
+use crate::upstream::{Answer, At, Upstream};
+use crate::workload::{Check, Terms};
+
+/// [`DecisionCache`], told of the writes that pass by it, or of none.
+///
+/// Its ages run on the simulated clock. Only the memory of dead entries is freed by the real one, which hardly moves
+/// here, so that they stay until room is needed.
+pub(crate) struct Ours {
+    cache: DecisionCache<Answer>,
+    keyer: Keyer,
+    store: StoreId,
+    sees_writes: bool,
+}
+
+impl Weigh for Answer {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+impl Ours {
+    pub(crate) fn new(terms: &Terms, sees_writes: bool) -> Self {
+        let window = Window::new(terms.interval, Staleness::percent(terms.staleness));
+        // An eighth of the capacity is set apart for exact reads, which nobody makes here.
+        let capacity = ByteSize::bytes(terms.entries as u64 * entry_bytes() * 8 / 7);
+        let settings = Settings::default()
+            .window(window)
+            .capacity(capacity)
+            .time_to_live(terms.interval * 20);
+        Self {
+            cache: DecisionCache::new(settings, Abilities::versioned()).expect("the settings make sense"),
+            keyer: Keyer::random(),
+            store: StoreId::new(["hit_rate"]),
+            sees_writes,
+        }
+    }
+
+    fn revision(&self, number: u64) -> Revision {
+        Revision::new(self.store.clone(), Counter(number))
+    }
+
+    fn fingerprint(&self, check: &Check) -> Fingerprint {
+        let question = self.keyer.question("hit_rate");
+        question.bytes(Part::Resource, &check.question.to_le_bytes()).finish()
+    }
+}
+
+impl Policy for Ours {
+    fn check(self: Arc<Self>, upstream: Arc<Upstream>, check: Check) -> Answering {
+        Box::pin(async move {
+            let freshness = match check.floor {
+                Some(floor) => Freshness::at_least(self.revision(floor)),
+                None => Freshness::any(),
+            };
+            let ours = Arc::clone(&self);
+            let service = move |ask: Ask| {
+                let (ours, upstream) = (Arc::clone(&ours), Arc::clone(&upstream));
+                async move {
+                    assert!(!matches!(ask, Ask::Exact(_)), "nobody asks for a snapshot");
+                    // "At least" as much as "head": a store that does not quantize answers with the newest that it has.
+                    let answer = upstream.ask(check.question, At::Head).await;
+                    Ok::<_, Infallible>(Answered::at(answer, ours.revision(answer.revision)))
+                }
+            };
+            let checked = self.cache.check(self.fingerprint(&check), &freshness, service).await;
+            let checked = checked.expect("an upstream that never fails");
+            let labelled = checked
+                .revision
+                .as_ref()
+                .is_none_or(|label| *label == self.revision(checked.value.revision));
+            assert!(labelled, "an answer bears the revision that it was evaluated at");
+            Reply {
+                answer: checked.value,
+                source: source(&checked),
+            }
+        })
+    }
+
+    fn wrote(&self, revision: u64) {
+        if self.sees_writes {
+            self.cache.wrote(&self.revision(revision));
+        }
+    }
+}
+
+fn source(checked: &Checked<Answer>) -> Source {
+    match checked {
+        checked if checked.is_hit() => Source::Hit,
+        checked if checked.coalesced => Source::Coalesced,
+        _ => Source::Asked,
+    }
+}
+
+/// What the cache says that one entry takes.
+fn entry_bytes() -> u64 {
+    static BYTES: OnceLock<u64> = OnceLock::new();
+    // On a thread of its own, because a runtime can't wait within another.
+    *BYTES.get_or_init(|| std::thread::spawn(measure_entry).join().expect("an answer can be kept"))
+}
+
+fn measure_entry() -> u64 {
+    let cache = DecisionCache::<Answer>::new(Settings::default(), Abilities::versioned());
+    let cache = cache.expect("the defaults make sense");
+    let answer = Answer {
+        allowed: true,
+        revision: 1,
+        as_of: 0,
+    };
+    let question = Keyer::random().question("hit_rate").finish();
+    let service = move |_| async move {
+        let revision = Revision::new(StoreId::new(["hit_rate"]), Counter(1));
+        Ok::<_, Infallible>(Answered::at(answer, revision))
+    };
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime without I/O can be built");
+    let stored = runtime.block_on(cache.check(question, &Freshness::any(), service));
+    assert!(stored.is_ok_and(|checked| checked.stored), "the answer is kept");
+    cache.stats().bytes
+}

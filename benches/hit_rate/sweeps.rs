@@ -1,0 +1,197 @@
+//! One thing changed at a time, and the rest as usual.
+
+use std::time::Duration;
+
+use tower_zookie_benches::{Effort, Report};
+
+use crate::policy::Kind;
+use crate::simulate::{Tally, simulate};
+use crate::workload::{Popularity, Recordings, Scenario, Terms};
+
+/// What is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    /// Nothing.
+    Usual,
+    Interval,
+    WriteRate,
+    Skew,
+    TokenAge,
+    CacheSize,
+}
+
+impl Sweep {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Usual,
+        Self::Interval,
+        Self::WriteRate,
+        Self::Skew,
+        Self::TokenAge,
+        Self::CacheSize,
+    ];
+
+    /// The name of its files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::Interval => "interval",
+            Self::WriteRate => "write_rate",
+            Self::Skew => "skew",
+            Self::TokenAge => "token_age",
+            Self::CacheSize => "cache_size",
+        }
+    }
+
+    /// The values that are tried. Those of a smoke run are the outermost.
+    fn values(self, effort: Effort) -> Vec<f64> {
+        let all: &[f64] = match self {
+            Self::Usual => &[0.0],
+            Self::Interval => &[1.0, 2.0, 5.0, 10.0, 20.0],
+            Self::WriteRate => &[3e3, 12e3, 50e3, 120e3, 300e3],
+            Self::Skew => &[0.6, 0.8, 0.99, 1.2],
+            Self::TokenAge => &[0.0, 0.01, 0.1, 0.3, 1.0],
+            Self::CacheSize => &[256.0, 512.0, 1024.0, 2048.0, 4096.0, 16384.0],
+        };
+        match effort {
+            Effort::Smoke if all.len() > 1 => vec![all[0], all[all.len() - 1]],
+            _ => all.to_vec(),
+        }
+    }
+
+    fn change(self, value: f64, scenario: &mut Scenario, terms: &mut Terms) {
+        match self {
+            Self::Usual => {}
+            Self::Interval => terms.interval = Duration::from_secs_f64(value),
+            Self::WriteRate => scenario.compression = value,
+            Self::Skew => scenario.popularity = Popularity::Zipf(value),
+            Self::TokenAge => scenario.recent = value,
+            Self::CacheSize => terms.entries = value as usize,
+        }
+    }
+
+    /// A value, as a person reads it.
+    fn label(self, value: f64, writes: f64) -> String {
+        match self {
+            Self::Usual => String::new(),
+            Self::Interval => format!("{value} s"),
+            Self::WriteRate => format!("{writes:.2}"),
+            Self::Skew => format!("{value}"),
+            Self::TokenAge => format!("{} %", value * 100.0),
+            Self::CacheSize => format!("{value}"),
+        }
+    }
+
+    fn setting(self, label: &str, value: f64) -> String {
+        match self {
+            Self::Usual => "as usual".to_owned(),
+            Self::Interval => format!("interval {label}"),
+            Self::WriteRate => format!("{label} writes/s (history × {value})"),
+            Self::Skew => format!("Zipf {label}, independent"),
+            Self::TokenAge => format!("{label} recent tokens"),
+            Self::CacheSize => format!("{label} entries"),
+        }
+    }
+}
+
+/// All policies at one value.
+pub(crate) struct Point {
+    pub(crate) value: f64,
+    pub(crate) label: String,
+    pub(crate) setting: String,
+    pub(crate) writes: f64,
+    pub(crate) tallies: Vec<(Kind, Tally)>,
+}
+
+/// What is usual: the popularity's own order, a history at 50,000 times its speed, one recent token to a hundred old ones,
+/// and SpiceDB's interval and staleness for everybody.
+pub(crate) fn usual(effort: Effort) -> (Scenario, Terms) {
+    let scenario = Scenario {
+        checks: effort.pick(10_000, 150_000, 300_000),
+        rate: 500.0,
+        compression: 50_000.0,
+        popularity: Popularity::Recorded,
+        recent: 1.0 / 101.0,
+    };
+    let terms = Terms {
+        interval: Duration::from_secs(5),
+        staleness: 10,
+        entries: 10_000,
+        latency: Duration::from_millis(10),
+    };
+    (scenario, terms)
+}
+
+pub(crate) fn sweep(sweep: Sweep, effort: Effort, recordings: &Recordings, failures: &mut Vec<String>) -> Vec<Point> {
+    let points = sweep.values(effort).into_iter().map(|value| {
+        let (mut scenario, mut terms) = usual(effort);
+        sweep.change(value, &mut scenario, &mut terms);
+        let workload = recordings.workload(&scenario);
+        let writes = workload.write_rate();
+        let label = sweep.label(value, writes);
+        let setting = sweep.setting(&label, value);
+        let tallies = Kind::ALL.map(|kind| (kind, simulate(&workload, &terms, || kind.build(&terms))));
+        for (kind, tally) in &tallies {
+            let broken = tally.over_age > 0 || (kind.promises_floors() && tally.violations + tally.below_floor > 0);
+            if broken {
+                failures.push(format!("{} breaks its promise with {setting}: {tally:?}", kind.name()));
+            }
+        }
+        Point {
+            value,
+            label,
+            setting,
+            writes,
+            tallies: tallies.into(),
+        }
+    });
+    points.collect()
+}
+
+/// How many answers are wrong, whosever they are.
+pub(crate) fn wrong_answers(points: &[Point]) -> u64 {
+    let tallies = points.iter().flat_map(|point| &point.tallies);
+    tallies.map(|(_, tally)| tally.violations).sum()
+}
+
+pub(crate) fn add(points: &[Point], report: &mut Report) {
+    for point in points {
+        for (kind, tally) in &point.tallies {
+            let mut add = |metric, value, unit| report.counted(kind.name(), &point.setting, metric, value, unit);
+            add("hits", tally.hit_share() * 100.0, "%");
+            add("coalesced", tally.coalesced_share() * 100.0, "%");
+            add("upstream calls", tally.upstream_calls as f64, "");
+            add("mean age", tally.mean_age(), "s");
+            add("violations", tally.violations as f64, "");
+            add("stale", tally.stale() as f64, "");
+        }
+    }
+}
+
+/// One line a policy and value.
+pub(crate) fn csv(points: &[Point]) -> String {
+    let mut csv = "value,writes_per_second,policy,checks,hits,coalesced,upstream_calls,mean_age_seconds,violations,\
+                   below_floor,over_age\n"
+        .to_owned();
+    for point in points {
+        for (kind, tally) in &point.tallies {
+            let Tally {
+                checks,
+                hits,
+                coalesced,
+                upstream_calls,
+                violations,
+                below_floor,
+                over_age,
+                ..
+            } = tally;
+            csv += &format!(
+                "{},{:.4},\"{}\",{checks},{hits},{coalesced},{upstream_calls},{:.4},{violations},{below_floor},{over_age}\n",
+                point.value,
+                point.writes,
+                kind.name(),
+                tally.mean_age(),
+            );
+        }
+    }
+    csv
+}

@@ -1,0 +1,191 @@
+//! What is true when: the history of writes, and what each question's verdict is at each revision.
+
+use std::sync::{Arc, OnceLock};
+
+use tower_zookie::store::{History, ObjectRef, Store, SubjectRef};
+
+use crate::AnyError;
+use crate::relevant::Relevant;
+
+/// Milliseconds on a run's clock, which starts at 0. The history reaches back before it.
+pub(crate) type Millis = i64;
+
+/// A question, by its popularity rank.
+pub(crate) type Question = u32;
+
+/// One history on one clock.
+#[derive(Clone)]
+pub(crate) struct World {
+    /// When each revision was committed.
+    commits: Arc<[Millis]>,
+    verdicts: Arc<Verdicts>,
+}
+
+impl World {
+    /// `commits` ascend; their index is the revision.
+    pub(crate) fn new(commits: Vec<Millis>, verdicts: Arc<Verdicts>) -> Self {
+        assert!(commits.is_sorted() && !commits.is_empty(), "a history goes forward");
+        Self {
+            commits: commits.into(),
+            verdicts,
+        }
+    }
+
+    /// The newest revision at an instant.
+    pub(crate) fn head_at(&self, at: Millis) -> u64 {
+        (self.commits.partition_point(|commit| *commit <= at).max(1) - 1) as u64
+    }
+
+    pub(crate) fn committed(&self, revision: u64) -> Millis {
+        self.commits[revision as usize]
+    }
+
+    /// When a revision stopped being the newest, if it ever did.
+    pub(crate) fn overtaken(&self, revision: u64) -> Option<Millis> {
+        self.commits.get(revision as usize + 1).copied()
+    }
+
+    /// The writes from an instant on.
+    pub(crate) fn writes_after(&self, at: Millis) -> impl Iterator<Item = (Millis, u64)> {
+        let first = self.commits.partition_point(|commit| *commit <= at);
+        (first..self.commits.len()).map(|revision| (self.commits[revision], revision as u64))
+    }
+
+    pub(crate) fn verdict(&self, question: Question, revision: u64) -> bool {
+        self.verdicts.spans(question).verdict(revision)
+    }
+
+    /// The first revision after this one at which the question's verdict is another.
+    pub(crate) fn next_change(&self, question: Question, revision: u64) -> Option<u64> {
+        self.verdicts.spans(question).next_change(revision)
+    }
+}
+
+/// Between which revisions a question's verdict stays the same.
+#[derive(Debug)]
+pub(crate) struct Spans {
+    first: bool,
+    /// The revisions at which it changes, ascending.
+    changes: Vec<u64>,
+}
+
+impl Spans {
+    /// The verdict is `first`, and the other one after each of the changes in turn.
+    pub(crate) fn new(first: bool, changes: Vec<u64>) -> Self {
+        Self { first, changes }
+    }
+
+    fn verdict(&self, revision: u64) -> bool {
+        let changed = self.changes.partition_point(|change| *change <= revision) % 2 == 1;
+        self.first != changed
+    }
+
+    fn next_change(&self, revision: u64) -> Option<u64> {
+        let later = self.changes.partition_point(|change| *change <= revision);
+        self.changes.get(later).copied()
+    }
+}
+
+/// The spans of all questions, each found out when it is first needed.
+pub(crate) struct Verdicts {
+    spans: Vec<OnceLock<Spans>>,
+    recorded: Option<Recorded>,
+}
+
+impl Verdicts {
+    pub(crate) fn known(spans: Vec<Spans>) -> Self {
+        Self {
+            spans: spans.into_iter().map(OnceLock::from).collect(),
+            recorded: None,
+        }
+    }
+
+    pub(crate) fn recorded(recorded: Recorded) -> Self {
+        Self {
+            spans: recorded.asked.iter().map(|_| OnceLock::new()).collect(),
+            recorded: Some(recorded),
+        }
+    }
+
+    /// The revisions at which a question's verdict changes.
+    pub(crate) fn changes(&self, question: Question) -> &[u64] {
+        &self.spans(question).changes
+    }
+
+    fn spans(&self, question: Question) -> &Spans {
+        let index = question as usize;
+        self.spans[index].get_or_init(|| {
+            let recorded = self
+                .recorded
+                .as_ref()
+                .expect("a world without a store knows all its spans");
+            recorded.evaluate(index)
+        })
+    }
+}
+
+/// What one question asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) resource: ObjectRef,
+    pub(crate) permission: String,
+    pub(crate) subject: SubjectRef,
+}
+
+/// The recorded history in a store, and the questions about it.
+pub(crate) struct Recorded {
+    store: Store,
+    asked: Vec<Asked>,
+    relevant: Relevant,
+}
+
+impl Recorded {
+    /// Writes the whole history: its transaction number n, from 0, makes revision n + 2.
+    pub(crate) fn new(history: &History, asked: Vec<Asked>) -> Result<Self, AnyError> {
+        let store = Store::new(history.schema.clone());
+        for transaction in &history.transactions {
+            store.write(transaction.updates.iter().cloned())?;
+        }
+        let recorded = Self {
+            relevant: Relevant::new(history),
+            store,
+            asked,
+        };
+        recorded.verify();
+        Ok(recorded)
+    }
+
+    fn verdict(&self, index: usize, revision: u64) -> bool {
+        let Asked {
+            resource,
+            permission,
+            subject,
+        } = &self.asked[index];
+        let checked = self.store.check(resource, permission, subject, revision);
+        checked.expect("the schema knows what is asked, and all revisions are kept")
+    }
+
+    fn evaluate(&self, index: usize) -> Spans {
+        let first = self.verdict(index, self.store.oldest_revision());
+        let mut last = first;
+        let changes = self.relevant.to(&self.asked[index]).into_iter().filter(|revision| {
+            let now = self.verdict(index, *revision);
+            std::mem::replace(&mut last, now) != now
+        });
+        Spans::new(first, changes.collect())
+    }
+
+    /// Some questions at every revision, to be sure that nothing else can change them.
+    fn verify(&self) {
+        for index in (0..self.asked.len()).step_by(self.asked.len() / 30 + 1) {
+            let spans = self.evaluate(index);
+            for revision in self.store.oldest_revision()..=self.store.current_revision() {
+                assert_eq!(
+                    spans.verdict(revision),
+                    self.verdict(index, revision),
+                    "question {index}"
+                );
+            }
+        }
+    }
+}
