@@ -14,6 +14,8 @@ mod peers;
 mod requests;
 mod rows;
 mod services;
+#[path = "../spicedb/mod.rs"]
+mod spicedb;
 
 use std::sync::Barrier;
 use std::thread;

@@ -14,7 +14,7 @@ use tower::{Service, ServiceExt};
 
 use crate::checks::Check;
 use crate::measure::Calls;
-use crate::rows::{Asked, Row};
+use crate::rows::{Asked, Row, ask_each};
 use crate::services::{self, Http};
 use crate::{peers, requests};
 
@@ -77,17 +77,7 @@ where
 {
     let counter = Arc::new(AtomicUsize::new(0));
     let service = cached(Arc::clone(&counter));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        for rank in 0..distinct {
-            service.clone().oneshot(request(rank)).await.expect("a reply");
-            // One of them keeps replies in tasks of their own.
-            tokio::task::yield_now().await;
-        }
-    });
+    ask_each(&service, (0..distinct).map(&request));
     let verify = move || {
         let calls = counter.load(Ordering::Relaxed);
         assert_eq!(calls, distinct, "{name}: every check is asked once, and then a hit");

@@ -6,6 +6,10 @@ use http::request::Builder;
 use prost::Message;
 
 use crate::checks::Check;
+use crate::spicedb::{
+    CHECK, CheckRequest, CheckResponse, Consistency, HAS_PERMISSION, ObjectReference, Requirement, SubjectReference,
+    ZedToken,
+};
 
 fn http(builder: Builder) -> Builder {
     builder
@@ -66,74 +70,26 @@ pub(crate) fn not_ours<B: Default>() -> Request<B> {
     get("/articles/42?page=2".to_owned()).body(B::default()).expect("valid")
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct ZedToken {
-    #[prost(string, tag = "1")]
-    token: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Consistency {
-    #[prost(message, optional, tag = "2")]
-    at_least_as_fresh: Option<ZedToken>,
-    #[prost(bool, optional, tag = "4")]
-    fully_consistent: Option<bool>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Object {
-    #[prost(string, tag = "1")]
-    object_type: String,
-    #[prost(string, tag = "2")]
-    object_id: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Subject {
-    #[prost(message, optional, tag = "1")]
-    object: Option<Object>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct CheckPermission {
-    #[prost(message, optional, tag = "1")]
-    consistency: Option<Consistency>,
-    #[prost(message, optional, tag = "2")]
-    resource: Option<Object>,
-    #[prost(string, tag = "3")]
-    permission: String,
-    #[prost(message, optional, tag = "4")]
-    subject: Option<Subject>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Checked {
-    #[prost(message, optional, tag = "1")]
-    checked_at: Option<ZedToken>,
-    #[prost(int32, tag = "2")]
-    permissionship: i32,
-}
-
 /// SpiceDB's CheckPermission, at least as fresh as the token in its message; without one, fully consistent.
 pub(crate) fn spicedb<B: From<Bytes>>(check: &Check, token: Option<&str>) -> Request<B> {
     let object = |object_type: &str, id: &str| {
-        Some(Object {
+        Some(ObjectReference {
             object_type: object_type.to_owned(),
             object_id: id.to_owned(),
         })
     };
-    let message = CheckPermission {
+    let at_least = |token| Requirement::AtLeastAsFresh(zed_token(token));
+    let message = CheckRequest {
         consistency: Some(Consistency {
-            at_least_as_fresh: token.map(zed_token),
-            fully_consistent: token.is_none().then_some(true),
+            requirement: Some(token.map_or(Requirement::FullyConsistent(true), at_least)),
         }),
         resource: object("repo", &check.repo),
         permission: "push".to_owned(),
-        subject: Some(Subject {
+        subject: Some(SubjectReference {
             object: object("user", &check.user),
         }),
     };
-    Request::post("http://spicedb.example.com/authzed.api.v1.PermissionsService/CheckPermission")
+    Request::post(format!("http://spicedb.example.com{CHECK}"))
         .header("te", "trailers")
         .header("content-type", "application/grpc")
         .header("authorization", "Bearer example-key")
@@ -144,9 +100,9 @@ pub(crate) fn spicedb<B: From<Bytes>>(check: &Check, token: Option<&str>) -> Req
 
 /// SpiceDB's reply, a gRPC frame.
 pub(crate) fn spicedb_reply(token: &str) -> Bytes {
-    frame(&Checked {
+    frame(&CheckResponse {
         checked_at: Some(zed_token(token)),
-        permissionship: 2,
+        permissionship: HAS_PERMISSION,
     })
 }
 

@@ -62,6 +62,18 @@ where
     Row::new(name, |_| Box::new(Calls::new(service.clone(), move |_| request())))
 }
 
+/// Makes these requests, one after the other.
+pub(crate) fn ask_each<B>(service: &impl Asked<B>, requests: impl Iterator<Item = Request<B>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        for request in requests {
+            service.clone().oneshot(request).await.expect("a reply");
+            // Some caches keep replies in tasks of their own.
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
 /// Hits: `warm` asks the check of a rank first, and `request` then finds its answer.
 fn hits<B, S, R, P>(
     name: &'static str,
@@ -76,15 +88,7 @@ where
     R: http_body::Body + 'static,
     P: Protocol,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        for rank in 0..distinct {
-            service.clone().oneshot(warm(rank)).await.expect("a reply");
-        }
-    });
+    ask_each(&service, (0..distinct).map(warm));
     let handle = layer.handle();
     let warmed = handle.stats().upstream_calls;
     assert!(warmed >= distinct as u64, "{name}: every check is asked once");

@@ -21,8 +21,7 @@ use tower_zookie::protocol::{AuthZen, CheckRoute, Protocol, Routes, Verdict};
 use tower_zookie::token::{InferaDb, RevisionToken};
 
 use crate::requests::spicedb_reply;
-
-pub(crate) const SPICEDB_PATH: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+use crate::spicedb::CHECK;
 
 /// A ZedToken of SpiceDB on PostgreSQL.
 pub(crate) const ZED_TOKEN: &str = "GiQKGENJSUlJSUVJS0lDaytKK0dpZnowR0E9PRIIZmE1ZmY1NWI=";
@@ -131,10 +130,7 @@ pub(crate) fn router(token: &RevisionToken) -> Router {
             "/access/v1/evaluation",
             post(async move || json(&at, r#"{"decision":true}"#).map(Full::from)),
         )
-        .route(
-            SPICEDB_PATH,
-            post(async move || checked(&reply).map(axum::body::Body::new)),
-        )
+        .route(CHECK, post(async move || checked(&reply).map(axum::body::Body::new)))
         .route("/articles/{id}", get(async || ""))
 }
 

@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use super::Request;
 use crate::AnyError;
 use crate::history::Question;
-use crate::message::{
-    CHECK, CheckRequest, CheckResponse, Consistency, HAS_PERMISSION, NO_PERMISSION, ObjectReference, Requirement,
-    SubjectReference, Tokens,
+use crate::message::{NO_PERMISSION, Tokens};
+use crate::spicedb::{
+    CHECK, CheckRequest, CheckResponse, Consistency, HAS_PERMISSION, ObjectReference, Requirement, SubjectReference,
 };
 use tower_zookie::store::ObjectRef;
 

@@ -20,11 +20,9 @@ use tower_zookie::store::ObjectRef;
 
 use super::{Checker, Counters};
 use crate::AnyError;
-use crate::message::{
-    BULK, BulkRequest, BulkResponse, CHECK, CheckRequest, CheckResponse, Consistency, ENGINE, HAS_PERMISSION,
-    NO_PERMISSION, ObjectReference, Requirement, SERVICE, Tokens,
-};
+use crate::message::{BULK, BulkRequest, BulkResponse, ENGINE, NO_PERMISSION, SERVICE, Tokens};
 use crate::rows::Upstream;
+use crate::spicedb::{CHECK, CheckRequest, CheckResponse, Consistency, HAS_PERMISSION, ObjectReference, Requirement};
 
 pub(super) fn start(listener: TcpListener, checker: Checker, layered: bool) -> Result<Counters, AnyError> {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
