@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -145,8 +146,9 @@ fn moka(distinct: usize) -> Row {
 /// What of a hit's time the work itself takes, were it written for these checks alone.
 fn by_hand(distinct: usize) -> Row {
     let token = services::head(3).encode();
-    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&token));
-    let service = ByHand::knowing((0..distinct).map(&request), &services::head(3).encode());
+    let bears = token.clone();
+    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&bears));
+    let service = ByHand::knowing((0..distinct).map(&request), &token);
     Row::new("by hand: key, look-up, reply", |_| {
         Box::new(Calls::new(service.clone(), request.clone()))
     })
@@ -238,14 +240,14 @@ fn new_tokens(distinct: usize, nodes: usize) -> Row {
     };
     let layer = services::routes();
     let service = layer.layer(Http::<B>::at(&services::head(nodes)));
-    let next = Arc::new(std::sync::atomic::AtomicU64::new(1 << 40));
+    let next = Arc::new(AtomicU64::new(1 << 40));
     hits(
         name,
         distinct,
         (&layer, service),
         |rank| requests::by_path(&Check::ranked(rank)),
         move |rank| {
-            let first = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let first = next.fetch_add(1, Ordering::Relaxed);
             let token = services::clock(nodes, |node| first + node as u64).encode();
             requests::by_path_with_header(&Check::ranked(rank), Some(&token))
         },
@@ -301,14 +303,20 @@ fn around_a_router(distinct: usize) -> Vec<Row> {
 
 /// Checks that were never asked before.
 fn miss() -> Row {
-    let layered = services::routes().layer(Http::<Full<Bytes>>::at(&services::head(3)));
-    let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    Row::new("Routes GET, a miss", |_| {
+    let layer = services::routes();
+    let layered = layer.layer(Http::<Full<Bytes>>::at(&services::head(3)));
+    let next = Arc::new(AtomicUsize::new(0));
+    let row = Row::new("Routes GET, a miss", |_| {
         let next = Arc::clone(&next);
-        let request = move |_| {
-            let new = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            requests::by_path(&Check::ranked(new))
-        };
+        let request = move |_| requests::by_path(&Check::ranked(next.fetch_add(1, Ordering::Relaxed)));
         Box::new(Calls::new(layered.clone(), request))
-    })
+    });
+    let verify = move || {
+        let stats = layer.handle().stats();
+        assert_eq!((stats.hits, stats.bypassed), (0, 0), "all are misses: {stats:?}");
+    };
+    Row {
+        verify: Box::new(verify),
+        ..row
+    }
 }

@@ -26,6 +26,20 @@ pub struct Measure {
     pub spread: Option<f64>,
 }
 
+impl Measure {
+    fn new(row: &str, setting: &str, metric: &str, value: f64, unit: &str) -> Self {
+        Self {
+            row: row.to_owned(),
+            setting: setting.to_owned(),
+            metric: metric.to_owned(),
+            value,
+            unit: unit.to_owned(),
+            ratio_to: None,
+            spread: None,
+        }
+    }
+}
+
 /// What a bench found out.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -44,44 +58,24 @@ impl Report {
 
     /// Adds what was counted once.
     pub fn counted(&mut self, row: &str, setting: &str, metric: &str, value: f64, unit: &str) {
-        self.push(row, setting, metric, unit, value, None, None);
+        self.measures.push(Measure::new(row, setting, metric, value, unit));
     }
 
     /// Adds what was measured several times.
     pub fn measured(&mut self, row: &str, setting: &str, metric: &str, sample: Sample, unit: &str) {
-        self.push(row, setting, metric, unit, sample.median, Some(sample.spread), None);
+        self.measures.push(Measure {
+            spread: Some(sample.spread),
+            ..Measure::new(row, setting, metric, sample.median, unit)
+        });
     }
 
     /// Adds how many times as much as another row.
     pub fn ratio(&mut self, row: &str, setting: &str, metric: &str, sample: Sample, to: &str) {
-        self.push(row, setting, metric, "x", sample.median, Some(sample.spread), Some(to));
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the fields of a measure, in one place")]
-    fn push(
-        &mut self,
-        row: &str,
-        setting: &str,
-        metric: &str,
-        unit: &str,
-        value: f64,
-        spread: Option<f64>,
-        ratio_to: Option<&str>,
-    ) {
         self.measures.push(Measure {
-            row: row.to_owned(),
-            setting: setting.to_owned(),
-            metric: metric.to_owned(),
-            value,
-            unit: unit.to_owned(),
-            ratio_to: ratio_to.map(str::to_owned),
-            spread,
+            spread: Some(sample.spread),
+            ratio_to: Some(to.to_owned()),
+            ..Measure::new(row, setting, metric, sample.median, "x")
         });
-    }
-
-    /// All that was added, in its order.
-    pub fn measures(&self) -> &[Measure] {
-        &self.measures
     }
 
     /// Where this bench's files go: `target/BENCH`.

@@ -28,10 +28,10 @@ impl Fingerprint {
 }
 
 /// Finds by keyed hashes, of which a half is as good as hashing them again.
-pub(crate) type Prehashed = BuildHasherDefault<Half>;
+pub(super) type Prehashed = BuildHasherDefault<Half>;
 
 #[derive(Default)]
-pub(crate) struct Half(u64);
+pub(super) struct Half(u64);
 
 impl Hasher for Half {
     fn finish(&self) -> u64 {

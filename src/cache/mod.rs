@@ -57,10 +57,10 @@ pub use stats::{Distribution, Misses, Stats};
 pub(crate) use bulk::{Merge, Served, lowest};
 pub(crate) use call::{Item, Purpose, Questions, Turn, Upstream};
 pub(crate) use decision::Decision;
-pub(crate) use fingerprint::Prehashed;
 pub(crate) use flights::Landed;
 pub(crate) use run::Outcome;
 
+use fingerprint::Prehashed;
 use flights::Flights;
 use stats::Counters;
 

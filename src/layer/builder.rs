@@ -154,7 +154,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
-    /// How many bytes the memory of parsed tokens may take.
+    /// How many bytes the memory of parsed tokens may take. It is shared out among the threads that can run at once.
     pub fn token_memo(mut self, size: ByteSize) -> Self {
         self.token_memo = size;
         self

@@ -51,8 +51,8 @@ impl Kept {
 
 /// A copy, because a value as it was received holds the buffer in memory that it was received in. The usual ones are
 /// there once for all.
-fn own(value: &HeaderValue) -> HeaderValue {
-    const USUAL: [&str; 3] = ["application/json", "application/grpc", "application/grpc+proto"];
+pub(super) fn own(value: &HeaderValue) -> HeaderValue {
+    const USUAL: [&str; 2] = ["application/json", ""];
     let usual = USUAL
         .into_iter()
         .find(|usual| value == usual)

@@ -61,19 +61,20 @@ impl TokenMemo {
         if len > max {
             return Err(Arc::new(TokenErrorKind::TooLong { len, max }.into()));
         }
-        // Whoever shares a place with a thread at work there reads for itself.
-        let Ok(mut shelves) = self.shelves.mine().try_lock() else {
-            return self.read(text);
-        };
         let hash = self.hasher.hash(text.as_bytes());
-        let place = (hash % shelves.len() as u64) as usize;
-        let shelf = &mut shelves[place];
-        if let Some(read) = shelf.find(hash, text) {
+        if let Some(Some(read)) = self.with_shelf(hash, |shelf| shelf.find(hash, text)) {
             return read;
         }
         let read = self.read(text);
-        shelf.put(hash, text, &read);
+        self.with_shelf(hash, |shelf| shelf.put(hash, text, &read));
         read
+    }
+
+    /// `None` where another thread that shares this one's shelves is at work there: nobody waits. Formats read outside.
+    fn with_shelf<R>(&self, hash: u64, work: impl FnOnce(&mut Shelf) -> R) -> Option<R> {
+        let mut shelves = self.shelves.mine().try_lock().ok()?;
+        let place = hash % shelves.len() as u64;
+        Some(work(&mut shelves[place as usize]))
     }
 
     fn read(&self, text: &str) -> Read {

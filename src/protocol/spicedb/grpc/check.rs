@@ -1,9 +1,9 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::HeaderValue;
 
 use super::super::super::grpc::{Status, until};
+use super::super::super::kept::own;
 use super::super::super::{Kept, Known, Learned, Reply};
 use super::reply::{self, CHECKED_AT};
 use crate::protobuf::{NotProtobuf, fields};
@@ -55,7 +55,7 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> 
         // Copied, so that what is kept does not hold the buffer in memory that it was received in.
         kept: Kept {
             body: Bytes::copy_from_slice(reply.body),
-            trailers: Some(reply::trailers(status.message.and_then(copied))),
+            trailers: Some(reply::trailers(status.message.map(own))),
             ..kept
         },
         keep: is_verdict(checked.verdict) && !checked.more && expires_in.is_ok(),
@@ -65,11 +65,4 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> 
         items: vec![known],
         token: Some(token),
     })
-}
-
-fn copied(value: &HeaderValue) -> Option<HeaderValue> {
-    match value.as_bytes() {
-        b"" => Some(HeaderValue::from_static("")),
-        bytes => HeaderValue::from_bytes(bytes).ok(),
-    }
 }
