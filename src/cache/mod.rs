@@ -51,7 +51,7 @@ pub use ask::Ask;
 pub use check::{Answer, CheckError, Checked};
 pub use decision::Miss;
 pub use fingerprint::{Fingerprint, Keyer, Part, Parts};
-pub use settings::{Abilities, ByteSize, InvalidSetting, Settings};
+pub use settings::{Abilities, ByteSize, InvalidSetting, Settings, Told, Untold};
 pub use stats::{Distribution, Misses, Stats};
 
 pub(crate) use bulk::{Merge, Served, lowest};

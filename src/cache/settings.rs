@@ -43,6 +43,31 @@ pub struct Abilities {
     /// The store can be asked for its head revision alone, so that a floor is proven without asking a question at head.
     /// Only a [`Protocol`](crate::protocol::Protocol) can say how.
     pub probe: bool,
+    /// What a read that names a revision is answered at.
+    pub told: Told,
+    /// How fresh a read has to be that names no revision and bears no wish.
+    pub untold: Untold,
+}
+
+/// What a read that names a revision is answered at, where the reader does not ask for an exact snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// At that revision or a later one, as fresh as if it had named none.
+    #[default]
+    AtLeast,
+    /// At just that revision, however old it is, as Permify does. Such a store is asked at revisions only that it told of
+    /// within the window.
+    Exactly,
+}
+
+/// How fresh a read has to be that names no revision and bears no wish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Untold {
+    /// As the window allows.
+    #[default]
+    InWindow,
+    /// At head, because that is what its caller gets of the store itself.
+    AtHead,
 }
 
 impl Abilities {
@@ -54,6 +79,8 @@ impl Abilities {
             quantizes: false,
             newest_head: true,
             probe: false,
+            told: Told::AtLeast,
+            untold: Untold::InWindow,
         }
     }
 
@@ -65,6 +92,8 @@ impl Abilities {
             quantizes: false,
             newest_head: true,
             probe: false,
+            told: Told::AtLeast,
+            untold: Untold::InWindow,
         }
     }
 }

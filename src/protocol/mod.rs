@@ -12,6 +12,7 @@ mod head;
 mod json;
 mod kept;
 mod path;
+pub mod permify;
 mod problem;
 mod routes;
 pub mod spicedb;
@@ -34,6 +35,7 @@ use crate::token::{Carriers, Outline, TokenFormat, Zookie};
 pub use authzen::AuthZen;
 pub use kept::Kept;
 pub use path::InvalidRoute;
+pub use permify::Permify;
 pub use problem::{Refusal, problem_json};
 pub use routes::{CheckRoute, Routes, RoutesBuilder, Verdict, WriteRoute};
 pub use spicedb::SpiceDb;
@@ -86,6 +88,19 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// reply. Needed where [`Abilities::probe`] says that the store can be asked so.
     fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
         let _ = (route, head);
+        None
+    }
+
+    /// The request that opens the store's change feed for `tenant`, if the API has one. Its reply is a stream of gRPC
+    /// messages, which [`told`](Self::told) reads.
+    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+        let _ = tenant;
+        None
+    }
+
+    /// The revision that one message of the change feed tells of, as a token.
+    fn told(&self, message: &[u8]) -> Option<String> {
+        let _ = message;
         None
     }
 
@@ -165,6 +180,9 @@ pub struct Call {
     pub consistency: Option<Consistency>,
     /// The token that the message itself bears, UTF-8 or not.
     pub token: Option<Bytes>,
+    /// It leaves a part of its questions, such as the schema's version, to whatever is the latest. The answers then end
+    /// with the window, whatever revision they hold at.
+    pub floats: bool,
 }
 
 impl Call {
@@ -175,6 +193,7 @@ impl Call {
             kind,
             consistency: None,
             token: None,
+            floats: false,
         }
     }
 }
@@ -306,6 +325,14 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
 
     fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
         (**self).probe(route, head)
+    }
+
+    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+        (**self).watch(tenant)
+    }
+
+    fn told(&self, message: &[u8]) -> Option<String> {
+        (**self).told(message)
     }
 
     fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {

@@ -6,7 +6,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
-use crate::cache::{Abilities, Ask};
+use crate::cache::{Abilities, Ask, Told, Untold};
 use crate::token::{TokenFormat, Zookie};
 
 /// Two APIs before one store: the first that claims a request has it. Both must spell tokens alike.
@@ -19,6 +19,8 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
             quantizes: a.quantizes || b.quantizes,
             newest_head: a.newest_head && b.newest_head,
             probe: a.probe && b.probe,
+            told: if a.told == Told::Exactly { a.told } else { b.told },
+            untold: if a.untold == Untold::AtHead { a.untold } else { b.untold },
         }
     }
 

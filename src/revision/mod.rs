@@ -10,6 +10,7 @@
 //! | [`HybridTime`] | total | SpiceDB in memory, on Spanner and on CockroachDB |
 //! | [`TransactionId`] | total, but covering depends on time as well | SpiceDB on MySQL |
 //! | [`PostgresSnapshot`] | partial | SpiceDB on PostgreSQL |
+//! | [`PermifySnapshot`] | partial | Permify on PostgreSQL |
 //! | [`VectorClock`] | partial | InferaDB |
 //! | [`Opaque`] | equality only | any store whose tokens can't be read |
 
@@ -18,6 +19,7 @@ mod hybrid;
 #[cfg(test)]
 mod laws;
 mod opaque;
+mod permify;
 mod postgres;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use tokio::time::Instant;
 pub use counter::Counter;
 pub use hybrid::HybridTime;
 pub use opaque::Opaque;
+pub use permify::{InvalidSnapToken, PermifySnapshot};
 pub use postgres::{InvalidSnapshot, PostgresSnapshot};
 pub use transaction::TransactionId;
 pub use vector::VectorClock;
@@ -54,6 +57,11 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
     fn covers(&self, floor: &Self, timing: Timing) -> bool {
         let _ = timing;
         self >= floor
+    }
+
+    /// Whether a read at `earlier` gives the same answer every time, now that the store has told of this point.
+    fn settles(&self, earlier: &Self) -> bool {
+        self >= earlier
     }
 
     /// How many steps of the history (or nanoseconds) this point is ahead of `behind`, where that can be counted.
@@ -154,6 +162,11 @@ impl Revision {
         self.0.covers(&*floor.0, timing)
     }
 
+    /// Whether a read at `earlier` gives the same answer every time, now that the store has told of this revision.
+    pub fn settles(&self, earlier: &Self) -> bool {
+        self.0.settles(&*earlier.0)
+    }
+
     /// How far this revision is ahead of `behind`, where the kind can count that.
     pub fn lead(&self, behind: &Self) -> Option<u64> {
         self.0.lead(&*behind.0)
@@ -197,6 +210,7 @@ trait Erased: fmt::Debug + Send + Sync {
     fn compare(&self, other: &dyn Erased) -> Option<Ordering>;
     fn join(&self, other: &dyn Erased) -> Option<Revision>;
     fn covers(&self, floor: &dyn Erased, timing: Timing) -> bool;
+    fn settles(&self, earlier: &dyn Erased) -> bool;
     fn lead(&self, behind: &dyn Erased) -> Option<u64>;
     fn hash_into(&self, state: &mut dyn Hasher);
 }
@@ -240,6 +254,11 @@ impl<P: Point> Erased for Placed<P> {
     fn covers(&self, floor: &dyn Erased, timing: Timing) -> bool {
         self.same_history(floor)
             .is_some_and(|floor| self.point.covers(floor, timing))
+    }
+
+    fn settles(&self, earlier: &dyn Erased) -> bool {
+        self.same_history(earlier)
+            .is_some_and(|earlier| self.point.settles(earlier))
     }
 
     fn lead(&self, behind: &dyn Erased) -> Option<u64> {

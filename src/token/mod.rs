@@ -3,6 +3,7 @@
 //! | format | tokens of |
 //! |---|---|
 //! | [`spicedb::ZedTokens`] | SpiceDB, on every datastore engine |
+//! | [`permify::SnapTokens`] | Permify, on both of its engines |
 //! | [`InferaDb`] | InferaDB |
 //! | [`CounterTokens`] | stores that number their revisions |
 //! | [`OpaqueTokens`] | any store whose tokens can't be read |
@@ -13,6 +14,7 @@ mod error;
 mod inferadb;
 mod memo;
 mod opaque;
+pub mod permify;
 pub mod spicedb;
 mod zookie;
 

@@ -58,11 +58,9 @@ impl AuthZen {
         Self {
             format: Arc::new(format),
             abilities: Abilities {
-                bears_revision: true,
                 repeatable_exact: false,
                 quantizes: true,
-                newest_head: true,
-                probe: false,
+                ..Abilities::versioned()
             },
             base: None,
         }

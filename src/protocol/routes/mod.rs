@@ -62,11 +62,9 @@ impl Routes {
         RoutesBuilder {
             format: Arc::new(format),
             abilities: Abilities {
-                bears_revision: true,
                 repeatable_exact: false,
                 quantizes: true,
-                newest_head: true,
-                probe: false,
+                ..Abilities::versioned()
             },
             routes: Vec::new(),
         }

@@ -74,11 +74,11 @@ impl SpiceDb {
 impl Protocol for SpiceDb {
     fn abilities(&self) -> Abilities {
         Abilities {
-            bears_revision: true,
             repeatable_exact: matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
             quantizes: true,
             newest_head: self.engine != Engine::Memory,
             probe: true,
+            ..Abilities::versioned()
         }
     }
 

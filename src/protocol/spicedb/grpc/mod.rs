@@ -56,10 +56,9 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
         Does::Read { pages, token } => request::unkept(message(body)?, pages, token.is_none())?,
     };
     Ok(Call {
-        route,
-        kind,
         consistency: stated.wish,
         token: stated.token.map(|token| body.slice_ref(token)),
+        ..Call::new(route, kind)
     })
 }
 

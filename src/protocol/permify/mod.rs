@@ -1,0 +1,139 @@
+//! Permify: its gRPC API and its REST gateway.
+
+mod grpc;
+mod rest;
+mod snap_token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts as Head;
+use http::{HeaderMap, Method, Response, Uri};
+
+use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
+use crate::cache::{Abilities, Ask, Told, Untold};
+use crate::token::permify::SnapTokens;
+use crate::token::{TokenFormat, Zookie};
+
+pub use crate::token::permify::Engine;
+
+/// Routes from here on are REST's; those before are gRPC's.
+const FIRST_REST: usize = 64;
+
+/// The form in which a call comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Grpc,
+    Rest,
+}
+
+impl Form {
+    fn of(route: Route) -> Self {
+        if route.0 < FIRST_REST { Self::Grpc } else { Self::Rest }
+    }
+}
+
+/// Permify's API `base.v1`, over gRPC and through its REST gateway.
+#[derive(Clone, Debug)]
+pub struct Permify {
+    engine: Engine,
+    format: Arc<SnapTokens>,
+    untold: Untold,
+}
+
+impl Permify {
+    /// A Permify on this database engine.
+    pub fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            format: Arc::new(SnapTokens::new(engine)),
+            untold: Untold::AtHead,
+        }
+    }
+
+    /// Answers reads without a token as old as the window allows. By default they are read at head, as Permify itself
+    /// does.
+    #[must_use]
+    pub fn window_reads_without_token(mut self) -> Self {
+        self.untold = Untold::InWindow;
+        self
+    }
+}
+
+impl Protocol for Permify {
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            bears_revision: false,
+            repeatable_exact: self.engine == Engine::Postgres,
+            told: Told::Exactly,
+            untold: self.untold,
+            ..Abilities::unversioned()
+        }
+    }
+
+    fn format(&self) -> Arc<dyn TokenFormat> {
+        self.format.clone()
+    }
+
+    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+        match grpc::claim(method, uri, headers) {
+            Claim::Pass => rest::claim(method, uri),
+            claim => claim,
+        }
+    }
+
+    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        match Form::of(route) {
+            Form::Grpc => grpc::read(route, head, message, &key),
+            Form::Rest => rest::read(route, head, message, &key),
+        }
+    }
+
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+        match Form::of(call.route) {
+            Form::Grpc => grpc::ask(call, message, open, at, zookie),
+            Form::Rest => rest::ask(call, message, open, at, zookie),
+        }
+    }
+
+    fn states_freshness(&self, _: Route) -> bool {
+        true
+    }
+
+    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+        grpc::watch(tenant)
+    }
+
+    fn told(&self, message: &[u8]) -> Option<String> {
+        self.format.canonical(grpc::told(message)?)
+    }
+
+    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+        match Form::of(route) {
+            Form::Grpc => super::grpc::patience(head),
+            Form::Rest => rest::patience(head),
+        }
+    }
+
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+        match Form::of(call.route) {
+            Form::Grpc => grpc::learn(call, message, asked, reply),
+            Form::Rest => rest::learn(call, message, asked, reply),
+        }
+    }
+
+    fn merge(&self, call: &Call, _: &Bytes, answers: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
+        match Form::of(call.route) {
+            Form::Grpc => grpc::merge(answers),
+            Form::Rest => rest::merge(answers),
+        }
+    }
+
+    fn refuse(&self, route: Route, _: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+        match Form::of(route) {
+            Form::Grpc => super::grpc::refuse(why),
+            Form::Rest => rest::refuse(why),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+use super::super::Call;
+use crate::cache::Ask;
+use crate::token::Zookie;
+
+/// The snap token that a forwarded message is to bear to be answered at `at`, which `zookie` spells where it names a
+/// revision. Without one Permify reads head.
+///
+/// What nobody has proven goes as it came. A message without a token asks for head then, which no carrier makes older:
+/// Permify would read at just what it is told.
+pub(super) fn asked<'a>(call: &Call, at: &Ask, zookie: Option<&'a Zookie>) -> Option<&'a Zookie> {
+    match at {
+        Ask::Unasked | Ask::Full => None,
+        Ask::AtLeast(_) | Ask::Exact(_) => zookie,
+        Ask::AsItCame(_) => zookie.filter(|_| call.token.is_some()),
+    }
+}
+
+/// Whether a call's message bears just that token.
+pub(super) fn is_stated_by(zookie: Option<&Zookie>, call: &Call) -> bool {
+    call.token.as_deref() == zookie.map(|zookie| zookie.as_str().as_bytes())
+}
