@@ -56,6 +56,18 @@ pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
     Fields(message)
 }
 
+/// What is in the string, bytes or message field of this number, if it is there exactly once.
+pub(crate) fn only(message: &[u8], number: u32) -> Option<&[u8]> {
+    let mut found = None;
+    for field in fields(message) {
+        let field = field.ok()?;
+        if field.number == number && found.replace(field.bytes().ok()?).is_some() {
+            return None;
+        }
+    }
+    found
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Field<'a>, NotProtobuf>;
 
@@ -198,6 +210,16 @@ mod tests {
             assert_eq!(read(message), Err(NotProtobuf), "{message:x?}");
         }
         assert_eq!(fields(&[0x0b, 0x0b]).count(), 1, "an error ends the message");
+    }
+
+    #[test]
+    fn what_is_there_once_is_found() {
+        let message = [0x0a, 1, b'a', 0x12, 1, b'b', 0x12, 1, b'c', 0x18, 1];
+        assert_eq!(only(&message, 1), Some(&b"a"[..]));
+        for number in 2..5 {
+            assert_eq!(only(&message, number), None, "{number}");
+        }
+        assert_eq!(only(&[0x0a, 1, b'a', 0x12], 1), None, "cut off");
     }
 
     proptest! {

@@ -1,8 +1,14 @@
-//! What every gRPC API has: frames, statuses, deadlines and the well-known messages.
+//! What every gRPC API has: methods, frames, statuses, deadlines and the well-known messages.
 
+mod forwarded;
 mod frame;
+mod method;
+mod question;
 mod refusal;
+mod reply;
 mod status;
+#[cfg(test)]
+pub(super) mod testing;
 mod timeout;
 mod timestamp;
 mod value;
@@ -10,15 +16,22 @@ mod value;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-use super::Unreadable;
+use super::{Kind, Unreadable};
 use crate::protobuf::NotProtobuf;
 
+pub(super) use forwarded::Forwarded;
 pub(super) use frame::{frame, message};
+pub(super) use method::{Method, Methods};
+pub(super) use question::Question;
 pub(super) use refusal::{code, refuse};
-pub(super) use status::{Code, GRPC_MESSAGE, GRPC_STATUS, Status};
+pub(super) use reply::{answer, merged, trailers, whole, written};
+pub(super) use status::{Code, Status};
 pub(super) use timeout::patience;
 pub(super) use timestamp::until;
 pub(super) use value::Values;
+
+/// A check whose reply holds more than the answer, or none.
+pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// How the content type of Protocol Buffers over gRPC is spelled.
 static SPELLINGS: [HeaderValue; 2] = [

@@ -3,7 +3,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 
 use super::super::Refusal;
-use super::{Code, GRPC_MESSAGE, GRPC_STATUS};
+use super::Code;
+use super::status::{GRPC_MESSAGE, GRPC_STATUS};
 use crate::token::TokenErrorKind;
 
 /// A refusal as a reply of headers only, with a status and a message.

@@ -2,8 +2,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::super::Reply;
 
-pub(in crate::protocol) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-pub(in crate::protocol) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// gRPC's status codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 
-use super::super::super::grpc::{Code, Status, frame, message};
+use super::super::super::grpc::{Code, Status, answer, frame, merged, message};
 use super::super::super::{Kept, Known, Learned, Reply};
 use super::check::is_verdict;
 use super::consistency::write_token;
@@ -73,7 +73,7 @@ impl<'a> Pair<'a> {
 
 /// What the reply to a bulk says about the items `asked` of the request `body`.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: &[usize]) -> Option<Learned> {
-    let (kept, message) = reply::answer(status, reply)?;
+    let (kept, message) = answer(status, reply)?;
     let all: Vec<&[u8]> = items(body).collect();
     let mut asked = asked.iter();
     let mut known = Vec::with_capacity(asked.len());
@@ -113,12 +113,10 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
 
 /// The reply to the request `body` from the answers to its items, in the order in which SpiceDB writes its fields.
 pub(in super::super) fn merge(body: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
-    let content_type = answers.iter().flatten().find_map(|kept| kept.content_type.clone());
-    let content_type = content_type.unwrap_or(HeaderValue::from_static("application/grpc"));
     let pairs: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
     let token = zookie.map_or(0, |zookie| zookie.as_str().len() + 16);
     let mut items = items(body);
-    let merged = frame(pairs + token, |into| {
+    let body = frame(pairs + token, |into| {
         if let Some(zookie) = zookie {
             write_token(into, CHECKED_AT, zookie);
         }
@@ -130,10 +128,7 @@ pub(in super::super) fn merge(body: &Bytes, answers: &[Option<&Kept>], zookie: O
             }
         }
     });
-    Kept {
-        trailers: Some(reply::trailers(Some(HeaderValue::from_static("")))),
-        ..Kept::new(StatusCode::OK, content_type, merged)
-    }
+    merged(answers, body, reply::trailers(Some(HeaderValue::from_static(""))))
 }
 
 /// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.

@@ -1,10 +1,8 @@
 use std::time::SystemTime;
 
-use bytes::Bytes;
-
-use super::super::super::grpc::{Status, until};
+use super::super::super::grpc::{Status, answer, until, whole};
 use super::super::super::kept::own;
-use super::super::super::{Kept, Known, Learned, Reply};
+use super::super::super::{Known, Learned, Reply};
 use super::reply::{self, CHECKED_AT};
 use crate::protobuf::{NotProtobuf, fields};
 
@@ -47,17 +45,12 @@ pub(super) fn is_verdict(permissionship: Option<u64>) -> bool {
 
 /// What the reply to a check says.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> Option<Learned> {
-    let (kept, message) = reply::answer(status, reply)?;
+    let (kept, message) = answer(status, reply)?;
     let checked = Checked::read(message).ok()?;
     let token = reply::text(checked.at?)?;
     let expires_in = checked.expires_at.map(|end| until(end, now)).transpose();
     let known = Known {
-        // Copied, so that what is kept does not hold the buffer in memory that it was received in.
-        kept: Kept {
-            body: Bytes::copy_from_slice(reply.body),
-            trailers: Some(reply::trailers(status.message.map(own))),
-            ..kept
-        },
+        kept: whole(kept, reply, reply::trailers(status.message.map(own))),
         keep: is_verdict(checked.verdict) && !checked.more && expires_in.is_ok(),
         expires_in: expires_in.ok().flatten(),
     };

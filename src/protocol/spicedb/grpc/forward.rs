@@ -4,14 +4,13 @@ use http::request::Parts as Head;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 
-use super::super::super::grpc::{frame, message};
+use super::super::super::grpc::{Forwarded, frame, message};
 use super::super::super::{Call, Kind};
 use super::super::wish::Wish;
 use super::consistency::{self, CONSISTENCY};
-use super::method::{CHECK_BULK, Method};
+use super::method::{CHECK_BULK, METHODS};
 use super::request::ITEM;
 use crate::cache::Ask;
-use crate::protobuf::fields;
 use crate::token::Zookie;
 
 /// A bulk check without items, fully consistent.
@@ -31,39 +30,24 @@ pub(in super::super) fn ask(
     at: &Ask,
     zookie: Option<&Zookie>,
 ) -> Option<Bytes> {
-    let partial = match &call.kind {
-        Kind::Write { .. } | Kind::Page => return None,
-        Kind::Check(_) | Kind::Read { .. } => false,
-        Kind::Bulk(questions) => open.len() < questions.len(),
-    };
+    let forwarded = Forwarded::of(call, open)?;
     let wish = Wish::of(at, zookie);
-    if !partial && wish.is_stated_by(call) {
+    if forwarded == Forwarded::Whole && wish.is_stated_by(call) {
         return None;
     }
     let message = message(body).ok()?;
     Some(frame(message.len() + consistency::len(&wish), |into| {
         consistency::write(into, &wish);
-        let mut open = open.iter().copied().peekable();
-        let mut item = 0;
-        for field in fields(message).flatten() {
-            let forwarded = match field.number {
-                CONSISTENCY => false,
-                ITEM if partial => {
-                    item += 1;
-                    open.next_if_eq(&(item - 1)).is_some()
-                }
-                _ => true,
-            };
-            if forwarded {
-                into.extend_from_slice(field.bytes);
-            }
+        let fields = forwarded.fields(message, ITEM);
+        for field in fields.filter(|field| field.number != CONSISTENCY) {
+            into.extend_from_slice(field.bytes);
         }
     }))
 }
 
 /// Turns a head into one that asks for the head revision: a bulk check without items is answered with just that.
 pub(in super::super) fn probe(head: &mut Head) -> Option<(Call, Bytes)> {
-    let method = Method::of(CHECK_BULK)?;
+    let method = METHODS.of(CHECK_BULK)?;
     let mut uri = head.uri.clone().into_parts();
     uri.path_and_query = Some(PathAndQuery::from_static(method.path));
     head.uri = Uri::from_parts(uri).ok()?;

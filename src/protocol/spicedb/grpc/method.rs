@@ -1,12 +1,6 @@
 use super::super::super::Route;
+use super::super::super::grpc::{Method, Methods};
 use super::super::FIRST_JSON;
-
-/// A method that the cache has something to do with. The others pass: they watch, count, or describe the server.
-#[derive(Debug)]
-pub(super) struct Method {
-    pub(super) path: &'static str,
-    pub(super) does: Does,
-}
 
 /// What a method does, and the numbers of the fields by which methods of one kind differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,41 +25,31 @@ pub(super) enum Does {
     },
 }
 
-impl Method {
-    pub(super) fn called(path: &str) -> Option<(Route, &'static Self)> {
-        let nth = METHODS.iter().position(|method| method.path == path)?;
-        Some((Route(nth), &METHODS[nth]))
-    }
-
-    pub(super) fn of(route: Route) -> Option<&'static Self> {
-        METHODS.get(route.0)
-    }
-}
-
 /// Asked for its head, and otherwise a bulk like any.
 pub(super) const CHECK_BULK: Route = Route(1);
 
-const fn check(path: &'static str, does: Does) -> Method {
+const fn check(path: &'static str, does: Does) -> Method<Does> {
     Method { path, does }
 }
 
-const fn write(path: &'static str, schema: bool, token: Option<u32>) -> Method {
+const fn write(path: &'static str, schema: bool, token: Option<u32>) -> Method<Does> {
     let does = Does::Write { schema, token };
     Method { path, does }
 }
 
-const fn stream(path: &'static str, pages: Option<(u32, u32)>) -> Method {
+const fn stream(path: &'static str, pages: Option<(u32, u32)>) -> Method<Does> {
     let does = Does::Read { pages, token: None };
     Method { path, does }
 }
 
-const fn read(path: &'static str, token: u32) -> Method {
+const fn read(path: &'static str, token: u32) -> Method<Does> {
     let (pages, token) = (None, Some(token));
     let does = Does::Read { pages, token };
     Method { path, does }
 }
 
-static METHODS: [Method; 23] = [
+/// The others pass: they watch, count, or describe the server.
+pub(super) static METHODS: Methods<Does> = Methods(&[
     check("/authzed.api.v1.PermissionsService/CheckPermission", Does::Check),
     check("/authzed.api.v1.PermissionsService/CheckBulkPermissions", Does::Bulk),
     check("/authzed.api.v1.ExperimentalService/BulkCheckPermission", Does::Bulk),
@@ -109,6 +93,6 @@ static METHODS: [Method; 23] = [
     ),
     read("/authzed.api.v1.ExperimentalService/ExperimentalDependentRelations", 2),
     read("/authzed.api.v1.ExperimentalService/ExperimentalDiffSchema", 2),
-];
+]);
 
-const _: () = assert!(METHODS.len() <= FIRST_JSON);
+const _: () = assert!(METHODS.0.len() <= FIRST_JSON);

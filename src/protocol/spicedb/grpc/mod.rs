@@ -15,43 +15,38 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::{HeaderMap, Method as HttpMethod, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use self::consistency::Stated;
-use self::method::{Does, Method};
+use self::method::{Does, METHODS};
 use self::reply::CHECKED_AT;
-use self::request::NOT_KEPT;
-use super::super::grpc::{Status, content_type, message};
+use super::super::grpc::{NOT_KEPT, Question, Status, Values, message};
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 
 pub(super) use self::bulk::merge;
 pub(super) use self::forward::{ask, probe};
 pub(super) use super::super::grpc::{patience, refuse};
 
-pub(super) fn claim(method: &HttpMethod, uri: &Uri, headers: &HeaderMap) -> Claim {
-    // A query would be part of the method's name, and there is no such method.
-    if *method != HttpMethod::POST || uri.query().is_some() || content_type(headers).is_none() {
+pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+    let Some((route, does)) = METHODS.called(method, uri, headers) else {
         return Claim::Pass;
-    }
-    match Method::called(uri.path()) {
-        Some((route, called)) => match called.does {
-            Does::Check | Does::Bulk | Does::ReadAtHead { .. } | Does::Read { token: Some(_), .. } => {
-                Claim::Body(route)
-            }
-            Does::Write { .. } => Claim::Head(route),
-            Does::Read { token: None, .. } => Claim::Floor(route),
-        },
-        None => Claim::Pass,
+    };
+    match does {
+        Does::Check | Does::Bulk | Does::ReadAtHead { .. } | Does::Read { token: Some(_), .. } => Claim::Body(route),
+        Does::Write { .. } => Claim::Head(route),
+        Does::Read { token: None, .. } => Claim::Floor(route),
     }
 }
 
 pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
-    let method = Method::of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let question = || Question::new("spicedb", route, head, key);
+    let values = Values::new(&key.base);
     let (kind, stated) = match method.does {
         Does::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
         Does::Check | Does::Bulk if request::asks_for_more(head) => request::unkept(message(body)?, None, false)?,
-        Does::Check => request::check(message(body)?, &request::prefix(route, head, key)?)?,
-        Does::Bulk => request::bulk(message(body)?, request::prefix(route, head, key)?)?,
+        Does::Check => request::check(message(body)?, question()?, &values)?,
+        Does::Bulk => request::bulk(message(body)?, question()?, &values)?,
         Does::ReadAtHead { .. } => (NOT_KEPT, Stated::AT_HEAD),
         Does::Read { pages, token } => request::unkept(message(body)?, pages, token.is_none())?,
     };
@@ -63,7 +58,7 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
 }
 
 pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
-    let (Some(method), Some(status)) = (Method::of(call.route), Status::of(reply)) else {
+    let (Some(method), Some(status)) = (METHODS.of(call.route), Status::of(reply)) else {
         return Learned::Nothing;
     };
     let learned = match method.does {

@@ -1,10 +1,10 @@
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::super::grpc::{Code, GRPC_MESSAGE, GRPC_STATUS, Status, content_type, message};
-use super::super::super::{Kept, Learned, Reply, head};
+use super::super::super::grpc::{self, Status};
+use super::super::super::{Learned, Reply};
 use super::super::refused;
 use super::consistency::token;
-use crate::protobuf::fields;
+use crate::protobuf::only;
 
 /// Where the reply to a check, and to a bulk, bears its token.
 pub(super) const CHECKED_AT: u32 = 1;
@@ -14,35 +14,10 @@ const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedop
 
 /// The trailers of what is served from memory: how the call ended, and that it cost SpiceDB nothing.
 pub(super) fn trailers(grpc_message: Option<HeaderValue>) -> HeaderMap {
-    let mut trailers = HeaderMap::with_capacity(4);
-    trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
-    if let Some(grpc_message) = grpc_message {
-        trailers.insert(GRPC_MESSAGE, grpc_message);
-    }
+    let mut trailers = grpc::trailers(grpc_message);
     trailers.insert(DISPATCHED, HeaderValue::from_static("0"));
     trailers.insert(CACHED, HeaderValue::from_static("1"));
     trailers
-}
-
-/// What may be kept of a reply beside its message, and its message.
-pub(super) fn answer<'a>(status: &Status<'_>, reply: &Reply<'a>) -> Option<(Kept, &'a [u8])> {
-    if status.code != Code::Ok || head::is_encoded(reply.headers) {
-        return None;
-    }
-    let kept = Kept::new(StatusCode::OK, content_type(reply.headers)?, bytes::Bytes::new());
-    Some((kept, message(reply.body).ok()?))
-}
-
-/// The token that a reply's message bears in the field of this number.
-fn token_in(message: &[u8], number: u32) -> Option<String> {
-    let mut found = None;
-    for field in fields(message) {
-        let field = field.ok()?;
-        if field.number == number && found.replace(field.bytes().ok()?).is_some() {
-            return None;
-        }
-    }
-    text(found?)
 }
 
 /// The text of a `ZedToken`.
@@ -51,25 +26,15 @@ pub(super) fn text(zed_token: &[u8]) -> Option<String> {
     Some(token.to_owned())
 }
 
-/// What the end of a write says.
+/// What the end of a write says. `token` is where its reply bears one.
 pub(super) fn written(status: &Status<'_>, reply: &Reply<'_>, schema: bool, token: Option<u32>) -> Learned {
-    match status.code {
-        Code::Ok => {
-            let message = message(reply.body).ok();
-            let token = token
-                .zip(message)
-                .and_then(|(number, message)| token_in(message, number));
-            Learned::Wrote { token, schema }
-        }
-        code if code.changed_nothing() => Learned::NotWritten,
-        _ => Learned::Nothing,
-    }
+    grpc::written(status, reply, schema, |message| text(only(message, token?)?))
 }
 
 /// What the reply to a read that is never kept says: the revision of a unary one.
 pub(super) fn read_at(status: &Status<'_>, reply: &Reply<'_>, token: Option<u32>) -> Option<Learned> {
-    let (_, message) = answer(status, reply)?;
-    let token = token_in(message, token?)?;
+    let (_, message) = grpc::answer(status, reply)?;
+    let token = text(only(message, token?)?)?;
     Some(Learned::Answers {
         items: Vec::new(),
         token: Some(token),

@@ -80,21 +80,6 @@ fn replies() -> Vec<Bytes> {
     .into()
 }
 
-fn change(body: &Bytes, changes: &[(prop::sample::Index, u8)], end: prop::sample::Index) -> Vec<u8> {
-    let mut changed = body.to_vec();
-    for (at, byte) in changes {
-        changed[at.index(body.len())] = *byte;
-    }
-    changed.truncate(5 + end.index(body.len() - 4));
-    let length = (changed.len() - 5) as u32;
-    changed[..5].copy_from_slice(&[&[0][..], &length.to_be_bytes()].concat());
-    changed
-}
-
-fn open() -> impl Strategy<Value = Vec<usize>> {
-    prop::collection::btree_set(0_usize..4, 0..4).prop_map(|open| open.into_iter().collect())
-}
-
 proptest! {
     #[test]
     fn never_panics_on_arbitrary_bytes(message: Vec<u8>, reply: Vec<u8>, open in open()) {
@@ -107,13 +92,11 @@ proptest! {
     #[test]
     fn never_panics_on_changed_bytes(
         request in prop::sample::select(requests()), reply in prop::sample::select(replies()),
-        changes: [Vec<(prop::sample::Index, u8)>; 2], ends: [prop::sample::Index; 2],
-        open in open(),
+        changes in [Changes::few(), Changes::few()], open in open(),
     ) {
-        let (path, request) = request;
-        let few = |changes: &[(prop::sample::Index, u8)]| changes[..changes.len().min(2)].to_vec();
-        play(path, &change(&request, &few(&changes[0]), ends[0]), &change(&reply, &few(&changes[1]), ends[1]), &open);
-        play(path, &request, &change(&reply, &few(&changes[1]), ends[1]), &open);
+        let ((path, request), changed) = (request, changes[1].make(&reply));
+        play(path, &changes[0].make(&request), &changed, &open);
+        play(path, &request, &changed, &open);
     }
 
     /// What another byte makes of a reply is either nothing or kept as it came.

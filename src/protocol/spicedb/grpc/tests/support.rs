@@ -1,12 +1,10 @@
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+pub(super) use super::super::super::super::grpc::testing::{
+    Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_head, map, open,
+    questions, varint, zookie,
+};
 
-use super::super::super::super::Reply;
-use super::super::super::super::testing::{read, revision};
+use super::super::super::super::grpc::testing;
 use super::*;
-use crate::token::Zookie;
 
 pub(super) const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 pub(super) const BULK: &str = "/authzed.api.v1.PermissionsService/CheckBulkPermissions";
@@ -73,64 +71,20 @@ pub(super) mod recorded {
         AAAAADAKEgoIZG9jdW1lbnQSBHZpZXcYARIaChhHaEFLQkVOSmEwa1NDR1poTldabU5UVmk=";
 }
 
-pub(super) fn decoded(base64: &str) -> Bytes {
-    BASE64_STANDARD.decode(base64).unwrap().into()
-}
-
-pub(super) fn base() -> Parts {
-    Keyer::random().question("test")
-}
-
 pub(super) fn api() -> SpiceDb {
     SpiceDb::new(Engine::Postgres)
 }
 
-pub(super) fn grpc_head(path: &str, headers: &[(&str, &str)]) -> Head {
-    let mut head = head("POST", path, headers);
-    let grpc = HeaderValue::from_static("application/grpc");
-    head.headers.entry("content-type").or_insert(grpc);
-    head
-}
-
 pub(super) fn route(path: &str) -> Route {
-    match claimed(&api(), &grpc_head(path, &[])) {
-        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
-        Claim::Pass => panic!("{path} passes"),
-    }
+    testing::route(&api(), path)
 }
 
 pub(super) fn ask_with(path: &str, headers: &[(&str, &str)], body: &[u8], base: &Parts) -> Result<Call, Unreadable> {
-    read(&api(), route(path), &grpc_head(path, headers), body, base)
+    testing::ask(&api(), path, headers, body, base)
 }
 
 pub(super) fn ask(path: &str, body: &[u8], base: &Parts) -> Result<Call, Unreadable> {
     ask_with(path, &[], body, base)
-}
-
-pub(super) fn questions(call: &Call) -> &[Fingerprint] {
-    match &call.kind {
-        Kind::Bulk(questions) => questions,
-        kind => panic!("{kind:?} is no bulk"),
-    }
-}
-
-pub(super) fn framed(message: &[u8]) -> Vec<u8> {
-    let mut body = vec![0];
-    body.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    body.extend_from_slice(message);
-    body
-}
-
-pub(super) fn bytes(number: u32, value: &[u8]) -> Vec<u8> {
-    let mut field = Vec::new();
-    write_bytes(&mut field, number, value);
-    field
-}
-
-pub(super) fn varint(number: u32, value: u64) -> Vec<u8> {
-    let mut field = Vec::new();
-    write_number(&mut field, number, value);
-    field
 }
 
 pub(super) fn object(kind: &str, id: &str) -> Vec<u8> {
@@ -181,23 +135,6 @@ pub(super) fn minimal() -> Vec<u8> {
     bytes(1, &varint(1, 1))
 }
 
-pub(super) fn zookie(text: &str) -> Zookie {
-    Zookie::new(text, 1024).unwrap()
-}
-
-/// All that may be asked at, with a revision that nobody reads: its token says it.
-pub(super) fn at_least_ask() -> Ask {
-    Ask::AtLeast(revision(1))
-}
-
-pub(super) fn exact_ask() -> Ask {
-    Ask::Exact(revision(1))
-}
-
-pub(super) fn as_it_came() -> Ask {
-    Ask::AsItCame(revision(1))
-}
-
 /// How a recorded call ended: in trailers, as all that succeed do.
 pub(super) const OK: &[(&str, &str)] = &[
     ("grpc-status", "0"),
@@ -207,21 +144,9 @@ pub(super) const OK: &[(&str, &str)] = &[
     ("io.spicedb.respmeta.cachedoperationscount", "2"),
 ];
 
-pub(super) fn map(pairs: &[(&str, &str)]) -> HeaderMap {
-    let pairs = pairs.iter().map(|(name, value)| {
-        let name: HeaderName = name.parse().unwrap();
-        (name, HeaderValue::from_str(value).unwrap())
-    });
-    pairs.collect()
-}
-
 /// What is learned from a reply to all of a call's questions.
 pub(super) fn learn(call: &Call, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> Learned {
-    let all = match &call.kind {
-        Kind::Bulk(questions) => (0..questions.len()).collect(),
-        _ => vec![0],
-    };
-    learn_of(call, request, &all, body, trailers)
+    learn_of(call, request, &testing::all(call), body, trailers)
 }
 
 pub(super) fn learn_of(
@@ -231,33 +156,9 @@ pub(super) fn learn_of(
     body: &[u8],
     trailers: &[(&str, &str)],
 ) -> Learned {
-    let reply = Reply {
-        status: StatusCode::OK,
-        headers: &map(&[("content-type", "application/grpc")]),
-        body: &Bytes::copy_from_slice(body),
-        trailers: Some(&map(trailers)),
-    };
-    api().learn(call, &Bytes::copy_from_slice(request), asked, &reply)
+    testing::learn(&api(), call, request, asked, body, trailers)
 }
 
-/// What is learned from an error, which comes in the headers alone.
 pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> Learned {
-    let reply = Reply {
-        status: StatusCode::OK,
-        headers: &map(&[
-            ("content-type", "application/grpc"),
-            ("grpc-status", code),
-            ("grpc-message", message),
-        ]),
-        body: &Bytes::new(),
-        trailers: None,
-    };
-    api().learn(call, &Bytes::from(framed(&plain())), &[0], &reply)
-}
-
-pub(super) fn answers(learned: Learned) -> (Vec<Known>, Option<String>) {
-    match learned {
-        Learned::Answers { items, token } => (items, token),
-        other => panic!("{other:?}"),
-    }
+    testing::learn_error(&api(), call, &framed(&plain()), code, message)
 }

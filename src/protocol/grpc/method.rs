@@ -1,0 +1,36 @@
+use http::{HeaderMap, Method as HttpMethod, Uri};
+
+use super::super::Route;
+use super::content_type;
+
+/// A method that the cache has something to do with.
+#[derive(Debug)]
+pub(in crate::protocol) struct Method<D> {
+    pub(in crate::protocol) path: &'static str,
+    pub(in crate::protocol) does: D,
+}
+
+/// Those of an API's methods that the cache has something to do with. A method's route is its place among them.
+#[derive(Debug)]
+pub(in crate::protocol) struct Methods<D: 'static>(pub(in crate::protocol) &'static [Method<D>]);
+
+impl<D> Methods<D> {
+    /// The method that a request calls.
+    pub(in crate::protocol) fn called(
+        &self,
+        method: &HttpMethod,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Option<(Route, &'static D)> {
+        // A query would be part of the method's name, and there is no such method.
+        if *method != HttpMethod::POST || uri.query().is_some() || content_type(headers).is_none() {
+            return None;
+        }
+        let nth = self.0.iter().position(|method| method.path == uri.path())?;
+        Some((Route(nth), &self.0[nth].does))
+    }
+
+    pub(in crate::protocol) fn of(&self, route: Route) -> Option<&'static Method<D>> {
+        self.0.get(route.0)
+    }
+}

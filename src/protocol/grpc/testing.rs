@@ -1,0 +1,179 @@
+//! What the tests of gRPC APIs share.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use proptest::prelude::*;
+
+use super::super::testing::{claimed, head, read, revision};
+use super::super::{Call, Claim, Kind, Known, Learned, Protocol, Reply, Route, Unreadable};
+use crate::cache::{Ask, Fingerprint, Keyer, Parts};
+use crate::protobuf::{write_bytes, write_number};
+use crate::token::Zookie;
+
+pub(in crate::protocol) fn decoded(base64: &str) -> Bytes {
+    BASE64_STANDARD.decode(base64).unwrap().into()
+}
+
+pub(in crate::protocol) fn base() -> Parts {
+    Keyer::random().question("test")
+}
+
+pub(in crate::protocol) fn grpc_head(path: &str, headers: &[(&str, &str)]) -> Head {
+    let mut head = head("POST", path, headers);
+    let grpc = HeaderValue::from_static("application/grpc");
+    head.headers.entry("content-type").or_insert(grpc);
+    head
+}
+
+pub(in crate::protocol) fn route(api: &impl Protocol, path: &str) -> Route {
+    match claimed(api, &grpc_head(path, &[])) {
+        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+        Claim::Pass => panic!("{path} passes"),
+    }
+}
+
+pub(in crate::protocol) fn ask(
+    api: &impl Protocol,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    base: &Parts,
+) -> Result<Call, Unreadable> {
+    read(api, route(api, path), &grpc_head(path, headers), body, base)
+}
+
+pub(in crate::protocol) fn questions(call: &Call) -> &[Fingerprint] {
+    match &call.kind {
+        Kind::Bulk(questions) => questions,
+        kind => panic!("{kind:?} is no bulk"),
+    }
+}
+
+pub(in crate::protocol) fn framed(message: &[u8]) -> Vec<u8> {
+    let mut body = vec![0];
+    body.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    body.extend_from_slice(message);
+    body
+}
+
+pub(in crate::protocol) fn bytes(number: u32, value: &[u8]) -> Vec<u8> {
+    let mut field = Vec::new();
+    write_bytes(&mut field, number, value);
+    field
+}
+
+pub(in crate::protocol) fn varint(number: u32, value: u64) -> Vec<u8> {
+    let mut field = Vec::new();
+    write_number(&mut field, number, value);
+    field
+}
+
+pub(in crate::protocol) fn zookie(text: &str) -> Zookie {
+    Zookie::new(text, 1024).unwrap()
+}
+
+/// All that may be asked at, with a revision that nobody reads: its token says it.
+pub(in crate::protocol) fn at_least_ask() -> Ask {
+    Ask::AtLeast(revision(1))
+}
+
+pub(in crate::protocol) fn exact_ask() -> Ask {
+    Ask::Exact(revision(1))
+}
+
+pub(in crate::protocol) fn as_it_came() -> Ask {
+    Ask::AsItCame(revision(1))
+}
+
+pub(in crate::protocol) fn map(pairs: &[(&str, &str)]) -> HeaderMap {
+    let pairs = pairs.iter().map(|(name, value)| {
+        let name: HeaderName = name.parse().unwrap();
+        (name, HeaderValue::from_str(value).unwrap())
+    });
+    pairs.collect()
+}
+
+/// What is learned from a reply to the questions `asked` that ends with these trailers.
+pub(in crate::protocol) fn learn(
+    api: &impl Protocol,
+    call: &Call,
+    request: &[u8],
+    asked: &[usize],
+    body: &[u8],
+    trailers: &[(&str, &str)],
+) -> Learned {
+    let reply = Reply {
+        status: StatusCode::OK,
+        headers: &map(&[("content-type", "application/grpc")]),
+        body: &Bytes::copy_from_slice(body),
+        trailers: Some(&map(trailers)),
+    };
+    api.learn(call, &Bytes::copy_from_slice(request), asked, &reply)
+}
+
+/// What is learned from an error, which comes in the headers alone.
+pub(in crate::protocol) fn learn_error(
+    api: &impl Protocol,
+    call: &Call,
+    request: &[u8],
+    code: &str,
+    message: &str,
+) -> Learned {
+    let reply = Reply {
+        status: StatusCode::OK,
+        headers: &map(&[
+            ("content-type", "application/grpc"),
+            ("grpc-status", code),
+            ("grpc-message", message),
+        ]),
+        body: &Bytes::new(),
+        trailers: None,
+    };
+    api.learn(call, &Bytes::copy_from_slice(request), &[0], &reply)
+}
+
+/// All of a call's questions.
+pub(in crate::protocol) fn all(call: &Call) -> Vec<usize> {
+    match &call.kind {
+        Kind::Bulk(questions) => (0..questions.len()).collect(),
+        _ => vec![0],
+    }
+}
+
+pub(in crate::protocol) fn answers(learned: Learned) -> (Vec<Known>, Option<String>) {
+    match learned {
+        Learned::Answers { items, token } => (items, token),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Where a frame's message is changed, to which byte, and where it ends.
+#[derive(Clone, Debug)]
+pub(in crate::protocol) struct Changes {
+    bytes: Vec<(prop::sample::Index, u8)>,
+    end: prop::sample::Index,
+}
+
+impl Changes {
+    pub(in crate::protocol) fn few() -> impl Strategy<Value = Self> {
+        let bytes = prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..3);
+        (bytes, any::<prop::sample::Index>()).prop_map(|(bytes, end)| Self { bytes, end })
+    }
+
+    pub(in crate::protocol) fn make(&self, frame: &Bytes) -> Vec<u8> {
+        let mut changed = frame.to_vec();
+        for (at, byte) in &self.bytes {
+            changed[at.index(frame.len())] = *byte;
+        }
+        changed.truncate(5 + self.end.index(frame.len() - 4));
+        framed(&changed[5..])
+    }
+}
+
+/// Of up to four questions those that are asked.
+pub(in crate::protocol) fn open() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::btree_set(0_usize..4, 0..4).prop_map(|open| open.into_iter().collect())
+}
