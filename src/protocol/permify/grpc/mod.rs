@@ -1,39 +1,65 @@
 //! Permify's gRPC API, package `base.v1`.
 
+mod bulk;
+mod check;
+mod forward;
+mod method;
+mod request;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod write;
+
 use bytes::Bytes;
 use http::request::Parts as Head;
 use http::{HeaderMap, Method, Uri};
 
-use super::super::{Call, Claim, Kept, Key, Learned, Reply, Route, Unreadable};
-use crate::cache::Ask;
-use crate::token::Zookie;
+use self::method::{Answer, Does, METHODS};
+use super::super::grpc::{NOT_KEPT, Question, Status, message};
+use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 
-pub(super) fn claim(_: &Method, _: &Uri, _: &HeaderMap) -> Claim {
-    Claim::Pass
+pub(super) use self::bulk::merge;
+pub(super) use self::forward::ask;
+pub(super) use self::watch::{told, watch};
+
+pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+    match METHODS.called(method, uri, headers) {
+        Some((route, Does::Ask { .. } | Does::Read { .. })) => Claim::Body(route),
+        Some((route, Does::Write { .. })) => Claim::Head(route),
+        None => Claim::Pass,
+    }
 }
 
-pub(super) fn read(_: Route, _: &Head, _: &Bytes, _: &Key<'_>) -> Result<Call, Unreadable> {
-    Err(Unreadable("not one of Permify's calls"))
+pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+    let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let (kind, stated) = match method.does {
+        Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema })),
+        Does::Read { stream, token, cursor } => request::unkept(message(body)?, stream, token, cursor)?,
+        Does::Ask { answer, context } => {
+            let question = Question::new("permify", route, head, key)?;
+            request::kept(message(body)?, question, key, answer, context)?
+        }
+    };
+    Ok(Call {
+        token: stated.token.map(|token| body.slice_ref(token)),
+        floats: stated.floats,
+        ..Call::new(route, kind)
+    })
 }
 
-pub(super) fn ask(_: &Call, _: &Bytes, _: &[usize], _: &Ask, _: Option<&Zookie>) -> Option<Bytes> {
-    None
-}
-
-/// Opens the change feed of a tenant.
-pub(super) fn watch(_: &str) -> Option<(Head, Bytes)> {
-    None
-}
-
-/// The token in one message of the change feed.
-pub(super) fn told(_: &[u8]) -> Option<&str> {
-    None
-}
-
-pub(super) fn learn(_: &Call, _: &Bytes, _: &[usize], _: &Reply<'_>) -> Learned {
-    Learned::Nothing
-}
-
-pub(super) fn merge(answers: &[Option<&Kept>]) -> Kept {
-    answers.iter().flatten().next().map(|kept| Kept::clone(kept)).unwrap()
+pub(super) fn learn(call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    let (Some(method), Some(status)) = (METHODS.of(call.route), Status::of(reply)) else {
+        return Learned::Nothing;
+    };
+    let learned = match method.does {
+        Does::Write { schema } => return write::learn(&status, reply, schema),
+        Does::Read { .. } => None,
+        Does::Ask { .. } if call.kind == NOT_KEPT => None,
+        Does::Ask { answer, .. } => match answer {
+            Answer::Verdict => check::learn(&status, reply, check::is_verdict),
+            Answer::Tree => check::learn(&status, reply, check::is_tree),
+            Answer::Verdicts => bulk::learn(&status, reply, asked),
+        },
+    };
+    learned.unwrap_or(Learned::Nothing)
 }

@@ -1,0 +1,59 @@
+use bytes::Bytes;
+
+use super::super::super::Call;
+use super::super::super::grpc::{Forwarded, frame, message};
+use super::super::snap_token;
+use super::method::{Does, METHODS, SNAP_TOKEN};
+use super::request::{ITEM, METADATA};
+use crate::cache::Ask;
+use crate::protobuf::{fields, only, write_bytes};
+use crate::token::Zookie;
+
+/// The body with another token, and of a bulk's items only those that are `open`.
+pub(in super::super) fn ask(
+    call: &Call,
+    body: &Bytes,
+    open: &[usize],
+    at: &Ask,
+    zookie: Option<&Zookie>,
+) -> Option<Bytes> {
+    let forwarded = Forwarded::of(call, open)?;
+    let zookie = snap_token::asked(call, at, zookie);
+    if forwarded == Forwarded::Whole && snap_token::is_stated_by(zookie, call) {
+        return None;
+    }
+    let number = match METHODS.of(call.route)?.does {
+        Does::Read { token, .. } => token,
+        Does::Ask { .. } | Does::Write { .. } => SNAP_TOKEN,
+    };
+    let message = message(body).ok()?;
+    // Permify refuses a message without metadata, and shall not be kept from that.
+    let metadata = with_token(only(message, METADATA)?, number, zookie);
+    Some(frame(message.len() + metadata.len(), |into| {
+        for field in forwarded.fields(message, ITEM) {
+            match field.number {
+                METADATA => write_bytes(into, METADATA, &metadata),
+                _ => into.extend_from_slice(field.bytes),
+            }
+        }
+    }))
+}
+
+/// Metadata with this token, or without one, in the field of that number.
+fn with_token(metadata: &[u8], number: u32, mut zookie: Option<&Zookie>) -> Vec<u8> {
+    let mut written = Vec::with_capacity(metadata.len() + zookie.map_or(0, |zookie| zookie.as_str().len() + 4));
+    for field in fields(metadata).flatten() {
+        if field.number >= number
+            && let Some(zookie) = zookie.take()
+        {
+            write_bytes(&mut written, number, zookie.as_str().as_bytes());
+        }
+        if field.number != number {
+            written.extend_from_slice(field.bytes);
+        }
+    }
+    if let Some(zookie) = zookie {
+        write_bytes(&mut written, number, zookie.as_str().as_bytes());
+    }
+    written
+}

@@ -1,0 +1,86 @@
+use super::super::super::grpc::{Method, Methods};
+use super::super::FIRST_REST;
+
+/// What a method does, and the numbers of the fields by which methods of one kind differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Does {
+    /// Asks what is kept.
+    Ask {
+        answer: Answer,
+        /// Where the request bears its context.
+        context: u32,
+    },
+    /// Writes. The replies to those that change no schema bear a token.
+    Write { schema: bool },
+    /// Reads what is never kept.
+    Read {
+        stream: bool,
+        /// Where the request's metadata bears its token.
+        token: u32,
+        /// Where the request bears a cursor.
+        cursor: Option<u32>,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Verdict,
+    /// One for each of a bulk's items.
+    Verdicts,
+    Tree,
+}
+
+/// Where the metadata of a permission's request bears its token.
+pub(super) const SNAP_TOKEN: u32 = 2;
+
+const fn ask(path: &'static str, answer: Answer, context: u32) -> Method<Does> {
+    let does = Does::Ask { answer, context };
+    Method { path, does }
+}
+
+const fn write(path: &'static str) -> Method<Does> {
+    let does = Does::Write { schema: false };
+    Method { path, does }
+}
+
+const fn write_schema(path: &'static str) -> Method<Does> {
+    let does = Does::Write { schema: true };
+    Method { path, does }
+}
+
+const fn lookup(path: &'static str, stream: bool, cursor: Option<u32>) -> Method<Does> {
+    let token = SNAP_TOKEN;
+    let does = Does::Read { stream, token, cursor };
+    Method { path, does }
+}
+
+const fn list(path: &'static str) -> Method<Does> {
+    let (stream, token, cursor) = (false, 1, Some(5));
+    let does = Does::Read { stream, token, cursor };
+    Method { path, does }
+}
+
+/// The others pass: they watch, or have to do with schemas, bundles and tenants only.
+pub(super) static METHODS: Methods<Does> = Methods(&[
+    ask("/base.v1.Permission/Check", Answer::Verdict, 6),
+    ask("/base.v1.Permission/BulkCheck", Answer::Verdicts, 4),
+    ask("/base.v1.Permission/Expand", Answer::Tree, 5),
+    lookup("/base.v1.Permission/LookupEntity", false, Some(9)),
+    lookup("/base.v1.Permission/LookupEntityStream", true, Some(9)),
+    lookup("/base.v1.Permission/LookupSubject", false, Some(9)),
+    lookup("/base.v1.Permission/SubjectPermission", false, None),
+    list("/base.v1.Data/ReadRelationships"),
+    list("/base.v1.Data/ReadAttributes"),
+    write("/base.v1.Data/Write"),
+    write("/base.v1.Data/WriteRelationships"),
+    write("/base.v1.Data/Delete"),
+    write("/base.v1.Data/DeleteRelationships"),
+    write("/base.v1.Data/RunBundle"),
+    write_schema("/base.v1.Schema/Write"),
+    write_schema("/base.v1.Schema/PartialWrite"),
+    // All that the tenant's answers stood on is gone.
+    write_schema("/base.v1.Tenancy/Delete"),
+]);
+
+const _: () = assert!(METHODS.0.len() <= FIRST_REST);

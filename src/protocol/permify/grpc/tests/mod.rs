@@ -1,0 +1,19 @@
+mod attributes;
+mod bulk;
+mod claim;
+mod forward;
+mod key;
+mod mutated;
+mod reply;
+mod stated;
+mod support;
+mod watch;
+mod write;
+
+use bytes::Bytes;
+
+use self::support::*;
+use super::super::super::testing::{claimed, head, question};
+use super::super::super::{Call, Claim, Kept, Kind, Known, Learned, Protocol, Route, Unreadable};
+use super::super::{Engine, Permify};
+use crate::cache::{Ask, Fingerprint, Parts};

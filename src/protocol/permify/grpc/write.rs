@@ -1,0 +1,23 @@
+use super::super::super::grpc::{Status, written};
+use super::super::super::{Learned, Reply};
+use crate::protobuf::only;
+
+/// The field of a reply with the write's token.
+const SNAP_TOKEN: u32 = 1;
+
+/// What stands for a token where nothing had to be written.
+const NOTHING_WRITTEN: &str = "noop";
+
+/// What the end of a write says.
+pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, schema: bool) -> Learned {
+    let token = |message: &[u8]| if schema { None } else { token_in(message) };
+    match written(status, reply, schema, token) {
+        Learned::Wrote { token: Some(token), .. } if token == NOTHING_WRITTEN => Learned::NotWritten,
+        learned => learned,
+    }
+}
+
+fn token_in(message: &[u8]) -> Option<String> {
+    let token = std::str::from_utf8(only(message, SNAP_TOKEN)?).ok()?;
+    (!token.is_empty()).then(|| token.to_owned())
+}
