@@ -9,7 +9,7 @@ use crate::protobuf::{fields, write_bytes};
 /// The field of a reply with the answer to one item.
 const RESULT: u32 = 1;
 
-/// A denial that took no check: what Permify says itself of an item that it can't read.
+/// A denial that took no check.
 const UNANSWERED: [u8; 4] = [0x08, 2, 0x12, 0];
 
 /// What the reply to a bulk says about the items `asked`. Permify denies an item where its check failed, so that a denial

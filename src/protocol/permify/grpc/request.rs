@@ -98,13 +98,14 @@ fn read_context(message: &[u8], key: &Key<'_>) -> Result<Hashed, Unreadable> {
     let mut data = None;
     for field in fields(message) {
         let field = field?;
-        if field.number != DATA {
-            parts.add(Part::Context, field.bytes);
-        } else if data
-            .replace(Values::new(&key.base).structure(field.bytes()?)?)
-            .is_some()
-        {
-            return Err(Unreadable("a context whose data is two"));
+        match field.number {
+            DATA => {
+                let value = Values::new(&key.base).structure(field.bytes()?)?;
+                if data.replace(value).is_some() {
+                    return Err(Unreadable("a context whose data is two"));
+                }
+            }
+            _ => parts.add(Part::Context, field.bytes),
         }
     }
     if let Some(data) = data {
