@@ -7,7 +7,7 @@
 
 mod authzen;
 mod digest;
-mod grpc;
+pub(crate) mod grpc;
 mod head;
 mod json;
 mod kept;

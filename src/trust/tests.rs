@@ -47,12 +47,13 @@ fn trust(quantizes: bool) -> Arc<Trust> {
         quantizes,
         newest_head: true,
         head_lag: LAG,
+        reads_exactly: false,
     })
 }
 
 fn trust_in(habits: Habits) -> Arc<Trust> {
     let window = Window::new(Duration::from_secs(5), Staleness::percent(0));
-    Arc::new(Trust::new(&window, PROBES, habits))
+    Arc::new(Trust::new(&window, PROBES, None, habits))
 }
 
 fn learn(trust: &Trust, revision: &Revision, source: Source) -> bool {
@@ -319,6 +320,7 @@ async fn rule_08_a_head_that_is_only_the_last_write_restores_nothing() {
         quantizes: true,
         newest_head: false,
         head_lag: Duration::ZERO,
+        reads_exactly: false,
     });
     assert!(learn(&trust, &at(9), Source::Unasked));
     assert!(learn(&trust, &at(5), Source::Head));

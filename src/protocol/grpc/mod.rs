@@ -3,6 +3,7 @@
 mod frame;
 mod refusal;
 mod status;
+mod stream;
 mod timeout;
 mod timestamp;
 mod value;
@@ -15,6 +16,8 @@ use crate::protobuf::NotProtobuf;
 
 pub(super) use frame::{frame, message};
 pub(super) use refusal::{code, refuse};
+pub(crate) use stream::Messages;
+
 pub(super) use status::{Code, GRPC_MESSAGE, GRPC_STATUS, Status};
 pub(super) use timeout::patience;
 pub(super) use timestamp::until;
