@@ -85,6 +85,27 @@ fn covered(trusted: &[Known], revision: &Revision) -> bool {
     trusted.iter().any(|known| known.revision >= *revision)
 }
 
+/// What is trusted once `new` is known too.
+fn with(trusted: &[Known], mut new: Known) -> Vec<Known> {
+    let mut others = trusted.to_vec();
+    // What covers a revision is at least as fresh.
+    for other in &mut others {
+        if other.revision >= new.revision {
+            other.as_of = other.as_of.max(new.as_of);
+        }
+        if new.revision >= other.revision {
+            new.as_of = new.as_of.max(other.as_of);
+        }
+    }
+    if covered(&others, &new.revision) {
+        return others;
+    }
+    others.retain(|other| other.revision.partial_cmp(&new.revision).is_none());
+    others.truncate(MAX_TRUSTED - 1);
+    others.insert(0, new);
+    others
+}
+
 /// Whether a floor can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -217,13 +238,7 @@ impl Trust {
         }
         state.store.get_or_insert_with(|| revision.store().clone());
         state.marks.set(revision, now);
-        if !covered(&state.trusted, revision) {
-            let mut trusted = vec![known];
-            let others = state.trusted.iter().filter(|other| !covered(&trusted, &other.revision));
-            let others: Vec<_> = others.take(MAX_TRUSTED - 1).cloned().collect();
-            trusted.extend(others);
-            state.trusted = trusted.into();
-        }
+        state.trusted = with(&state.trusted, known).into();
         let opens_a_window = match source {
             Source::Unasked => true,
             Source::Head => !self.habits.quantizes,
