@@ -10,6 +10,6 @@ mod timeout;
 pub(super) use field::{is_null, once};
 pub(super) use head::{json_parameters, metadata, prefix};
 pub(super) use reply::{is_message, known, merge};
-pub(super) use splice::{Items, splice};
+pub(super) use splice::{Edit, Items, splice};
 pub(super) use status::{Error, failed_write, refuse};
 pub(super) use timeout::patience;
