@@ -1,12 +1,12 @@
 use bytes::Bytes;
 use http::request::Parts as Head;
 
-use super::super::super::digest::{Digest, Members, Piece};
+use super::super::super::digest::{Digest, Hashed, Members, Piece};
 use super::super::super::gateway::{self, is_null, once};
 use super::super::super::json::Json;
 use super::super::super::{Key, Kind, Unreadable};
 use super::endpoint::{self, Endpoint};
-use crate::cache::{Fingerprint, Part, Parts};
+use crate::cache::{Part, Parts};
 
 /// The most items of one bulk that the server takes.
 const MOST_ITEMS: usize = 100;
@@ -76,8 +76,8 @@ pub(super) fn bulk(message: &[u8], prefix: &Parts, key: &Key<'_>) -> Result<(Kin
         return Ok((NOT_KEPT, common.stated));
     }
     let prefix = common.prefix(prefix);
-    let question = |item| -> Fingerprint { prefix.clone().bytes(Part::Body, item).finish() };
-    let kind = Kind::Bulk(items.iter().map(|item| question(item)).collect());
+    let question = |item: Hashed| prefix.clone().bytes(Part::Body, &item).finish();
+    let kind = Kind::Bulk(items.into_iter().map(question).collect());
     Ok(common.keep(kind))
 }
 
