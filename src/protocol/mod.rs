@@ -7,6 +7,7 @@
 
 mod authzen;
 mod digest;
+mod gateway;
 pub(crate) mod grpc;
 mod head;
 mod json;

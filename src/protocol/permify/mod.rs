@@ -35,6 +35,14 @@ impl Form {
 }
 
 /// Permify's API `base.v1`, over gRPC and through its REST gateway.
+///
+/// Through the gateway a question is the path's tenant as it is spelled, the `Grpc-Metadata-` headers, and all of the body
+/// but its snap token: by value, in whatever order members come, numbers by their text. `snap_token`, `schema_version` and
+/// `continuous_token` are read in camelCase too. A `snapToken` is forwarded as `snap_token`, because the newest Permify
+/// ignores the other name and would answer at head; a `schemaVersion` pins no schema, for the same reason. Checks without
+/// `metadata`, which Permify refuses, are handed on and never kept. Bodies that are neither `application/json` nor of no
+/// type at all, those with a field twice, and bulks of over 100 items go to the upstream as they came; paths that are
+/// escaped elsewhere than in the tenant pass untouched.
 #[derive(Clone, Debug)]
 pub struct Permify {
     engine: Engine,
