@@ -72,7 +72,8 @@ pub mod token;
 mod trust;
 
 pub use layer::{
-    Asked, Credential, Handle, Replay, RequestBody, ResponseFuture, Zookie, ZookieBody, ZookieLayer, ZookieLayerBuilder,
+    Asked, Credential, Handle, NoChangeFeed, OldTokens, Replay, RequestBody, ResponseFuture, Zookie, ZookieBody,
+    ZookieLayer, ZookieLayerBuilder,
 };
 
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use http::request::Parts as Head;
 use http::{HeaderValue, Request};
 use tower_zookie::cache::Keyer;
 use tower_zookie::protocol::spicedb::Engine;
-use tower_zookie::protocol::{AuthZen, CheckRoute, Claim, Key, Protocol, Routes, SpiceDb, Verdict};
+use tower_zookie::protocol::{AuthZen, CheckRoute, Claim, Key, Permify, Protocol, Routes, SpiceDb, Verdict, permify};
 use tower_zookie::revision::Revision;
 use tower_zookie::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
 
@@ -111,6 +111,27 @@ fn a_grpc_question_is_read_without_allocating() {
     let spicedb = SpiceDb::new(Engine::Postgres);
     allocates_nothing(&spicedb, &check, GRPC_CHECK);
     allocates_nothing(&spicedb, &check, GRPC_CHECK_WITH_CONTEXT);
+}
+
+#[test]
+fn a_question_to_permifys_gateway_is_read_without_allocating() {
+    let permify = Permify::new(permify::Engine::Postgres);
+    let body = br#"{
+        "metadata": {"schema_version": "v1", "snap_token": "", "depth": 20},
+        "entity": {"type": "document", "id": "plan"},
+        "permission": "view",
+        "subject": {"type": "user", "id": "alice", "relation": ""},
+        "context": {"tuples": [], "attributes": [], "data": {"floor": 3}}
+    }"#;
+    for call in ["check", "expand"] {
+        let path = format!("/v1/tenants/t1/permissions/{call}");
+        allocates_nothing(&permify, &head("POST", &path), body);
+    }
+    for path in ["/v1/tenants/t1/watch", "/v1/tenants/t1", "/somewhere/else"] {
+        let head = head("POST", path);
+        let claim = || permify.claim(&head.method, &head.uri, &head.headers);
+        assert_eq!(allocations(claim), (0, Claim::Pass), "{path}");
+    }
 }
 
 #[test]

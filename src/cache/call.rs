@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::decision::{Decision, Span};
 use super::flights::{End, Flight, Landed};
-use super::{Ask, Fingerprint, Inner, Weigh};
+use super::{Ask, Fingerprint, Inner, Told, Weigh};
 use crate::revision::Revision;
 use crate::trust::{CallStart, Source, label};
 
@@ -171,12 +171,16 @@ impl<V: Weigh> Inner<V> {
             same_store && !matches!(&ask, Ask::Exact(told) if label != told)
         });
         let (as_of, head_as_of) = match &ask {
-            Ask::Exact(told) => {
+            Ask::AtLeast(told) | Ask::AsItCame(told) | Ask::Exact(told) if self.reads_just_at(&ask) => {
                 let window = self.trust.window(start.began).filter(|window| window.revision == *told);
-                (window.map(|window| window.as_of), None)
+                (window.map(|window| window.as_of).or(start.as_of(told)), None)
             }
             Ask::Full => (Some(start.began), Some(start.began)),
-            Ask::Unasked | Ask::AtLeast(_) | Ask::AsItCame(_) => (Some(start.began), None),
+            Ask::Unasked | Ask::AtLeast(_) | Ask::AsItCame(_) | Ask::Exact(_) => (Some(start.began), None),
+        };
+        let repeatable = match ask.told() {
+            Some(told) if self.abilities.told == Told::Exactly => start.settles(told),
+            _ => true,
         };
         let exact = matches!(ask, Ask::Exact(_));
         let by_age_alone = !self.abilities.bears_revision && borne.is_none() && ask.told().is_none();
@@ -200,7 +204,7 @@ impl<V: Weigh> Inner<V> {
             });
             let decision = Arc::new(Decision {
                 value: item.value,
-                span: label.clone().map(Span::at),
+                span: label.clone().map(|label| Span::at(label, repeatable)),
                 as_of,
                 head_as_of,
                 began: start.began,
@@ -220,6 +224,10 @@ impl<V: Weigh> Inner<V> {
             stored,
             ask,
         }
+    }
+
+    fn reads_just_at(&self, ask: &Ask) -> bool {
+        matches!(ask, Ask::Exact(_)) || self.abilities.told == Told::Exactly
     }
 
     fn keep(&self, question: Fingerprint, decision: &Arc<Decision<V>>, exact: bool) {

@@ -11,14 +11,17 @@ use crate::revision::{Revision, Timing};
 pub(crate) struct Span {
     from: Revision,
     through: Revision,
+    /// Every read within the span gives this answer. One that covers its label's floors need not.
+    repeatable: bool,
 }
 
 impl Span {
     /// A span of one revision. It grows only by complete knowledge of what changed.
-    pub(crate) fn at(revision: Revision) -> Self {
+    pub(crate) fn at(revision: Revision, repeatable: bool) -> Self {
         Self {
             from: revision.clone(),
             through: revision,
+            repeatable,
         }
     }
 
@@ -27,7 +30,7 @@ impl Span {
     }
 
     pub(crate) fn holds_at(&self, revision: &Revision) -> bool {
-        self.from <= *revision && *revision <= self.through
+        self.repeatable && self.from <= *revision && *revision <= self.through
     }
 }
 

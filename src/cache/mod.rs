@@ -40,6 +40,7 @@ mod stats;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -150,10 +151,12 @@ impl<V: Weigh> DecisionCache<V> {
             trust: Arc::new(Trust::new(
                 &settings.window,
                 settings.probe_interval,
+                settings.token_age,
                 Habits {
                     quantizes: abilities.quantizes,
                     newest_head: abilities.newest_head,
                     head_lag: settings.head_lag,
+                    reads_exactly: abilities.told == Told::Exactly,
                 },
             )),
             keyer: Keyer::random(),
@@ -195,7 +198,7 @@ impl<V: Weigh> DecisionCache<V> {
     /// store itself. Never call it with a client's token.
     pub fn wrote(&self, revision: &Revision) {
         let start = self.0.trust.begin();
-        self.0.trust.learn(&start, revision, Source::Write);
+        self.0.trust.learn(&start, revision, Source::Feed);
     }
 
     /// Ends every answer, as a schema write does.
@@ -214,12 +217,22 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
+    /// Whether a token of this revision is surely older than the settings allow.
+    pub(crate) fn is_old(&self, revision: &Revision, now: Instant) -> bool {
+        self.0.settings.token_age.is_some() && self.0.trust.is_old(revision, now)
+    }
+
     pub(crate) fn trusts(&self, revision: &Revision) -> bool {
         self.0.trust.standing(revision) == Standing::Trusted
     }
 
     pub(crate) fn is_foreign(&self, revision: &Revision) -> bool {
         self.0.trust.standing(revision) == Standing::Foreign
+    }
+
+    /// The age that no answer exceeds.
+    pub(crate) fn bound(&self) -> Duration {
+        self.0.settings.window.bound()
     }
 
     pub(crate) fn learn_write(&self, start: &CallStart, revision: &Revision) {

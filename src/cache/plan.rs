@@ -4,7 +4,7 @@ use tokio::time::{Instant, timeout};
 
 use super::call::{Purpose, Questions, Turn, Upstream};
 use super::flights::Flight;
-use super::{Ask, DecisionCache, Inner, Weigh};
+use super::{Ask, DecisionCache, Inner, Told, Weigh};
 use crate::consistency::Freshness;
 use crate::revision::Revision;
 use crate::trust::{ProbeTurn, Probing, Standing};
@@ -50,12 +50,7 @@ impl<V: Weigh> DecisionCache<V> {
             Freshness::AtLeast {
                 floor: None,
                 head_within: None,
-            } => {
-                return Plan::Fly {
-                    ask: Ask::Unasked,
-                    own: None,
-                };
-            }
+            } => return self.fly_untold(arrived),
             Freshness::Exact(revision) => (revision, true),
             Freshness::AtLeast {
                 floor: Some(floor),
@@ -66,11 +61,16 @@ impl<V: Weigh> DecisionCache<V> {
             let told = told.clone();
             Plan::Alone(if exact { Ask::Exact(told) } else { Ask::AsItCame(told) })
         };
+        let trust = &self.0.trust;
+        let reads_exactly = self.0.abilities.told == Told::Exactly;
         // Only what can be kept and shared is worth a flight.
-        if exact && !self.0.abilities.repeatable_exact {
+        let repeatable = self.0.abilities.repeatable_exact && (!reads_exactly || trust.settles(told));
+        if exact && !repeatable {
             return alone();
         }
-        let trust = &self.0.trust;
+        if reads_exactly && !exact {
+            return self.fly_at_fresh(told, arrived).unwrap_or_else(alone);
+        }
         let mut waited = false;
         loop {
             match trust.standing(told) {
@@ -108,6 +108,44 @@ impl<V: Weigh> DecisionCache<V> {
                 }
             }
         }
+    }
+
+    /// A read that names no revision. Where such a read is head, the window's revision is what many can share.
+    fn fly_untold(&self, arrived: Instant) -> Plan {
+        let fresh = || self.0.trust.fresh(None, arrived);
+        match (self.0.abilities.told == Told::Exactly).then(fresh).flatten() {
+            Some(fresh) => Plan::Fly {
+                ask: Ask::AtLeast(fresh),
+                own: Some(Ask::Unasked),
+            },
+            None => Plan::Fly {
+                ask: Ask::Unasked,
+                own: None,
+            },
+        }
+    }
+
+    /// A read at a revision that the store told of within the window, if one covers the floor. Read at the floor itself,
+    /// an answer would be as old as that.
+    fn fly_at_fresh(&self, floor: &Revision, arrived: Instant) -> Option<Plan> {
+        let fresh = self.0.trust.fresh(Some(floor), arrived)?;
+        let own = (fresh != *floor).then(|| Ask::AsItCame(floor.clone()));
+        Some(Plan::Fly {
+            ask: Ask::AtLeast(fresh),
+            own,
+        })
+    }
+
+    /// What to ask at for a read that names no revision itself, though its caller demands a floor, and that is never kept.
+    pub(crate) fn ask_untold(&self, freshness: &Freshness, arrived: Instant) -> Ask {
+        let fresh = match freshness {
+            Freshness::AtLeast {
+                floor: Some(floor),
+                head_within: None,
+            } if self.0.abilities.told == Told::Exactly => self.0.trust.fresh(Some(&floor.revision), arrived),
+            _ => None,
+        };
+        fresh.map_or_else(|| Ask::as_it_came(freshness), Ask::AtLeast)
     }
 
     fn fly_at_least(&self, floor: &Revision, arrived: Instant) -> Plan {

@@ -231,7 +231,7 @@ impl<V: Weigh> DecisionCache<V> {
             [_] => true,
             several => {
                 let first = several.first()?.label()?;
-                self.0.abilities.repeatable_exact && several.iter().all(|decision| decision.label() == Some(first))
+                self.0.abilities.repeatable_exact && several.iter().all(|decision| decision.holds_at(first))
             }
         };
         one_snapshot.then(|| {

@@ -124,6 +124,7 @@ pub struct Settings {
     pub(crate) max_waiters: usize,
     pub(crate) probe_interval: Duration,
     pub(crate) head_lag: Duration,
+    pub(crate) token_age: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -139,6 +140,7 @@ impl Default for Settings {
             max_waiters: 10_000,
             probe_interval: Duration::from_millis(100),
             head_lag: Duration::from_millis(500),
+            token_age: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use http::{Extensions, HeaderName};
 
 use super::cookies::LastCookies;
 use super::credentials::{Credential, Credentials};
-use super::shared::{LayerSettings, Shared};
+use super::shared::{LayerSettings, OldTokens, Shared};
 use super::{Handle, ZookieLayer};
 use crate::cache::{ByteSize, DecisionCache, InvalidSetting, Settings};
 use crate::consistency::{Staleness, Window};
@@ -24,6 +24,7 @@ const LONGEST_TOKEN: usize = 16 << 10;
 /// | `require_token` | no |
 /// | `forward_bad_tokens` | no: they are refused |
 /// | `mix_revisions` | no: a bulk's reply is one snapshot |
+/// | `oldest_token` | of any age |
 /// | `max_request_body` | 4 MiB, as gRPC's own |
 /// | `max_reply_body` | 4 MiB |
 /// | `read_timeout` | 10 s |
@@ -39,6 +40,7 @@ pub struct ZookieLayerBuilder<P> {
     layer: LayerSettings,
     max_token_len: usize,
     token_memo: ByteSize,
+    token_age: Option<Duration>,
 }
 
 impl<P: Protocol> ZookieLayerBuilder<P> {
@@ -55,9 +57,11 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
                 require_token: false,
                 forward_bad_tokens: false,
                 mix_revisions: false,
+                old_tokens: OldTokens::default(),
             },
             max_token_len: 4 << 10,
             token_memo: ByteSize::mebi(16),
+            token_age: None,
         }
     }
 
@@ -130,6 +134,17 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
+    /// The greatest age of a token that the store is asked at, and what becomes of an older one. For stores whose garbage
+    /// collection makes old snapshots answer wrong instead of failing, as Permify's does: choose less than its window.
+    ///
+    /// A token does not say how old it is. It is known to be too old once a revision that covers it was told of longer ago
+    /// than this: not at once when the process starts.
+    pub fn oldest_token(mut self, age: Duration, older: OldTokens) -> Self {
+        self.token_age = Some(age);
+        self.layer.old_tokens = older;
+        self
+    }
+
     /// The largest request body that is read, in bytes. A larger one is forwarded unread.
     pub fn max_request_body(mut self, bytes: usize) -> Self {
         self.layer.max_request_body = bytes;
@@ -175,6 +190,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             cache,
             layer,
             max_token_len,
+            token_age,
             ..
         } = self;
         for (setting, bytes) in [
@@ -190,6 +206,12 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         }
         if layer.read_timeout.is_zero() {
             return Err(InvalidSetting::new("read_timeout", "is 0: no body arrives that fast"));
+        }
+        if token_age.is_some_and(|age| age < cache.window.bound()) {
+            return Err(InvalidSetting::new(
+                "oldest_token",
+                "is less than an answer's greatest age",
+            ));
         }
         if *max_token_len == 0 || *max_token_len > LONGEST_TOKEN {
             return Err(InvalidSetting::new("max_token_len", "is not between 1 byte and 16 KiB"));
@@ -207,7 +229,9 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             layer,
             max_token_len,
             token_memo,
+            token_age,
         } = self;
+        let cache = Settings { token_age, ..cache };
         let cache = DecisionCache::valid(cache, protocol.abilities());
         let memo = TokenMemo::new(protocol.format(), max_token_len, token_memo.get());
         let shared = Shared {

@@ -161,8 +161,8 @@ impl<P: Protocol> Shared<P> {
         if let Some(authority) = head.uri.authority() {
             key.add(Part::Store, authority.as_str().as_bytes());
         }
-        // Services differ in which of several hosts they believe.
-        for header in [Header::Host, Header::Accept, Header::AcceptEncoding] {
+        // Services differ in which of several hosts they believe. A browser takes a reply only if it names its origin.
+        for header in [Header::Host, Header::Accept, Header::AcceptEncoding, Header::Origin] {
             for value in headers.values(header) {
                 key.add_nth(Part::Header, header as u16, value.as_bytes());
             }

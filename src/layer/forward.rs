@@ -162,7 +162,7 @@ where
             trailers: trailers.as_ref(),
         };
         let learned = shared.protocol.learn(&asking.call, &asking.message, &open, &reply);
-        let keep = lets_keep(&parts.headers);
+        let keep = lets_keep(&asking.head.headers, &parts.headers);
         let refused = matches!(learned, Learned::RevisionRefused);
         let (items, message_token) = match learned {
             Learned::RevisionRefused if turn.purpose == Purpose::AnswerAtMore => return Upstream::RevisionRefused,
@@ -181,13 +181,17 @@ where
                 let credential_lives = asking
                     .credential_ends
                     .map(|ends| ends.saturating_duration_since(Instant::now()));
+                let window_lives = asking.call.floats.then(|| shared.cache.bound());
                 let items = items.into_iter().map(|known| Item {
                     value: Kept {
                         zookie: zookie.clone(),
                         ..known.kept
                     },
                     keep: known.keep && keep,
-                    expires_in: [known.expires_in, credential_lives].into_iter().flatten().min(),
+                    expires_in: [known.expires_in, credential_lives, window_lives]
+                        .into_iter()
+                        .flatten()
+                        .min(),
                 });
                 let revision = token.as_ref().map(|token| token.revision.clone());
                 Upstream::Answered {

@@ -1,5 +1,5 @@
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, COOKIE, HOST,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, COOKIE, HOST, ORIGIN,
     PROXY_AUTHORIZATION, ValueIter,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -19,9 +19,10 @@ pub(super) enum Header {
     Consistency,
     Connection,
     ContentEncoding,
+    Origin,
 }
 
-static NAMES: [HeaderName; 10] = [
+static NAMES: [HeaderName; 11] = [
     HOST,
     ACCEPT,
     ACCEPT_ENCODING,
@@ -32,6 +33,7 @@ static NAMES: [HeaderName; 10] = [
     CONSISTENCY,
     CONNECTION,
     CONTENT_ENCODING,
+    ORIGIN,
 ];
 
 /// The headers of a request that matter to the layer.
@@ -65,6 +67,7 @@ impl<'a> Headers<'a> {
                 "zookie-consistency" => Header::Consistency,
                 "connection" => Header::Connection,
                 "content-encoding" => Header::ContentEncoding,
+                "origin" => Header::Origin,
                 "if-match"
                 | "if-modified-since"
                 | "if-none-match"

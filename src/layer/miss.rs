@@ -94,7 +94,9 @@ impl<P: Protocol> Shared<P> {
         self.count_lag(&asking.wanted, label);
         let status = match &landed {
             None => CacheStatus::Bypass("the reply holds no answer that could be kept"),
-            Some(_) if !lets_keep(response.headers()) => CacheStatus::Bypass("the upstream forbids keeping its reply"),
+            Some(_) if !lets_keep(&asking.head.headers, response.headers()) => {
+                CacheStatus::Bypass("the upstream forbids keeping its reply")
+            }
             Some(landed) => CacheStatus::Missed {
                 why,
                 stored: landed.stored,

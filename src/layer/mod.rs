@@ -26,6 +26,7 @@ mod reply;
 mod service;
 mod shared;
 mod wanted;
+mod watch;
 mod write;
 
 use std::fmt;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use crate::protocol::Protocol;
+use crate::protocol::permify::{self, Permify};
 use crate::protocol::spicedb::{Engine, SpiceDb};
 
 pub use asked::Asked;
@@ -43,6 +45,8 @@ pub use credentials::Credential;
 pub use future::ResponseFuture;
 pub use handle::Handle;
 pub use service::Zookie;
+pub use shared::OldTokens;
+pub use watch::NoChangeFeed;
 
 /// Puts a cache of decisions before an authorization service, or before a client of one.
 ///
@@ -100,6 +104,27 @@ impl ZookieLayer<SpiceDb> {
     /// ```
     pub fn spicedb(engine: Engine) -> Self {
         Self::builder(SpiceDb::new(engine)).assemble()
+    }
+}
+
+impl ZookieLayer<Permify> {
+    /// A layer before a Permify on this database engine, with all defaults: before the channel of a generated client, or
+    /// before the server.
+    ///
+    /// ```
+    /// use tower::ServiceBuilder;
+    /// use tower_zookie::ZookieLayer;
+    /// use tower_zookie::protocol::permify::Engine;
+    /// # fn wrap(channel: tonic::transport::Channel) -> impl Sized {
+    ///
+    /// let zookie = ZookieLayer::permify(Engine::Postgres);
+    /// let channel = ServiceBuilder::new().layer(zookie).service(channel);
+    /// // PermissionClient::new(channel)
+    /// # channel
+    /// # }
+    /// ```
+    pub fn permify(engine: permify::Engine) -> Self {
+        Self::builder(Permify::new(engine)).assemble()
     }
 }
 

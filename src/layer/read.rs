@@ -30,7 +30,12 @@ where
     P: Protocol,
 {
     shared.cache.counters().bypassed();
-    let Some(request) = shared.request(&asking, &[], &Ask::as_it_came(&asking.wanted.freshness)) else {
+    let freshness = &asking.wanted.freshness;
+    let ask = match asking.call.token {
+        Some(_) => Ask::as_it_came(freshness),
+        None => shared.cache.ask_untold(freshness, asking.arrived),
+    };
+    let Some(request) = shared.request(&asking, &[], &ask) else {
         return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));
     };
     poll_fn(|cx| service.poll_ready(cx)).await?;

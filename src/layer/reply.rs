@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::cache_status::CacheStatus;
@@ -118,8 +118,9 @@ impl<P: Protocol> Shared<P> {
     }
 }
 
-/// Whether the upstream lets its reply be kept. A second layer's own `no-store` does not count.
-pub(super) fn lets_keep(headers: &HeaderMap) -> bool {
+/// Whether the upstream lets its reply be kept. A second layer's own `no-store` does not count, nor that a reply would vary
+/// with an `Origin` that the request does not have.
+pub(super) fn lets_keep(request: &HeaderMap, headers: &HeaderMap) -> bool {
     let forbidden = headers
         .get_all(CACHE_CONTROL)
         .iter()
@@ -128,7 +129,10 @@ pub(super) fn lets_keep(headers: &HeaderMap) -> bool {
         .get_all(CACHE_STATUS)
         .iter()
         .any(|value| value.as_bytes().starts_with(OUR_NAME) && !has_parameter(value.as_bytes(), b"fwd=bypass"));
-    !headers.contains_key(VARY) && (!forbidden || by_a_layer)
+    let origin_only = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"origin");
+    let varies = !headers.get_all(VARY).iter().all(origin_only) || request.contains_key(ORIGIN);
+    let varies = varies && headers.contains_key(VARY);
+    !varies && (!forbidden || by_a_layer)
 }
 
 fn has_parameter(member: &[u8], parameter: &[u8]) -> bool {

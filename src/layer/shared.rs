@@ -32,6 +32,18 @@ pub(super) struct LayerSettings {
     pub(super) require_token: bool,
     pub(super) forward_bad_tokens: bool,
     pub(super) mix_revisions: bool,
+    pub(super) old_tokens: OldTokens,
+}
+
+/// What becomes of a request with a token that is older than allowed: see
+/// [`ZookieLayerBuilder::oldest_token`](crate::ZookieLayerBuilder::oldest_token).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OldTokens {
+    /// It is refused, with an error that says so.
+    #[default]
+    Refuse,
+    /// It is asked at head, which holds all that the token demands. One at an exact snapshot is refused.
+    AskAtHead,
 }
 
 impl<P: Protocol> Shared<P> {

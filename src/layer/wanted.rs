@@ -8,11 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::Instant;
 
 use super::headers::{Header, Headers};
-use super::shared::Shared;
+use super::shared::{OldTokens, Shared};
+use crate::cache::Untold;
 use crate::consistency::{Consistency, Floor, Freshness};
 use crate::protocol::{Call, Kind, Protocol, Refusal};
 use crate::revision::Revision;
-use crate::token::{Outline, Source, Token, Zookie};
+use crate::token::{Outline, Source, Token, TokenErrorKind, Zookie};
 
 /// The header in which a request says how fresh an answer it wishes.
 pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consistency");
@@ -55,6 +56,8 @@ struct Tokens {
     cookie: bool,
     /// A cookie that can't be read, or tokens that have no join: only a read at head is surely fresh enough.
     at_head: bool,
+    /// One is older than the store may be asked at.
+    too_old: bool,
     refusal: Option<Refusal>,
 }
 
@@ -157,12 +160,14 @@ impl<P: Protocol> Shared<P> {
             snapshot,
             cookie,
             at_head,
+            too_old,
             ..
         } = tokens;
         let kept = !matches!(call.kind, Kind::Read { .. });
         if kept
             && floor.is_none()
             && !cookie
+            && !too_old
             && self.settings.require_token
             && wish != Some(Consistency::FullyConsistent)
         {
@@ -179,6 +184,7 @@ impl<P: Protocol> Shared<P> {
                     in_message: call.token.is_some(),
                     cookie: false,
                 }),
+                _ if too_old => refuse_old(),
                 _ => refuse(Refusal::ExactNeedsOneToken),
             };
         }
@@ -191,7 +197,8 @@ impl<P: Protocol> Shared<P> {
             }
         };
         let inexpressible = floor.is_some() && zookie.is_none();
-        let full = wish == Some(Consistency::FullyConsistent) || at_head || inexpressible;
+        let untold = wish.is_none() && floor.is_none() && self.protocol.abilities().untold == Untold::AtHead;
+        let full = wish == Some(Consistency::FullyConsistent) || untold || at_head || inexpressible;
         let full = full || forbid_caching(headers.values(Header::CacheControl));
         let freshness = if full {
             Freshness::Full
@@ -233,7 +240,7 @@ impl<P: Protocol> Shared<P> {
                     .map_err(|error| error.kind().clone())
                     .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
                 match parsed {
-                    Ok(token) => tokens.add(token, source.is_explicit(), arrived),
+                    Ok(token) => self.take(&mut tokens, token, source.is_explicit(), arrived),
                     Err(kind) if source.is_explicit() => tokens.refusal = Some(Refusal::BadToken(kind)),
                     Err(_) => tokens.at_head = true,
                 }
@@ -243,7 +250,7 @@ impl<P: Protocol> Shared<P> {
         }
         if let Some(text) = &call.token {
             match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
-                Ok(Ok(token)) => tokens.add(token, true, arrived),
+                Ok(Ok(token)) => self.take(&mut tokens, token, true, arrived),
                 _ => {
                     return Err(Rejected::Bypass(
                         "a token in the message that only the upstream can judge",
@@ -254,9 +261,23 @@ impl<P: Protocol> Shared<P> {
         match tokens.refusal.take() {
             Some(_) if self.settings.forward_bad_tokens => Err(Rejected::Bypass("a token that can't be read")),
             Some(refusal) => Err(Rejected::Refuse(refusal)),
+            None if tokens.too_old && self.settings.old_tokens == OldTokens::Refuse => refuse_old(),
             None => Ok(tokens),
         }
     }
+
+    fn take(&self, tokens: &mut Tokens, token: Arc<Token>, explicit: bool, arrived: Instant) {
+        if self.cache.is_old(&token.revision, arrived) {
+            tokens.too_old |= explicit;
+            tokens.at_head = true;
+        } else {
+            tokens.add(token, explicit, arrived);
+        }
+    }
+}
+
+fn refuse_old<T>() -> Result<T, Rejected> {
+    Err(Rejected::Refuse(Refusal::BadToken(TokenErrorKind::Expired)))
 }
 
 fn wish(headers: &Headers<'_>) -> Result<Option<Consistency>, Rejected> {

@@ -7,7 +7,8 @@
 
 mod authzen;
 mod digest;
-mod grpc;
+mod gateway;
+pub(crate) mod grpc;
 mod head;
 mod json;
 mod kept;

@@ -118,7 +118,7 @@ fn is_literal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
 
-fn is_plain(segment: &str) -> bool {
+pub(super) fn is_plain(segment: &str) -> bool {
     let bytes = segment.as_bytes();
     let slash = |escape: &[u8]| escape.eq_ignore_ascii_case(b"%2f") || escape.eq_ignore_ascii_case(b"%5c");
     !segment.is_empty() && !is_dots(bytes) && !segment.contains('\\') && !bytes.windows(3).any(slash)

@@ -5,6 +5,7 @@
 //! when a revision so learned covers it.
 
 mod label;
+mod marks;
 mod probe;
 mod window;
 
@@ -21,6 +22,7 @@ pub(crate) use label::label;
 pub(crate) use probe::{ProbeTurn, Probing};
 pub(crate) use window::WindowRevision;
 
+use marks::Marks;
 use probe::Probes;
 use window::Windows;
 
@@ -36,6 +38,8 @@ pub(crate) enum Source {
     Unasked,
     /// The reply to a fully consistent read.
     Head,
+    /// The change feed, or whoever heard of a write otherwise. How fresh the revision is, nobody says.
+    Feed,
 }
 
 /// What the layer knew when an upstream call began.
@@ -51,6 +55,8 @@ pub(crate) struct CallStart {
 struct Known {
     revision: Revision,
     since: Instant,
+    /// A read at the revision lacks nothing that had happened before this instant.
+    as_of: Option<Instant>,
 }
 
 impl CallStart {
@@ -62,10 +68,42 @@ impl CallStart {
     pub(crate) fn trusted(&self) -> impl Iterator<Item = &Revision> {
         self.trusted.iter().map(|known| &known.revision)
     }
+
+    /// Whether a read at `revision` gives the same answer every time from then on.
+    pub(crate) fn settles(&self, revision: &Revision) -> bool {
+        self.trusted().any(|known| known.settles(revision))
+    }
+
+    /// The instant before which nothing happened that a read at `revision` lacks, where that is known.
+    pub(crate) fn as_of(&self, revision: &Revision) -> Option<Instant> {
+        let mut known = self.trusted.iter().filter(|known| known.revision == *revision);
+        known.find_map(|known| known.as_of)
+    }
 }
 
 fn covered(trusted: &[Known], revision: &Revision) -> bool {
     trusted.iter().any(|known| known.revision >= *revision)
+}
+
+/// What is trusted once `new` is known too.
+fn with(trusted: &[Known], mut new: Known) -> Vec<Known> {
+    let mut others = trusted.to_vec();
+    // What covers a revision is at least as fresh.
+    for other in &mut others {
+        if other.revision >= new.revision {
+            other.as_of = other.as_of.max(new.as_of);
+        }
+        if new.revision >= other.revision {
+            new.as_of = new.as_of.max(other.as_of);
+        }
+    }
+    if covered(&others, &new.revision) {
+        return others;
+    }
+    others.retain(|other| other.revision.partial_cmp(&new.revision).is_none());
+    others.truncate(MAX_TRUSTED - 1);
+    others.insert(0, new);
+    others
 }
 
 /// Whether a floor can be believed.
@@ -95,6 +133,8 @@ pub(crate) struct Habits {
     pub(crate) newest_head: bool,
     /// How late a head may be.
     pub(crate) head_lag: Duration,
+    /// It reads at just what it is told, so that only what was told within the window can be asked at.
+    pub(crate) reads_exactly: bool,
 }
 
 impl Habits {
@@ -114,10 +154,11 @@ struct State {
     trusted: Arc<[Known]>,
     windows: Windows,
     probes: Probes,
+    marks: Marks,
 }
 
 impl Trust {
-    pub(crate) fn new(window: &Window, probe_interval: Duration, habits: Habits) -> Self {
+    pub(crate) fn new(window: &Window, probe_interval: Duration, token_age: Option<Duration>, habits: Habits) -> Self {
         Self {
             epoch: AtomicU64::new(0),
             state: Mutex::new(State {
@@ -125,6 +166,7 @@ impl Trust {
                 trusted: Arc::new([]),
                 windows: Windows::new(window.interval()),
                 probes: Probes::new(probe_interval),
+                marks: Marks::new(token_age),
             }),
             habits,
         }
@@ -175,9 +217,11 @@ impl Trust {
             return false;
         }
         let replaced = state.store.as_ref().is_some_and(|store| store != revision.store());
+        let now = Instant::now();
         let known = Known {
             revision: revision.clone(),
-            since: Instant::now(),
+            since: now,
+            as_of: (source != Source::Feed).then_some(start.began),
         };
         let went_back = source == Source::Head && self.habits.went_back(revision, start);
         if replaced || went_back {
@@ -187,24 +231,22 @@ impl Trust {
                 "the store was replaced or restored: all cached answers are dropped"
             );
             self.start_epoch(&mut state);
+            state.marks.clear();
             state.store = Some(revision.store().clone());
             state.trusted = Arc::new([known]);
             return false;
         }
         state.store.get_or_insert_with(|| revision.store().clone());
-        if !covered(&state.trusted, revision) {
-            let mut trusted = vec![known];
-            let others = state.trusted.iter().filter(|other| !covered(&trusted, &other.revision));
-            let others: Vec<_> = others.take(MAX_TRUSTED - 1).cloned().collect();
-            trusted.extend(others);
-            state.trusted = trusted.into();
-        }
-        let chosen_by_the_store = match source {
+        state.marks.set(revision, now);
+        state.trusted = with(&state.trusted, known).into();
+        let opens_a_window = match source {
             Source::Unasked => true,
             Source::Head => !self.habits.quantizes,
-            Source::Write => false,
+            // Such a store chooses none but in its replies to writes.
+            Source::Write => self.habits.reads_exactly,
+            Source::Feed => false,
         };
-        if chosen_by_the_store {
+        if opens_a_window {
             state.windows.offer(revision, start.began);
         }
         true
@@ -223,6 +265,7 @@ impl Trust {
         if replaced {
             tracing::warn!("the store was replaced: all cached answers are dropped");
             self.start_epoch(&mut state);
+            state.marks.clear();
             state.store = Some(borne.store().clone());
         }
         !replaced
@@ -232,6 +275,7 @@ impl Trust {
     pub(crate) fn reset(&self) {
         let mut state = self.state();
         self.start_epoch(&mut state);
+        state.marks.clear();
         state.store = None;
     }
 
@@ -249,9 +293,41 @@ impl Trust {
         state.windows.clear();
     }
 
+    /// Whether `revision` is surely older than tokens may be.
+    pub(crate) fn is_old(&self, revision: &Revision, now: Instant) -> bool {
+        self.state().marks.is_old(revision, now)
+    }
+
     /// The revision of the window that `now` lies in.
     pub(crate) fn window(&self, now: Instant) -> Option<WindowRevision> {
         self.state().windows.current(now)
+    }
+
+    /// A revision that the store told of within the window, for many callers to share, and that covers `floor`: the
+    /// window's own, or else one that was written since.
+    pub(crate) fn fresh(&self, floor: Option<&Revision>, now: Instant) -> Option<Revision> {
+        let state = self.state();
+        let covers = |revision: &Revision| floor.is_none_or(|floor| revision >= floor);
+        let window = state.windows.current(now).map(|window| window.revision);
+        if let Some(window) = window.filter(covers) {
+            return Some(window);
+        }
+        let since = |as_of| now.saturating_duration_since(as_of);
+        let young = |known: &&Known| {
+            known
+                .as_of
+                .is_some_and(|as_of| since(as_of) <= state.windows.interval())
+        };
+        let mut known = state.trusted.iter().filter(young).map(|known| &known.revision);
+        known.find(|known| covers(known)).cloned()
+    }
+
+    /// Whether a read at `revision` gives the same answer every time.
+    pub(crate) fn settles(&self, revision: &Revision) -> bool {
+        self.state()
+            .trusted
+            .iter()
+            .any(|known| known.revision.settles(revision))
     }
 
     /// Forgets the window's revision after asking at it failed.

@@ -47,12 +47,13 @@ fn trust(quantizes: bool) -> Arc<Trust> {
         quantizes,
         newest_head: true,
         head_lag: LAG,
+        reads_exactly: false,
     })
 }
 
 fn trust_in(habits: Habits) -> Arc<Trust> {
     let window = Window::new(Duration::from_secs(5), Staleness::percent(0));
-    Arc::new(Trust::new(&window, PROBES, habits))
+    Arc::new(Trust::new(&window, PROBES, None, habits))
 }
 
 fn learn(trust: &Trust, revision: &Revision, source: Source) -> bool {
@@ -319,8 +320,59 @@ async fn rule_08_a_head_that_is_only_the_last_write_restores_nothing() {
         quantizes: true,
         newest_head: false,
         head_lag: Duration::ZERO,
+        reads_exactly: false,
     });
     assert!(learn(&trust, &at(9), Source::Unasked));
     assert!(learn(&trust, &at(5), Source::Head));
     assert_eq!((trust.epoch(), trust.head()), (0, Some(at(9))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_a_store_that_reads_just_what_it_is_told_is_asked_at_what_it_told_of_within_the_window() {
+    let trust = trust_in(Habits {
+        quantizes: false,
+        newest_head: true,
+        head_lag: LAG,
+        reads_exactly: true,
+    });
+    let fresh = |floor: u64| trust.fresh(Some(&at(floor)), Instant::now());
+    assert_eq!(trust.fresh(None, Instant::now()), None);
+
+    learn(&trust, &at(3), Source::Write);
+    learn(&trust, &at(5), Source::Write);
+    assert_eq!(fresh(2), Some(at(3)), "the window's is what many share");
+    assert_eq!(fresh(4), Some(at(5)), "it does not cover this");
+    assert_eq!(fresh(6), None);
+
+    advance(Duration::from_secs(4)).await;
+    learn(&trust, &at(6), Source::Feed);
+    assert_eq!(fresh(4), Some(at(6)), "it is as fresh as what it covers");
+    assert_eq!(fresh(6), Some(at(6)));
+    advance(Duration::from_secs(2)).await;
+    assert_eq!((fresh(2), fresh(6)), (None, None), "nothing was told within the window");
+    assert_eq!(trust.standing(&at(6)), Standing::Trusted);
+
+    learn(&trust, &at(7), Source::Feed);
+    assert_eq!(
+        (fresh(2), fresh(7)),
+        (None, None),
+        "how fresh it is, the feed does not say"
+    );
+    learn(&trust, &at(7), Source::Write);
+    assert_eq!(
+        fresh(7),
+        Some(at(7)),
+        "the write's own reply says it, even if it comes late"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_a_read_settles_once_more_is_known_than_it_may_see() {
+    let trust = trust(false);
+    assert!(!trust.settles(&at(3)));
+    learn(&trust, &at(3), Source::Write);
+    assert!(trust.settles(&at(3)) && trust.settles(&at(2)) && !trust.settles(&at(4)));
+    let start = trust.begin();
+    learn(&trust, &at(4), Source::Write);
+    assert!(!start.settles(&at(4)), "it was not known when the call began");
 }

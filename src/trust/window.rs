@@ -29,6 +29,10 @@ impl Windows {
         }
     }
 
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
     fn index(&self, at: Instant) -> u128 {
         at.saturating_duration_since(self.origin).as_nanos() / self.interval.as_nanos().max(1)
     }

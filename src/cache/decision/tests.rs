@@ -42,7 +42,7 @@ fn second(n: u64) -> Instant {
 fn answer(began: u64, at: Option<Revision>) -> Decision<u64> {
     Decision {
         value: began,
-        span: at.map(Span::at),
+        span: at.map(|at| Span::at(at, true)),
         as_of: Some(second(began)),
         head_as_of: None,
         began: second(began),

@@ -87,8 +87,9 @@ fn rule_03_a_flight_that_has_begun_takes_no_fully_consistent_read() {
         quantizes: false,
         newest_head: true,
         head_lag: std::time::Duration::ZERO,
+        reads_exactly: false,
     };
-    let trust = Trust::new(&Window::default(), std::time::Duration::ZERO, habits);
+    let trust = Trust::new(&Window::default(), std::time::Duration::ZERO, None, habits);
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
         panic!("the first leads")
     };

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::Unreadable;
 
 /// One byte that says whether the message is compressed, and four for its length.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 
 /// The one message of a unary request or reply, if it is whole and not compressed.
 pub(in crate::protocol) fn message(body: &[u8]) -> Result<&[u8], Unreadable> {

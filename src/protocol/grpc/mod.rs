@@ -7,6 +7,7 @@ mod question;
 mod refusal;
 mod reply;
 mod status;
+mod stream;
 #[cfg(test)]
 pub(super) mod testing;
 mod timeout;
@@ -26,6 +27,7 @@ pub(super) use question::Question;
 pub(super) use refusal::{code, refuse};
 pub(super) use reply::{answer, merged, trailers, whole, written};
 pub(super) use status::{Code, Status};
+pub(crate) use stream::Messages;
 pub(super) use timeout::patience;
 pub(super) use timestamp::until;
 pub(super) use value::Values;

@@ -37,18 +37,26 @@ impl Form {
 /// Permify's API `base.v1`, over gRPC and through its REST gateway.
 ///
 /// Checks and expansions are kept, and of a bulk check what is allowed, item by item: Permify denies an item also where
-/// its check has failed, so a bulk's denials are for their caller only. A question is a request with all that is in it
-/// but its snap token: fields that nobody knows belong to it too, contextual tuples and attributes as they stand there,
-/// and the context's data by value. What leaves the schema's version to the latest ends with the window. The forwarded
-/// message bears the token that is asked at, and none at head; one that does so already goes as it came, byte for byte.
+/// its check has failed, so a bulk's denials are for their caller only. What leaves the schema's version to the latest
+/// ends with the window. The forwarded message bears the token that is asked at, and none at head; one that does so
+/// already goes as it came, byte for byte.
 ///
 /// Lookups, subject permissions and listings of data are handed on and never kept, but answered no lower than the tokens
 /// in their carriers; those with a continuous token go as they came. Writes of data teach their tokens, and writes of a
 /// schema and the end of a tenant end all answers. Watches, bundles and all that is not listed here pass untouched.
 ///
-/// Over gRPC, compressed messages, bulks of over 100 items, and metadata, a snap token, a context or its data that is
-/// there twice go to the upstream as they came, or are refused where a carrier demands what their message would have to
-/// say.
+/// Over gRPC a question is a request with all that is in it but its snap token: fields that nobody knows belong to it
+/// too, contextual tuples and attributes as they stand there, and the context's data by value. Compressed messages, bulks
+/// of over 100 items, and metadata, a snap token, a context or its data that is there twice go to the upstream as they
+/// came, or are refused where a carrier demands what their message would have to say.
+///
+/// Through the gateway a question is the path's tenant as it is spelled, the `Grpc-Metadata-` headers, and all of the body
+/// but its snap token: by value, in whatever order members come, numbers by their text. `snap_token`, `schema_version` and
+/// `continuous_token` are read in camelCase too. A `snapToken` is forwarded as `snap_token`, because the newest Permify
+/// ignores the other name and would answer at head; a `schemaVersion` pins no schema, for the same reason. Checks without
+/// `metadata`, which Permify refuses, are handed on and never kept. Bodies that are neither `application/json` nor of no
+/// type at all, those with a field twice, and bulks of over 100 items go to the upstream as they came; paths that are
+/// escaped elsewhere than in the tenant pass untouched.
 #[derive(Clone, Debug)]
 pub struct Permify {
     engine: Engine,

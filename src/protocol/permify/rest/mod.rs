@@ -1,39 +1,79 @@
 //! Permify's REST gateway: the same API in proto3 JSON, as grpc-gateway reads and writes it.
+//!
+//! Of a request the gateway takes the path, the first JSON value of the body whatever its content type is, and as
+//! metadata whatever begins with `Grpc-Metadata-`. The query it ignores, and so it does a `tenant_id` in the body.
+//!
+//! Fields have two spellings, and not every build reads both: the newest ignores `snapToken` and `schemaVersion` as
+//! members that nobody knows, and so answers from head and by the latest schema.
 
-use std::time::Duration;
+mod endpoint;
+mod reply;
+mod request;
+mod rewrite;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{Method, Uri};
 
-use super::super::{Call, Claim, Kept, Key, Learned, Refusal, Reply, Route, Unreadable, problem_json};
+use self::endpoint::{Endpoint, What};
+use self::rewrite::Outline;
+use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
+use super::snap_token;
 use crate::cache::Ask;
 use crate::token::Zookie;
 
-pub(super) fn claim(_: &Method, _: &Uri) -> Claim {
-    Claim::Pass
+pub(super) use self::reply::merge;
+pub(super) use super::super::gateway::{patience, refuse};
+
+pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
+    match endpoint::find(method, uri.path()) {
+        None => Claim::Pass,
+        Some((route, endpoint)) if endpoint.is_write() => Claim::Head(route),
+        Some((route, _)) => Claim::Body(route),
+    }
 }
 
-pub(super) fn read(_: Route, _: &Head, _: &Bytes, _: &Key<'_>) -> Result<Call, Unreadable> {
-    Err(Unreadable("not one of Permify's calls"))
+pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+    let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
+    let (kind, stated) = match endpoint.what {
+        What::Write => return Ok(Call::new(route, Kind::Write { schema: false })),
+        What::Schema => return Ok(Call::new(route, Kind::Write { schema: true })),
+        What::Check | What::Expand => request::check(message, &request::prefix(endpoint, head, key)?, key)?,
+        What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?, key)?,
+        What::Read { stream } => request::unkept(head, message, stream, key)?,
+    };
+    Ok(Call {
+        token: stated.token,
+        floats: stated.floats,
+        ..Call::new(route, kind)
+    })
 }
 
-pub(super) fn ask(_: &Call, _: &Bytes, _: &[usize], _: &Ask, _: Option<&Zookie>) -> Option<Bytes> {
-    None
+pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    let open = match &call.kind {
+        Kind::Write { .. } | Kind::Page => return None,
+        Kind::Bulk(questions) if !open.is_empty() && open.len() < questions.len() => Some(open),
+        _ => None,
+    };
+    let zookie = snap_token::asked(call, at, zookie);
+    let is_stated = snap_token::is_stated_by(zookie, call);
+    if is_stated && zookie.is_none() && open.is_none() {
+        return None;
+    }
+    Outline::of(message)?.rewritten(message, zookie, is_stated, open)
 }
 
-pub(super) fn patience(_: &HeaderMap) -> Option<Duration> {
-    None
-}
-
-pub(super) fn learn(_: &Call, _: &Bytes, _: &[usize], _: &Reply<'_>) -> Learned {
-    Learned::Nothing
-}
-
-pub(super) fn merge(answers: &[Option<&Kept>]) -> Kept {
-    answers.iter().flatten().next().map(|kept| Kept::clone(kept)).unwrap()
-}
-
-pub(super) fn refuse(why: &Refusal) -> Response<Bytes> {
-    problem_json(why)
+pub(super) fn learn(call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    let what = Endpoint::of(call.route).map(|endpoint| &endpoint.what);
+    let learned = match (what, &call.kind) {
+        (Some(What::Write), _) => Some(reply::write(reply)),
+        (Some(What::Schema), _) => Some(reply::schema(reply)),
+        (Some(What::Check), Kind::Check(_)) => reply::check(reply),
+        (Some(What::Expand), Kind::Check(_)) => reply::expand(reply),
+        (Some(What::Bulk), Kind::Bulk(_)) => reply::bulk(reply, asked.len()),
+        _ => None,
+    };
+    learned.unwrap_or(Learned::Nothing)
 }

@@ -1,9 +1,9 @@
 use bytes::Bytes;
 
 use super::super::super::Unreadable;
+use super::super::super::gateway::{is_null, once};
 use super::super::super::json::Json;
 use super::super::wish::Wish;
-use super::question::{is_null, once};
 use crate::consistency::Consistency;
 
 /// The wishes, in both spellings of their fields.

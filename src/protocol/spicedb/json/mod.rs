@@ -10,10 +10,8 @@ mod question;
 mod reply;
 mod request;
 mod rewrite;
-mod status;
 #[cfg(test)]
 mod tests;
-mod timeout;
 
 use std::time::SystemTime;
 
@@ -26,14 +24,15 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
+use super::super::gateway::Error;
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
+use super::refused::refuses_revision;
 use super::wish::Wish;
 use crate::cache::Ask;
 use crate::token::Zookie;
 
 pub(super) use self::reply::merge;
-pub(super) use self::status::refuse;
-pub(super) use self::timeout::patience;
+pub(super) use super::super::gateway::{patience, refuse};
 
 /// Asks for the head, and for nothing at it.
 const PROBE: &[u8] = br#"{"consistency":{"fullyConsistent":true},"items":[]}"#;
@@ -102,10 +101,10 @@ pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply
     let Some(endpoint) = Endpoint::of(call.route) else {
         return Learned::Nothing;
     };
-    let error = || status::Error::of(reply);
+    let refuses = |error: Error| refuses_revision(error.code, error.message.as_bytes());
     let learned = match endpoint.what {
         What::Write { schema, token } => return reply::write(reply, schema, token),
-        _ if error().is_some_and(|error| error.refuses_revision()) => return Learned::RevisionRefused,
+        _ if Error::of(reply).is_some_and(refuses) => return Learned::RevisionRefused,
         What::ReadAtHead { token } => reply::listing(reply, token),
         What::Read { token, .. } => token.and_then(|token| reply::listing(reply, token)),
         What::Check | What::Bulk if call.kind == request::NOT_KEPT => reply::listing(reply, reply::CHECKED_AT),

@@ -1,5 +1,6 @@
 use super::super::super::Unreadable;
 use super::super::super::digest::{Digest, Hashed, Members};
+use super::super::super::gateway::{is_null, once};
 use super::super::super::json::Json;
 use crate::cache::{Fingerprint, Keyer, Part, Parts};
 
@@ -157,20 +158,4 @@ impl Echo {
         context.into_iter().for_each(|index| question.values[index] = None);
         Ok(question.values)
     }
-}
-
-/// Reads a null, if it is one.
-pub(super) fn is_null(json: &mut Json<'_>) -> Result<bool, Unreadable> {
-    if json.peek() != Some(b'n') {
-        return Ok(false);
-    }
-    Ok(json.scalar()? == "null")
-}
-
-/// The server refuses a field that is there twice, in whatever spellings.
-pub(super) fn once(seen: &mut bool) -> Result<(), Unreadable> {
-    if std::mem::replace(seen, true) {
-        return Err(Unreadable("a field is there twice"));
-    }
-    Ok(())
 }

@@ -1,44 +1,17 @@
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
+use super::super::super::gateway::{self, failed_write, is_message, known};
 use super::super::super::json::{Json, NotJson};
-use super::super::super::{Kept, Known, Learned, Reply, head};
+use super::super::super::{Kept, Known, Learned, Reply};
 use super::expiry::until;
 use super::question::Echo;
 use super::rewrite::Outline;
-use super::status::Error;
 use crate::token::Zookie;
 
 /// The member with the token of a check's answer.
 pub(super) const CHECKED_AT: &str = "checkedAt";
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// Whether a reply is a message that can be read.
-fn is_message(reply: &Reply<'_>) -> bool {
-    reply.status == StatusCode::OK
-        && !head::is_encoded(reply.headers)
-        && reply
-            .headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|content_type| content_type == JSON)
-}
-
-/// Copied, so that what is kept does not hold the buffer in memory that it was received in.
-fn kept(body: &[u8]) -> Kept {
-    Kept::new(StatusCode::OK, JSON, Bytes::copy_from_slice(body))
-}
-
-fn known(body: &[u8], keep: bool) -> Known {
-    if keep {
-        Known::verdict(kept(body))
-    } else {
-        Known::not_to_keep(kept(body))
-    }
-}
 
 /// Reads a `ZedToken`.
 fn token(json: &mut Json<'_>) -> Result<Option<String>, NotJson> {
@@ -203,10 +176,7 @@ pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> Lea
             .and_then(|member| token_in(reply.body, member).ok()?);
         return Learned::Wrote { token, schema };
     }
-    match Error::of(reply) {
-        Some(error) if error.code.changed_nothing() => Learned::NotWritten,
-        _ => Learned::Nothing,
-    }
+    failed_write(reply)
 }
 
 /// What the reply to a read that is never kept says.
@@ -226,42 +196,9 @@ const NO_ANSWER: &[u8] =
 
 /// The reply from the answers to a bulk's items, in the order in which the gateway writes its members.
 pub(in super::super) fn merge(answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
-    let comma = answers
-        .iter()
-        .flatten()
-        .find_map(|kept| comma(&kept.body))
-        .unwrap_or(",");
-    let length: usize = answers.iter().flatten().map(|kept| kept.body.len() + 2).sum();
-    let mut body = Vec::with_capacity(length + zookie.map_or(0, |zookie| zookie.as_str().len()) + 50);
-    let checked_at = match zookie {
+    gateway::merge(answers, NO_ANSWER, |comma| match zookie {
         // A zookie has no character that JSON escapes.
-        Some(zookie) => format!(r#"{{"checkedAt":{{"token":"{zookie}"}}{comma}"pairs":["#),
-        None => format!(r#"{{"checkedAt":null{comma}"pairs":["#),
-    };
-    body.extend_from_slice(checked_at.as_bytes());
-    for (nth, answer) in answers.iter().enumerate() {
-        if nth > 0 {
-            body.extend_from_slice(comma.as_bytes());
-        }
-        body.extend_from_slice(answer.map_or(NO_ANSWER, |kept| &kept.body));
-    }
-    body.extend_from_slice(b"]}");
-    Kept::new(StatusCode::OK, JSON, body.into())
-}
-
-/// How the server that wrote a pair separates members. It differs between builds of one version, on purpose.
-fn comma(pair: &[u8]) -> Option<&'static str> {
-    let mut first_ends = None;
-    let mut json = Json::new(pair).ok()?;
-    json.object(|json, _| {
-        json.value()?;
-        first_ends.get_or_insert(json.position());
-        Ok::<_, NotJson>(())
-    })
-    .ok()?;
-    Some(if pair.get(first_ends?..)?.starts_with(b", ") {
-        ", "
-    } else {
-        ","
+        Some(zookie) => format!(r#"{{"checkedAt":{{"token":"{zookie}"}}{comma}"pairs":"#),
+        None => format!(r#"{{"checkedAt":null{comma}"pairs":"#),
     })
 }

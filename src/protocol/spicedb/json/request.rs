@@ -1,20 +1,17 @@
-use http::header::CONTENT_TYPE;
+use http::HeaderMap;
 use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName};
 
 use super::super::super::digest::Members;
+use super::super::super::gateway::{self, is_null, once};
 use super::super::super::json::Json;
-use super::super::super::{Key, Kind, Unreadable, head};
+use super::super::super::{Key, Kind, Unreadable};
 use super::consistency::{self, Stated};
 use super::endpoint::Endpoint;
-use super::question::{Digests, Question, is_null, once};
+use super::question::{Digests, Question};
 use crate::cache::{Fingerprint, Part, Parts};
 
 /// The most items of one bulk that are read; more go to the upstream as they came. The server's own limit.
 const MOST_ITEMS: usize = 10_000;
-
-/// Headers that the gateway hands on as metadata begin so.
-const METADATA: &str = "grpc-metadata-";
 
 /// A check whose reply holds more than the answer, or none.
 pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
@@ -27,44 +24,15 @@ pub(super) struct Prefix {
 
 /// Whether a check's head asks for a reply with more in it than the answer, such as debug information.
 pub(super) fn asks_for_more(headers: &HeaderMap) -> bool {
-    let mut names = headers.keys().map(HeaderName::as_str);
-    names.any(|name| {
-        name.strip_prefix(METADATA)
-            .is_some_and(|name| name.starts_with("io.spicedb."))
-    })
+    gateway::metadata(headers).any(|(_, name)| name.starts_with("io.spicedb."))
 }
 
 /// Reads of a head what can change an answer.
 pub(super) fn prefix(endpoint: &Endpoint, head: &Head, key: &Key<'_>) -> Result<Prefix, Unreadable> {
-    let mut parts = key.base.clone().text(Part::System, "spicedb json");
-    parts.add(Part::Method, endpoint.path.as_bytes());
-    parts.add(Part::Header, json_parameters(&head.headers)?.as_bytes());
-    head::query(&mut parts, &head.uri, key)?;
-    metadata(&mut parts, &head.headers);
     Ok(Prefix {
-        parts,
+        parts: gateway::prefix("spicedb json", endpoint.path, head, key)?,
         digests: Digests::new(&key.base),
     })
-}
-
-/// The gateway takes a body without a type for JSON. It would take one of another type for JSON too, but what stands
-/// between may not.
-fn json_parameters(headers: &HeaderMap) -> Result<&str, Unreadable> {
-    if headers.contains_key(CONTENT_TYPE) || head::is_encoded(headers) {
-        head::json_parameters(headers)
-    } else {
-        Ok("")
-    }
-}
-
-/// The gateway's metadata may bear credentials, and whatever else the server looks at.
-fn metadata(parts: &mut Parts, headers: &HeaderMap) {
-    let is_metadata = |name: &&HeaderName| name.as_str().starts_with(METADATA);
-    let mut names: Vec<_> = headers.keys().filter(is_metadata).collect();
-    names.sort_unstable_by_key(|name| name.as_str());
-    for name in names {
-        head::header(parts, headers, name);
-    }
 }
 
 /// Reads a `CheckPermissionRequest`.
@@ -130,7 +98,7 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
 
 /// Reads what a request that is never kept says of freshness.
 pub(super) fn unkept(head: &Head, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
-    json_parameters(&head.headers)?;
+    gateway::json_parameters(&head.headers)?;
     let mut kind = Kind::Read { stream };
     let mut common = Common::default();
     let mut json = Json::new(message)?;

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::super::super::gateway::{Items, splice};
 use super::super::super::json::{Json, NotJson};
 
 /// Where in a request that has been read before the parts stand that may be asked otherwise.
@@ -11,8 +12,7 @@ pub(super) struct Outline {
     inside: usize,
     is_empty: bool,
     consistency: Option<Range<usize>>,
-    list: Option<Range<usize>>,
-    items: Vec<Range<usize>>,
+    items: Option<Items>,
 }
 
 impl Outline {
@@ -28,14 +28,7 @@ impl Outline {
             outline.is_empty = false;
             match name {
                 "consistency" => outline.consistency = Some(json.span()?),
-                "items" if json.peek() == Some(b'[') => {
-                    let start = json.position();
-                    json.array(|json| {
-                        outline.items.push(json.span()?);
-                        Ok::<_, NotJson>(())
-                    })?;
-                    outline.list = Some(start..json.position());
-                }
+                "items" if json.peek() == Some(b'[') => outline.items = Some(Items::read(json)?),
                 _ => drop(json.value()?),
             }
             Ok::<_, NotJson>(())
@@ -46,7 +39,7 @@ impl Outline {
 
     /// An item of a bulk.
     pub(super) fn item<'a>(&self, message: &'a [u8], index: usize) -> Option<&'a [u8]> {
-        message.get(self.items.get(index)?.clone())
+        self.items.as_ref()?.item(message, index)
     }
 
     /// The request with this consistency and only the items `open`, where they are given.
@@ -63,30 +56,8 @@ impl Outline {
             });
         }
         if let Some(open) = open {
-            edits.push((self.list.clone()?, self.only(message, open)?));
+            edits.push(self.items.as_ref()?.only(message, open)?);
         }
-        edits.sort_unstable_by_key(|(old, _)| old.start);
-
-        let mut body = Vec::with_capacity(message.len() + 200);
-        let mut at = 0;
-        for (old, new) in edits {
-            body.extend_from_slice(message.get(at..old.start)?);
-            body.extend_from_slice(&new);
-            at = old.end;
-        }
-        body.extend_from_slice(message.get(at..)?);
-        Some(body.into())
-    }
-
-    fn only(&self, message: &[u8], open: &[usize]) -> Option<Vec<u8>> {
-        let mut list = vec![b'['];
-        for (nth, &index) in open.iter().enumerate() {
-            if nth > 0 {
-                list.push(b',');
-            }
-            list.extend_from_slice(self.item(message, index)?);
-        }
-        list.push(b']');
-        Some(list)
+        splice(message, edits)
     }
 }

@@ -73,6 +73,7 @@ fn refusals_have_the_gateways_form() {
         (Refusal::TokenRequired, 400, 3),
         (Refusal::ExactNeedsOneToken, 400, 3),
         (Refusal::UnknownConsistency, 400, 3),
+        (Refusal::FloorUnstated, 501, 12),
         (Refusal::RequestTimeout, 504, 4),
         (Refusal::UpstreamTimeout, 504, 4),
         (Refusal::UpstreamFailed, 503, 14),

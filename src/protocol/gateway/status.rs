@@ -3,21 +3,20 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use super::super::super::grpc::{Code, code};
-use super::super::super::json::{Json, NotJson};
-use super::super::super::{Refusal, Reply, head};
-use super::super::refused::refuses_revision;
+use super::super::grpc::{Code, code};
+use super::super::json::{Json, NotJson};
+use super::super::{Learned, Refusal, Reply, head};
 
 /// A `google.rpc.Status`, which is what the gateway replies where a call fails.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Error {
-    pub(super) code: Code,
-    message: String,
+pub(in crate::protocol) struct Error {
+    pub(in crate::protocol) code: Code,
+    pub(in crate::protocol) message: String,
 }
 
 impl Error {
     /// The error that a reply bears, if it is one.
-    pub(super) fn of(reply: &Reply<'_>) -> Option<Self> {
+    pub(in crate::protocol) fn of(reply: &Reply<'_>) -> Option<Self> {
         if reply.status.is_success() || head::is_encoded(reply.headers) {
             return None;
         }
@@ -38,15 +37,18 @@ impl Error {
         json.end()?;
         Ok(code.map(|code| Self { code, message }))
     }
+}
 
-    /// Whether the server would not answer at the revision that it was told.
-    pub(super) fn refuses_revision(&self) -> bool {
-        refuses_revision(self.code, self.message.as_bytes())
+/// What a write that was not answered with success has come to.
+pub(in crate::protocol) fn failed_write(reply: &Reply<'_>) -> Learned {
+    match Error::of(reply) {
+        Some(error) if error.code.changed_nothing() => Learned::NotWritten,
+        _ => Learned::Nothing,
     }
 }
 
 /// A refusal in the gateway's form.
-pub(in super::super) fn refuse(why: &Refusal) -> Response<Bytes> {
+pub(in crate::protocol) fn refuse(why: &Refusal) -> Response<Bytes> {
     #[derive(Serialize)]
     struct Status {
         code: u16,
@@ -71,6 +73,7 @@ fn http_status(code: Code) -> StatusCode {
     match code {
         Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -6,7 +6,7 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// How long the gateway lets a call take, as it reads the first `Grpc-Timeout`: any number and a unit. 0 is no limit, a
 /// negative number has passed already, and nanoseconds wrap around at 64 bits. What it can't read, it refuses itself.
-pub(in super::super) fn patience(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::protocol) fn patience(headers: &HeaderMap) -> Option<Duration> {
     let (unit, number) = headers.get(GRPC_TIMEOUT)?.as_bytes().split_last()?;
     let number: i64 = std::str::from_utf8(number).ok()?.parse().ok()?;
     let unit: i64 = match unit {

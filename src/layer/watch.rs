@@ -1,0 +1,119 @@
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tokio::time::sleep;
+use tower_service::Service;
+
+use super::Handle;
+use super::body::{Replay, RequestBody};
+use super::shared::Shared;
+use crate::protocol::grpc::Messages;
+use crate::protocol::{Protocol, Unreadable};
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The protocol has no change feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this API has no change feed that could be watched; leave `watch` out")]
+pub struct NoChangeFeed;
+
+impl<P: Protocol> Handle<P> {
+    /// Follows the store's change feed for a tenant, so that the floors of writes which others made are proven. Goes on
+    /// until it is dropped: when the feed ends or fails it is opened again, after a pause of half a second that doubles
+    /// up to half a minute.
+    ///
+    /// `service` is the client that the layer was put before, not the layered one. Where the feed wants credentials, wrap
+    /// it in a layer that adds them.
+    ///
+    /// # Errors
+    ///
+    /// [`NoChangeFeed`], at once, where the protocol has none.
+    pub async fn watch<S, B, R>(&self, mut service: S, tenant: &str) -> Result<Infallible, NoChangeFeed>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        B: RequestBody,
+        R: Body<Data = Bytes>,
+    {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let (head, message) = self.0.protocol.watch(tenant).ok_or(NoChangeFeed)?;
+            let request = Request::from_parts(head, B::replay(Replay::whole(message, None)));
+            let ended = match poll_fn(|cx| service.poll_ready(cx)).await {
+                Ok(()) => match service.call(request).await {
+                    Ok(reply) => {
+                        let mut feed = Feed::new(&self.0);
+                        let ended = feed.follow(reply).await;
+                        if feed.told {
+                            pause = SHORTEST_PAUSE;
+                        }
+                        ended
+                    }
+                    Err(_) => "the upstream failed",
+                },
+                Err(_) => "the upstream is not ready",
+            };
+            tracing::warn!(
+                ended,
+                ?pause,
+                "the change feed is gone: what others write stays unproven until it is back"
+            );
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// The change feed, opened once.
+struct Feed<'a, P> {
+    shared: &'a Shared<P>,
+    messages: Messages,
+    /// It has told of something.
+    told: bool,
+}
+
+impl<'a, P: Protocol> Feed<'a, P> {
+    fn new(shared: &'a Shared<P>) -> Self {
+        Self {
+            shared,
+            messages: Messages::new(shared.settings.max_reply_body),
+            told: false,
+        }
+    }
+
+    /// Learns from the feed until it ends, and says why it did.
+    async fn follow<R: Body<Data = Bytes>>(&mut self, reply: Response<R>) -> &'static str {
+        if reply.status() != StatusCode::OK {
+            return "the upstream refused";
+        }
+        let mut body = pin!(reply.into_body());
+        loop {
+            let frame = match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                None => return "the upstream ended it",
+                Some(Err(_)) => return "it broke off",
+                Some(Ok(frame)) => frame,
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            if let Err(why) = self.hear(&data) {
+                return why.0;
+            }
+        }
+    }
+
+    fn hear(&mut self, data: &[u8]) -> Result<(), Unreadable> {
+        self.messages.push(data);
+        while let Some(message) = self.messages.next()? {
+            let told = self.shared.protocol.told(&message);
+            if let Some(token) = told.and_then(|token| self.shared.memo.parse(&token).ok()) {
+                self.shared.cache.wrote(&token.revision);
+                self.told = true;
+            }
+        }
+        Ok(())
+    }
+}

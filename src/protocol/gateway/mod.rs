@@ -1,0 +1,15 @@
+//! What every grpc-gateway has: proto3 JSON over HTTP, with gRPC's statuses, deadlines and metadata.
+
+mod field;
+mod head;
+mod reply;
+mod splice;
+mod status;
+mod timeout;
+
+pub(super) use field::{is_null, once};
+pub(super) use head::{json_parameters, metadata, prefix};
+pub(super) use reply::{is_message, known, merge};
+pub(super) use splice::{Edit, Items, splice};
+pub(super) use status::{Error, failed_write, refuse};
+pub(super) use timeout::patience;

@@ -1,0 +1,157 @@
+use http::StatusCode;
+
+use super::super::super::gateway::{self, failed_write, is_message, known};
+use super::super::super::json::{Json, NotJson};
+use super::super::super::{Kept, Known, Learned, Reply};
+
+/// What a write that found nothing to do bears for a token.
+const NOTHING_WRITTEN: &str = "noop";
+
+/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+const NO_ANSWER: &[u8] = br#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":0}}"#;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Allowed,
+    Denied,
+}
+
+/// What the reply to a check says.
+pub(super) fn check(reply: &Reply<'_>) -> Option<Learned> {
+    let mut json = Json::new(message(reply)?).ok()?;
+    verdict(&mut json).ok()??;
+    json.end().ok()?;
+    Some(answers(vec![known(reply.body, true)]))
+}
+
+/// Reads a `PermissionCheckResponse`; `None` for all that is no plain verdict.
+fn verdict(json: &mut Json<'_>) -> Result<Option<Verdict>, NotJson> {
+    let (mut verdict, mut is_counted, mut is_plain) = (None, false, true);
+    json.object(|json, name| {
+        match name {
+            "can" => {
+                verdict = match json.value()? {
+                    "\"CHECK_RESULT_ALLOWED\"" => Some(Verdict::Allowed),
+                    "\"CHECK_RESULT_DENIED\"" => Some(Verdict::Denied),
+                    _ => None,
+                }
+            }
+            "metadata" => is_counted = is_count(json.value()?)?,
+            _ => {
+                json.value()?;
+                is_plain = false;
+            }
+        }
+        Ok::<_, NotJson>(())
+    })?;
+    Ok(verdict.filter(|_| is_counted && is_plain))
+}
+
+/// Whether a text is a `PermissionCheckResponseMetadata` with nothing in it but the count.
+fn is_count(text: &str) -> Result<bool, NotJson> {
+    if !text.starts_with('{') {
+        return Ok(false);
+    }
+    let (mut is_counted, mut is_plain) = (false, true);
+    Json::new(text.as_bytes())?.object(|json, name| {
+        let value = json.value()?;
+        match name {
+            "check_count" | "checkCount" => is_counted = value.parse::<i32>().is_ok(),
+            _ => is_plain = false,
+        }
+        Ok::<_, NotJson>(())
+    })?;
+    Ok(is_counted && is_plain)
+}
+
+/// What the reply to an expansion says.
+pub(super) fn expand(reply: &Reply<'_>) -> Option<Learned> {
+    let (mut is_there, mut is_plain) = (false, true);
+    let mut json = Json::new(message(reply)?).ok()?;
+    json.object(|json, name| {
+        let value = json.value()?;
+        match name {
+            "tree" => is_there = value.starts_with('{'),
+            _ => is_plain = false,
+        }
+        Ok::<_, NotJson>(())
+    })
+    .ok()?;
+    json.end().ok()?;
+    (is_there && is_plain).then(|| answers(vec![known(reply.body, true)]))
+}
+
+/// What the reply to a bulk of this many items says. An item that fails is denied there like any other, so denials are
+/// for the caller only.
+pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<Learned> {
+    let (mut items, mut is_plain) = (Vec::with_capacity(asked), true);
+    let mut json = Json::new(message(reply)?).ok()?;
+    json.object(|json, name| match name {
+        "results" => json.array(|json| {
+            let text = json.value()?;
+            let verdict = verdict(&mut Json::new(text.as_bytes())?)?;
+            items.push(known(text.as_bytes(), verdict == Some(Verdict::Allowed)));
+            Ok(())
+        }),
+        _ => {
+            is_plain = false;
+            json.value().map(drop)
+        }
+    })
+    .ok()?;
+    json.end().ok()?;
+    items.iter_mut().for_each(|known: &mut Known| known.keep &= is_plain);
+    (items.len() == asked).then(|| answers(items))
+}
+
+fn message<'a>(reply: &Reply<'a>) -> Option<&'a [u8]> {
+    is_message(reply).then_some(reply.body)
+}
+
+/// Replies bear no tokens.
+fn answers(items: Vec<Known>) -> Learned {
+    Learned::Answers { items, token: None }
+}
+
+/// What the end of a write of relationships or attributes says.
+pub(super) fn write(reply: &Reply<'_>) -> Learned {
+    if reply.status != StatusCode::OK {
+        return failed_write(reply);
+    }
+    let token = message(reply).and_then(|body| token(body).ok()?);
+    if token.as_deref() == Some(NOTHING_WRITTEN) {
+        return Learned::NotWritten;
+    }
+    Learned::Wrote { token, schema: false }
+}
+
+/// What the end of a write of the schema says. It bears no token.
+pub(super) fn schema(reply: &Reply<'_>) -> Learned {
+    if reply.status != StatusCode::OK {
+        return failed_write(reply);
+    }
+    Learned::Wrote {
+        token: None,
+        schema: true,
+    }
+}
+
+/// The token that a message bears.
+fn token(body: &[u8]) -> Result<Option<String>, NotJson> {
+    let mut token = None;
+    let mut json = Json::new(body)?;
+    json.object(|json, name| {
+        match name {
+            "snap_token" | "snapToken" if json.peek() == Some(b'"') => token = Some(json.string()?.into_owned()),
+            _ => drop(json.value()?),
+        }
+        Ok::<_, NotJson>(())
+    })?;
+    json.end()?;
+    Ok(token.filter(|token| !token.is_empty()))
+}
+
+/// The reply from the answers to a bulk's items.
+pub(in super::super) fn merge(answers: &[Option<&Kept>]) -> Kept {
+    gateway::merge(answers, NO_ANSWER, |_| r#"{"results":"#.to_owned())
+}

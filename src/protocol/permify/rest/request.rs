@@ -1,0 +1,182 @@
+use bytes::Bytes;
+use http::request::Parts as Head;
+
+use super::super::super::digest::{Digest, Hashed, Members, Piece};
+use super::super::super::gateway::{self, is_null, once};
+use super::super::super::json::Json;
+use super::super::super::{Key, Kind, Unreadable};
+use super::endpoint::{self, Endpoint};
+use crate::cache::{Part, Parts};
+
+/// The most items of one bulk that the server takes.
+const MOST_ITEMS: usize = 100;
+
+/// A check that the server refuses, or that could not be told a snapshot.
+const NOT_KEPT: Kind = Kind::Read { stream: false };
+
+/// What a message says of how it is to be answered.
+#[derive(Debug)]
+pub(super) struct Stated {
+    pub(super) token: Option<Bytes>,
+    pub(super) floats: bool,
+    /// There is a place for a token.
+    has_metadata: bool,
+}
+
+impl Stated {
+    const NOTHING: Self = Self {
+        token: None,
+        floats: true,
+        has_metadata: false,
+    };
+}
+
+/// Reads of a head what can change an answer.
+pub(super) fn prefix(endpoint: &Endpoint, head: &Head, key: &Key<'_>) -> Result<Parts, Unreadable> {
+    let tenant = endpoint::tenant(head.uri.path()).ok_or(Unreadable("a path without a tenant"))?;
+    let prefix = gateway::prefix("permify rest", endpoint.path, head, key)?;
+    Ok(prefix.text(Part::Store, tenant))
+}
+
+/// Reads a `PermissionCheckRequest` or a `PermissionExpandRequest`.
+pub(super) fn check(message: &[u8], prefix: &Parts, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
+    let mut common = Common::new(&key.base);
+    let mut json = Json::new(message)?;
+    json.object(|json, name| common.member(json, name))?;
+    json.end()?;
+    let kind = Kind::Check(common.prefix(prefix).finish());
+    Ok(common.keep(kind))
+}
+
+/// Reads a `PermissionBulkCheckRequest`.
+pub(super) fn bulk(message: &[u8], prefix: &Parts, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
+    let mut common = Common::new(&key.base);
+    let mut items = Vec::new();
+    let mut json = Json::new(message)?;
+    json.object(|json, name| {
+        if name != "items" {
+            return common.member(json, name);
+        }
+        if is_null(json)? {
+            return Ok(());
+        }
+        json.array(|json| {
+            if items.len() == MOST_ITEMS {
+                return Err(Unreadable("more than 100 items"));
+            }
+            if json.peek() != Some(b'{') {
+                return Err(Unreadable("an item that is no object"));
+            }
+            items.push(common.digest.value(json)?);
+            Ok(())
+        })
+    })?;
+    json.end()?;
+    if items.is_empty() {
+        return Ok((NOT_KEPT, common.stated));
+    }
+    let prefix = common.prefix(prefix);
+    let question = |item: Hashed| prefix.clone().bytes(Part::Body, &item).finish();
+    let kind = Kind::Bulk(items.into_iter().map(question).collect());
+    Ok(common.keep(kind))
+}
+
+/// Reads what a request that is never kept says of freshness.
+pub(super) fn unkept(head: &Head, message: &[u8], stream: bool, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
+    gateway::json_parameters(&head.headers)?;
+    let mut kind = Kind::Read { stream };
+    let mut common = Common::new(&key.base);
+    let mut paged = false;
+    let mut json = Json::new(message)?;
+    json.object(|json, name| {
+        match name {
+            "metadata" => common.metadata(json)?,
+            "continuous_token" | "continuousToken" => {
+                once(&mut paged)?;
+                if !matches!(json.value()?, "null" | "\"\"") {
+                    kind = Kind::Page;
+                }
+            }
+            _ => drop(json.value()?),
+        }
+        Ok::<_, Unreadable>(())
+    })?;
+    json.end()?;
+    Ok((kind, common.stated))
+}
+
+/// What belongs to every question of a message, and what the message says of freshness.
+struct Common {
+    base: Parts,
+    digest: Digest,
+    members: Members,
+    stated: Stated,
+}
+
+impl Common {
+    fn new(base: &Parts) -> Self {
+        Self {
+            base: base.clone(),
+            digest: Digest::new(base),
+            members: Members::default(),
+            stated: Stated::NOTHING,
+        }
+    }
+
+    /// What the fingerprints begin with.
+    fn prefix(&self, prefix: &Parts) -> Parts {
+        let mut parts = prefix.clone();
+        self.members.feed(Part::Body, &mut parts);
+        parts
+    }
+
+    /// The call, which is kept only where it can be told a snapshot.
+    fn keep(self, kind: Kind) -> (Kind, Stated) {
+        let kind = if self.stated.has_metadata { kind } else { NOT_KEPT };
+        (kind, self.stated)
+    }
+
+    fn member(&mut self, json: &mut Json<'_>, name: &str) -> Result<(), Unreadable> {
+        match name {
+            "metadata" => self.metadata(json),
+            _ => Ok(self.digest.member(json, name, &mut self.members)?),
+        }
+    }
+
+    /// Reads the metadata, which belong to the question but for the token.
+    fn metadata(&mut self, json: &mut Json<'_>) -> Result<(), Unreadable> {
+        if is_null(json)? {
+            return Ok(());
+        }
+        self.stated.has_metadata = true;
+        let mut members = Members::default();
+        let (mut token, mut version) = (false, false);
+        json.object(|json, name| {
+            match name {
+                "snap_token" | "snapToken" => {
+                    once(&mut token)?;
+                    if !is_null(json)? {
+                        let text = json.string()?;
+                        self.stated.token = (!text.is_empty()).then(|| Bytes::copy_from_slice(text.as_bytes()));
+                    }
+                }
+                "schema_version" | "schemaVersion" => {
+                    once(&mut version)?;
+                    let value = json.value()?;
+                    if name == "schema_version" && !matches!(value, "null" | "\"\"") {
+                        self.stated.floats = false;
+                    }
+                    self.digest
+                        .member(&mut Json::new(value.as_bytes())?, name, &mut members)?;
+                }
+                _ => self.digest.member(json, name, &mut members)?,
+            }
+            Ok::<_, Unreadable>(())
+        })?;
+        let mut parts = self.base.clone();
+        Piece::Name.add(&mut parts, b"metadata");
+        members.feed(Part::Body, &mut parts);
+        self.members.add(&parts);
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+mod ask;
+mod claim;
+mod key;
+mod learn;
+mod message;
+mod reply;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::super::testing::{self, claimed, head, json, nearly_json, spell};
+use super::super::super::{Kept, Known, Protocol, Refusal};
+use super::super::{Engine, Permify};
+use super::*;
+use crate::cache::{Fingerprint, Keyer, Parts};
+
+const CHECK: &str = "/v1/tenants/t1/permissions/check";
+const BULK: &str = "/v1/tenants/t1/permissions/bulk-check";
+const EXPAND: &str = "/v1/tenants/t1/permissions/expand";
+const LOOKUP: &str = "/v1/tenants/t1/permissions/lookup-entity";
+const WRITE: &str = "/v1/tenants/t1/data/write";
+const SCHEMA: &str = "/v1/tenants/t1/schemas/write";
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+
+fn api() -> Permify {
+    Permify::new(Engine::Postgres)
+}
+
+fn base() -> Parts {
+    Keyer::random().question("test")
+}
+
+fn route(path: &str) -> Route {
+    match claimed(&api(), &head("POST", path, JSON)) {
+        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+        Claim::Pass => panic!("{path} passes"),
+    }
+}
+
+fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    let head = head("POST", path, headers);
+    testing::read(&api(), route(head.uri.path()), &head, body.as_bytes(), base)
+}
+
+fn check(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    read(CHECK, JSON, body, base)
+}
+
+fn bulk(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+    read(BULK, JSON, body, base)
+}
+
+fn question(body: &Value, base: &Parts) -> Fingerprint {
+    testing::question(&check(&body.to_string(), base).unwrap())
+}
+
+fn questions(body: &str, base: &Parts) -> Vec<Fingerprint> {
+    match bulk(body, base).unwrap().kind {
+        Kind::Bulk(questions) => questions,
+        kind => panic!("{kind:?} is no bulk"),
+    }
+}
+
+fn item() -> Value {
+    json!({
+        "entity": {"type": "document", "id": "plan"},
+        "permission": "view",
+        "subject": {"type": "user", "id": "alice"},
+    })
+}
+
+fn plain() -> Value {
+    let mut request = item();
+    request["metadata"] = json!({"schema_version": "", "snap_token": "", "depth": 20});
+    request
+}
+
+fn with(path: &str, value: Value) -> Value {
+    let mut request = plain();
+    let (parent, member) = path.rsplit_once('/').unwrap();
+    request.pointer_mut(parent).unwrap()[member] = value;
+    request
+}
+
+fn without(path: &str) -> Value {
+    let mut request = plain();
+    let (parent, member) = path.rsplit_once('/').unwrap();
+    let parent = request.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    parent.remove(member);
+    request
+}
+
+/// A check with these metadata.
+fn with_metadata(metadata: &str) -> String {
+    format!(r#"{{"metadata":{metadata},"permission":"view"}}"#)
+}
+
+/// What the API learns from a reply in JSON.
+fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> Learned {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let reply = Reply {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: &headers,
+        body: &Bytes::copy_from_slice(body.as_bytes()),
+        trailers: None,
+    };
+    api().learn(call, &Bytes::copy_from_slice(message.as_bytes()), asked, &reply)
+}
+
+fn kept(body: &str) -> Kept {
+    let json = HeaderValue::from_static("application/json");
+    Kept::new(StatusCode::OK, json, Bytes::copy_from_slice(body.as_bytes()))
+}
