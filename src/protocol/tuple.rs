@@ -86,6 +86,14 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
+    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+        self.0.watch(tenant).or_else(|| self.1.watch(tenant))
+    }
+
+    fn told(&self, message: &[u8]) -> Option<String> {
+        self.0.told(message).or_else(|| self.1.told(message))
+    }
+
     fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
         match side(route) {
             Side::A(route) => self.0.patience(route, head),

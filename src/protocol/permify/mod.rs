@@ -138,10 +138,10 @@ impl Protocol for Permify {
         }
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    fn learn(&self, call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
         match Form::of(call.route) {
-            Form::Grpc => grpc::learn(call, message, asked, reply),
-            Form::Rest => rest::learn(call, message, asked, reply),
+            Form::Grpc => grpc::learn(call, asked, reply),
+            Form::Rest => rest::learn(call, asked, reply),
         }
     }
 

@@ -2,6 +2,9 @@ use super::super::Call;
 use crate::cache::Ask;
 use crate::token::Zookie;
 
+/// What stands for a token where a write found nothing to do.
+pub(super) const NOTHING_WRITTEN: &str = "noop";
+
 /// The snap token that a forwarded message is to bear to be answered at `at`, which `zookie` spells where it names a
 /// revision. Without one Permify reads head.
 ///

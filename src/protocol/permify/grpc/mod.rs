@@ -47,7 +47,7 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
     })
 }
 
-pub(super) fn learn(call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> Learned {
     let (Some(method), Some(status)) = (METHODS.of(call.route), Status::of(reply)) else {
         return Learned::Nothing;
     };

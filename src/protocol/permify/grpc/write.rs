@@ -1,12 +1,10 @@
 use super::super::super::grpc::{Status, written};
 use super::super::super::{Learned, Reply};
+use super::super::snap_token::NOTHING_WRITTEN;
 use crate::protobuf::only;
 
 /// The field of a reply with the write's token.
 const SNAP_TOKEN: u32 = 1;
-
-/// What stands for a token where nothing had to be written.
-const NOTHING_WRITTEN: &str = "noop";
 
 /// What the end of a write says.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, schema: bool) -> Learned {

@@ -65,7 +65,7 @@ pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie
     Outline::of(message)?.rewritten(message, zookie, is_stated, open)
 }
 
-pub(super) fn learn(call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> Learned {
     let what = Endpoint::of(call.route).map(|endpoint| &endpoint.what);
     let learned = match (what, &call.kind) {
         (Some(What::Write), _) => Some(reply::write(reply)),

@@ -3,9 +3,7 @@ use http::StatusCode;
 use super::super::super::gateway::{self, failed_write, is_message, known};
 use super::super::super::json::{Json, NotJson};
 use super::super::super::{Kept, Known, Learned, Reply};
-
-/// What a write that found nothing to do bears for a token.
-const NOTHING_WRITTEN: &str = "noop";
+use super::super::snap_token::NOTHING_WRITTEN;
 
 /// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
 const NO_ANSWER: &[u8] = br#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":0}}"#;
