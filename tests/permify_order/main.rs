@@ -72,7 +72,7 @@ async fn late_commit(kind: fn(&Token) -> Revision) -> Checked<Held> {
         cache.wrote(&kind(&token));
         let freshness = Freshness::at_least(kind(&token));
         let answer = Answer::at(Held(token.read(committed)), kind(&token));
-        let upstream = move |_| ready(Ok::<_, Infallible>(answer));
+        let upstream = move |_| ready(Ok::<_, Infallible>(answer.clone()));
         cache.check(question, &freshness, upstream).await.unwrap()
     };
     for xid in [1279, 1281] {
