@@ -11,6 +11,7 @@ mod measure;
 mod peer_rows;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod permify;
 mod requests;
 mod rows;
 mod services;

@@ -112,7 +112,7 @@ fn zed_token(token: &str) -> ZedToken {
     }
 }
 
-fn frame(message: &impl Message) -> Bytes {
+pub(crate) fn frame(message: &impl Message) -> Bytes {
     let len = u32::try_from(message.encoded_len()).expect("short");
     let mut frame = vec![0];
     frame.extend(len.to_be_bytes());

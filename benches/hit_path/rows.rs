@@ -17,6 +17,7 @@ use tower_zookie::token::RevisionToken;
 use crate::by_hand::ByHand;
 use crate::checks::Check;
 use crate::measure::{Caller, Calls, LookUp};
+use crate::permify::{self, Permify};
 use crate::services::{self, Grpc, Http, ZED_TOKEN};
 use crate::{peer_rows, requests};
 
@@ -191,6 +192,18 @@ fn around_a_bare_service(distinct: usize) -> Vec<Row> {
         (&layer, layer.layer(Grpc::<B>::default())),
         |rank| requests::spicedb(&Check::ranked(rank), None),
         |rank| requests::spicedb(&Check::ranked(rank), Some(ZED_TOKEN)),
+    ));
+    let layer = services::permify();
+    let service = layer.layer(Permify::<B>::default());
+    // Its token opens the window.
+    ask_each(&service, [permify::write()].into_iter());
+    let check = |rank| permify::check(&Check::ranked(rank));
+    rows.push(hits(
+        "Permify gRPC, message token",
+        distinct,
+        (&layer, service),
+        check,
+        check,
     ));
     rows.extend([3, 10].map(|nodes| new_tokens(distinct, nodes)));
     let layered = services::routes().layer(Http::<B>::at(&head));

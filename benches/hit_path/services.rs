@@ -17,7 +17,7 @@ use tower_zookie::ZookieLayer;
 use tower_zookie::cache::{ByteSize, Settings};
 use tower_zookie::consistency::{Staleness, Window};
 use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
-use tower_zookie::protocol::{AuthZen, CheckRoute, Protocol, Routes, Verdict};
+use tower_zookie::protocol::{AuthZen, CheckRoute, Permify, Protocol, Routes, Verdict, permify};
 use tower_zookie::token::{InferaDb, RevisionToken};
 
 use crate::requests::spicedb_reply;
@@ -90,7 +90,7 @@ impl<B> Default for Grpc<B> {
     }
 }
 
-type WithStatus = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
+pub(crate) type WithStatus = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
 
 impl<B> Service<Request<B>> for Grpc<B> {
     type Response = Response<WithStatus>;
@@ -106,7 +106,7 @@ impl<B> Service<Request<B>> for Grpc<B> {
     }
 }
 
-fn checked(reply: &Bytes) -> Response<WithStatus> {
+pub(crate) fn checked(reply: &Bytes) -> Response<WithStatus> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     trailers.insert("grpc-message", HeaderValue::from_static(""));
@@ -161,6 +161,11 @@ pub(crate) fn routes() -> ZookieLayer<Routes> {
 /// AuthZEN's.
 pub(crate) fn authzen() -> ZookieLayer<AuthZen> {
     layer(AuthZen::new(InferaDb::cluster("bench")))
+}
+
+/// Permify's.
+pub(crate) fn permify() -> ZookieLayer<Permify> {
+    layer(Permify::new(permify::Engine::Postgres))
 }
 
 /// SpiceDB's.
