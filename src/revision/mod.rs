@@ -7,7 +7,7 @@
 //! | kind | order | of |
 //! |---|---|---|
 //! | [`Counter`] | total | stores that number their revisions |
-//! | [`HybridTime`] | total | SpiceDB in memory, on Spanner and on CockroachDB |
+//! | [`HybridTime`] | total | SpiceDB in memory, on Spanner and on CockroachDB; Permify in memory |
 //! | [`TransactionId`] | total, but covering depends on time as well | SpiceDB on MySQL |
 //! | [`PostgresSnapshot`] | partial | SpiceDB on PostgreSQL |
 //! | [`PermifySnapshot`] | partial | Permify on PostgreSQL |

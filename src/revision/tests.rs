@@ -27,6 +27,7 @@ fn one_of_each(store: &StoreId) -> Vec<Revision> {
         Revision::new(store.clone(), VectorClock::from_iter([("1", 1)])),
         Revision::new(store.clone(), Opaque::new("1")),
         Revision::new(store.clone(), TransactionId(1)),
+        Revision::new(store.clone(), PermifySnapshot::new(1, 1, 2, []).unwrap()),
     ]
 }
 
@@ -60,7 +61,7 @@ fn kinds_never_compare_join_or_cover() {
             }
         }
     }
-    assert_eq!(ours.into_iter().chain(theirs).collect::<HashSet<_>>().len(), 6);
+    assert_eq!(ours.into_iter().chain(theirs).collect::<HashSet<_>>().len(), 7);
 }
 
 #[test]

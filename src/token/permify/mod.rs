@@ -1,10 +1,17 @@
 //! Permify's snap tokens.
 
-use super::{TokenError, TokenFormat, Zookie};
-use crate::revision::Revision;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 
-/// The database engine behind a Permify, as its `--database-engine` names it. Eight bytes of a token can be nanoseconds
-/// or a transaction's number, so the engine has to be configured.
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
+use crate::revision::{HybridTime, PermifySnapshot, Revision, StoreId};
+
+/// The database engine behind a Permify, as its `--database-engine` names it. A snap token does not name its engine, and
+/// eight bytes can be nanoseconds or a transaction's number, so it has to be configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
@@ -14,34 +21,137 @@ pub enum Engine {
     Postgres,
 }
 
-/// Snap tokens of one Permify.
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// Snap tokens of one Permify, in standard, padded base64.
+///
+/// The engine says what a token's revision is:
+///
+/// | engine | spelled | revision |
+/// |---|---|---|
+/// | memory | 8 bytes, little endian: nanoseconds | [`HybridTime`] |
+/// | PostgreSQL | `xid:xmin:xmax:in_progress`, of the write's transaction and of its snapshot, with commas in the list | [`PermifySnapshot`] |
+/// | PostgreSQL, legacy | 8 bytes, little endian: the write's transaction | [`PermifySnapshot::legacy`] |
+///
+/// Their order is not Permify's, which goes by the transaction's number alone: see [`PermifySnapshot`].
+///
+/// Read are tokens as Permify writes them, and nothing that it would merely put up with: four parts, decimal numbers
+/// without leading zeros, the list ascending and with the write's own transaction in it. So each revision has one token,
+/// and a token that was read is written byte for byte as it was. Permify tells 8 bytes from text by their number alone,
+/// so that it takes the snapshot `9:9:10:9` for a legacy token. It is read as one here too, and never written: no real
+/// database has so few transactions.
+///
+/// What a server gives out in a token's place is none: the empty text, and the `noop` of a write of nothing.
+///
+/// The store is the engine alone: tokens name neither their database nor a tenant. One database counts the transactions of
+/// all its tenants together, so those compare; tokens of two databases do as well, and are not to be mixed.
+///
+/// ```
+/// use tower_zookie::token::TokenFormat;
+/// use tower_zookie::token::permify::{Engine, SnapTokens};
+///
+/// let format = SnapTokens::new(Engine::Postgres);
+/// // 1273:1273:1274:1273 and 1274:1274:1275:1274, of two writes one after the other.
+/// let granted = format.decode("MTI3MzoxMjczOjEyNzQ6MTI3Mw==")?;
+/// let revoked = format.decode("MTI3NDoxMjc0OjEyNzU6MTI3NA==")?;
+/// assert!(granted < revoked);
+///
+/// // 1280:1278:1281:1280 and 1282:1278:1283:1282, of two writes at once.
+/// let one = format.decode("MTI4MDoxMjc4OjEyODE6MTI4MA==")?;
+/// let other = format.decode("MTI4MjoxMjc4OjEyODM6MTI4Mg==")?;
+/// assert_eq!(one.partial_cmp(&other), None);
+///
+/// let in_memory = SnapTokens::new(Engine::Memory);
+/// assert!(in_memory.decode("FxHhb4CrLBc=")? < in_memory.decode("gp/twGSvLBc=")?);
+/// # Ok::<(), tower_zookie::token::TokenError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SnapTokens {
     engine: Engine,
 }
 
 impl SnapTokens {
+    /// The longest token that is read or written, in bytes. One of PostgreSQL takes about 40, and 15 more for each
+    /// transaction in progress.
+    pub const MAX_LEN: usize = 16 << 10;
+    /// The most transactions in progress that a token of PostgreSQL may name.
+    pub const MAX_IN_PROGRESS: usize = 1000;
+
     /// The tokens of a Permify on this engine.
     pub fn new(engine: Engine) -> Self {
         Self { engine }
     }
 
-    /// The token that names what one of the change feed's tells of. The feed still gives out legacy ones, and only when
-    /// all transactions up to theirs have ended.
+    /// The token that names what one of the change feed's tells of; `None` for what is no token. The feed still gives out
+    /// legacy ones, which cover nothing, but only once all transactions up to theirs have ended: what a write that was
+    /// alone says of itself.
     pub(crate) fn canonical(&self, told: &str) -> Option<String> {
-        Some(told.to_owned())
+        let revision = self.decode(told).ok()?;
+        match revision.point::<PermifySnapshot>() {
+            Some(legacy) if legacy.xmin().is_none() => self.spell_alone(legacy.xid()),
+            _ => Some(told.to_owned()),
+        }
+    }
+
+    fn spell_alone(&self, xid: u64) -> Option<String> {
+        let alone = PermifySnapshot::new(xid, xid, xid.checked_add(1)?, []).ok()?;
+        let zookie = self.encode(&Revision::new(self.store(), alone))?;
+        Some(zookie.as_str().to_owned())
+    }
+
+    fn store(&self) -> StoreId {
+        StoreId::new(["permify", self.engine.name()])
     }
 }
 
 impl TokenFormat for SnapTokens {
-    fn decode(&self, _: &str) -> Result<Revision, TokenError> {
-        Err(TokenError::malformed(match self.engine {
-            Engine::Memory => "not nanoseconds",
-            Engine::Postgres => "not a snapshot",
-        }))
+    /// # Errors
+    ///
+    /// [`TokenErrorKind::TooLong`] over [`SnapTokens::MAX_LEN`], [`TokenErrorKind::TooManyEntries`] over
+    /// [`SnapTokens::MAX_IN_PROGRESS`], and [`TokenErrorKind::Malformed`] for what Permify on this engine would not write.
+    fn decode(&self, text: &str) -> Result<Revision, TokenError> {
+        let (len, max) = (text.len(), Self::MAX_LEN);
+        if len > max {
+            return Err(TokenErrorKind::TooLong { len, max }.into());
+        }
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|_| TokenError::malformed("not standard, padded base64"))?;
+        Ok(match self.engine {
+            Engine::Memory => Revision::new(self.store(), read_time(&bytes)?),
+            Engine::Postgres => Revision::new(self.store(), snapshot::read(&bytes)?),
+        })
     }
 
-    fn encode(&self, _: &Revision) -> Option<Zookie> {
-        None
+    /// `None` too for a snapshot whose text would be read as a legacy token, see [`SnapTokens`].
+    fn encode(&self, revision: &Revision) -> Option<Zookie> {
+        if *revision.store() != self.store() {
+            return None;
+        }
+        let bytes = match self.engine {
+            Engine::Memory => write_time(revision.point::<HybridTime>()?)?,
+            Engine::Postgres => snapshot::write(revision.point::<PermifySnapshot>()?)?,
+        };
+        Zookie::new(&STANDARD.encode(bytes), Self::MAX_LEN).ok()
     }
+}
+
+fn read_time(token: &[u8]) -> Result<HybridTime, TokenError> {
+    let nanos = token.try_into().ok().map(u64::from_le_bytes);
+    let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok());
+    let nanos = nanos.ok_or_else(|| TokenError::malformed("not the 8 bytes of a time in nanoseconds"))?;
+    Ok(HybridTime { nanos, logical: 0 })
+}
+
+/// `None` for times before 1970 and with a logical part, which this spelling does not have.
+fn write_time(time: &HybridTime) -> Option<Vec<u8>> {
+    let nanos = u64::try_from(time.nanos).ok().filter(|_| time.logical == 0)?;
+    Some(nanos.to_le_bytes().into())
 }

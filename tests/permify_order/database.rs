@@ -1,0 +1,143 @@
+//! PostgreSQL's transactions, and the tokens that Permify makes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tower_zookie::revision::Revision;
+use tower_zookie::token::TokenFormat;
+use tower_zookie::token::permify::{Engine, SnapTokens};
+
+/// `pg_current_snapshot()`.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw {
+    pub(crate) xmin: u64,
+    pub(crate) xmax: u64,
+    pub(crate) in_progress: BTreeSet<u64>,
+}
+
+/// What a token says.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub(crate) xid: u64,
+    pub(crate) snapshot: Raw,
+}
+
+impl Token {
+    /// The token of the write `xid`, as Permify makes it of the write's snapshot.
+    pub(crate) fn of(xid: u64, mut snapshot: Raw) -> Self {
+        snapshot.in_progress.insert(xid);
+        snapshot.xmin = snapshot.xmin.min(xid);
+        snapshot.xmax = snapshot.xmax.max(xid + 1);
+        Self { xid, snapshot }
+    }
+
+    /// What is made of the watch's token of `xid`.
+    pub(crate) fn watched(xid: u64) -> Self {
+        let snapshot = Raw {
+            xmin: xid,
+            xmax: xid + 1,
+            in_progress: BTreeSet::new(),
+        };
+        Self::of(xid, snapshot)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Raw {
+            xmin,
+            xmax,
+            in_progress,
+        } = &self.snapshot;
+        let list: Vec<_> = in_progress.iter().map(ToString::to_string).collect();
+        STANDARD.encode(format!("{}:{xmin}:{xmax}:{}", self.xid, list.join(",")))
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        SnapTokens::new(Engine::Postgres).decode(&self.text()).unwrap()
+    }
+
+    /// `pg_visible_in_snapshot()`, or the write itself.
+    fn may_see(&self, xid: u64) -> bool {
+        let listed = self.snapshot.in_progress.contains(&xid);
+        xid == self.xid || xid < self.snapshot.xmin || xid < self.snapshot.xmax && !listed
+    }
+
+    /// The writes that a read at the token sees, of those committed by then.
+    pub(crate) fn read(&self, committed: &BTreeSet<u64>) -> BTreeSet<u64> {
+        committed.iter().copied().filter(|xid| self.may_see(*xid)).collect()
+    }
+}
+
+/// Transactions that begin and end.
+#[derive(Debug)]
+pub(crate) struct Database {
+    next: u64,
+    last_ended: u64,
+    /// The snapshots of those that have no number yet.
+    begun: Vec<Raw>,
+    in_progress: BTreeMap<u64, Raw>,
+    pub(crate) committed: BTreeSet<u64>,
+}
+
+impl Database {
+    pub(crate) fn new(first: u64) -> Self {
+        Self {
+            next: first,
+            last_ended: first - 1,
+            begun: vec![],
+            in_progress: BTreeMap::new(),
+            committed: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Raw {
+        let xmax = self.last_ended + 1;
+        let in_progress: BTreeSet<u64> = self.in_progress.range(..xmax).map(|(xid, _)| *xid).collect();
+        Raw {
+            xmin: in_progress.first().copied().unwrap_or(xmax),
+            xmax,
+            in_progress,
+        }
+    }
+
+    /// How many have a snapshot and no number yet.
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.len()
+    }
+
+    /// Those with a number.
+    pub(crate) fn in_progress(&self) -> Vec<u64> {
+        self.in_progress.keys().copied().collect()
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.begun.push(self.snapshot());
+    }
+
+    pub(crate) fn number(&mut self, which: usize) -> u64 {
+        let snapshot = self.begun.remove(which);
+        self.next += 1;
+        self.in_progress.insert(self.next - 1, snapshot);
+        self.next - 1
+    }
+
+    /// Ends a transaction, and gives its snapshot.
+    pub(crate) fn end(&mut self, xid: u64) -> Raw {
+        self.last_ended = self.last_ended.max(xid);
+        self.in_progress.remove(&xid).unwrap()
+    }
+
+    /// Commits a write, which is answered with its token.
+    pub(crate) fn commit(&mut self, xid: u64) -> Token {
+        let snapshot = self.end(xid);
+        self.committed.insert(xid);
+        Token::of(xid, snapshot)
+    }
+
+    /// A write from its begin to its end.
+    pub(crate) fn write(&mut self) -> Token {
+        self.begin();
+        let xid = self.number(self.begun.len() - 1);
+        self.commit(xid)
+    }
+}

@@ -1,0 +1,215 @@
+//! Any histories: whatever was told, answers at later tokens hold what earlier ones will ever see.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
+use tower_zookie::revision::Revision;
+
+use crate::database::{Database, Raw, Token};
+
+/// The first transaction; all before it had ended. Below it, a token's eight letters could be a legacy token's bytes.
+const FIRST: u64 = 10;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Begin,
+    Number(Index),
+    Commit(Index),
+    Abort(Index),
+    Write,
+}
+
+/// A token that was given out, and what was committed then.
+#[derive(Debug)]
+struct Told {
+    token: Token,
+    revision: Revision,
+    committed: BTreeSet<u64>,
+}
+
+/// How one token is said to relate to another.
+#[derive(Clone, Copy)]
+struct Claims {
+    at_or_after: fn(&Told, &Told) -> bool,
+    settles: fn(&Told, &Told) -> bool,
+}
+
+const OURS: Claims = Claims {
+    at_or_after: |b, a| b.revision >= a.revision,
+    settles: |b, a| b.revision.settles(&a.revision),
+};
+
+const BY_NUMBER: Claims = Claims {
+    at_or_after: |b, a| b.token.xid >= a.token.xid,
+    settles: OURS.settles,
+};
+
+const SETTLED_BY_EQUALS: Claims = Claims {
+    at_or_after: OURS.at_or_after,
+    settles: |b, a| b.revision >= a.revision,
+};
+
+#[derive(Debug)]
+struct History {
+    database: Database,
+    told: Vec<Told>,
+    watched: BTreeSet<u64>,
+}
+
+impl History {
+    fn of(ops: &[Op]) -> Self {
+        let mut history = Self {
+            database: Database::new(FIRST),
+            told: vec![],
+            watched: BTreeSet::new(),
+        };
+        for op in ops {
+            let token = history.apply(op);
+            history.tell(token);
+            history.watch();
+        }
+        history
+    }
+
+    /// The token of a write that was answered.
+    fn apply(&mut self, op: &Op) -> Option<Token> {
+        let database = &mut self.database;
+        let (begun, open) = (database.begun(), database.in_progress());
+        match op {
+            Op::Begin => database.begin(),
+            Op::Number(which) if begun > 0 => _ = database.number(which.index(begun)),
+            Op::Commit(which) if !open.is_empty() => return Some(database.commit(*which.get(&open))),
+            Op::Abort(which) if !open.is_empty() => _ = database.end(*which.get(&open)),
+            Op::Write => return Some(database.write()),
+            Op::Number(_) | Op::Commit(_) | Op::Abort(_) => {}
+        }
+        None
+    }
+
+    fn tell(&mut self, tokens: impl IntoIterator<Item = Token>) {
+        self.told.extend(tokens.into_iter().map(|token| Told {
+            revision: token.revision(),
+            token,
+            committed: self.database.committed.clone(),
+        }));
+    }
+
+    /// Permify's watch tells of what is committed and below all that is in progress.
+    fn watch(&mut self) {
+        let below = self.database.committed.range(..self.database.snapshot().xmin);
+        let new: Vec<u64> = below.copied().filter(|xid| !self.watched.contains(xid)).collect();
+        self.watched.extend(&new);
+        self.tell(new.into_iter().map(Token::watched));
+    }
+
+    /// Commits all that is in progress, and writes once more.
+    fn last_write(&mut self) -> Revision {
+        for xid in self.database.in_progress() {
+            let token = self.database.commit(xid);
+            self.tell([token]);
+        }
+        let token = self.database.write();
+        let revision = token.revision();
+        self.tell([token]);
+        revision
+    }
+
+    /// What is committed only grows: the first read at a token sees the least, and the last one the most.
+    fn first_read(told: &Told) -> BTreeSet<u64> {
+        told.token.read(&told.committed)
+    }
+
+    fn last_read(&self, told: &Told) -> BTreeSet<u64> {
+        told.token.read(&self.database.committed)
+    }
+
+    fn judge(&self, claims: Claims, forged: &[Told]) -> Result<(), TestCaseError> {
+        for b in &self.told {
+            prop_assert!(
+                Self::first_read(b).contains(&b.token.xid),
+                "{:?} lacks its own write",
+                b
+            );
+            for a in self.told.iter().chain(forged) {
+                self.judge_pair(claims, b, a)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_pair(&self, claims: Claims, b: &Told, a: &Told) -> Result<(), TestCaseError> {
+        let (ever_seen, seen_by_then) = (self.last_read(a), a.token.read(&b.committed));
+        if b.revision == a.revision {
+            prop_assert_eq!(&self.last_read(b), &ever_seen, "{:?} {:?}", b, a);
+        } else if (claims.at_or_after)(b, a) {
+            prop_assert!(
+                Self::first_read(b).is_superset(&ever_seen),
+                "{:?} lacks some of {:?}",
+                b,
+                a
+            );
+        }
+        if (claims.settles)(b, a) {
+            prop_assert_eq!(&ever_seen, &seen_by_then, "{:?} did not settle {:?}", b, a);
+        }
+        Ok(())
+    }
+}
+
+fn any_ops() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        4 => Just(Op::Begin),
+        4 => any::<Index>().prop_map(Op::Number),
+        4 => any::<Index>().prop_map(Op::Commit),
+        1 => any::<Index>().prop_map(Op::Abort),
+        1 => Just(Op::Write),
+    ];
+    prop::collection::vec(op, 1..40)
+}
+
+/// A floor that somebody made by hand: it may see more than what is up to its write.
+fn any_forged() -> impl Strategy<Value = Told> {
+    let ids = prop::collection::btree_set(FIRST - 2..FIRST + 12, 0..4);
+    (FIRST..FIRST + 12, 0_u64..6, 1_u64..8, ids).prop_map(|(xid, below, above, mut ids)| {
+        ids.retain(|id| *id < xid + above);
+        let snapshot = Raw {
+            xmin: xid - below,
+            xmax: xid + above,
+            in_progress: ids,
+        };
+        let token = Token::of(xid, snapshot);
+        Told {
+            revision: token.revision(),
+            token,
+            committed: BTreeSet::new(),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rule_01_an_answer_at_a_token_holds_what_earlier_ones_will_ever_see(
+        ops in any_ops(),
+        forged in prop::collection::vec(any_forged(), 0..8),
+    ) {
+        let mut history = History::of(&ops);
+        let last = history.last_write();
+        history.judge(OURS, &forged)?;
+        for told in &history.told {
+            prop_assert!(last >= told.revision && last.settles(&told.revision), "{:?} after {:?}", last, told);
+        }
+    }
+}
+
+#[test]
+fn the_model_tells_what_is_not_enough() {
+    for claims in [BY_NUMBER, SETTLED_BY_EQUALS] {
+        let mut runner = TestRunner::deterministic();
+        let judged = runner.run(&any_ops(), |ops| History::of(&ops).judge(claims, &[]));
+        assert!(judged.is_err());
+    }
+}

@@ -1,0 +1,217 @@
+//! Every snap token that a real Permify gave out or took, in the recordings of `tests/wire/permify`.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+use serde_json::Value;
+use tower_zookie::revision::{PermifySnapshot, Revision};
+use tower_zookie::token::permify::{Engine, SnapTokens};
+use tower_zookie::token::{TokenErrorKind, TokenFormat};
+
+use common::wire::{Call, Recording};
+
+/// The recordings, their engines, and how many tokens they hold.
+const RECORDINGS: [(&str, Engine, usize); 4] = [
+    ("permify/grpc-memory", Engine::Memory, 50),
+    ("permify/grpc-postgres", Engine::Postgres, 66),
+    ("permify/http-memory", Engine::Memory, 11),
+    ("permify/http-postgres", Engine::Postgres, 11),
+];
+
+/// What stands in a token's place and is none.
+const NO_TOKENS: [&str; 3] = ["not a token", "nope!", "noop"];
+
+/// The request of a check, a bulk, an expansion or a lookup.
+#[derive(Message)]
+struct Read {
+    #[prost(message, optional, tag = "2")]
+    metadata: Option<Asked>,
+}
+
+/// What a read is asked at, and where a watch is to begin.
+#[derive(Message)]
+struct Asked {
+    #[prost(string, tag = "2")]
+    snap_token: String,
+}
+
+/// The reply to a write.
+#[derive(Message)]
+struct Wrote {
+    #[prost(string, tag = "1")]
+    snap_token: String,
+}
+
+/// A message of a watch.
+#[derive(Message)]
+struct Told {
+    #[prost(message, optional, tag = "1")]
+    changes: Option<Wrote>,
+}
+
+/// The messages of a gRPC body.
+fn messages<M: Message + Default>(body: &[u8]) -> Vec<M> {
+    let mut rest = body;
+    let mut messages = Vec::new();
+    while let Some((head, after)) = rest.split_first_chunk::<5>() {
+        let len = u32::from_be_bytes(*head.last_chunk().unwrap());
+        let (message, after) = after.split_at(usize::try_from(len).unwrap());
+        messages.push(M::decode(message).unwrap());
+        rest = after;
+    }
+    messages
+}
+
+/// What stands in a call's places for tokens: asked, and replied.
+fn places(call: &Call) -> [Vec<String>; 2] {
+    let (request, response) = (call.request.body(), call.response.body());
+    let path = call.request.uri().path();
+    let mut texts = match path.split('/').nth(1).unwrap() {
+        "base.v1.Permission" => {
+            let read = messages::<Read>(request).into_iter();
+            [
+                read.filter_map(|read| Some(read.metadata?.snap_token)).collect(),
+                vec![],
+            ]
+        }
+        "base.v1.Data" => {
+            let wrote = messages::<Wrote>(&response).into_iter();
+            [vec![], wrote.map(|wrote| wrote.snap_token).collect()]
+        }
+        "base.v1.Watch" => {
+            let (asked, told) = (messages::<Asked>(request), messages::<Told>(&response));
+            let told = told.into_iter().filter_map(|told| Some(told.changes?.snap_token));
+            [
+                asked.into_iter().map(|asked| asked.snap_token).collect(),
+                told.collect(),
+            ]
+        }
+        "v1" => [request, &response].map(|body| members(&serde_json::from_slice(body).unwrap_or_default())),
+        _ => [vec![], vec![]],
+    };
+    for texts in &mut texts {
+        texts.retain(|text| !text.is_empty());
+    }
+    texts
+}
+
+/// The snap tokens of a JSON value, in both spellings.
+fn members(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(members).collect(),
+        Value::Object(values) => values
+            .iter()
+            .flat_map(|(name, value)| match value {
+                Value::String(text) if ["snap_token", "snapToken"].contains(&&**name) => vec![text.clone()],
+                _ => members(value),
+            })
+            .collect(),
+        _ => vec![],
+    }
+}
+
+fn tokens(call: &Call) -> impl Iterator<Item = String> {
+    let texts = places(call).into_iter().flatten();
+    texts.filter(|text| !NO_TOKENS.contains(&&**text))
+}
+
+fn decode(engine: Engine, text: &str) -> Revision {
+    let revision = SnapTokens::new(engine).decode(text);
+    revision.unwrap_or_else(|error| panic!("{engine:?} {text}: {error}"))
+}
+
+fn snapshot(revision: &Revision) -> &PermifySnapshot {
+    revision.point().unwrap()
+}
+
+/// The tokens that writes were answered with, but for those of writes at once.
+fn replied(recording: &Recording) -> impl Iterator<Item = String> {
+    let writes = recording
+        .calls
+        .iter()
+        .filter(|call| !["parallel-write", "watch"].contains(&&*call.case));
+    let replied = writes.flat_map(|call| places(call)[1].clone());
+    replied.filter(|text| !NO_TOKENS.contains(&&**text))
+}
+
+#[test]
+fn every_recorded_token_is_read_and_written_as_it_was() {
+    for (name, engine, expected) in RECORDINGS {
+        let recording = Recording::load(name);
+        let tokens: Vec<String> = recording.calls.iter().flat_map(|call| tokens(call)).collect();
+        for text in &tokens {
+            let revision = decode(engine, text);
+            let written = SnapTokens::new(engine).encode(&revision).unwrap();
+            assert_eq!(written.as_str(), text, "{name}");
+        }
+        assert_eq!(tokens.len(), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_else_was_sent_and_given_as_a_token_is_none() {
+    let mut seen = BTreeSet::new();
+    for (name, engine, _) in RECORDINGS {
+        for text in Recording::load(name)
+            .calls
+            .iter()
+            .flat_map(|call| places(call))
+            .flatten()
+        {
+            if let Err(error) = SnapTokens::new(engine).decode(&text) {
+                assert!(matches!(error.kind(), TokenErrorKind::Malformed(_)), "{text}: {error}");
+                seen.insert(text);
+            }
+        }
+    }
+    assert_eq!(seen, NO_TOKENS.map(str::to_owned).into());
+}
+
+#[test]
+fn rule_01_writes_one_after_the_other_ascend() {
+    for (name, engine, _) in RECORDINGS {
+        let revisions: Vec<_> = replied(&Recording::load(name))
+            .map(|text| decode(engine, &text))
+            .collect();
+        assert!(revisions.len() >= 3, "{name}");
+        assert!(revisions.is_sorted_by(|before, after| before < after), "{name}");
+        assert!(revisions.is_sorted_by(|before, after| after.settles(before)), "{name}");
+    }
+}
+
+#[test]
+fn the_watch_tells_of_every_write_in_legacy_tokens() {
+    let recording = Recording::load("permify/grpc-postgres");
+    let xid = |text: &String| snapshot(&decode(Engine::Postgres, text)).xid();
+    let [start, told] = places(recording.call("watch"));
+    let told: Vec<_> = told.iter().map(|text| decode(Engine::Postgres, text)).collect();
+    assert!(told.iter().all(|revision| snapshot(revision).xmin().is_none()));
+
+    let writes = recording.calls.iter().filter(|call| call.case != "watch");
+    let written: BTreeSet<u64> = writes
+        .flat_map(|call| places(call)[1].iter().map(xid).collect::<Vec<_>>())
+        .collect();
+    let later = written.into_iter().filter(|write| *write > xid(&start[0]));
+    let order: Vec<u64> = told.iter().map(|revision| snapshot(revision).xid()).collect();
+    assert_eq!(later.collect::<BTreeSet<_>>(), order.iter().copied().collect());
+    // In the order of the commits, which is not that of the numbers.
+    assert!(!order.is_sorted());
+}
+
+#[test]
+fn a_token_of_the_other_engine_is_never_taken_for_a_snapshot() {
+    for (name, engine, _) in RECORDINGS {
+        let recording = Recording::load(name);
+        for text in recording.calls.iter().flat_map(|call| tokens(call)) {
+            match engine {
+                // Eight bytes of any kind are a legacy token to PostgreSQL, which covers nothing.
+                Engine::Memory => assert_eq!(snapshot(&decode(Engine::Postgres, &text)).xmin(), None),
+                _ if snapshot(&decode(engine, &text)).xmin().is_none() => {}
+                _ => assert!(SnapTokens::new(Engine::Memory).decode(&text).is_err()),
+            }
+        }
+    }
+}
