@@ -9,6 +9,7 @@ use crate::cache::{Told, Untold};
 
 const ABILITIES: Abilities = Abilities {
     repeatable_exact: true,
+    newest_head: false,
     told: Told::Exactly,
     untold: Untold::AtHead,
     ..Abilities::unversioned()
@@ -114,4 +115,96 @@ async fn rule_04_reads_without_a_floor_share_the_windows_revision() {
     let (asked, _) = run(&cache, &another, &Freshness::any()).await;
     assert_eq!(asked, [Ask::AtLeast(at(5))]);
     assert!(is_kept(&cache, &another, &Freshness::at_least(at(5))));
+}
+
+const PROBED: Abilities = Abilities {
+    probe: true,
+    ..ABILITIES
+};
+
+/// Answers probes with the revision 9, and tells what it was asked at, probes by `None`.
+async fn run_probed(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> Vec<Option<Ask>> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let calls = Arc::clone(&asked);
+    let upstream = move |turn: Turn| {
+        let is_probe = turn.purpose == Purpose::Probe;
+        calls.lock().unwrap().push((!is_probe).then(|| turn.ask.clone()));
+        async move {
+            turn.begin();
+            tokio::time::sleep(SECOND).await;
+            Upstream::Answered {
+                items: if is_probe { vec![] } else { vec![item(true)] },
+                revision: is_probe.then(|| at(9)),
+            }
+        }
+    };
+    let questions = questions.clone().with_probes(true);
+    cache.run(&questions, freshness, Instant::now(), upstream).await;
+    std::mem::take(&mut *asked.lock().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_probe_opens_a_window_for_floors_that_others_wrote() {
+    let cache = cache(PROBED);
+    let (first, second, third) = (a_question(), a_question(), a_question());
+    let floor = Freshness::at_least(at(7));
+    let asked = run_probed(&cache, &first, &floor).await;
+    assert_eq!(asked, [None, Some(Ask::AtLeast(at(9)))]);
+    assert!(is_kept(&cache, &first, &floor));
+    let asked = run_probed(&cache, &second, &Freshness::at_least(at(8))).await;
+    assert_eq!(asked, [Some(Ask::AtLeast(at(9)))], "the window is open");
+
+    advance(SECOND * 4).await;
+    let asked = run_probed(&cache, &third, &floor).await;
+    assert_eq!(
+        asked,
+        [None, Some(Ask::AtLeast(at(9)))],
+        "proven, but not of this window"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_floor_that_the_probe_does_not_reach_goes_as_it_came() {
+    let (cache, question) = (cache(PROBED), a_question());
+    let forged = Freshness::at_least(at(100));
+    let asked = run_probed(&cache, &question, &forged).await;
+    assert_eq!(asked, [None, Some(Ask::AsItCame(at(100)))]);
+    assert!(!is_kept(&cache, &question, &forged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_all_questions_wait_for_one_probe() {
+    let cache = cache(PROBED);
+    let floor = Freshness::at_least(at(7));
+    let tasks = (0..20).map(|_| {
+        let (cache, floor) = (cache.clone(), floor.clone());
+        tokio::spawn(async move { run_probed(&cache, &a_question(), &floor).await })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap().last().unwrap(), &Some(Ask::AtLeast(at(9))));
+    }
+    assert_eq!(cache.stats().probes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_a_probe_proves_a_snapshot() {
+    let (cache, question) = (cache(PROBED), a_question());
+    let exactly = Freshness::Exact(at(7));
+    let asked = run_probed(&cache, &question, &exactly).await;
+    assert_eq!(asked, [None, Some(Ask::Exact(at(7)))]);
+    assert!(is_kept(&cache, &question, &exactly));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_head_that_lacks_what_was_known_restores_nothing() {
+    let (cache, question) = (cache(PROBED), a_question());
+    wrote(&cache, 20);
+    advance(SECOND * 10).await;
+    run_probed(&cache, &question, &Freshness::at_least(at(20))).await;
+    assert_eq!(
+        cache.trust().epoch(),
+        0,
+        "20 was in progress when the probe's snapshot was taken"
+    );
 }
