@@ -39,7 +39,7 @@ pub(crate) fn forwarded(route: &Route, tls: bool) -> String {
 }
 
 /// A command line worth trying twice: the second time, the answer comes from memory.
-pub(crate) fn worth_trying(system: System, route: &Route, tls: bool) -> String {
+pub(crate) fn worth_trying(system: &System, route: &Route, tls: bool) -> String {
     let listen = route.listen;
     let Question {
         method,
@@ -49,7 +49,7 @@ pub(crate) fn worth_trying(system: System, route: &Route, tls: bool) -> String {
         http,
     } = match system {
         System::SpiceDb(_) => SPICEDB,
-        System::Permify { .. } => PERMIFY,
+        System::Permify(_) => PERMIFY,
     };
     match route.speaks {
         Speaks::Grpc => format!(

@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), AnyError> {
     let stop = common::told_to_stop();
     let config = args.config()?;
-    let (system, tls) = (config.layer.system, config.identity.is_some());
+    let (system, tls) = (config.layer.system.clone(), config.identity.is_some());
     let sidecar = Sidecar::bind(config).await?;
     for route in sidecar.routes() {
         println!("{}", hints::forwarded(route, tls));
@@ -42,7 +42,7 @@ async fn run(args: Args) -> Result<(), AnyError> {
         sidecar.admin()?
     );
     for route in sidecar.routes() {
-        println!("{}\n", hints::worth_trying(system, route, tls));
+        println!("{}\n", hints::worth_trying(&system, route, tls));
     }
     sidecar.run(stop).await?;
     println!("stopped");

@@ -2,21 +2,17 @@
 
 mod system;
 
-use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use http::HeaderValue;
 use tower_zookie::OldTokens;
 use tower_zookie::cache::ByteSize;
 use tower_zookie::consistency::Staleness;
-use tower_zookie::protocol::permify;
 
-use self::system::{Engine, Name};
+use self::system::{Engine, ForPermify, Name};
 use crate::common::duration;
-use crate::proxy::feed::Watched;
 use crate::proxy::layer::Settings;
 use crate::proxy::origin::{Origin, OriginError};
 use crate::proxy::system::System;
@@ -50,13 +46,6 @@ pub(crate) struct Args {
     /// SpiceDB's --datastore-engine, or Permify's --database-engine (memory or postgres): a token does not name it.
     #[arg(long, value_enum)]
     engine: Engine,
-    /// A tenant of Permify whose change feed is followed, so that snap tokens of writes made elsewhere are believed. Once
-    /// for each tenant; Permify needs its --service-watch-enabled, and data in the tenant.
-    #[arg(long, value_name = "TENANT", requires = "upstream")]
-    watch: Vec<String>,
-    /// The environment variable that holds the `authorization` for --watch, such as `Bearer KEY`.
-    #[arg(long, value_name = "NAME", requires = "watch")]
-    watch_authorization_env: Option<String>,
 
     /// The certificate chain to show to callers, as PEM; without it, callers are served without TLS.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -95,9 +84,6 @@ pub(crate) struct Args {
     /// Refuse checks that bear no token, unless they are fully consistent.
     #[arg(long)]
     require_token: bool,
-    /// Let Permify's checks without a snap token be as old as the window allows, instead of asking each at head.
-    #[arg(long)]
-    window_reads_without_token: bool,
     /// Refuse tokens that are older: choose less than Permify's --database-garbage-collection-window, past which it
     /// silently denies.
     #[arg(long, value_name = "AGE", value_parser = duration)]
@@ -105,6 +91,8 @@ pub(crate) struct Args {
     /// Ask for what bears an older token at head, instead of refusing it.
     #[arg(long, requires = "oldest_token")]
     ask_old_tokens_at_head: bool,
+    #[command(flatten)]
+    permify: ForPermify,
 }
 
 /// An argument that can't be used.
@@ -114,8 +102,8 @@ pub(crate) enum BadArgument {
     Url { flag: &'static str, source: OriginError },
     #[error("'--engine {engine}' can't be used with '--system permify' [possible values: memory, postgres]")]
     NotPermifys { engine: String },
-    #[error("'{flag}' can't be used with '--system spicedb': {why}")]
-    OtherSystem { flag: &'static str, why: &'static str },
+    #[error("'{flag}' can't be used with '--system spicedb': leave it out, or say '--system permify'")]
+    OtherSystem { flag: &'static str },
     #[error("'--watch' can't be used with '--engine memory': Permify in memory tells nobody of changes")]
     NoFeed,
     #[error("the environment variable {name} of '--watch-authorization-env' is not set, or no header's value")]
@@ -124,10 +112,10 @@ pub(crate) enum BadArgument {
 
 impl Args {
     pub(crate) fn config(self) -> Result<Config, BadArgument> {
-        let system = self.system.of_engine(self.engine, self.window_reads_without_token)?;
+        let system = self.system.of_engine(self.engine, &self.permify)?;
         Ok(Config {
             layer: self.layer(system),
-            watched: self.watched(system)?,
+            watched: self.permify.watched()?,
             routes: self.routes()?,
             admin: self.admin,
             identity: self
@@ -158,28 +146,6 @@ impl Args {
         }
     }
 
-    fn watched(&self, system: System) -> Result<Watched, BadArgument> {
-        match system {
-            _ if self.watch.is_empty() => {}
-            System::SpiceDb(_) => {
-                return Err(BadArgument::OtherSystem {
-                    flag: "--watch",
-                    why: "the layer asks SpiceDB for its head where it has to",
-                });
-            }
-            System::Permify {
-                engine: permify::Engine::Memory,
-                ..
-            } => return Err(BadArgument::NoFeed),
-            System::Permify { .. } => {}
-        }
-        let authorization = self.watch_authorization_env.as_deref().map(from_environment);
-        Ok(Watched {
-            tenants: self.watch.clone(),
-            authorization: authorization.transpose()?,
-        })
-    }
-
     fn routes(&self) -> Result<Vec<Route>, BadArgument> {
         let given = [
             ("--upstream", &self.upstream, Speaks::Grpc, self.listen),
@@ -197,12 +163,4 @@ impl Args {
         }
         Ok(routes)
     }
-}
-
-fn from_environment(name: &str) -> Result<HeaderValue, BadArgument> {
-    let value = env::var(name).ok().filter(|value| !value.is_empty());
-    let value = value.and_then(|value| HeaderValue::try_from(value).ok());
-    let mut value = value.ok_or_else(|| BadArgument::Authorization { name: name.to_owned() })?;
-    value.set_sensitive(true);
-    Ok(value)
 }

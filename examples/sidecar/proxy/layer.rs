@@ -14,7 +14,7 @@ use super::system::System;
 pub(crate) type Layer = ZookieLayer<Arc<dyn Protocol>>;
 
 /// What can be set of the layer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) system: System,
     pub(crate) window: Duration,

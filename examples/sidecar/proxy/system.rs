@@ -3,41 +3,28 @@
 use std::sync::Arc;
 
 use http::Uri;
-use tower_zookie::protocol::Protocol;
-use tower_zookie::protocol::permify::{self, Permify};
-use tower_zookie::protocol::spicedb::{self, SpiceDb};
+use tower_zookie::protocol::{Permify, Protocol, SpiceDb};
 
 /// Which system is upstream, and what has to be known of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum System {
-    SpiceDb(spicedb::Engine),
-    Permify {
-        engine: permify::Engine,
-        /// Reads without a snap token are as old as the window allows, instead of at head.
-        untold_in_window: bool,
-    },
+    SpiceDb(SpiceDb),
+    Permify(Permify),
 }
 
 impl System {
-    pub(super) fn protocol(self) -> Arc<dyn Protocol> {
+    pub(super) fn protocol(&self) -> Arc<dyn Protocol> {
         match self {
-            Self::SpiceDb(engine) => Arc::new(SpiceDb::new(engine)),
-            Self::Permify {
-                engine,
-                untold_in_window: false,
-            } => Arc::new(Permify::new(engine)),
-            Self::Permify {
-                engine,
-                untold_in_window: true,
-            } => Arc::new(Permify::new(engine).window_reads_without_token()),
+            Self::SpiceDb(protocol) => Arc::new(protocol.clone()),
+            Self::Permify(protocol) => Arc::new(protocol.clone()),
         }
     }
 
     /// What to ask its HTTP API for to see whether it serves. SpiceDB's says only that it is there.
-    pub(super) fn health(self) -> Uri {
+    pub(super) fn health(&self) -> Uri {
         Uri::from_static(match self {
             Self::SpiceDb(_) => "/",
-            Self::Permify { .. } => "/healthz",
+            Self::Permify(_) => "/healthz",
         })
     }
 }
