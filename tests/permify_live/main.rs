@@ -14,6 +14,7 @@ mod exact;
 mod fresh;
 #[path = "../../examples/common/permify.rs"]
 mod permify;
+mod probe;
 mod recorder;
 mod rest;
 mod schema;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Grpc => fresh::rule_08_a_token_that_nobody_proved_is_forwarded_as_it_came,
         Grpc => fresh::rule_11_errors_are_passed_and_not_kept,
         Grpc => fresh::tokens_that_are_too_old,
+        Grpc => probe::rule_08_a_probe_opens_a_window_for_what_others_wrote,
         Rest => rest::a_check_at_a_writes_token,
         Rest => rest::a_bulk_and_what_is_never_kept,
         RestOnPostgres => rest::a_token_that_can_not_be_read,
