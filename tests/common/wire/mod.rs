@@ -59,6 +59,15 @@ impl Recorded {
         self.frames.concat().into()
     }
 
+    /// The same with another body.
+    #[must_use]
+    pub fn with_body(&self, body: Bytes) -> Self {
+        Self {
+            frames: vec![body],
+            ..self.clone()
+        }
+    }
+
     /// A trailer, wherever it came.
     pub fn trailer(&self, name: &str) -> Option<&str> {
         let map = if self.trailers_only {
@@ -89,6 +98,19 @@ impl Recording {
             (Some(call), None) => call,
             _ => panic!("not exactly one recorded call is called {case}"),
         }
+    }
+
+    /// With one more call, which nobody recorded.
+    #[must_use]
+    pub fn and(mut self, case: &str, request: Request<Bytes>, response: Recorded) -> Self {
+        self.calls.push(Arc::new(Call {
+            n: self.calls.len(),
+            case: case.to_owned(),
+            why: None,
+            request,
+            response,
+        }));
+        self
     }
 }
 

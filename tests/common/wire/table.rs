@@ -5,12 +5,12 @@
 pub enum Then {
     /// Kept: the same call is served from memory, and so is the question without a wish.
     Kept,
-    /// Kept: the question without a wish is served from memory. The same call is asked again, because it wants the head.
+    /// Kept: the question without a wish is served from memory. The same call is asked again, because it wants head.
     KeptForOthers,
     /// Kept at its snapshot: the same call is served from memory, and nobody else.
     KeptAtItsSnapshot,
-    /// Kept by age alone: whoever is content with any answer is served from memory. The same call is asked again, because
-    /// it wants the head.
+    /// Kept by age alone: whoever is content with any answer is served from memory. The same call is asked again,
+    /// because it wants the head.
     KeptByAge,
     /// Kept by nobody, for this reason. What `Cache-Status` says.
     NotKept(&'static str, &'static str),
