@@ -1,0 +1,219 @@
+//! A judge who knows all that was written and evaluated, and when.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::Instant;
+
+use crate::api::{BulkResponse, CheckResponse};
+use crate::database::Token;
+use crate::server::OK;
+use crate::store::{Evaluation, Store, version};
+use crate::world::{Answered, Passed, WINDOWED, Wish};
+
+/// What no answer of a layer with default settings outlives.
+const BOUND: Duration = Duration::from_millis(5500);
+/// The same for answers at exact snapshots.
+const TIME_TO_LIVE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Judge<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) passed: &'a [Passed],
+}
+
+/// One answer, and where it came from.
+struct Case<'a> {
+    answered: &'a Answered,
+    evaluation: &'a Evaluation,
+    from_memory: bool,
+}
+
+impl Judge<'_> {
+    /// How many of the answers were from memory.
+    pub(crate) fn judge(&self, answered: &Answered) -> Result<usize, TestCaseError> {
+        let reply = &answered.reply;
+        prop_assert_eq!(reply.status(), OK);
+        let results = match &*answered.asked.whats {
+            [_] => vec![reply.message::<CheckResponse>()],
+            _ => reply.message::<BulkResponse>().results,
+        };
+        prop_assert_eq!(results.len(), answered.asked.whats.len());
+        let mut cases = Vec::new();
+        for (result, (document, user)) in results.iter().zip(&answered.asked.whats) {
+            let number = result.metadata.as_ref().map_or(0, |checked| checked.check_count);
+            let evaluation = usize::try_from(number - 1).ok().map(|nth| &self.store.evaluations[nth]);
+            let evaluation = evaluation.ok_or_else(|| TestCaseError::fail("an answer that nobody gave"))?;
+            prop_assert_eq!(result.can == 1, evaluation.allowed);
+            prop_assert_eq!((&*evaluation.what.0, &*evaluation.what.1), (*document, *user));
+            let joined = reply.is_hit() || reply.cache_status().contains("; collapsed");
+            cases.push(Case {
+                answered,
+                evaluation,
+                from_memory: joined || evaluation.at < answered.arrived,
+            });
+        }
+        for case in &cases {
+            self.judge_schema(case)?;
+            match answered.asked.wish {
+                Wish::Exact => judge_exact(self, case)?,
+                Wish::Full => judge_head(case)?,
+                Wish::None if case.tokens().next().is_some() => self.judge_floors(case)?,
+                Wish::None if answered.asked.way == WINDOWED => {}
+                Wish::None => judge_head(case)?,
+            }
+            if answered.asked.wish != Wish::Exact {
+                self.judge_age(case)?;
+            }
+        }
+        let snapshots: BTreeSet<_> = cases.iter().map(|case| &case.evaluation.seen).collect();
+        prop_assert!(
+            snapshots.len() == 1,
+            "rule 16: {} snapshots in {:?}",
+            snapshots.len(),
+            answered
+        );
+        Ok(cases.iter().filter(|case| case.from_memory).count())
+    }
+
+    /// Rule 10: tenants and versions are apart, and what leaves the version open is answered by none that is too old.
+    fn judge_schema(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let (asked, arrived) = (&case.answered.asked, case.answered.arrived);
+        prop_assert_eq!(&*case.evaluation.tenant, asked.tenant, "rule 10");
+        let by = case.evaluation.version;
+        if let Some(pinned) = asked.pinned {
+            prop_assert_eq!(by, pinned, "rule 10: {:?}", case.answered);
+            return Ok(());
+        }
+        let oldest = self.store.latest(asked.tenant, case.long_ago());
+        prop_assert!(
+            by >= oldest,
+            "rule 10: by v{} after v{}: {:?}",
+            by,
+            oldest,
+            case.answered
+        );
+        for passed in self.passed {
+            let before = passed.way == asked.way && passed.tenant == asked.tenant && passed.replied < arrived;
+            let later = before && (by + 1..by + 100).any(|later| version(later) == passed.version);
+            prop_assert!(!later, "rule 13: by v{} after {:?}: {:?}", by, passed, case.answered);
+        }
+        Ok(())
+    }
+
+    /// Rule 1. A message's token is never read at less than Permify itself would read it; what a carrier adds to a message
+    /// without one may be answered at head, as Permify itself would.
+    fn judge_floors(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let asked = &case.answered.asked;
+        if let Some(token) = &asked.message {
+            prop_assert!(
+                self.covers(case, token),
+                "rule 1: {:?} by {:?}",
+                case.answered,
+                case.evaluation
+            );
+        }
+        for token in &asked.carried {
+            let at_head = case.evaluation.told.is_none() && !case.from_memory;
+            prop_assert!(
+                at_head || self.covers(case, token),
+                "rule 1: {:?} by {:?}",
+                case.answered,
+                case.evaluation
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether an answer holds all that a read at the token sees: by then, if it was read at just that, and ever, if not.
+    fn covers(&self, case: &Case<'_>, token: &str) -> bool {
+        let (token, evaluation) = (self.store.parse(token).unwrap(), case.evaluation);
+        let by = if case.is_told(&token) || evaluation.told.is_none() {
+            evaluation.at
+        } else {
+            case.answered.replied
+        };
+        evaluation.seen.is_superset(&token.read(&self.committed(by)))
+    }
+
+    /// Rule 4, but for what goes as it came, which is as old as its caller has it.
+    fn judge_age(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let evaluation = case.evaluation;
+        if evaluation.told.is_none() {
+            prop_assert!(evaluation.at >= case.long_ago(), "rule 4: {:?}", case.answered);
+            return Ok(());
+        }
+        let message = case.answered.asked.message.iter();
+        let bore_one = message.clone().next().is_some();
+        let came = message.chain(case.answered.asked.carried.iter().filter(|_| bore_one));
+        let as_it_came = came
+            .filter_map(|token| self.store.parse(token))
+            .any(|token| case.is_told(&token));
+        if as_it_came && !case.from_memory {
+            return Ok(());
+        }
+        let ended = self.committed(case.long_ago());
+        prop_assert!(
+            evaluation.seen.is_superset(&ended),
+            "rule 4: {:?} lacks {:?}: {:?}",
+            evaluation,
+            ended.difference(&evaluation.seen),
+            case.answered
+        );
+        Ok(())
+    }
+
+    fn committed(&self, by: Instant) -> BTreeSet<u64> {
+        let commits = self.store.commits.iter().filter(|(at, _)| *at <= by);
+        commits.map(|(_, xid)| *xid).collect()
+    }
+}
+
+/// Rule 2.
+fn judge_exact(judge: &Judge<'_>, case: &Case<'_>) -> Result<(), TestCaseError> {
+    let token = case.tokens().next().unwrap();
+    let evaluation = case.evaluation;
+    let told = case.is_told(&judge.store.parse(token).unwrap());
+    prop_assert!(told, "rule 2: {:?} by {:?}", case.answered, evaluation);
+    if case.from_memory {
+        let joined = evaluation.at >= case.answered.arrived;
+        prop_assert!(
+            evaluation.settled || joined,
+            "rule 2: {:?} by {:?}",
+            case.answered,
+            evaluation
+        );
+        prop_assert!(evaluation.at + TIME_TO_LIVE >= case.answered.arrived, "rule 12");
+    }
+    Ok(())
+}
+
+/// Rule 3.
+fn judge_head(case: &Case<'_>) -> Result<(), TestCaseError> {
+    let evaluation = case.evaluation;
+    let read_by_now = evaluation.told.is_none() && evaluation.at >= case.answered.arrived;
+    prop_assert!(
+        read_by_now && !case.answered.reply.is_hit(),
+        "rule 3: {:?} by {:?}",
+        case.answered,
+        evaluation
+    );
+    Ok(())
+}
+
+impl<'a> Case<'a> {
+    fn tokens(&self) -> impl Iterator<Item = &'a String> {
+        self.answered.asked.message.iter().chain(&self.answered.asked.carried)
+    }
+
+    fn is_told(&self, token: &Token) -> bool {
+        let told = self.evaluation.told.as_ref();
+        told.is_some_and(|told| told.text() == token.text())
+    }
+
+    /// Just before any answer from memory can have been read.
+    fn long_ago(&self) -> Instant {
+        let ago = BOUND + Duration::from_millis(1);
+        self.answered.arrived.checked_sub(ago).unwrap_or(self.answered.arrived)
+    }
+}
