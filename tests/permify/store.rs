@@ -20,8 +20,7 @@ pub(crate) struct Store {
     pub(crate) database: Database,
     tenants: BTreeMap<String, Tenant>,
     held: Vec<Held>,
-    /// When which transaction was committed.
-    pub(crate) commits: Vec<(Instant, u64)>,
+    pub(crate) commits: Vec<Commit>,
     pub(crate) evaluations: Vec<Evaluation>,
 }
 
@@ -39,6 +38,13 @@ pub(crate) struct Write {
     pub(crate) tenant: String,
     pub(crate) what: What,
     pub(crate) views: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    pub(crate) at: Instant,
+    pub(crate) tenant: String,
+    pub(crate) xid: u64,
 }
 
 /// A transaction under way.
@@ -134,7 +140,11 @@ impl Store {
 
     fn commit(&mut self, xid: u64, write: Write) -> String {
         let token = self.database.commit(xid);
-        self.commits.push((Instant::now(), xid));
+        self.commits.push(Commit {
+            at: Instant::now(),
+            tenant: write.tenant.clone(),
+            xid,
+        });
         let tenant = self.tenants.get_mut(&write.tenant).unwrap();
         tenant.writes.insert(xid, write);
         tenant.tokens.insert(xid, token.clone());
