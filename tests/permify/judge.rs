@@ -137,12 +137,9 @@ impl Judge<'_> {
             prop_assert!(evaluation.at >= case.long_ago(), "rule 4: {:?}", case.answered);
             return Ok(());
         }
-        let message = case.answered.asked.message.iter();
-        let bore_one = message.clone().next().is_some();
-        let came = message.chain(case.answered.asked.carried.iter().filter(|_| bore_one));
-        let as_it_came = came
-            .filter_map(|token| self.store.parse(token))
-            .any(|token| case.is_told(&token));
+        let bore_one = case.answered.asked.message.is_some();
+        let mut came = case.tokens().filter_map(|token| self.store.parse(token));
+        let as_it_came = bore_one && came.any(|token| case.is_told(&token));
         if as_it_came && !case.from_memory {
             return Ok(());
         }
@@ -199,7 +196,8 @@ fn judge_head(case: &Case<'_>) -> Result<(), TestCaseError> {
 
 impl<'a> Case<'a> {
     fn tokens(&self) -> impl Iterator<Item = &'a String> {
-        self.answered.asked.message.iter().chain(&self.answered.asked.carried)
+        let asked = &self.answered.asked;
+        asked.message.iter().chain(&asked.header).chain(&asked.cookie)
     }
 
     fn is_ordered(&self) -> bool {

@@ -94,7 +94,8 @@ pub(crate) struct Asked {
     pub(crate) pinned: Option<usize>,
     pub(crate) wish: Wish,
     pub(crate) message: Option<String>,
-    pub(crate) carried: Vec<String>,
+    pub(crate) header: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -230,19 +231,21 @@ impl World {
             pinned: read.pinned.map(|pinned| pinned.index(latest + 1)),
             wish: read.wish,
             message: None,
-            carried: Vec::new(),
+            header: None,
+            cookie: None,
         };
         // An exact wish takes one token, and not a cookie's.
         let exact = read.wish == Wish::Exact;
         let most = if exact { 1 } else { 2 };
         for (pick, place) in read.tokens.iter().take(most) {
-            let Some(token) = self.pick(pick) else { continue };
-            match place {
-                Place::Message if asked.message.is_none() => asked.message = Some(token),
-                _ => asked.carried.push(token),
-            }
+            let place = match place {
+                Place::Message => &mut asked.message,
+                Place::Cookie if !exact => &mut asked.cookie,
+                Place::Header | Place::Cookie => &mut asked.header,
+            };
+            *place = self.pick(pick);
         }
-        if exact && asked.message.is_none() && asked.carried.is_empty() {
+        if exact && asked.message.is_none() && asked.header.is_none() {
             asked.wish = Wish::None;
         }
         asked
@@ -287,14 +290,11 @@ async fn answered(client: Client, asked: Asked) -> Answered {
 
 async fn ask(client: &Client, asked: &Asked) -> Reply {
     let mut client = client.clone();
-    // The first goes into the header; a second one, or the only one of each second caller, into the cookie.
-    for (nth, token) in asked.carried.iter().enumerate() {
-        let in_header = nth == 0 && (asked.wish == Wish::Exact || asked.whats.len() % 2 == 1);
-        client = if in_header {
-            client.metadata("zookie", token)
-        } else {
-            client.cookie(token)
-        };
+    if let Some(token) = &asked.header {
+        client = client.metadata("zookie", token);
+    }
+    if let Some(token) = &asked.cookie {
+        client = client.cookie(token);
     }
     client = match asked.wish {
         Wish::None => client,
