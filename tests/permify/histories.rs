@@ -30,7 +30,7 @@ async fn live(watched: bool, latency: u64, steps: &[Step]) -> Result<(usize, usi
 fn rules_01_to_16_hold_in_every_history() {
     for watched in [false, true] {
         let mut runner = TestRunner::new(ProptestConfig {
-            cases: 256,
+            cases: 128,
             failure_persistence: None,
             ..ProptestConfig::default()
         });

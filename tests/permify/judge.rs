@@ -119,15 +119,20 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Whether an answer holds all that a read at the token sees: by then, if it was read at just that, and ever, if not.
+    /// Whether an answer holds all that a read at the token sees: ever, if it was read at what the store had told of; and
+    /// by then, if it was read at the caller's own word, which may be forged.
     fn covers(&self, case: &Case<'_>, token: &str) -> bool {
         let (token, evaluation) = (self.store.parse(token).unwrap(), case.evaluation);
-        let by = if case.is_told(&token) || evaluation.told.is_none() {
-            evaluation.at
-        } else {
-            case.answered.replied
-        };
+        let own_word = case.is_told(&token) || evaluation.told.is_none() || self.is_as_it_came(case);
+        let by = if own_word { evaluation.at } else { case.answered.replied };
         evaluation.seen.is_superset(&token.read(&self.committed(case, by)))
+    }
+
+    /// Whether it was asked at one of the caller's tokens, for the caller alone.
+    fn is_as_it_came(&self, case: &Case<'_>) -> bool {
+        let bore_one = case.answered.asked.message.is_some();
+        let mut came = case.tokens().filter_map(|token| self.store.parse(token));
+        bore_one && !case.from_memory && came.any(|token| case.is_told(&token))
     }
 
     /// Rule 4, but for what goes as it came, which is as old as its caller has it.
@@ -137,10 +142,7 @@ impl Judge<'_> {
             prop_assert!(evaluation.at >= case.long_ago(), "rule 4: {:?}", case.answered);
             return Ok(());
         }
-        let bore_one = case.answered.asked.message.is_some();
-        let mut came = case.tokens().filter_map(|token| self.store.parse(token));
-        let as_it_came = bore_one && came.any(|token| case.is_told(&token));
-        if as_it_came && !case.from_memory {
+        if self.is_as_it_came(case) {
             return Ok(());
         }
         let ended = self.committed(case, case.long_ago());
