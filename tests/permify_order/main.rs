@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../common/permify_database.rs"]
 mod database;
 mod history;
 

@@ -1,4 +1,5 @@
 //! PostgreSQL's transactions, and the tokens that Permify makes of them.
+#![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,6 +109,12 @@ impl Database {
     /// Those with a number.
     pub(crate) fn in_progress(&self) -> Vec<u64> {
         self.in_progress.keys().copied().collect()
+    }
+
+    /// Those below `xmax` that may yet be committed.
+    pub(crate) fn unended(&self, xmax: u64) -> BTreeSet<u64> {
+        let open = self.in_progress.keys().copied();
+        open.chain(self.next..xmax.max(self.next)).collect()
     }
 
     pub(crate) fn begin(&mut self) {

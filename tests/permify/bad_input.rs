@@ -1,0 +1,183 @@
+//! Requests that are broken, odd or hostile: they pass or get a status of gRPC, and nothing is kept.
+
+use bytes::Bytes;
+use prost::Message;
+use tower_zookie::protocol::permify::Engine;
+
+use crate::api::{AnyValue, Attribute, CheckRequest, Context, bulk, check};
+use crate::client::Client;
+use crate::reply::frame;
+use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, Server, UNIMPLEMENTED};
+
+const CHECK: &str = "Permission/Check";
+const NOT_FOUND: i32 = 5;
+
+fn framed(request: &impl Message) -> Bytes {
+    frame(&request.encode_to_vec())
+}
+
+/// It comes to the server as it was sent, twice.
+async fn passes(server: &Server, client: &Client, method: &str, body: &Bytes, status: i32) {
+    server.calls();
+    for _ in 0..2 {
+        let reply = client.send(method, body.clone()).await;
+        assert_eq!(reply.status(), status, "{reply:?}");
+        let calls = server.calls();
+        assert_eq!((calls.len(), &calls[0].body), (1, body));
+    }
+    assert_eq!(client.handle().stats().entries, 0);
+}
+
+#[tokio::test]
+async fn rule_14_what_permify_refuses_is_its_to_refuse_each_time() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    let plain = check("plan", "ada", &token);
+    let shallow = {
+        let mut metadata = plain.metadata.clone().unwrap();
+        metadata.depth = 0;
+        Some(metadata)
+    };
+    for (request, status) in [
+        (
+            CheckRequest {
+                tenant: String::new(),
+                ..plain.clone()
+            },
+            NOT_FOUND,
+        ),
+        (
+            CheckRequest {
+                tenant: "t9".to_owned(),
+                ..plain.clone()
+            },
+            NOT_FOUND,
+        ),
+        (
+            CheckRequest {
+                metadata: None,
+                ..plain.clone()
+            },
+            INVALID_ARGUMENT,
+        ),
+        (
+            CheckRequest {
+                metadata: shallow,
+                ..plain.clone()
+            },
+            INVALID_ARGUMENT,
+        ),
+    ] {
+        passes(&server, &client, CHECK, &framed(&request), status).await;
+    }
+    let items = vec![("plan", "ada"); 101];
+    passes(
+        &server,
+        &client,
+        "Permission/BulkCheck",
+        &framed(&bulk(&items, &token)),
+        INVALID_ARGUMENT,
+    )
+    .await;
+    passes(
+        &server,
+        &client,
+        "Permission/BulkCheck",
+        &framed(&bulk(&[], &token)),
+        INVALID_ARGUMENT,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_refused_in_the_metadata() {
+    // 1273:1273:1274:1273 says nothing to an engine whose tokens are nanoseconds.
+    for (engine, bad, status) in [
+        (Engine::Postgres, "not a token", INTERNAL),
+        (Engine::Postgres, "noop", INTERNAL),
+        (Engine::Memory, "MTI3MzoxMjczOjEyNzQ6MTI3Mw==", OK),
+    ] {
+        let server = Server::new(engine);
+        let client = Client::new(&server, engine);
+        client.set("plan", "ada", true).await;
+        passes(&server, &client, CHECK, &framed(&check("plan", "ada", bad)), status).await;
+        let refused = client.metadata("zookie", bad).check(&check("plan", "ada", "")).await;
+        assert_eq!((refused.status(), server.calls().len()), (INVALID_ARGUMENT, 0));
+        assert!(!refused.header("grpc-message").unwrap().contains(bad));
+        // A cookie is sent by itself: its caller gets head.
+        assert!(client.cookie(bad).check(&check("plan", "ada", "")).await.allowed());
+        assert_eq!(server.asked(), [""]);
+    }
+}
+
+#[tokio::test]
+async fn rule_09_a_message_that_cannot_be_read_passes_unless_a_carrier_demands_something() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    let whole = framed(&check("plan", "ada", &token));
+    let mut compressed = whole.to_vec();
+    compressed[0] = 1;
+    for (body, status) in [
+        (compressed.into(), OK),
+        (whole.slice(..whole.len() - 3), INTERNAL),
+        (whole.slice(..4), INVALID_ARGUMENT),
+        (Bytes::new(), INVALID_ARGUMENT),
+    ] {
+        passes(&server, &client, CHECK, &body, status).await;
+        for client in [
+            client.metadata("zookie", &token),
+            client.cookie(&token),
+            client.metadata("zookie-consistency", "fully-consistent"),
+        ] {
+            let refused = client.send(CHECK, body.clone()).await;
+            assert_eq!((refused.status(), server.calls().len()), (UNIMPLEMENTED, 0));
+        }
+    }
+}
+
+#[tokio::test]
+async fn rule_10_attributes_of_every_type_are_questions_of_their_own() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    let values: [(&str, &[u8]); 9] = [
+        ("BooleanValue", &[8, 1]),
+        ("BooleanValue", &[]),
+        ("StringValue", b"\x0a\x011"),
+        ("IntegerValue", &[8, 1]),
+        ("DoubleValue", &[9, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+        ("StringArrayValue", b"\x0a\x011"),
+        ("BooleanArrayValue", &[10, 1, 1]),
+        ("IntegerArrayValue", &[10, 1, 1]),
+        ("DoubleArrayValue", &[10, 8, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+    ];
+    let request = |(name, value): (&str, &[u8])| {
+        let plain = check("plan", "ada", &token);
+        let attribute = Attribute {
+            entity: plain.entity.clone(),
+            attribute: "public".to_owned(),
+            value: Some(AnyValue {
+                type_url: format!("type.googleapis.com/base.v1.{name}"),
+                value: value.to_vec(),
+            }),
+        };
+        let context = Context {
+            tuples: Vec::new(),
+            attributes: vec![attribute],
+        };
+        CheckRequest {
+            context: Some(context),
+            ..plain
+        }
+    };
+    for hit in [false, true] {
+        for value in values {
+            let reply = client.check(&request(value)).await;
+            assert_eq!(reply.is_hit(), hit, "{value:?}");
+        }
+    }
+    let plain = client.check(&check("plan", "ada", &token)).await;
+    assert!(plain.is_stored(), "and none of it is in the way of a plain one");
+}

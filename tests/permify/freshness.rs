@@ -1,0 +1,337 @@
+//! What is asked at, and what is kept: one behaviour each.
+
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::sleep;
+use tower_zookie::protocol::permify::{Engine, Permify};
+
+use crate::api::{CheckRequest, bulk, check, lookup};
+use crate::client::Client;
+use crate::reply::frame;
+use crate::server::Server;
+
+fn before(server: &Server) -> Client {
+    Client::new(server, Engine::Postgres)
+}
+
+async fn seconds(count: u64) {
+    sleep(Duration::from_secs(count)).await;
+}
+
+fn pinned(request: CheckRequest, version: &str) -> CheckRequest {
+    let mut metadata = request.metadata.clone().unwrap();
+    metadata.schema_version = version.to_owned();
+    CheckRequest {
+        metadata: Some(metadata),
+        ..request
+    }
+}
+
+fn exactly(client: &Client) -> Client {
+    client.metadata("zookie-consistency", "at-exact-snapshot")
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_the_new_enemy_is_turned_away() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let granted = client.set("plan", "mallory", true).await;
+    assert!(client.check(&check("plan", "mallory", &granted)).await.allowed());
+    let revoked = client.set("plan", "mallory", false).await;
+    let reply = client.check(&check("plan", "mallory", &revoked)).await;
+    assert!(!reply.allowed() && !reply.is_hit());
+    assert!(client.check(&check("plan", "mallory", &revoked)).await.is_hit());
+    let older = client.check(&check("plan", "mallory", &granted)).await;
+    assert!(
+        !older.allowed() && older.is_hit(),
+        "a token is a demand to be at least that fresh"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_higher_number_is_no_later_write() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let lower = tokio::spawn({
+        let client = client.holding();
+        async move { client.set("plan", "ada", true).await }
+    });
+    sleep(Duration::from_millis(1)).await;
+    server.state().store.advance(0);
+    let higher = client.set("map", "bob", true).await;
+    let reply = client.check(&check("plan", "ada", &higher)).await;
+    assert!(!reply.allowed() && reply.is_stored());
+    server.state().store.advance(0);
+    let lower = lower.await.unwrap();
+    let reply = client.check(&check("plan", "ada", &lower)).await;
+    assert!(reply.allowed() && !reply.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_all_callers_of_a_window_share_its_revision() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let older = [
+        client.set("plan", "ada", true).await,
+        client.set("plan", "bob", true).await,
+    ];
+    seconds(7).await;
+    let of_the_window = client.set("map", "ada", true).await;
+    server.calls();
+    let asked = client.check(&check("plan", "ada", &older[0])).await;
+    let shared = client.check(&check("plan", "ada", &older[1])).await;
+    assert!(asked.is_stored() && shared.is_hit() && shared.body == asked.body);
+    assert_eq!(server.asked(), [of_the_window]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_the_age_counts_from_the_write_whose_token_is_asked_at() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    seconds(1).await;
+    let token = client.set("plan", "ada", true).await;
+    seconds(3).await;
+    assert!(client.check(&check("plan", "ada", &token)).await.is_stored());
+    sleep(Duration::from_millis(1900)).await;
+    assert!(client.check(&check("plan", "ada", &token)).await.is_hit());
+    sleep(Duration::from_millis(700)).await;
+    assert!(!client.check(&check("plan", "ada", &token)).await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_token_that_nobody_vouches_for_goes_as_it_came_and_is_kept_by_nobody() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let token = Client::direct(&server).set("plan", "ada", true).await;
+    server.calls();
+    // An unknown field, and the metadata last, as no encoder writes it.
+    let mut message = check("plan", "ada", &token).encode_to_vec();
+    message.splice(0..0, [0xfa, 0x07, 2, b'h', b'i']);
+    let body = frame(&message);
+    for _ in 0..2 {
+        let reply = client.send("Permission/Check", body.clone()).await;
+        assert!(reply.allowed() && !reply.is_hit() && !reply.is_stored());
+        let calls = server.calls();
+        assert_eq!((calls.len(), &calls[0].body), (1, &body));
+    }
+    assert_eq!(client.handle().stats().entries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_an_old_token_outside_of_any_window_goes_as_it_came() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let token = client.set("plan", "ada", true).await;
+    seconds(12).await;
+    server.calls();
+    let request = check("plan", "ada", &token);
+    for _ in 0..2 {
+        assert!(!client.check(&request).await.is_stored());
+        let calls = server.calls();
+        assert_eq!((calls.len(), &calls[0].body), (1, &frame(&request.encode_to_vec())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_fresh_writes_own_token_is_asked_at_and_kept() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    client.set("map", "ada", true).await;
+    let token = client.set("plan", "ada", true).await;
+    server.calls();
+    let request = check("plan", "ada", &token);
+    let asked = client.check(&request).await;
+    assert!(asked.allowed() && asked.is_stored());
+    assert_eq!(asked.header("zookie"), Some(&*token));
+    assert!(client.check(&request).await.is_hit());
+    assert_eq!(server.asked(), [token]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_exact_answers_are_kept_once_their_token_is_settled() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let open = tokio::spawn({
+        let client = client.holding();
+        async move { client.set("plan", "ada", true).await }
+    });
+    sleep(Duration::from_millis(1)).await;
+    // Between its snapshot and its number: what has begun meanwhile looks visible.
+    let other = tokio::spawn({
+        let client = client.holding();
+        async move { client.set("map", "ada", true).await }
+    });
+    sleep(Duration::from_millis(1)).await;
+    for held in [0, 1, 1] {
+        server.state().store.advance(held);
+    }
+    let unsettled = other.await.unwrap();
+    server.calls();
+    let request = pinned(check("plan", "ada", &unsettled), "v0");
+    for _ in 0..2 {
+        let reply = exactly(&client).check(&request).await;
+        assert!(!reply.allowed() && !reply.is_stored());
+    }
+    server.state().store.advance(0);
+    open.await.unwrap();
+    let reply = exactly(&client).check(&request).await;
+    assert!(
+        reply.allowed() && !reply.is_stored(),
+        "the same token, and another answer"
+    );
+    // Its reply says that all before it have ended.
+    client.set("map", "bob", true).await;
+    assert!(exactly(&client).check(&request).await.is_stored());
+    assert_eq!(server.calls().len(), 5);
+    for _ in 0..2 {
+        assert!(exactly(&client).check(&request).await.is_hit());
+        seconds(29).await;
+    }
+    seconds(3).await;
+    assert!(!exactly(&client).check(&request).await.is_hit(), "time to live");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_what_leaves_the_schema_open_ends_with_the_bound_even_at_an_exact_token() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let token = client.set("plan", "ada", true).await;
+    let (latest, by_version) = (check("plan", "ada", &token), pinned(check("plan", "ada", &token), "v0"));
+    for request in [&latest, &by_version] {
+        assert!(exactly(&client).check(request).await.is_stored());
+    }
+    seconds(5).await;
+    assert!(exactly(&client).check(&latest).await.is_hit());
+    seconds(1).await;
+    assert!(!exactly(&client).check(&latest).await.is_hit());
+    assert!(exactly(&client).check(&by_version).await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_13_a_schema_write_that_passes_ends_all_answers() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let token = client.set("plan", "ada", true).await;
+    let request = check("plan", "ada", &token);
+    client.check(&request).await;
+    Client::direct(&server).write_schema("t1").await;
+    assert!(client.check(&request).await.is_hit(), "nobody has told");
+    client.write_schema("t1").await;
+    assert!(client.check(&request).await.is_stored());
+    assert!(client.check(&request).await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_03_without_a_token_head_is_asked_unless_the_setting_says_otherwise() {
+    for windowed in [false, true] {
+        let server = Server::new(Engine::Postgres);
+        let api = Permify::new(Engine::Postgres);
+        let api = if windowed {
+            api.window_reads_without_token()
+        } else {
+            api
+        };
+        let client = Client::with(&server, api, |builder| builder);
+        let token = client.set("plan", "ada", true).await;
+        server.calls();
+        let request = check("plan", "ada", "");
+        assert!(client.check(&request).await.is_stored());
+        assert_eq!(client.check(&request).await.is_hit(), windowed);
+        let expected = if windowed { vec![token] } else { vec![String::new(); 2] };
+        assert_eq!(server.asked(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_tenants_and_versions_are_apart() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    client.write_schema("t1").await;
+    let token = client.set("plan", "ada", true).await;
+    let request = check("plan", "ada", &token);
+    let mut of_another = request.clone();
+    of_another.tenant = "t2".to_owned();
+    let requests = [
+        pinned(request.clone(), "v0"),
+        pinned(request.clone(), "v1"),
+        request,
+        of_another,
+    ];
+    let verdicts = [true, true, true, false];
+    for hit in [false, true] {
+        for (request, verdict) in requests.iter().zip(verdicts) {
+            let reply = client.check(request).await;
+            assert_eq!((reply.is_hit(), reply.allowed()), (hit, verdict), "{request:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_16_missing_items_are_asked_at_exactly_the_revision_of_the_others() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let token = client.set("plan", "ada", true).await;
+    assert_eq!(
+        client
+            .bulk(&bulk(&[("plan", "ada"), ("map", "ada")], &token))
+            .await
+            .verdicts(),
+        [true, false]
+    );
+    client.set("map", "ada", true).await;
+    server.calls();
+    let items = [("plan", "ada"), ("map", "ada"), ("plan", "ada"), ("plan", "bob")];
+    let reply = client.bulk(&bulk(&items, &token)).await;
+    assert_eq!(reply.verdicts(), [true, false, true, false], "as of the first token");
+    assert!(reply.cache_status().contains("2 of 4 from the cache"), "{reply:?}");
+    let calls = server.calls();
+    let asked = crate::api::BulkRequest::decode(&calls[0].body[5..]).unwrap();
+    assert_eq!((calls.len(), &calls[0].token, asked.items.len()), (1, &token, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_lookups_message_is_raised_by_carriers_only() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let older = client.set("plan", "ada", true).await;
+    let newer = client.set("map", "ada", true).await;
+    let unproven = Client::direct(&server).set("plan", "ada", false).await;
+    server.calls();
+    for token in ["", &*older] {
+        let request = lookup("ada", token);
+        client.call("Permission/LookupEntity", &request).await;
+        assert_eq!(
+            server.calls()[0].body,
+            frame(&request.encode_to_vec()),
+            "no carrier, no change"
+        );
+    }
+    for (header, message, asked) in [
+        (&newer, "", &*newer),
+        (&newer, &*older, &*newer),
+        (&older, &*newer, &*newer),
+        (&unproven, &*newer, &*unproven),
+        // Nobody has proven it, and head is what Permify itself would read.
+        (&unproven, "", ""),
+    ] {
+        let client = client.metadata("zookie", header);
+        client.call("Permission/LookupEntity", &lookup("ada", message)).await;
+        assert_eq!(server.asked(), [asked]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_carriers_unproven_token_is_never_put_into_a_message_without_one() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let direct = Client::direct(&server);
+    let older = direct.set("plan", "ada", false).await;
+    direct.set("plan", "ada", true).await;
+    server.calls();
+    for client in [client.metadata("zookie", &older), client.cookie(&older)] {
+        let reply = client.check(&check("plan", "ada", "")).await;
+        assert!(reply.allowed() && !reply.is_stored());
+        assert_eq!(server.asked(), [""]);
+    }
+}

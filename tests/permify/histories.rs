@@ -1,0 +1,57 @@
+//! Whole histories: writes that overlap, through the layer and round it, and reads with tokens of any age and kind.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use crate::judge::Judge;
+use crate::world::{Step, World, step};
+
+/// How many answers there were, and how many of them from memory.
+async fn live(watched: bool, latency: u64, steps: &[Step]) -> Result<(usize, usize), TestCaseError> {
+    let mut world = World::new(watched, Duration::from_millis(latency));
+    let answered = world.live(steps).await;
+    let (state, passed) = (world.server.state(), world.passed.lock().unwrap());
+    let judge = Judge {
+        store: &state.store,
+        passed: &passed,
+    };
+    let (mut all, mut from_memory) = (0, 0);
+    for answered in &answered {
+        all += answered.asked.whats.len();
+        from_memory += judge.judge(answered)?;
+    }
+    Ok((all, from_memory))
+}
+
+#[test]
+fn rules_01_to_16_hold_in_every_history() {
+    for watched in [false, true] {
+        let mut runner = TestRunner::new(ProptestConfig {
+            cases: 128,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
+        let sums = Cell::new((0, 0));
+        let histories = (0..30_u64, prop::collection::vec(step(), 1..120));
+        let outcome = runner.run(&histories, |(latency, steps)| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            let (all, from_memory) = runtime.block_on(live(watched, latency, &steps))?;
+            let sum = sums.get();
+            sums.set((sum.0 + all, sum.1 + from_memory));
+            Ok(())
+        });
+        outcome.unwrap_or_else(|failure| panic!("watched: {watched}: {failure}"));
+        let (all, from_memory) = sums.get();
+        assert!(
+            from_memory * 8 > all,
+            "watched: {watched}: {from_memory} of {all} from memory"
+        );
+    }
+}

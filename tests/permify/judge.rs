@@ -1,0 +1,222 @@
+//! A judge who knows all that was written and evaluated, and when.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::Instant;
+use tower_zookie::token::TokenFormat;
+use tower_zookie::token::permify::{Engine, SnapTokens};
+
+use crate::api::{BulkResponse, CheckResponse};
+use crate::database::Token;
+use crate::server::OK;
+use crate::store::{Evaluation, Store, version};
+use crate::world::{Answered, Passed, WINDOWED, Wish};
+
+/// What no answer of a layer with default settings outlives.
+const BOUND: Duration = Duration::from_millis(5500);
+/// The same for answers at exact snapshots.
+const TIME_TO_LIVE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Judge<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) passed: &'a [Passed],
+}
+
+/// One answer, and where it came from.
+struct Case<'a> {
+    answered: &'a Answered,
+    evaluation: &'a Evaluation,
+    from_memory: bool,
+}
+
+impl Judge<'_> {
+    /// How many of the answers were from memory.
+    pub(crate) fn judge(&self, answered: &Answered) -> Result<usize, TestCaseError> {
+        let reply = &answered.reply;
+        prop_assert_eq!(reply.status(), OK);
+        let results = match &*answered.asked.whats {
+            [_] => vec![reply.message::<CheckResponse>()],
+            _ => reply.message::<BulkResponse>().results,
+        };
+        prop_assert_eq!(results.len(), answered.asked.whats.len());
+        let mut cases = Vec::new();
+        for (result, (document, user)) in results.iter().zip(&answered.asked.whats) {
+            let number = result.metadata.as_ref().map_or(0, |checked| checked.check_count);
+            let evaluation = usize::try_from(number - 1).ok().map(|nth| &self.store.evaluations[nth]);
+            let evaluation = evaluation.ok_or_else(|| TestCaseError::fail("an answer that nobody gave"))?;
+            prop_assert_eq!(result.can == 1, evaluation.allowed);
+            prop_assert_eq!((&*evaluation.what.0, &*evaluation.what.1), (*document, *user));
+            let joined = reply.is_hit() || reply.cache_status().contains("; collapsed");
+            cases.push(Case {
+                answered,
+                evaluation,
+                from_memory: joined || evaluation.at < answered.arrived,
+            });
+        }
+        for case in &cases {
+            self.judge_schema(case)?;
+            match answered.asked.wish {
+                Wish::Exact => judge_exact(self, case)?,
+                Wish::Full => judge_head(case)?,
+                Wish::None if case.tokens().next().is_some() => self.judge_floors(case)?,
+                Wish::None if answered.asked.way == WINDOWED => {}
+                Wish::None => judge_head(case)?,
+            }
+            if answered.asked.wish != Wish::Exact {
+                self.judge_age(case)?;
+            }
+        }
+        let snapshots: BTreeSet<_> = cases.iter().map(|case| &case.evaluation.seen).collect();
+        prop_assert!(
+            snapshots.len() == 1,
+            "rule 16: {} snapshots in {:?}",
+            snapshots.len(),
+            answered
+        );
+        Ok(cases.iter().filter(|case| case.from_memory).count())
+    }
+
+    /// Rule 10: tenants and versions are apart, and what leaves the version open is answered by none that is too old.
+    fn judge_schema(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let (asked, arrived) = (&case.answered.asked, case.answered.arrived);
+        prop_assert_eq!(&*case.evaluation.tenant, asked.tenant, "rule 10");
+        let by = case.evaluation.version;
+        if let Some(pinned) = asked.pinned {
+            prop_assert_eq!(by, pinned, "rule 10: {:?}", case.answered);
+            return Ok(());
+        }
+        let oldest = self.store.latest(asked.tenant, case.long_ago());
+        prop_assert!(
+            by >= oldest,
+            "rule 10: by v{} after v{}: {:?}",
+            by,
+            oldest,
+            case.answered
+        );
+        for passed in self.passed {
+            let before = passed.way == asked.way && passed.tenant == asked.tenant && passed.replied < arrived;
+            let later = before && (by + 1..by + 100).any(|later| version(later) == passed.version);
+            prop_assert!(!later, "rule 13: by v{} after {:?}: {:?}", by, passed, case.answered);
+        }
+        Ok(())
+    }
+
+    /// Rule 1. A message's token is never read at less than Permify itself would read it. What a carrier adds to a message
+    /// without one may be answered at head, as Permify itself would; so may tokens that have no order.
+    fn judge_floors(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let at_head = case.evaluation.told.is_none() && !case.from_memory;
+        let head_will_do = case.answered.asked.message.is_none() || !case.is_ordered();
+        for token in case.tokens() {
+            prop_assert!(
+                at_head && head_will_do || self.covers(case, token),
+                "rule 1: {:?} by {:?}",
+                case.answered,
+                case.evaluation
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether an answer holds all that a read at the token sees: ever, if it was read at what the store had told of; and
+    /// by then, if it was read at the caller's own word, which may be forged.
+    fn covers(&self, case: &Case<'_>, token: &str) -> bool {
+        let (token, evaluation) = (self.store.parse(token).unwrap(), case.evaluation);
+        let own_word = case.is_told(&token) || evaluation.told.is_none() || self.is_as_it_came(case);
+        let by = if own_word { evaluation.at } else { case.answered.replied };
+        evaluation.seen.is_superset(&token.read(&self.committed(case, by)))
+    }
+
+    /// Whether it was asked at one of the caller's tokens, for the caller alone.
+    fn is_as_it_came(&self, case: &Case<'_>) -> bool {
+        let bore_one = case.answered.asked.message.is_some();
+        let mut came = case.tokens().filter_map(|token| self.store.parse(token));
+        bore_one && !case.from_memory && came.any(|token| case.is_told(&token))
+    }
+
+    /// Rule 4, but for what goes as it came, which is as old as its caller has it.
+    fn judge_age(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let evaluation = case.evaluation;
+        if evaluation.told.is_none() {
+            prop_assert!(evaluation.at >= case.long_ago(), "rule 4: {:?}", case.answered);
+            return Ok(());
+        }
+        if self.is_as_it_came(case) {
+            return Ok(());
+        }
+        let ended = self.committed(case, case.long_ago());
+        prop_assert!(
+            evaluation.seen.is_superset(&ended),
+            "rule 4: {:?} lacks {:?}: {:?}",
+            evaluation,
+            ended.difference(&evaluation.seen),
+            case.answered
+        );
+        Ok(())
+    }
+
+    /// What of the tenant's was committed by an instant.
+    fn committed(&self, case: &Case<'_>, by: Instant) -> BTreeSet<u64> {
+        let commits = self.store.commits.iter();
+        let of_tenant = commits.filter(|commit| commit.at <= by && commit.tenant == case.answered.asked.tenant);
+        of_tenant.map(|commit| commit.xid).collect()
+    }
+}
+
+/// Rule 2.
+fn judge_exact(judge: &Judge<'_>, case: &Case<'_>) -> Result<(), TestCaseError> {
+    let token = case.tokens().next().unwrap();
+    let evaluation = case.evaluation;
+    let told = case.is_told(&judge.store.parse(token).unwrap());
+    prop_assert!(told, "rule 2: {:?} by {:?}", case.answered, evaluation);
+    if case.from_memory {
+        let joined = evaluation.at >= case.answered.arrived;
+        prop_assert!(
+            evaluation.settled || joined,
+            "rule 2: {:?} by {:?}",
+            case.answered,
+            evaluation
+        );
+        prop_assert!(evaluation.at + TIME_TO_LIVE >= case.answered.arrived, "rule 12");
+    }
+    Ok(())
+}
+
+/// Rule 3.
+fn judge_head(case: &Case<'_>) -> Result<(), TestCaseError> {
+    let evaluation = case.evaluation;
+    let read_by_now = evaluation.told.is_none() && evaluation.at >= case.answered.arrived;
+    prop_assert!(
+        read_by_now && !case.answered.reply.is_hit(),
+        "rule 3: {:?} by {:?}",
+        case.answered,
+        evaluation
+    );
+    Ok(())
+}
+
+impl<'a> Case<'a> {
+    fn tokens(&self) -> impl Iterator<Item = &'a String> {
+        let asked = &self.answered.asked;
+        asked.message.iter().chain(&asked.header).chain(&asked.cookie)
+    }
+
+    fn is_ordered(&self) -> bool {
+        let format = SnapTokens::new(Engine::Postgres);
+        let revisions: Vec<_> = self.tokens().map(|token| format.decode(token).unwrap()).collect();
+        let ordered = |a| revisions.iter().all(|b| b.partial_cmp(a).is_some());
+        revisions.iter().all(ordered)
+    }
+
+    fn is_told(&self, token: &Token) -> bool {
+        let told = self.evaluation.told.as_ref();
+        told.is_some_and(|told| told.text() == token.text())
+    }
+
+    /// Just before any answer from memory can have been read.
+    fn long_ago(&self) -> Instant {
+        let ago = BOUND + Duration::from_millis(1);
+        self.answered.arrived.checked_sub(ago).unwrap_or(self.answered.arrived)
+    }
+}

@@ -1,0 +1,17 @@
+//! Permify's gRPC API through the layer, before a Permify in miniature: the contract, rule by rule.
+
+#[path = "../common/permify_database.rs"]
+mod database;
+
+mod api;
+mod bad_input;
+mod client;
+mod freshness;
+mod histories;
+mod judge;
+mod reply;
+mod server;
+mod settings;
+mod store;
+mod watch;
+mod world;

@@ -1,0 +1,68 @@
+//! The change feed: what it proves, what it does not, and what becomes of it when it breaks.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tower_zookie::protocol::permify::{Engine, Permify};
+
+use crate::api::check;
+use crate::client::{Client, Reply};
+use crate::server::Server;
+
+/// Asked twice at exactly the token of a write that somebody else has just made.
+async fn exactly(client: &Client, server: &Server) -> [Reply; 2] {
+    let token = Client::direct(server).set("plan", "ada", true).await;
+    sleep(Duration::from_millis(1)).await;
+    let client = client.metadata("zookie-consistency", "at-exact-snapshot");
+    let request = check("plan", "ada", &token);
+    [client.check(&request).await, client.check(&request).await]
+}
+
+async fn watching(server: &Server, api: Permify) -> Client {
+    let client = Client::with(server, api, |builder| builder);
+    client.watch(server, "t1");
+    sleep(Duration::from_millis(1)).await;
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_the_feed_proves_writes_of_others() {
+    let server = Server::new(Engine::Postgres);
+    let unaware = Client::new(&server, Engine::Postgres);
+    let watching = watching(&server, Permify::new(Engine::Postgres)).await;
+    for (client, proven) in [(unaware, false), (watching, true)] {
+        let [first, second] = exactly(&client, &server).await;
+        assert!(first.allowed() && second.allowed());
+        assert_eq!((first.is_stored(), second.is_hit()), (proven, proven));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_the_feed_opens_no_window() {
+    let server = Server::new(Engine::Postgres);
+    let api = Permify::new(Engine::Postgres).window_reads_without_token();
+    let client = watching(&server, api).await;
+    let token = Client::direct(&server).set("plan", "ada", true).await;
+    sleep(Duration::from_millis(1)).await;
+    server.calls();
+    client.check(&check("plan", "ada", "")).await;
+    for _ in 0..2 {
+        let reply = client.check(&check("plan", "ada", &token)).await;
+        assert!(!reply.is_stored() && !reply.is_hit(), "how fresh that is, nobody says");
+    }
+    assert_eq!(server.asked(), ["", &*token, &*token]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_feed_is_opened_again_when_it_breaks() {
+    let server = Server::new(Engine::Postgres);
+    let client = watching(&server, Permify::new(Engine::Postgres)).await;
+    assert!(exactly(&client, &server).await[1].is_hit());
+    server.state().store.break_feeds();
+    sleep(Duration::from_millis(1)).await;
+    assert!(!exactly(&client, &server).await[1].is_hit());
+    sleep(Duration::from_millis(600)).await;
+    assert!(exactly(&client, &server).await[1].is_hit());
+    let opened = server.calls().into_iter().filter(|call| call.method == "Watch/Watch");
+    assert_eq!(opened.count(), 2);
+}

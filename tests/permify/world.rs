@@ -1,0 +1,387 @@
+//! Callers of two replicas, and writers who go through them or round them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tower_zookie::protocol::permify::{Engine, Permify};
+
+use crate::api::{Metadata, bulk, check};
+use crate::client::{Client, Reply};
+use crate::database::{Raw, Token};
+use crate::server::Server;
+use crate::store::{legacy, version};
+
+const TENANTS: [&str; 2] = ["t1", "t2"];
+const DOCUMENTS: [&str; 2] = ["plan", "map"];
+const USERS: [&str; 2] = ["ada", "bob"];
+
+/// The replica whose reads without a token are windowed.
+pub(crate) const WINDOWED: usize = 1;
+/// The way round all layers.
+const DIRECT: usize = 2;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Write {
+        way: usize,
+        tenant: usize,
+        what: (usize, usize),
+        views: bool,
+        hold: bool,
+    },
+    /// Takes one of the transactions on that are held open.
+    Advance(Index),
+    WriteSchema {
+        way: usize,
+        tenant: usize,
+    },
+    Pause(u64),
+    BreakFeeds,
+    Read(Read),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(crate) way: usize,
+    pub(crate) tenant: usize,
+    /// By how many callers, one soon after the other.
+    pub(crate) times: usize,
+    /// One is a check, several are a bulk.
+    pub(crate) whats: Vec<(usize, usize)>,
+    pub(crate) pinned: Option<Index>,
+    pub(crate) wish: Wish,
+    pub(crate) tokens: Vec<(Pick, Place)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    None,
+    /// If there is a token.
+    Exact,
+    Full,
+}
+
+/// A token, by how many were told since.
+#[derive(Clone, Debug)]
+pub(crate) enum Pick {
+    Told(usize),
+    Legacy(usize),
+    Forged {
+        since: usize,
+        ahead: u64,
+        below: u64,
+        above: u64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Message,
+    Header,
+    Cookie,
+}
+
+/// What a caller asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) way: usize,
+    pub(crate) tenant: &'static str,
+    pub(crate) whats: Vec<(&'static str, &'static str)>,
+    pub(crate) pinned: Option<usize>,
+    pub(crate) wish: Wish,
+    pub(crate) message: Option<String>,
+    pub(crate) header: Option<String>,
+    pub(crate) cookie: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) asked: Asked,
+    pub(crate) arrived: Instant,
+    pub(crate) replied: Instant,
+    pub(crate) reply: Reply,
+}
+
+/// A schema write that has passed a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    pub(crate) way: usize,
+    pub(crate) tenant: &'static str,
+    pub(crate) version: String,
+    pub(crate) replied: Instant,
+}
+
+pub(crate) struct World {
+    pub(crate) server: Server,
+    ways: [Client; 3],
+    told: Arc<Mutex<Vec<String>>>,
+    pub(crate) passed: Arc<Mutex<Vec<Passed>>>,
+    writes: JoinSet<()>,
+    reads: JoinSet<Answered>,
+}
+
+impl World {
+    pub(crate) fn new(watched: bool, latency: Duration) -> Self {
+        let server = Server::new(Engine::Postgres);
+        server.state().latency = latency;
+        let windowed = Permify::new(Engine::Postgres).window_reads_without_token();
+        let ways = [
+            Client::new(&server, Engine::Postgres),
+            Client::with(&server, windowed, |builder| builder),
+            Client::direct(&server),
+        ];
+        if watched {
+            for client in &ways[..DIRECT] {
+                TENANTS.iter().for_each(|tenant| drop(client.watch(&server, tenant)));
+            }
+        }
+        Self {
+            server,
+            ways,
+            told: Arc::default(),
+            passed: Arc::default(),
+            writes: JoinSet::new(),
+            reads: JoinSet::new(),
+        }
+    }
+
+    /// Takes all steps, and gives all that was answered meanwhile.
+    pub(crate) async fn live(&mut self, steps: &[Step]) -> Vec<Answered> {
+        for step in steps {
+            self.take(step).await;
+            // No two steps at one instant.
+            sleep(Duration::from_millis(1)).await;
+        }
+        // The last ones may still be under way to the server.
+        sleep(Duration::from_millis(100)).await;
+        self.server.state().store.end_all();
+        while self.writes.join_next().await.is_some() {}
+        let mut answered = Vec::new();
+        while let Some(reply) = self.reads.join_next().await {
+            answered.push(reply.unwrap());
+        }
+        answered
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            &Step::Write {
+                way,
+                tenant,
+                what,
+                views,
+                hold,
+            } => {
+                let (client, told) = (self.ways[way].clone(), Arc::clone(&self.told));
+                let client = if hold { client.holding() } else { client };
+                self.writes.spawn(async move {
+                    let token = client
+                        .set_in(TENANTS[tenant], DOCUMENTS[what.0], USERS[what.1], views)
+                        .await;
+                    told.lock().unwrap().push(token);
+                });
+            }
+            Step::Advance(which) => {
+                let store = &mut self.server.state().store;
+                if let held @ 1.. = store.held() {
+                    store.advance(which.index(held));
+                }
+            }
+            &Step::WriteSchema { way, tenant } => {
+                let (client, passed) = (self.ways[way].clone(), Arc::clone(&self.passed));
+                let tenant = TENANTS[tenant];
+                self.writes.spawn(async move {
+                    let version = client.write_schema(tenant).await;
+                    let replied = Instant::now();
+                    passed.lock().unwrap().push(Passed {
+                        way,
+                        tenant,
+                        version,
+                        replied,
+                    });
+                });
+            }
+            Step::Pause(millis) => sleep(Duration::from_millis(*millis)).await,
+            Step::BreakFeeds => self.server.state().store.break_feeds(),
+            Step::Read(read) => {
+                for _ in 0..read.times {
+                    let (client, asked) = (self.ways[read.way].clone(), self.asked(read));
+                    self.reads.spawn(answered(client, asked));
+                    sleep(Duration::from_millis(7)).await;
+                }
+            }
+        }
+    }
+
+    fn asked(&self, read: &Read) -> Asked {
+        let tenant = TENANTS[read.tenant];
+        let latest = self.server.state().store.latest(tenant, Instant::now());
+        let mut asked = Asked {
+            way: read.way,
+            tenant,
+            whats: read
+                .whats
+                .iter()
+                .map(|what| (DOCUMENTS[what.0], USERS[what.1]))
+                .collect(),
+            pinned: read.pinned.map(|pinned| pinned.index(latest + 1)),
+            wish: read.wish,
+            message: None,
+            header: None,
+            cookie: None,
+        };
+        // An exact wish takes one token, and not a cookie's.
+        let exact = read.wish == Wish::Exact;
+        let most = if exact { 1 } else { 2 };
+        for (pick, place) in read.tokens.iter().take(most) {
+            let place = match place {
+                Place::Message => &mut asked.message,
+                Place::Cookie if !exact => &mut asked.cookie,
+                Place::Header | Place::Cookie => &mut asked.header,
+            };
+            *place = self.pick(pick);
+        }
+        if exact && asked.message.is_none() && asked.header.is_none() {
+            asked.wish = Wish::None;
+        }
+        asked
+    }
+
+    fn pick(&self, pick: &Pick) -> Option<String> {
+        let told = self.told.lock().unwrap();
+        let since = |since: usize| told.len().checked_sub(since + 1).map(|nth| told[nth].clone());
+        let store = &self.server.state().store;
+        match *pick {
+            Pick::Told(n) => since(n),
+            Pick::Legacy(n) => Some(legacy(store.parse(&since(n)?)?.xid)),
+            Pick::Forged {
+                since: n,
+                ahead,
+                below,
+                above,
+            } => {
+                let xid = store.parse(&since(n)?)?.xid + ahead;
+                let snapshot = Raw {
+                    xmin: xid - below,
+                    xmax: xid + above,
+                    in_progress: [].into(),
+                };
+                Some(Token::of(xid, snapshot).text())
+            }
+        }
+    }
+}
+
+async fn answered(client: Client, asked: Asked) -> Answered {
+    let arrived = Instant::now();
+    let reply = ask(&client, &asked).await;
+    let replied = Instant::now();
+    Answered {
+        asked,
+        arrived,
+        replied,
+        reply,
+    }
+}
+
+async fn ask(client: &Client, asked: &Asked) -> Reply {
+    let mut client = client.clone();
+    if let Some(token) = &asked.header {
+        client = client.metadata("zookie", token);
+    }
+    if let Some(token) = &asked.cookie {
+        client = client.cookie(token);
+    }
+    client = match asked.wish {
+        Wish::None => client,
+        Wish::Exact => client.metadata("zookie-consistency", "at-exact-snapshot"),
+        Wish::Full => client.metadata("zookie-consistency", "fully-consistent"),
+    };
+    let metadata = Some(Metadata {
+        schema_version: asked.pinned.map(version).unwrap_or_default(),
+        snap_token: asked.message.clone().unwrap_or_default(),
+        depth: 20,
+    });
+    let tenant = asked.tenant.to_owned();
+    match &*asked.whats {
+        [(document, user)] => {
+            let mut request = check(document, user, "");
+            (request.tenant, request.metadata) = (tenant, metadata);
+            client.check(&request).await
+        }
+        whats => {
+            let mut request = bulk(whats, "");
+            (request.tenant, request.metadata) = (tenant, metadata);
+            client.bulk(&request).await
+        }
+    }
+}
+
+fn tenant() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => Just(0), 1 => Just(1)]
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let what = || (0..DOCUMENTS.len(), 0..USERS.len());
+    let write = (0..3_usize, tenant(), what(), any::<bool>(), prop::bool::weighted(0.3));
+    let write = write.prop_map(|(way, tenant, what, views, hold)| Step::Write {
+        way,
+        tenant,
+        what,
+        views,
+        hold,
+    });
+    let schema = (0..3_usize, tenant()).prop_map(|(way, tenant)| Step::WriteSchema { way, tenant });
+    let pause = prop_oneof![3 => 1..300_u64, 2 => 300..3000_u64, 1 => 3000..12_000_u64];
+    prop_oneof![
+        6 => write,
+        5 => any::<Index>().prop_map(Step::Advance),
+        1 => schema,
+        4 => pause.prop_map(Step::Pause),
+        1 => Just(Step::BreakFeeds),
+        20 => read().prop_map(Step::Read),
+    ]
+}
+
+fn read() -> impl Strategy<Value = Read> {
+    let what = (0..DOCUMENTS.len(), 0..USERS.len());
+    let whats = prop_oneof![
+        3 => prop::collection::vec(what.clone(), 1),
+        1 => prop::collection::vec(what, 2..5),
+    ];
+    let forged = (0..4_usize, 0..6_u64, 0..6_u64, 1..8_u64).prop_map(|(since, ahead, below, above)| Pick::Forged {
+        since,
+        ahead,
+        below,
+        above,
+    });
+    let pick = prop_oneof![
+        12 => (0..6_usize).prop_map(Pick::Told),
+        1 => (0..6_usize).prop_map(Pick::Legacy),
+        2 => forged,
+    ];
+    let place = prop_oneof![6 => Just(Place::Message), 2 => Just(Place::Header), 1 => Just(Place::Cookie)];
+    let tokens = (pick, place);
+    let tokens = prop_oneof![
+        2 => Just(vec![]),
+        6 => prop::collection::vec(tokens.clone(), 1),
+        1 => prop::collection::vec(tokens, 2),
+    ];
+    let wish = prop_oneof![10 => Just(Wish::None), 3 => Just(Wish::Exact), 1 => Just(Wish::Full)];
+    let pinned = prop::option::weighted(0.3, any::<Index>());
+    (0..2_usize, tenant(), 1..8_usize, whats, pinned, wish, tokens).prop_map(
+        |(way, tenant, times, whats, pinned, wish, tokens)| Read {
+            way,
+            tenant,
+            times,
+            whats,
+            pinned,
+            wish,
+            tokens,
+        },
+    )
+}
