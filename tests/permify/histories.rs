@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::judge::Judge;
-use crate::world::{Step, World, step};
+use crate::world::{Learns, Step, World, step};
 
 /// How many answers there were, and how many of them from memory.
-async fn live(watched: bool, latency: u64, steps: &[Step]) -> Result<(usize, usize), TestCaseError> {
-    let mut world = World::new(watched, Duration::from_millis(latency));
+async fn live(learns: Learns, latency: u64, steps: &[Step]) -> Result<(usize, usize), TestCaseError> {
+    let mut world = World::new(learns, Duration::from_millis(latency));
     let answered = world.live(steps).await;
     let (state, passed) = (world.server.state(), world.passed.lock().unwrap());
     let judge = Judge {
@@ -28,7 +28,7 @@ async fn live(watched: bool, latency: u64, steps: &[Step]) -> Result<(usize, usi
 
 #[test]
 fn rules_01_to_16_hold_in_every_history() {
-    for watched in [false, true] {
+    for learns in [Learns::FromWrites, Learns::FromTheFeed, Learns::FromProbes] {
         let mut runner = TestRunner::new(ProptestConfig {
             cases: 128,
             failure_persistence: None,
@@ -42,16 +42,13 @@ fn rules_01_to_16_hold_in_every_history() {
                 .start_paused(true)
                 .build()
                 .unwrap();
-            let (all, from_memory) = runtime.block_on(live(watched, latency, &steps))?;
+            let (all, from_memory) = runtime.block_on(live(learns, latency, &steps))?;
             let sum = sums.get();
             sums.set((sum.0 + all, sum.1 + from_memory));
             Ok(())
         });
-        outcome.unwrap_or_else(|failure| panic!("watched: {watched}: {failure}"));
+        outcome.unwrap_or_else(|failure| panic!("{learns:?}: {failure}"));
         let (all, from_memory) = sums.get();
-        assert!(
-            from_memory * 8 > all,
-            "watched: {watched}: {from_memory} of {all} from memory"
-        );
+        assert!(from_memory * 8 > all, "{learns:?}: {from_memory} of {all} from memory");
     }
 }

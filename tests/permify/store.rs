@@ -145,7 +145,8 @@ impl Store {
             tenant: write.tenant.clone(),
             xid,
         });
-        let tenant = self.tenants.get_mut(&write.tenant).unwrap();
+        // Permify takes what is written to a tenant that was never created.
+        let tenant = self.tenants.entry(write.tenant.clone()).or_default();
         tenant.writes.insert(xid, write);
         tenant.tokens.insert(xid, token.clone());
         self.feed();

@@ -124,17 +124,28 @@ pub(crate) struct World {
     reads: JoinSet<Answered>,
 }
 
+/// What the layers learn from, beside the writes that pass them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Learns {
+    FromWrites,
+    FromTheFeed,
+    FromProbes,
+}
+
 impl World {
-    pub(crate) fn new(watched: bool, latency: Duration) -> Self {
+    pub(crate) fn new(learns: Learns, latency: Duration) -> Self {
         let server = Server::new(Engine::Postgres);
         server.state().latency = latency;
-        let windowed = Permify::new(Engine::Postgres).window_reads_without_token();
+        let api = || match learns {
+            Learns::FromProbes => Permify::new(Engine::Postgres).probe_by_writing("probes"),
+            Learns::FromWrites | Learns::FromTheFeed => Permify::new(Engine::Postgres),
+        };
         let ways = [
-            Client::new(&server, Engine::Postgres),
-            Client::with(&server, windowed, |builder| builder),
+            Client::with(&server, api(), |builder| builder),
+            Client::with(&server, api().window_reads_without_token(), |builder| builder),
             Client::direct(&server),
         ];
-        if watched {
+        if learns == Learns::FromTheFeed {
             for client in &ways[..DIRECT] {
                 TENANTS.iter().for_each(|tenant| drop(client.watch(&server, tenant)));
             }
