@@ -1,9 +1,36 @@
 //! What is printed at the start.
 
 use crate::proxy::Route;
+use crate::proxy::system::System;
 use crate::proxy::upstream::Speaks;
 
-const REQUEST: &str = r#"{"resource":{"objectType":"document","objectId":"plan"},"permission":"view","subject":{"object":{"objectType":"user","objectId":"alice"}}}"#;
+/// A question in an API's own form.
+struct Question {
+    method: &'static str,
+    path: &'static str,
+    header: &'static str,
+    grpc: &'static str,
+    http: &'static str,
+}
+
+const IN_SPICEDB: &str = r#"{"resource":{"objectType":"document","objectId":"plan"},"permission":"view","subject":{"object":{"objectType":"user","objectId":"alice"}}}"#;
+
+const SPICEDB: Question = Question {
+    method: "authzed.api.v1.PermissionsService/CheckPermission",
+    path: "/v1/permissions/check",
+    header: "authorization: Bearer KEY",
+    grpc: IN_SPICEDB,
+    http: IN_SPICEDB,
+};
+
+/// It bears no snap token, and would be asked at head each time without the wish.
+const PERMIFY: Question = Question {
+    method: "base.v1.Permission/Check",
+    path: "/v1/tenants/t1/permissions/check",
+    header: "zookie-consistency: minimize-latency",
+    grpc: r#"{"tenant_id":"t1","metadata":{"depth":20},"entity":{"type":"document","id":"plan"},"permission":"view","subject":{"type":"user","id":"alice"}}"#,
+    http: r#"{"metadata":{"depth":20},"entity":{"type":"document","id":"plan"},"permission":"view","subject":{"type":"user","id":"alice"}}"#,
+};
 
 /// What comes in where, and where it goes.
 pub(crate) fn forwarded(route: &Route, tls: bool) -> String {
@@ -12,16 +39,25 @@ pub(crate) fn forwarded(route: &Route, tls: bool) -> String {
 }
 
 /// A command line worth trying twice: the second time, the answer comes from memory.
-pub(crate) fn worth_trying(route: &Route, tls: bool) -> String {
+pub(crate) fn worth_trying(system: &System, route: &Route, tls: bool) -> String {
     let listen = route.listen;
+    let Question {
+        method,
+        path,
+        header,
+        grpc,
+        http,
+    } = match system {
+        System::SpiceDb(_) => SPICEDB,
+        System::Permify(_) => PERMIFY,
+    };
     match route.speaks {
         Speaks::Grpc => format!(
-            "grpcurl -v {} -H 'authorization: Bearer KEY' -d '{REQUEST}' {listen} \
-             authzed.api.v1.PermissionsService/CheckPermission",
+            "grpcurl -v {} -H '{header}' -d '{grpc}' {listen} {method}",
             if tls { "-cacert FILE" } else { "-plaintext" }
         ),
         Speaks::Http => format!(
-            "curl -i {}-H 'authorization: Bearer KEY' --json '{REQUEST}' {}://{listen}/v1/permissions/check",
+            "curl -i {}-H '{header}' --json '{http}' {}://{listen}{path}",
             if tls { "--cacert FILE " } else { "" },
             scheme(tls)
         ),

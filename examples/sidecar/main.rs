@@ -1,7 +1,8 @@
-//! A reverse proxy before SpiceDB, with a `ZookieLayer` in it, for callers in any language.
+//! A reverse proxy before SpiceDB or Permify, with a `ZookieLayer` in it, for callers in any language.
 //!
 //! `cargo run --release --example sidecar -- --upstream http://127.0.0.1:50051 --engine postgres` serves all of SpiceDB's
-//! gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too.
+//! gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too. Permify's is `--system permify
+//! --upstream http://127.0.0.1:3478`.
 
 mod args;
 #[path = "../common/mod.rs"]
@@ -31,7 +32,7 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), AnyError> {
     let stop = common::told_to_stop();
     let config = args.config()?;
-    let tls = config.identity.is_some();
+    let (system, tls) = (config.layer.system.clone(), config.identity.is_some());
     let sidecar = Sidecar::bind(config).await?;
     for route in sidecar.routes() {
         println!("{}", hints::forwarded(route, tls));
@@ -41,7 +42,7 @@ async fn run(args: Args) -> Result<(), AnyError> {
         sidecar.admin()?
     );
     for route in sidecar.routes() {
-        println!("{}\n", hints::worth_trying(route, tls));
+        println!("{}\n", hints::worth_trying(&system, route, tls));
     }
     sidecar.run(stop).await?;
     println!("stopped");

@@ -170,16 +170,17 @@ impl<V: Weigh> Inner<V> {
             // An exact reply that names another revision is not the answer at the one that was asked for.
             same_store && !matches!(&ask, Ask::Exact(told) if label != told)
         });
+        let reads_exactly = self.abilities.told == Told::Exactly;
         let (as_of, head_as_of) = match &ask {
-            Ask::AtLeast(told) | Ask::AsItCame(told) | Ask::Exact(told) if self.reads_just_at(&ask) => {
-                let window = self.trust.window(start.began).filter(|window| window.revision == *told);
-                (window.map(|window| window.as_of).or(start.as_of(told)), None)
+            Ask::Exact(told) => (self.window_as_of(told, start), None),
+            Ask::AtLeast(told) | Ask::AsItCame(told) if reads_exactly => {
+                (self.window_as_of(told, start).or(start.as_of(told)), None)
             }
             Ask::Full => (Some(start.began), Some(start.began)),
-            Ask::Unasked | Ask::AtLeast(_) | Ask::AsItCame(_) | Ask::Exact(_) => (Some(start.began), None),
+            Ask::Unasked | Ask::AtLeast(_) | Ask::AsItCame(_) => (Some(start.began), None),
         };
         let repeatable = match ask.told() {
-            Some(told) if self.abilities.told == Told::Exactly => start.settles(told),
+            Some(told) if reads_exactly => start.settles(told),
             _ => true,
         };
         let exact = matches!(ask, Ask::Exact(_));
@@ -226,8 +227,9 @@ impl<V: Weigh> Inner<V> {
         }
     }
 
-    fn reads_just_at(&self, ask: &Ask) -> bool {
-        matches!(ask, Ask::Exact(_)) || self.abilities.told == Told::Exactly
+    fn window_as_of(&self, told: &Revision, start: &CallStart) -> Option<Instant> {
+        let window = self.trust.window(start.began)?;
+        (window.revision == *told).then_some(window.as_of)
     }
 
     fn keep(&self, question: Fingerprint, decision: &Arc<Decision<V>>, exact: bool) {

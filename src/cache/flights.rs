@@ -125,6 +125,8 @@ pub(crate) struct Flights<V> {
     max_flights: usize,
     max_flights_by_credential: usize,
     max_waiters: usize,
+    /// Replies name their revisions. Otherwise a head serves no floor.
+    bears_revision: bool,
 }
 
 #[derive(Debug)]
@@ -143,7 +145,7 @@ pub(crate) enum Entry<V> {
 }
 
 impl<V> Flights<V> {
-    pub(crate) fn new(settings: &Settings) -> Arc<Self> {
+    pub(crate) fn new(settings: &Settings, bears_revision: bool) -> Arc<Self> {
         Arc::new(Self {
             under_way: Mutex::new(UnderWay {
                 by_question: HashMap::new(),
@@ -154,6 +156,7 @@ impl<V> Flights<V> {
             max_flights: settings.max_flights,
             max_flights_by_credential: settings.max_flights_by_credential,
             max_waiters: settings.max_waiters,
+            bears_revision,
         })
     }
 
@@ -174,6 +177,7 @@ impl<V> Flights<V> {
         let joinable = under_way.by_question.get(&question).and_then(|flights| {
             flights
                 .iter()
+                .filter(|flight| self.bears_revision || flight.ask != Ask::Full || freshness.revision().is_none())
                 .find(|flight| flight.serves(freshness, now, window, question.jitter()))
         });
         if let Some(flight) = joinable {

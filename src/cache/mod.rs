@@ -147,7 +147,7 @@ impl<V: Weigh> DecisionCache<V> {
         Self(Arc::new(Inner {
             newest: entries(capacity - capacity / 8),
             exact: entries(capacity / 8),
-            flights: Flights::new(&settings),
+            flights: Flights::new(&settings, abilities.bears_revision),
             trust: Arc::new(Trust::new(
                 &settings.window,
                 settings.probe_interval,

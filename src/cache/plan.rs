@@ -50,7 +50,7 @@ impl<V: Weigh> DecisionCache<V> {
             Freshness::AtLeast {
                 floor: None,
                 head_within: None,
-            } => return self.fly_untold(arrived),
+            } => return self.fly_untold(),
             Freshness::Exact(revision) => (revision, true),
             Freshness::AtLeast {
                 floor: Some(floor),
@@ -61,31 +61,27 @@ impl<V: Weigh> DecisionCache<V> {
             let told = told.clone();
             Plan::Alone(if exact { Ask::Exact(told) } else { Ask::AsItCame(told) })
         };
-        let trust = &self.0.trust;
-        let reads_exactly = self.0.abilities.told == Told::Exactly;
         // Only what can be kept and shared is worth a flight.
-        let repeatable = self.0.abilities.repeatable_exact && (!reads_exactly || trust.settles(told));
-        if exact && !repeatable {
+        if exact && !self.0.abilities.repeatable_exact {
             return alone();
         }
-        if reads_exactly && !exact {
-            return self.fly_at_fresh(told, arrived).unwrap_or_else(alone);
-        }
+        let trust = &self.0.trust;
         let mut waited = false;
         loop {
-            match trust.standing(told) {
-                Standing::Trusted if exact => {
-                    return Plan::Fly {
-                        ask: Ask::Exact(told.clone()),
-                        own: None,
-                    };
-                }
-                Standing::Trusted => return self.fly_at_least(told, arrived),
-                Standing::Foreign if waited && !exact => return Plan::Foreign,
-                Standing::Foreign | Standing::Unproven => {}
+            let planned = if exact {
+                self.fly_exactly(told)
+            } else {
+                self.fly_at_least(told, arrived)
+            };
+            if let Some(plan) = planned {
+                return plan;
             }
-            // A question at head is no answer to who asks for another snapshot.
-            let provable = self.0.abilities.bears_revision && (questions.can_probe || !exact);
+            if waited && !exact && trust.standing(told) == Standing::Foreign {
+                return Plan::Foreign;
+            }
+            // A question at head is no answer to who asks for another snapshot, nor does it prove anything where its reply
+            // names no revision.
+            let provable = questions.can_probe || self.0.abilities.bears_revision && !exact;
             if waited || !provable {
                 return alone();
             }
@@ -110,10 +106,13 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
+    fn reads_exactly(&self) -> bool {
+        self.0.abilities.told == Told::Exactly
+    }
+
     /// A read that names no revision. Where such a read is head, the window's revision is what many can share.
-    fn fly_untold(&self, arrived: Instant) -> Plan {
-        let fresh = || self.0.trust.fresh(None, arrived);
-        match (self.0.abilities.told == Told::Exactly).then(fresh).flatten() {
+    fn fly_untold(&self) -> Plan {
+        match self.fresh(None) {
             Some(fresh) => Plan::Fly {
                 ask: Ask::AtLeast(fresh),
                 own: Some(Ask::Unasked),
@@ -125,38 +124,56 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
-    /// A read at a revision that the store told of within the window, if one covers the floor. Read at the floor itself,
-    /// an answer would be as old as that.
-    fn fly_at_fresh(&self, floor: &Revision, arrived: Instant) -> Option<Plan> {
-        let fresh = self.0.trust.fresh(Some(floor), arrived)?;
-        let own = (fresh != *floor).then(|| Ask::AsItCame(floor.clone()));
-        Some(Plan::Fly {
-            ask: Ask::AtLeast(fresh),
-            own,
+    /// A read at exactly `told`, if that revision is the store's own and its answers won't change any more.
+    fn fly_exactly(&self, told: &Revision) -> Option<Plan> {
+        let trust = &self.0.trust;
+        let settled = !self.reads_exactly() || trust.settles(told);
+        (settled && trust.standing(told) == Standing::Trusted).then(|| Plan::Fly {
+            ask: Ask::Exact(told.clone()),
+            own: None,
         })
     }
 
-    /// What to ask at for a read that names no revision itself, though its caller demands a floor, and that is never kept.
-    pub(crate) fn ask_untold(&self, freshness: &Freshness, arrived: Instant) -> Ask {
-        let fresh = match freshness {
-            Freshness::AtLeast {
-                floor: Some(floor),
-                head_within: None,
-            } if self.0.abilities.told == Told::Exactly => self.0.trust.fresh(Some(&floor.revision), arrived),
-            _ => None,
-        };
-        fresh.map_or_else(|| Ask::as_it_came(freshness), Ask::AtLeast)
-    }
-
-    fn fly_at_least(&self, floor: &Revision, arrived: Instant) -> Plan {
+    /// A read at the floor or above it, if the floor is proven.
+    fn fly_at_least(&self, floor: &Revision, arrived: Instant) -> Option<Plan> {
+        if self.reads_exactly() {
+            // At the floor itself, an answer would be as old as that.
+            let fresh = self.fresh(Some(floor))?;
+            let own = (fresh != *floor).then(|| Ask::AsItCame(floor.clone()));
+            return Some(Plan::Fly {
+                ask: Ask::AtLeast(fresh),
+                own,
+            });
+        }
+        if self.0.trust.standing(floor) != Standing::Trusted {
+            return None;
+        }
         let own = Ask::AtLeast(floor.clone());
-        match self.0.trust.window(arrived) {
+        Some(match self.0.trust.window(arrived) {
             Some(window) if window.revision > *floor => Plan::Fly {
                 ask: Ask::AtLeast(window.revision),
                 own: Some(own),
             },
             _ => Plan::Fly { ask: own, own: None },
-        }
+        })
+    }
+
+    /// What a store that reads at just what it is told is asked at: a revision of this window.
+    fn fresh(&self, floor: Option<&Revision>) -> Option<Revision> {
+        let reads_exactly = self.reads_exactly().then(Instant::now);
+        reads_exactly.and_then(|now| self.0.trust.fresh(floor, now))
+    }
+
+    /// What to ask at for a read that names no revision itself, though its caller demands a floor, and that is never kept.
+    pub(crate) fn ask_untold(&self, freshness: &Freshness) -> Ask {
+        let fresh = match freshness {
+            Freshness::AtLeast {
+                floor: Some(floor),
+                head_within: None,
+            } => self.fresh(Some(&floor.revision)),
+            _ => None,
+        };
+        fresh.map_or_else(|| Ask::as_it_came(freshness), Ask::AtLeast)
     }
 }
 

@@ -54,7 +54,9 @@ where
             body: &body,
             trailers: trailers.as_ref(),
         };
-        let Learned::Answers { token, .. } = shared.protocol.learn(&call, &message, &[], &reply) else {
+        let (Learned::Answers { token, .. } | Learned::Wrote { token, .. }) =
+            shared.protocol.learn(&call, &message, &[], &reply)
+        else {
             tracing::debug!("a head probe failed: the floor stays unproven");
             return Upstream::Unshared;
         };

@@ -33,7 +33,7 @@ where
     let freshness = &asking.wanted.freshness;
     let ask = match asking.call.token {
         Some(_) => Ask::as_it_came(freshness),
-        None => shared.cache.ask_untold(freshness, asking.arrived),
+        None => shared.cache.ask_untold(freshness),
     };
     let Some(request) = shared.request(&asking, &[], &ask) else {
         return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use super::Handle;
@@ -18,6 +18,11 @@ use crate::protocol::{Protocol, Unreadable};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// How long a feed may be silent that has never spoken. Permify's never will where its tenant was empty when it was opened.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+
+const SILENT: &str = "it was silent";
+
 /// The protocol has no change feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this API has no change feed that could be watched; leave `watch` out")]
@@ -26,7 +31,7 @@ pub struct NoChangeFeed;
 impl<P: Protocol> Handle<P> {
     /// Follows the store's change feed for a tenant, so that the floors of writes which others made are proven. Goes on
     /// until it is dropped: when the feed ends or fails it is opened again, after a pause of half a second that doubles
-    /// up to half a minute.
+    /// up to half a minute; and so is one that has told of nothing for half a minute.
     ///
     /// `service` is the client that the layer was put before, not the layered one. Where the feed wants credentials, wrap
     /// it in a layer that adds them.
@@ -58,11 +63,14 @@ impl<P: Protocol> Handle<P> {
                 },
                 Err(_) => "the upstream is not ready",
             };
-            tracing::warn!(
-                ended,
-                ?pause,
-                "the change feed is gone: what others write stays unproven until it is back"
-            );
+            match ended {
+                SILENT => tracing::debug!("the change feed has told of nothing: it is opened anew"),
+                ended => tracing::warn!(
+                    ended,
+                    ?pause,
+                    "the change feed is gone: what others write stays unproven until it is back"
+                ),
+            }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -93,15 +101,25 @@ impl<'a, P: Protocol> Feed<'a, P> {
         }
         let mut body = pin!(reply.into_body());
         loop {
-            let frame = match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-                None => return "the upstream ended it",
-                Some(Err(_)) => return "it broke off",
-                Some(Ok(frame)) => frame,
+            let next = poll_fn(|cx| body.as_mut().poll_frame(cx));
+            let frame = match self.in_time(next).await {
+                None => return SILENT,
+                Some(None) => return "the upstream ended it",
+                Some(Some(Err(_))) => return "it broke off",
+                Some(Some(Ok(frame))) => frame,
             };
             let Ok(data) = frame.into_data() else { continue };
             if let Err(why) = self.hear(&data) {
                 return why.0;
             }
+        }
+    }
+
+    async fn in_time<T>(&self, next: impl Future<Output = T>) -> Option<T> {
+        if self.told {
+            Some(next.await)
+        } else {
+            timeout(LONGEST_SILENCE, next).await.ok()
         }
     }
 

@@ -1,6 +1,7 @@
 use super::Point;
 
-/// A hybrid logical clock's timestamp: CockroachDB's, Spanner's and SpiceDB's in-memory revisions. A total order.
+/// A hybrid logical clock's timestamp: the revisions of CockroachDB, of Spanner, and of SpiceDB and Permify in memory. A
+/// total order.
 ///
 /// ```
 /// use tower_zookie::revision::HybridTime;

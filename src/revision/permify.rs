@@ -25,8 +25,8 @@ use super::Point;
 /// // Two of eight writes that were made at once.
 /// let lower = PermifySnapshot::new(1280, 1278, 1281, [1280])?;
 /// let higher = PermifySnapshot::new(1282, 1278, 1283, [1282])?;
-/// // By number the higher one is after the lower one, and its snapshot seems to see it. But 1280 committed last: an
-/// // answer read at the higher one in the meantime lacks it.
+/// // By number the higher one is after the lower one, and its snapshot seems to see it. But 1280 committed later: an
+/// // answer read at 1282 in the meantime lacks it.
 /// assert_eq!(higher.partial_cmp(&lower), None);
 /// assert!(!higher.settles(&higher));
 ///
@@ -349,7 +349,7 @@ mod tests {
         fn never_panics(xid: u64, xmin: u64, xmax: u64, ids: Vec<u64>, other in arbitrary()) {
             if let Ok(it) = PermifySnapshot::new(xid, xmin, xmax, ids) {
                 laws::order(&it, &other, &it)?;
-                prop_assert_eq!(it.join(&it), Some(it.clone()));
+                prop_assert!(it.join(&it).is_some_and(|joined| joined == it));
             }
         }
     }

@@ -11,12 +11,12 @@ use tokio::net::TcpListener;
 use crate::admin::get;
 use crate::caller::{Caller, Whole};
 use crate::http::{BOTH, client, send};
-use crate::recorded::SpiceDb;
+use crate::recorded::Recorded;
 use crate::running::Running;
 use crate::wire::{Call, Recording};
 
 /// Makes a recorded gRPC call.
-async fn make(caller: &Caller, call: &Arc<Call>) -> Whole {
+pub(crate) async fn make(caller: &Caller, call: &Arc<Call>) -> Whole {
     let (head, body) = call.request.clone().into_parts();
     Whole::of(caller.call(Request::from_parts(head, ()), body).await.unwrap())
         .await
@@ -24,25 +24,25 @@ async fn make(caller: &Caller, call: &Arc<Call>) -> Whole {
 }
 
 impl Whole {
-    fn cache_status(&self) -> &str {
+    pub(crate) fn cache_status(&self) -> &str {
         self.headers
             .get("cache-status")
             .map_or("", |status| status.to_str().unwrap())
     }
 
-    fn grpc_status(&self) -> &str {
+    pub(crate) fn grpc_status(&self) -> &str {
         let trailers = self.trailers.as_ref().unwrap_or(&self.headers);
         trailers["grpc-status"].to_str().unwrap()
     }
 }
 
-async fn stats(sidecar: &Running) -> Value {
+pub(crate) async fn stats(sidecar: &Running) -> Value {
     serde_json::from_str(&get(sidecar.admin, "/stats").await.1).unwrap()
 }
 
 #[tokio::test]
 async fn a_whole_recorded_session_passes() {
-    let spicedb = SpiceDb::recorded("grpc-postgres").await;
+    let spicedb = Recorded::server("spicedb/grpc-postgres").await;
     let sidecar = Running::before(spicedb.address).await;
     let caller = Caller::new(sidecar.address()).await;
     let mut from_memory = 0;
@@ -73,7 +73,7 @@ async fn a_whole_recorded_session_passes() {
 
 #[tokio::test]
 async fn a_grpc_check_is_answered_from_memory_even_when_the_upstream_is_gone() {
-    let spicedb = SpiceDb::recorded("grpc-postgres").await;
+    let spicedb = Recorded::server("spicedb/grpc-postgres").await;
     let sidecar = Running::before(spicedb.address).await;
     let caller = Caller::new(sidecar.address()).await;
     let call = spicedb.recording.call("check-default");
@@ -110,7 +110,7 @@ async fn a_grpc_check_is_answered_from_memory_even_when_the_upstream_is_gone() {
 #[tokio::test]
 async fn an_http_check_is_answered_from_memory() {
     for version in BOTH {
-        let spicedb = SpiceDb::recorded("http-postgres").await;
+        let spicedb = Recorded::server("spicedb/http-postgres").await;
         let sidecar = Running::before_http(spicedb.address).await;
         let client = client(version);
         let call = spicedb.recording.call("http-check-default");
@@ -126,7 +126,7 @@ async fn an_http_check_is_answered_from_memory() {
 }
 
 /// A recorded HTTP call, made to the sidecar.
-fn to(sidecar: &Running, call: &Call) -> http::Request<http_body_util::Full<bytes::Bytes>> {
+pub(crate) fn to(sidecar: &Running, call: &Call) -> http::Request<http_body_util::Full<bytes::Bytes>> {
     let mut request = call.request.clone().map(Into::into);
     let address = sidecar.addresses.last().unwrap();
     *request.uri_mut() = format!("http://{address}{}", call.request.uri().path())
@@ -138,8 +138,8 @@ fn to(sidecar: &Running, call: &Call) -> http::Request<http_body_util::Full<byte
 #[tokio::test]
 async fn both_apis_have_one_cache_and_a_schema_write_in_one_ends_the_answers_of_the_other() {
     let (grpc, http) = (
-        SpiceDb::recorded("grpc-postgres").await,
-        SpiceDb::recorded("http-postgres").await,
+        Recorded::server("spicedb/grpc-postgres").await,
+        Recorded::server("spicedb/http-postgres").await,
     );
     let (grpc_url, http_url) = (format!("http://{}", grpc.address), format!("http://{}", http.address));
     let sidecar = Running::with(&["--upstream", &grpc_url, "--http-upstream", &http_url]).await;
@@ -193,7 +193,7 @@ async fn rule_10_what_is_not_forwarded_is_in_no_key() {
 
 #[tokio::test]
 async fn callers_that_know_the_sidecar_by_other_names_share_its_answers() {
-    let spicedb = SpiceDb::recorded("http-postgres").await;
+    let spicedb = Recorded::server("spicedb/http-postgres").await;
     let sidecar = Running::before_http(spicedb.address).await;
     let call = spicedb.recording.call("http-check-default");
     for (version, host, status) in [
@@ -215,7 +215,7 @@ async fn callers_that_know_the_sidecar_by_other_names_share_its_answers() {
 
 #[tokio::test]
 async fn settings_reach_the_layer() {
-    let spicedb = SpiceDb::recorded("grpc-postgres").await;
+    let spicedb = Recorded::server("spicedb/grpc-postgres").await;
     let url = format!("http://{}", spicedb.address);
     let sidecar = Running::with(&["--upstream", &url, "--require-token", "--max-body", "1"]).await;
     let caller = Caller::new(sidecar.address()).await;

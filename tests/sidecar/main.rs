@@ -1,6 +1,6 @@
-//! The example sidecar as its callers, its operators and SpiceDB see it, over real connections.
+//! The example sidecar as its callers, its operators and what is upstream see it, over real connections.
 
-#[path = "../../examples/sidecar/args.rs"]
+#[path = "../../examples/sidecar/args/mod.rs"]
 mod args;
 #[path = "../../examples/common/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the examples use the rest")]
@@ -20,6 +20,7 @@ mod connector;
 mod grpc;
 mod http;
 mod messages;
+mod permify;
 mod recorded;
 mod running;
 mod settings;

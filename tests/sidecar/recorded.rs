@@ -1,4 +1,4 @@
-//! An upstream that answers as a real SpiceDB did when it was recorded.
+//! An upstream that answers as a real server did when it was recorded.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,17 +15,17 @@ use tower::ServiceExt;
 
 use crate::wire::{Recording, Replay};
 
-pub(crate) struct SpiceDb {
+pub(crate) struct Recorded {
     pub(crate) address: SocketAddr,
     pub(crate) recording: Recording,
     pub(crate) replay: Replay,
     serving: AbortHandle,
 }
 
-impl SpiceDb {
-    /// As in `tests/wire/spicedb/NAME.jsonl`.
-    pub(crate) async fn recorded(name: &str) -> Self {
-        let recording = Recording::load(&format!("spicedb/{name}"));
+impl Recorded {
+    /// As in `tests/wire/NAME.jsonl`.
+    pub(crate) async fn server(name: &str) -> Self {
+        let recording = Recording::load(name);
         let replay = Replay::new(&recording);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

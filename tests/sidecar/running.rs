@@ -21,14 +21,16 @@ const ANY: &str = "127.0.0.1:0";
 
 /// The command line of a sidecar on any free ports, with some arguments more. Its answers outlive a slow test.
 pub(crate) fn args(more: &[&str]) -> Args {
-    let ports = ["--listen", "--http-listen", "--admin"];
-    let free = ports.iter().filter(|port| !more.contains(port));
-    let fixed = ["sidecar", "--engine", "postgres"].into_iter();
-    Args::parse_from(
-        fixed
-            .chain(free.flat_map(|port| [port, ANY]))
-            .chain(more.iter().copied()),
-    )
+    let defaults = [
+        ("--listen", ANY),
+        ("--http-listen", ANY),
+        ("--admin", ANY),
+        ("--engine", "postgres"),
+        ("--window", "1h"),
+    ];
+    let defaults = defaults.into_iter().filter(|(name, _)| !more.contains(name));
+    let defaults = defaults.flat_map(|(name, value)| [name, value]);
+    Args::parse_from(["sidecar"].into_iter().chain(defaults).chain(more.iter().copied()))
 }
 
 impl Running {

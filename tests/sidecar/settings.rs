@@ -4,8 +4,10 @@ use std::error::Error;
 
 use clap::Parser;
 use tokio::net::TcpListener;
+use tower_zookie::OldTokens;
 
 use crate::args::Args;
+use crate::common::duration;
 use crate::proxy::Sidecar;
 use crate::running::args;
 use crate::tls::{CERT, KEY};
@@ -135,10 +137,124 @@ fn what_has_to_be_said() {
                 "--window",
                 "5",
             ],
-            "write it as `500ms` or `5s`",
+            "write it as `500ms`, `5s`, `10m`, `2h` or `1d`",
+        ),
+        (
+            &[
+                "sidecar",
+                "--system",
+                "keto",
+                "--engine",
+                "postgres",
+                "--upstream",
+                "http://h",
+            ],
+            "possible values: spicedb, permify",
+        ),
+        (
+            &[
+                "sidecar",
+                "--engine",
+                "postgres",
+                "--http-upstream",
+                "http://h",
+                "--watch",
+                "t1",
+            ],
+            "--upstream",
+        ),
+        (
+            &[
+                "sidecar",
+                "--engine",
+                "postgres",
+                "--upstream",
+                "http://h",
+                "--watch-authorization-env",
+                "KEY",
+            ],
+            "--watch <TENANT>",
+        ),
+        (
+            &[
+                "sidecar",
+                "--engine",
+                "postgres",
+                "--upstream",
+                "http://h",
+                "--ask-old-tokens-at-head",
+            ],
+            "--oldest-token <AGE>",
         ),
     ] {
         let told = Args::try_parse_from(arguments).unwrap_err().to_string();
         assert!(told.contains(why), "{told}");
     }
+}
+
+#[tokio::test]
+async fn what_a_system_does_not_have() {
+    let up = ["--upstream", "http://127.0.0.1:50051"];
+    for (arguments, why) in [
+        (
+            &["--system", "permify", "--engine", "spanner"][..],
+            "'--engine spanner' can't be used with '--system permify' [possible values: memory, postgres]",
+        ),
+        (
+            &["--system", "permify", "--engine", "memory", "--watch", "t1"],
+            "'--watch' can't be used with '--engine memory'",
+        ),
+        (&["--watch", "t1"], "'--watch' can't be used with '--system spicedb'"),
+        (
+            &["--window-reads-without-token"],
+            "'--window-reads-without-token' can't be used with '--system spicedb'",
+        ),
+        (
+            &[
+                "--system",
+                "permify",
+                "--watch",
+                "t1",
+                "--watch-authorization-env",
+                "NOBODY_SETS_THIS",
+            ],
+            "NOBODY_SETS_THIS of '--watch-authorization-env' is not set",
+        ),
+        (
+            &["--system", "permify", "--oldest-token", "5s"],
+            "oldest_token is less than an answer's greatest age",
+        ),
+    ] {
+        let told = refused(&[&up[..], arguments].concat()).await;
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn durations() {
+    for (text, seconds) in [
+        ("1500ms", 1.5),
+        ("5s", 5.),
+        ("10m", 600.),
+        ("2h", 7200.),
+        ("7d", 604_800.),
+    ] {
+        assert_eq!(duration(text).unwrap().as_secs_f64(), seconds);
+    }
+    for bad in ["", "5", "s", "1.5h", "-1s", "1w", "5 s", "99999999999s"] {
+        assert!(
+            duration(bad)
+                .unwrap_err()
+                .starts_with(&format!("`{bad}` is no duration"))
+        );
+    }
+}
+
+#[test]
+fn what_becomes_of_old_tokens() {
+    let up = ["--system", "permify", "--upstream", "http://h", "--oldest-token", "12h"];
+    let set = |more: &[&str]| args(&[&up[..], more].concat()).config().unwrap().layer.oldest_token;
+    let age = duration("12h").unwrap();
+    assert_eq!(set(&[]), Some((age, OldTokens::Refuse)));
+    assert_eq!(set(&["--ask-old-tokens-at-head"]), Some((age, OldTokens::AskAtHead)));
 }

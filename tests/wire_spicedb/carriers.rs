@@ -2,10 +2,11 @@
 
 use http::HeaderValue;
 
-use crate::common::wire::Recording;
-use crate::message::{Wish, is_check, is_grpc, unwished, wish};
+use crate::common::wire::table::Then;
+use crate::common::wire::{Recording, is_grpc};
+use crate::message::{Wish, is_check, unwished, wish};
 use crate::session::Session;
-use crate::table::{RECORDINGS, Then};
+use crate::table::RECORDINGS;
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_wish_in_the_head_is_forwarded_in_the_message() {

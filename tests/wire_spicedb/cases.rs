@@ -1,14 +1,14 @@
 //! Every recorded call, sent twice through a layer through which all writes before it have gone.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
-use crate::common::wire::{Call, Recording};
-use crate::message::{is_check, is_grpc, tokens, unwished};
-use crate::session::{Reply, Session};
-use crate::table::{RECORDINGS, Then};
+use crate::common::wire::table::Then;
+use crate::common::wire::{Call, Recording, Reply, is_grpc, texts};
+use crate::message::{is_check, tokens, unwished};
+use crate::session::Session;
+use crate::table::RECORDINGS;
 
 /// One row of the table, about to be tried.
 struct Case {
@@ -155,9 +155,4 @@ fn is_from_memory(reply: &Reply, call: &Call, request_id: Option<&str>) {
         assert_eq!(reply.trailers, None);
         assert_eq!(reply.header("x-request-id"), request_id);
     }
-}
-
-fn texts<'a>(map: &'a HeaderMap, but: &[&str]) -> BTreeMap<&'a str, &'a str> {
-    let texts = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    texts.filter(|(name, _)| !but.contains(name)).collect()
 }

@@ -15,8 +15,9 @@ use tower_zookie::revision::Revision;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::spicedb::ZedTokens;
 
+use crate::common::wire::protobuf::{field, messages};
 use crate::common::wire::{Call, Recording};
-use crate::message::{Wish, field, messages, only_token, tokens, verdict, wish};
+use crate::message::{Wish, only_token, tokens, verdict, wish};
 use crate::session::{Session, is_write};
 
 static RECORDED: LazyLock<[(Recording, Engine); 2]> = LazyLock::new(|| {

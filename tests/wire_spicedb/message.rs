@@ -1,14 +1,11 @@
 //! What the tests read of recorded messages, with nothing of the crate.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
 
-use crate::common::wire::Call;
-
-pub(crate) fn is_grpc(path: &str) -> bool {
-    path.contains('.')
-}
+use crate::common::wire::protobuf::{field, fields, frame, messages, text};
+use crate::common::wire::{Call, is_grpc};
 
 /// Whether a call is a check or a bulk of checks.
 pub(crate) fn is_check(call: &Call) -> bool {
@@ -21,76 +18,6 @@ pub(crate) fn is_check(call: &Call) -> bool {
         "checkbulk",
     ]
     .contains(&method)
-}
-
-/// A field of a Protocol Buffers message: its number, all its bytes, and its content if it has a length.
-type Field<'a> = (u64, &'a [u8], Option<&'a [u8]>);
-
-fn varint(bytes: &mut &[u8]) -> u64 {
-    let len = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
-    let (varint, rest) = bytes.split_at(len);
-    *bytes = rest;
-    varint
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f))
-}
-
-fn fields(message: &[u8]) -> Vec<Field<'_>> {
-    let mut rest = message;
-    let mut fields = Vec::new();
-    while !rest.is_empty() {
-        let start = rest;
-        let key = varint(&mut rest);
-        let content = match key & 7 {
-            0 => {
-                varint(&mut rest);
-                None
-            }
-            2 => {
-                let len = usize::try_from(varint(&mut rest)).unwrap();
-                Some(rest.split_off(..len).unwrap())
-            }
-            wire_type => panic!("wire type {wire_type}"),
-        };
-        fields.push((key >> 3, &start[..start.len() - rest.len()], content));
-    }
-    fields
-}
-
-/// The content of the field of this number.
-pub(crate) fn field(message: &[u8], number: u64) -> Option<&[u8]> {
-    let fields = fields(message);
-    fields.into_iter().find(|(found, ..)| *found == number)?.2
-}
-
-fn text(message: &[u8], path: &[u64]) -> Option<String> {
-    let content = path
-        .iter()
-        .try_fold(message, |message, number| field(message, *number))?;
-    Some(String::from_utf8(content.to_vec()).unwrap())
-}
-
-/// The messages of a gRPC body, but for compressed ones.
-pub(crate) fn messages(mut body: &[u8]) -> Vec<&[u8]> {
-    let mut messages = Vec::new();
-    while let Some((head, rest)) = body.split_at_checked(5) {
-        let len = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
-        let (message, rest) = rest.split_at(len);
-        if head[0] == 0 {
-            messages.push(message);
-        }
-        body = rest;
-    }
-    messages
-}
-
-fn frame(message: &[u8]) -> Bytes {
-    let mut framed = BytesMut::new();
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(message.len()).unwrap());
-    framed.put_slice(message);
-    framed.freeze()
 }
 
 /// How fresh an answer a request wishes.

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::Request;
 use tower_zookie::protocol::spicedb::Engine;
 
+use crate::common::wire::table::{Row, Then};
 use crate::common::wire::{Call, Recording};
 use crate::message::{Wish, is_check, questions, unwished, wish};
 use crate::session::Session;
-use crate::table::{RECORDINGS, Then};
+use crate::table::RECORDINGS;
 
 /// Whether all that one call asks is in what another asks of the same endpoint for the same caller.
 fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
@@ -20,7 +21,7 @@ fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
 }
 
 /// The checks that can be read, and what becomes of them.
-fn checks(name: &str, engine: Engine, table: &[crate::table::Row]) -> (Recording, Vec<(Arc<Call>, Then)>) {
+fn checks(name: &str, engine: Engine, table: &[Row]) -> (Recording, Vec<(Arc<Call>, Then)>) {
     let recording = Recording::load(name);
     let rows = recording.calls.iter().zip(table);
     let checks =

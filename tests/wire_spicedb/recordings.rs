@@ -1,10 +1,10 @@
 //! The recordings themselves: that they are read whole, and replayed as they are.
 
-use bytes::{Buf, Bytes};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use tower::ServiceExt;
 
+use crate::common::wire::protobuf::is_framed;
 use crate::common::wire::{Recording, Replay};
 
 #[test]
@@ -20,7 +20,7 @@ fn every_recorded_call_is_read() {
         assert_eq!(numbers, (0..calls).collect::<Vec<_>>(), "{name}");
         for call in &recording.calls {
             assert_eq!(call.request.method(), "POST");
-            if is_grpc(name) && call.response.reset.is_none() {
+            if name.starts_with("grpc") && call.response.reset.is_none() {
                 assert!(call.response.trailer("grpc-status").is_some(), "{}", call.case);
                 assert!(is_framed(call.response.body()), "{}", call.case);
             }
@@ -29,22 +29,6 @@ fn every_recorded_call_is_read() {
     let stream = Recording::load("spicedb/grpc-postgres");
     let watch = &stream.call("watch").response;
     assert_eq!((watch.frames.len(), watch.reset), (6, Some(8)));
-}
-
-fn is_grpc(name: &str) -> bool {
-    name.starts_with("grpc")
-}
-
-/// Whether a body is gRPC messages and nothing else.
-fn is_framed(mut body: Bytes) -> bool {
-    while body.len() >= 5 {
-        let (compressed, len) = (body.get_u8(), body.get_u32() as usize);
-        if compressed > 1 || body.len() < len {
-            return false;
-        }
-        body.advance(len);
-    }
-    body.is_empty()
 }
 
 #[tokio::test]

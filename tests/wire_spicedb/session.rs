@@ -1,44 +1,16 @@
-//! A layer between a recording's requests and its replies.
+//! A layer before a recorded SpiceDB.
 
-use std::io;
-
-use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use tower::{Layer, ServiceExt};
+use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::SpiceDb;
 use tower_zookie::protocol::spicedb::Engine;
-use tower_zookie::{Zookie, ZookieLayer};
 
-use crate::common::wire::{Call, Recording, Replay, Replayed};
+use crate::common::wire::{self, Call, Recording};
 
-#[derive(Clone)]
-pub(crate) struct Session {
-    pub(crate) upstream: Replay,
-    pub(crate) layer: ZookieLayer<SpiceDb>,
-    service: Zookie<Replay, SpiceDb>,
-}
-
-/// What came back.
-#[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) trailers: Option<HeaderMap>,
-    /// The stream broke off.
-    pub(crate) broken: bool,
-}
+pub(crate) type Session = wire::Session<SpiceDb>;
 
 impl Session {
     pub(crate) fn new(recording: &Recording, engine: Engine) -> Self {
-        let upstream = Replay::new(recording);
-        let layer = ZookieLayer::spicedb(engine);
-        Self {
-            service: layer.layer(upstream.clone()),
-            upstream,
-            layer,
-        }
+        Self::through(ZookieLayer::spicedb(engine), recording)
     }
 
     /// A session through which all writes before a call have gone.
@@ -50,43 +22,6 @@ impl Session {
         }
         session.upstream.skip_to(n);
         session
-    }
-
-    /// The recorded calls that the upstream answered since it had been asked `since` times, and `?` for what nobody
-    /// recorded.
-    pub(crate) fn asked(&self, since: usize) -> Vec<String> {
-        let asked = self.upstream.asked();
-        let name = |asked: &Replayed| asked.call.as_ref().map_or("?", |call| &call.case).to_owned();
-        asked[since..].iter().map(name).collect()
-    }
-
-    pub(crate) async fn send(&self, request: &Request<Bytes>) -> Reply {
-        self.try_send(request)
-            .await
-            .expect("the upstream has a reply to what it is asked")
-    }
-
-    pub(crate) async fn try_send(&self, request: &Request<Bytes>) -> Result<Reply, io::Error> {
-        let request = request.clone().map(Full::new);
-        let response = self.service.clone().oneshot(request).await?;
-        let (parts, mut body) = response.into_parts();
-        let mut reply = Reply {
-            status: parts.status,
-            headers: parts.headers,
-            body: Bytes::new(),
-            trailers: None,
-            broken: false,
-        };
-        let mut data = Vec::new();
-        while let Some(frame) = body.frame().await {
-            match frame.map(http_body::Frame::into_data) {
-                Ok(Ok(bytes)) => data.extend_from_slice(&bytes),
-                Ok(Err(frame)) => reply.trailers = frame.into_trailers().ok(),
-                Err(_) => reply.broken = true,
-            }
-        }
-        reply.body = data.into();
-        Ok(reply)
     }
 }
 
@@ -106,20 +41,4 @@ pub(crate) fn is_write(call: &Call) -> bool {
             "/v1/schema/write",
         ]
         .contains(&path)
-}
-
-impl Reply {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    /// `Cache-Status` without the layer's name.
-    pub(crate) fn cache_status(&self) -> &str {
-        self.header("cache-status")
-            .map_or("none", |status| status.trim_start_matches("tower-zookie; "))
-    }
-
-    pub(crate) fn is_hit(&self) -> bool {
-        self.cache_status() == "hit"
-    }
 }

@@ -2,29 +2,8 @@
 
 use tower_zookie::protocol::spicedb::Engine;
 
-/// What becomes of a recorded reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// Kept: the same call is served from memory, and so is the question without a wish.
-    Kept,
-    /// Kept: the question without a wish is served from memory. The same call is asked again, because it wants the head.
-    KeptForOthers,
-    /// Kept at its snapshot: the same call is served from memory, and nobody else.
-    KeptAtItsSnapshot,
-    /// Kept by nobody, for this reason. What `Cache-Status` says.
-    NotKept(&'static str, &'static str),
-    /// A bulk of which items are kept, and that is never served whole, for this reason.
-    InPart(&'static str),
-    /// A change: handed on as it came, its token learned.
-    Write,
-    /// None of the cache's business.
-    Passes,
-}
-
-use Then::*;
-
-/// A case, and what becomes of it on memory and on PostgreSQL.
-pub(crate) struct Row(pub(crate) &'static str, Then, Then);
+use crate::common::wire::table::Then::{self, *};
+use crate::common::wire::table::{Row, row, unreadable};
 
 impl Row {
     pub(crate) fn on(&self, engine: Engine) -> Then {
@@ -33,22 +12,6 @@ impl Row {
             _ => self.2,
         }
     }
-}
-
-const UNREADABLE: &str = "what can't be read can't be keyed";
-
-impl Then {
-    pub(crate) fn is_unreadable(self) -> bool {
-        matches!(self, NotKept(UNREADABLE, _))
-    }
-}
-
-const fn unreadable(said: &'static str) -> Then {
-    NotKept(UNREADABLE, said)
-}
-
-const fn row(case: &'static str, then: Then) -> Row {
-    Row(case, then, then)
 }
 
 const ERROR: Then = NotKept("an error", "the reply holds no answer that could be kept");

@@ -7,8 +7,9 @@ use tower_zookie::revision::Revision;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::spicedb::ZedTokens;
 
-use crate::common::wire::{Call, Recording};
-use crate::message::{Wish, field, is_check, is_grpc, messages, tokens, wish};
+use crate::common::wire::protobuf::{field, messages};
+use crate::common::wire::{Call, Recording, is_grpc};
+use crate::message::{Wish, is_check, tokens, wish};
 use crate::session::is_write;
 use crate::table::RECORDINGS;
 

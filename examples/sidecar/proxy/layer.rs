@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tower_zookie::ZookieLayer;
 use tower_zookie::cache::{self, ByteSize, InvalidSetting};
 use tower_zookie::consistency::{Staleness, Window};
 use tower_zookie::protocol::Protocol;
-use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
+use tower_zookie::{OldTokens, ZookieLayer};
+
+use super::system::System;
 
 /// Which API the upstream speaks is known only when the sidecar starts.
 pub(crate) type Layer = ZookieLayer<Arc<dyn Protocol>>;
 
 /// What can be set of the layer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) engine: Engine,
+    pub(crate) system: System,
     pub(crate) window: Duration,
     pub(crate) staleness: Staleness,
     pub(crate) time_to_live: Duration,
@@ -24,20 +25,23 @@ pub(crate) struct Settings {
     pub(crate) max_body: usize,
     pub(crate) mix_revisions: bool,
     pub(crate) require_token: bool,
+    pub(crate) oldest_token: Option<(Duration, OldTokens)>,
 }
 
-/// One layer for both of SpiceDB's APIs: they have one cache and one trust.
+/// One layer for both of the system's APIs: they have one cache and one trust.
 pub(crate) fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
-    let protocol: Arc<dyn Protocol> = Arc::new(SpiceDb::new(settings.engine));
     let cache = cache::Settings::default()
         .window(Window::new(settings.window, settings.staleness))
         .time_to_live(settings.time_to_live)
         .capacity(settings.capacity);
-    ZookieLayer::builder(protocol)
+    let builder = ZookieLayer::builder(settings.system.protocol())
         .cache(cache)
         .max_request_body(settings.max_body)
         .max_reply_body(settings.max_body)
         .mix_revisions(settings.mix_revisions)
-        .require_token(settings.require_token)
-        .build()
+        .require_token(settings.require_token);
+    match settings.oldest_token {
+        Some((age, older)) => builder.oldest_token(age, older).build(),
+        None => builder.build(),
+    }
 }

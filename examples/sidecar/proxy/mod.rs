@@ -1,18 +1,21 @@
-//! The sidecar: SpiceDB's two APIs, each forwarded through one layer, and a port for operators.
+//! The sidecar: an authorization system's two APIs, each forwarded through one layer, and a port for operators.
 //!
-//! A request goes through these files in this order: `serve` (a connection), `front` (the layer), `upstream` (on to
-//! SpiceDB, by a connection from `connect`); its reply comes back through `ending`, or is a `failure`.
+//! A request goes through these files in this order: `serve` (a connection), `front` (the layer), `upstream` (on to the
+//! system, by a connection from `connect`); its reply comes back through `ending`, or is a `failure`. What others write
+//! comes in by the `feed`.
 
 mod admin;
 pub(crate) mod connect;
 mod ending;
 mod failure;
+pub(crate) mod feed;
 mod front;
 mod hop;
 pub(crate) mod layer;
 pub(crate) mod origin;
 mod ready;
 mod serve;
+pub(crate) mod system;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 mod windows;
@@ -31,12 +34,13 @@ use tower::Layer as _;
 use tower_zookie::cache::InvalidSetting;
 
 use self::connect::connector;
+use self::feed::{Feed, Watched};
 use self::front::Front;
 use self::origin::Origin;
 use self::ready::Probe;
 use self::serve::Port;
 use self::tls::{Identity, TlsError, Trusted};
-use self::upstream::{Speaks, Upstream};
+use self::upstream::{Forward, Speaks, Upstream};
 
 /// How long operators' own requests may go on when everything else has ended.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
@@ -46,6 +50,7 @@ const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Config {
     pub(crate) layer: layer::Settings,
     pub(crate) routes: Vec<Route>,
+    pub(crate) watched: Watched,
     pub(crate) admin: SocketAddr,
     pub(crate) identity: Option<Identity>,
     pub(crate) upstream_ca: Option<PathBuf>,
@@ -84,6 +89,7 @@ pub(crate) struct Sidecar {
     admin: TcpListener,
     layer: layer::Layer,
     probes: Vec<Probe>,
+    feeds: Vec<Feed>,
     drain: Duration,
 }
 
@@ -93,7 +99,7 @@ impl Sidecar {
         if config.upstream_ca.is_some() && !config.routes.iter().any(|route| route.upstream.is_tls()) {
             return Err(SetupError::NeedlessAuthorities);
         }
-        let (mut ports, mut bound, mut probes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ports, mut bound, mut probes, mut feeds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for route in &config.routes {
             let upstream = config.upstream(route)?;
             let tls = config
@@ -109,9 +115,13 @@ impl Sidecar {
                 listen,
                 ..route.clone()
             });
-            probes.push(Probe::of(&upstream));
+            probes.push(Probe::of(&upstream, &config.layer.system.health()));
+            let forward = upstream.forward();
+            if route.speaks == Speaks::Grpc {
+                feeds = config.feeds(&layer, &forward, &upstream.origin);
+            }
             let front = Front {
-                service: layer.layer(upstream.forward()),
+                service: layer.layer(forward),
                 origin: upstream.origin,
             };
             ports.push((listener, Port::new(tls.transpose()?, front)));
@@ -124,6 +134,7 @@ impl Sidecar {
             admin,
             layer,
             probes,
+            feeds,
             drain,
         })
     }
@@ -144,6 +155,10 @@ impl Sidecar {
         let mut ports = JoinSet::new();
         for (listener, port) in self.ports {
             ports.spawn(port.serve(listener, serving.clone(), self.drain));
+        }
+        let mut feeds = JoinSet::new();
+        for feed in self.feeds {
+            feeds.spawn(feed.follow());
         }
         let (asked, asking) = tokio::sync::oneshot::channel::<()>();
         let router = admin::router(&self.layer.handle(), self.probes, serving);
@@ -168,6 +183,17 @@ impl Sidecar {
 }
 
 impl Config {
+    fn feeds(&self, layer: &layer::Layer, upstream: &Forward, origin: &Origin) -> Vec<Feed> {
+        let feed = |tenant: &String| Feed {
+            layer: layer.handle(),
+            upstream: upstream.clone(),
+            origin: origin.clone(),
+            tenant: tenant.clone(),
+            authorization: self.watched.authorization.clone(),
+        };
+        self.watched.tenants.iter().map(feed).collect()
+    }
+
     fn upstream(&self, route: &Route) -> Result<Upstream, TlsError> {
         let trusted = match &self.upstream_ca {
             _ if !route.upstream.is_tls() => Trusted::NoOne,

@@ -14,7 +14,6 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::connect::Connector;
-use super::origin::Origin;
 use super::upstream::{Speaks, Upstream};
 
 const WITHIN: Duration = Duration::from_secs(3);
@@ -24,7 +23,7 @@ const WITHIN: Duration = Duration::from_secs(3);
 pub(super) enum Probe {
     /// For its health, as `grpc.health.v1` has it.
     Grpc(HealthClient<Client<Connector, Body>>),
-    /// For anything at all.
+    /// For anything that is no failure of its own.
     Http(Client<Connector, Empty<Bytes>>, Uri),
 }
 
@@ -41,12 +40,12 @@ pub(super) enum NotReady {
 }
 
 impl Probe {
-    pub(super) fn of(upstream: &Upstream) -> Self {
-        let origin = |origin: &Origin| origin.uri(&Uri::from_static("/")).unwrap_or_default();
-        let uri = origin(&upstream.origin);
+    /// `health` is what an HTTP API is asked for.
+    pub(super) fn of(upstream: &Upstream, health: &Uri) -> Self {
+        let at = |path| upstream.origin.uri(path).unwrap_or_default();
         match upstream.speaks {
-            Speaks::Grpc => Self::Grpc(HealthClient::with_origin(upstream.client(), uri)),
-            Speaks::Http => Self::Http(upstream.client(), uri),
+            Speaks::Grpc => Self::Grpc(HealthClient::with_origin(upstream.client(), at(&Uri::from_static("/")))),
+            Speaks::Http => Self::Http(upstream.client(), at(health)),
         }
     }
 

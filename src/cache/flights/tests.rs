@@ -15,7 +15,7 @@ fn flights(max_flights: (usize, usize), max_waiters: usize) -> Arc<Flights<bool>
     let settings = Settings::default()
         .max_flights(max_flights.0, max_flights.1)
         .max_waiters(max_waiters);
-    Flights::new(&settings)
+    Flights::new(&settings, true)
 }
 
 fn enter(flights: &Arc<Flights<bool>>, name: &str, freshness: &Freshness) -> Entry<bool> {

@@ -2,6 +2,7 @@
 
 mod forwarded;
 mod frame;
+mod instead;
 mod method;
 mod question;
 mod refusal;
@@ -22,6 +23,7 @@ use crate::protobuf::NotProtobuf;
 
 pub(super) use forwarded::Forwarded;
 pub(super) use frame::{frame, message};
+pub(super) use instead::call_instead;
 pub(super) use method::{Method, Methods};
 pub(super) use question::Question;
 pub(super) use refusal::{code, refuse};

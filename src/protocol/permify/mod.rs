@@ -62,6 +62,7 @@ pub struct Permify {
     engine: Engine,
     format: Arc<SnapTokens>,
     untold: Untold,
+    probed: Option<Arc<str>>,
 }
 
 impl Permify {
@@ -71,7 +72,21 @@ impl Permify {
             engine,
             format: Arc::new(SnapTokens::new(engine)),
             untold: Untold::AtHead,
+            probed: None,
         }
+    }
+
+    /// Asks for the head's token by a write that changes nothing: `Data.Delete` in this tenant, which nobody else uses, of
+    /// an entity that is not there. No other call of Permify's tells how far the store has come.
+    ///
+    /// Such a write is made when a check's snap token is covered by nothing that was written within the window, with that
+    /// check's credentials, which have to allow it; at most one in [`probe_interval`](crate::cache::Settings::probe_interval).
+    /// So others' tokens are proven, and there is a window even where nobody writes. Each adds a row to the table
+    /// `transactions`, which Permify's garbage collection takes away again if the tenant was created.
+    #[must_use]
+    pub fn probe_by_writing(mut self, tenant: &str) -> Self {
+        self.probed = Some(tenant.into());
+        self
     }
 
     /// Answers reads without a token as old as the window allows. By default they are read at head, as Permify itself
@@ -88,6 +103,9 @@ impl Protocol for Permify {
         Abilities {
             bears_revision: false,
             repeatable_exact: self.engine == Engine::Postgres,
+            // The head lacks what was in progress when its snapshot was taken.
+            newest_head: false,
+            probe: self.probed.is_some(),
             told: Told::Exactly,
             untold: self.untold,
             ..Abilities::unversioned()
@@ -121,6 +139,14 @@ impl Protocol for Permify {
 
     fn states_freshness(&self, _: Route) -> bool {
         true
+    }
+
+    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
+        let tenant = self.probed.as_deref()?;
+        match Form::of(route) {
+            Form::Grpc => grpc::probe(head, tenant),
+            Form::Rest => rest::probe(head, tenant),
+        }
     }
 
     fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {

@@ -1,7 +1,11 @@
 //! Recorded traffic of real servers. `tests/wire/README.md` tells the format.
 
+pub mod protobuf;
 mod replay;
+mod session;
+pub mod table;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -15,6 +19,7 @@ use http_body_util::{BodyExt, Empty, StreamBody};
 use serde::Deserialize;
 
 pub use replay::{Replay, Replayed};
+pub use session::{Reply, Session};
 
 pub type ReplayBody = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -54,6 +59,15 @@ impl Recorded {
         self.frames.concat().into()
     }
 
+    /// The same with another body.
+    #[must_use]
+    pub fn with_body(&self, body: Bytes) -> Self {
+        Self {
+            frames: vec![body],
+            ..self.clone()
+        }
+    }
+
     /// A trailer, wherever it came.
     pub fn trailer(&self, name: &str) -> Option<&str> {
         let map = if self.trailers_only {
@@ -84,6 +98,19 @@ impl Recording {
             (Some(call), None) => call,
             _ => panic!("not exactly one recorded call is called {case}"),
         }
+    }
+
+    /// With one more call, which nobody recorded.
+    #[must_use]
+    pub fn and(mut self, case: &str, request: Request<Bytes>, response: Recorded) -> Self {
+        self.calls.push(Arc::new(Call {
+            n: self.calls.len(),
+            case: case.to_owned(),
+            why: None,
+            request,
+            response,
+        }));
+        self
     }
 }
 
@@ -189,6 +216,17 @@ impl Line {
             response,
         }
     }
+}
+
+/// Whether a path is that of a gRPC method.
+pub fn is_grpc(path: &str) -> bool {
+    path.contains('.')
+}
+
+/// Headers or trailers, without those of the names `but`.
+pub fn texts<'a>(map: &'a HeaderMap, but: &[&str]) -> BTreeMap<&'a str, &'a str> {
+    let texts = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    texts.filter(|(name, _)| !but.contains(name)).collect()
 }
 
 /// The pseudo headers, and the others.

@@ -1,3 +1,4 @@
+mod exactly;
 mod probes;
 
 use std::sync::Mutex;

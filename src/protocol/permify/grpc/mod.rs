@@ -4,6 +4,7 @@ mod bulk;
 mod check;
 mod forward;
 mod method;
+mod probe;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 
 pub(super) use self::bulk::merge;
 pub(super) use self::forward::ask;
+pub(super) use self::probe::probe;
 pub(super) use self::watch::{told, watch};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {

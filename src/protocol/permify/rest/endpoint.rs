@@ -29,7 +29,7 @@ pub(super) enum What {
     Schema,
 }
 
-const TENANTS: &str = "/v1/tenants/";
+pub(super) const TENANTS: &str = "/v1/tenants/";
 
 /// The HTTP annotations of `base.v1`, but for those that neither answer at a snapshot nor change an answer.
 static ENDPOINTS: [Endpoint; 17] = [

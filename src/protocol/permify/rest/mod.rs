@@ -7,6 +7,7 @@
 //! members that nobody knows, and so answers from head and by the latest schema.
 
 mod endpoint;
+mod probe;
 mod reply;
 mod request;
 mod rewrite;
@@ -24,6 +25,7 @@ use super::snap_token;
 use crate::cache::Ask;
 use crate::token::Zookie;
 
+pub(super) use self::probe::probe;
 pub(super) use self::reply::merge;
 pub(super) use super::super::gateway::{patience, refuse};
 

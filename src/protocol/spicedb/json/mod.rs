@@ -16,15 +16,14 @@ mod tests;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts as Head;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, Method, Uri};
 
 use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
-use super::super::gateway::Error;
+use super::super::gateway::{Error, post_instead};
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 use super::refused::refuses_revision;
 use super::wish::Wish;
@@ -85,16 +84,10 @@ pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie
 }
 
 pub(super) fn probe(head: &mut Head) -> Option<(Call, Bytes)> {
-    let mut uri = head.uri.clone().into_parts();
-    uri.path_and_query = Some(PathAndQuery::from_static(endpoint::CHECK_BULK));
-    head.uri = Uri::from_parts(uri).ok()?;
-    head.method = Method::POST;
-    head.headers.remove(TRANSFER_ENCODING);
-    head.headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(PROBE.len()));
+    let body = Bytes::from_static(PROBE);
+    post_instead(head, PathAndQuery::from_static(endpoint::CHECK_BULK), &body)?;
     let (route, _) = endpoint::find(endpoint::CHECK_BULK)?;
-    Some((Call::new(route, Kind::Bulk(Vec::new())), Bytes::from_static(PROBE)))
+    Some((Call::new(route, Kind::Bulk(Vec::new())), body))
 }
 
 pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {

@@ -4,6 +4,7 @@ mod claim;
 mod forward;
 mod key;
 mod mutated;
+mod probe;
 mod reply;
 mod stated;
 mod support;

@@ -3,6 +3,7 @@ mod claim;
 mod key;
 mod learn;
 mod message;
+mod probe;
 mod reply;
 
 use http::{HeaderMap, HeaderValue, StatusCode};

@@ -1,0 +1,166 @@
+//! The command line.
+
+mod system;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use tower_zookie::OldTokens;
+use tower_zookie::cache::ByteSize;
+use tower_zookie::consistency::Staleness;
+
+use self::system::{Engine, ForPermify, Name};
+use crate::common::duration;
+use crate::proxy::layer::Settings;
+use crate::proxy::origin::{Origin, OriginError};
+use crate::proxy::system::System;
+use crate::proxy::tls::Identity;
+use crate::proxy::upstream::Speaks;
+use crate::proxy::{Config, Route};
+
+/// Answers the checks of SpiceDB or Permify from memory, exactly as fresh as each caller's token demands, and forwards
+/// everything else.
+#[derive(Debug, Parser)]
+#[command(name = "sidecar", version)]
+pub(crate) struct Args {
+    /// Which system is upstream.
+    #[arg(long, value_enum, default_value_t = Name::SpiceDb)]
+    system: Name,
+    /// Its gRPC API, such as http://127.0.0.1:50051 (SpiceDB) or http://127.0.0.1:3478 (Permify).
+    #[arg(long, value_name = "URL", required_unless_present = "http_upstream")]
+    upstream: Option<String>,
+    /// Where to serve gRPC.
+    #[arg(long, default_value = "127.0.0.1:50061")]
+    listen: SocketAddr,
+    /// Its HTTP gateway, such as http://127.0.0.1:8443 (SpiceDB) or http://127.0.0.1:3476 (Permify).
+    #[arg(long, value_name = "URL")]
+    http_upstream: Option<String>,
+    /// Where to serve HTTP.
+    #[arg(long, default_value = "127.0.0.1:8453")]
+    http_listen: SocketAddr,
+    /// Where to serve /stats, /metrics, /healthz and /readyz.
+    #[arg(long, default_value = "127.0.0.1:9091")]
+    admin: SocketAddr,
+    /// SpiceDB's --datastore-engine, or Permify's --database-engine (memory or postgres): a token does not name it.
+    #[arg(long, value_enum)]
+    engine: Engine,
+
+    /// The certificate chain to show to callers, as PEM; without it, callers are served without TLS.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Whom to trust where the upstream is https, as PEM; without it, whom the system trusts.
+    #[arg(long, value_name = "FILE")]
+    upstream_ca: Option<PathBuf>,
+    /// How long connecting to the upstream may take.
+    #[arg(long, default_value = "2s", value_parser = duration)]
+    connect_timeout: Duration,
+    /// How long calls under way may go on after Ctrl-C or SIGTERM.
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    drain: Duration,
+
+    /// For how long callers share one revision: SpiceDB's --datastore-revision-quantization-interval.
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    window: Duration,
+    /// By how many percent an answer may outlive the window.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
+    staleness: u8,
+    /// When an answer ends in any case: set it no longer than an expired relationship may still count.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    time_to_live: Duration,
+    /// How much memory all answers may take, in MiB.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    capacity: u32,
+    /// The largest request and the largest reply that is looked at, in KiB; larger ones are only forwarded.
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    max_body: u32,
+    /// Let the reply to a bulk check mix answers of several revisions.
+    #[arg(long)]
+    mix_revisions: bool,
+    /// Refuse checks that bear no token, unless they are fully consistent.
+    #[arg(long)]
+    require_token: bool,
+    /// Refuse tokens that are older: choose less than Permify's --database-garbage-collection-window, past which it
+    /// silently denies.
+    #[arg(long, value_name = "AGE", value_parser = duration)]
+    oldest_token: Option<Duration>,
+    /// Ask for what bears an older token at head, instead of refusing it.
+    #[arg(long, requires = "oldest_token")]
+    ask_old_tokens_at_head: bool,
+    #[command(flatten)]
+    permify: ForPermify,
+}
+
+/// An argument that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadArgument {
+    #[error("{flag} can't be used")]
+    Url { flag: &'static str, source: OriginError },
+    #[error("'--engine {engine}' can't be used with '--system permify' [possible values: memory, postgres]")]
+    NotPermifys { engine: String },
+    #[error("'{flag}' can't be used with '--system spicedb': leave it out, or say '--system permify'")]
+    OtherSystem { flag: &'static str },
+    #[error("'--watch' can't be used with '--engine memory': Permify in memory tells nobody of changes")]
+    NoFeed,
+    #[error("the environment variable {name} of '--watch-authorization-env' is not set, or no header's value")]
+    Authorization { name: String },
+}
+
+impl Args {
+    pub(crate) fn config(self) -> Result<Config, BadArgument> {
+        let system = self.system.of_engine(self.engine, &self.permify)?;
+        Ok(Config {
+            layer: self.layer(system),
+            watched: self.permify.watched()?,
+            routes: self.routes()?,
+            admin: self.admin,
+            identity: self
+                .tls_cert
+                .zip(self.tls_key)
+                .map(|(cert, key)| Identity { cert, key }),
+            upstream_ca: self.upstream_ca,
+            connect_timeout: self.connect_timeout,
+            drain: self.drain,
+        })
+    }
+
+    fn layer(&self, system: System) -> Settings {
+        let older = match self.ask_old_tokens_at_head {
+            true => OldTokens::AskAtHead,
+            false => OldTokens::Refuse,
+        };
+        Settings {
+            system,
+            window: self.window,
+            staleness: Staleness::percent(self.staleness),
+            time_to_live: self.time_to_live,
+            capacity: ByteSize::mebi(self.capacity.into()),
+            max_body: self.max_body as usize * 1024,
+            mix_revisions: self.mix_revisions,
+            require_token: self.require_token,
+            oldest_token: self.oldest_token.map(|age| (age, older)),
+        }
+    }
+
+    fn routes(&self) -> Result<Vec<Route>, BadArgument> {
+        let given = [
+            ("--upstream", &self.upstream, Speaks::Grpc, self.listen),
+            ("--http-upstream", &self.http_upstream, Speaks::Http, self.http_listen),
+        ];
+        let mut routes = Vec::new();
+        for (flag, url, speaks, listen) in given {
+            let Some(url) = url else { continue };
+            let upstream: Origin = url.parse().map_err(|source| BadArgument::Url { flag, source })?;
+            routes.push(Route {
+                speaks,
+                listen,
+                upstream,
+            });
+        }
+        Ok(routes)
+    }
+}

@@ -1,0 +1,120 @@
+//! Which system is upstream: what its arguments may be together.
+
+use std::env;
+
+use clap::{Args, ValueEnum};
+use http::HeaderValue;
+use tower_zookie::protocol::{Permify, SpiceDb, permify, spicedb};
+
+use super::BadArgument;
+use crate::proxy::feed::Watched;
+use crate::proxy::system::System;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Name {
+    #[value(name = "spicedb")]
+    SpiceDb,
+    Permify,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Engine {
+    Memory,
+    Postgres,
+    #[value(name = "cockroachdb")]
+    CockroachDb,
+    Spanner,
+    #[value(name = "mysql")]
+    MySql,
+    /// Not known: a token covers itself and nothing else.
+    Opaque,
+}
+
+/// What is Permify's alone.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ForPermify {
+    /// Let Permify's checks without a snap token be as old as the window allows, instead of asking each at head.
+    #[arg(long)]
+    window_reads_without_token: bool,
+    /// Learn how far Permify has come by deleting nothing in this tenant, which nobody else may use: at most once in 100 ms,
+    /// and mostly once in a window.
+    #[arg(long, value_name = "TENANT")]
+    probe_tenant: Option<String>,
+    /// A tenant whose change feed is followed, so that snap tokens of writes made elsewhere are believed. Once for each
+    /// tenant; Permify needs its --service-watch-enabled.
+    #[arg(long, value_name = "TENANT", requires = "upstream")]
+    watch: Vec<String>,
+    /// The environment variable that holds the `authorization` for --watch, such as `Bearer KEY`.
+    #[arg(long, value_name = "NAME", requires = "watch")]
+    watch_authorization_env: Option<String>,
+}
+
+impl ForPermify {
+    /// The first of these arguments that is given.
+    fn given(&self) -> Option<&'static str> {
+        [
+            ("--window-reads-without-token", self.window_reads_without_token),
+            ("--probe-tenant", self.probe_tenant.is_some()),
+            ("--watch", !self.watch.is_empty()),
+        ]
+        .into_iter()
+        .find_map(|(flag, given)| given.then_some(flag))
+    }
+
+    pub(super) fn watched(&self) -> Result<Watched, BadArgument> {
+        let authorization = self.watch_authorization_env.as_deref().map(from_environment);
+        Ok(Watched {
+            tenants: self.watch.clone(),
+            authorization: authorization.transpose()?,
+        })
+    }
+
+    fn protocol(&self, engine: permify::Engine) -> Permify {
+        let mut protocol = Permify::new(engine);
+        if self.window_reads_without_token {
+            protocol = protocol.window_reads_without_token();
+        }
+        match &self.probe_tenant {
+            Some(tenant) => protocol.probe_by_writing(tenant),
+            None => protocol,
+        }
+    }
+}
+
+impl Name {
+    pub(super) fn of_engine(self, engine: Engine, permify: &ForPermify) -> Result<System, BadArgument> {
+        match (self, permify.given()) {
+            (Self::SpiceDb, Some(flag)) => Err(BadArgument::OtherSystem { flag }),
+            (Self::SpiceDb, None) => Ok(System::SpiceDb(SpiceDb::new(match engine {
+                Engine::Memory => spicedb::Engine::Memory,
+                Engine::Postgres => spicedb::Engine::Postgres,
+                Engine::CockroachDb => spicedb::Engine::CockroachDb,
+                Engine::Spanner => spicedb::Engine::Spanner,
+                Engine::MySql => spicedb::Engine::MySql,
+                Engine::Opaque => spicedb::Engine::Opaque,
+            }))),
+            (Self::Permify, _) => {
+                let engine = match engine {
+                    Engine::Memory if !permify.watch.is_empty() => return Err(BadArgument::NoFeed),
+                    Engine::Memory => permify::Engine::Memory,
+                    Engine::Postgres => permify::Engine::Postgres,
+                    _ => return Err(BadArgument::NotPermifys { engine: name(engine) }),
+                };
+                Ok(System::Permify(permify.protocol(engine)))
+            }
+        }
+    }
+}
+
+fn from_environment(name: &str) -> Result<HeaderValue, BadArgument> {
+    let value = env::var(name).ok().filter(|value| !value.is_empty());
+    let value = value.and_then(|value| HeaderValue::try_from(value).ok());
+    let mut value = value.ok_or_else(|| BadArgument::Authorization { name: name.to_owned() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn name(engine: Engine) -> String {
+    let value = engine.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}

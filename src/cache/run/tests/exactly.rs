@@ -1,0 +1,210 @@
+//! Before a store that reads at just what it is told, and whose replies name no revision.
+
+use std::time::Duration;
+
+use tokio::time::advance;
+
+use super::*;
+use crate::cache::{Told, Untold};
+
+const ABILITIES: Abilities = Abilities {
+    repeatable_exact: true,
+    newest_head: false,
+    told: Told::Exactly,
+    untold: Untold::AtHead,
+    ..Abilities::unversioned()
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn wrote(cache: &DecisionCache<bool>, revision: u64) {
+    cache.learn_write(&cache.trust().begin(), &at(revision));
+}
+
+fn a_question() -> Questions {
+    Questions::one(two_questions().each[0], 0)
+}
+
+/// Answers after a second, and tells what it was asked at.
+async fn run(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> (Vec<Ask>, Outcome<bool>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let calls = Arc::clone(&asked);
+    let upstream = move |turn: Turn| {
+        calls.lock().unwrap().push(turn.ask.clone());
+        async move {
+            turn.begin();
+            tokio::time::sleep(SECOND).await;
+            Upstream::Answered {
+                items: vec![item(true)],
+                revision: None,
+            }
+        }
+    };
+    let outcome = cache.run(questions, freshness, Instant::now(), upstream).await;
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    (asked, outcome)
+}
+
+fn is_kept(cache: &DecisionCache<bool>, question: &Questions, freshness: &Freshness) -> bool {
+    cache.find(question.flight, freshness, Instant::now()).is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_an_answer_is_as_old_as_the_revision_that_it_was_asked_at() {
+    let (cache, question) = (cache(ABILITIES), a_question());
+    wrote(&cache, 5);
+    advance(SECOND * 3).await;
+    let floor = Freshness::at_least(at(4));
+    let (asked, _) = run(&cache, &question, &floor).await;
+    assert_eq!(asked, [Ask::AtLeast(at(5))]);
+    assert!(is_kept(&cache, &question, &floor));
+    advance(SECOND * 2).await;
+    assert!(!is_kept(&cache, &question, &floor), "six seconds after the write");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_a_proven_floor_outside_of_any_window_goes_as_it_came() {
+    let (cache, question) = (cache(ABILITIES), a_question());
+    wrote(&cache, 5);
+    advance(SECOND * 6).await;
+    let floor = Freshness::at_least(at(5));
+    let (asked, outcome) = run(&cache, &question, &floor).await;
+    assert_eq!(asked, [Ask::AsItCame(at(5))]);
+    assert!(matches!(outcome, Outcome::Asked(Some(landed)) if !landed.shared && !landed.stored));
+    assert!(!is_kept(&cache, &question, &floor) && !is_kept(&cache, &question, &Freshness::any()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_feed_proves_a_floor_and_opens_no_window() {
+    let (cache, question) = (cache(ABILITIES), a_question());
+    let exactly = Freshness::Exact(at(5));
+    run(&cache, &question, &exactly).await;
+    assert!(!is_kept(&cache, &question, &exactly), "nobody vouches for it");
+    cache.wrote(&at(5));
+    let (asked, _) = run(&cache, &question, &Freshness::at_least(at(4))).await;
+    assert_eq!(asked, [Ask::AsItCame(at(4))]);
+    run(&cache, &question, &exactly).await;
+    assert!(is_kept(&cache, &question, &exactly));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_05_a_head_without_a_revision_serves_those_without_a_floor() {
+    let (cache, question) = (cache(ABILITIES), a_question());
+    wrote(&cache, 5);
+    let head = tokio::spawn({
+        let (cache, question) = (cache.clone(), question.clone());
+        async move { run(&cache, &question, &Freshness::Full).await }
+    });
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    let floor = Freshness::at_least(at(5));
+    let (asked, _) = run(&cache, &question, &floor).await;
+    assert_eq!(asked, [Ask::AtLeast(at(5))]);
+    assert_eq!(began.elapsed(), SECOND, "it does not wait for the head");
+    assert_eq!(head.await.unwrap().0, [Ask::Full]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_reads_without_a_floor_share_the_windows_revision() {
+    let (cache, question) = (cache(ABILITIES), a_question());
+    let (asked, _) = run(&cache, &question, &Freshness::any()).await;
+    assert_eq!(asked, [Ask::Unasked], "there is no window yet");
+    assert!(is_kept(&cache, &question, &Freshness::any()) && !is_kept(&cache, &question, &Freshness::at_least(at(0))));
+    wrote(&cache, 5);
+    let another = a_question();
+    let (asked, _) = run(&cache, &another, &Freshness::any()).await;
+    assert_eq!(asked, [Ask::AtLeast(at(5))]);
+    assert!(is_kept(&cache, &another, &Freshness::at_least(at(5))));
+}
+
+const PROBED: Abilities = Abilities {
+    probe: true,
+    ..ABILITIES
+};
+
+/// Answers probes with the revision 9, and tells what it was asked at, probes by `None`.
+async fn run_probed(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> Vec<Option<Ask>> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let calls = Arc::clone(&asked);
+    let upstream = move |turn: Turn| {
+        let is_probe = turn.purpose == Purpose::Probe;
+        calls.lock().unwrap().push((!is_probe).then(|| turn.ask.clone()));
+        async move {
+            turn.begin();
+            tokio::time::sleep(SECOND).await;
+            Upstream::Answered {
+                items: if is_probe { vec![] } else { vec![item(true)] },
+                revision: is_probe.then(|| at(9)),
+            }
+        }
+    };
+    let questions = questions.clone().with_probes(true);
+    cache.run(&questions, freshness, Instant::now(), upstream).await;
+    std::mem::take(&mut *asked.lock().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_probe_opens_a_window_for_floors_that_others_wrote() {
+    let cache = cache(PROBED);
+    let (first, second, third) = (a_question(), a_question(), a_question());
+    let floor = Freshness::at_least(at(7));
+    let asked = run_probed(&cache, &first, &floor).await;
+    assert_eq!(asked, [None, Some(Ask::AtLeast(at(9)))]);
+    assert!(is_kept(&cache, &first, &floor));
+    let asked = run_probed(&cache, &second, &Freshness::at_least(at(8))).await;
+    assert_eq!(asked, [Some(Ask::AtLeast(at(9)))], "the window is open");
+
+    advance(SECOND * 4).await;
+    let asked = run_probed(&cache, &third, &floor).await;
+    assert_eq!(
+        asked,
+        [None, Some(Ask::AtLeast(at(9)))],
+        "proven, but not of this window"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_floor_that_the_probe_does_not_reach_goes_as_it_came() {
+    let (cache, question) = (cache(PROBED), a_question());
+    let forged = Freshness::at_least(at(100));
+    let asked = run_probed(&cache, &question, &forged).await;
+    assert_eq!(asked, [None, Some(Ask::AsItCame(at(100)))]);
+    assert!(!is_kept(&cache, &question, &forged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_all_questions_wait_for_one_probe() {
+    let cache = cache(PROBED);
+    let floor = Freshness::at_least(at(7));
+    let tasks = (0..20).map(|_| {
+        let (cache, floor) = (cache.clone(), floor.clone());
+        tokio::spawn(async move { run_probed(&cache, &a_question(), &floor).await })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap().last().unwrap(), &Some(Ask::AtLeast(at(9))));
+    }
+    assert_eq!(cache.stats().probes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_a_probe_proves_a_snapshot() {
+    let (cache, question) = (cache(PROBED), a_question());
+    let exactly = Freshness::Exact(at(7));
+    let asked = run_probed(&cache, &question, &exactly).await;
+    assert_eq!(asked, [None, Some(Ask::Exact(at(7)))]);
+    assert!(is_kept(&cache, &question, &exactly));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_head_that_lacks_what_was_known_restores_nothing() {
+    let (cache, question) = (cache(PROBED), a_question());
+    wrote(&cache, 20);
+    advance(SECOND * 10).await;
+    run_probed(&cache, &question, &Freshness::at_least(at(20))).await;
+    assert_eq!(
+        cache.trust().epoch(),
+        0,
+        "20 was in progress when the probe's snapshot was taken"
+    );
+}

@@ -1,0 +1,37 @@
+use bytes::Bytes;
+use http::request::Parts as Head;
+
+use super::super::super::grpc::{call_instead, frame};
+use super::super::super::{Call, Kind, Route};
+use super::method::METHODS;
+use crate::protobuf::write_bytes;
+
+const DELETE: &str = "/base.v1.Data/Delete";
+
+/// Turns a head into one that deletes nothing in a tenant, which is answered with a token all the same.
+pub(in super::super) fn probe(head: &mut Head, tenant: &str) -> Option<(Call, Bytes)> {
+    const TENANT_ID: u32 = 1;
+    const TUPLE_FILTER: u32 = 2;
+    const ATTRIBUTE_FILTER: u32 = 3;
+    let route = METHODS.0.iter().position(|method| method.path == DELETE)?;
+    let body = frame(64 + tenant.len(), |into| {
+        write_bytes(into, TENANT_ID, tenant.as_bytes());
+        write_bytes(into, TUPLE_FILTER, &nothing());
+        write_bytes(into, ATTRIBUTE_FILTER, &[]);
+    });
+    call_instead(head, DELETE, &body)?;
+    let call = Call::new(Route(route), Kind::Write { schema: false });
+    Some((call, body))
+}
+
+/// A filter that nothing matches. An empty one would write nothing, and so be answered without a token.
+fn nothing() -> Vec<u8> {
+    const ENTITY: u32 = 1;
+    const TYPE: u32 = 1;
+    const IDS: u32 = 2;
+    let (mut entity, mut filter) = (Vec::new(), Vec::new());
+    write_bytes(&mut entity, TYPE, b"zookie");
+    write_bytes(&mut entity, IDS, b"probe");
+    write_bytes(&mut filter, ENTITY, &entity);
+    filter
+}

@@ -1,0 +1,44 @@
+//! What a cache may do with recorded calls.
+
+/// What becomes of a recorded reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Kept: the same call is served from memory, and so is the question without a wish.
+    Kept,
+    /// Kept: the question without a wish is served from memory. The same call is asked again, because it wants head.
+    KeptForOthers,
+    /// Kept at its snapshot: the same call is served from memory, and nobody else.
+    KeptAtItsSnapshot,
+    /// Kept by age alone: whoever is content with any answer is served from memory. The same call is asked again,
+    /// because it wants the head.
+    KeptByAge,
+    /// Kept by nobody, for this reason. What `Cache-Status` says.
+    NotKept(&'static str, &'static str),
+    /// A bulk of which items are kept, and that is never served whole, for this reason.
+    InPart(&'static str),
+    /// A change: handed on as it came, its token learned.
+    Write,
+    /// None of the cache's business.
+    Passes,
+}
+
+use Then::NotKept;
+
+/// A case, and what becomes of it in memory and on PostgreSQL.
+pub struct Row(pub &'static str, pub Then, pub Then);
+
+pub const UNREADABLE: &str = "what can't be read can't be keyed";
+
+impl Then {
+    pub fn is_unreadable(self) -> bool {
+        matches!(self, NotKept(UNREADABLE, _))
+    }
+}
+
+pub const fn unreadable(said: &'static str) -> Then {
+    NotKept(UNREADABLE, said)
+}
+
+pub const fn row(case: &'static str, then: Then) -> Row {
+    Row(case, then, then)
+}

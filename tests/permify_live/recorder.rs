@@ -1,0 +1,76 @@
+//! What reaches the server.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use prost::Message;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::transport::Channel;
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
+
+use crate::client::BulkCheck;
+use crate::permify::Check;
+
+pub(crate) type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
+
+/// Length and compression before a message.
+const PREFIX: usize = 5;
+
+/// The calls that came out below a layer, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Vec<(String, Bytes)>>>);
+
+impl Recorder {
+    /// The channel, with every call recorded.
+    pub(crate) fn before(&self, channel: Channel) -> Boxed {
+        let recorder = self.clone();
+        BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
+            let (channel, recorder) = (channel.clone(), recorder.clone());
+            async move {
+                let (head, body) = request.into_parts();
+                let message = body.collect().await?.to_bytes();
+                let call = (head.uri.path().to_owned(), message.clone());
+                recorder.0.lock().unwrap().push(call);
+                let request = Request::from_parts(head, Body::new(Full::new(message)));
+                let reply = channel.oneshot(request).await;
+                reply.map_err(|error| Status::from_error(Box::new(error)))
+            }
+        }))
+    }
+
+    /// The messages of one method's calls since the last look, and forgets all calls.
+    fn take<M: Message + Default>(&self, method: &str) -> Vec<M> {
+        let calls = std::mem::take(&mut *self.0.lock().unwrap());
+        let of_method = calls.into_iter().filter(|(path, _)| path.ends_with(method));
+        of_method
+            .map(|(_, body)| M::decode(body.slice(PREFIX..)).unwrap())
+            .collect()
+    }
+
+    /// How many calls there were since the last look, of any method.
+    pub(crate) fn count(&self) -> usize {
+        std::mem::take(&mut *self.0.lock().unwrap()).len()
+    }
+
+    /// How many checks there were since the last look.
+    pub(crate) fn checks(&self) -> usize {
+        self.asked_at().len()
+    }
+
+    /// The tokens of the checks since the last look.
+    pub(crate) fn asked_at(&self) -> Vec<String> {
+        let checks = self.take::<Check>("/Check").into_iter();
+        checks.map(|check| check.metadata.unwrap().snap_token).collect()
+    }
+
+    /// The documents that the bulks since the last look asked about.
+    pub(crate) fn asked_in_bulk(&self) -> Vec<Vec<String>> {
+        let bulks = self.take::<BulkCheck>("/BulkCheck").into_iter();
+        let documents = |bulk: BulkCheck| bulk.items.into_iter().map(|item| item.entity.unwrap().id).collect();
+        bulks.map(documents).collect()
+    }
+}

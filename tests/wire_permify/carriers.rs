@@ -1,0 +1,246 @@
+//! Tokens that come in headers and cookies: what the layer makes of them in the message that it forwards.
+
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use tower_zookie::protocol::permify::Engine;
+
+use crate::common::wire::{Recording, is_grpc};
+use crate::message::{token, with_token, written};
+use crate::session::Session;
+use crate::table::RECORDINGS;
+
+fn with_header(request: &Request<Bytes>, name: &'static str, value: &str) -> Request<Bytes> {
+    let mut request = request.clone();
+    request
+        .headers_mut()
+        .insert(name, HeaderValue::from_str(value).unwrap());
+    request
+}
+
+/// A recorded check without a token, and the same at the token of a write.
+struct Untold {
+    recording: Recording,
+    engine: Engine,
+    /// What they are called.
+    untold: &'static str,
+    told: &'static str,
+    /// The write's token.
+    at: String,
+}
+
+fn untold() -> impl Iterator<Item = Untold> {
+    RECORDINGS.into_iter().flat_map(|(name, engine, _)| {
+        let recording = Recording::load(name);
+        if name.contains("grpc") {
+            let at = written(recording.call("data-write-attributes")).unwrap();
+            let pairs = [
+                ("check-head", "check-token-no-version"),
+                ("check-head-with-version", "check-allowed-again"),
+            ];
+            let both = pairs.map(|(untold, told)| Untold {
+                recording: recording.clone(),
+                engine,
+                untold,
+                told,
+                at: at.clone(),
+            });
+            return Vec::from(both);
+        }
+        let at = written(recording.call("http-write")).unwrap();
+        let (untold, told) = ("http-check-head", "http-check-head at a token");
+        let head = recording.call(untold).clone();
+        let one = Untold {
+            recording: recording.and(told, with_token(&head.request, Some(&at)), head.response.clone()),
+            engine,
+            untold,
+            told,
+            at,
+        };
+        vec![one]
+    })
+}
+
+impl Untold {
+    fn request(&self) -> &Request<Bytes> {
+        &self.recording.call(self.untold).request
+    }
+
+    fn at(&self, token: &str) -> Request<Bytes> {
+        with_token(self.request(), Some(token))
+    }
+
+    /// The reply without a token, and the one at the write's.
+    fn bodies(&self) -> [Bytes; 2] {
+        [self.untold, self.told].map(|case| self.recording.call(case).response.body())
+    }
+
+    fn session(&self) -> Session {
+        let session = Session::new(&self.recording, self.engine);
+        session.upstream.skip_to(self.recording.call(self.told).n);
+        session
+    }
+
+    /// One through which the write has gone, and how often the upstream was asked by then.
+    async fn proven(&self) -> (Session, usize) {
+        self.after_write(Session::new(&self.recording, self.engine)).await
+    }
+
+    async fn after_write(&self, session: Session) -> (Session, usize) {
+        session.see(&self.recording, &self.at).await;
+        session.upstream.skip_to(self.recording.call(self.told).n);
+        let asked = session.upstream.calls();
+        (session, asked)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_carrier_tells_a_check_what_it_has_to_see() {
+    for case in untold() {
+        for (name, value) in [("zookie", case.at.clone()), ("cookie", format!("zookie={}", case.at))] {
+            let carried = with_header(case.request(), name, &value);
+            let (session, before) = case.proven().await;
+            let reply = session.send(&carried).await;
+            assert_eq!(session.asked(before), [case.told], "{} by {name}", case.untold);
+            assert_eq!(reply.body, case.bodies()[1]);
+            assert_eq!(reply.header("zookie"), Some(&*case.at));
+            let asked = &session.upstream.asked()[before].request;
+            assert_eq!(token(asked).as_ref(), Some(&case.at));
+            assert!(!asked.headers().contains_key(name));
+
+            // Who says it in the message shares the answer, and so does who is content with any.
+            let content = with_header(case.request(), "zookie-consistency", "minimize-latency");
+            for request in [carried, case.at(&case.at), content] {
+                let reply = session.send(&request).await;
+                assert!(reply.is_hit() && reply.body == case.bodies()[1]);
+            }
+            assert_eq!(session.upstream.calls(), before + 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_carried_token_that_nobody_has_proven_is_asked_at_head_and_kept_by_nobody() {
+    for case in untold() {
+        let carried = with_header(case.request(), "zookie", &case.at);
+        let session = Session::new(&case.recording, case.engine);
+        for asked in 1..3 {
+            assert_eq!(session.send(&carried).await.body, case.bodies()[0]);
+            assert_eq!(session.asked(0), vec![case.untold; asked]);
+        }
+        assert_eq!(session.upstream.asked()[0].request.body(), case.request().body());
+        assert_eq!(session.layer.handle().stats().entries, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_setting_a_check_without_a_token_is_asked_at_the_windows_revision() {
+    for case in untold() {
+        let (session, before) = case.after_write(Session::windowed(&case.recording, case.engine)).await;
+        let reply = session.send(case.request()).await;
+        assert_eq!(session.asked(before), [case.told]);
+        assert_eq!(reply.header("zookie"), Some(&*case.at));
+        assert!(session.send(&case.at(&case.at)).await.is_hit(), "shared with the token");
+
+        let (session, before) = case.proven().await;
+        session.send(case.request()).await;
+        assert_eq!(session.asked(before), [case.untold], "head, without the setting");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_header_raises_the_floor_of_a_message() {
+    for case in untold() {
+        let older = case.at(old(case.engine));
+        let carried = with_header(&older, "zookie", &case.at);
+        let (session, before) = case.proven().await;
+        session.send(&carried).await;
+        assert_eq!(session.asked(before), [case.told]);
+
+        // Unproven, the message bears the higher one.
+        let session = case.session();
+        session.send(&carried).await;
+        assert_eq!(session.asked(0), [case.told]);
+        assert_eq!(session.layer.handle().stats().entries, 0);
+    }
+}
+
+/// A token of long before.
+fn old(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Memory => "AQAAAAAAAAA=",
+        _ => "MTAwOjEwMDoxMDE6MTAw",
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_09_what_is_no_token_is_refused_in_a_carrier_and_forwarded_in_a_message() {
+    for case in untold() {
+        let mut strangers = vec!["no snap token", "nope!", "noop"];
+        if case.engine == Engine::Memory {
+            strangers.push(old(Engine::Postgres));
+        }
+        for stranger in strangers {
+            let session = case.session();
+            let refused = session.send(&with_header(case.request(), "zookie", stranger)).await;
+            assert!(refused.cache_status().contains("refused"), "{}", refused.cache_status());
+            if is_grpc(case.request().uri().path()) {
+                assert_eq!(refused.header("grpc-status"), Some("3"));
+            } else {
+                assert_eq!(refused.status, 400);
+            }
+            assert_eq!(session.upstream.calls(), 0);
+
+            // Which answer it gets is the upstream's to say.
+            let said = case.at(stranger);
+            let reply = &case.recording.call(case.untold).response;
+            let recording = case.recording.clone().and("said", said.clone(), reply.clone());
+            let session = Session::new(&recording, case.engine);
+            for asked in 1..3 {
+                assert_eq!(session.send(&said).await.body, reply.body());
+                assert_eq!(session.asked(0), vec!["said"; asked]);
+            }
+            assert_eq!(session.upstream.asked()[0].request.body(), said.body());
+            assert_eq!(session.layer.handle().stats().entries, 0);
+        }
+    }
+}
+
+/// Eight bytes are nanoseconds there and a transaction's number here, so that here they are a token, which proves and
+/// covers nothing.
+#[tokio::test(start_paused = true)]
+async fn rule_09_memorys_token_is_never_fresh_enough_on_postgres() {
+    for case in untold().filter(|case| case.engine == Engine::Postgres) {
+        let foreign = "FxHhb4CrLBc=";
+        let (session, _) = case.proven().await;
+        session.send(&case.at(&case.at)).await;
+        let before = session.upstream.calls();
+        let reply = session.send(&with_header(case.request(), "zookie", foreign)).await;
+        assert!(!reply.is_hit());
+        assert_eq!(
+            session.asked(before),
+            [case.untold],
+            "head holds whatever it stands for"
+        );
+
+        let said = case.at(foreign);
+        assert!(session.try_send(&said).await.is_err(), "nobody recorded it");
+        assert_eq!(session.upstream.asked()[before + 1].request.body(), said.body());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_03_whoever_wishes_head_is_asked_without_a_token() {
+    for case in untold() {
+        for (name, wish) in [
+            ("zookie-consistency", "fully-consistent"),
+            ("cache-control", "no-cache"),
+        ] {
+            let (session, before) = case.proven().await;
+            let head = with_header(&case.at(&case.at), name, wish);
+            for _ in 0..2 {
+                assert!(!session.send(&head).await.is_hit());
+            }
+            assert_eq!(session.asked(before), [case.untold, case.untold]);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Callers who turn the rewriting off: their tokens are asked at just as they are.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use tokio::time::advance;
+use tower_zookie::protocol::permify::Engine;
+
+use crate::common::wire::table::Then;
+use crate::common::wire::{Call, Recording};
+use crate::message::{token, with_token};
+use crate::session::Session;
+use crate::table::RECORDINGS;
+
+/// More than the age bound, and less than the time to live.
+const PAST_THE_BOUND: Duration = Duration::from_secs(6);
+
+/// Checks by the latest schema, which the window ends.
+const LATEST: [&str; 2] = ["check-token-no-version", "check-latest-schema"];
+
+pub(crate) fn exactly(request: &Request<Bytes>) -> Request<Bytes> {
+    let mut request = request.clone();
+    let wish = HeaderValue::from_static("at-exact-snapshot");
+    request.headers_mut().insert("zookie-consistency", wish);
+    request
+}
+
+/// Each check that is kept whole at a token, in each recording.
+async fn each_check(mut test: impl AsyncFnMut(&Recording, Engine, &Call)) {
+    for (name, engine, table) in RECORDINGS {
+        let recording = Recording::load(name);
+        for (call, row) in recording.calls.iter().zip(table) {
+            if row.on(engine) == Then::Kept && token(&call.request).is_some() {
+                println!("{name}: {}", call.case);
+                test(&recording, engine, call).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_an_exact_read_is_asked_as_it_came_and_kept_where_it_is_repeatable() {
+    each_check(async |recording, engine, call| {
+        let session = Session::before(recording, engine, call).await;
+        let exact = exactly(&call.request);
+        let before = session.upstream.calls();
+        let first = session.send(&exact).await;
+        assert_eq!(first.body, call.response.body());
+        let asked = &session.upstream.asked()[before..];
+        assert_eq!(asked[0].request.body(), call.request.body());
+        assert!(!asked[0].request.headers().contains_key("zookie-consistency"));
+
+        let again = session.send(&exact).await;
+        if engine == Engine::Memory {
+            assert_eq!(session.upstream.calls(), before + 2);
+            let said = "detail=\"no answer of one exact snapshot was kept\"";
+            assert!(again.cache_status().ends_with(said), "{}", again.cache_status());
+            assert_eq!(session.layer.handle().stats().entries, 0);
+            return;
+        }
+        assert!(again.is_hit(), "{}", again.cache_status());
+        assert_eq!(again.body, call.response.body());
+        assert_eq!(again.trailers, call.response.trailers);
+
+        // However old the answer is, but for what may belong to another schema by now.
+        advance(PAST_THE_BOUND).await;
+        let later = session.send(&exact).await;
+        assert_eq!(later.is_hit(), !LATEST.contains(&&*call.case));
+        assert!(!session.send(&call.request).await.is_hit(), "too old for others");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_an_exact_read_that_no_write_here_proves_is_kept_by_nobody() {
+    each_check(async |recording, engine, call| {
+        let session = Session::new(recording, engine);
+        for asked in 1..3 {
+            assert!(!session.send(&exactly(&call.request)).await.is_hit());
+            assert_eq!(session.upstream.calls(), asked);
+        }
+        assert_eq!(session.layer.handle().stats().entries, 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_an_exact_read_is_asked_at_its_own_token_though_a_newer_one_is_there() {
+    let recording = Recording::load("permify/grpc-postgres");
+    let older = recording.call("check-older-token");
+    let newer = recording.call("check-newer-token");
+    let session = Session::new(&recording, Engine::Postgres);
+    // The window's own, so that who wishes at least the older one is asked at it.
+    for call in [newer, older] {
+        session.see(&recording, &token(&call.request).unwrap()).await;
+    }
+    let before = session.upstream.calls();
+    let at_least = session.send(&older.request).await;
+    assert_eq!(session.asked(before), ["check-newer-token"]);
+    assert_eq!(at_least.body, newer.response.body());
+    assert_eq!(at_least.header("zookie"), token(&newer.request).as_deref());
+
+    let exact = session.send(&exactly(&older.request)).await;
+    assert_eq!(session.asked(before), ["check-newer-token", "check-older-token"]);
+    assert_eq!(exact.body, older.response.body());
+    assert_ne!(exact.body, at_least.body);
+    for _ in 0..2 {
+        assert_eq!(session.send(&exactly(&older.request)).await.body, older.response.body());
+        assert_eq!(session.send(&older.request).await.body, newer.response.body());
+    }
+    assert_eq!(session.upstream.calls(), before + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_an_exact_read_without_a_token_is_refused() {
+    for (name, engine, case) in [
+        ("permify/grpc-postgres", Engine::Postgres, "check-allowed"),
+        ("permify/http-postgres", Engine::Postgres, "http-check-allowed"),
+    ] {
+        let recording = Recording::load(name);
+        let session = Session::new(&recording, engine);
+        let call = recording.call(case);
+        let reply = session.send(&exactly(&with_token(&call.request, None))).await;
+        assert!(reply.cache_status().contains("refused"), "{}", reply.cache_status());
+        assert_eq!(session.upstream.calls(), 0);
+    }
+}

@@ -1,0 +1,52 @@
+//! Which recorded calls ask the same.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::Request;
+
+use crate::common::wire::Recording;
+use crate::common::wire::table::Then;
+use crate::message::{is_check, questions, token, with_token};
+use crate::session::Session;
+use crate::table::RECORDINGS;
+
+/// Whether two requests ask the same of the same endpoint.
+fn is_same(one: &Request<Bytes>, other: &Request<Bytes>) -> bool {
+    one.uri().path() == other.uri().path() && questions(one) == questions(other)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_an_answer_is_served_to_its_own_question_and_to_no_other() {
+    for (name, engine, table) in RECORDINGS {
+        let recording = Recording::load(name);
+        let rows = recording.calls.iter().zip(table);
+        let checks = rows.map(|(call, row)| (call, row.on(engine)));
+        let checks: Vec<_> = checks
+            .filter(|(call, then)| is_check(call) && !then.is_unreadable())
+            .collect();
+        let mut shared = BTreeSet::new();
+        for (kept, then) in &checks {
+            if *then != Then::Kept {
+                continue;
+            }
+            let at = token(&kept.request);
+            let session = Session::new(&recording, engine);
+            for (other, _) in &checks {
+                session.layer.handle().purge();
+                session.see(&recording, at.as_deref().unwrap()).await;
+                session.upstream.skip_to(kept.n);
+                session.send(&kept.request).await;
+                // As fresh as the kept one, whatever it was asked at when it was recorded.
+                let reply = session.try_send(&with_token(&other.request, at.as_deref())).await;
+                let hit = reply.is_ok_and(|reply| reply.is_hit());
+                let same = is_same(&kept.request, &other.request);
+                assert_eq!(hit, same, "{name}: {} after {}", other.case, kept.case);
+                if same && kept.n != other.n {
+                    shared.insert((&kept.case, &other.case));
+                }
+            }
+        }
+        assert_eq!(shared.len() >= 10, name.contains("grpc"), "{name}: {shared:?}");
+    }
+}

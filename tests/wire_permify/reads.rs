@@ -1,0 +1,103 @@
+//! Lookups: never kept, and answered no lower than the tokens in their carriers.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use tower_zookie::protocol::permify::Engine;
+
+use crate::common::wire::{Call, Recording};
+use crate::message::{token, with_token};
+use crate::session::Session;
+use crate::table::RECORDINGS;
+
+const LOOKUPS: [&str; 4] = [
+    "lookup-entity",
+    "lookup-subject",
+    "subject-permission",
+    "http-lookup-entity",
+];
+
+/// Each recorded lookup, with another token that is newer than its own.
+fn lookups() -> impl Iterator<Item = (Recording, Engine, Arc<Call>, String)> {
+    RECORDINGS.into_iter().flat_map(|(name, engine, _)| {
+        let recording = Recording::load(name);
+        let newer = if name.contains("grpc") {
+            "data-write-again"
+        } else {
+            "http-delete"
+        };
+        let newer = crate::message::written(recording.call(newer)).unwrap();
+        let calls = recording
+            .calls
+            .clone()
+            .into_iter()
+            .filter(|call| LOOKUPS.contains(&&*call.case));
+        calls.map(move |call| (recording.clone(), engine, call, newer.clone()))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_carrier_tells_a_lookup_what_it_has_to_see() {
+    for (recording, engine, call, _) in lookups() {
+        let own = token(&call.request).unwrap();
+        let untold = with_token(&call.request, None);
+        for (name, value) in [("zookie", own.clone()), ("cookie", format!("zookie={own}"))] {
+            let mut carried = untold.clone();
+            carried
+                .headers_mut()
+                .insert(name, HeaderValue::from_str(&value).unwrap());
+
+            let session = Session::before(&recording, engine, &call).await;
+            let before = session.upstream.calls();
+            let reply = session.send(&carried).await;
+            let asked = &session.upstream.asked()[before..];
+            assert_eq!(token(&asked[0].request), Some(own.clone()), "{} by {name}", call.case);
+            assert!(!asked[0].request.headers().contains_key(name));
+            assert_eq!(reply.body, call.response.body());
+            assert_eq!(reply.trailers, call.response.trailers);
+            assert!(reply.cache_status().ends_with("\"a read that is never kept\""));
+
+            // Where nobody has proven it, head holds it and a token would make it older.
+            let recording = recording.clone().and("head", untold.clone(), call.response.clone());
+            let session = Session::new(&recording, engine);
+            session.send(&carried).await;
+            assert_eq!(token(&session.upstream.asked()[0].request), None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_of_a_lookups_two_tokens_the_higher_one_is_asked() {
+    for (recording, engine, call, newer) in lookups() {
+        let own = token(&call.request).unwrap();
+        let higher = with_token(&call.request, Some(&newer));
+        let recording = recording.and("higher", higher.clone(), call.response.clone());
+        for (request, header) in [(&call.request, &newer), (&higher, &own)] {
+            let mut request = request.clone();
+            request
+                .headers_mut()
+                .insert("zookie", HeaderValue::from_str(header).unwrap());
+            let session = Session::before(&recording, engine, &call).await;
+            let before = session.upstream.calls();
+            session.send(&request).await;
+            assert_eq!(
+                token(&session.upstream.asked()[before].request),
+                Some(newer.clone()),
+                "{}",
+                call.case
+            );
+        }
+    }
+}
+
+/// A token in the message is Permify's own: it goes as it came, though a newer one covers it.
+#[tokio::test(start_paused = true)]
+async fn a_lookup_at_a_token_goes_as_it_came() {
+    for (recording, engine, call, newer) in lookups() {
+        let session = Session::new(&recording, engine);
+        session.see(&recording, &newer).await;
+        let before = session.upstream.calls();
+        session.send(&call.request).await;
+        assert_eq!(session.upstream.asked()[before].request.body(), call.request.body());
+    }
+}

@@ -1,0 +1,205 @@
+//! The eight recorded writes at once: which of their tokens another one covers, as seen in what the layer asks.
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use tower_zookie::protocol::permify::Engine;
+
+use crate::common::wire::Recording;
+use crate::message::{token, with_token, written};
+use crate::session::Session;
+
+/// A write's token, read with nothing of the crate.
+#[derive(Clone, Debug)]
+struct Told {
+    text: String,
+    xid: u64,
+    xmin: u64,
+}
+
+impl Told {
+    fn read(text: String) -> Self {
+        let snapshot = String::from_utf8(STANDARD.decode(&text).unwrap()).unwrap();
+        let mut parts = snapshot.split(':').map(|part| part.parse().unwrap());
+        let (xid, xmin) = (parts.next().unwrap(), parts.next().unwrap());
+        Self { text, xid, xmin }
+    }
+
+    /// All that a read at the other may see had ended, or they are the same.
+    fn covers(&self, other: &Self) -> bool {
+        self.text == other.text || other.xid < self.xmin
+    }
+}
+
+/// The writes at once and those before and after them, in the order of the recording, with a check at each.
+static RECORDED: LazyLock<(Recording, Vec<Told>)> = LazyLock::new(|| {
+    let recording = Recording::load("permify/grpc-postgres");
+    let told = recording.calls.iter().filter(|call| call.n > 42 && call.n < 56);
+    let told: Vec<_> = told.filter_map(|call| written(call)).map(Told::read).collect();
+    let check = recording.call("check-allowed").clone();
+    let recording = told.iter().fold(recording, |recording, told| {
+        let request = with_token(&check.request, Some(&told.text));
+        recording.and(&told.text, request, check.response.clone())
+    });
+    (recording, told)
+});
+
+/// The write of this transaction.
+fn named(xid: u64) -> &'static Told {
+    RECORDED.1.iter().find(|told| told.xid == xid).unwrap()
+}
+
+/// A check with this token.
+fn check_at(told: &Told) -> Request<Bytes> {
+    RECORDED.0.call(&told.text).request.clone()
+}
+
+async fn session_after(writes: &[Told]) -> Session {
+    let session = Session::new(&RECORDED.0, Engine::Postgres);
+    for write in writes {
+        session.see(&RECORDED.0, &write.text).await;
+    }
+    session
+}
+
+/// The token that a check with that one is asked at, and whether its answer is kept.
+async fn asked_at(session: &Session, wanted: &Told) -> (Told, bool) {
+    let before = session.upstream.calls();
+    let reply = session.send(&check_at(wanted)).await;
+    let asked = session.upstream.asked().split_off(before);
+    assert_eq!(asked.len(), 1);
+    let asked = token(&asked[0].request).unwrap();
+    (Told::read(asked), reply.cache_status().contains("stored"))
+}
+
+async fn asks_in_their_true_order(writes: &[Told]) -> Result<(), TestCaseError> {
+    for wanted in &RECORDED.1 {
+        let session = session_after(writes).await;
+        let (asked, stored) = asked_at(&session, wanted).await;
+        prop_assert!(asked.covers(wanted), "{:?} was asked at {:?}", wanted, asked);
+        let covering = writes.iter().any(|write| write.covers(wanted));
+        prop_assert_eq!(stored, covering, "{:?}", wanted);
+        match writes.first() {
+            Some(window) if window.covers(wanted) => prop_assert_eq!(&asked.text, &window.text),
+            _ if covering => prop_assert!(writes.iter().any(|write| write.text == asked.text)),
+            _ => prop_assert_eq!(&asked.text, &wanted.text, "as it came"),
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+
+    #[test]
+    fn rule_01_a_check_is_asked_at_a_write_that_covers_its_token_whatever_came_first(
+        writes in Just(RECORDED.1.clone()).prop_shuffle(), seen in 0..12usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(asks_in_their_true_order(&writes[..seen.min(writes.len())]))?;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_the_order_of_numbers_and_the_order_of_replies() {
+    let told = &RECORDED.1;
+    assert!(!told.is_sorted_by_key(|told| told.xid));
+    let mut by_number = told.clone();
+    by_number.sort_by_key(|told| told.xid);
+    let reversed: Vec<_> = by_number.iter().rev().cloned().collect();
+    for writes in [told, &by_number, &reversed] {
+        for seen in 1..=writes.len() {
+            asks_in_their_true_order(&writes[..seen]).await.unwrap();
+        }
+    }
+}
+
+/// Which of the writes at once the window of each covers.
+#[tokio::test(start_paused = true)]
+async fn rule_01_the_windows_of_the_writes_at_once() {
+    for (window, covered) in [
+        (1276, &[1276][..]),
+        (1277, &[1277]),
+        (1278, &[1276, 1277, 1278]),
+        (1279, &[1276, 1277, 1279]),
+        (1280, &[1276, 1277, 1280]),
+        (1281, &[1276, 1277, 1281]),
+        (1282, &[1276, 1277, 1282]),
+        (1283, &[1276, 1277, 1278, 1283]),
+        (1284, &[1276, 1277, 1278, 1279, 1280, 1281, 1282, 1283, 1284]),
+    ] {
+        let mut shared = Vec::new();
+        for xid in 1276..=1284 {
+            let session = session_after(&[named(window).clone()]).await;
+            let (asked, stored) = asked_at(&session, named(xid)).await;
+            assert_eq!(asked.xid, if stored { window } else { xid });
+            shared.extend(stored.then_some(xid));
+        }
+        assert_eq!(shared, covered, "in the window of {window}");
+    }
+}
+
+/// The writer of 1280 was answered after the writer of 1282, whose snapshot lacks it.
+#[tokio::test(start_paused = true)]
+async fn rule_01_an_answer_at_the_higher_number_is_not_served_to_the_lower_ones_writer() {
+    let session = session_after(&[named(1282).clone()]).await;
+    assert!(
+        session
+            .send(&check_at(named(1282)))
+            .await
+            .cache_status()
+            .contains("stored")
+    );
+    assert!(session.send(&check_at(named(1282))).await.is_hit());
+    assert_eq!(asked_at(&session, named(1280)).await.0.xid, 1280, "as it came");
+
+    session.see(&RECORDED.0, &named(1280).text).await;
+    let (asked, stored) = asked_at(&session, named(1280)).await;
+    assert_eq!((asked.xid, stored), (1280, true));
+
+    // The next write covers both.
+    session.see(&RECORDED.0, &named(1284).text).await;
+    let (asked, stored) = asked_at(&session, named(1283)).await;
+    assert_eq!((asked.xid, stored), (1284, true));
+    for xid in [1280, 1282, 1283, 1284] {
+        assert!(session.send(&check_at(named(xid))).await.is_hit(), "{xid}");
+    }
+}
+
+/// Head is no token of both, but nothing else can be asked that holds what either of them does.
+#[tokio::test(start_paused = true)]
+async fn rule_01_two_of_them_in_one_request_are_asked_at_head() {
+    let [header, message] = [1280, 1282].map(named);
+    let mut request = check_at(message);
+    let value = HeaderValue::from_str(&header.text).unwrap();
+    request.headers_mut().insert("zookie", value);
+    for writes in [vec![], vec![header], vec![header, message]] {
+        let writes: Vec<_> = writes.into_iter().cloned().collect();
+        let session = session_after(&writes).await;
+        let before = session.upstream.calls();
+        assert!(!session.send(&request).await.is_hit());
+        assert_eq!(session.asked(before), ["check-head-with-version"]);
+    }
+}
+
+/// A read at one of them sees more once those below it have ended.
+#[tokio::test(start_paused = true)]
+async fn rule_02_exact_reads_at_writes_at_once_are_kept_once_they_have_settled() {
+    for xid in 1276..=1283 {
+        let exact = crate::exact::exactly(&check_at(named(xid)));
+        let session = session_after(&[named(xid).clone()]).await;
+        // All below these two had ended when they were written.
+        let settled = [1276, 1278].contains(&xid);
+        session.send(&exact).await;
+        assert_eq!(session.send(&exact).await.is_hit(), settled, "{xid}");
+
+        session.see(&RECORDED.0, &named(1284).text).await;
+        session.send(&exact).await;
+        assert!(session.send(&exact).await.is_hit(), "{xid}");
+    }
+}

@@ -1,0 +1,166 @@
+//! The recorded change feed, followed.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tower_zookie::protocol::permify::Engine;
+
+use crate::common::wire::protobuf::{frame, messages, written as field_of};
+use crate::common::wire::{Call, Recording};
+use crate::exact::exactly;
+use crate::message::{token, with_body, with_token, written};
+use crate::session::Session;
+
+/// The recording, with the watch as the layer opens it: from now on, not from a token. The feed tells of the writes
+/// from `data-write-again` on.
+fn recorded(name: &str, feed: impl FnOnce(&Call) -> Vec<u8>) -> Recording {
+    let recording = Recording::load(name);
+    let watch = recording.call("watch").clone();
+    let opened = with_body(&watch.request, frame(&field_of(1, b"acme")));
+    let told = watch.response.with_body(feed(&watch).into());
+    recording.and("feed", opened, told)
+}
+
+fn whole(watch: &Call) -> Vec<u8> {
+    watch.response.body().to_vec()
+}
+
+/// Follows the feed until it ends.
+async fn follow(session: &Session) {
+    let watching = session.layer.handle();
+    let before = session.upstream.calls();
+    let followed = watching.watch::<_, http_body_util::Full<bytes::Bytes>, _>(session.upstream.clone(), "acme");
+    assert!(timeout(Duration::from_millis(400), followed).await.is_err());
+    assert_eq!(session.asked(before), ["feed"]);
+}
+
+/// Checks at the tokens of writes that the feed tells of.
+const PROVEN: [&str; 4] = [
+    "enemy-check-granted",
+    "enemy-check-at-grant",
+    "enemy-check-at-revocation",
+    "enemy-check-new-content",
+];
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_the_change_feed_proves_the_tokens_that_it_tells_of() {
+    let recording = recorded("permify/grpc-postgres", whole);
+    // Before the feed begins, too: what it tells of covers that.
+    for case in PROVEN.into_iter().chain(["check-allowed", "check-older-token"]) {
+        let call = recording.call(case);
+        let exact = exactly(&call.request);
+        let session = Session::new(&recording, Engine::Postgres);
+        for _ in 0..2 {
+            session.upstream.skip_to(call.n);
+            let reply = session.send(&exact).await;
+            assert!(!reply.is_hit() && !reply.cache_status().contains("stored"));
+        }
+        follow(&session).await;
+        session.upstream.skip_to(call.n);
+        let first = session.send(&exact).await;
+        assert!(
+            first.cache_status().contains("stored"),
+            "{case}: {}",
+            first.cache_status()
+        );
+        let again = session.send(&exact).await;
+        assert!(again.is_hit() && again.body == first.body, "{case}");
+    }
+}
+
+/// What the feed tells of may have been written long ago.
+#[tokio::test(start_paused = true)]
+async fn rule_04_the_change_feed_opens_no_window() {
+    let recording = recorded("permify/grpc-postgres", whole);
+    // The last one's token is covered by all that the feed tells of.
+    for case in PROVEN.into_iter().chain(["check-allowed"]) {
+        let call = recording.call(case);
+        let session = Session::new(&recording, Engine::Postgres);
+        follow(&session).await;
+        session.send(&exactly(&call.request)).await;
+        for _ in 0..2 {
+            let before = session.upstream.calls();
+            let reply = session.send(&call.request).await;
+            assert_eq!(session.upstream.asked()[before].request.body(), call.request.body());
+            assert!(!reply.is_hit() && !reply.cache_status().contains("stored"), "{case}");
+        }
+    }
+}
+
+/// A token covers what had ended when it was told of, so the feed proves the writes at once as far as it has come.
+#[tokio::test(start_paused = true)]
+async fn rule_08_the_change_feed_proves_no_more_than_it_has_told_of() {
+    let until = |nth: usize| {
+        recorded("permify/grpc-postgres", move |watch| {
+            let body = watch.response.body();
+            let told = messages(&body)
+                .into_iter()
+                .take(nth)
+                .flat_map(|message| frame(message).to_vec());
+            told.collect()
+        })
+    };
+    // How many messages it takes until the write's own has come.
+    for (case, needed) in [
+        ("check-allowed", 1),
+        ("enemy-check-at-grant", 3),
+        ("enemy-check-at-revocation", 4),
+        ("enemy-check-new-content", 5),
+    ] {
+        for told in needed - 1..needed + 1 {
+            let recording = until(told);
+            let call = recording.call(case);
+            let session = Session::new(&recording, Engine::Postgres);
+            follow(&session).await;
+            let reply = session.send(&exactly(&call.request)).await;
+            let stored = reply.cache_status().contains("stored");
+            assert_eq!(stored, told == needed, "{case} after {told} messages");
+        }
+    }
+}
+
+/// Permify tells of a write once all before it have ended, so one that comes out of the numbers' order proves them all.
+#[tokio::test(start_paused = true)]
+async fn rule_08_of_the_writes_at_once_the_feed_proves_every_one() {
+    let recording = recorded("permify/grpc-postgres", whole);
+    let check = recording.call("check-allowed").clone();
+    let writes = recording.calls.iter().filter(|call| call.case == "parallel-write");
+    let tokens: Vec<_> = writes.map(|call| written(call).unwrap()).collect();
+    assert_eq!(tokens.len(), 8);
+    for token_of_one in &tokens {
+        let request = with_token(&check.request, Some(token_of_one));
+        let recording = recording.clone().and("at one", request.clone(), check.response.clone());
+        let session = Session::new(&recording, Engine::Postgres);
+        session.send(&exactly(&request)).await;
+        assert_eq!(session.layer.handle().stats().entries, 0);
+        follow(&session).await;
+        session.send(&exactly(&request)).await;
+        assert!(session.send(&exactly(&request)).await.is_hit());
+        assert_eq!(token(&session.upstream.asked()[0].request).as_ref(), Some(token_of_one));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_ends_is_opened_again_after_a_pause_that_grows_until_it_tells_of_something() {
+    for (name, engine, pauses) in [
+        // In memory it is empty, and ends at once.
+        ("permify/grpc-memory", Engine::Memory, [500, 1000, 2000, 4000]),
+        ("permify/grpc-postgres", Engine::Postgres, [500; 4]),
+    ] {
+        let recording = recorded(name, whole);
+        let session = Session::new(&recording, engine);
+        let began = Instant::now();
+        let watching = session.layer.handle();
+        let followed = watching.watch::<_, http_body_util::Full<bytes::Bytes>, _>(session.upstream.clone(), "acme");
+        let whole: u64 = pauses.iter().sum();
+        assert!(timeout(Duration::from_millis(whole + 100), followed).await.is_err());
+        let opened: Vec<_> = session.upstream.asked().iter().map(|asked| asked.at - began).collect();
+        let mut at = Duration::ZERO;
+        for (nth, pause) in pauses.into_iter().enumerate() {
+            assert_eq!(opened[nth].as_millis(), at.as_millis(), "{name}");
+            at += Duration::from_millis(pause);
+        }
+        assert_eq!(opened.len(), pauses.len() + 1);
+        assert!(session.layer.handle().trusted_revision().is_some() == (engine == Engine::Postgres));
+    }
+}
