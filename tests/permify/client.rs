@@ -51,7 +51,7 @@ where
 impl Client {
     /// Through a layer with all defaults.
     pub(crate) fn new(server: &Server, engine: Engine) -> Self {
-        Self::through(server, ZookieLayer::permify(engine))
+        Self::through(server, &ZookieLayer::permify(engine))
     }
 
     pub(crate) fn with(
@@ -59,10 +59,10 @@ impl Client {
         api: Permify,
         set: impl FnOnce(ZookieLayerBuilder<Permify>) -> ZookieLayerBuilder<Permify>,
     ) -> Self {
-        Self::through(server, set(ZookieLayer::builder(api)).build().unwrap())
+        Self::through(server, &set(ZookieLayer::builder(api)).build().unwrap())
     }
 
-    fn through(server: &Server, layer: ZookieLayer<Permify>) -> Self {
+    fn through(server: &Server, layer: &ZookieLayer<Permify>) -> Self {
         let service = layer.layer(server.clone()).and_then(read);
         Self {
             handle: Some(layer.handle()),

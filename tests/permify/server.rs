@@ -55,7 +55,6 @@ pub(crate) struct Called {
     pub(crate) body: Bytes,
     /// The snap token that its metadata bears.
     pub(crate) token: String,
-    pub(crate) version: String,
 }
 
 type Refused = (i32, &'static str);
@@ -201,7 +200,6 @@ impl Server {
                 headers: head.headers,
                 body,
                 token: metadata.snap_token,
-                version: metadata.schema_version,
             });
             state.latency
         };
