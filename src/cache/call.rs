@@ -227,6 +227,12 @@ impl<V: Weigh> Inner<V> {
         }
     }
 
+    /// Whether an answer bears a revision and is still young enough to be given to many.
+    fn serves_floors(&self, entry: &Decision<V>, now: Instant) -> bool {
+        let current = entry.epoch == self.trust.epoch() && now < entry.expires;
+        current && entry.label().is_some() && entry.age(now) <= self.settings.window.interval()
+    }
+
     fn window_as_of(&self, told: &Revision, start: &CallStart) -> Option<Instant> {
         let window = self.trust.window(start.began)?;
         (window.revision == *told).then_some(window.as_of)
@@ -240,6 +246,10 @@ impl<V: Weigh> Inner<V> {
         if decision.as_of.is_some() {
             self.newest.entry(question).and_compute_with(|entry| match entry {
                 None => Op::Put(Arc::clone(decision)),
+                // A head without a revision serves no floor, so it does not take the place of what does.
+                Some(entry) if decision.label().is_none() && self.serves_floors(entry.value(), decision.began) => {
+                    Op::Nop
+                }
                 Some(entry) => match Decision::clone(decision).succeed(entry.value()) {
                     Some(successor) => Op::Put(Arc::new(successor)),
                     None => Op::Nop,

@@ -36,6 +36,9 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         let Some(floor) = &wanted.floor else {
             return self.run(questions, &wanted.freshness).await;
         };
+        if wanted.as_it_came {
+            return self.as_it_came(questions, &floor.revision).await;
+        }
         // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
         if !wanted.explicit && wanted.elsewhere.is_empty() && self.shared.cache.is_foreign(&floor.revision) {
             return self.run(questions, &Freshness::Full).await;

@@ -16,9 +16,10 @@ use super::decide::Asking;
 use super::reply::lets_keep;
 use super::shared::Shared;
 use super::wanted::CONSISTENCY;
-use crate::cache::{Ask, Item, Purpose, Turn, Upstream};
+use crate::cache::{Ask, Item, Purpose, Told, Turn, Upstream};
 use crate::consistency::Consistency;
 use crate::protocol::{Kept, Kind, Learned, Protocol, Reply, Route};
+use crate::revision::Revision;
 use crate::token::{Carrier, Token, Zookie};
 
 /// What of a request belongs to one caller's call alone, not to a call that others share.
@@ -176,7 +177,9 @@ where
             Some(items) => {
                 let zookie = match &token {
                     Some(token) => Some(token.zookie.clone()),
-                    None => turn.ask.told().and_then(|told| shared.memo.format().encode(told)),
+                    None => shared
+                        .told(&asking, &turn.ask)
+                        .and_then(|told| shared.memo.format().encode(told)),
                 };
                 let credential_lives = asking
                     .credential_ends
@@ -249,6 +252,14 @@ impl<P: Protocol> Shared<P> {
             }
         };
         Some(Request::from_parts(head, B::replay(Replay::whole(body, None))))
+    }
+
+    /// The revision that an answer holds at whose reply names none: what was told. A store that reads at just what its message
+    /// says was told nothing by a carrier.
+    fn told<'a>(&self, asking: &Asking, ask: &'a Ask) -> Option<&'a Revision> {
+        let by_a_carrier = matches!(ask, Ask::AsItCame(_)) && asking.call.token.is_none();
+        let told = !by_a_carrier || self.protocol.abilities().told == Told::AtLeast;
+        ask.told().filter(|_| told)
     }
 
     /// Puts what is asked into a head, in place of all that the caller's carriers said.

@@ -31,9 +31,10 @@ where
 {
     shared.cache.counters().bypassed();
     let freshness = &asking.wanted.freshness;
-    let ask = match asking.call.token {
-        Some(_) => Ask::as_it_came(freshness),
-        None => shared.cache.ask_untold(freshness),
+    let ask = match (&asking.call.token, &asking.wanted.floor) {
+        (Some(_), Some(floor)) if asking.wanted.as_it_came => Ask::AsItCame(floor.revision.clone()),
+        (Some(_), _) => Ask::as_it_came(freshness),
+        (None, _) => shared.cache.ask_untold(freshness),
     };
     let Some(request) = shared.request(&asking, &[], &ask) else {
         return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::headers::{Header, Headers};
 use super::shared::{OldTokens, Shared};
-use crate::cache::Untold;
+use crate::cache::{Abilities, Told, Untold};
 use crate::consistency::{Consistency, Floor, Freshness};
 use crate::protocol::{Call, Kind, Protocol, Refusal};
 use crate::revision::Revision;
@@ -34,6 +34,8 @@ pub(super) struct Wanted {
     pub(super) in_message: bool,
     /// The request bore a zookie cookie, so that the reply sets one.
     pub(super) cookie: bool,
+    /// Nothing kept will do, and neither would a head: the message is to go as it came.
+    pub(super) as_it_came: bool,
 }
 
 /// Why a request can't be decided on.
@@ -53,9 +55,13 @@ struct Tokens {
     explicit: usize,
     /// The last explicit one: the snapshot, if there is only one.
     snapshot: Option<Arc<Token>>,
+    /// The message's own.
+    message: Option<Arc<Token>>,
     cookie: bool,
     /// A cookie that can't be read, or tokens that have no join: only a read at head is surely fresh enough.
     at_head: bool,
+    /// Two that the caller put there have no join.
+    apart: bool,
     /// One is older than the store may be asked at.
     too_old: bool,
     refusal: Option<Refusal>,
@@ -132,6 +138,7 @@ impl Tokens {
             }
         } else {
             self.at_head = true;
+            self.apart |= floor.explicit && explicit;
             floor
         };
         self.floor = Some(Joined {
@@ -158,8 +165,10 @@ impl<P: Protocol> Shared<P> {
             elsewhere,
             explicit,
             snapshot,
+            message,
             cookie,
             at_head,
+            apart,
             too_old,
             ..
         } = tokens;
@@ -183,23 +192,52 @@ impl<P: Protocol> Shared<P> {
                     explicit: true,
                     in_message: call.token.is_some(),
                     cookie: false,
+                    as_it_came: false,
                 }),
                 _ if too_old => refuse_old(),
                 _ => refuse(Refusal::ExactNeedsOneToken),
             };
         }
+        let demanded = arrived;
+        let Abilities {
+            told,
+            newest_head,
+            untold,
+            ..
+        } = self.protocol.abilities();
+        // Where a head may lack what the message names, the message is not to be changed for the sake of its carriers.
+        let own = message.filter(|_| told == Told::Exactly && !newest_head);
+        match wish {
+            Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_)) if own.is_some() => {
+                return refuse(Refusal::WishesContradict);
+            }
+            _ if own.is_some() && apart => return refuse(Refusal::TokensDoNotJoin),
+            _ => {}
+        }
         let (floor, zookie) = match floor {
             None => (None, None),
             Some(Joined { revision, zookie, .. }) => {
                 let zookie = zookie.or_else(|| self.memo.format().encode(&revision));
-                let demanded = arrived;
                 (Some(Floor { revision, demanded }), zookie)
             }
         };
         let inexpressible = floor.is_some() && zookie.is_none();
-        let untold = wish.is_none() && floor.is_none() && self.protocol.abilities().untold == Untold::AtHead;
+        let untold = untold == Untold::AtHead && wish.is_none() && floor.is_none();
         let full = wish == Some(Consistency::FullyConsistent) || untold || at_head || inexpressible;
         let full = full || forbid_caching(headers.values(Header::CacheControl));
+        if let Some(own) = own.filter(|_| full) {
+            let revision = own.revision.clone();
+            return Ok(Wanted {
+                freshness: Freshness::Full,
+                floor: Some(Floor { revision, demanded }),
+                elsewhere,
+                zookie: Some(own.zookie.clone()),
+                explicit: true,
+                in_message: true,
+                cookie,
+                as_it_came: true,
+            });
+        }
         let freshness = if full {
             Freshness::Full
         } else {
@@ -220,6 +258,7 @@ impl<P: Protocol> Shared<P> {
             explicit: explicit > 0,
             in_message: call.token.is_some(),
             cookie,
+            as_it_came: false,
         })
     }
 
@@ -250,7 +289,10 @@ impl<P: Protocol> Shared<P> {
         }
         if let Some(text) = &call.token {
             match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
-                Ok(Ok(token)) => self.take(&mut tokens, token, true, arrived),
+                Ok(Ok(token)) => {
+                    tokens.message = (!self.cache.is_old(&token.revision, arrived)).then(|| Arc::clone(&token));
+                    self.take(&mut tokens, token, true, arrived);
+                }
                 _ => {
                     return Err(Rejected::Bypass(
                         "a token in the message that only the upstream can judge",

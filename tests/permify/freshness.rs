@@ -9,7 +9,7 @@ use tower_zookie::protocol::permify::{Engine, Permify};
 use crate::api::{CheckRequest, bulk, check, lookup};
 use crate::client::Client;
 use crate::reply::frame;
-use crate::server::Server;
+use crate::server::{INVALID_ARGUMENT, Server};
 
 fn before(server: &Server) -> Client {
     Client::new(server, Engine::Postgres)
@@ -66,6 +66,56 @@ async fn rule_01_a_higher_number_is_no_later_write() {
     let lower = lower.await.unwrap();
     let reply = client.check(&check("plan", "ada", &lower)).await;
     assert!(reply.allowed() && !reply.is_hit());
+}
+
+/// The token of a write that head lacks, because a higher one took its snapshot before this one's end.
+async fn beside_head(client: &Client, server: &Server) -> (String, String) {
+    let lower = tokio::spawn({
+        let client = client.holding();
+        async move { client.set("plan", "ada", true).await }
+    });
+    sleep(Duration::from_millis(1)).await;
+    server.state().store.advance(0);
+    client.set("map", "bob", true).await;
+    let higher = client.set("map", "ada", true).await;
+    server.state().store.advance(0);
+    (lower.await.unwrap(), higher)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_nothing_beside_a_message_makes_its_token_less() {
+    let server = Server::new(Engine::Postgres);
+    let client = before(&server);
+    let (lower, higher) = beside_head(&client, &server).await;
+    seconds(20).await;
+    let request = check("plan", "ada", &lower);
+    assert!(
+        !client.check(&check("plan", "ada", "")).await.allowed(),
+        "head lacks it"
+    );
+    for client in [
+        client.clone(),
+        client.cookie(&higher),
+        client.metadata("cookie", "zookie=garbage!"),
+        client.metadata("cache-control", "no-cache"),
+    ] {
+        let reply = client.check(&request).await;
+        assert!(reply.allowed() && !reply.is_hit(), "{}", reply.cache_status());
+        assert_eq!(server.asked().last(), Some(&lower));
+    }
+    for (name, value) in [
+        ("zookie", &*higher),
+        ("zookie-consistency", "fully-consistent"),
+        ("zookie-consistency", "bounded-staleness=2s"),
+    ] {
+        let calls = server.asked().len();
+        let reply = client.metadata(name, value).check(&request).await;
+        assert_eq!(
+            (reply.status(), server.asked().len()),
+            (INVALID_ARGUMENT, calls),
+            "{name}: {value}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

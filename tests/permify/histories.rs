@@ -28,7 +28,7 @@ async fn live(learns: Learns, latency: u64, steps: &[Step]) -> Result<(usize, us
 
 #[test]
 fn rules_01_to_16_hold_in_every_history() {
-    for learns in [Learns::FromWrites, Learns::FromTheFeed, Learns::FromProbes] {
+    for learns in [Learns::Writes, Learns::Feed, Learns::Probes] {
         let mut runner = TestRunner::new(ProptestConfig {
             cases: 128,
             failure_persistence: None,

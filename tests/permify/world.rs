@@ -8,6 +8,8 @@ use proptest::sample::Index;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_zookie::protocol::permify::{Engine, Permify};
+use tower_zookie::token::TokenFormat;
+use tower_zookie::token::permify::SnapTokens;
 
 use crate::api::{Metadata, bulk, check};
 use crate::client::{Client, Reply};
@@ -98,6 +100,30 @@ pub(crate) struct Asked {
     pub(crate) cookie: Option<String>,
 }
 
+impl Asked {
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &String> {
+        self.message.iter().chain(&self.header).chain(&self.cookie)
+    }
+
+    /// Whether each two of the tokens have an order.
+    pub(crate) fn is_ordered(&self) -> bool {
+        in_order(self.tokens())
+    }
+
+    /// Whether no one read can do what is asked: at head and at a token, or at two tokens that have no order.
+    pub(crate) fn can_not_be_met(&self) -> bool {
+        let apart = !in_order(self.message.iter().chain(&self.header));
+        self.message.is_some() && (self.wish == Wish::Full || apart)
+    }
+}
+
+fn in_order<'a>(tokens: impl Iterator<Item = &'a String>) -> bool {
+    let format = SnapTokens::new(Engine::Postgres);
+    let revisions: Vec<_> = tokens.map(|token| format.decode(token).unwrap()).collect();
+    let ordered = |a| revisions.iter().all(|b| b.partial_cmp(a).is_some());
+    revisions.iter().all(ordered)
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Answered {
     pub(crate) asked: Asked,
@@ -127,9 +153,9 @@ pub(crate) struct World {
 /// What the layers learn from, beside the writes that pass them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Learns {
-    FromWrites,
-    FromTheFeed,
-    FromProbes,
+    Writes,
+    Feed,
+    Probes,
 }
 
 impl World {
@@ -137,15 +163,15 @@ impl World {
         let server = Server::new(Engine::Postgres);
         server.state().latency = latency;
         let api = || match learns {
-            Learns::FromProbes => Permify::new(Engine::Postgres).probe_by_writing("probes"),
-            Learns::FromWrites | Learns::FromTheFeed => Permify::new(Engine::Postgres),
+            Learns::Probes => Permify::new(Engine::Postgres).probe_by_writing("probes"),
+            Learns::Writes | Learns::Feed => Permify::new(Engine::Postgres),
         };
         let ways = [
             Client::with(&server, api(), |builder| builder),
             Client::with(&server, api().window_reads_without_token(), |builder| builder),
             Client::direct(&server),
         ];
-        if learns == Learns::FromTheFeed {
+        if learns == Learns::Feed {
             for client in &ways[..DIRECT] {
                 TENANTS.iter().for_each(|tenant| drop(client.watch(&server, tenant)));
             }

@@ -236,11 +236,19 @@ async fn rule_03_whoever_wishes_head_is_asked_without_a_token() {
             ("cache-control", "no-cache"),
         ] {
             let (session, before) = case.proven().await;
-            let head = with_header(&case.at(&case.at), name, wish);
-            for _ in 0..2 {
-                assert!(!session.send(&head).await.is_hit());
+            for token in [None, Some(&*case.at)] {
+                let head = with_header(&with_token(case.request(), token), name, wish);
+                for _ in 0..2 {
+                    assert!(!session.send(&head).await.is_hit());
+                }
             }
-            assert_eq!(session.asked(before), [case.untold, case.untold]);
+            // On PostgreSQL a head may lack what the message's token names.
+            let beside_a_token = match (case.engine, name) {
+                (Engine::Memory, _) => vec![case.untold; 2],
+                (_, "cache-control") => vec![case.told; 2],
+                _ => vec![],
+            };
+            assert_eq!(session.asked(before), [vec![case.untold; 2], beside_a_token].concat());
         }
     }
 }

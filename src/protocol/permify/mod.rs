@@ -103,8 +103,8 @@ impl Protocol for Permify {
         Abilities {
             bears_revision: false,
             repeatable_exact: self.engine == Engine::Postgres,
-            // The head lacks what was in progress when its snapshot was taken.
-            newest_head: false,
+            // On PostgreSQL the head lacks what was in progress when its snapshot was taken.
+            newest_head: self.engine == Engine::Memory,
             probe: self.probed.is_some(),
             told: Told::Exactly,
             untold: self.untold,

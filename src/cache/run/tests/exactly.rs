@@ -208,3 +208,19 @@ async fn rule_08_a_head_that_lacks_what_was_known_restores_nothing() {
         "20 was in progress when the probe's snapshot was taken"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_without_a_revision_leaves_what_serves_floors_in_its_place() {
+    let (cache, question) = (cache(ABILITIES), a_question());
+    let floor = Freshness::at_least(at(5));
+    wrote(&cache, 5);
+    run(&cache, &question, &floor).await;
+    run(&cache, &question, &Freshness::Full).await;
+    assert!(is_kept(&cache, &question, &floor));
+    advance(SECOND * 4).await;
+    run(&cache, &question, &Freshness::Full).await;
+    assert!(
+        is_kept(&cache, &question, &Freshness::any()),
+        "the other one is too old by now"
+    );
+}
