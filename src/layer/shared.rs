@@ -42,7 +42,7 @@ pub enum OldTokens {
     /// It is refused, with an error that says so.
     #[default]
     Refuse,
-    /// It is asked at head, which holds all that the token demands. One at an exact snapshot is refused.
+    /// It is asked at head, as if it had no token. One at an exact snapshot is refused.
     AskAtHead,
 }
 
