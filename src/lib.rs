@@ -13,7 +13,7 @@
 //!
 //! # Start here
 //!
-//! Before SpiceDB it is [`ZookieLayer::spicedb`]. Around a service of your own:
+//! Before SpiceDB it is [`ZookieLayer::spicedb`], before Permify [`ZookieLayer::permify`]. Around a service of your own:
 //!
 //! ```
 //! use tower::{Layer, ServiceExt, service_fn};
