@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use crate::api::{BulkResponse, CheckResponse};
+use crate::asked::Answered;
 use crate::database::Token;
 use crate::server::{INVALID_ARGUMENT, OK};
 use crate::store::{Evaluation, Store, version};
-use crate::world::{Answered, Passed, WINDOWED, Wish};
+use crate::world::{Passed, WINDOWED, Wish};
 
 /// What no answer of a layer with default settings outlives.
 const BOUND: Duration = Duration::from_millis(5500);

@@ -4,6 +4,7 @@
 mod database;
 
 mod api;
+mod asked;
 mod bad_input;
 mod client;
 mod freshness;

@@ -1,0 +1,101 @@
+//! What callers ask, and what they are answered.
+
+use tokio::time::Instant;
+use tower_zookie::protocol::permify::Engine;
+use tower_zookie::token::TokenFormat;
+use tower_zookie::token::permify::SnapTokens;
+
+use crate::api::{Metadata, bulk, check};
+use crate::client::{Client, Reply};
+use crate::store::version;
+use crate::world::Wish;
+
+/// What a caller asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) way: usize,
+    pub(crate) tenant: &'static str,
+    pub(crate) whats: Vec<(&'static str, &'static str)>,
+    pub(crate) pinned: Option<usize>,
+    pub(crate) wish: Wish,
+    pub(crate) message: Option<String>,
+    pub(crate) header: Option<String>,
+    pub(crate) cookie: Option<String>,
+}
+
+impl Asked {
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &String> {
+        self.message.iter().chain(&self.header).chain(&self.cookie)
+    }
+
+    /// Whether each two of the tokens have an order.
+    pub(crate) fn is_ordered(&self) -> bool {
+        in_order(self.tokens())
+    }
+
+    /// Whether no one read can do what is asked: at head and at a token, or at two tokens that have no order.
+    pub(crate) fn can_not_be_met(&self) -> bool {
+        let apart = !in_order(self.message.iter().chain(&self.header));
+        self.message.is_some() && (self.wish == Wish::Full || apart)
+    }
+}
+
+fn in_order<'a>(tokens: impl Iterator<Item = &'a String>) -> bool {
+    let format = SnapTokens::new(Engine::Postgres);
+    let revisions: Vec<_> = tokens.map(|token| format.decode(token).unwrap()).collect();
+    let ordered = |a| revisions.iter().all(|b| b.partial_cmp(a).is_some());
+    revisions.iter().all(ordered)
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) asked: Asked,
+    pub(crate) arrived: Instant,
+    pub(crate) replied: Instant,
+    pub(crate) reply: Reply,
+}
+
+pub(crate) async fn answered(client: Client, asked: Asked) -> Answered {
+    let arrived = Instant::now();
+    let reply = ask(&client, &asked).await;
+    let replied = Instant::now();
+    Answered {
+        asked,
+        arrived,
+        replied,
+        reply,
+    }
+}
+
+async fn ask(client: &Client, asked: &Asked) -> Reply {
+    let mut client = client.clone();
+    if let Some(token) = &asked.header {
+        client = client.metadata("zookie", token);
+    }
+    if let Some(token) = &asked.cookie {
+        client = client.cookie(token);
+    }
+    client = match asked.wish {
+        Wish::None => client,
+        Wish::Exact => client.metadata("zookie-consistency", "at-exact-snapshot"),
+        Wish::Full => client.metadata("zookie-consistency", "fully-consistent"),
+    };
+    let metadata = Some(Metadata {
+        schema_version: asked.pinned.map(version).unwrap_or_default(),
+        snap_token: asked.message.clone().unwrap_or_default(),
+        depth: 20,
+    });
+    let tenant = asked.tenant.to_owned();
+    match &*asked.whats {
+        [(document, user)] => {
+            let mut request = check(document, user, "");
+            (request.tenant, request.metadata) = (tenant, metadata);
+            client.check(&request).await
+        }
+        whats => {
+            let mut request = bulk(whats, "");
+            (request.tenant, request.metadata) = (tenant, metadata);
+            client.bulk(&request).await
+        }
+    }
+}
