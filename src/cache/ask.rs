@@ -12,7 +12,8 @@ pub enum Ask {
     Exact(Revision),
     /// At head.
     Full,
-    /// With the caller's own floor, which nobody has proven. The answer is kept by nobody.
+    /// As the caller has it: with a floor that nobody has proven, or that nothing fresh enough covers. The answer is kept by
+    /// nobody.
     AsItCame(Revision),
 }
 

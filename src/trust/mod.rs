@@ -238,7 +238,9 @@ impl Trust {
         }
         state.store.get_or_insert_with(|| revision.store().clone());
         state.marks.set(revision, now);
-        state.trusted = with(&state.trusted, known).into();
+        if self.habits.reads_exactly || !covered(&state.trusted, revision) {
+            state.trusted = with(&state.trusted, known).into();
+        }
         let opens_a_window = match source {
             Source::Unasked => true,
             Source::Head => !self.habits.quantizes,

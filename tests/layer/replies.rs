@@ -73,6 +73,20 @@ async fn rule_11_replies_that_vary_or_forbid_storing_are_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_11_a_reply_that_varies_with_the_origin_is_kept_for_requests_without_one() {
+    let upstream = Upstream::new();
+    upstream.extra_header("vary", "Origin");
+    let client = Client::new(&upstream);
+    client.check("a").send().await;
+    assert!(client.check("a").send().await.is_hit());
+    for _ in 0..2 {
+        let reply = client.check("a").header("origin", "https://a.example").send().await;
+        assert_eq!(reply.outcome(), "fwd=bypass");
+    }
+    assert_eq!(upstream.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_11_errors_are_not_kept_and_come_as_they_are() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);

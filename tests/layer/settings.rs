@@ -8,20 +8,24 @@ use tower_zookie::cache::{Abilities, ByteSize, Settings};
 use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{CheckRoute, Protocol, Routes, Verdict};
 use tower_zookie::token::InferaDb;
-use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
+use tower_zookie::{OldTokens, ZookieLayer, ZookieLayerBuilder};
 
 use crate::common::{Both, Client, Upstream, both, routes, z};
 
 #[test]
 fn rule_15_every_setting_of_the_layer_is_checked() {
     type Set = fn(ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both>;
-    let wrong: [(Set, &str); 8] = [
+    let wrong: [(Set, &str); 9] = [
         (|b| b.max_request_body(0), "max_request_body"),
         (|b| b.max_reply_body(0), "max_reply_body"),
         (|b| b.read_timeout(Duration::ZERO), "read_timeout"),
         (|b| b.max_token_len(0), "max_token_len"),
         (|b| b.max_token_len(1 << 20), "max_token_len"),
         (|b| b.capacity(ByteSize::bytes(1)), "capacity"),
+        (
+            |b| b.oldest_token(Duration::from_secs(5), OldTokens::Refuse),
+            "oldest_token",
+        ),
         (
             |b| b.window(Duration::ZERO, Staleness::percent(1)),
             "the window's interval",

@@ -41,8 +41,8 @@ impl Form {
 /// ends with the window. The forwarded message bears the token that is asked at, and none at head; one that does so
 /// already goes as it came, byte for byte.
 ///
-/// Lookups, subject permissions and listings of data are handed on and never kept, but answered no lower than the tokens
-/// in their carriers; those with a continuous token go as they came. Writes of data teach their tokens, and writes of a
+/// Lookups, subject permissions and listings of data are handed on and never kept, but asked no lower than the tokens in
+/// their carriers: at a revision of this window that covers them, or at head; those with a continuous token go as they came. Writes of data teach their tokens, and writes of a
 /// schema and the end of a tenant end all answers. Watches, bundles and all that is not listed here pass untouched.
 ///
 /// Over gRPC a question is a request with all that is in it but its snap token: fields that nobody knows belong to it
