@@ -55,8 +55,8 @@ struct Tokens {
     explicit: usize,
     /// The last explicit one: the snapshot, if there is only one.
     snapshot: Option<Arc<Token>>,
-    /// The message's own.
-    message: Option<Arc<Token>>,
+    /// The snapshot is the message's own.
+    in_message: bool,
     cookie: bool,
     /// A cookie that can't be read, or tokens that have no join: only a read at head is surely fresh enough.
     at_head: bool,
@@ -165,7 +165,7 @@ impl<P: Protocol> Shared<P> {
             elsewhere,
             explicit,
             snapshot,
-            message,
+            in_message,
             cookie,
             at_head,
             apart,
@@ -206,7 +206,7 @@ impl<P: Protocol> Shared<P> {
             ..
         } = self.protocol.abilities();
         // Where a head may lack what the message names, the message is not to be changed for the sake of its carriers.
-        let own = message.filter(|_| told == Told::Exactly && !newest_head);
+        let own = snapshot.filter(|_| in_message && told == Told::Exactly && !newest_head);
         match wish {
             Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_)) if own.is_some() => {
                 return refuse(Refusal::WishesContradict);
@@ -279,7 +279,7 @@ impl<P: Protocol> Shared<P> {
                     .map_err(|error| error.kind().clone())
                     .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
                 match parsed {
-                    Ok(token) => self.take(&mut tokens, token, source.is_explicit(), arrived),
+                    Ok(token) => drop(self.take(&mut tokens, token, source.is_explicit(), arrived)),
                     Err(kind) if source.is_explicit() => tokens.refusal = Some(Refusal::BadToken(kind)),
                     Err(_) => tokens.at_head = true,
                 }
@@ -289,10 +289,7 @@ impl<P: Protocol> Shared<P> {
         }
         if let Some(text) = &call.token {
             match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
-                Ok(Ok(token)) => {
-                    tokens.message = (!self.cache.is_old(&token.revision, arrived)).then(|| Arc::clone(&token));
-                    self.take(&mut tokens, token, true, arrived);
-                }
+                Ok(Ok(token)) => tokens.in_message = self.take(&mut tokens, token, true, arrived),
                 _ => {
                     return Err(Rejected::Bypass(
                         "a token in the message that only the upstream can judge",
@@ -300,21 +297,26 @@ impl<P: Protocol> Shared<P> {
                 }
             }
         }
+        if tokens.too_old && self.settings.old_tokens == OldTokens::Refuse {
+            return refuse_old();
+        }
         match tokens.refusal.take() {
             Some(_) if self.settings.forward_bad_tokens => Err(Rejected::Bypass("a token that can't be read")),
             Some(refusal) => Err(Rejected::Refuse(refusal)),
-            None if tokens.too_old && self.settings.old_tokens == OldTokens::Refuse => refuse_old(),
             None => Ok(tokens),
         }
     }
 
-    fn take(&self, tokens: &mut Tokens, token: Arc<Token>, explicit: bool, arrived: Instant) {
-        if self.cache.is_old(&token.revision, arrived) {
+    /// Adds a token, unless it is older than the store may be asked at.
+    fn take(&self, tokens: &mut Tokens, token: Arc<Token>, explicit: bool, arrived: Instant) -> bool {
+        let old = self.cache.is_old(&token.revision, arrived);
+        if old {
             tokens.too_old |= explicit;
             tokens.at_head = true;
         } else {
             tokens.add(token, explicit, arrived);
         }
+        !old
     }
 }
 
