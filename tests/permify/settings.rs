@@ -17,7 +17,9 @@ const OLDEST: Duration = Duration::from_secs(60);
 /// A client that has known one token for too long, and another one not.
 async fn with_an_old_token(server: &Server, old_tokens: OldTokens) -> (Client, String, String) {
     let api = Permify::new(Engine::Postgres);
-    let client = Client::with(server, api, |builder| builder.oldest_token(OLDEST, old_tokens));
+    let client = Client::with(server, api, |builder| {
+        builder.oldest_token(OLDEST, old_tokens).forward_bad_tokens(true)
+    });
     let old = client.set("plan", "ada", true).await;
     sleep(OLDEST + Duration::from_secs(1)).await;
     let young = client.set("plan", "ada", false).await;
@@ -35,6 +37,10 @@ async fn old_tokens_are_refused() {
         client.check(&check("plan", "ada", &old)).await,
         exact.check(&check("plan", "ada", &old)).await,
         in_header.check(&check("plan", "ada", &young)).await,
+        client
+            .metadata("zookie", "garbage!")
+            .check(&check("plan", "ada", &old))
+            .await,
         client.bulk(&bulk(&[("plan", "ada")], &old)).await,
         client.call("Permission/LookupEntity", &lookup("ada", &old)).await,
     ] {
