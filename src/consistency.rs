@@ -208,6 +208,14 @@ impl Floors {
     }
 }
 
+impl FromIterator<Floor> for Floors {
+    fn from_iter<I: IntoIterator<Item = Floor>>(floors: I) -> Self {
+        let mut all = Self::none();
+        floors.into_iter().for_each(|floor| all.push(floor));
+        all
+    }
+}
+
 impl From<Floor> for Floors {
     fn from(floor: Floor) -> Self {
         Self {

@@ -149,12 +149,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let settings = Settings::default().window(WINDOW).time_to_live(Duration::from_secs(4));
-        let capabilities = Capabilities {
-            quantizes: true,
-            newest_head: true,
-            probe: false,
-            ..Capabilities::versioned()
-        };
+        let capabilities = Capabilities::versioned();
         let keyer = Keyer::random();
         Self {
             store: Arc::new(Mutex::new(Store {
@@ -185,7 +180,7 @@ impl World {
             Wish::MinimizeLatency => (Freshness::any(), None),
             Wish::AtLeast => (
                 Freshness::AtLeast {
-                    floor,
+                    floors: floor.into(),
                     head_within: None,
                 },
                 Some(token),
@@ -194,7 +189,7 @@ impl World {
             Wish::Full => (Freshness::Full, None),
             Wish::Bounded { millis } => (
                 Freshness::AtLeast {
-                    floor,
+                    floors: floor.into(),
                     head_within: Some(Duration::from_millis(millis)),
                 },
                 Some(token),

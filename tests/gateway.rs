@@ -59,7 +59,6 @@ impl Gateway {
         let settings = layer::Settings {
             window: Duration::from_secs(5),
             staleness: Staleness::percent(10),
-            quantizes: false,
         };
         let layer = layer::build(settings).unwrap();
         let bare = service::router(service::Gateway::new(Arc::clone(&store), Duration::ZERO));

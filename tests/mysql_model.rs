@@ -145,12 +145,7 @@ struct World {
 
 impl World {
     fn new(kind: Kind) -> Self {
-        let capabilities = Capabilities {
-            repeatable_exact: false,
-            quantizes: true,
-            probe: true,
-            ..Capabilities::versioned()
-        };
+        let capabilities = Capabilities::unknown();
         let keyer = Keyer::random();
         Self {
             kind,
@@ -179,18 +174,12 @@ impl World {
             let tokens: Vec<u64> = op.tokens.iter().map(|which| store.begun(which)).collect();
             (tokens, store.read_at(u64::MAX))
         };
-        let floor = tokens
-            .iter()
-            .map(|id| Floor::now((self.kind)(*id)))
-            .reduce(|one, other| Floor {
-                revision: one.revision.join(&other.revision).unwrap(),
-                demanded: one.demanded.max(other.demanded),
-            });
+        let floors = tokens.iter().map(|id| Floor::now((self.kind)(*id))).collect();
         let freshness = match (op.wish, tokens.first()) {
             (Wish::Exact, Some(id)) => Freshness::Exact((self.kind)(*id)),
             (Wish::Full, _) => Freshness::Full,
             _ => Freshness::AtLeast {
-                floor,
+                floors,
                 head_within: None,
             },
         };

@@ -12,7 +12,7 @@ struct Report {
     #[serde(flatten)]
     stats: Stats,
     /// The newest revision that the store itself told of.
-    trusted: Option<String>,
+    newest_revision: Option<String>,
     summary: Summary,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn stats<P: Protocol>(layer: Handle<P>) -> Router {
                 age_micros: (&stats.age_micros).into(),
                 token_lag: (&stats.token_lag).into(),
             },
-            trusted: layer.trusted_revision().map(|zookie| zookie.to_string()),
+            newest_revision: layer.newest_revision().map(|zookie| zookie.to_string()),
             stats,
         })
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::AnyError;
 use tower_zookie::ZookieLayer;
-use tower_zookie::cache::Capabilities;
+use tower_zookie::cache::{Capabilities, ReadMode};
 use tower_zookie::consistency::{Staleness, Window};
 use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::InferaDb;
@@ -16,8 +16,6 @@ pub(crate) type Api = (AuthZen, Routes);
 pub(crate) struct Settings {
     pub(crate) window: Duration,
     pub(crate) staleness: Staleness,
-    /// The store rounds reads that name no revision.
-    pub(crate) quantizes: bool,
 }
 
 impl Settings {
@@ -33,7 +31,8 @@ impl Settings {
 
 pub(crate) fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
     let capabilities = Capabilities {
-        quantizes: settings.quantizes,
+        // With a token this service answers at its store's current revision, never at just the token's.
+        read_mode: ReadMode::Current,
         ..Capabilities::versioned()
     };
     let tokens = InferaDb::new("gateway");

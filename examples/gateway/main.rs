@@ -71,7 +71,6 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
     let settings = Settings {
         window: args.window,
         staleness: Staleness::percent(args.staleness),
-        quantizes: !args.quantize.is_zero(),
     };
     if let Some(seconds) = args.replay {
         let plan = replay::Plan {

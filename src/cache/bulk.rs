@@ -104,6 +104,10 @@ impl<V: Weigh> DecisionCache<V> {
         found: Vec<Result<Arc<Decision<V>>, Miss>>,
         now: Instant,
     ) -> Served<V> {
+        if let [Ok(only)] = &*found {
+            let at = only.label().cloned();
+            return Served { found, at };
+        }
         let Some(revision) = most_common(found.iter().flatten().filter_map(|decision| decision.label())) else {
             // Answers without a revision hold at no known one, so only the upstream can answer all of a bulk together.
             let why = found

@@ -11,7 +11,7 @@ use crate::knowledge::{ProbeTurn, Probing};
 use crate::revision::{Order, Revision};
 
 /// How long a caller waits for a probe that another caller's request began.
-const LONGEST_WAIT_FOR_A_PROBE: Duration = Duration::from_secs(1);
+const LONGEST_WAIT_FOR_A_PROBE: Duration = Duration::from_secs(2);
 
 /// What to ask, and with whom to share it.
 #[derive(Debug)]
@@ -57,7 +57,12 @@ impl<V: Weigh> DecisionCache<V> {
             | Freshness::AtLeast {
                 head_within: Some(_), ..
             } => return Plan::fly(ReadAt::Head),
-            Freshness::Exact(revision) => return self.plan_exact(revision),
+            Freshness::Exact(snapshot) => {
+                if questions.can_probe && !self.0.knowledge.settles(snapshot) {
+                    self.await_probe(questions, upstream).await;
+                }
+                return self.plan_exact(snapshot);
+            }
             Freshness::AtLeast { floors, .. } => floors,
         };
         match self.0.capabilities.read_mode {

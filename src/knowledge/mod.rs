@@ -84,6 +84,7 @@ pub(crate) struct Knowledge {
     interval: Duration,
     bound: Duration,
     head_lag: Duration,
+    background_reads: bool,
 }
 
 #[derive(Debug)]
@@ -162,6 +163,7 @@ impl Knowledge {
             interval: settings.window.interval(),
             bound,
             head_lag: settings.head_lag,
+            background_reads: settings.background_reads && facts.names_revisions,
         }
     }
 
@@ -244,6 +246,7 @@ impl Knowledge {
         }
         if state.store.as_ref().is_some_and(|store| store != revision.store()) {
             self.replaced(&mut state, revision);
+            self.name(&mut state, start, revision, source);
             return false;
         }
         if source == Source::Head && !self.facts.head_may_trail_reads {
@@ -255,6 +258,7 @@ impl Knowledge {
                 (true, None) => state.behind_since = Some(start.began),
                 (true, Some(since)) if start.began >= since + self.head_lag => {
                     self.replaced(&mut state, revision);
+                    self.name(&mut state, start, revision, source);
                     return false;
                 }
                 (true, Some(_)) => {}
@@ -376,7 +380,8 @@ impl Knowledge {
     pub(crate) fn wants_background_read(&self, now: Instant) -> bool {
         let newest = self.newest_watermark.load(Ordering::Acquire);
         let now = self.nanos(now) + 1;
-        if now.saturating_sub(newest) <= nanos_of(self.bound / 2) && newest > 0 || !self.facts.names_revisions {
+        let young = newest > 0 && now.saturating_sub(newest) <= nanos_of(self.bound / 2);
+        if young || !self.background_reads {
             return false;
         }
         let last = self.background_read.load(Ordering::Acquire);

@@ -1,10 +1,9 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
 
 use super::*;
-use crate::consistency::Staleness;
+use crate::consistency::{Staleness, Window};
 use crate::revision::{Counter, Point};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,230 +38,397 @@ fn elsewhere(n: u64) -> Revision {
     Revision::new(StoreId::new(["another"]), Counter(n))
 }
 
-const LAG: Duration = Duration::from_millis(500);
+const LAG: Duration = Duration::from_secs(5);
 const PROBES: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
 
-fn trust(quantizes: bool) -> Arc<Trust> {
-    trust_in(Habits {
-        quantizes,
-        newest_head: true,
-        head_lag: LAG,
-        reads_exactly: false,
-    })
+fn versioned() -> Arc<Knowledge> {
+    knowing(Capabilities::versioned())
 }
 
-fn trust_in(habits: Habits) -> Arc<Trust> {
-    let window = Window::new(Duration::from_secs(5), Staleness::percent(0));
-    Arc::new(Trust::new(&window, PROBES, None, habits))
+fn knowing(facts: Capabilities) -> Arc<Knowledge> {
+    let window = Window::new(SECOND * 5, Staleness::percent(0));
+    let settings = Settings::default().window(window).probe_interval(PROBES);
+    Arc::new(Knowledge::new(&settings, facts))
 }
 
-fn learn(trust: &Trust, revision: &Revision, source: Source) -> bool {
-    trust.learn(&trust.begin(), revision, source)
+fn learn(knowledge: &Knowledge, revision: &Revision, source: Source) -> bool {
+    knowledge.learn(&knowledge.begin(), revision, source)
 }
 
-fn window(trust: &Trust) -> Option<Revision> {
-    trust.window(Instant::now()).map(|window| window.revision)
+/// How old the newest watermark is that `revision` covers, in milliseconds.
+fn age(knowledge: &Knowledge, revision: &Revision) -> Option<u128> {
+    let now = Instant::now();
+    let newest = knowledge.freshness(revision, now).any?;
+    Some(now.saturating_duration_since(newest).as_millis())
+}
+
+fn shared(knowledge: &Knowledge, floor: &Revision) -> Option<Revision> {
+    knowledge.shared(std::iter::once(floor), Instant::now())
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_what_the_store_said_covers_what_is_trusted() {
-    let trust = trust(true);
-    assert_eq!(trust.standing(&at(0)), Standing::Unproven);
-    for (n, source) in [(3, Source::Write), (5, Source::Unasked), (7, Source::Head)] {
-        assert_eq!(trust.standing(&at(n)), Standing::Unproven);
-        assert!(learn(&trust, &at(n), source));
-        assert_eq!(trust.standing(&at(n)), Standing::Trusted);
-        assert_eq!(trust.standing(&at(n - 1)), Standing::Trusted);
-        assert_eq!(trust.standing(&at(n + 1)), Standing::Unproven);
-        assert_eq!(trust.standing(&elsewhere(0)), Standing::Foreign);
-        assert_eq!(trust.head(), Some(at(n)));
+async fn rule_08_equality_makes_a_revision_named_and_covering_does_not() {
+    let knowledge = versioned();
+    for (n, source) in [
+        (3, Source::Write),
+        (5, Source::Read),
+        (7, Source::Head),
+        (9, Source::Feed),
+    ] {
+        assert!(!knowledge.is_named(&at(n)) && !knowledge.has_passed(&at(n)));
+        assert!(learn(&knowledge, &at(n), source));
+        assert!(knowledge.is_named(&at(n)) && !knowledge.is_named(&at(n - 1)));
+        assert!(knowledge.has_passed(&at(n - 1)) && !knowledge.has_passed(&at(n + 1)));
+        assert!(knowledge.is_foreign(&elsewhere(0)));
+        assert_eq!(knowledge.newest(), Some(at(n)));
     }
     assert!(
-        learn(&trust, &at(1), Source::Unasked),
+        learn(&knowledge, &at(1), Source::Read),
         "a lagging replica is no other store"
     );
-    assert_eq!(trust.head(), Some(at(7)));
+    assert_eq!(knowledge.newest(), Some(at(9)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_incomparable_revisions_are_trusted_beside_each_other_up_to_a_limit() {
-    let trust = trust(true);
+async fn rule_08_a_join_of_named_revisions_is_named() {
+    let knowledge = versioned();
+    learn(&knowledge, &pair(3, 1), Source::Write);
+    learn(&knowledge, &pair(1, 3), Source::Write);
+    assert!(knowledge.is_named(&pair(3, 3)));
+    assert!(!knowledge.is_named(&pair(3, 2)) && !knowledge.is_named(&pair(2, 1)) && !knowledge.is_named(&pair(4, 3)));
+    let start = knowledge.begin();
+    assert_eq!(
+        knowledge.claim(Some(&pair(3, 3)), Some(&pair(3, 3)), &start),
+        Claim::Named(pair(3, 3))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_incomparable_and_named_revisions_are_limited() {
+    let knowledge = versioned();
     for n in 0..40 {
-        assert!(learn(&trust, &pair(n, 40 - n), Source::Write));
+        assert!(learn(&knowledge, &pair(n, 40 - n), Source::Write));
     }
-    assert_eq!(trust.head(), None);
-    assert_eq!(trust.state().trusted.len(), MAX_TRUSTED);
-    assert_eq!(trust.standing(&pair(39, 1)), Standing::Trusted);
-    assert_eq!(trust.standing(&pair(39, 2)), Standing::Unproven);
-    assert_eq!(trust.standing(&pair(0, 40)), Standing::Unproven, "forgotten");
-    assert!(learn(&trust, &pair(40, 40), Source::Head));
-    assert_eq!(trust.head(), Some(pair(40, 40)));
+    assert_eq!(knowledge.newest(), None);
+    assert_eq!(knowledge.state().newest.len(), MOST_NEWEST);
+    assert!(knowledge.has_passed(&pair(39, 1)) && !knowledge.has_passed(&pair(39, 2)));
+    assert!(learn(&knowledge, &pair(40, 40), Source::Head));
+    assert_eq!(knowledge.newest(), Some(pair(40, 40)));
+    for n in 0..10_000 {
+        learn(&knowledge, &at(n), Source::Write);
+        advance(Duration::from_millis(7)).await;
+    }
+    assert!(knowledge.is_named(&at(9_000)) && !knowledge.is_named(&at(5_000)));
+    let watermarks = knowledge.state().watermarks.revisions().count();
+    assert!(watermarks <= 11, "{watermarks} watermarks of one source");
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_another_identity_begins_an_epoch_and_ends_all_trust() {
-    for source in [Source::Write, Source::Unasked, Source::Head] {
-        let trust = trust(false);
-        learn(&trust, &at(5), Source::Unasked);
-        let before = trust.begin();
-        assert!(!learn(&trust, &elsewhere(1), source));
-        assert_eq!((trust.epoch(), window(&trust)), (1, None));
-        assert_eq!(trust.standing(&at(5)), Standing::Foreign);
-        assert_eq!(trust.standing(&elsewhere(1)), Standing::Trusted);
-        assert!(!trust.learn(&before, &at(6), Source::Write), "from before the epoch");
-        assert_eq!((trust.epoch(), trust.head()), (1, Some(elsewhere(1))));
-        assert!(learn(&trust, &elsewhere(2), source));
+async fn rule_08_another_identity_begins_an_epoch() {
+    for source in [Source::Write, Source::Read, Source::Head] {
+        let knowledge = versioned();
+        learn(&knowledge, &at(5), Source::Read);
+        let before = knowledge.begin();
+        assert!(!learn(&knowledge, &elsewhere(1), source));
+        assert_eq!((knowledge.epoch(), shared(&knowledge, &at(0))), (1, None));
+        assert!(knowledge.is_foreign(&at(5)) && !knowledge.is_named(&at(5)) && knowledge.is_named(&elsewhere(1)));
+        assert!(
+            !knowledge.learn(&before, &at(6), Source::Write),
+            "from before the epoch"
+        );
+        assert_eq!((knowledge.epoch(), knowledge.newest()), (1, Some(elsewhere(1))));
+        assert!(learn(&knowledge, &elsewhere(2), source));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_head_below_what_was_trusted_before_its_call_begins_an_epoch() {
-    let trust = trust(false);
-    learn(&trust, &at(5), Source::Write);
-    let early = trust.begin();
-    learn(&trust, &at(7), Source::Write);
-    assert!(trust.learn(&early, &at(6), Source::Head), "7 was not known yet");
-    assert_eq!((trust.epoch(), trust.head()), (0, Some(at(7))));
-    assert!(learn(&trust, &at(1), Source::Unasked));
-    advance(LAG).await;
-    assert!(!learn(&trust, &at(6), Source::Head));
-    assert_eq!((trust.epoch(), trust.head()), (1, Some(at(6))));
+async fn rule_08_a_second_head_that_lacks_what_was_known_begins_an_epoch() {
+    for (known, head) in [(at(9), at(8)), (pair(2, 1), pair(1, 2))] {
+        let knowledge = versioned();
+        let early = knowledge.begin();
+        assert!(learn(&knowledge, &known, Source::Write));
+        assert!(
+            knowledge.learn(&early, &head, Source::Head),
+            "it was not known when the call began"
+        );
+        assert!(!knowledge.is_behind());
+        assert!(learn(&knowledge, &head, Source::Head) && knowledge.is_behind());
+        advance(LAG - Duration::from_millis(1)).await;
+        assert!(learn(&knowledge, &head, Source::Head), "heads may lag");
+        advance(Duration::from_millis(1)).await;
+        assert!(!learn(&knowledge, &head, Source::Head));
+        assert_eq!((knowledge.epoch(), knowledge.newest()), (1, Some(head)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_head_that_cannot_be_compared_begins_an_epoch() {
-    let trust = trust(false);
-    learn(&trust, &pair(2, 1), Source::Write);
-    advance(LAG).await;
-    assert!(!learn(&trust, &pair(1, 2), Source::Head));
-    assert_eq!(trust.epoch(), 1);
+async fn rule_04_no_watermark_is_made_while_heads_lack_what_was_known() {
+    let knowledge = versioned();
+    learn(&knowledge, &at(9), Source::Write);
+    advance(SECOND).await;
+    learn(&knowledge, &at(8), Source::Head);
+    learn(&knowledge, &at(10), Source::Read);
+    learn(&knowledge, &at(11), Source::Write);
+    assert_eq!(age(&knowledge, &at(8)), None);
+    assert_eq!(age(&knowledge, &at(11)), Some(1000), "as old as the first write");
+    learn(&knowledge, &at(11), Source::Head);
+    assert!(!knowledge.is_behind());
+    assert_eq!(age(&knowledge, &at(11)), Some(0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_told_reply_teaches_nothing_but_that_the_store_was_replaced() {
-    let trust = trust(false);
-    let start = trust.begin();
-    assert!(trust.notice(&start, &elsewhere(1), &at(1)), "no identity is known yet");
-    learn(&trust, &at(5), Source::Write);
-    let start = trust.begin();
-    for (told, borne) in [
-        (at(5), at(9)),
-        (elsewhere(9), elsewhere(9)),
-        (elsewhere(9), elsewhere(10)),
-        (elsewhere(9), at(9)),
+async fn rule_08_a_head_that_may_trail_restores_nothing() {
+    let knowledge = knowing(Capabilities {
+        head_may_trail_reads: true,
+        ..Capabilities::versioned()
+    });
+    learn(&knowledge, &at(9), Source::Read);
+    for _ in 0..3 {
+        assert!(learn(&knowledge, &at(5), Source::Head));
+        advance(LAG).await;
+    }
+    assert_eq!((knowledge.epoch(), knowledge.newest()), (0, Some(at(9))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_reply_at_the_told_revision_teaches_only_of_the_store() {
+    let knowledge = versioned();
+    let start = knowledge.begin();
+    assert!(
+        knowledge.notice(&start, &elsewhere(1), &at(1)),
+        "no identity is known yet"
+    );
+    learn(&knowledge, &at(5), Source::Write);
+    let start = knowledge.begin();
+    for (asked, replied, same) in [
+        (at(6), at(6), true),
+        (at(9), at(8), true),
+        (elsewhere(9), elsewhere(9), false),
+        (elsewhere(9), at(9), true),
     ] {
-        assert!(trust.notice(&start, &told, &borne), "{told:?} {borne:?}");
-        assert_eq!((trust.epoch(), trust.head(), window(&trust)), (0, Some(at(5)), None));
+        assert_eq!(
+            knowledge.learn_at_least(&start, &asked, &replied),
+            same,
+            "{asked:?} {replied:?}"
+        );
+        assert_eq!((knowledge.epoch(), knowledge.newest()), (0, Some(at(5))));
     }
-    assert!(!trust.notice(&start, &at(5), &elsewhere(9)));
-    assert_eq!((trust.epoch(), trust.head()), (1, None));
-    assert!(!trust.notice(&start, &at(5), &at(5)), "from before the epoch");
-    assert_eq!(trust.standing(&at(5)), Standing::Foreign);
+    assert!(!knowledge.notice(&start, &at(5), &elsewhere(9)));
+    assert_eq!((knowledge.epoch(), knowledge.newest()), (1, None));
+    assert!(!knowledge.notice(&start, &at(5), &at(5)), "from before the epoch");
+    assert!(knowledge.is_foreign(&at(5)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_08_a_reset_forgets_the_store_and_a_schema_change_does_not() {
-    let trust = trust(false);
-    learn(&trust, &at(5), Source::Unasked);
-    trust.end_spans();
-    assert_eq!((trust.epoch(), trust.head(), window(&trust)), (1, Some(at(5)), None));
-    let before = trust.begin();
-    trust.reset();
-    assert_eq!((trust.epoch(), trust.head()), (2, None));
-    assert_eq!(trust.standing(&elsewhere(1)), Standing::Unproven);
-    assert!(!trust.learn(&before, &at(9), Source::Head));
-    assert_eq!(trust.head(), None);
+    let knowledge = versioned();
+    learn(&knowledge, &at(5), Source::Read);
+    knowledge.end_answers();
+    assert_eq!((knowledge.epoch(), knowledge.newest()), (1, Some(at(5))));
+    assert!(knowledge.is_named(&at(5)));
+    let before = knowledge.begin();
+    knowledge.reset();
+    assert_eq!((knowledge.epoch(), knowledge.newest()), (2, None));
+    assert!(!knowledge.is_foreign(&elsewhere(1)));
+    assert!(!knowledge.learn(&before, &at(9), Source::Head));
+    assert_eq!(knowledge.newest(), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_a_call_trusts_only_what_was_trusted_when_it_began() {
-    let trust = trust(false);
-    learn(&trust, &at(5), Source::Write);
-    let start = trust.begin();
-    learn(&trust, &at(9), Source::Write);
-    assert!(start.trusts(&at(5)) && !start.trusts(&at(6)) && !start.trusts(&elsewhere(0)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_05_the_label_of_each_case() {
-    let trust = trust(false);
-    learn(&trust, &at(5), Source::Write);
-    let start = trust.begin();
-    for (told, borne, expected) in [
+async fn rule_05_the_claim_of_each_case() {
+    let knowledge = versioned();
+    learn(&knowledge, &at(5), Source::Write);
+    let start = knowledge.begin();
+    learn(&knowledge, &at(6), Source::Write);
+    for (asked, replied, expected) in [
         (None, None, None),
         (None, Some(9), Some(9)),
-        // Strictly above what was told: the upstream chose it.
+        // Strictly above what was asked for: the store chose it.
         (Some(4), Some(9), Some(9)),
         (Some(7), Some(9), Some(9)),
-        // An echo, or less: only what was trusted before.
+        // The same, or less: only what was named before the call began.
         (Some(5), Some(5), Some(5)),
+        (Some(6), Some(6), None),
         (Some(7), Some(7), None),
+        (Some(4), Some(4), None),
         (Some(7), Some(6), None),
         (Some(7), Some(5), Some(5)),
         // The reply names none.
         (Some(5), None, Some(5)),
         (Some(6), None, None),
+        (Some(4), None, None),
     ] {
-        let (told, borne) = (told.map(at), borne.map(at));
-        assert_eq!(
-            label(told.as_ref(), borne.as_ref(), &start),
-            expected.map(at),
-            "told {told:?}, borne {borne:?}"
-        );
+        let (asked, replied) = (asked.map(at), replied.map(at));
+        let claim = knowledge.claim(asked.as_ref(), replied.as_ref(), &start);
+        let expected = expected.map_or(Claim::None, |n| Claim::Named(at(n)));
+        assert_eq!(claim, expected, "asked {asked:?}, replied {replied:?}");
     }
-    assert_eq!(label(Some(&at(5)), Some(&elsewhere(9)), &start), None);
-    assert_eq!(label(Some(&pair(5, 0)), Some(&pair(0, 9)), &start), None);
+    assert_eq!(knowledge.claim(Some(&at(5)), Some(&elsewhere(9)), &start), Claim::None);
+    assert_eq!(
+        knowledge.claim(Some(&pair(5, 0)), Some(&pair(0, 9)), &start),
+        Claim::None
+    );
+
+    let exact = |asked, replied: Option<u64>| knowledge.claim_exact(&at(asked), replied.map(at).as_ref(), &start);
+    assert_eq!(exact(5, Some(5)), Claim::Named(at(5)));
+    assert_eq!(exact(4, Some(4)), Claim::Settled(at(4)));
+    assert_eq!(exact(4, None), Claim::Settled(at(4)));
+    assert_eq!((exact(6, Some(6)), exact(5, Some(6))), (Claim::None, Claim::None));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_unasked_revision_in_a_window_is_its_revision() {
-    let trust = trust(true);
-    learn(&trust, &at(3), Source::Write);
-    assert_eq!(window(&trust), None, "never a write's");
-    learn(&trust, &at(4), Source::Head);
-    assert_eq!(window(&trust), None, "nor a head's where the store quantizes");
-    let slow = trust.begin();
-    advance(Duration::from_secs(1)).await;
-    let start = trust.begin();
-    trust.learn(&start, &at(5), Source::Unasked);
-    learn(&trust, &at(6), Source::Unasked);
-    let current = trust.window(Instant::now()).unwrap();
-    assert_eq!((current.revision, current.as_of), (at(5), start.began));
+async fn rule_05_a_store_at_its_own_revision_chose_what_it_repeats() {
+    let knowledge = knowing(Capabilities {
+        read_mode: ReadMode::Current,
+        ..Capabilities::versioned()
+    });
+    let start = knowledge.begin();
+    assert_eq!(knowledge.claim(Some(&at(7)), Some(&at(7)), &start), Claim::Named(at(7)));
+    assert!(knowledge.learn_at_least(&start, &at(7), &at(7)));
+    assert_eq!(age(&knowledge, &at(7)), Some(0));
+}
 
-    advance(Duration::from_millis(3999)).await;
-    assert_eq!(window(&trust), Some(at(5)));
-    advance(Duration::from_millis(1)).await;
-    assert_eq!(window(&trust), None);
-    learn(&trust, &at(8), Source::Unasked);
-    trust.learn(&slow, &at(7), Source::Unasked);
+#[tokio::test(start_paused = true)]
+async fn rule_04_which_replies_make_a_watermark() {
+    let knowledge = versioned();
+    let start = knowledge.begin();
+    advance(SECOND).await;
+    knowledge.learn(&start, &at(5), Source::Read);
+    assert_eq!(age(&knowledge, &at(5)), Some(1000), "counted from the call's start");
+    assert_eq!(age(&knowledge, &at(4)), None);
+
+    learn(&knowledge, &at(6), Source::Feed);
     assert_eq!(
-        window(&trust),
-        Some(at(8)),
-        "a call from an earlier window comes too late"
+        age(&knowledge, &at(6)),
+        Some(1000),
+        "a feed does not say how fresh it is"
+    );
+    learn(&knowledge, &at(7), Source::Write);
+    assert_eq!(age(&knowledge, &at(7)), Some(0));
+
+    let knowledge = knowing(Capabilities::unknown());
+    learn(&knowledge, &at(7), Source::Write);
+    assert_eq!(
+        age(&knowledge, &at(7)),
+        None,
+        "this store's writes may lack earlier ones"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_is_the_windows_revision_where_the_store_does_not_quantize() {
-    let trust = trust(false);
-    learn(&trust, &at(4), Source::Head);
-    assert_eq!(window(&trust), Some(at(4)));
+async fn rule_04_a_reply_equal_to_the_told_revision_is_no_news_in_a_partial_order() {
+    for (told, above, total) in [(at(5), at(6), true), (pair(5, 5), pair(6, 5), false)] {
+        let knowledge = versioned();
+        learn(&knowledge, &told, Source::Read);
+        advance(SECOND).await;
+        knowledge.learn_at_least(&knowledge.begin(), &told, &told);
+        assert_eq!(age(&knowledge, &told), Some(if total { 0 } else { 1000 }));
+        knowledge.learn_at_least(&knowledge.begin(), &told, &above);
+        assert_eq!(age(&knowledge, &above), Some(0), "the store chose it");
+        knowledge.notice(&knowledge.begin(), &told, &told);
+    }
+    let knowledge = versioned();
+    knowledge.learn_at_least(&knowledge.begin(), &at(5), &at(5));
+    assert_eq!(age(&knowledge, &at(5)), None, "it was not named before");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_windows_revision_that_failed_is_dropped() {
-    let trust = trust(true);
-    learn(&trust, &at(5), Source::Unasked);
-    trust.drop_window(&at(4));
-    assert_eq!(window(&trust), Some(at(5)));
-    trust.drop_window(&at(5));
-    assert_eq!(window(&trust), None);
+async fn rule_04_where_reads_do_not_repeat_a_watermark_covers_later_calls_only() {
+    let knowledge = knowing(Capabilities::unknown());
+    let earlier = Instant::now();
+    advance(SECOND).await;
+    learn(&knowledge, &at(5), Source::Read);
+    assert_eq!(knowledge.freshness(&at(5), earlier).any, None);
+    assert_eq!(knowledge.freshness(&at(6), Instant::now()).any, Some(Instant::now()));
+    assert_eq!(versioned().freshness(&at(5), earlier).any, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_one_probe_at_a_time_and_one_in_an_interval() {
-    let trust = trust(false);
-    let turn = || trust.probe(Instant::now());
+async fn the_first_default_read_of_a_window_is_what_its_reads_share() {
+    let knowledge = versioned();
+    learn(&knowledge, &at(3), Source::Write);
+    assert_eq!(shared(&knowledge, &at(1)), Some(at(3)), "a write's alone covers it");
+    let slow = knowledge.begin();
+    advance(SECOND).await;
+    learn(&knowledge, &at(5), Source::Read);
+    learn(&knowledge, &at(6), Source::Read);
+    assert_eq!(shared(&knowledge, &at(1)), Some(at(5)));
+    assert_eq!(shared(&knowledge, &at(6)), Some(at(6)));
+    assert_eq!(shared(&knowledge, &at(7)), None);
+
+    advance(Duration::from_millis(3999)).await;
+    assert_eq!(shared(&knowledge, &at(1)), Some(at(5)));
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(shared(&knowledge, &at(1)), None, "another window");
+    assert!(knowledge.is_named_and_fresh(&at(5), Instant::now()));
+    learn(&knowledge, &at(8), Source::Read);
+    knowledge.learn(&slow, &at(7), Source::Read);
+    assert_eq!(
+        shared(&knowledge, &at(1)),
+        Some(at(8)),
+        "a call from an earlier window comes too late"
+    );
+    advance(SECOND * 6).await;
+    assert!(!knowledge.is_named_and_fresh(&at(8), Instant::now()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_revision_that_the_store_refused_is_forgotten() {
+    let knowledge = versioned();
+    learn(&knowledge, &at(5), Source::Read);
+    knowledge.forget_shared(&at(4));
+    assert_eq!(shared(&knowledge, &at(5)), Some(at(5)));
+    knowledge.forget_shared(&at(5));
+    assert_eq!(shared(&knowledge, &at(5)), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_covered_long_ago_is_old() {
+    let hour = SECOND * 3600;
+    let mut settings = Settings::default();
+    settings.token_age = Some(hour);
+    let knowledge = Knowledge::new(&settings, Capabilities::versioned());
+    let is_old = |n| knowledge.is_old(&at(n), Instant::now());
+    for minute in 0..600 {
+        learn(
+            &knowledge,
+            &at(minute),
+            if minute % 2 == 0 { Source::Write } else { Source::Feed },
+        );
+        advance(SECOND * 60).await;
+    }
+    assert!(is_old(530), "seventy minutes old");
+    assert!(!is_old(541), "fifty-nine minutes old");
+    assert!(!is_old(1000), "nothing says how old it is");
+    assert!(knowledge.state().watermarks.revisions().count() < 16);
+    assert!(
+        !versioned().is_old(&at(1), Instant::now()),
+        "without a limit nothing is old"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_background_read_is_due_when_the_newest_watermark_is_half_as_old_as_the_bound() {
+    let knowledge = versioned();
+    let wants = || knowledge.wants_background_read(Instant::now());
+    learn(&knowledge, &at(5), Source::Read);
+    advance(Duration::from_millis(2500)).await;
+    assert!(!wants());
+    advance(Duration::from_millis(1)).await;
+    assert!(wants() && !wants(), "it is one caller's to make");
+    advance(Duration::from_millis(1250)).await;
+    assert!(wants(), "the first one failed");
+    learn(&knowledge, &at(5), Source::Read);
+    advance(Duration::from_millis(2000)).await;
+    assert!(!wants());
+    assert!(!knowing(Capabilities::unversioned()).wants_background_read(Instant::now()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_one_probe_at_a_time_and_one_success_an_interval() {
+    let knowledge = versioned();
+    let turn = || knowledge.probe(Instant::now());
     let ProbeTurn::Lead(probing) = turn() else {
         panic!("the first leads")
     };
@@ -273,9 +439,10 @@ async fn rule_15_one_probe_at_a_time_and_one_in_an_interval() {
     assert!(!*ended.borrow());
     drop(probing);
     assert!(*ended.wait_for(|ended| *ended).await.unwrap());
-    let ProbeTurn::Lead(probing) = turn() else {
-        panic!("an interval has passed since the first began")
+    let ProbeTurn::Lead(mut probing) = turn() else {
+        panic!("the first failed, and a failed one uses up nothing")
     };
+    probing.succeeded();
     drop(probing);
     advance(PROBES - Duration::from_millis(1)).await;
     assert!(matches!(turn(), ProbeTurn::TooSoon));
@@ -285,11 +452,11 @@ async fn rule_15_one_probe_at_a_time_and_one_in_an_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_a_probe_ends_when_its_leader_panics() {
-    let trust = trust(false);
-    let ProbeTurn::Lead(probing) = trust.probe(Instant::now()) else {
+    let knowledge = versioned();
+    let ProbeTurn::Lead(probing) = knowledge.probe(Instant::now()) else {
         panic!("the first leads")
     };
-    let ProbeTurn::Wait(mut ended) = trust.probe(Instant::now()) else {
+    let ProbeTurn::Wait(mut ended) = knowledge.probe(Instant::now()) else {
         panic!("the second waits")
     };
     let leader = tokio::spawn(async move {
@@ -301,78 +468,12 @@ async fn rule_15_a_probe_ends_when_its_leader_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_head_may_be_late_but_not_by_more_than_its_lag() {
-    let trust = trust(true);
-    assert!(learn(&trust, &at(9), Source::Write));
-    advance(LAG - Duration::from_millis(1)).await;
-    let before = trust.begin();
-    assert!(learn(&trust, &at(8), Source::Head), "what it lacks was not long known");
-    assert_eq!((trust.epoch(), trust.head()), (0, Some(at(9))));
-    advance(Duration::from_millis(1)).await;
-    assert!(trust.learn(&before, &at(8), Source::Head), "nor when its call began");
-    assert!(!learn(&trust, &at(8), Source::Head));
-    assert_eq!((trust.epoch(), trust.head()), (1, Some(at(8))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_08_a_head_that_is_only_the_last_write_restores_nothing() {
-    let trust = trust_in(Habits {
-        quantizes: true,
-        newest_head: false,
-        head_lag: Duration::ZERO,
-        reads_exactly: false,
-    });
-    assert!(learn(&trust, &at(9), Source::Unasked));
-    assert!(learn(&trust, &at(5), Source::Head));
-    assert_eq!((trust.epoch(), trust.head()), (0, Some(at(9))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_04_a_store_that_reads_just_what_it_is_told_is_asked_at_what_it_told_of_within_the_window() {
-    let trust = trust_in(Habits {
-        quantizes: false,
-        newest_head: true,
-        head_lag: LAG,
-        reads_exactly: true,
-    });
-    let fresh = |floor: u64| trust.fresh(Some(&at(floor)), Instant::now());
-    assert_eq!(trust.fresh(None, Instant::now()), None);
-
-    learn(&trust, &at(3), Source::Write);
-    learn(&trust, &at(5), Source::Write);
-    assert_eq!(fresh(2), Some(at(3)), "the window's is what many share");
-    assert_eq!(fresh(4), Some(at(5)), "it does not cover this");
-    assert_eq!(fresh(6), None);
-
-    advance(Duration::from_secs(4)).await;
-    learn(&trust, &at(6), Source::Feed);
-    assert_eq!(fresh(4), Some(at(6)), "it is as fresh as what it covers");
-    assert_eq!(fresh(6), Some(at(6)));
-    advance(Duration::from_secs(2)).await;
-    assert_eq!((fresh(2), fresh(6)), (None, None), "nothing was told within the window");
-    assert_eq!(trust.standing(&at(6)), Standing::Trusted);
-
-    learn(&trust, &at(7), Source::Feed);
-    assert_eq!(
-        (fresh(2), fresh(7)),
-        (None, None),
-        "how fresh it is, the feed does not say"
-    );
-    learn(&trust, &at(7), Source::Write);
-    assert_eq!(
-        fresh(7),
-        Some(at(7)),
-        "the write's own reply says it, even if it comes late"
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn rule_02_a_read_settles_once_more_is_known_than_it_may_see() {
-    let trust = trust(false);
-    assert!(!trust.settles(&at(3)));
-    learn(&trust, &at(3), Source::Write);
-    assert!(trust.settles(&at(3)) && trust.settles(&at(2)) && !trust.settles(&at(4)));
-    let start = trust.begin();
-    learn(&trust, &at(4), Source::Write);
+    let knowledge = versioned();
+    assert!(!knowledge.settles(&at(3)));
+    learn(&knowledge, &at(3), Source::Write);
+    assert!(knowledge.settles(&at(3)) && knowledge.settles(&at(2)) && !knowledge.settles(&at(4)));
+    let start = knowledge.begin();
+    learn(&knowledge, &at(4), Source::Write);
     assert!(!start.settles(&at(4)), "it was not known when the call began");
 }

@@ -106,7 +106,6 @@ fn settings(case: &Case) -> Settings {
     Settings {
         window: case.window.0,
         staleness: Staleness::percent(case.window.1),
-        quantizes: !case.quantize.is_zero(),
     }
 }
 

@@ -83,7 +83,7 @@ async fn rule_04_bounded_staleness_stays_within_the_window_too() {
 
 fn bounded_floor(n: u64) -> Freshness {
     Freshness::AtLeast {
-        floor: Some(Floor::now(at(n))),
+        floors: Floor::now(at(n)).into(),
         head_within: Some(secs(2)),
     }
 }

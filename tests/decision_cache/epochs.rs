@@ -19,7 +19,7 @@ async fn rule_08_a_reply_of_another_identity_drops_everything() {
     bench.question = first;
     expect_epoch(&mut bench, &Freshness::any(), ReadAt::Any).await;
     bench.hit(&Freshness::any()).await;
-    assert_eq!(bench.cache.trusted_revision(), Some(elsewhere(1)));
+    assert_eq!(bench.cache.newest_revision(), Some(elsewhere(1)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -29,7 +29,7 @@ async fn rule_08_a_reply_of_another_identity_to_a_floor_drops_everything_and_is_
     bench.question = bench.another_question("with a floor");
     let checked = bench.miss(&floor(5), ReadAt::AtLeast(at(5)), no(elsewhere(1))).await;
     assert!(!checked.stored);
-    assert_eq!(bench.cache.trusted_revision(), None);
+    assert_eq!(bench.cache.newest_revision(), None);
     assert_eq!(bench.would_ask(&Freshness::Exact(at(5))).await, ReadAt::Exact(at(5)));
     bench.miss(&Freshness::any(), ReadAt::Any, yes(elsewhere(2))).await;
 }
@@ -53,7 +53,7 @@ async fn rule_08_a_head_below_what_was_trusted_before_its_call_drops_everything(
     advance(secs(1)).await;
     let checked = bench.miss(&Freshness::Full, ReadAt::Head, no(at(4))).await;
     assert!(!checked.stored && !checked.value);
-    assert_eq!(bench.cache.trusted_revision(), Some(at(4)));
+    assert_eq!(bench.cache.newest_revision(), Some(at(4)));
     let checked = bench.miss(&Freshness::any(), ReadAt::Any, no(at(4))).await;
     assert_eq!(checked.miss, Some(Miss::Epoch));
 }
@@ -90,7 +90,7 @@ async fn rule_08_calls_begun_before_the_epoch_are_kept_by_nobody() {
     bench.cache.purge();
     slow.answer(yes(at(5)));
     assert!(!leader.await.unwrap().unwrap().stored);
-    assert_eq!(bench.cache.trusted_revision(), None);
+    assert_eq!(bench.cache.newest_revision(), None);
     let again = bench.call().await;
     again.answer(no(at(1)));
     let checked = follower.await.unwrap().unwrap();
@@ -118,7 +118,7 @@ async fn rule_08_a_schema_change_ends_every_answer_but_not_what_is_trusted() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.cache.schema_changed();
-    assert_eq!(bench.cache.trusted_revision(), Some(at(5)));
+    assert_eq!(bench.cache.newest_revision(), Some(at(5)));
     let checked = bench.miss(&floor(5), ReadAt::AtLeast(at(5)), no(at(5))).await;
     assert_eq!(checked.miss, Some(Miss::Epoch));
 }

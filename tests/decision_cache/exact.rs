@@ -65,7 +65,7 @@ async fn rule_02_a_reply_that_names_another_snapshot_is_kept_by_nobody() {
 #[tokio::test(start_paused = true)]
 async fn rule_02_exact_answers_that_are_not_repeatable_are_neither_kept_nor_shared() {
     let capabilities = Capabilities {
-        repeatable_exact: false,
+        reads_repeat: false,
         ..Capabilities::versioned()
     };
     let mut bench = Bench::with(settings(), capabilities);

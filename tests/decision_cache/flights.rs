@@ -1,7 +1,7 @@
 use tower_zookie::cache::{Capabilities, CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;
 
-use crate::support::{Bench, Refused, advance, at, floor, millis, no, quantizing, secs, settings, settle, within, yes};
+use crate::support::{Bench, Refused, advance, at, floor, millis, no, secs, settings, settle, within, yes};
 
 #[tokio::test(start_paused = true)]
 async fn rule_07_one_call_answers_all_who_wait() {
@@ -251,7 +251,7 @@ async fn rule_07_bounded_staleness_joins_only_young_head_reads() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_follower_of_a_call_that_was_lowered_does_not_go_below_its_own_floor() {
-    let mut bench = Bench::with(settings(), quantizing());
+    let mut bench = Bench::with(settings(), Capabilities::versioned());
     bench.cache.wrote(&at(3));
     bench.fill(at(5)).await;
     bench.question = bench.another_question("in the same window");

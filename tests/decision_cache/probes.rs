@@ -1,7 +1,7 @@
 use tower_zookie::cache::{Capabilities, CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;
 
-use crate::support::{Bench, advance, at, floor, millis, no, quantizing, secs, settings, settle, yes};
+use crate::support::{Bench, advance, at, floor, millis, no, secs, settings, settle, yes};
 
 #[tokio::test(start_paused = true)]
 async fn rule_08_an_unproven_floor_is_asked_at_head_once_and_is_proven_then() {
@@ -16,7 +16,7 @@ async fn rule_08_an_unproven_floor_is_asked_at_head_once_and_is_proven_then() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_08_all_questions_wait_for_one_probe_and_then_ask_at_their_own_floors() {
-    let mut bench = Bench::with(settings(), quantizing());
+    let mut bench = Bench::with(settings(), Capabilities::versioned());
     bench.fill(at(5)).await;
     let leader = bench.ask(&floor(9));
     let probe = bench.call().await;
@@ -82,7 +82,7 @@ async fn rule_08_a_forged_floor_makes_no_entry_fresh_and_is_no_label() {
         let checked = checking.await.unwrap().unwrap();
         assert_eq!((checked.value, checked.revision, checked.stored), (false, None, false));
     }
-    assert_eq!(bench.cache.trusted_revision(), Some(at(5)));
+    assert_eq!(bench.cache.newest_revision(), Some(at(5)));
     assert!(bench.hit(&Freshness::any()).await.value);
     assert_eq!(bench.would_ask(&floor(99)).await, ReadAt::Unmodified(at(99)));
 }
@@ -154,7 +154,7 @@ async fn rule_15_a_probe_over_the_limit_of_flights_still_proves() {
     second.answer(no(at(9)));
     assert!(!leader.await.unwrap().unwrap().stored);
     assert!(!waiting.await.unwrap().unwrap().stored);
-    assert_eq!(bench.cache.trusted_revision(), Some(at(7)));
+    assert_eq!(bench.cache.newest_revision(), Some(at(7)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tower_zookie::cache::{
     Answer, Capabilities, CheckError, Checked, DecisionCache, Fingerprint, Keyer, Part, ReadAt, Settings,
 };
-use tower_zookie::consistency::{Freshness, Staleness, Window};
+use tower_zookie::consistency::{Floors, Freshness, Staleness, Window};
 use tower_zookie::revision::{Counter, Point, Revision, StoreId, TransactionId};
 
 /// A store written in two places: its order is partial.
@@ -69,7 +69,7 @@ pub(crate) fn floor(n: u64) -> Freshness {
 
 pub(crate) fn within(bound: Duration) -> Freshness {
     Freshness::AtLeast {
-        floor: None,
+        floors: Floors::none(),
         head_within: Some(bound),
     }
 }
@@ -114,16 +114,8 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings::default().window(Window::new(secs(5), Staleness::percent(0)))
-}
-
-pub(crate) fn quantizing() -> Capabilities {
-    Capabilities {
-        quantizes: true,
-        newest_head: true,
-        probe: false,
-        ..Capabilities::versioned()
-    }
+    let window = Window::new(secs(5), Staleness::percent(0));
+    Settings::default().window(window).background_reads(false)
 }
 
 impl Bench {

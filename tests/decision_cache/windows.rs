@@ -1,10 +1,10 @@
-use tower_zookie::cache::{CheckError, ReadAt};
+use tower_zookie::cache::{Capabilities, CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;
 
-use crate::support::{Bench, advance, at, floor, no, quantizing, secs, settings, settle, yes};
+use crate::support::{Bench, advance, at, floor, no, secs, settings, settle, yes};
 
 fn quantized() -> Bench {
-    Bench::with(settings(), quantizing())
+    Bench::with(settings(), Capabilities::versioned())
 }
 
 /// A question that has no entry yet, so that what it asks at shows the window's revision.

@@ -136,7 +136,7 @@ async fn rule_11_an_items_error_is_not_kept() {
 async fn rule_16_where_snapshots_are_not_repeatable_the_whole_bulk_is_asked() {
     let upstream = Upstream::new();
     let capabilities = Capabilities {
-        repeatable_exact: false,
+        reads_repeat: false,
         ..Capabilities::versioned()
     };
     let api = AuthZen::new(InferaDb::new("test")).capabilities(capabilities);

@@ -176,7 +176,7 @@ async fn tell(request: Request<RecvStream>, reply: Reply, opened: &mpsc::Unbound
 async fn opened(sidecar: &Running, openings: &mut mpsc::UnboundedReceiver<Request<()>>) -> Request<()> {
     let believed = async {
         let request = openings.recv().await.unwrap();
-        while stats(sidecar).await["trusted"].is_null() {
+        while stats(sidecar).await["newest_revision"].is_null() {
             tokio::task::yield_now().await;
         }
         request

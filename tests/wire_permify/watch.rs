@@ -161,6 +161,6 @@ async fn a_feed_that_ends_is_opened_again_after_a_pause_that_grows_until_it_tell
             at += Duration::from_millis(pause);
         }
         assert_eq!(opened.len(), pauses.len() + 1);
-        assert!(session.layer.handle().trusted_revision().is_some() == (engine == Engine::Postgres));
+        assert!(session.layer.handle().newest_revision().is_some() == (engine == Engine::Postgres));
     }
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::consistency::Staleness;
+use crate::consistency::{Floors, Staleness};
 use crate::revision::{Counter, Point, StoreId, TransactionId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +43,7 @@ fn answer(began: u64, at: Option<Revision>) -> Decision<u64> {
     Decision {
         value: began,
         span: at.map(|at| Span::at(at, true)),
-        as_of: Some(second(began)),
-        head_as_of: None,
+        fresh: Instants::at(second(began), false),
         began: second(began),
         expires: second(began + 60),
         epoch: 0,
@@ -53,6 +52,13 @@ fn answer(began: u64, at: Option<Revision>) -> Decision<u64> {
 
 fn counter(began: u64, n: u64) -> Decision<u64> {
     answer(began, Some(revision(Counter(n))))
+}
+
+impl Decision<u64> {
+    /// What becomes of `entry` in front of a store whose reads repeat.
+    fn after(self, entry: &Self) -> Option<Self> {
+        self.succeed(entry, true)
+    }
 }
 
 const WINDOW: Window = Window::new(Duration::from_secs(5), Staleness::percent(0));
@@ -82,19 +88,19 @@ fn rule_04_age_counts_from_as_of_up_to_the_bound() {
     assert_eq!(judge(&decision, &Freshness::any(), 6), Ok(()));
     assert_eq!(judge(&decision, &Freshness::any(), 7), Err(Miss::Age));
     let without = Decision {
-        as_of: None,
+        fresh: Instants::default(),
         ..decision.clone()
     };
     assert_eq!(judge(&without, &Freshness::any(), 1), Err(Miss::Age));
     assert_eq!(judge(&without, &Freshness::Exact(revision(Counter(5))), 50), Ok(()));
 
     let bounded = Freshness::AtLeast {
-        floor: None,
+        floors: Floors::none(),
         head_within: Some(Duration::from_secs(1)),
     };
     assert_eq!(judge(&decision, &bounded, 1), Err(Miss::Age));
     let head = Decision {
-        head_as_of: Some(second(1)),
+        fresh: Instants::at(second(1), true),
         ..decision
     };
     assert_eq!(judge(&head, &bounded, 2), Ok(()));
@@ -129,40 +135,40 @@ fn rule_02_an_exact_read_is_satisfied_only_within_the_span() {
 #[test]
 fn rule_06_an_answer_that_covers_the_entry_replaces_it_whenever_it_began() {
     let entry = counter(9, 5);
-    let next = counter(3, 6).succeed(&entry).unwrap();
+    let next = counter(3, 6).after(&entry).unwrap();
     assert_eq!(
         (next.value, next.label(), next.expires),
         (3, Some(&revision(Counter(6))), second(63))
     );
-    assert_eq!(next.as_of, Some(second(9)), "it is no older than what it covers");
+    assert_eq!(next.fresh.any, Some(second(9)), "it is no older than what it covers");
 }
 
 #[test]
 fn rule_06_at_one_revision_the_later_call_wins() {
-    let later = counter(9, 5).succeed(&counter(3, 5)).unwrap();
+    let later = counter(9, 5).after(&counter(3, 5)).unwrap();
     assert_eq!((later.value, later.expires), (9, second(69)));
-    assert!(counter(3, 5).succeed(&counter(9, 5)).is_none());
+    assert!(counter(3, 5).after(&counter(9, 5)).is_none());
 }
 
 #[test]
 fn rule_12_an_answer_that_the_entry_covers_renews_its_age_but_not_its_end() {
     let entry = counter(3, 6);
-    let renewed = counter(9, 5).succeed(&entry).unwrap();
+    let renewed = counter(9, 5).after(&entry).unwrap();
     assert_eq!((renewed.value, renewed.label()), (3, Some(&revision(Counter(6)))));
-    assert_eq!((renewed.as_of, renewed.expires), (Some(second(9)), entry.expires));
-    assert!(counter(2, 5).succeed(&entry).is_none(), "an older one renews nothing");
+    assert_eq!((renewed.fresh.any, renewed.expires), (Some(second(9)), entry.expires));
+    assert!(counter(2, 5).after(&entry).is_none(), "an older one renews nothing");
 }
 
 #[test]
 fn rule_06_of_incomparable_answers_the_later_call_wins() {
     let (a, b) = (revision(Pair(1, 0)), revision(Pair(0, 1)));
-    let later = answer(9, Some(b.clone())).succeed(&answer(3, Some(a.clone()))).unwrap();
-    assert_eq!((later.value, later.as_of), (9, Some(second(9))));
-    assert!(answer(3, Some(b)).succeed(&answer(9, Some(a.clone()))).is_none());
+    let later = answer(9, Some(b.clone())).after(&answer(3, Some(a.clone()))).unwrap();
+    assert_eq!((later.value, later.fresh.any), (9, Some(second(9))));
+    assert!(answer(3, Some(b)).after(&answer(9, Some(a.clone()))).is_none());
     for (earlier, later) in [(Some(a.clone()), None), (None, Some(a)), (None, None)] {
         let (earlier, later) = (answer(3, earlier), answer(9, later));
-        assert_eq!(later.clone().succeed(&earlier).unwrap().value, 9);
-        assert!(earlier.succeed(&later).is_none());
+        assert_eq!(later.clone().after(&earlier).unwrap().value, 9);
+        assert!(earlier.after(&later).is_none());
     }
 }
 
@@ -172,31 +178,30 @@ fn rule_06_the_later_epoch_wins() {
         epoch: 1,
         ..counter(1, 1)
     };
-    assert!(counter(9, 9).succeed(&later).is_none());
-    assert_eq!(later.succeed(&counter(9, 9)).unwrap().epoch, 1);
+    assert!(counter(9, 9).after(&later).is_none());
+    assert_eq!(later.after(&counter(9, 9)).unwrap().epoch, 1);
 }
 
 #[test]
 fn rule_12_an_entry_past_its_end_yields_to_any_later_call() {
     let entry = counter(0, 9);
-    assert_eq!(counter(60, 8).succeed(&entry).unwrap().value, 60);
-    assert_eq!(counter(59, 8).succeed(&entry).unwrap().value, 0);
+    assert_eq!(counter(60, 8).after(&entry).unwrap().value, 60);
+    assert_eq!(counter(59, 8).after(&entry).unwrap().value, 0);
 }
 
 #[test]
 fn rule_06_where_numbers_precede_commits_a_later_call_is_not_covered_by_an_earlier_one() {
     let number = |began, n| answer(began, Some(revision(TransactionId(n))));
     // The earlier call cannot have seen what committed since, whatever its number.
-    let next = number(9, 5).succeed(&number(3, 6)).unwrap();
-    assert_eq!((next.value, next.as_of), (9, Some(second(9))));
-    assert!(number(3, 6).succeed(&number(9, 5)).is_none());
+    let next = number(9, 5).after(&number(3, 6)).unwrap();
+    assert_eq!((next.value, next.fresh.any), (9, Some(second(9))));
+    assert!(number(3, 6).after(&number(9, 5)).is_none());
 }
 
 prop_compose! {
     fn any_answer()(began in 0u64..50, kind in 0u8..10, a in 0u64..4, b in 0u64..4, head: bool) -> Decision<u64> {
         let at = (kind > 0).then(|| revision(Pair(a, b)));
-        let head_as_of = head.then(|| second(began));
-        Decision { head_as_of, ..answer(began, at) }
+        Decision { fresh: Instants::at(second(began), head), ..answer(began, at) }
     }
 }
 
@@ -206,12 +211,12 @@ proptest! {
     fn rule_06_no_fold_of_answers_goes_back(answers in prop::collection::vec(any_answer(), 1..12)) {
         let mut entry = answers[0].clone();
         for new in &answers[1..] {
-            let Some(next) = new.clone().succeed(&entry) else { continue };
+            let Some(next) = new.clone().after(&entry) else { continue };
             let went_back = next.label() < entry.label() && next.label().is_some() && entry.label().is_some();
             prop_assert!(!went_back, "{entry:?} gave way to {next:?}");
             if next.value == entry.value {
                 prop_assert_eq!(next.expires, entry.expires, "a renewal extended the hard end");
-                prop_assert!(next.as_of >= entry.as_of);
+                prop_assert!(next.fresh.any >= entry.fresh.any);
             } else {
                 prop_assert_eq!(next.expires, new.expires);
             }
@@ -228,8 +233,8 @@ proptest! {
         let fold = |answers: &[(u64, u64)]| {
             let mut arrived = answers.iter().map(|(began, n)| counter(*began, *n));
             let first = arrived.next().unwrap();
-            let last = arrived.fold(first, |entry, new| new.succeed(&entry).unwrap_or(entry));
-            (last.value, last.label().cloned(), last.as_of, last.expires)
+            let last = arrived.fold(first, |entry, new| new.after(&entry).unwrap_or(entry));
+            (last.value, last.label().cloned(), last.fresh.any, last.expires)
         };
         let mut shuffled = answers.clone();
         shuffled.rotate_left(seed.index(answers.len()));

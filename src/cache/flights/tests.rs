@@ -1,6 +1,6 @@
 use super::*;
-use crate::cache::{Keyer, Part};
-use crate::trust::{Habits, Trust};
+use crate::cache::{Capabilities, Keyer, Part};
+use crate::knowledge::Knowledge;
 
 fn question(name: &str) -> Fingerprint {
     let keyer = KEYER.with(Keyer::clone);
@@ -83,18 +83,12 @@ async fn rule_07_a_lease_ends_with_a_panic_and_followers_hear_of_it() {
 #[test]
 fn rule_03_a_flight_that_has_begun_takes_no_fully_consistent_read() {
     let flights = flights((9, 9), 9);
-    let habits = Habits {
-        quantizes: false,
-        newest_head: true,
-        head_lag: std::time::Duration::ZERO,
-        reads_exactly: false,
-    };
-    let trust = Trust::new(&Window::default(), std::time::Duration::ZERO, None, habits);
+    let knowledge = Knowledge::new(&Settings::default(), Capabilities::versioned());
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
         panic!("the first leads")
     };
     assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Follow(_)));
-    lease.flight.begin(trust.begin());
+    lease.flight.begin(knowledge.begin());
     assert!(matches!(enter(&flights, "a", &Freshness::any()), Entry::Follow(_)));
     assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Lead(_)));
 }

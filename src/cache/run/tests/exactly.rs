@@ -7,18 +7,19 @@ use tokio::time::advance;
 use super::*;
 use crate::cache::{DefaultRead, ReadMode};
 
-const ABILITIES: Capabilities = Capabilities {
+const FACTS: Capabilities = Capabilities {
     reads_repeat: true,
-    newest_head: false,
-    told: ReadMode::Exactly,
-    untold: DefaultRead::AtHead,
+    writes_include_earlier: true,
+    head_may_trail_reads: true,
+    read_mode: ReadMode::Exactly,
+    default_read: DefaultRead::AtHead,
     ..Capabilities::unversioned()
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn wrote(cache: &DecisionCache<bool>, revision: u64) {
-    cache.learn_write(&cache.trust().begin(), &at(revision));
+    cache.learn_write(&cache.knowledge().begin(), &at(revision));
 }
 
 fn a_question() -> Questions {
@@ -44,7 +45,7 @@ async fn run(
             }
         }
     };
-    let outcome = cache.run(questions, freshness, Instant::now(), upstream).await;
+    let outcome = cache.run(questions, demand(freshness), upstream).await;
     let asked = std::mem::take(&mut *asked.lock().unwrap());
     (asked, outcome)
 }
@@ -55,7 +56,7 @@ fn is_kept(cache: &DecisionCache<bool>, question: &Questions, freshness: &Freshn
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_an_answer_is_as_old_as_the_revision_that_it_was_asked_at() {
-    let (cache, question) = (cache(ABILITIES), a_question());
+    let (cache, question) = (cache(FACTS), a_question());
     wrote(&cache, 5);
     advance(SECOND * 3).await;
     let floor = Freshness::at_least(at(4));
@@ -67,8 +68,8 @@ async fn rule_04_an_answer_is_as_old_as_the_revision_that_it_was_asked_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_a_proven_floor_outside_of_any_window_goes_as_it_came() {
-    let (cache, question) = (cache(ABILITIES), a_question());
+async fn rule_04_a_named_floor_that_is_not_fresh_is_read_unmodified() {
+    let (cache, question) = (cache(FACTS), a_question());
     wrote(&cache, 5);
     advance(SECOND * 6).await;
     let floor = Freshness::at_least(at(5));
@@ -79,11 +80,11 @@ async fn rule_04_a_proven_floor_outside_of_any_window_goes_as_it_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_feed_proves_a_floor_and_opens_no_window() {
-    let (cache, question) = (cache(ABILITIES), a_question());
+async fn rule_08_a_feed_names_a_revision_and_makes_no_watermark() {
+    let (cache, question) = (cache(FACTS), a_question());
     let exactly = Freshness::Exact(at(5));
     run(&cache, &question, &exactly).await;
-    assert!(!is_kept(&cache, &question, &exactly), "nobody vouches for it");
+    assert!(!is_kept(&cache, &question, &exactly), "the store has not named it");
     cache.wrote(&at(5));
     let (asked, _) = run(&cache, &question, &Freshness::at_least(at(4))).await;
     assert_eq!(asked, [ReadAt::Unmodified(at(4))]);
@@ -93,7 +94,7 @@ async fn rule_08_a_feed_proves_a_floor_and_opens_no_window() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_05_a_head_without_a_revision_serves_those_without_a_floor() {
-    let (cache, question) = (cache(ABILITIES), a_question());
+    let (cache, question) = (cache(FACTS), a_question());
     wrote(&cache, 5);
     let head = tokio::spawn({
         let (cache, question) = (cache.clone(), question.clone());
@@ -110,7 +111,7 @@ async fn rule_05_a_head_without_a_revision_serves_those_without_a_floor() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_reads_without_a_floor_share_the_windows_revision() {
-    let (cache, question) = (cache(ABILITIES), a_question());
+    let (cache, question) = (cache(FACTS), a_question());
     let (asked, _) = run(&cache, &question, &Freshness::any()).await;
     assert_eq!(asked, [ReadAt::Any], "there is no window yet");
     assert!(is_kept(&cache, &question, &Freshness::any()) && !is_kept(&cache, &question, &Freshness::at_least(at(0))));
@@ -120,11 +121,6 @@ async fn rule_04_reads_without_a_floor_share_the_windows_revision() {
     assert_eq!(asked, [ReadAt::AtLeast(at(5))]);
     assert!(is_kept(&cache, &another, &Freshness::at_least(at(5))));
 }
-
-const PROBED: Capabilities = Capabilities {
-    probe: true,
-    ..ABILITIES
-};
 
 /// Answers probes with the revision 9, and tells what it was asked at, probes by `None`.
 async fn run_probed(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> Vec<Option<ReadAt>> {
@@ -143,13 +139,13 @@ async fn run_probed(cache: &DecisionCache<bool>, questions: &Questions, freshnes
         }
     };
     let questions = questions.clone().with_probes(true);
-    cache.run(&questions, freshness, Instant::now(), upstream).await;
+    cache.run(&questions, demand(freshness), upstream).await;
     std::mem::take(&mut *asked.lock().unwrap())
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_probe_opens_a_window_for_floors_that_others_wrote() {
-    let cache = cache(PROBED);
+async fn rule_08_a_probe_opens_a_window_for_other_writers() {
+    let cache = cache(FACTS);
     let (first, second, third) = (a_question(), a_question(), a_question());
     let floor = Freshness::at_least(at(7));
     let asked = run_probed(&cache, &first, &floor).await;
@@ -160,16 +156,12 @@ async fn rule_08_a_probe_opens_a_window_for_floors_that_others_wrote() {
 
     advance(SECOND * 4).await;
     let asked = run_probed(&cache, &third, &floor).await;
-    assert_eq!(
-        asked,
-        [None, Some(ReadAt::AtLeast(at(9)))],
-        "proven, but not of this window"
-    );
+    assert_eq!(asked, [None, Some(ReadAt::AtLeast(at(9)))], "named, but too old");
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_floor_that_the_probe_does_not_reach_goes_as_it_came() {
-    let (cache, question) = (cache(PROBED), a_question());
+async fn rule_08_a_floor_above_the_probe_is_read_unmodified() {
+    let (cache, question) = (cache(FACTS), a_question());
     let forged = Freshness::at_least(at(100));
     let asked = run_probed(&cache, &question, &forged).await;
     assert_eq!(asked, [None, Some(ReadAt::Unmodified(at(100)))]);
@@ -178,7 +170,7 @@ async fn rule_08_a_floor_that_the_probe_does_not_reach_goes_as_it_came() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_all_questions_wait_for_one_probe() {
-    let cache = cache(PROBED);
+    let cache = cache(FACTS);
     let floor = Freshness::at_least(at(7));
     let tasks = (0..20).map(|_| {
         let (cache, floor) = (cache.clone(), floor.clone());
@@ -193,7 +185,7 @@ async fn rule_15_all_questions_wait_for_one_probe() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_02_a_probe_proves_a_snapshot() {
-    let (cache, question) = (cache(PROBED), a_question());
+    let (cache, question) = (cache(FACTS), a_question());
     let exactly = Freshness::Exact(at(7));
     let asked = run_probed(&cache, &question, &exactly).await;
     assert_eq!(asked, [None, Some(ReadAt::Exact(at(7)))]);
@@ -202,12 +194,12 @@ async fn rule_02_a_probe_proves_a_snapshot() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_08_a_head_that_lacks_what_was_known_restores_nothing() {
-    let (cache, question) = (cache(PROBED), a_question());
+    let (cache, question) = (cache(FACTS), a_question());
     wrote(&cache, 20);
     advance(SECOND * 10).await;
     run_probed(&cache, &question, &Freshness::at_least(at(20))).await;
     assert_eq!(
-        cache.trust().epoch(),
+        cache.knowledge().epoch(),
         0,
         "20 was in progress when the probe's snapshot was taken"
     );
@@ -215,7 +207,7 @@ async fn rule_08_a_head_that_lacks_what_was_known_restores_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_without_a_revision_leaves_what_serves_floors_in_its_place() {
-    let (cache, question) = (cache(ABILITIES), a_question());
+    let (cache, question) = (cache(FACTS), a_question());
     let floor = Freshness::at_least(at(5));
     wrote(&cache, 5);
     run(&cache, &question, &floor).await;

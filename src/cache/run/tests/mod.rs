@@ -1,5 +1,5 @@
 mod exactly;
-mod probes;
+mod knowledge;
 
 use std::sync::Mutex;
 
@@ -19,6 +19,16 @@ fn item(value: bool) -> Item<bool> {
         keep: true,
         expires_in: None,
     }
+}
+
+/// What a request of this freshness demands that arrives now.
+fn demand(freshness: &Freshness) -> Demand<'_> {
+    static NO_FLOORS: Floors = Floors::none();
+    let floors = match freshness {
+        Freshness::AtLeast { floors, .. } => floors,
+        Freshness::Exact(_) | Freshness::Full => &NO_FLOORS,
+    };
+    Demand::new(freshness, floors, Instant::now())
 }
 
 fn two_questions() -> Questions {
@@ -58,7 +68,7 @@ async fn run_together(
                     }
                 }
             };
-            cache.run(&questions, &Freshness::any(), Instant::now(), upstream).await
+            cache.run(&questions, demand(&Freshness::any()), upstream).await
         }));
     }
     drop(calls);
@@ -124,7 +134,7 @@ async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
                 }
             };
             let one = Questions::one(*question, 0);
-            cache.run(&one, &Freshness::any(), Instant::now(), answer).await;
+            cache.run(&one, demand(&Freshness::any()), answer).await;
         }
         let found = cache.look_again(&questions, &Freshness::any(), Instant::now());
         assert_eq!(found.is_some(), merged, "{capabilities:?} {revisions:?}");
@@ -143,7 +153,7 @@ async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_begi
             revision: Some(at(5)),
         }
     };
-    cache.run(&one, &Freshness::any(), Instant::now(), slow_to_begin).await;
+    cache.run(&one, demand(&Freshness::any()), slow_to_begin).await;
     let found = cache.find(one.flight, &Freshness::any(), Instant::now()).unwrap();
     assert_eq!(found.age(Instant::now()), std::time::Duration::ZERO);
 }
@@ -158,7 +168,7 @@ async fn rule_04_an_answer_whose_call_never_began_is_kept_by_nobody() {
             revision: Some(at(5)),
         }
     };
-    let outcome = cache.run(&one, &Freshness::any(), Instant::now(), never_begins).await;
+    let outcome = cache.run(&one, demand(&Freshness::any()), never_begins).await;
     assert!(matches!(outcome, Outcome::Asked(None)));
     assert!(cache.find(one.flight, &Freshness::any(), Instant::now()).is_err());
 }

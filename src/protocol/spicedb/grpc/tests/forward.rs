@@ -93,46 +93,6 @@ fn of_a_bulk_only_what_is_open_is_asked() {
     assert_eq!(same_wish, Some([fully(), items([7]), bytes(127, b"more")].concat()));
 }
 
-#[test]
-fn a_probe_asks_for_the_head_and_nothing_else() {
-    let headers = [
-        ("authorization", "Bearer example-key"),
-        ("content-length", "52"),
-        ("grpc-encoding", "gzip"),
-        ("grpc-accept-encoding", "identity, gzip"),
-        ("te", "trailers"),
-    ];
-    for path in [CHECK, BULK_TWIN, READ_RELATIONSHIPS] {
-        let mut head = grpc_head(&format!("http://localhost:50051{path}"), &headers);
-        let (call, body) = api().probe(route(path), &mut head).unwrap();
-        assert_eq!(head.uri.to_string(), format!("http://localhost:50051{BULK}"));
-        assert_eq!(head.method, "POST");
-        let length = body.len().to_string();
-        let kept = [
-            ("authorization", "Bearer example-key"),
-            ("content-length", &length),
-            ("te", "trailers"),
-            ("content-type", "application/grpc"),
-        ];
-        assert_eq!(head.headers, map(&kept));
-        assert_eq!(body, decoded(recorded::EMPTY_BULK));
-        assert_eq!(call.route, route(BULK));
-        assert_eq!(call.kind, Kind::Bulk(Vec::new()));
-
-        let reply = decoded(recorded::EMPTY_BULK_REPLY);
-        let (items, token) = answers(learn_of(&call, &body, &[], &reply, OK));
-        assert!(items.is_empty());
-        assert_eq!(token.as_deref(), Some(recorded::HEAD));
-    }
-    let mut bare = grpc_head(CHECK, &[]);
-    api().probe(route(CHECK), &mut bare).unwrap();
-    assert_eq!(
-        (bare.uri.to_string().as_str(), bare.headers.len()),
-        (BULK, 1),
-        "no length where there was none"
-    );
-}
-
 #[derive(Clone, Debug)]
 enum Part {
     Item(usize),

@@ -36,8 +36,6 @@ pub(super) mod recorded {
         6DK/1AX+ilEwCkbBKBgFo2AUDHkAALYz/9EOCAAA";
     pub(in super::super) const GZIPPED_REPLY: &str = "\
         AQAAADYfiwgAAAAAAAD/4pLiknDPcPR2cvXzSjTIDnZ2j8rwC4/K9QsJyxRgAgQAAP//ZJznEx4AAAA=";
-    pub(in super::super) const EMPTY_BULK: &str = "AAAAAAQKAiAB";
-    pub(in super::super) const EMPTY_BULK_REPLY: &str = "AAAAABwKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZp";
     /// May alice view the plan? May mallory? And alice twice again.
     pub(in super::super) const DUPLICATES: &str = "\
         AAAAALIKAiABEikKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaDwoNCgR1c2VyEgVhbGljZRIrChAKCGRvY3VtZW50EgRwbGFu\

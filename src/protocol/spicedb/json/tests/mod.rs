@@ -166,52 +166,6 @@ fn writes_are_known_by_their_paths() {
 }
 
 #[test]
-fn a_probe_asks_for_nothing_but_the_head() {
-    let api = api();
-    let mut asked = head(
-        "POST",
-        "http://db.example:8443/v1/permissions/check?zookie=1",
-        &[
-            ("authorization", "Bearer key"),
-            ("grpc-metadata-authorization", "Bearer key"),
-            ("content-length", "9999"),
-            ("transfer-encoding", "chunked"),
-        ],
-    );
-    let (call, message) = api.probe(route(CHECK), &mut asked).unwrap();
-    assert_eq!(asked.method, "POST");
-    assert_eq!(asked.uri, "http://db.example:8443/v1/permissions/checkbulk");
-    let headers: Map<String, Value> = asked
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()))
-        .collect();
-    assert_eq!(
-        Value::from(headers),
-        json!({
-            "authorization": "Bearer key",
-            "grpc-metadata-authorization": "Bearer key",
-            "content-length": message.len().to_string(),
-            "content-type": "application/json",
-        })
-    );
-    assert_eq!(message, r#"{"consistency":{"fullyConsistent":true},"items":[]}"#);
-    assert_eq!((call.route, &call.kind), (route(BULK), &Kind::Bulk(Vec::new())));
-    // As a real server answers it.
-    let reply = r#"{"checkedAt":{"token":"Gh8KEzE3OTUyNTM2MDgwNTI2MTMwNDgSCGQyZjM5MDA4"},"pairs":[]}"#;
-    let Learned::Answers { items, token } = learned(&call, std::str::from_utf8(&message).unwrap(), &[], (200, reply))
-    else {
-        panic!("nothing learned");
-    };
-    assert!(items.is_empty());
-    assert_eq!(token.as_deref(), Some("Gh8KEzE3OTUyNTM2MDgwNTI2MTMwNDgSCGQyZjM5MDA4"));
-
-    let mut relative = head("POST", CHECK, JSON);
-    api.probe(route(CHECK), &mut relative).unwrap();
-    assert_eq!(relative.uri, BULK);
-}
-
-#[test]
 fn the_callers_request_id_is_echoed() {
     assert_eq!(api().echoed(route(CHECK)), ["x-request-id"]);
     assert_eq!(api().patience(route(CHECK), &HeaderMap::new()), None);
