@@ -187,7 +187,13 @@ impl<V: Weigh> Inner<V> {
         let settled = |revision| self.capabilities.read_mode != ReadMode::Exactly || start.settles(revision);
         let repeats = self.capabilities.reads_repeat && claim.revision().is_some_and(settled);
         let serves_exact = exact && repeats && claim != Claim::None;
-        let keepable = keep && same_store && (young || serves_exact) && !matches!(ask, ReadAt::Unmodified(_));
+        // It was named when the read was planned, but the store may have been replaced since.
+        let still_named = match &ask {
+            ReadAt::AtLeast(asked) => self.knowledge.named_before(asked, start),
+            ReadAt::Unmodified(_) => false,
+            ReadAt::Any | ReadAt::Head | ReadAt::Exact(_) => true,
+        };
+        let keepable = keep && same_store && still_named && (young || serves_exact);
 
         let mut shared = keepable;
         let mut stored = false;

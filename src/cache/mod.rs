@@ -120,6 +120,21 @@ impl<V> fmt::Debug for DecisionCache<V> {
     }
 }
 
+/// A write to the store under way: see [`DecisionCache::begin_write`].
+#[derive(Debug)]
+#[must_use = "say what was written with `wrote`"]
+pub struct Write<'a> {
+    knowledge: &'a Knowledge,
+    start: CallStart,
+}
+
+impl Write<'_> {
+    /// The store named this revision in its reply to the write.
+    pub fn wrote(self, revision: &Revision) {
+        self.knowledge.learn(&self.start, revision, Source::Write);
+    }
+}
+
 impl<V: Weigh> DecisionCache<V> {
     /// A cache before a store of these capabilities.
     ///
@@ -185,8 +200,29 @@ impl<V: Weigh> DecisionCache<V> {
         self.0.knowledge.newest()
     }
 
-    /// Tells the cache that the store wrote `revision`, and that this process made the write or heard of it from the
-    /// store itself. Never call it with a client's token.
+    /// To be called just before a write to the store. What the store names in its reply then says how fresh it is, too.
+    ///
+    /// ```
+    /// # use tower_zookie::cache::{Capabilities, DecisionCache, InvalidSetting, Settings};
+    /// # use tower_zookie::revision::{Counter, Revision, StoreId};
+    /// # fn main() -> Result<(), InvalidSetting> {
+    /// let cache = DecisionCache::<bool>::new(Settings::default(), Capabilities::versioned())?;
+    /// let write = cache.begin_write();
+    /// let written = Revision::new(StoreId::new(["example"]), Counter(8)); // by the store
+    /// write.wrote(&written);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn begin_write(&self) -> Write<'_> {
+        let knowledge = self.knowledge();
+        Write {
+            knowledge,
+            start: knowledge.begin(),
+        }
+    }
+
+    /// Tells the cache that the store wrote `revision`, where this process heard of the write from the store itself, and not
+    /// when it was made. Never call it with a client's token.
     pub fn wrote(&self, revision: &Revision) {
         let start = self.0.knowledge.begin();
         self.0.knowledge.learn(&start, revision, Source::Feed);

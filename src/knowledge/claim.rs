@@ -1,6 +1,6 @@
 use super::{CallStart, Knowledge};
 use crate::cache::ReadMode;
-use crate::revision::Revision;
+use crate::revision::{Order, Revision};
 
 /// Which revision an answer may claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +38,20 @@ impl Knowledge {
             (None, Some(replied)) => Claim::Named(replied.clone()),
             (Some(asked), None) => if_named(asked),
             (Some(asked), Some(replied)) => {
-                let chosen = self.facts.read_mode == ReadMode::Current || replied > asked;
-                if chosen && replied.store() == asked.store() {
+                if self.chose(asked, replied, start) {
                     Claim::Named(replied.clone())
                 } else {
                     if_named(replied)
                 }
             }
         }
+    }
+
+    /// Whether the store chose the revision in its reply to a read "at least `asked`". In a partial order it may have joined
+    /// what it was asked for with its own, so what is above an unnamed revision proves nothing.
+    pub(super) fn chose(&self, asked: &Revision, replied: &Revision, start: &CallStart) -> bool {
+        let above = || replied > asked && (replied.order() == Order::Total || self.named_before(asked, start));
+        replied.store() == asked.store() && (self.facts.read_mode == ReadMode::Current || above())
     }
 
     /// What the answer to an exact read may claim: nothing if the reply names another snapshot.

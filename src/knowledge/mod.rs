@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cache::{Capabilities, ReadMode, Settings};
+use crate::cache::{Capabilities, Settings};
 use crate::revision::{Order, Revision, StoreId};
 
 pub(crate) use claim::Claim;
@@ -197,7 +197,7 @@ impl Knowledge {
         self.state().is_named(revision)
     }
 
-    fn named_before(&self, revision: &Revision, start: &CallStart) -> bool {
+    pub(crate) fn named_before(&self, revision: &Revision, start: &CallStart) -> bool {
         let state = self.state();
         match state.named.get(revision) {
             Some(named) => named.before(start.named),
@@ -271,7 +271,7 @@ impl Knowledge {
 
     /// Learns from the reply to a read that was asked at `asked` or above. `false`: as for [`Self::learn`].
     pub(crate) fn learn_at_least(&self, start: &CallStart, asked: &Revision, revision: &Revision) -> bool {
-        let chosen = self.facts.read_mode == ReadMode::Current && revision.store() == asked.store() || revision > asked;
+        let chosen = self.chose(asked, revision, start);
         let own_total_order = revision.order() == Order::Total && revision == asked;
         if chosen || own_total_order && self.named_before(asked, start) {
             self.learn(start, revision, Source::Read)

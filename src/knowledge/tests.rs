@@ -3,6 +3,7 @@ use std::time::Duration;
 use tokio::time::{Instant, advance};
 
 use super::*;
+use crate::cache::ReadMode;
 use crate::consistency::{Staleness, Window};
 use crate::revision::{Counter, Point};
 

@@ -139,6 +139,11 @@ impl Bench {
         self.keyer.question("test").text(Part::Resource, name).finish()
     }
 
+    /// The store writes this revision now.
+    pub(crate) fn wrote(&self, revision: &Revision) {
+        self.cache.begin_write().wrote(revision);
+    }
+
     /// A check that will run when the test waits for something.
     pub(crate) fn ask_for(&self, question: Fingerprint, freshness: &Freshness) -> JoinHandle<Answered> {
         let (cache, freshness, asked) = (self.cache.clone(), freshness.clone(), self.asked.clone());

@@ -15,20 +15,20 @@ fn fresh_question(bench: &mut Bench, name: &str) {
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_miss_below_the_windows_revision_asks_at_it() {
     let mut bench = quantized();
-    bench.cache.wrote(&at(3));
+    bench.wrote(&at(3));
     bench.fill(at(5)).await;
     fresh_question(&mut bench, "later");
     assert_eq!(bench.would_ask(&Freshness::any()).await, ReadAt::Any);
     let checked = bench.miss(&floor(3), ReadAt::AtLeast(at(5)), no(at(5))).await;
     assert_eq!((checked.revision, checked.stored), (Some(at(5)), true));
-    bench.cache.wrote(&at(6));
+    bench.wrote(&at(6));
     assert_eq!(bench.would_ask(&floor(6)).await, ReadAt::AtLeast(at(6)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_the_first_unasked_revision_is_the_windows() {
     let mut bench = quantized();
-    bench.cache.wrote(&at(3));
+    bench.wrote(&at(3));
     bench.fill(at(5)).await;
     fresh_question(&mut bench, "second");
     bench.fill(at(6)).await;
@@ -37,21 +37,24 @@ async fn rule_01_the_first_unasked_revision_is_the_windows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_write_is_no_windows_revision_and_a_head_only_where_the_store_does_not_quantize() {
-    for (mut bench, expected) in [(quantized(), 3), (Bench::new(), 7)] {
-        bench.cache.wrote(&at(3));
-        bench.cache.wrote(&at(5));
-        assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(3)));
-        bench.miss(&Freshness::Full, ReadAt::Head, yes(at(7))).await;
-        fresh_question(&mut bench, "after the head");
-        assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(expected)));
-    }
+async fn rule_01_a_write_or_a_head_is_shared_where_it_alone_covers() {
+    let mut bench = quantized();
+    bench.wrote(&at(3));
+    bench.wrote(&at(5));
+    assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(3)));
+    bench.miss(&Freshness::Full, ReadAt::Head, yes(at(7))).await;
+    fresh_question(&mut bench, "after the head");
+    assert_eq!(bench.would_ask(&floor(6)).await, ReadAt::AtLeast(at(7)));
+    bench.fill(at(4)).await;
+    fresh_question(&mut bench, "after a default read");
+    assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(4)));
+    assert_eq!(bench.would_ask(&floor(6)).await, ReadAt::AtLeast(at(7)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_window_ends() {
     let mut bench = quantized();
-    bench.cache.wrote(&at(3));
+    bench.wrote(&at(3));
     bench.fill(at(5)).await;
     advance(secs(5)).await;
     fresh_question(&mut bench, "in the next window");
@@ -59,18 +62,18 @@ async fn rule_01_a_window_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_reply_to_a_named_revision_is_no_windows_revision() {
+async fn rule_01_a_reply_above_the_asked_revision_is_shared() {
     let mut bench = quantized();
-    bench.cache.wrote(&at(3));
+    bench.wrote(&at(3));
     bench.miss(&floor(3), ReadAt::AtLeast(at(3)), yes(at(5))).await;
     fresh_question(&mut bench, "later");
-    assert_eq!(bench.would_ask(&floor(2)).await, ReadAt::AtLeast(at(2)));
+    assert_eq!(bench.would_ask(&floor(2)).await, ReadAt::AtLeast(at(5)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_07_a_refused_window_is_asked_once_more_at_the_own_floor_and_dropped() {
     let mut bench = quantized();
-    bench.cache.wrote(&at(3));
+    bench.wrote(&at(3));
     bench.fill(at(5)).await;
     fresh_question(&mut bench, "later");
     let checking = bench.ask(&floor(3));
@@ -82,9 +85,9 @@ async fn rule_07_a_refused_window_is_asked_once_more_at_the_own_floor_and_droppe
     assert_eq!((checked.revision, checked.stored), (Some(at(3)), true));
 
     fresh_question(&mut bench, "after the window was dropped");
-    let checking = bench.ask(&floor(2));
+    let checking = bench.ask(&floor(3));
     let call = bench.call().await;
-    assert_eq!(call.ask, ReadAt::AtLeast(at(2)));
+    assert_eq!(call.ask, ReadAt::AtLeast(at(3)));
     call.refuse();
     assert!(matches!(checking.await.unwrap(), Err(CheckError::Upstream(_))));
     bench.expect_no_call().await;
@@ -93,7 +96,7 @@ async fn rule_07_a_refused_window_is_asked_once_more_at_the_own_floor_and_droppe
 #[tokio::test(start_paused = true)]
 async fn rule_04_the_age_of_an_answer_asked_twice_counts_from_the_second_call() {
     let mut bench = quantized();
-    bench.cache.wrote(&at(3));
+    bench.wrote(&at(3));
     bench.fill(at(5)).await;
     fresh_question(&mut bench, "later");
     let checking = bench.ask(&floor(3));
@@ -112,6 +115,6 @@ async fn rule_08_a_new_epoch_forgets_the_window() {
     let mut bench = quantized();
     bench.fill(at(5)).await;
     bench.cache.purge();
-    bench.cache.wrote(&at(3));
-    assert_eq!(bench.would_ask(&floor(2)).await, ReadAt::AtLeast(at(2)));
+    bench.wrote(&at(3));
+    assert_eq!(bench.would_ask(&floor(2)).await, ReadAt::AtLeast(at(3)));
 }
