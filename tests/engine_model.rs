@@ -252,7 +252,7 @@ impl World {
         let forged = asked.token == Some(FORGED);
         let checked = match reply {
             Ok(checked) => checked,
-            Err(CheckError::Upstream(NotReached)) if forged => return Ok(()),
+            Err(CheckError::Upstream(NotReached) | CheckError::Behind(_)) if forged => return Ok(()),
             Err(_) => return Err(TestCaseError::fail(format!("no answer: {told}"))),
         };
         if forged {

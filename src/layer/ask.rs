@@ -60,15 +60,18 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         if wanted.unmodified || wanted.in_message && at_least && foreign() {
             return self.unmodified(questions).await;
         }
-        let asked = self.run(questions, &wanted.freshness, &wanted.floors).await;
-        match &asked.outcome {
-            Outcome::Foreign if wanted.in_message && at_least => self.unmodified(questions).await,
-            Outcome::Foreign if wanted.in_message => self.run(questions, &Freshness::Full, &Floors::none()).await,
-            // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
-            Outcome::Foreign if !wanted.explicit => {
-                let asked = self.run(questions, &Freshness::Full, &Floors::none()).await;
-                asked.replacing_cookie()
+        let mut asked = self.run(questions, &wanted.freshness, &wanted.floors).await;
+        if matches!(asked.outcome, Outcome::Foreign) {
+            if wanted.in_message && at_least {
+                return self.unmodified(questions).await;
             }
+            // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
+            if wanted.in_message || !wanted.explicit {
+                asked = self.run(questions, &Freshness::Full, &Floors::none()).await;
+                asked.replace_cookie |= !wanted.explicit;
+            }
+        }
+        match &asked.outcome {
             // The store has never named what the cookie says, and two heads lack it.
             Outcome::Behind(_) if !wanted.explicit && !has_passed(cache.knowledge(), &wanted.floors) => {
                 asked.replacing_cookie()

@@ -48,7 +48,6 @@ async fn rule_01_a_write_or_a_head_is_shared_where_it_alone_covers() {
     bench.fill(at(4)).await;
     fresh_question(&mut bench, "after a default read");
     assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(4)));
-    assert_eq!(bench.would_ask(&floor(6)).await, ReadAt::AtLeast(at(7)));
 }
 
 #[tokio::test(start_paused = true)]

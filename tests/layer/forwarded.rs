@@ -1,6 +1,7 @@
 //! What the inner service is asked.
 
 use tower_zookie::Asked;
+use tower_zookie::cache::Settings;
 use tower_zookie::consistency::Consistency;
 
 use crate::common::{Client, Upstream, z};
@@ -80,8 +81,9 @@ async fn a_miss_whose_floor_the_window_covers_asks_at_the_window() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_shared_keeps_its_callers_names() {
     let upstream = Upstream::new();
-    let client = Client::new(&upstream);
-    client.check("a").zookie(9).send().await;
+    let client = Client::with(&upstream, |builder| {
+        builder.cache(Settings::default().max_head_reads(0))
+    });
     let reply = client.check("a").zookie(9).header("x-request-id", "7").send().await;
     assert_eq!(reply.outcome(), "fwd=bypass");
     assert_eq!(upstream.last().header("x-request-id"), Some("7"));

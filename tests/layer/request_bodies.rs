@@ -114,7 +114,7 @@ async fn rule_15_a_body_over_the_limit_is_forwarded_whole_with_its_trailers() {
         assert_eq!(upstream.last().body, QUESTION);
     }
     assert_eq!(upstream.seen()[0].trailers.as_ref().unwrap()["checksum"], "1");
-    assert_eq!(upstream.last().asked, None);
+    assert_eq!(upstream.last().asked, Some(tower_zookie::Asked::default()));
     assert_eq!(client.layer.handle().stats().entries, 0);
 }
 

@@ -77,7 +77,7 @@ async fn rule_01_full_still_covers_the_floor() {
     let reply = client.check("a").zookie(5).wish("fully-consistent").send().await;
     assert_eq!(
         reply.status,
-        StatusCode::CONFLICT,
+        StatusCode::SERVICE_UNAVAILABLE,
         "the upstream has not reached it: {reply:?}"
     );
     for _ in 1..5 {
@@ -110,10 +110,7 @@ async fn rule_04_no_answer_is_older_than_the_bound_token_or_not() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
-    advance(Duration::from_secs(5)).await;
-    assert!(client.check("a").send().await.is_hit());
-    assert!(client.check("a").zookie(1).send().await.is_hit());
-    advance(Duration::from_millis(501)).await;
+    advance(Duration::from_millis(5501)).await;
     let reply = client.check("a").zookie(1).send().await;
     assert_eq!(reply.outcome(), "fwd=stale; stored");
     assert!(reply.cache_status().contains("too old"), "{}", reply.cache_status());
