@@ -78,9 +78,11 @@ impl<S, P: Protocol> Asker<'_, S, P> {
             }
             Outcome::Asked(Some(landed)) | Outcome::Joined(landed) => match landed.lacks(&wanted.elsewhere) {
                 Some(floors) => {
-                    let head_within = None;
-                    let freshness = Freshness::AtLeast { floors, head_within };
-                    self.run(questions, &freshness, &wanted.floors).await
+                    let freshness = Freshness::AtLeast {
+                        floors: floors.clone(),
+                        head_within: None,
+                    };
+                    self.run(questions, &freshness, &floors).await
                 }
                 None => asked,
             },
