@@ -42,8 +42,8 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
     let (kind, stated) = match endpoint.what {
         What::Write => return Ok(Call::new(route, Kind::Write { schema: false })),
         What::Schema => return Ok(Call::new(route, Kind::Write { schema: true })),
-        What::Check | What::Expand => request::check(message, &request::prefix(endpoint, head, key)?, key)?,
-        What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?, key)?,
+        What::Check | What::Expand => request::check(message, &request::prefix(head, key)?, key)?,
+        What::Bulk => request::bulk(message, &request::prefix(head, key)?, key)?,
         What::Read { stream } => request::unkept(head, message, stream, key)?,
     };
     Ok(Call {

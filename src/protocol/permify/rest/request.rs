@@ -5,7 +5,6 @@ use super::super::super::digest::{Digest, Hashed, Members, Piece};
 use super::super::super::gateway::{self, is_null, once};
 use super::super::super::json::Json;
 use super::super::super::{Key, Kind, Unreadable};
-use super::endpoint::{self, Endpoint};
 use crate::cache::{Part, Parts};
 
 /// The most items of one bulk that the server takes.
@@ -32,10 +31,8 @@ impl Stated {
 }
 
 /// Reads of a head what can change an answer.
-pub(super) fn prefix(endpoint: &Endpoint, head: &Head, key: &Key<'_>) -> Result<Parts, Unreadable> {
-    let tenant = endpoint::tenant(head.uri.path()).ok_or(Unreadable("a path without a tenant"))?;
-    let prefix = gateway::prefix("permify rest", endpoint.path, head, key)?;
-    Ok(prefix.text(Part::Store, tenant))
+pub(super) fn prefix(head: &Head, key: &Key<'_>) -> Result<Parts, Unreadable> {
+    gateway::prefix("permify rest", head, key)
 }
 
 /// Reads a `PermissionCheckRequest` or a `PermissionExpandRequest`.

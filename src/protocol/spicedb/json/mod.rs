@@ -56,8 +56,8 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
     let (kind, stated) = match endpoint.what {
         What::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
         What::Check | What::Bulk if request::asks_for_more(&head.headers) => request::unkept(head, message, false)?,
-        What::Check => request::check(message, &request::prefix(endpoint, head, key)?)?,
-        What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?)?,
+        What::Check => request::check(message, &request::prefix(head, key)?)?,
+        What::Bulk => request::bulk(message, &request::prefix(head, key)?)?,
         What::ReadAtHead { .. } => (request::NOT_KEPT, Some(Stated::AT_HEAD)),
         What::Read { stream, .. } => request::unkept(head, message, stream)?,
     };

@@ -72,15 +72,17 @@ fn claims_nothing_but_grpc() {
         let headers = [("content-type", content_type)];
         claimed(&api(), &head(method, CHECK, &headers))
     };
-    assert!(matches!(claim("POST", "application/grpc"), Claim::Body(_)));
-    assert!(matches!(claim("POST", "application/grpc+proto"), Claim::Body(_)));
-    assert_eq!(claim("GET", "application/grpc"), Claim::Pass);
     for content_type in [
-        "application/grpc-web",
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc;v=1",
+        "application/grpc+proto; charset=utf-8",
         "application/grpc+json",
-        "application/json",
-        "text/plain",
     ] {
+        assert!(matches!(claim("POST", content_type), Claim::Body(_)), "{content_type}");
+    }
+    assert_eq!(claim("GET", "application/grpc"), Claim::Pass);
+    for content_type in ["application/grpc-web", "application/json", "text/plain"] {
         assert_eq!(claim("POST", content_type), Claim::Pass, "{content_type}");
     }
     assert_eq!(claimed(&api(), &head("POST", CHECK, &[])), Claim::Pass);
