@@ -164,7 +164,7 @@ impl<P: Protocol> Shared<P> {
         // Services differ in which of several hosts they believe. A browser takes a reply only if it names its origin.
         for header in [Header::Host, Header::Accept, Header::AcceptEncoding, Header::Origin] {
             for value in headers.values(header) {
-                key.add_nth(Part::Header, header as u16, value.as_bytes());
+                key.add_nth(Part::Header, header.number(), value.as_bytes());
             }
         }
         let ends = self.credentials.add(head, headers, &self.carriers, &mut key);

@@ -22,6 +22,13 @@ pub(super) enum Header {
     Origin,
 }
 
+impl Header {
+    /// Which one it is, in a key: 0 is none of them.
+    pub(super) fn number(self) -> u16 {
+        self as u16 + 1
+    }
+}
+
 static NAMES: [HeaderName; 11] = [
     HOST,
     ACCEPT,

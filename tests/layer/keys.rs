@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
-use tower_zookie::ZookieLayer;
+use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
 
-use crate::common::{Client, Sent, Upstream, both};
+use crate::common::{Both, Client, Sent, Upstream, both};
 
 async fn mallory_misses(alice: impl Fn(&Client) -> Sent<crate::common::Both>, mallory: &[(&'static str, &str)]) {
     let upstream = Upstream::new();
@@ -93,20 +93,22 @@ async fn rule_10_zookies_and_names_of_one_call_are_never_in_the_key() {
 #[derive(Clone)]
 struct Peer(&'static str, Option<Instant>);
 
-fn with_peers(upstream: &Upstream) -> Client {
+type Builder = ZookieLayerBuilder<Both>;
+
+fn with_peers(upstream: &Upstream, set: impl FnOnce(Builder) -> Builder) -> Client {
     let builder = ZookieLayer::builder(both()).credentials(|extensions, credential| {
         if let Some(Peer(name, ends)) = extensions.get() {
             credential.identify(name.as_bytes());
             ends.iter().for_each(|ends| credential.ends_at(*ends));
         }
     });
-    Client::of(upstream, builder)
+    Client::of(upstream, set(builder))
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_10_what_an_extractor_finds_separates_callers() {
     let upstream = Upstream::new();
-    let client = with_peers(&upstream);
+    let client = with_peers(&upstream, |builder| builder);
     let peer = |name| client.check("a").extension(Peer(name, None));
     peer("alice").send().await;
     assert!(peer("alice").send().await.is_hit());
@@ -117,16 +119,29 @@ async fn rule_10_what_an_extractor_finds_separates_callers() {
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_cookie_does_not_pass_for_a_peer() {
     let upstream = Upstream::new();
-    let client = with_peers(&upstream);
+    let client = with_peers(&upstream, |builder| builder);
     client.check("a").extension(Peer("alice", None)).send().await;
     let reply = client.check("a").header("cookie", "alice").send().await;
     assert_eq!(reply.outcome(), "fwd=miss; stored");
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_10_a_header_does_not_pass_for_anothers_name() {
+    let upstream = Upstream::new();
+    let user = "x-user".parse().unwrap();
+    let client = with_peers(&upstream, |builder| builder.credential_headers([user]));
+    client.check("a").header("x-user", "alice").send().await;
+    let mallory = client
+        .check("a")
+        .header("host", "x-user")
+        .extension(Peer("alice", None));
+    assert_eq!(mallory.send().await.outcome(), "fwd=miss; stored");
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_12_an_entry_ends_with_its_credential() {
     let upstream = Upstream::new();
-    let client = with_peers(&upstream);
+    let client = with_peers(&upstream, |builder| builder);
     let ends = Instant::now() + Duration::from_secs(2);
     let peer = || client.check("a").extension(Peer("alice", Some(ends)));
     peer().send().await;
