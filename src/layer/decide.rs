@@ -49,8 +49,21 @@ pub(super) struct Asking {
 struct Check {
     arrived: Instant,
     wanted: Wanted,
+    caller: Caller,
+}
+
+/// Who sent a request.
+struct Caller {
+    /// The credential, and nothing else of the request.
     key: Parts,
-    credential_ends: Option<Instant>,
+    ends: Option<Instant>,
+}
+
+impl Caller {
+    /// Whom the cap on flights counts the request for.
+    fn number(&self) -> u64 {
+        self.key.finish().low_half()
+    }
 }
 
 const A_PAGE: &str = "a page of a listing";
@@ -123,8 +136,8 @@ impl<P: Protocol> Shared<P> {
     fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<(Call, Option<Check>), Rejected> {
         let arrived = Instant::now();
         let headers = Headers::of(&head.headers);
-        let (key, credential_ends) = self.key(head, &headers);
-        let asked = Key::new(key.clone(), &self.carriers, &head.uri);
+        let (key, caller) = self.key(head, &headers);
+        let asked = Key::new(key, &self.carriers, &head.uri);
         let query = asked.query;
         let call = self
             .protocol
@@ -149,15 +162,16 @@ impl<P: Protocol> Shared<P> {
         let check = Check {
             arrived,
             wanted,
-            key,
-            credential_ends,
+            caller,
         };
         Ok((call, Some(check)))
     }
 
-    /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
-    fn key(&self, head: &Head, headers: &Headers<'_>) -> (Parts, Option<Instant>) {
+    /// What every question's fingerprint begins with: by whom it is asked, of whom, and in which form.
+    fn key(&self, head: &Head, headers: &Headers<'_>) -> (Parts, Caller) {
         let mut key = self.key_prefix.clone();
+        let ends = self.credentials.add(head, headers, &self.carriers, &mut key);
+        let caller = Caller { key: key.clone(), ends };
         if let Some(authority) = head.uri.authority() {
             key.add(Part::Store, authority.as_str().as_bytes());
         }
@@ -167,19 +181,16 @@ impl<P: Protocol> Shared<P> {
                 key.add_nth(Part::Header, header.number(), value.as_bytes());
             }
         }
-        let ends = self.credentials.add(head, headers, &self.carriers, &mut key);
-        (key, ends)
+        (key, caller)
     }
 
     fn answer<B>(&self, head: Head, message: Bytes, call: Call, check: Check) -> Step<B> {
         let Check {
             arrived,
             wanted,
-            key,
-            credential_ends,
+            caller,
         } = check;
         let asking = |head: Head, message, call: Call, wanted| {
-            let caller = key.finish().low_half();
             let patience = self.protocol.patience(call.route, &head.headers);
             Box::new(Asking {
                 head,
@@ -187,9 +198,9 @@ impl<P: Protocol> Shared<P> {
                 call,
                 wanted,
                 arrived,
-                caller,
+                caller: caller.number(),
                 patience,
-                credential_ends,
+                credential_ends: caller.ends,
             })
         };
         match &call.kind {
