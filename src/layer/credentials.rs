@@ -33,7 +33,8 @@ impl Credential<'_> {
         self.parts.add(Part::Credential, bytes);
     }
 
-    /// The credential is valid until then, and so are the answers given under it.
+    /// The credential is valid until then, and so are the answers given under it. A request whose credential has ended is
+    /// forwarded, for the inner service to judge: it is answered neither from memory nor by a call that others share.
     pub fn ends_at(&mut self, instant: Instant) {
         let earliest = self.ends.map_or(instant, |ends| ends.min(instant));
         *self.ends = Some(earliest);

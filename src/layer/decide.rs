@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::body::{Read, RequestBody};
 use super::cache_status::CacheStatus;
 use super::headers::{Header, Headers};
+use super::read::NEVER_KEPT;
 use super::service::{Stored, unread_body};
 use super::shared::Shared;
 use super::wanted::{Rejected, Wanted};
@@ -22,8 +23,8 @@ pub(super) enum Step<B> {
     Bypass(Request<B>, &'static str),
     /// To be handed on; its reply teaches.
     Write(Request<B>, Call),
-    /// To be handed on no lower than its floor.
-    Read(Box<Asking>),
+    /// To be handed on no lower than its floor, and why nothing is kept of it.
+    Read(Box<Asking>, &'static str),
     /// One question to ask.
     Check(Box<Asking>, Miss),
     /// Several questions, of which some are answered.
@@ -67,6 +68,7 @@ impl Caller {
 }
 
 const A_PAGE: &str = "a page of a listing";
+const ENDED: &str = "the credential has ended";
 
 /// Whether `Connection` names headers of the request itself: a proxy below would not hand them on, so that a credential
 /// that is in the key would not be in what is asked.
@@ -190,6 +192,14 @@ impl<P: Protocol> Shared<P> {
             wanted,
             caller,
         } = check;
+        let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
+        let (call, why_unkept) = if has_ended && matches!(call.kind, Kind::Check(_) | Kind::Bulk(_)) {
+            // The inner service is to judge it. No memory and no shared call may stand in for that.
+            let kind = Kind::Read { stream: false };
+            (Call { kind, ..call }, ENDED)
+        } else {
+            (call, NEVER_KEPT)
+        };
         let asking = |head: Head, message, call: Call, wanted| {
             let patience = self.protocol.patience(call.route, &head.headers);
             Box::new(Asking {
@@ -232,7 +242,7 @@ impl<P: Protocol> Shared<P> {
                 };
                 Step::Reply(self.kept_reply(call.route, head.headers, &merged, &wanted, status))
             }
-            Kind::Read { .. } => Step::Read(asking(head, message, call, wanted)),
+            Kind::Read { .. } => Step::Read(asking(head, message, call, wanted), why_unkept),
             // These never come here.
             Kind::Write { .. } | Kind::Page => {
                 Step::Reply(self.refuse(call.route, &head.headers, &Refusal::UpstreamFailed))

@@ -117,8 +117,8 @@ impl<S, P> Zookie<S, P> {
                 request,
                 writing,
             )),
-            Step::Read(asking) => {
-                ResponseFuture::boxed(read::forward(Arc::clone(&self.shared), self.inner.clone(), asking))
+            Step::Read(asking, why) => {
+                ResponseFuture::boxed(read::forward(Arc::clone(&self.shared), self.inner.clone(), asking, why))
             }
             Step::Check(asking, why) => {
                 let asking = Arc::new(*asking);

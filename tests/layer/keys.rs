@@ -156,6 +156,42 @@ async fn rule_12_an_entry_ends_with_its_credential() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_12_an_ended_credential_is_forwarded_and_neither_served_nor_shared() {
+    let upstream = Upstream::new();
+    let client = with_peers(&upstream, |builder| builder);
+    let valid = || Peer("alice", None);
+    let ended = || Peer("alice", Some(Instant::now()));
+    client.check("a").extension(valid()).send().await;
+    client.bulk(&["a"], None).extension(valid()).send().await;
+    for request in [client.check("a").zookie(1), client.bulk(&["a", "b"], None).zookie(1)] {
+        let reply = request.extension(ended()).send().await;
+        assert_eq!((reply.status.as_u16(), reply.outcome()), (200, "fwd=bypass"));
+        assert!(reply.cache_status().contains("credential"), "{}", reply.cache_status());
+        assert_eq!(upstream.last().header("zookie"), Some(&*crate::common::z(1)));
+    }
+    let evaluations = serde_json::from_slice::<serde_json::Value>(&upstream.last().body).unwrap();
+    assert_eq!(evaluations["evaluations"].as_array().unwrap().len(), 2);
+
+    let before = upstream.calls();
+    upstream.hold();
+    let waiting = [ended(), valid(), ended(), valid()].map(|peer| client.check("b").extension(peer).spawn());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(upstream.calls() - before, 3, "only the valid ones share a call");
+    upstream.release();
+    for reply in waiting {
+        assert!(reply.await.unwrap().unwrap().status.is_success());
+    }
+    client.check("c").extension(ended()).send().await;
+    let reply = client.check("c").extension(valid()).send().await;
+    assert_eq!(
+        reply.outcome(),
+        "fwd=miss; stored",
+        "nothing was kept of the ended one's"
+    );
+    assert!(client.check("a").extension(valid()).send().await.is_hit());
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_10_a_header_that_a_proxy_would_drop_is_nobodys_credential() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
