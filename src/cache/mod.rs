@@ -235,6 +235,11 @@ impl<V: Weigh> DecisionCache<V> {
         self.0.settings.window.bound()
     }
 
+    /// The hard end of every entry, counted from its write.
+    pub(crate) fn time_to_live(&self) -> Duration {
+        self.0.settings.time_to_live
+    }
+
     pub(crate) fn learn_write(&self, start: &CallStart, revision: &Revision) {
         self.0.trust.learn(start, revision, Source::Write);
     }

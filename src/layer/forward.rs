@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::asked::Asked;
 use super::body::{Read, Reader, Replay, RequestBody, ZookieBody};
 use super::decide::Asking;
-use super::reply::lets_keep;
+use super::keeping::Keeping;
 use super::shared::Shared;
 use super::wanted::CONSISTENCY;
 use crate::cache::{Ask, Item, Purpose, Told, Turn, Upstream};
@@ -163,7 +163,7 @@ where
             trailers: trailers.as_ref(),
         };
         let learned = shared.protocol.learn(&asking.call, &asking.message, &open, &reply);
-        let keep = lets_keep(&asking.head.headers, &parts.headers);
+        let keeping = Keeping::of(&asking.head.headers, &parts.headers);
         let refused = matches!(learned, Learned::RevisionRefused);
         let (items, message_token) = match learned {
             Learned::RevisionRefused if turn.purpose == Purpose::AnswerAtMore => return Upstream::RevisionRefused,
@@ -175,6 +175,9 @@ where
         let upstream = match items {
             None => Upstream::Unshared,
             Some(items) => {
+                if items.iter().any(|known| known.keep) {
+                    shared.count_keeping(keeping);
+                }
                 let zookie = match &token {
                     Some(token) => Some(token.zookie.clone()),
                     None => shared
@@ -190,8 +193,8 @@ where
                         zookie: zookie.clone(),
                         ..known.kept
                     },
-                    keep: known.keep && keep,
-                    expires_in: [known.expires_in, credential_lives, window_lives]
+                    keep: known.keep && keeping != Keeping::Never,
+                    expires_in: [known.expires_in, keeping.lifetime(), credential_lives, window_lives]
                         .into_iter()
                         .flatten()
                         .min(),
@@ -260,6 +263,15 @@ impl<P: Protocol> Shared<P> {
         let by_a_carrier = matches!(ask, Ask::AsItCame(_)) && asking.call.token.is_none();
         let told = !by_a_carrier || self.protocol.abilities().told == Told::AtLeast;
         ask.told().filter(|_| told)
+    }
+
+    /// Counts where a reply's own headers shorten the life of its answers.
+    fn count_keeping(&self, keeping: Keeping) {
+        match keeping {
+            Keeping::Never => self.cache.counters().not_stored_by_reply(),
+            Keeping::For(lifetime) if lifetime < self.cache.time_to_live() => self.cache.counters().kept_shorter(),
+            Keeping::For(_) | Keeping::Unsaid => {}
+        }
     }
 
     /// Puts what is asked into a head, in place of all that the caller's carriers said.

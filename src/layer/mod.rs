@@ -18,6 +18,7 @@ mod forward;
 mod future;
 mod handle;
 mod headers;
+mod keeping;
 mod miss;
 mod patient;
 mod probe;
