@@ -55,7 +55,8 @@ impl Form {
 /// `continuous_token` are read in camelCase too. A `snapToken` is forwarded as `snap_token`, because the newest Permify
 /// ignores the other name and would answer at head; a `schemaVersion` pins no schema, for the same reason. Checks without
 /// `metadata`, which Permify refuses, are handed on and never kept. Bodies that are neither `application/json` nor of no
-/// type at all, those with a field twice, and bulks of over 100 items go to the upstream as they came.
+/// type at all, those with a field twice or with `metadata` or the token's name in another case, and bulks of over 100 items
+/// go to the upstream as they came.
 #[derive(Clone, Debug)]
 pub struct Permify {
     engine: Engine,

@@ -55,7 +55,7 @@ impl Form {
 /// `Grpc-Metadata-` headers belong to the question. Answers are shared neither between the gateway and gRPC nor between a
 /// check and a bulk, because they are spelled differently. The path belongs to the question as it is spelled: escaped or not,
 /// it is recognised as the gateway does. Bodies that are neither `application/json` nor of no type at all, and those with a
-/// field twice, go to the upstream as they came.
+/// field twice or a `consistency` in another case, go to the upstream as they came.
 #[derive(Clone, Debug)]
 pub struct SpiceDb {
     engine: Engine,
