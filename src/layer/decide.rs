@@ -68,6 +68,7 @@ impl Caller {
 }
 
 const A_PAGE: &str = "a page of a listing";
+const OVERRIDDEN: &str = "a header that may change the request's path or method";
 const ENDED: &str = "the credential has ended";
 
 /// Whether `Connection` names headers of the request itself: a proxy below would not hand them on, so that a credential
@@ -87,7 +88,7 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
         let message = Bytes::new();
         match self.understand(route, &head, &message) {
-            Ok((call, None)) => Step::Write(Request::from_parts(head, body), call),
+            Ok((call, None)) => self.write(Request::from_parts(head, body), call),
             Ok(_) if !body.is_end_stream() => {
                 self.pass_around(route, Request::from_parts(head, body), "a body where none was expected")
             }
@@ -116,12 +117,20 @@ impl<P: Protocol> Shared<P> {
             })
         };
         match self.understand(route, &head, &message) {
-            Ok((call, None)) => Step::Write(Request::from_parts(head, whole(message)), call),
+            Ok((call, None)) => self.write(Request::from_parts(head, whole(message)), call),
             Ok((call, Some(check))) => self.answer(head, message, call, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, whole(message)), why),
             Err(Rejected::Page) => Step::Bypass(Request::from_parts(head, whole(message)), A_PAGE),
         }
+    }
+
+    fn write<B>(&self, request: Request<B>, call: Call) -> Step<B> {
+        if Headers::of(request.headers()).override_request(self.overrides) {
+            // It may do something else, so that its reply says nothing of a write.
+            return Step::Bypass(request, OVERRIDDEN);
+        }
+        Step::Write(request, call)
     }
 
     /// Hands a request on as it came. One whose message can't be made to say what its head demands is refused: the
@@ -154,6 +163,9 @@ impl<P: Protocol> Shared<P> {
         if headers.are_unkeyable() {
             return Err(Rejected::Bypass("a conditional, partial or signed request"));
         }
+        if headers.override_request(self.overrides) {
+            return Err(Rejected::Bypass(OVERRIDDEN));
+        }
         if drops_headers(&headers) {
             return Err(Rejected::Bypass("a Connection header that names others"));
         }
@@ -178,9 +190,21 @@ impl<P: Protocol> Shared<P> {
             key.add(Part::Store, authority.as_str().as_bytes());
         }
         // Services differ in which of several hosts they believe. A browser takes a reply only if it names its origin.
-        for header in [Header::Host, Header::Accept, Header::AcceptEncoding, Header::Origin] {
+        for header in [
+            Header::Host,
+            Header::ForwardedHost,
+            Header::ForwardedPrefix,
+            Header::Accept,
+            Header::AcceptEncoding,
+            Header::Origin,
+        ] {
             for value in headers.values(header) {
                 key.add_nth(Part::Header, header.number(), value.as_bytes());
+            }
+        }
+        for name in &self.key_headers {
+            for value in headers.named(name) {
+                key.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
             }
         }
         (key, caller)

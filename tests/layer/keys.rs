@@ -34,6 +34,8 @@ async fn rule_10_callers_with_other_credentials_share_nothing() {
         ("host", "alice.example", "mallory.example"),
         ("accept", "application/json", "text/html"),
         ("accept-encoding", "gzip", "br"),
+        ("x-forwarded-host", "alice.example", "mallory.example"),
+        ("x-forwarded-prefix", "/alice", "/mallory"),
     ] {
         let alice = |client: &Client| client.check("a").header(name, alices);
         mallory_misses(alice, &[(name, mallorys)]).await;
@@ -211,5 +213,59 @@ async fn rule_10_a_header_that_a_proxy_would_drop_is_nobodys_credential() {
         let again = request().send().await;
         assert_eq!(again.is_hit(), readable, "{names}");
         assert_eq!(again.outcome().starts_with("fwd=bypass"), !readable, "{names}");
+    }
+}
+
+const OVERRIDING: [&str; 5] = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_a_header_that_may_change_path_or_method_makes_a_bypass() {
+    for name in OVERRIDING {
+        let upstream = Upstream::new();
+        let client = Client::new(&upstream);
+        client.check("a").send().await;
+        for value in ["/check?resource=b", "", "GET"] {
+            let reply = client.check("a").header(name, value).zookie(1).send().await;
+            assert_eq!(reply.outcome(), "fwd=bypass", "{name}: {value}");
+            assert_eq!(upstream.last().header("zookie"), Some(&*crate::common::z(1)));
+        }
+        let reply = client.bulk(&["a"], None).header(name, "PUT").send().await;
+        assert_eq!(reply.outcome(), "fwd=bypass", "{name}");
+        let granted = serde_json::json!({ "grant": "a" });
+        let reply = client.post("/relationships", &granted).header(name, "GET").send().await;
+        assert_eq!(
+            reply.outcome(),
+            "fwd=bypass",
+            "{name}: nobody knows that it was a write"
+        );
+        assert_eq!(
+            client.layer.handle().trusted_revision().unwrap().as_str(),
+            crate::common::z(1)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_headers_named_by_a_setting_are_in_the_key() {
+    let names = || OVERRIDING.map(|name| name.parse().unwrap());
+    let set: [fn(Builder, Vec<http::HeaderName>) -> Builder; 2] = [
+        |builder, names| builder.key_headers(names),
+        |builder, names| builder.credential_headers(names),
+    ];
+    for set in set {
+        let upstream = Upstream::new();
+        let client = Client::with(&upstream, |builder| set(builder, names().to_vec()));
+        for name in OVERRIDING {
+            let check = |value| client.check("a").header(name, value);
+            assert_eq!(check("/x").send().await.outcome(), "fwd=miss; stored", "{name}");
+            assert!(check("/x").send().await.is_hit(), "{name}");
+            assert!(!check("/y").send().await.is_hit(), "{name}");
+        }
     }
 }
