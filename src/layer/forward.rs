@@ -20,7 +20,7 @@ use crate::cache::{Ask, Item, Purpose, Told, Turn, Upstream};
 use crate::consistency::Consistency;
 use crate::protocol::{Kept, Kind, Learned, Protocol, Reply, Route};
 use crate::revision::Revision;
-use crate::token::{Carrier, Token, Zookie};
+use crate::token::{Carrier, Token, TokenError, Zookie};
 
 /// What of a request belongs to one caller's call alone, not to a call that others share.
 const OF_ONE_CALLER: [HeaderName; 11] = [
@@ -309,8 +309,17 @@ impl<P: Protocol> Shared<P> {
     /// The token that a reply bears, in its message or in a header. One that can't be read is none: the answer then bears
     /// no revision, and satisfies no floor.
     pub(super) fn reply_token(&self, headers: &HeaderMap, message_token: Option<&str>) -> Option<Arc<Token>> {
+        self.read_token(headers, message_token).and_then(Result::ok)
+    }
+
+    /// The token that a reply bears, or why it can't be read. `None`: it bears no token.
+    pub(super) fn read_token(
+        &self,
+        headers: &HeaderMap,
+        message_token: Option<&str>,
+    ) -> Option<Result<Arc<Token>, Arc<TokenError>>> {
         let header = headers.get(self.token_header()).and_then(|value| value.to_str().ok());
-        self.memo.parse(message_token.or(header)?).ok()
+        Some(self.memo.parse(message_token.or(header)?))
     }
 }
 

@@ -9,6 +9,7 @@ use tower_service::Service;
 use super::body::{Read, Reader, RequestBody, ZookieBody};
 use super::shared::Shared;
 use crate::protocol::{Call, Kind, Learned, Protocol, Reply};
+use crate::token::TokenErrorKind;
 
 /// Hands a write on as it came, and learns from the reply.
 pub(super) async fn forward<S, P, B, R>(
@@ -52,16 +53,18 @@ where
     let wrote = matches!(learned, Learned::Wrote { .. });
     let token = match learned {
         Learned::Wrote { token, schema } => {
-            let token = shared.reply_token(response.headers(), token.as_deref());
+            let token = shared.read_token(response.headers(), token.as_deref());
             match &token {
-                Some(token) => shared.cache.learn_write(&start, &token.revision),
-                // Something changed, and nobody says when: no answer's span is known any more.
-                None => shared.cache.schema_changed(),
+                Some(Ok(token)) => shared.cache.learn_write(&start, &token.revision),
+                // The store says when, in a token that is too long to be read. Nothing is learned from it.
+                Some(Err(error)) if matches!(error.kind(), TokenErrorKind::TooLong { .. }) => {}
+                // Something changed, and the reply does not say when: no answer's span is known any more.
+                Some(Err(_)) | None => shared.cache.schema_changed(),
             }
             if schema {
                 shared.cache.schema_changed();
             }
-            token
+            token.and_then(Result::ok)
         }
         _ => None,
     };

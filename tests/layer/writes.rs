@@ -130,3 +130,18 @@ async fn rule_13_a_write_whose_token_can_not_be_read_ends_all_spans() {
     upstream.pad(0);
     assert!(client.check("a").send().await.allowed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_a_write_whose_token_is_over_the_limit_ends_nothing() {
+    let upstream = Upstream::new();
+    let client = Client::with(&upstream, |builder| builder.max_token_len(128));
+    client.check("a").send().await;
+    upstream.become_store(&"n".repeat(100));
+    let written = grant(&client, "a").send().await;
+    assert_eq!(written.status, StatusCode::OK);
+    assert!(written.json()["zookie"].as_str().unwrap().len() > 128);
+    upstream.become_store(crate::common::NODE);
+    assert!(client.check("a").send().await.is_hit());
+    client.request("PUT", "/schema", "…").send().await;
+    assert!(!client.check("a").send().await.is_hit(), "a schema's write ends all");
+}
