@@ -7,6 +7,7 @@ use super::cookies::LastCookies;
 use super::credentials::{Credential, Credentials};
 use super::headers::Overrides;
 use super::shared::{LayerSettings, OldTokens, Shared};
+use super::unknown::UnknownOutcomes;
 use super::{Handle, ZookieLayer};
 use crate::cache::{ByteSize, DecisionCache, InvalidSetting, Settings};
 use crate::consistency::{Staleness, Window};
@@ -259,6 +260,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             overrides: Overrides::all_but(key_headers.iter().chain(&credentials.headers)),
             credentials,
             key_headers,
+            unknown_outcomes: UnknownOutcomes::default(),
             settings: layer,
         };
         ZookieLayer {

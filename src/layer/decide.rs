@@ -21,8 +21,8 @@ pub(super) enum Step<B> {
     Reply(Response<Stored>),
     /// To be handed on as it came.
     Bypass(Request<B>, &'static str),
-    /// To be handed on; its reply teaches.
-    Write(Request<B>, Call),
+    /// To be handed on; its reply teaches. Whom the cap on flights counts it for.
+    Write(Request<B>, Call, u64),
     /// To be handed on no lower than its floor, and why nothing is kept of it.
     Read(Box<Asking>, &'static str),
     /// One question to ask.
@@ -50,7 +50,6 @@ pub(super) struct Asking {
 struct Check {
     arrived: Instant,
     wanted: Wanted,
-    caller: Caller,
 }
 
 /// Who sent a request.
@@ -88,11 +87,11 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
         let message = Bytes::new();
         match self.understand(route, &head, &message) {
-            Ok((call, None)) => self.write(Request::from_parts(head, body), call),
+            Ok((call, caller, None)) => self.write(Request::from_parts(head, body), call, &caller),
             Ok(_) if !body.is_end_stream() => {
                 self.pass_around(route, Request::from_parts(head, body), "a body where none was expected")
             }
-            Ok((call, Some(check))) => self.answer(head, message, call, check),
+            Ok((call, caller, Some(check))) => self.answer(head, message, call, &caller, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, body), why),
             Err(Rejected::Page) => Step::Bypass(Request::from_parts(head, body), A_PAGE),
@@ -117,20 +116,20 @@ impl<P: Protocol> Shared<P> {
             })
         };
         match self.understand(route, &head, &message) {
-            Ok((call, None)) => self.write(Request::from_parts(head, whole(message)), call),
-            Ok((call, Some(check))) => self.answer(head, message, call, check),
+            Ok((call, caller, None)) => self.write(Request::from_parts(head, whole(message)), call, &caller),
+            Ok((call, caller, Some(check))) => self.answer(head, message, call, &caller, check),
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
             Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, whole(message)), why),
             Err(Rejected::Page) => Step::Bypass(Request::from_parts(head, whole(message)), A_PAGE),
         }
     }
 
-    fn write<B>(&self, request: Request<B>, call: Call) -> Step<B> {
+    fn write<B>(&self, request: Request<B>, call: Call, caller: &Caller) -> Step<B> {
         if Headers::of(request.headers()).override_request(self.overrides) {
             // It may do something else, so that its reply says nothing of a write.
             return Step::Bypass(request, OVERRIDDEN);
         }
-        Step::Write(request, call)
+        Step::Write(request, call, caller.number())
     }
 
     /// Hands a request on as it came. One whose message can't be made to say what its head demands is refused: the
@@ -143,8 +142,13 @@ impl<P: Protocol> Shared<P> {
         Step::Bypass(Request::from_parts(head, body), why)
     }
 
-    /// The call, and for a check (not for a write) what it demands.
-    fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<(Call, Option<Check>), Rejected> {
+    /// The call, who makes it, and for a check (not for a write) what it demands.
+    fn understand(
+        &self,
+        route: Route,
+        head: &Head,
+        message: &Bytes,
+    ) -> Result<(Call, Caller, Option<Check>), Rejected> {
         let arrived = Instant::now();
         let headers = Headers::of(&head.headers);
         let (key, caller) = self.key(head, &headers);
@@ -155,7 +159,7 @@ impl<P: Protocol> Shared<P> {
             .read(route, head, message, asked)
             .map_err(|why| Rejected::Bypass(why.0))?;
         match &call.kind {
-            Kind::Write { .. } => return Ok((call, None)),
+            Kind::Write { .. } => return Ok((call, caller, None)),
             Kind::Page => return Err(Rejected::Page),
             Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
             Kind::Bulk(_) | Kind::Check(_) | Kind::Read { .. } => {}
@@ -173,12 +177,8 @@ impl<P: Protocol> Shared<P> {
             return Err(Rejected::Bypass("a compressed body"));
         }
         let wanted = self.wanted(head, &headers, query, &call, arrived)?;
-        let check = Check {
-            arrived,
-            wanted,
-            caller,
-        };
-        Ok((call, Some(check)))
+        let check = Check { arrived, wanted };
+        Ok((call, caller, Some(check)))
     }
 
     /// What every question's fingerprint begins with: by whom it is asked, of whom, and in which form.
@@ -210,12 +210,8 @@ impl<P: Protocol> Shared<P> {
         (key, caller)
     }
 
-    fn answer<B>(&self, head: Head, message: Bytes, call: Call, check: Check) -> Step<B> {
-        let Check {
-            arrived,
-            wanted,
-            caller,
-        } = check;
+    fn answer<B>(&self, head: Head, message: Bytes, call: Call, caller: &Caller, check: Check) -> Step<B> {
+        let Check { arrived, wanted } = check;
         let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
         let (call, why_unkept) = if has_ended && matches!(call.kind, Kind::Check(_) | Kind::Bulk(_)) {
             // The inner service is to judge it. No memory and no shared call may stand in for that.

@@ -7,6 +7,7 @@ use super::cookies::LastCookies;
 use super::credentials::Credentials;
 use super::headers::Overrides;
 use super::service::Stored;
+use super::unknown::UnknownOutcomes;
 use crate::cache::{DecisionCache, Parts};
 use crate::protocol::{Kept, Protocol, Refusal, Route};
 use crate::token::{Carriers, TokenMemo};
@@ -26,6 +27,7 @@ pub(super) struct Shared<P> {
     pub(super) key_headers: Vec<HeaderName>,
     /// Headers that make a request unreadable, because they may change its path or method.
     pub(super) overrides: Overrides,
+    pub(super) unknown_outcomes: UnknownOutcomes,
     pub(super) settings: LayerSettings,
 }
 

@@ -2,21 +2,26 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
 use super::body::{Read, Reader, RequestBody, ZookieBody};
+use super::outliving::Outliving;
 use super::shared::Shared;
 use crate::protocol::{Call, Kind, Learned, Protocol, Reply};
 use crate::token::TokenErrorKind;
+use crate::trust::CallStart;
 
-/// Hands a write on as it came, and learns from the reply.
+/// Hands a write on as it came, and learns from the reply, also when the caller does not wait for it.
+///
+/// A client's stream ends with its caller, who has not sent all of it.
 pub(super) async fn forward<S, P, B, R>(
     shared: Arc<Shared<P>>,
     mut service: S,
     request: Request<B>,
     call: Call,
+    caller: u64,
 ) -> Result<Response<ZookieBody<R>>, S::Error>
 where
     S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
@@ -26,12 +31,34 @@ where
 {
     poll_fn(|cx| service.poll_ready(cx)).await?;
     let start = shared.cache.trust().begin();
-    let schema = matches!(call.kind, Kind::Write { schema: true });
-    let mut schema_write = schema.then(|| SchemaWrite {
+    let (schema, stream) = match call.kind {
+        Kind::Write { schema, stream } => (schema, stream),
+        _ => (false, false),
+    };
+    let schema_write = schema.then(|| SchemaWrite {
         shared: Arc::clone(&shared),
         outcome_known: false,
     });
-    let (parts, body) = service.call(request).await?.into_parts();
+    let reply = service.call(request);
+    let outcome = learn(Arc::clone(&shared), reply, call, start, schema_write);
+    if stream {
+        outcome.await
+    } else {
+        Outliving::new(shared, caller, outcome).await
+    }
+}
+
+async fn learn<P: Protocol, R, E>(
+    shared: Arc<Shared<P>>,
+    reply: impl Future<Output = Result<Response<R>, E>>,
+    call: Call,
+    start: CallStart,
+    mut schema_write: Option<SchemaWrite<P>>,
+) -> Result<Response<ZookieBody<R>>, E>
+where
+    R: Body<Data = Bytes>,
+{
+    let (parts, body) = reply.await?.into_parts();
     let mut reader = Reader::new(Box::pin(body), shared.settings.max_reply_body);
     let (message, trailers, unread) = match poll_fn(|cx| reader.poll_read(cx)).await {
         Read::Whole { message, trailers } => (message, trailers, None),
@@ -44,7 +71,7 @@ where
         trailers: trailers.as_ref(),
     };
     let learned = shared.protocol.learn(&call, &Bytes::new(), &[], &reply);
-    let refused = parts.status.is_client_error() || matches!(learned, Learned::NotWritten);
+    let refused = is_refusal(parts.status) || matches!(learned, Learned::NotWritten);
     let body = match unread {
         Some(replay) => ZookieBody::replayed(replay),
         None => ZookieBody::stored(message, trailers),
@@ -76,8 +103,13 @@ where
     Ok(response)
 }
 
-/// A schema write under way. Ends all spans if dropped before its outcome is known: its caller may hang up, or its reply
-/// may never come.
+/// Whether a status says that nothing was done. That the caller took too long, or left, does not say so.
+fn is_refusal(status: StatusCode) -> bool {
+    const LEFT: u16 = 499;
+    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT && status.as_u16() != LEFT
+}
+
+/// A schema write under way. Ends all spans if dropped before its outcome is known: its reply may never come.
 struct SchemaWrite<P: Protocol> {
     shared: Arc<Shared<P>>,
     outcome_known: bool,
@@ -86,7 +118,7 @@ struct SchemaWrite<P: Protocol> {
 impl<P: Protocol> Drop for SchemaWrite<P> {
     fn drop(&mut self) {
         if !self.outcome_known {
-            self.shared.cache.schema_changed();
+            self.shared.schema_may_have_changed();
         }
     }
 }

@@ -20,5 +20,14 @@ pub(in super::super) fn probe(head: &mut Head, tenant: &str) -> Option<(Call, By
     let (route, _) = endpoint::find(&Method::POST, path.path())?;
     let body = Bytes::from_static(NOTHING);
     post_instead(head, path, &body)?;
-    Some((Call::new(route, Kind::Write { schema: false }), body))
+    Some((
+        Call::new(
+            route,
+            Kind::Write {
+                schema: false,
+                stream: false,
+            },
+        ),
+        body,
+    ))
 }

@@ -331,7 +331,7 @@ proptest! {
         let _ = ask(&base, "GET", &format!("/check?{query}"), &[], "");
         let _ = ask(&base, "POST", "/in-body", &[("content-type", "application/json")], &message);
         for route in 0..9 {
-            let call = Call::new(Route(route), Kind::Write { schema: false });
+            let call = Call::new(Route(route), Kind::Write { schema: false, stream: false });
             let _ = learned(&call, (status, &reply));
             let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &Ask::Full, None);
         }

@@ -28,8 +28,14 @@ fn claim(method: &str, path: &str) -> &'static str {
         Claim::Body(_) => "body",
         Claim::Floor(_) => "floor",
         Claim::Head(route) => match testing::read(&api(), route, &head, b"", &base()).unwrap().kind {
-            Kind::Write { schema: false } => "relationships",
-            Kind::Write { schema: true } => "schema",
+            Kind::Write {
+                schema: false,
+                stream: false,
+            } => "relationships",
+            Kind::Write {
+                schema: true,
+                stream: false,
+            } => "schema",
             kind => panic!("{kind:?} is no write"),
         },
     }

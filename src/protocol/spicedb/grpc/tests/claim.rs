@@ -90,13 +90,23 @@ fn claims_nothing_but_grpc() {
 
 #[test]
 fn a_write_is_known_by_its_head() {
-    for (path, schema) in [
-        (WRITE, false),
-        ("/authzed.api.v1.PermissionsService/ImportBulkRelationships", false),
-        (WRITE_SCHEMA, true),
+    for (path, schema, stream) in [
+        (WRITE, false, false),
+        ("/authzed.api.v1.PermissionsService/DeleteRelationships", false, false),
+        (
+            "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
+            false,
+            true,
+        ),
+        (
+            "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
+            false,
+            true,
+        ),
+        (WRITE_SCHEMA, true, false),
     ] {
         let call = ask(path, b"", &base()).unwrap();
-        assert_eq!(call.kind, Kind::Write { schema }, "{path}");
+        assert_eq!(call.kind, Kind::Write { schema, stream }, "{path}");
         assert_eq!((call.consistency, call.token), (None, None));
     }
 }
