@@ -150,6 +150,9 @@ pub enum Part {
 #[must_use]
 pub struct Parts(SipHasher24);
 
+/// In the place of a part's number: its name follows.
+const NAMED: u16 = u16::MAX;
+
 impl Parts {
     /// Adds bytes.
     pub fn bytes(mut self, part: Part, bytes: &[u8]) -> Self {
@@ -167,8 +170,19 @@ impl Parts {
         self.add_nth(part, 0, bytes);
     }
 
-    /// Adds the value of the `nth` of several things of one kind, such as headers in a list of names.
+    /// Adds a value under a name of its own, such as a header's. Kind, name and value are one unit: no other parts make
+    /// the same.
+    pub fn add_named(&mut self, part: Part, name: &[u8], value: &[u8]) {
+        self.begin(part, NAMED, name.len());
+        self.0.write(name);
+        self.0.write_u64(value.len() as u64);
+        self.0.write(value);
+    }
+
+    /// Adds the value of the `nth` of several things of one kind, such as headers in a list of names. The 0th are those
+    /// without a number.
     pub(crate) fn add_nth(&mut self, part: Part, nth: u16, bytes: &[u8]) {
+        debug_assert_ne!(nth, NAMED);
         self.begin(part, nth, bytes.len());
         self.0.write(bytes);
     }
@@ -231,6 +245,47 @@ mod tests {
             let keyer = Keyer::random();
             prop_assert_eq!(parts(&keyer, &a) == parts(&keyer, &b), a == b);
         }
+    }
+
+    type Named = (bool, Option<Vec<u8>>, Vec<u8>);
+
+    fn named(keyer: &Keyer, parts: &[Named]) -> Fingerprint {
+        let mut question = keyer.question("test");
+        for (flag, name, value) in parts {
+            let kind = if *flag { Part::Header } else { Part::Credential };
+            match name {
+                Some(name) => question.add_named(kind, name, value),
+                None => question.add(kind, value),
+            }
+        }
+        question.finish()
+    }
+
+    fn some_named() -> impl Strategy<Value = Vec<Named>> {
+        let text = || prop::collection::vec(0u8..2, 0..3);
+        prop::collection::vec((any::<bool>(), prop::option::of(text()), text()), 0..3)
+    }
+
+    proptest! {
+        #[test]
+        fn rule_10_kind_name_and_value_are_one(a in some_named(), b in some_named()) {
+            let keyer = Keyer::random();
+            prop_assert_eq!(named(&keyer, &a) == named(&keyer, &b), a == b);
+        }
+    }
+
+    #[test]
+    fn rule_10_a_name_and_a_value_are_told_from_two_parts() {
+        let keyer = Keyer::random();
+        let (kind, name, value) = (Part::Header, b"x-user".to_vec(), b"alice".to_vec());
+        let together = named(&keyer, &[(true, Some(name.clone()), value.clone())]);
+        assert_ne!(
+            together,
+            named(&keyer, &[(true, None, name.clone()), (false, None, value.clone())])
+        );
+        let mut run_together = keyer.question("test");
+        run_together.add(kind, &[name, value].concat());
+        assert_ne!(together, run_together.finish());
     }
 
     #[test]

@@ -256,15 +256,9 @@ impl<V> Flights<V> {
         credential: u64,
         ask: ReadAt,
     ) -> Entry<V> {
-        if under_way.count >= self.max_flights {
+        let Some(place) = self.place_in(under_way, credential) else {
             return Entry::Crowded;
-        }
-        let of_credential = under_way.by_credential.entry(credential).or_insert(0);
-        if *of_credential >= self.max_flights_by_credential {
-            return Entry::Crowded;
-        }
-        *of_credential += 1;
-        under_way.count += 1;
+        };
         let flight = Flight::new(ask);
         under_way
             .by_question
@@ -272,10 +266,30 @@ impl<V> Flights<V> {
             .or_default()
             .push(Arc::clone(&flight));
         Entry::Lead(Lease {
-            flights: Arc::clone(self),
+            place,
             question,
-            credential,
             flight,
+        })
+    }
+
+    /// A place among the flights for a call that is none.
+    pub(crate) fn place_for(self: &Arc<Self>, credential: u64) -> Option<Place<V>> {
+        self.place_in(&mut self.under_way(), credential)
+    }
+
+    fn place_in(self: &Arc<Self>, under_way: &mut UnderWay<V>, credential: u64) -> Option<Place<V>> {
+        if under_way.count >= self.max_flights {
+            return None;
+        }
+        let of_credential = under_way.by_credential.entry(credential).or_insert(0);
+        if *of_credential >= self.max_flights_by_credential {
+            return None;
+        }
+        *of_credential += 1;
+        under_way.count += 1;
+        Some(Place {
+            flights: Arc::clone(self),
+            credential,
         })
     }
 
@@ -297,22 +311,34 @@ impl<V> Flights<V> {
 /// A flight's place among those under way. Nobody joins after it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lease<V> {
-    flights: Arc<Flights<V>>,
+    place: Place<V>,
     question: Fingerprint,
-    credential: u64,
     pub(crate) flight: Arc<Flight<V>>,
 }
 
 impl<V> Drop for Lease<V> {
     fn drop(&mut self) {
-        let mut under_way = self.flights.under_way();
-        under_way.count -= 1;
+        let mut under_way = self.place.flights.under_way();
         if let Some(flights) = under_way.by_question.get_mut(&self.question) {
             flights.retain(|flight| !Arc::ptr_eq(flight, &self.flight));
             if flights.is_empty() {
                 under_way.by_question.remove(&self.question);
             }
         }
+    }
+}
+
+/// What the caps on flights count.
+#[derive(Debug)]
+pub(crate) struct Place<V> {
+    flights: Arc<Flights<V>>,
+    credential: u64,
+}
+
+impl<V> Drop for Place<V> {
+    fn drop(&mut self) {
+        let mut under_way = self.flights.under_way();
+        under_way.count -= 1;
         if let Some(count) = under_way.by_credential.get_mut(&self.credential) {
             *count -= 1;
             if *count == 0 {

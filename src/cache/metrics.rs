@@ -14,6 +14,8 @@ const PROBES: &str = "tower_zookie_probes_total";
 const BACKGROUND_READS: &str = "tower_zookie_background_reads_total";
 const BYPASSED: &str = "tower_zookie_bypassed_total";
 const REFUSED: &str = "tower_zookie_refused_total";
+const NOT_STORED_BY_REPLY: &str = "tower_zookie_not_stored_by_reply_total";
+const KEPT_SHORTER: &str = "tower_zookie_kept_shorter_total";
 const ENTRIES: &str = "tower_zookie_entries";
 const BYTES: &str = "tower_zookie_bytes";
 const HIT_AGES: &str = "tower_zookie_hit_age_seconds_bucket";
@@ -33,6 +35,8 @@ impl Stats {
     /// | `tower_zookie_background_reads_total` | counter | | calls | of these, the ones made in the background |
     /// | `tower_zookie_bypassed_total` | counter | | requests | on check routes that went around the cache |
     /// | `tower_zookie_refused_total` | counter | | requests | refused by the layer itself |
+    /// | `tower_zookie_not_stored_by_reply_total` | counter | | replies | with answers that their own headers forbid to keep |
+    /// | `tower_zookie_kept_shorter_total` | counter | | replies | whose own `max-age` or `Expires` ends their answers before `time_to_live` does |
     /// | `tower_zookie_entries` | gauge | | answers | kept now |
     /// | `tower_zookie_bytes` | gauge | | bytes | that they take, keys included |
     /// | `tower_zookie_hit_age_seconds_bucket` | counter | `le`: seconds, or `+Inf` | questions | answered from the cache by an answer of at most this age |
@@ -62,6 +66,8 @@ impl Stats {
             background_reads,
             bypassed,
             refused,
+            not_stored_by_reply,
+            kept_shorter,
             entries,
             bytes,
             age_micros,
@@ -76,6 +82,8 @@ impl Stats {
             (BACKGROUND_READS, background_reads),
             (BYPASSED, bypassed),
             (REFUSED, refused),
+            (NOT_STORED_BY_REPLY, not_stored_by_reply),
+            (KEPT_SHORTER, kept_shorter),
         ] {
             counter!(name, labels.iter()).absolute(*number);
         }
@@ -148,6 +156,14 @@ fn describe() {
         (BYPASSED, "Requests on check routes that went around the cache."),
         (REFUSED, "Requests that the layer refused by itself."),
         (
+            NOT_STORED_BY_REPLY,
+            "Replies with answers that their own headers forbid to keep.",
+        ),
+        (
+            KEPT_SHORTER,
+            "Replies whose own max-age or Expires ends their answers before time_to_live does.",
+        ),
+        (
             HIT_AGES,
             "Questions answered from the cache by an answer of at most this age, in seconds.",
         ),
@@ -198,6 +214,9 @@ mod tests {
         counters.bypassed();
         counters.bypassed();
         counters.refused();
+        counters.not_stored_by_reply();
+        counters.kept_shorter();
+        counters.kept_shorter();
         counters.lag(0);
         counters.lag(5);
         counters
@@ -215,6 +234,8 @@ mod tests {
             "tower_zookie_probes_total 1",
             "tower_zookie_bypassed_total 2",
             "tower_zookie_refused_total 1",
+            "tower_zookie_not_stored_by_reply_total 1",
+            "tower_zookie_kept_shorter_total 2",
             "tower_zookie_entries 7",
             "tower_zookie_bytes 1234",
             "tower_zookie_hit_age_seconds_bucket{le=\"0.001023\"} 1",

@@ -63,7 +63,7 @@ pub(crate) use flights::{Landed, lies_below};
 pub(crate) use run::{Demand, Outcome};
 
 use fingerprint::Prehashed;
-use flights::Flights;
+use flights::{Flights, Place};
 use stats::Counters;
 
 /// What a cache holds: how many bytes it takes beside its own size.
@@ -252,6 +252,26 @@ impl<V: Weigh> DecisionCache<V> {
     /// The age that no answer exceeds.
     pub(crate) fn bound(&self) -> Duration {
         self.0.settings.window.bound()
+    }
+
+    /// A flight's place for a call that is none, such as a write whose caller has left. `None`: all are taken.
+    pub(crate) fn place_for(&self, credential: u64) -> Option<Place<V>> {
+        self.0.flights.place_for(credential)
+    }
+
+    /// How long one upstream call may take.
+    pub(crate) fn flight_timeout(&self) -> Duration {
+        self.0.settings.flight_timeout
+    }
+
+    /// The quantization interval.
+    pub(crate) fn interval(&self) -> Duration {
+        self.0.settings.window.interval()
+    }
+
+    /// The hard end of every entry, counted from its write.
+    pub(crate) fn time_to_live(&self) -> Duration {
+        self.0.settings.time_to_live
     }
 
     pub(crate) fn learn_write(&self, start: &CallStart, revision: &Revision) {

@@ -191,7 +191,7 @@ impl Settings {
         self
     }
 
-    /// How long one upstream call may take.
+    /// How long one upstream call may take, and how long the reply to a write is waited for after its caller has left.
     pub fn flight_timeout(mut self, timeout: Duration) -> Self {
         self.flight_timeout = timeout;
         self
@@ -203,7 +203,8 @@ impl Settings {
         self
     }
 
-    /// How many flights there may be at a time, in all and for one credential. Over it, requests ask for themselves.
+    /// How many flights there may be at a time, in all and for one credential. Over it, requests ask for themselves. Writes
+    /// whose callers have left before the reply came take places too; over it, they end with their callers.
     pub fn max_flights(mut self, in_all: usize, by_credential: usize) -> Self {
         self.max_flights = in_all;
         self.max_flights_by_credential = by_credential;

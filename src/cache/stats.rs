@@ -29,6 +29,11 @@ pub struct Stats {
     pub bypassed: u64,
     /// Requests that the layer refused by itself.
     pub refused: u64,
+    /// Replies with answers that their own headers forbid to keep: `Cache-Control`, `Expires`, `Vary`. Some upstreams
+    /// send these always, and then nothing is answered from the cache.
+    pub not_stored_by_reply: u64,
+    /// Replies whose own `max-age` or `Expires` ends their answers before `time_to_live` does.
+    pub kept_shorter: u64,
     /// Answers kept now.
     pub entries: u64,
     /// Bytes that they take, keys included.
@@ -132,6 +137,8 @@ struct Shard {
     background_reads: AtomicU64,
     bypassed: AtomicU64,
     refused: AtomicU64,
+    not_stored_by_reply: AtomicU64,
+    kept_shorter: AtomicU64,
     ages: [AtomicU64; BUCKETS],
     lags: [AtomicU64; BUCKETS],
 }
@@ -148,6 +155,8 @@ impl Default for Shard {
             background_reads: zero(),
             bypassed: zero(),
             refused: zero(),
+            not_stored_by_reply: zero(),
+            kept_shorter: zero(),
             ages: std::array::from_fn(|_| zero()),
             lags: std::array::from_fn(|_| zero()),
         }
@@ -212,6 +221,14 @@ impl Counters {
         add_one(&self.0.mine().refused);
     }
 
+    pub(crate) fn not_stored_by_reply(&self) {
+        add_one(&self.0.mine().not_stored_by_reply);
+    }
+
+    pub(crate) fn kept_shorter(&self) {
+        add_one(&self.0.mine().kept_shorter);
+    }
+
     pub(crate) fn read(&self, entries: u64, bytes: u64) -> Stats {
         let sum = |get: &dyn Fn(&Shard) -> &AtomicU64| -> u64 {
             self.0.iter().map(|shard| get(shard).load(Ordering::Relaxed)).sum()
@@ -241,6 +258,8 @@ impl Counters {
             background_reads: sum(&|shard| &shard.background_reads),
             bypassed: sum(&|shard| &shard.bypassed),
             refused: sum(&|shard| &shard.refused),
+            not_stored_by_reply: sum(&|shard| &shard.not_stored_by_reply),
+            kept_shorter: sum(&|shard| &shard.kept_shorter),
             entries,
             bytes,
             age_micros: distribution(&|shard| &shard.ages),

@@ -5,7 +5,9 @@ use http::{Extensions, HeaderName};
 
 use super::cookies::LastCookies;
 use super::credentials::{Credential, Credentials};
+use super::headers::Overrides;
 use super::shared::{LayerSettings, OldTokens, Shared};
+use super::unknown::UnknownOutcomes;
 use super::{Handle, ZookieLayer};
 use crate::cache::{ByteSize, DecisionCache, InvalidSetting, Settings};
 use crate::consistency::{Staleness, Window};
@@ -37,6 +39,7 @@ pub struct ZookieLayerBuilder<P> {
     cache: Settings,
     carriers: Carriers,
     credentials: Credentials,
+    key_headers: Vec<HeaderName>,
     layer: LayerSettings,
     max_token_len: usize,
     token_memo: ByteSize,
@@ -50,6 +53,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             cache: Settings::default(),
             carriers: Carriers::default(),
             credentials: Credentials::default(),
+            key_headers: Vec::new(),
             layer: LayerSettings {
                 max_request_body: 4 << 20,
                 max_reply_body: 4 << 20,
@@ -92,6 +96,17 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     /// More headers that tell callers apart, beside `Authorization`, `Proxy-Authorization` and the cookies.
     pub fn credential_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.credentials.headers.extend(headers);
+        self
+    }
+
+    /// More headers that the answer depends on, whoever asks: requests with other values share no answers.
+    ///
+    /// `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override`, `X-HTTP-Method` and `X-Method-Override` make some
+    /// servers take a request for another one than the layer has read. A request with one of them is forwarded as it came,
+    /// and nothing is kept of it, unless the header is named here or by [`credential_headers`](Self::credential_headers).
+    /// Name it only if the service ignores it, or does not take it for another path or method.
+    pub fn key_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.key_headers.extend(headers);
         self
     }
 
@@ -226,6 +241,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             cache,
             carriers,
             credentials,
+            key_headers,
             layer,
             max_token_len,
             token_memo,
@@ -241,7 +257,10 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             memo,
             carriers,
             last_cookies: LastCookies::new(),
+            overrides: Overrides::all_but(key_headers.iter().chain(&credentials.headers)),
             credentials,
+            key_headers,
+            unknown_outcomes: UnknownOutcomes::default(),
             settings: layer,
         };
         ZookieLayer {

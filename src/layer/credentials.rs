@@ -33,7 +33,8 @@ impl Credential<'_> {
         self.parts.add(Part::Credential, bytes);
     }
 
-    /// The credential is valid until then, and so are the answers given under it.
+    /// The credential is valid until then, and so are the answers given under it. A request whose credential has ended is
+    /// forwarded, for the inner service to judge: it is answered neither from memory nor by a call that others share.
     pub fn ends_at(&mut self, instant: Instant) {
         let earliest = self.ends.map_or(instant, |ends| ends.min(instant));
         *self.ends = Some(earliest);
@@ -51,18 +52,17 @@ impl Credentials {
     ) -> Option<Instant> {
         for header in [Header::Authorization, Header::ProxyAuthorization] {
             for value in headers.values(header) {
-                key.add_nth(Part::Credential, header as u16, value.as_bytes());
+                key.add_nth(Part::Credential, header.number(), value.as_bytes());
             }
         }
         for cookies in headers.values(Header::Cookie) {
             for cookie in carriers.cookies_without(cookies) {
-                key.add_nth(Part::Credential, Header::Cookie as u16, cookie);
+                key.add_nth(Part::Credential, Header::Cookie.number(), cookie);
             }
         }
         for name in &self.headers {
             for value in headers.named(name) {
-                key.add(Part::Header, name.as_str().as_bytes());
-                key.add(Part::Credential, value.as_bytes());
+                key.add_named(Part::Credential, name.as_str().as_bytes(), value.as_bytes());
             }
         }
         let mut ends = None;

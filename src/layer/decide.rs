@@ -9,6 +9,7 @@ use super::asked::Asked;
 use super::body::{Read, Replay, RequestBody};
 use super::cache_status::CacheStatus;
 use super::headers::{Header, Headers};
+use super::read::NEVER_KEPT;
 use super::service::{Stored, unread_body};
 use super::shared::Shared;
 use super::wanted::{Rejected, Stated, Wanted};
@@ -23,10 +24,10 @@ pub(super) enum Step<B> {
     Refresh(Response<Stored>, Box<Asking>),
     /// To be forwarded around the cache, with its requirement stated.
     Bypass(Request<B>, &'static str),
-    /// To be handed on; its reply teaches.
-    Write(Request<B>, Call),
-    /// To be handed on no lower than its floor.
-    Read(Box<Asking>),
+    /// To be handed on; its reply teaches. Whom the cap on flights counts it for.
+    Write(Request<B>, Call, u64),
+    /// To be handed on no lower than its floor, and why nothing is kept of it.
+    Read(Box<Asking>, &'static str),
     /// One question to ask.
     Check(Box<Asking>, Miss),
     /// Several questions, of which some are answered.
@@ -52,9 +53,24 @@ pub(super) struct Asking {
 struct Check {
     arrived: Instant,
     wanted: Wanted,
-    key: Parts,
-    credential_ends: Option<Instant>,
 }
+
+/// Who sent a request.
+struct Caller {
+    /// The credential, and nothing else of the request.
+    key: Parts,
+    ends: Option<Instant>,
+}
+
+impl Caller {
+    /// Whom the cap on flights counts the request for.
+    fn number(&self) -> u64 {
+        self.key.finish().low_half()
+    }
+}
+
+const OVERRIDDEN: &str = "a header that may change the request's path or method";
+const ENDED: &str = "the credential has ended";
 
 /// Whether `Connection` names headers of the request itself: a proxy below would not hand them on, so that a credential
 /// that is in the key would not be in what is asked.
@@ -71,8 +87,8 @@ fn drops_headers(headers: &Headers<'_>) -> bool {
 
 /// What a request turns out to be.
 enum Understood {
-    Write(Call),
-    Check(Call, Check),
+    Write(Call, Caller),
+    Check(Call, Caller, Check),
     /// It can't be answered from the cache, and is forwarded with its requirement. `None` where its message can't be read.
     Around(Option<Call>, Box<Wanted>, &'static str),
     /// A page goes by its cursor, and a token that can't be read is the upstream's to judge.
@@ -84,7 +100,7 @@ impl<P: Protocol> Shared<P> {
         let message = Bytes::new();
         let around = (!body.is_end_stream()).then_some("a body where none was expected");
         match self.understand(route, &head, &message, around) {
-            Ok(Understood::Check(call, check)) => self.answer(head, message, call, check),
+            Ok(Understood::Check(call, caller, check)) => self.answer(head, message, call, &caller, check),
             understood => self.pass(route, head, &message, body, understood),
         }
     }
@@ -102,7 +118,7 @@ impl<P: Protocol> Shared<P> {
             }
         };
         match self.understand(route, &head, &message, None) {
-            Ok(Understood::Check(call, check)) => self.answer(head, message, call, check),
+            Ok(Understood::Check(call, caller, check)) => self.answer(head, message, call, &caller, check),
             understood => {
                 let body = B::replay(Replay::whole(message.clone(), None));
                 self.pass(route, head, &message, body, understood)
@@ -121,7 +137,11 @@ impl<P: Protocol> Shared<P> {
     ) -> Step<B> {
         let request = |head| Request::from_parts(head, body);
         match understood {
-            Ok(Understood::Write(call)) => Step::Write(request(head), call),
+            // It may do something else, so that its reply says nothing of a write.
+            Ok(Understood::Write(..)) if Headers::of(&head.headers).override_request(self.overrides) => {
+                Step::Bypass(request(head), OVERRIDDEN)
+            }
+            Ok(Understood::Write(call, caller)) => Step::Write(request(head), call, caller.number()),
             Ok(Understood::Around(call, wanted, why)) => {
                 let signed = Headers::of(&head.headers).are_signed();
                 match self.stated(route, &head, message, call.as_ref(), &wanted, signed) {
@@ -169,12 +189,12 @@ impl<P: Protocol> Shared<P> {
     ) -> Result<Understood, Rejected> {
         let arrived = Instant::now();
         let headers = Headers::of(&head.headers);
-        let (key, credential_ends) = self.key(head, &headers);
-        let asked = Key::new(key.clone(), &self.carriers, &head.uri);
+        let (key, caller) = self.key(head, &headers);
+        let asked = Key::new(key, &self.carriers, &head.uri);
         let query = asked.query;
         let call = self.protocol.read(route, head, message, asked);
         let stated = match call {
-            Ok(call) if matches!(call.kind, Kind::Write { .. }) => return Ok(Understood::Write(call)),
+            Ok(call) if matches!(call.kind, Kind::Write { .. }) => return Ok(Understood::Write(call, caller)),
             Ok(Call { kind: Kind::Page, .. }) => return Ok(Understood::Unmodified("a page of a listing")),
             Ok(ref call) => Stated::of(call),
             Err(_) => Stated::UNREADABLE,
@@ -189,6 +209,8 @@ impl<P: Protocol> Shared<P> {
                 Some("a bulk without questions")
             } else if headers.are_unkeyable() {
                 Some("a conditional, partial or signed request")
+            } else if headers.override_request(self.overrides) {
+                Some(OVERRIDDEN)
             } else if drops_headers(&headers) {
                 Some("a Connection header that names others")
             } else if !message.is_empty() && headers.has(Header::ContentEncoding) {
@@ -200,40 +222,49 @@ impl<P: Protocol> Shared<P> {
         if let Some(why) = around {
             return Ok(Understood::Around(Some(call), Box::new(wanted), why));
         }
-        let check = Check {
-            arrived,
-            wanted,
-            key,
-            credential_ends,
-        };
-        Ok(Understood::Check(call, check))
+        Ok(Understood::Check(call, caller, Check { arrived, wanted }))
     }
 
-    /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
-    fn key(&self, head: &Head, headers: &Headers<'_>) -> (Parts, Option<Instant>) {
+    /// What every question's fingerprint begins with: by whom it is asked, of whom, and in which form.
+    fn key(&self, head: &Head, headers: &Headers<'_>) -> (Parts, Caller) {
         let mut key = self.key_prefix.clone();
+        let ends = self.credentials.add(head, headers, &self.carriers, &mut key);
+        let caller = Caller { key: key.clone(), ends };
         if let Some(authority) = head.uri.authority() {
             key.add(Part::Store, authority.as_str().as_bytes());
         }
         // Services differ in which of several hosts they believe. A browser takes a reply only if it names its origin.
-        for header in [Header::Host, Header::Accept, Header::AcceptEncoding, Header::Origin] {
+        for header in [
+            Header::Host,
+            Header::ForwardedHost,
+            Header::ForwardedPrefix,
+            Header::Accept,
+            Header::AcceptEncoding,
+            Header::Origin,
+        ] {
             for value in headers.values(header) {
-                key.add_nth(Part::Header, header as u16, value.as_bytes());
+                key.add_nth(Part::Header, header.number(), value.as_bytes());
             }
         }
-        let ends = self.credentials.add(head, headers, &self.carriers, &mut key);
-        (key, ends)
+        for name in &self.key_headers {
+            for value in headers.named(name) {
+                key.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
+            }
+        }
+        (key, caller)
     }
 
-    fn answer<B>(&self, head: Head, message: Bytes, call: Call, check: Check) -> Step<B> {
-        let Check {
-            arrived,
-            wanted,
-            key,
-            credential_ends,
-        } = check;
+    fn answer<B>(&self, head: Head, message: Bytes, call: Call, caller: &Caller, check: Check) -> Step<B> {
+        let Check { arrived, wanted } = check;
+        let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
+        let (call, why_unkept) = if has_ended && matches!(call.kind, Kind::Check(_) | Kind::Bulk(_)) {
+            // The inner service is to judge it. No memory and no shared call may stand in for that.
+            let kind = Kind::Read { stream: false };
+            (Call { kind, ..call }, ENDED)
+        } else {
+            (call, NEVER_KEPT)
+        };
         let asking = |head: Head, message, call: Call, wanted| {
-            let caller = key.finish().low_half();
             let patience = self.protocol.patience(call.route, &head.headers);
             Box::new(Asking {
                 head,
@@ -241,9 +272,9 @@ impl<P: Protocol> Shared<P> {
                 call,
                 wanted,
                 arrived,
-                caller,
+                caller: caller.number(),
                 patience,
-                credential_ends,
+                credential_ends: caller.ends,
             })
         };
         match &call.kind {
@@ -291,7 +322,7 @@ impl<P: Protocol> Shared<P> {
                 };
                 Step::Reply(self.kept_reply(call.route, head.headers, &merged, wanted.replace_cookie, status))
             }
-            Kind::Read { .. } => Step::Read(asking(head, message, call, wanted)),
+            Kind::Read { .. } => Step::Read(asking(head, message, call, wanted), why_unkept),
             // These never come here.
             Kind::Write { .. } | Kind::Page => {
                 Step::Reply(self.refuse(call.route, &head.headers, &Refusal::UpstreamFailed))

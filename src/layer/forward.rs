@@ -13,14 +13,14 @@ use tower_service::Service;
 use super::asked::Asked;
 use super::body::{Read, Reader, Replay, RequestBody, ZookieBody};
 use super::decide::Asking;
-use super::reply::lets_keep;
+use super::keeping::Keeping;
 use super::shared::Shared;
 use super::wanted::{CONSISTENCY, Wanted};
 use crate::cache::{Item, Purpose, ReadAt, Turn, Upstream};
 use crate::consistency::Consistency;
 use crate::protocol::{Call, Kept, Kind, Learned, Protocol, Reply, Route};
 use crate::revision::Revision;
-use crate::token::{Carrier, Token, Zookie};
+use crate::token::{Carrier, Token, TokenError, Zookie};
 
 /// What of a request belongs to one caller's call alone, not to a call that others share.
 const OF_ONE_CALLER: [HeaderName; 11] = [
@@ -152,7 +152,7 @@ where
             trailers: trailers.as_ref(),
         };
         let learned = shared.protocol.learn(&asking.call, &asking.message, &open, &reply);
-        let keep = lets_keep(&asking.head.headers, &parts.headers);
+        let keeping = Keeping::of(&asking.head.headers, &parts.headers);
         let (items, message_token) = match learned {
             Learned::RevisionRefused if turn.purpose == Purpose::AnswerAtMore => return Upstream::RevisionRefused,
             Learned::Answers { items, token } => (Some(items), token),
@@ -163,6 +163,9 @@ where
         let upstream = match items {
             None => Upstream::Unshared,
             Some(items) => {
+                if items.iter().any(|known| known.keep) {
+                    shared.count_keeping(keeping);
+                }
                 let zookie = match &token {
                     Some(token) => Some(token.zookie.clone()),
                     None => {
@@ -179,8 +182,8 @@ where
                         zookie: zookie.clone(),
                         ..known.kept
                     },
-                    keep: known.keep && keep,
-                    expires_in: [known.expires_in, credential_lives, window_lives]
+                    keep: known.keep && keeping != Keeping::Never,
+                    expires_in: [known.expires_in, keeping.lifetime(), credential_lives, window_lives]
                         .into_iter()
                         .flatten()
                         .min(),
@@ -286,6 +289,15 @@ impl<P: Protocol> Shared<P> {
         Some((head, body))
     }
 
+    /// Counts where a reply's own headers shorten the life of its answers.
+    fn count_keeping(&self, keeping: Keeping) {
+        match keeping {
+            Keeping::Never => self.cache.counters().not_stored_by_reply(),
+            Keeping::For(lifetime) if lifetime < self.cache.time_to_live() => self.cache.counters().kept_shorter(),
+            Keeping::For(_) | Keeping::Unsaid => {}
+        }
+    }
+
     /// Puts what is asked into a head, in place of all that the caller's carriers said.
     pub(super) fn tell(
         &self,
@@ -322,8 +334,17 @@ impl<P: Protocol> Shared<P> {
     /// The token of a reply, in its message or in a header. One that can't be read counts as none: the answer then claims no
     /// revision, and satisfies no floor.
     pub(super) fn reply_token(&self, headers: &HeaderMap, message_token: Option<&str>) -> Option<Arc<Token>> {
+        self.read_token(headers, message_token).and_then(Result::ok)
+    }
+
+    /// The token that a reply bears, or why it can't be read. `None`: it bears no token.
+    pub(super) fn read_token(
+        &self,
+        headers: &HeaderMap,
+        message_token: Option<&str>,
+    ) -> Option<Result<Arc<Token>, Arc<TokenError>>> {
         let header = headers.get(self.token_header()).and_then(|value| value.to_str().ok());
-        self.memo.parse(message_token.or(header)?).ok()
+        Some(self.memo.parse(message_token.or(header)?))
     }
 }
 

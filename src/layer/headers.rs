@@ -20,9 +20,18 @@ pub(super) enum Header {
     Connection,
     ContentEncoding,
     Origin,
+    ForwardedHost,
+    ForwardedPrefix,
 }
 
-static NAMES: [HeaderName; 11] = [
+impl Header {
+    /// Which one it is, in a key: 0 is none of them.
+    pub(super) fn number(self) -> u16 {
+        self as u16 + 1
+    }
+}
+
+static NAMES: [HeaderName; 13] = [
     HOST,
     ACCEPT,
     ACCEPT_ENCODING,
@@ -34,7 +43,37 @@ static NAMES: [HeaderName; 11] = [
     CONNECTION,
     CONTENT_ENCODING,
     ORIGIN,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-prefix"),
 ];
+
+/// Headers by which some servers change a request's path or method after the layer has looked at it.
+static OVERRIDES: [HeaderName; 5] = [
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
+
+/// A set of [`OVERRIDES`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Overrides(u8);
+
+impl Overrides {
+    /// Those that are not among `known`.
+    pub(super) fn all_but<'a>(known: impl IntoIterator<Item = &'a HeaderName> + Clone) -> Self {
+        let unknown = |name: &HeaderName| known.clone().into_iter().all(|known| known != name);
+        let unknown = (0..OVERRIDES.len()).filter(|nth| unknown(&OVERRIDES[*nth]));
+        Self(unknown.fold(0, |set, nth| set | 1 << nth))
+    }
+
+    fn add(&mut self, name: &str) {
+        for (nth, other) in OVERRIDES.iter().enumerate() {
+            self.0 |= u8::from(other == name) << nth;
+        }
+    }
+}
 
 /// The headers of a request that matter to the layer.
 ///
@@ -46,6 +85,7 @@ pub(super) struct Headers<'a> {
     repeated: bool,
     unkeyable: bool,
     signed: bool,
+    overrides: Overrides,
 }
 
 impl<'a> Headers<'a> {
@@ -56,6 +96,7 @@ impl<'a> Headers<'a> {
             repeated: false,
             unkeyable: false,
             signed: false,
+            overrides: Overrides::default(),
         };
         for (name, value) in all {
             let header = match name.as_str() {
@@ -70,6 +111,8 @@ impl<'a> Headers<'a> {
                 "connection" => Header::Connection,
                 "content-encoding" => Header::ContentEncoding,
                 "origin" => Header::Origin,
+                "x-forwarded-host" => Header::ForwardedHost,
+                "x-forwarded-prefix" => Header::ForwardedPrefix,
                 "if-match" | "if-modified-since" | "if-none-match" | "if-range" | "if-unmodified-since" | "range" => {
                     headers.unkeyable = true;
                     continue;
@@ -77,6 +120,14 @@ impl<'a> Headers<'a> {
                 "signature" | "signature-input" | "digest" | "content-digest" => {
                     headers.unkeyable = true;
                     headers.signed = true;
+                    continue;
+                }
+                "x-original-url"
+                | "x-rewrite-url"
+                | "x-http-method-override"
+                | "x-http-method"
+                | "x-method-override" => {
+                    headers.overrides.add(name.as_str());
                     continue;
                 }
                 _ => continue,
@@ -113,6 +164,11 @@ impl<'a> Headers<'a> {
     pub(super) fn are_signed(&self) -> bool {
         self.signed
     }
+
+    /// Whether a header may change the request's path or method, and is one of `unknown`.
+    pub(super) fn override_request(&self, unknown: Overrides) -> bool {
+        self.overrides.0 & unknown.0 != 0
+    }
 }
 
 /// The values of one header: nearly always one or none.
@@ -144,6 +200,21 @@ mod tests {
             let found = headers.first.iter().position(Option::is_some);
             assert_eq!(found, NAMES.iter().position(|other| other == name), "{name}");
         }
+    }
+
+    #[test]
+    fn overrides_are_found_unless_they_are_known() {
+        let none: [&HeaderName; 0] = [];
+        for name in &OVERRIDES {
+            let all = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(""))]);
+            let headers = Headers::of(&all);
+            assert!(headers.override_request(Overrides::all_but(none)), "{name}");
+            assert!(!headers.override_request(Overrides::all_but([name])), "{name}");
+            let others = OVERRIDES.iter().filter(|other| *other != name);
+            assert!(headers.override_request(Overrides::all_but(others)), "{name}");
+        }
+        let all = HeaderMap::from_iter([(HOST, HeaderValue::from_static("a"))]);
+        assert!(!Headers::of(&all).override_request(Overrides::all_but(none)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::body::{RequestBody, ZookieBody};
 use super::cache_status::CacheStatus;
 use super::decide::Asking;
 use super::forward::OwnReply;
-use super::reply::lets_keep;
+use super::keeping::Keeping;
 use super::shared::Shared;
 use crate::cache::{Landed, Miss, Outcome, Questions};
 use crate::protocol::{Kept, Kind, Protocol, Refusal};
@@ -101,7 +101,7 @@ impl<P: Protocol> Shared<P> {
         self.count_lag(&asking.wanted, label);
         let status = match &landed {
             None => CacheStatus::Bypass("the reply holds no answer that could be kept"),
-            Some(_) if !lets_keep(&asking.head.headers, response.headers()) => {
+            Some(_) if Keeping::of(&asking.head.headers, response.headers()) == Keeping::Never => {
                 CacheStatus::Bypass("the upstream forbids keeping its reply")
             }
             Some(landed) => CacheStatus::Missed {

@@ -3,7 +3,8 @@
 //! A request goes through these files in this order: `service` (is it ours, has its body arrived?), `decide` (what does it
 //! ask, and is there an answer?), `wanted` (how fresh must it be?), `credentials` (who asks?); on a hit `reply`; on a
 //! miss `miss` or `bulk`, `patient` as long as their caller is, which `ask` until the floor is covered, each time through
-//! `forward`, and through `probe` where the floor is unproven; what is never kept through `write` or `read`.
+//! `forward`, and through `probe` where the floor is unproven; what is never kept through `read`, and writes through
+//! `write`, `outliving` their callers.
 
 mod ask;
 mod asked;
@@ -18,7 +19,9 @@ mod forward;
 mod future;
 mod handle;
 mod headers;
+mod keeping;
 mod miss;
+mod outliving;
 mod patient;
 mod probe;
 mod read;
@@ -26,6 +29,7 @@ mod refresh;
 mod reply;
 mod service;
 mod shared;
+mod unknown;
 mod wanted;
 mod watch;
 mod write;

@@ -17,11 +17,12 @@ use crate::protocol::{Kind, Learned, Protocol, Refusal, Reply};
 
 pub(super) const NEVER_KEPT: &str = "a read that is never kept";
 
-/// Hands on a read that is never kept, no lower than its floor.
+/// Hands on a read of which nothing is kept, no lower than its floor.
 pub(super) async fn forward<S, P, B, R>(
     shared: Arc<Shared<P>>,
     mut service: S,
     asking: Box<Asking>,
+    why: &'static str,
 ) -> Result<Response<ZookieBody<R>>, S::Error>
 where
     S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
@@ -42,13 +43,13 @@ where
     poll_fn(|cx| service.poll_ready(cx)).await?;
     let (mut parts, body) = service.call(request).await?.into_parts();
     if matches!(asking.call.kind, Kind::Read { stream: true }) {
-        mark_bypassed(&mut parts.headers, NEVER_KEPT);
+        mark_bypassed(&mut parts.headers, why);
         return Ok(Response::from_parts(parts, ZookieBody::inner(body)));
     }
     let (message, trailers) = match read_reply(body, shared.settings.max_reply_body).await {
         Read::Whole { message, trailers } => (message, trailers),
         Read::Unread(replay) => {
-            mark_bypassed(&mut parts.headers, NEVER_KEPT);
+            mark_bypassed(&mut parts.headers, why);
             return Ok(Response::from_parts(parts, ZookieBody::replayed(replay)));
         }
     };
@@ -68,7 +69,7 @@ where
         return Ok(shared.refusal(&asking, &Refusal::Behind));
     }
     let zookie = token.map(|token| token.zookie.clone());
-    let status = CacheStatus::Bypass(NEVER_KEPT);
+    let status = CacheStatus::Bypass(why);
     shared.mark(&mut parts.headers, zookie.as_ref(), wanted.replace_cookie, status);
     Ok(Response::from_parts(parts, ZookieBody::stored(message, trailers)))
 }

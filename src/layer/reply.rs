@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::cache_status::CacheStatus;
 use super::service::Stored;
 use super::shared::Shared;
-use super::wanted::{Wanted, has_directive};
+use super::wanted::Wanted;
 use crate::cache::Decision;
 use crate::protocol::{Call, Kept, Protocol, Route};
 use crate::revision::Revision;
@@ -14,7 +14,6 @@ use crate::token::Zookie;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const OUR_NAME: &[u8] = b"tower-zookie";
 
 impl<P: Protocol> Shared<P> {
     /// A reply from memory, in the request's own header map.
@@ -122,29 +121,6 @@ impl<P: Protocol> Shared<P> {
             self.cache.counters().lag(lag);
         }
     }
-}
-
-/// Whether the upstream lets its reply be kept. A second layer's own `no-store` does not count, nor that a reply would vary
-/// with an `Origin` that the request does not have.
-pub(super) fn lets_keep(request: &HeaderMap, headers: &HeaderMap) -> bool {
-    let forbidden = headers
-        .get_all(CACHE_CONTROL)
-        .iter()
-        .any(|value| has_directive(value.as_bytes(), b"no-store") || has_directive(value.as_bytes(), b"private"));
-    let by_a_layer = headers
-        .get_all(CACHE_STATUS)
-        .iter()
-        .any(|value| value.as_bytes().starts_with(OUR_NAME) && !has_parameter(value.as_bytes(), b"fwd=bypass"));
-    let origin_only = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"origin");
-    let varies = !headers.get_all(VARY).iter().all(origin_only) || request.contains_key(ORIGIN);
-    let varies = varies && headers.contains_key(VARY);
-    !varies && (!forbidden || by_a_layer)
-}
-
-fn has_parameter(member: &[u8], parameter: &[u8]) -> bool {
-    member
-        .split(|byte| *byte == b';')
-        .any(|part| part.trim_ascii() == parameter)
 }
 
 pub(super) fn mark_bypassed(headers: &mut HeaderMap, why: &'static str) {

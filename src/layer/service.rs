@@ -116,14 +116,15 @@ impl<S, P> Zookie<S, P> {
                 ResponseFuture::ready(Response::from_parts(parts, ZookieBody::stored(data, trailers)))
             }
             Step::Bypass(request, why) => self.forward(request, Some(why)),
-            Step::Write(request, writing) => ResponseFuture::boxed(write::forward(
+            Step::Write(request, writing, caller) => ResponseFuture::boxed(write::forward(
                 Arc::clone(&self.shared),
                 self.inner.clone(),
                 request,
                 writing,
+                caller,
             )),
-            Step::Read(asking) => {
-                ResponseFuture::boxed(read::forward(Arc::clone(&self.shared), self.inner.clone(), asking))
+            Step::Read(asking, why) => {
+                ResponseFuture::boxed(read::forward(Arc::clone(&self.shared), self.inner.clone(), asking, why))
             }
             Step::Check(asking, why) => {
                 let asking = Arc::new(*asking);

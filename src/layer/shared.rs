@@ -1,11 +1,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, Response};
 
 use super::cookies::LastCookies;
 use super::credentials::Credentials;
+use super::headers::Overrides;
 use super::service::Stored;
+use super::unknown::UnknownOutcomes;
 use crate::cache::{DecisionCache, Parts};
 use crate::protocol::{Kept, Protocol, Refusal, Route};
 use crate::token::{Carriers, TokenMemo};
@@ -21,6 +23,11 @@ pub(super) struct Shared<P> {
     pub(super) carriers: Carriers,
     pub(super) last_cookies: LastCookies,
     pub(super) credentials: Credentials,
+    /// Headers that the answer depends on, beside those that the layer knows.
+    pub(super) key_headers: Vec<HeaderName>,
+    /// Headers that make a request unreadable, because they may change its path or method.
+    pub(super) overrides: Overrides,
+    pub(super) unknown_outcomes: UnknownOutcomes,
     pub(super) settings: LayerSettings,
 }
 

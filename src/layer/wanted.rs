@@ -355,7 +355,7 @@ fn forbid_caching<'a>(cache_control: impl IntoIterator<Item = &'a HeaderValue>) 
 }
 
 /// Whether a comma-separated list such as `Cache-Control` names a directive.
-pub(super) fn has_directive(list: &[u8], directive: &[u8]) -> bool {
+fn has_directive(list: &[u8], directive: &[u8]) -> bool {
     list.split(|byte| *byte == b',').any(|member| {
         let name = member.split(|byte| *byte == b'=').next().unwrap_or_default();
         name.trim_ascii().eq_ignore_ascii_case(directive)

@@ -18,7 +18,7 @@ use crate::protocol::{Protocol, Unreadable};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a feed may be silent that has never spoken. Permify's never will where its tenant was empty when it was opened.
+/// How long a feed may take to open, and then be silent while it has never spoken. Permify's never will where its tenant was empty when it was opened.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 const SILENT: &str = "it was silent";
@@ -31,7 +31,7 @@ pub struct NoChangeFeed;
 impl<P: Protocol> Handle<P> {
     /// Follows the store's change feed for a tenant, so that the floors of writes which others made are proven. Goes on
     /// until it is dropped: when the feed ends or fails it is opened again, after a pause of half a second that doubles
-    /// up to half a minute; and so is one that has told of nothing for half a minute.
+    /// up to half a minute; and so is one that does not open within half a minute, or has then told of nothing for as long.
     ///
     /// `service` is the client that the layer was put before, not the layered one. Where the feed wants credentials, wrap
     /// it in a layer that adds them.
@@ -49,19 +49,24 @@ impl<P: Protocol> Handle<P> {
         loop {
             let (head, message) = self.0.protocol.watch(tenant).ok_or(NoChangeFeed)?;
             let request = Request::from_parts(head, B::replay(Replay::whole(message, None)));
-            let ended = match poll_fn(|cx| service.poll_ready(cx)).await {
-                Ok(()) => match service.call(request).await {
-                    Ok(reply) => {
-                        let mut feed = Feed::new(&self.0);
-                        let ended = feed.follow(reply).await;
-                        if feed.told {
-                            pause = SHORTEST_PAUSE;
-                        }
-                        ended
+            let opening = async {
+                match poll_fn(|cx| service.poll_ready(cx)).await {
+                    Ok(()) => service.call(request).await.map_err(|_| "the upstream failed"),
+                    Err(_) => Err("the upstream is not ready"),
+                }
+            };
+            let ended = match timeout(LONGEST_SILENCE, opening).await {
+                // Go's servers send the head of a stream with its first message.
+                Err(_) => SILENT,
+                Ok(Err(ended)) => ended,
+                Ok(Ok(reply)) => {
+                    let mut feed = Feed::new(&self.0);
+                    let ended = feed.follow(reply).await;
+                    if feed.told {
+                        pause = SHORTEST_PAUSE;
                     }
-                    Err(_) => "the upstream failed",
-                },
-                Err(_) => "the upstream is not ready",
+                    ended
+                }
             };
             match ended {
                 SILENT => tracing::debug!("the change feed has told of nothing: it is opened anew"),

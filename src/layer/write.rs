@@ -2,20 +2,26 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
 use super::body::{Read, Reader, RequestBody, ZookieBody};
+use super::outliving::Outliving;
 use super::shared::Shared;
 use crate::protocol::{Call, Kind, Learned, Protocol, Reply};
+use crate::token::TokenErrorKind;
+use crate::knowledge::CallStart;
 
-/// Hands a write on as it came, and learns from the reply.
+/// Hands a write on as it came, and learns from the reply, also when the caller does not wait for it.
+///
+/// A client's stream ends with its caller, who has not sent all of it.
 pub(super) async fn forward<S, P, B, R>(
     shared: Arc<Shared<P>>,
     mut service: S,
     request: Request<B>,
     call: Call,
+    caller: u64,
 ) -> Result<Response<ZookieBody<R>>, S::Error>
 where
     S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
@@ -25,12 +31,34 @@ where
 {
     poll_fn(|cx| service.poll_ready(cx)).await?;
     let start = shared.cache.knowledge().begin();
-    let schema = matches!(call.kind, Kind::Write { schema: true });
-    let mut schema_write = schema.then(|| SchemaWrite {
+    let (schema, stream) = match call.kind {
+        Kind::Write { schema, stream } => (schema, stream),
+        _ => (false, false),
+    };
+    let schema_write = schema.then(|| SchemaWrite {
         shared: Arc::clone(&shared),
         outcome_known: false,
     });
-    let (parts, body) = service.call(request).await?.into_parts();
+    let reply = service.call(request);
+    let outcome = learn(Arc::clone(&shared), reply, call, start, schema_write);
+    if stream {
+        outcome.await
+    } else {
+        Outliving::new(shared, caller, outcome).await
+    }
+}
+
+async fn learn<P: Protocol, R, E>(
+    shared: Arc<Shared<P>>,
+    reply: impl Future<Output = Result<Response<R>, E>>,
+    call: Call,
+    start: CallStart,
+    mut schema_write: Option<SchemaWrite<P>>,
+) -> Result<Response<ZookieBody<R>>, E>
+where
+    R: Body<Data = Bytes>,
+{
+    let (parts, body) = reply.await?.into_parts();
     let mut reader = Reader::new(Box::pin(body), shared.settings.max_reply_body);
     let (message, trailers, unread) = match poll_fn(|cx| reader.poll_read(cx)).await {
         Read::Whole { message, trailers } => (message, trailers, None),
@@ -43,7 +71,7 @@ where
         trailers: trailers.as_ref(),
     };
     let learned = shared.protocol.learn(&call, &Bytes::new(), &[], &reply);
-    let refused = parts.status.is_client_error() || matches!(learned, Learned::NotWritten);
+    let refused = is_refusal(parts.status) || matches!(learned, Learned::NotWritten);
     let body = match unread {
         Some(replay) => ZookieBody::replayed(replay),
         None => ZookieBody::stored(message, trailers),
@@ -52,16 +80,18 @@ where
     let wrote = matches!(learned, Learned::Wrote { .. });
     let token = match learned {
         Learned::Wrote { token, schema } => {
-            let token = shared.reply_token(response.headers(), token.as_deref());
+            let token = shared.read_token(response.headers(), token.as_deref());
             match &token {
-                Some(token) => shared.cache.learn_write(&start, &token.revision),
-                // Something changed, and nobody says when: no answer's span is known any more.
-                None => shared.cache.schema_changed(),
+                Some(Ok(token)) => shared.cache.learn_write(&start, &token.revision),
+                // The store says when, in a token that is too long to be read. Nothing is learned from it.
+                Some(Err(error)) if matches!(error.kind(), TokenErrorKind::TooLong { .. }) => {}
+                // Something changed, and the reply does not say when: no answer's span is known any more.
+                Some(Err(_)) | None => shared.cache.schema_changed(),
             }
             if schema {
                 shared.cache.schema_changed();
             }
-            token
+            token.and_then(Result::ok)
         }
         _ => None,
     };
@@ -73,8 +103,13 @@ where
     Ok(response)
 }
 
-/// A schema write under way. Ends all spans if dropped before its outcome is known: its caller may hang up, or its reply
-/// may never come.
+/// Whether a status says that nothing was done. That the caller took too long, or left, does not say so.
+fn is_refusal(status: StatusCode) -> bool {
+    const LEFT: u16 = 499;
+    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT && status.as_u16() != LEFT
+}
+
+/// A schema write under way. Ends all spans if dropped before its outcome is known: its reply may never come.
 struct SchemaWrite<P: Protocol> {
     shared: Arc<Shared<P>>,
     outcome_known: bool,
@@ -83,7 +118,7 @@ struct SchemaWrite<P: Protocol> {
 impl<P: Protocol> Drop for SchemaWrite<P> {
     fn drop(&mut self) {
         if !self.outcome_known {
-            self.shared.cache.schema_changed();
+            self.shared.schema_may_have_changed();
         }
     }
 }

@@ -27,13 +27,10 @@ pub(super) fn query(parts: &mut Parts, uri: &Uri, key: &Key<'_>) -> Result<(), U
     Ok(())
 }
 
-/// Adds every value of a header to `parts`, and how many there are.
+/// Adds every value of a header to `parts`.
 pub(super) fn header(parts: &mut Parts, headers: &HeaderMap, name: &HeaderName) {
-    let values = headers.get_all(name);
-    parts.add(Part::Header, name.as_str().as_bytes());
-    parts.add(Part::Header, &(values.iter().count() as u64).to_le_bytes());
-    for value in values {
-        parts.add(Part::Header, value.as_bytes());
+    for value in headers.get_all(name) {
+        parts.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
     }
 }
 

@@ -185,6 +185,27 @@ impl<'a> Json<'a> {
     }
 }
 
+/// Whether `name` is spelled as `wanted` is but for the case of its letters: decoders such as Go's take one for the other.
+pub(super) fn is_but_for_case(name: &str, wanted: &str) -> bool {
+    if name == wanted {
+        return false;
+    }
+    if name.is_ascii() && wanted.is_ascii() {
+        return name.eq_ignore_ascii_case(wanted);
+    }
+    // To upper case first: `ſ` is a small letter whose large one is `S`.
+    let folded = |text: &str| -> String {
+        text.chars()
+            .flat_map(char::to_uppercase)
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    folded(name) == folded(wanted)
+}
+
+/// A name that some decoders take for one that the key leaves out.
+pub(super) const OTHER_CASE: Unreadable = Unreadable("a member named as one with a meaning but for case");
+
 /// RFC 8259, section 6.
 fn is_number(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"-").unwrap_or(text);

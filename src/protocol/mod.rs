@@ -215,6 +215,9 @@ pub enum Kind {
     Write {
         /// It changes the schema, so that every answer may change even where its reply never comes.
         schema: bool,
+        /// The client sends a stream, which ends with the client. The reply to any other write is waited for also when
+        /// the caller has left.
+        stream: bool,
     },
     /// A read that is never kept, but answered no lower than its floor.
     Read {

@@ -282,6 +282,27 @@ async fn rule_15_over_the_cap_on_flights_requests_ask_for_themselves() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn rule_15_the_cap_on_flights_counts_the_credential_and_nothing_else() {
+    let upstream = Upstream::new();
+    let builder = ZookieLayer::builder(both()).cache(Settings::default().max_flights(10, 1));
+    let client = Client::of(&upstream, builder);
+    upstream.hold();
+    let check = |resource, name, accept| {
+        let check = client.check(resource).header("authorization", name);
+        check.header("accept", accept).header("host", accept).spawn()
+    };
+    let alices = [check("a", "alice", "text/html"), check("b", "alice", "text/plain")];
+    let bobs = check("b", "bob", "text/plain");
+    settle().await;
+    upstream.release();
+    let [first, second] = alices;
+    assert_eq!(first.await.unwrap().unwrap().outcome(), "fwd=miss; stored");
+    let second = second.await.unwrap().unwrap();
+    assert_eq!((second.outcome(), second.status), ("fwd=miss", StatusCode::OK));
+    assert_eq!(bobs.await.unwrap().unwrap().outcome(), "fwd=miss; stored");
+}
+
 /// A service that becomes ready at its second poll, and writes down which of its clones was polled and called.
 struct Numbered {
     number: usize,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
-use tower_zookie::ZookieLayer;
+use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
 
-use crate::common::{Client, Sent, Upstream, both};
+use crate::common::{Both, Client, Sent, Upstream, both};
 
 async fn mallory_misses(alice: impl Fn(&Client) -> Sent<crate::common::Both>, mallory: &[(&'static str, &str)]) {
     let upstream = Upstream::new();
@@ -34,6 +34,8 @@ async fn rule_10_callers_with_other_credentials_share_nothing() {
         ("host", "alice.example", "mallory.example"),
         ("accept", "application/json", "text/html"),
         ("accept-encoding", "gzip", "br"),
+        ("x-forwarded-host", "alice.example", "mallory.example"),
+        ("x-forwarded-prefix", "/alice", "/mallory"),
     ] {
         let alice = |client: &Client| client.check("a").header(name, alices);
         mallory_misses(alice, &[(name, mallorys)]).await;
@@ -93,20 +95,22 @@ async fn rule_10_zookies_and_names_of_one_call_are_never_in_the_key() {
 #[derive(Clone)]
 struct Peer(&'static str, Option<Instant>);
 
-fn with_peers(upstream: &Upstream) -> Client {
+type Builder = ZookieLayerBuilder<Both>;
+
+fn with_peers(upstream: &Upstream, set: impl FnOnce(Builder) -> Builder) -> Client {
     let builder = ZookieLayer::builder(both()).credentials(|extensions, credential| {
         if let Some(Peer(name, ends)) = extensions.get() {
             credential.identify(name.as_bytes());
             ends.iter().for_each(|ends| credential.ends_at(*ends));
         }
     });
-    Client::of(upstream, builder)
+    Client::of(upstream, set(builder))
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_10_what_an_extractor_finds_separates_callers() {
     let upstream = Upstream::new();
-    let client = with_peers(&upstream);
+    let client = with_peers(&upstream, |builder| builder);
     let peer = |name| client.check("a").extension(Peer(name, None));
     peer("alice").send().await;
     assert!(peer("alice").send().await.is_hit());
@@ -117,16 +121,29 @@ async fn rule_10_what_an_extractor_finds_separates_callers() {
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_cookie_does_not_pass_for_a_peer() {
     let upstream = Upstream::new();
-    let client = with_peers(&upstream);
+    let client = with_peers(&upstream, |builder| builder);
     client.check("a").extension(Peer("alice", None)).send().await;
     let reply = client.check("a").header("cookie", "alice").send().await;
     assert_eq!(reply.outcome(), "fwd=miss; stored");
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_10_a_header_does_not_pass_for_anothers_name() {
+    let upstream = Upstream::new();
+    let user = "x-user".parse().unwrap();
+    let client = with_peers(&upstream, |builder| builder.credential_headers([user]));
+    client.check("a").header("x-user", "alice").send().await;
+    let mallory = client
+        .check("a")
+        .header("host", "x-user")
+        .extension(Peer("alice", None));
+    assert_eq!(mallory.send().await.outcome(), "fwd=miss; stored");
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_12_an_entry_ends_with_its_credential() {
     let upstream = Upstream::new();
-    let client = with_peers(&upstream);
+    let client = with_peers(&upstream, |builder| builder);
     let ends = Instant::now() + Duration::from_secs(2);
     let peer = || client.check("a").extension(Peer("alice", Some(ends)));
     peer().send().await;
@@ -138,6 +155,42 @@ async fn rule_12_an_entry_ends_with_its_credential() {
         !peer().send().await.is_hit(),
         "what a credential brought that is over is over at once"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_an_ended_credential_is_forwarded_and_neither_served_nor_shared() {
+    let upstream = Upstream::new();
+    let client = with_peers(&upstream, |builder| builder);
+    let valid = || Peer("alice", None);
+    let ended = || Peer("alice", Some(Instant::now()));
+    client.check("a").extension(valid()).send().await;
+    client.bulk(&["a"], None).extension(valid()).send().await;
+    for request in [client.check("a").zookie(1), client.bulk(&["a", "b"], None).zookie(1)] {
+        let reply = request.extension(ended()).send().await;
+        assert_eq!((reply.status.as_u16(), reply.outcome()), (200, "fwd=bypass"));
+        assert!(reply.cache_status().contains("credential"), "{}", reply.cache_status());
+        assert_eq!(upstream.last().header("zookie"), Some(&*crate::common::z(1)));
+    }
+    let evaluations = serde_json::from_slice::<serde_json::Value>(&upstream.last().body).unwrap();
+    assert_eq!(evaluations["evaluations"].as_array().unwrap().len(), 2);
+
+    let before = upstream.calls();
+    upstream.hold();
+    let waiting = [ended(), valid(), ended(), valid()].map(|peer| client.check("b").extension(peer).spawn());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(upstream.calls() - before, 3, "only the valid ones share a call");
+    upstream.release();
+    for reply in waiting {
+        assert!(reply.await.unwrap().unwrap().status.is_success());
+    }
+    client.check("c").extension(ended()).send().await;
+    let reply = client.check("c").extension(valid()).send().await;
+    assert_eq!(
+        reply.outcome(),
+        "fwd=miss; stored",
+        "nothing was kept of the ended one's"
+    );
+    assert!(client.check("a").extension(valid()).send().await.is_hit());
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,5 +213,59 @@ async fn rule_10_a_header_that_a_proxy_would_drop_is_nobodys_credential() {
         let again = request().send().await;
         assert_eq!(again.is_hit(), readable, "{names}");
         assert_eq!(again.outcome().starts_with("fwd=bypass"), !readable, "{names}");
+    }
+}
+
+const OVERRIDING: [&str; 5] = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_a_header_that_may_change_path_or_method_makes_a_bypass() {
+    for name in OVERRIDING {
+        let upstream = Upstream::new();
+        let client = Client::new(&upstream);
+        client.check("a").send().await;
+        for value in ["/check?resource=b", "", "GET"] {
+            let reply = client.check("a").header(name, value).zookie(1).send().await;
+            assert_eq!(reply.outcome(), "fwd=bypass", "{name}: {value}");
+            assert_eq!(upstream.last().header("zookie"), Some(&*crate::common::z(1)));
+        }
+        let reply = client.bulk(&["a"], None).header(name, "PUT").send().await;
+        assert_eq!(reply.outcome(), "fwd=bypass", "{name}");
+        let granted = serde_json::json!({ "grant": "a" });
+        let reply = client.post("/relationships", &granted).header(name, "GET").send().await;
+        assert_eq!(
+            reply.outcome(),
+            "fwd=bypass",
+            "{name}: nobody knows that it was a write"
+        );
+        assert_eq!(
+            client.layer.handle().trusted_revision().unwrap().as_str(),
+            crate::common::z(1)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_headers_named_by_a_setting_are_in_the_key() {
+    let names = || OVERRIDING.map(|name| name.parse().unwrap());
+    let set: [fn(Builder, Vec<http::HeaderName>) -> Builder; 2] = [
+        |builder, names| builder.key_headers(names),
+        |builder, names| builder.credential_headers(names),
+    ];
+    for set in set {
+        let upstream = Upstream::new();
+        let client = Client::with(&upstream, |builder| set(builder, names().to_vec()));
+        for name in OVERRIDING {
+            let check = |value| client.check("a").header(name, value);
+            assert_eq!(check("/x").send().await.outcome(), "fwd=miss; stored", "{name}");
+            assert!(check("/x").send().await.is_hit(), "{name}");
+            assert!(!check("/y").send().await.is_hit(), "{name}");
+        }
     }
 }

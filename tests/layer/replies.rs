@@ -1,7 +1,10 @@
 //! What callers get, and what is kept of it.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::json;
+use tokio::time::sleep;
 use tower::Layer;
 use tower_zookie::ZookieLayer;
 
@@ -57,6 +60,14 @@ async fn rule_11_replies_that_vary_or_forbid_storing_are_not_kept() {
         ("cache-control", "no-store"),
         ("cache-control", "max-age=1, No-Store"),
         ("cache-control", "private"),
+        ("cache-control", "no-cache"),
+        ("cache-control", "No-Cache=\"set-cookie\""),
+        ("cache-control", "max-age=0, must-revalidate"),
+        ("cache-control", "max-age=60, s-maxage=0"),
+        ("cache-control", "max-age=a"),
+        ("cache-control", "max-age"),
+        ("expires", "0"),
+        ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
     ] {
         let upstream = Upstream::new();
         upstream.extra_header(name, value);
@@ -69,7 +80,67 @@ async fn rule_11_replies_that_vary_or_forbid_storing_are_not_kept() {
             );
         }
         assert_eq!(upstream.calls(), 2, "{name}: {value}");
+        let stats = client.layer.handle().stats();
+        assert_eq!(
+            (stats.not_stored_by_reply, stats.kept_shorter),
+            (2, 0),
+            "{name}: {value}"
+        );
     }
+}
+
+/// The upstream's replies are dated 1970.
+#[tokio::test(start_paused = true)]
+async fn rule_12_a_replys_own_lifetime_ends_its_answer() {
+    for headers in [
+        &[("cache-control", "public, max-age=2")][..],
+        &[("cache-control", "Max-Age=\"2\"")],
+        &[("cache-control", "max-age=2, max-age=4")],
+        &[("cache-control", "max-age=4, s-maxage=2")],
+        &[("cache-control", "max-age=0, s-maxage=2")],
+        &[("cache-control", "max-age=4"), ("age", "2")],
+        &[("expires", "Thu, 01 Jan 1970 00:00:02 GMT")],
+        &[("expires", "Thu, 01 Jan 1970 00:00:04 GMT"), ("age", "2")],
+        &[("expires", "0"), ("cache-control", "max-age=2")],
+    ] {
+        let upstream = Upstream::new();
+        headers
+            .iter()
+            .for_each(|(name, value)| upstream.extra_header(name, value));
+        let client = Client::new(&upstream);
+        upstream.hold();
+        let first = client.check("a").spawn();
+        sleep(Duration::from_millis(500)).await;
+        upstream.release();
+        assert_eq!(
+            first.await.unwrap().unwrap().outcome(),
+            "fwd=miss; stored",
+            "{headers:?}"
+        );
+        sleep(Duration::from_millis(1499)).await;
+        assert!(client.check("a").send().await.is_hit(), "{headers:?}");
+        sleep(Duration::from_millis(1)).await;
+        let over = client.check("a").send().await;
+        assert_eq!(
+            over.outcome(),
+            "fwd=stale; stored",
+            "{headers:?}, counted from the call's start"
+        );
+        let stats = client.layer.handle().stats();
+        assert_eq!((stats.not_stored_by_reply, stats.kept_shorter), (0, 2), "{headers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_a_long_lifetime_of_a_reply_prolongs_nothing() {
+    let upstream = Upstream::new();
+    upstream.extra_header("cache-control", "max-age=99999999999999999999, no-transform");
+    let client = Client::new(&upstream);
+    client.check("a").send().await;
+    assert!(client.check("a").send().await.is_hit());
+    sleep(Duration::from_secs(6)).await;
+    assert!(!client.check("a").send().await.is_hit());
+    assert_eq!(client.layer.handle().stats().kept_shorter, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,19 @@
 //! Writes go through, and their replies teach.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
 use serde_json::json;
+use tokio::time::{sleep, timeout};
+use tower::{Layer, ServiceExt};
+use tower_zookie::ZookieLayer;
+use tower_zookie::cache::Settings;
+use tower_zookie::protocol::spicedb::Engine;
 
 use crate::common::{Client, Sent, Trouble, Upstream, z};
 
@@ -85,6 +95,7 @@ async fn rule_13_a_schema_write_of_unknown_outcome_ends_all_spans() {
                         .is_err()
                 );
                 upstream.release();
+                settle().await;
             }
             1 => {
                 upstream.trouble(Trouble::Error);
@@ -129,4 +140,150 @@ async fn rule_13_a_write_whose_token_can_not_be_read_ends_all_spans() {
     assert_eq!(written.header("zookie"), None);
     upstream.pad(0);
     assert!(client.check("a").send().await.allowed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_a_write_whose_token_is_over_the_limit_ends_nothing() {
+    let upstream = Upstream::new();
+    let client = Client::with(&upstream, |builder| builder.max_token_len(128));
+    client.check("a").send().await;
+    upstream.become_store(&"n".repeat(100));
+    let written = grant(&client, "a").send().await;
+    assert_eq!(written.status, StatusCode::OK);
+    assert!(written.json()["zookie"].as_str().unwrap().len() > 128);
+    upstream.become_store(crate::common::NODE);
+    assert!(client.check("a").send().await.is_hit());
+    client.request("PUT", "/schema", "…").send().await;
+    assert!(!client.check("a").send().await.is_hit(), "a schema's write ends all");
+}
+
+/// Lets the layer's own tasks go on.
+async fn settle() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+/// Sends a write whose caller hangs up before its reply comes.
+async fn hang_up(upstream: &Upstream, write: Sent<crate::common::Both>) {
+    upstream.hold();
+    assert!(timeout(Duration::from_secs(1), write.send()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_write_whose_caller_hangs_up_still_teaches() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    client.check("a").send().await;
+    hang_up(&upstream, grant(&client, "a")).await;
+    upstream.release();
+    settle().await;
+    assert_eq!(client.layer.handle().trusted_revision().unwrap().as_str(), z(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_13_a_schema_write_whose_caller_hangs_up_ends_spans_if_it_was_made() {
+    let forbidden = Trouble::Status(StatusCode::FORBIDDEN);
+    let lost = Trouble::Status(StatusCode::GATEWAY_TIMEOUT);
+    for (trouble, ends) in [(None, true), (Some(forbidden), false), (Some(lost), true)] {
+        let upstream = Upstream::new();
+        let client = Client::new(&upstream);
+        client.check("a").send().await;
+        hang_up(&upstream, client.request("PUT", "/schema", "…")).await;
+        assert!(client.check("a").send().await.is_hit(), "nothing is known yet");
+        upstream.trouble(trouble.clone());
+        upstream.release();
+        settle().await;
+        upstream.trouble(None);
+        assert_eq!(!client.check("a").send().await.is_hit(), ends, "{trouble:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_the_wait_for_a_writes_outcome_is_bounded() {
+    let upstream = Upstream::new();
+    let settings = Settings::default().flight_timeout(Duration::from_secs(3));
+    let client = Client::with(&upstream, |builder| builder.cache(settings));
+    hang_up(&upstream, client.request("PUT", "/schema", "…")).await;
+    sleep(Duration::from_secs(4)).await;
+    upstream.release();
+    settle().await;
+    assert_eq!(upstream.head(), 1, "the call was given up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_waits_for_writes_count_as_flights_do() {
+    let upstream = Upstream::new();
+    let settings = Settings::default().max_flights(10, 1);
+    let client = Client::with(&upstream, |builder| builder.cache(settings));
+    for name in ["alice", "alice", "bob"] {
+        hang_up(&upstream, grant(&client, "a").header("authorization", name)).await;
+    }
+    upstream.release();
+    settle().await;
+    assert_eq!(upstream.head(), 3, "alice's second write ended with its caller");
+    hang_up(&upstream, grant(&client, "a").header("authorization", "alice")).await;
+    upstream.release();
+    settle().await;
+    assert_eq!(upstream.head(), 4, "the seats were given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_13_schema_writes_of_unknown_outcome_end_spans_once_a_window() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    let lost = || async {
+        upstream.trouble(Trouble::Status(StatusCode::GATEWAY_TIMEOUT));
+        client.request("PUT", "/schema", "…").send().await;
+        upstream.trouble(None);
+    };
+    client.check("a").send().await;
+    lost().await;
+    assert!(!client.check("a").send().await.is_hit(), "the first ends all at once");
+    for _ in 0..10 {
+        lost().await;
+    }
+    assert!(
+        client.check("a").send().await.is_hit(),
+        "the others wait for the window's end"
+    );
+    sleep(Duration::from_secs(3)).await;
+    client.check("b").send().await;
+    sleep(Duration::from_millis(1990)).await;
+    assert!(client.check("b").send().await.is_hit());
+    sleep(Duration::from_millis(20)).await;
+    assert!(!client.check("b").send().await.is_hit(), "once for all of them");
+    sleep(Duration::from_secs(4)).await;
+    assert!(client.check("b").send().await.is_hit(), "and not again");
+}
+
+/// Says when it is dropped.
+struct Dropped(Arc<AtomicBool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_ends_with_its_caller() {
+    for (path, outlives) in [
+        ("/v1/relationships/write", true),
+        ("/v1/relationships/importbulk", false),
+        ("/v1/experimental/relationships/bulkimport", false),
+    ] {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&dropped);
+        let inner = tower::service_fn(move |_: Request<Full<Bytes>>| {
+            let dropped = Dropped(Arc::clone(&told));
+            async move {
+                let _dropped = dropped;
+                std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+            }
+        });
+        let service = ZookieLayer::spicedb(Engine::Postgres).layer(inner);
+        let request = Request::post(path).body(Full::default()).unwrap();
+        let write = timeout(Duration::from_secs(1), service.oneshot(request));
+        assert!(write.await.is_err());
+        assert_eq!(!dropped.load(Ordering::SeqCst), outlives, "{path}");
+    }
 }

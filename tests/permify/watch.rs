@@ -1,8 +1,14 @@
 //! The change feed: what it proves, what it does not, and what becomes of it when it breaks.
 
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::time::{Instant, sleep, timeout};
+use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::permify::{Engine, Permify};
 
 use crate::api::check;
@@ -65,4 +71,27 @@ async fn the_feed_is_opened_again_when_it_breaks() {
     assert!(exactly(&client, &server).await[1].is_hit());
     let opened = server.calls().into_iter().filter(|call| call.method == "Watch/Watch");
     assert_eq!(opened.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_the_feed_is_opened_again_when_no_response_head_comes() {
+    let opened = Arc::new(Mutex::new(Vec::new()));
+    let began = Instant::now();
+    let log = Arc::clone(&opened);
+    let silent = tower::service_fn(move |_: Request<Full<Bytes>>| {
+        log.lock().unwrap().push(began.elapsed());
+        std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>()
+    });
+    let handle = ZookieLayer::permify(Engine::Postgres).handle();
+    assert!(
+        timeout(Duration::from_secs(92), handle.watch(silent, "t1"))
+            .await
+            .is_err()
+    );
+    let millis = [0, 30_500, 61_500].map(Duration::from_millis);
+    assert_eq!(
+        *opened.lock().unwrap(),
+        millis,
+        "each waits for half a minute, and then comes the pause"
+    );
 }

@@ -173,7 +173,6 @@ async fn other_content_types_and_methods_are_not_ours() {
     let body = frame(&check("plan", "ada", None).encode_to_vec());
     for (method, content_type) in [
         ("POST", "application/grpc-web"),
-        ("POST", "application/grpc+json"),
         ("POST", "application/x-protobuf"),
         ("GET", "application/grpc"),
     ] {
@@ -188,6 +187,32 @@ async fn other_content_types_and_methods_are_not_ours() {
             assert_eq!(response.headers().get("cache-status"), None, "{method} {content_type}");
         }
         assert_eq!(server.calls().len(), 2);
+    }
+}
+
+/// Go's servers take a codec that they don't have for Protocol Buffers.
+#[tokio::test]
+async fn rule_09_grpc_of_other_codecs_is_ours_and_not_kept() {
+    let server = Server::new(Engine::Postgres);
+    let layer = ZookieLayer::spicedb(Engine::Postgres);
+    let body = frame(&check("plan", "ada", None).encode_to_vec());
+    for (content_type, kept) in [
+        ("application/grpc;v=1", true),
+        ("application/grpc+proto; charset=utf-8", true),
+        ("application/grpc+json", false),
+    ] {
+        let mut outcomes = Vec::new();
+        for _ in 0..2 {
+            let request = Request::post("/authzed.api.v1.PermissionsService/CheckPermission")
+                .header("content-type", content_type)
+                .body(Full::from(body.clone()).boxed_unsync())
+                .unwrap();
+            let response = layer.layer(server.clone()).oneshot(request).await.unwrap();
+            let status = response.headers()["cache-status"].to_str().unwrap();
+            outcomes.push(status.split(';').nth(1).unwrap().trim().to_owned());
+        }
+        let expected = if kept { ["fwd=miss", "hit"] } else { ["fwd=bypass"; 2] };
+        assert_eq!(outcomes, expected, "{content_type}");
     }
 }
 

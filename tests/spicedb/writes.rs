@@ -48,10 +48,10 @@ async fn rule_13_a_change_of_schema_and_an_import_end_all_spans() {
 
 #[tokio::test]
 async fn rule_13_a_schema_write_of_unknown_outcome_ends_all_spans() {
-    let server = Server::new(Engine::Postgres);
-    let client = Client::new(&server, Engine::Postgres);
     let request = check("plan", "ada", None);
     for status in [1, UNKNOWN, 4, 13, 14] {
+        let server = Server::new(Engine::Postgres);
+        let client = Client::new(&server, Engine::Postgres);
         client.check(&request).await;
         assert!(client.check(&request).await.is_hit());
         server.state().down = Some(status);

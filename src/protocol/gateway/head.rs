@@ -8,15 +8,11 @@ use crate::cache::{Part, Parts};
 /// Headers that the gateway hands on as metadata begin so.
 const METADATA: &str = "grpc-metadata-";
 
-/// What each fingerprint of a request to `endpoint` begins with: all of its head that can change an answer.
-pub(in crate::protocol) fn prefix(
-    system: &str,
-    endpoint: &str,
-    head: &Head,
-    key: &Key<'_>,
-) -> Result<Parts, Unreadable> {
+/// What each fingerprint of a request begins with: all of its head that can change an answer. The path counts as it is
+/// spelled, because what stands between here and the gateway may tell apart what the gateway does not.
+pub(in crate::protocol) fn prefix(system: &str, head: &Head, key: &Key<'_>) -> Result<Parts, Unreadable> {
     let mut parts = key.base.clone().text(Part::System, system);
-    parts.add(Part::Method, endpoint.as_bytes());
+    parts.add(Part::Method, head.uri.path().as_bytes());
     parts.add(Part::Header, json_parameters(&head.headers)?.as_bytes());
     head::query(&mut parts, &head.uri, key)?;
     add_metadata(&mut parts, &head.headers);

@@ -3,6 +3,7 @@
 mod field;
 mod head;
 mod instead;
+mod path;
 mod reply;
 mod splice;
 mod status;
@@ -11,6 +12,7 @@ mod timeout;
 pub(super) use field::{is_null, once};
 pub(super) use head::{json_parameters, metadata, prefix};
 pub(super) use instead::post_instead;
+pub(super) use path::unescaped;
 pub(super) use reply::{is_message, known, merge};
 pub(super) use splice::{Edit, Items, splice};
 pub(super) use status::{Error, failed_write, refuse};

@@ -1,7 +1,7 @@
 use http::{HeaderMap, Method as HttpMethod, Uri};
 
 use super::super::Route;
-use super::content_type;
+use super::is_grpc;
 
 /// A method that the cache has something to do with.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl<D> Methods<D> {
         headers: &HeaderMap,
     ) -> Option<(Route, &'static D)> {
         // A query would be part of the method's name, and there is no such method.
-        if *method != HttpMethod::POST || uri.query().is_some() || content_type(headers).is_none() {
+        if *method != HttpMethod::POST || uri.query().is_some() || !is_grpc(headers) {
             return None;
         }
         let nth = self.0.iter().position(|method| method.path == uri.path())?;

@@ -2,7 +2,7 @@ use http::request::Parts as Head;
 
 use super::super::digest::Hashed;
 use super::super::{Key, Route, Unreadable};
-use super::content_type;
+use super::{content_type, is_proto};
 use crate::cache::{Fingerprint, Part, Parts};
 use crate::protobuf::Field;
 
@@ -16,7 +16,9 @@ pub(in crate::protocol) struct Question {
 impl Question {
     /// What every question of a call to `route` begins with.
     pub(in crate::protocol) fn new(system: &str, route: Route, head: &Head, key: &Key<'_>) -> Result<Self, Unreadable> {
-        let content_type = content_type(&head.headers).ok_or(Unreadable("the content type is not gRPC's"))?;
+        let content_type = content_type(&head.headers)
+            .filter(is_proto)
+            .ok_or(Unreadable("the content type is not that of Protocol Buffers over gRPC"))?;
         let mut parts = key.base.clone().text(Part::System, system);
         parts.add_nth(Part::Method, route.0 as u16, b"");
         parts.add(Part::Header, content_type.as_bytes());

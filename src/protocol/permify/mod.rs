@@ -50,13 +50,13 @@ impl Form {
 /// of over 100 items, and metadata, a snap token, a context or its data that is there twice go to the upstream as they
 /// came, or are refused where a carrier demands what their message would have to say.
 ///
-/// Through the gateway a question is the path's tenant as it is spelled, the `Grpc-Metadata-` headers, and all of the body
+/// Through the gateway a question is the path as it is spelled, escaped or not, the `Grpc-Metadata-` headers, and all of the body
 /// but its snap token: by value, in whatever order members come, numbers by their text. `snap_token`, `schema_version` and
 /// `continuous_token` are read in camelCase too. A `snapToken` is forwarded as `snap_token`, because the newest Permify
 /// ignores the other name and would answer at head; a `schemaVersion` pins no schema, for the same reason. Checks without
 /// `metadata`, which Permify refuses, are handed on and never kept. Bodies that are neither `application/json` nor of no
-/// type at all, those with a field twice, and bulks of over 100 items go to the upstream as they came; paths that are
-/// escaped elsewhere than in the tenant pass untouched.
+/// type at all, those with a field twice or with `metadata` or the token's name in another case, and bulks of over 100 items
+/// go to the upstream as they came.
 #[derive(Clone, Debug)]
 pub struct Permify {
     engine: Engine,

@@ -147,7 +147,15 @@ impl Protocol for Routes {
     fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         let declared = self.declared(route).ok_or(Unreadable("no such route"))?;
         let (key_headers, request_token) = match &declared.what {
-            What::Write { schema } => return Ok(Call::new(route, Kind::Write { schema: *schema })),
+            What::Write { schema } => {
+                return Ok(Call::new(
+                    route,
+                    Kind::Write {
+                        schema: *schema,
+                        stream: false,
+                    },
+                ));
+            }
             What::Check {
                 key_headers,
                 request_token,

@@ -53,8 +53,9 @@ impl Form {
 ///
 /// Through the gateway both spellings of a field are one, and so are a field that is null, absent or an empty text.
 /// `Grpc-Metadata-` headers belong to the question. Answers are shared neither between the gateway and gRPC nor between a
-/// check and a bulk, because they are spelled differently. Bodies that are neither `application/json` nor of no type at
-/// all, and those with a field twice, go to the upstream as they came; paths that are escaped pass untouched.
+/// check and a bulk, because they are spelled differently. The path belongs to the question as it is spelled: escaped or not,
+/// it is recognised as the gateway does. Bodies that are neither `application/json` nor of no type at all, and those with a
+/// field twice or a `consistency` in another case, go to the upstream as they came.
 #[derive(Clone, Debug)]
 pub struct SpiceDb {
     engine: Engine,

@@ -35,7 +35,7 @@ pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
 pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
     let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
     let (kind, stated) = match method.does {
-        Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema })),
+        Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema, stream: false })),
         Does::Read { stream, token, cursor } => request::unkept(message(body)?, stream, token, cursor)?,
         Does::ReadAt { answer, context } => {
             let question = Question::new("permify", route, head, key)?;

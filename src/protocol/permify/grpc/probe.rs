@@ -20,7 +20,13 @@ pub(in super::super) fn probe(head: &mut Head, tenant: &str) -> Option<(Call, By
         write_bytes(into, ATTRIBUTE_FILTER, &[]);
     });
     call_instead(head, DELETE, &body)?;
-    let call = Call::new(Route(route), Kind::Write { schema: false });
+    let call = Call::new(
+        Route(route),
+        Kind::Write {
+            schema: false,
+            stream: false,
+        },
+    );
     Some((call, body))
 }
 

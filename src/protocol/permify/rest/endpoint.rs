@@ -1,7 +1,9 @@
+use std::borrow::Cow;
+
 use http::Method;
 
 use super::super::super::Route;
-use super::super::super::path::is_plain;
+use super::super::super::gateway::unescaped;
 use super::super::FIRST_REST;
 
 /// A call of the gateway.
@@ -68,23 +70,29 @@ const fn post(path: &'static str, what: What) -> Endpoint {
     }
 }
 
-/// The endpoint of a path, of which all but the tenant has to be spelled byte for byte.
+/// The endpoint of a path, escaped or not.
 pub(super) fn find(method: &Method, path: &str) -> Option<(Route, &'static Endpoint)> {
-    let (_, rest) = split(path)?;
-    let is_asked = |endpoint: &Endpoint| endpoint.path == rest && endpoint.method == *method;
+    let path = behind_tenants(path)?;
+    let tenant = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+    let (tenant, rest) = path.split_at(tenant);
+    if tenant.is_empty() {
+        return None;
+    }
+    let is_asked = |endpoint: &Endpoint| endpoint.path.as_bytes() == rest && endpoint.method == *method;
     let index = ENDPOINTS.iter().position(is_asked)?;
     Some((Route(FIRST_REST + index), &ENDPOINTS[index]))
 }
 
-/// The tenant in a path, as it is spelled there.
-pub(super) fn tenant(path: &str) -> Option<&str> {
-    split(path).map(|(tenant, _)| tenant)
-}
-
-fn split(path: &str) -> Option<(&str, &str)> {
-    let path = path.strip_prefix(TENANTS)?;
-    let (tenant, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-    is_plain(tenant).then_some((tenant, rest))
+/// The tenant and what comes behind it, unescaped. Only what is the API's own is copied, and only where it is escaped.
+fn behind_tenants(path: &str) -> Option<Cow<'_, [u8]>> {
+    if !path.contains('%') {
+        return path.strip_prefix(TENANTS).map(|rest| rest.as_bytes().into());
+    }
+    let mut path = unescaped(path);
+    path.by_ref()
+        .take(TENANTS.len())
+        .eq(TENANTS.bytes())
+        .then(|| path.collect())
 }
 
 impl Endpoint {

@@ -40,10 +40,26 @@ pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
 pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
     let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
     let (kind, stated) = match endpoint.what {
-        What::Write => return Ok(Call::new(route, Kind::Write { schema: false })),
-        What::Schema => return Ok(Call::new(route, Kind::Write { schema: true })),
-        What::Check | What::Expand => request::check(message, &request::prefix(endpoint, head, key)?, key)?,
-        What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?, key)?,
+        What::Write => {
+            return Ok(Call::new(
+                route,
+                Kind::Write {
+                    schema: false,
+                    stream: false,
+                },
+            ));
+        }
+        What::Schema => {
+            return Ok(Call::new(
+                route,
+                Kind::Write {
+                    schema: true,
+                    stream: false,
+                },
+            ));
+        }
+        What::Check | What::Expand => request::check(message, &request::prefix(head, key)?, key)?,
+        What::Bulk => request::bulk(message, &request::prefix(head, key)?, key)?,
         What::Read { stream } => request::unkept(head, message, stream, key)?,
     };
     Ok(Call {

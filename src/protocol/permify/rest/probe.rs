@@ -4,6 +4,7 @@ use http::request::Parts as Head;
 use http::uri::PathAndQuery;
 
 use super::super::super::gateway::post_instead;
+use super::super::super::path::is_plain;
 use super::super::super::{Call, Kind};
 use super::endpoint::{self, TENANTS};
 
@@ -12,9 +13,21 @@ const NOTHING: &[u8] = br#"{"tuple_filter":{"entity":{"type":"zookie","ids":["pr
 
 /// Turns a head into one that deletes nothing in a tenant, which is answered with a token all the same.
 pub(in super::super) fn probe(head: &mut Head, tenant: &str) -> Option<(Call, Bytes)> {
+    if !is_plain(tenant) {
+        return None;
+    }
     let path = PathAndQuery::try_from(format!("{TENANTS}{tenant}/data/delete")).ok()?;
     let (route, _) = endpoint::find(&Method::POST, path.path())?;
     let body = Bytes::from_static(NOTHING);
     post_instead(head, path, &body)?;
-    Some((Call::new(route, Kind::Write { schema: false }), body))
+    Some((
+        Call::new(
+            route,
+            Kind::Write {
+                schema: false,
+                stream: false,
+            },
+        ),
+        body,
+    ))
 }

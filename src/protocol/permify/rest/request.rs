@@ -3,9 +3,8 @@ use http::request::Parts as Head;
 
 use super::super::super::digest::{Digest, Hashed, Members, Piece};
 use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::Json;
+use super::super::super::json::{Json, OTHER_CASE, is_but_for_case};
 use super::super::super::{Key, Kind, Unreadable};
-use super::endpoint::{self, Endpoint};
 use crate::cache::{Part, Parts};
 
 /// The most items of one bulk that the server takes.
@@ -32,10 +31,8 @@ impl Stated {
 }
 
 /// Reads of a head what can change an answer.
-pub(super) fn prefix(endpoint: &Endpoint, head: &Head, key: &Key<'_>) -> Result<Parts, Unreadable> {
-    let tenant = endpoint::tenant(head.uri.path()).ok_or(Unreadable("a path without a tenant"))?;
-    let prefix = gateway::prefix("permify rest", endpoint.path, head, key)?;
-    Ok(prefix.text(Part::Store, tenant))
+pub(super) fn prefix(head: &Head, key: &Key<'_>) -> Result<Parts, Unreadable> {
+    gateway::prefix("permify rest", head, key)
 }
 
 /// Reads a `PermissionCheckRequest` or a `PermissionExpandRequest`.
@@ -91,6 +88,7 @@ pub(super) fn unkept(head: &Head, message: &[u8], stream: bool, key: &Key<'_>) -
     json.object(|json, name| {
         match name {
             "metadata" => common.metadata(json)?,
+            _ if is_but_for_case(name, "metadata") => return Err(OTHER_CASE),
             "continuous_token" | "continuousToken" => {
                 once(&mut paged)?;
                 if !matches!(json.value()?, "null" | "\"\"") {
@@ -139,6 +137,7 @@ impl Common {
     fn member(&mut self, json: &mut Json<'_>, name: &str) -> Result<(), Unreadable> {
         match name {
             "metadata" => self.metadata(json),
+            _ if is_but_for_case(name, "metadata") => Err(OTHER_CASE),
             _ => Ok(self.digest.member(json, name, &mut self.members)?),
         }
     }
@@ -168,6 +167,9 @@ impl Common {
                     }
                     self.digest
                         .member(&mut Json::new(value.as_bytes())?, name, &mut members)?;
+                }
+                _ if is_but_for_case(name, "snap_token") || is_but_for_case(name, "snapToken") => {
+                    return Err(OTHER_CASE);
                 }
                 _ => self.digest.member(json, name, &mut members)?,
             }

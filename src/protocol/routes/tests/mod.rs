@@ -193,6 +193,22 @@ fn learned(call: &Call, reply: (u16, &str)) -> Learned {
 }
 
 #[test]
+fn rule_09_a_member_that_is_the_tokens_but_for_case_cannot_be_read() {
+    let base = base();
+    let in_body = |body: &str| ask(&base, "POST", "/in-body", &[("content-type", "application/json")], body);
+    for name in ["Zookie", "ZOOKIE", "zooKie", "zoo\u{212a}ie", "\\u005aookie"] {
+        let body = format!(r#"{{"{name}":"7","user":"u1"}}"#);
+        assert!(in_body(&body).is_err(), "{body}");
+        let both = format!(r#"{{"zookie":"8","{name}":"7"}}"#);
+        assert!(in_body(&both).is_err(), "{both}");
+    }
+    for name in ["zookies", "zooki", "z\u{f6}okie", "zookle"] {
+        assert!(in_body(&format!(r#"{{"{name}":"7"}}"#)).is_ok(), "{name}");
+    }
+    assert!(in_body(r#"{"zookie":"8","inner":{"Zookie":"7"}}"#).is_ok());
+}
+
+#[test]
 fn rule_11_a_json_verdict_is_a_boolean_in_a_200() {
     let call = ask(&base(), "GET", "/check", &[], "").unwrap();
     for body in [r#"{"allowed":true}"#, r#"{"why":"no","allowed":false}"#] {
@@ -318,7 +334,7 @@ proptest! {
         let _ = ask(&base, "GET", &format!("/check?{query}"), &[], "");
         let _ = ask(&base, "POST", "/in-body", &[("content-type", "application/json")], &message);
         for route in 0..9 {
-            let call = Call::new(Route(route), Kind::Write { schema: false });
+            let call = Call::new(Route(route), Kind::Write { schema: false, stream: false });
             let _ = learned(&call, (status, &reply));
             let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &ReadAt::Head, None);
         }

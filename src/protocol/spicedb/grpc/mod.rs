@@ -43,7 +43,11 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
     let question = || Question::new("spicedb", route, head, key);
     let values = Values::new(&key.base);
     let (kind, stated) = match method.does {
-        Does::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
+        Does::Write { schema, token } => {
+            // Only imports, which are the client's streams, are answered without a token.
+            let stream = token.is_none();
+            return Ok(Call::new(route, Kind::Write { schema, stream }));
+        }
         Does::Check | Does::Bulk if request::asks_for_more(head) => request::unkept(message(body)?, None, false)?,
         Does::Check => request::check(message(body)?, question()?, &values)?,
         Does::Bulk => request::bulk(message(body)?, question()?, &values)?,

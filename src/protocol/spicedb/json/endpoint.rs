@@ -1,4 +1,5 @@
 use super::super::super::Route;
+use super::super::super::gateway::unescaped;
 use super::super::FIRST_JSON;
 
 /// A path of the gateway.
@@ -111,12 +112,16 @@ const fn stream(path: &'static str) -> Endpoint {
     Endpoint { path, what }
 }
 
-/// The endpoint of a path, which has to be spelled byte for byte.
+/// The endpoint of a path, escaped or not.
 pub(super) fn find(path: &str) -> Option<(Route, &'static Endpoint)> {
-    if !path.starts_with("/v1/") {
+    let index = if path.contains('%') {
+        let is_asked = |endpoint: &Endpoint| unescaped(path).eq(endpoint.path.bytes());
+        ENDPOINTS.iter().position(is_asked)?
+    } else if path.starts_with("/v1/") {
+        ENDPOINTS.iter().position(|endpoint| endpoint.path == path)?
+    } else {
         return None;
-    }
-    let index = ENDPOINTS.iter().position(|endpoint| endpoint.path == path)?;
+    };
     Some((Route(FIRST_JSON + index), &ENDPOINTS[index]))
 }
 

@@ -50,10 +50,14 @@ pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
 pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
     let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
     let (kind, stated) = match endpoint.what {
-        What::Write { schema, .. } => return Ok(Call::new(route, Kind::Write { schema })),
+        What::Write { schema, token } => {
+            // Only imports, which are the client's streams, are answered without a token.
+            let stream = token.is_none();
+            return Ok(Call::new(route, Kind::Write { schema, stream }));
+        }
         What::Check | What::Bulk if request::asks_for_more(&head.headers) => request::unkept(head, message, false)?,
-        What::Check => request::check(message, &request::prefix(endpoint, head, key)?)?,
-        What::Bulk => request::bulk(message, &request::prefix(endpoint, head, key)?)?,
+        What::Check => request::check(message, &request::prefix(head, key)?)?,
+        What::Bulk => request::bulk(message, &request::prefix(head, key)?)?,
         What::ReadAtHead { .. } => (request::NOT_KEPT, Some(Stated::AT_HEAD)),
         What::Read { stream, .. } => request::unkept(head, message, stream)?,
     };

@@ -3,10 +3,9 @@ use http::request::Parts as Head;
 
 use super::super::super::digest::Members;
 use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::Json;
+use super::super::super::json::{Json, OTHER_CASE, is_but_for_case};
 use super::super::super::{Key, Kind, Unreadable};
 use super::consistency::{self, Stated};
-use super::endpoint::Endpoint;
 use super::question::{Digests, Question};
 use crate::cache::{Fingerprint, Part, Parts};
 
@@ -28,9 +27,9 @@ pub(super) fn asks_for_more(headers: &HeaderMap) -> bool {
 }
 
 /// Reads of a head what can change an answer.
-pub(super) fn prefix(endpoint: &Endpoint, head: &Head, key: &Key<'_>) -> Result<Prefix, Unreadable> {
+pub(super) fn prefix(head: &Head, key: &Key<'_>) -> Result<Prefix, Unreadable> {
     Ok(Prefix {
-        parts: gateway::prefix("spicedb json", endpoint.path, head, key)?,
+        parts: gateway::prefix("spicedb json", head, key)?,
         digests: Digests::new(&key.base),
     })
 }
@@ -143,6 +142,7 @@ impl Common {
                     _ => return Err(Unreadable("a withTracing that is no bool")),
                 };
             }
+            _ if is_but_for_case(name, "consistency") => return Err(OTHER_CASE),
             _ => return Ok(false),
         }
         Ok(true)

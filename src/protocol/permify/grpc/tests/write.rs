@@ -33,7 +33,7 @@ fn a_write_is_known_by_its_head() {
     let data = data_writes().map(|path| (path, false));
     for (path, schema) in data.chain(ENDING_ALL.map(|path| (path.to_owned(), true))) {
         let call = call(&path);
-        assert_eq!(call.kind, Kind::Write { schema }, "{path}");
+        assert_eq!(call.kind, Kind::Write { schema, stream: false }, "{path}");
         assert_eq!((call.consistency, call.token), (None, None));
     }
 }

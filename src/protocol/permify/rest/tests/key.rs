@@ -105,6 +105,7 @@ fn rule_10_head_tenant_and_caller_are_in_the_key() {
         (EXPAND, JSON),
         ("/v1/tenants/t2/permissions/check", JSON),
         ("/v1/tenants/t%31/permissions/check", JSON),
+        ("/v1/tenants/t1/permissions/%63heck", JSON),
         (&query, JSON),
         (CHECK, &[("content-type", "application/json; charset=latin1")]),
         (CHECK, &[("grpc-metadata-authorization", a)]),

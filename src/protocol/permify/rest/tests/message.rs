@@ -27,6 +27,23 @@ fn rule_01_the_token_of_the_message_is_read_in_both_spellings() {
 }
 
 #[test]
+fn rule_09_a_token_in_another_case_cannot_be_read() {
+    for body in [
+        r#"{"Metadata":{"snap_token":"x"}}"#,
+        r#"{"metadata":{},"METADATA":{}}"#,
+        r#"{"metadata":{"Snap_Token":"x"}}"#,
+        r#"{"metadata":{"SnapToken":"x"}}"#,
+        r#"{"metadata":{"snaptoken":"x"}}"#,
+        r#"{"metadata":{"snap_token":"x","SNAP_TOKEN":"y"}}"#,
+        "{\"metadata\":{\"\u{17f}nap_token\":\"x\"}}",
+    ] {
+        for path in [CHECK, BULK, EXPAND, LOOKUP] {
+            assert!(read(path, JSON, body, &base()).is_err(), "{path} {body}");
+        }
+    }
+}
+
+#[test]
 fn what_no_schema_version_pins_floats() {
     for (metadata, floats) in [
         (r#"{"schema_version":"v1"}"#, false),

@@ -72,15 +72,17 @@ fn claims_nothing_but_grpc() {
         let headers = [("content-type", content_type)];
         claimed(&api(), &head(method, CHECK, &headers))
     };
-    assert!(matches!(claim("POST", "application/grpc"), Claim::Body(_)));
-    assert!(matches!(claim("POST", "application/grpc+proto"), Claim::Body(_)));
-    assert_eq!(claim("GET", "application/grpc"), Claim::Pass);
     for content_type in [
-        "application/grpc-web",
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc;v=1",
+        "application/grpc+proto; charset=utf-8",
         "application/grpc+json",
-        "application/json",
-        "text/plain",
     ] {
+        assert!(matches!(claim("POST", content_type), Claim::Body(_)), "{content_type}");
+    }
+    assert_eq!(claim("GET", "application/grpc"), Claim::Pass);
+    for content_type in ["application/grpc-web", "application/json", "text/plain"] {
         assert_eq!(claim("POST", content_type), Claim::Pass, "{content_type}");
     }
     assert_eq!(claimed(&api(), &head("POST", CHECK, &[])), Claim::Pass);
@@ -88,13 +90,23 @@ fn claims_nothing_but_grpc() {
 
 #[test]
 fn a_write_is_known_by_its_head() {
-    for (path, schema) in [
-        (WRITE, false),
-        ("/authzed.api.v1.PermissionsService/ImportBulkRelationships", false),
-        (WRITE_SCHEMA, true),
+    for (path, schema, stream) in [
+        (WRITE, false, false),
+        ("/authzed.api.v1.PermissionsService/DeleteRelationships", false, false),
+        (
+            "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
+            false,
+            true,
+        ),
+        (
+            "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
+            false,
+            true,
+        ),
+        (WRITE_SCHEMA, true, false),
     ] {
         let call = ask(path, b"", &base()).unwrap();
-        assert_eq!(call.kind, Kind::Write { schema }, "{path}");
+        assert_eq!(call.kind, Kind::Write { schema, stream }, "{path}");
         assert_eq!((call.consistency, call.token), (None, None));
     }
 }

@@ -98,6 +98,7 @@ fn rule_10_head_and_caller_are_in_the_key() {
     }
     let others: &[(&str, &[(&str, &str)])] = &[
         ("/v1/permissions/check?a=b", JSON),
+        ("/v1/permissions/%63heck", JSON),
         (CHECK, &[("content-type", "application/json; charset=latin1")]),
         (CHECK, &[("grpc-metadata-authorization", "Bearer a")]),
         (CHECK, &[("grpc-metadata-authorization", "Bearer b")]),

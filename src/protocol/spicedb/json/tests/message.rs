@@ -79,6 +79,19 @@ fn rule_09_a_consistency_that_the_server_refuses_cannot_be_read() {
 }
 
 #[test]
+fn rule_09_a_consistency_in_another_case_cannot_be_read() {
+    let wish = r#"{"fullyConsistent":true}"#;
+    for name in ["Consistency", "CONSISTENCY", "con\u{17f}istency"] {
+        let body = format!(r#"{{"{name}":{wish},"permission":"view"}}"#);
+        for path in [CHECK, BULK, "/v1/permissions/resources"] {
+            assert!(read(path, JSON, &body, &base()).is_err(), "{path} {body}");
+        }
+    }
+    assert!(stated(r#"{"FullyConsistent":true}"#).is_err());
+    assert!(stated(r#"{"atLeastAsFresh":{"Token":"x"}}"#).is_err());
+}
+
+#[test]
 fn rule_11_traces_are_reads_that_are_never_kept() {
     let base = base();
     let full = json!({"fullyConsistent": true});

@@ -132,7 +132,14 @@ fn claims_the_gateways_calls() {
         ("/v1/experimental/countrelationships", "pass"),
         ("/v1/permissions/check/", "pass"),
         ("/v1//permissions/check", "pass"),
-        ("/v1/permissions/%63heck", "pass"),
+        ("/v1/permissions/%63heck", "body"),
+        ("/v1/%70ermissions/check", "body"),
+        ("/%76%31%2Fpermissions%2fcheck", "body"),
+        ("/v1/relationships/writ%65", "head"),
+        ("/v1/relationships/rea%64", "floor"),
+        ("/v1/permissions/%2563heck", "pass"),
+        ("/v1/permissions/%43heck", "pass"),
+        ("/v1/permissions/%6", "pass"),
         ("/v1/permissions/Check", "pass"),
         ("/healthz", "pass"),
         ("/", "pass"),
@@ -153,15 +160,15 @@ fn claims_the_gateways_calls() {
 #[test]
 fn writes_are_known_by_their_paths() {
     let base = base();
-    for (path, schema) in [
-        ("/v1/relationships/write", false),
-        ("/v1/relationships/delete", false),
-        ("/v1/relationships/importbulk", false),
-        ("/v1/experimental/relationships/bulkimport", false),
-        ("/v1/schema/write", true),
+    for (path, schema, stream) in [
+        ("/v1/relationships/write", false, false),
+        ("/v1/relationships/delete", false, false),
+        ("/v1/relationships/importbulk", false, true),
+        ("/v1/experimental/relationships/bulkimport", false, true),
+        ("/v1/schema/write", true, false),
     ] {
         let call = read(path, &[], "", &base).unwrap();
-        assert_eq!(call.kind, Kind::Write { schema }, "{path}");
+        assert_eq!(call.kind, Kind::Write { schema, stream }, "{path}");
     }
 }
 
