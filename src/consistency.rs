@@ -208,6 +208,15 @@ impl Floors {
     }
 }
 
+impl IntoIterator for Floors {
+    type Item = Floor;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Floor>, std::vec::IntoIter<Floor>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.others)
+    }
+}
+
 impl FromIterator<Floor> for Floors {
     fn from_iter<I: IntoIterator<Item = Floor>>(floors: I) -> Self {
         let mut all = Self::none();

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderName};
 
-use super::cookies::LastCookies;
 use super::credentials::{Credential, Credentials};
 use super::headers::Overrides;
 use super::shared::{LayerSettings, OldTokens, Shared};
@@ -256,7 +255,6 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             cache,
             memo,
             carriers,
-            last_cookies: LastCookies::new(),
             overrides: Overrides::all_but(key_headers.iter().chain(&credentials.headers)),
             credentials,
             key_headers,

@@ -78,7 +78,7 @@ impl<P: Protocol> Shared<P> {
             Outcome::Behind(replied) => {
                 let mut refusal = self.refusal(asking, &Refusal::Behind);
                 if let Some(zookie) = self.memo.format().encode(&replied).filter(|_| replace_cookie) {
-                    self.set_cookies(refusal.headers_mut(), &zookie);
+                    self.set_cookies(refusal.headers_mut(), &[zookie]);
                 }
                 return Ok(refusal);
             }

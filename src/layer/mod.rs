@@ -12,7 +12,6 @@ mod body;
 mod builder;
 mod bulk;
 mod cache_status;
-mod cookies;
 mod credentials;
 mod decide;
 mod forward;

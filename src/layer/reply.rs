@@ -8,11 +8,14 @@ use super::service::Stored;
 use super::shared::Shared;
 use super::wanted::Wanted;
 use crate::cache::Decision;
+use crate::consistency::{Floor, Floors};
 use crate::protocol::{Call, Kept, Protocol, Route};
-use crate::revision::Revision;
-use crate::token::Zookie;
+use crate::revision::{Order, Revision};
+use crate::token::{Token, Zookie};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// How many tokens without a join a cookie holds.
+const MOST_SIDE_BY_SIDE: usize = 8;
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl<P: Protocol> Shared<P> {
@@ -71,21 +74,50 @@ impl<P: Protocol> Shared<P> {
         let Some(zookie) = zookie else { return };
         self.carriers.set_headers(headers, zookie);
         if replace_cookie {
-            self.set_cookies(headers, zookie);
+            self.set_cookies(headers, std::slice::from_ref(zookie));
         }
     }
 
     /// Adds to the reply to a write what the layer has to say.
-    pub(super) fn mark_write(&self, headers: &mut HeaderMap, zookie: Option<&Zookie>) {
+    pub(super) fn mark_write(&self, headers: &mut HeaderMap, written: Option<&Token>, session: Floors) {
         headers.append(CACHE_STATUS, CacheStatus::Write.to_header_value());
-        if let Some(zookie) = zookie {
-            self.carriers.set_headers(headers, zookie);
-            self.set_cookies(headers, zookie);
+        if let Some(written) = written {
+            self.carriers.set_headers(headers, &written.zookie);
+            self.set_cookies(headers, &self.session_after(written, session));
         }
     }
 
-    pub(super) fn set_cookies(&self, headers: &mut HeaderMap, zookie: &Zookie) {
-        if let Err(error) = self.last_cookies.set(headers, &self.carriers, zookie) {
+    /// The tokens of a session after a write: the join of what it brought and what was written, so that it never goes back.
+    fn session_after(&self, written: &Token, session: Floors) -> Vec<Zookie> {
+        let mut floors = Floors::none();
+        let own_store = |floor: &Floor| floor.revision.store() == written.revision.store();
+        for floor in session
+            .into_iter()
+            .filter(own_store)
+            .chain([Floor::now(written.revision.clone())])
+        {
+            floors.push(floor);
+        }
+        // Where every two revisions compare, an answer at the greatest one that was asked for later than all covers all.
+        let tops = floors.top().filter(|top| top.revision.order() == Order::Total);
+        let revisions: Vec<_> = match tops {
+            Some(top) => vec![top],
+            None => floors.iter().collect(),
+        };
+        let spell = |floor: &Floor| match floor.revision == written.revision {
+            true => Some(written.zookie.clone()),
+            false => self.memo.format().encode(&floor.revision),
+        };
+        revisions
+            .into_iter()
+            .rev()
+            .take(MOST_SIDE_BY_SIDE)
+            .filter_map(spell)
+            .collect()
+    }
+
+    pub(super) fn set_cookies(&self, headers: &mut HeaderMap, zookies: &[Zookie]) {
+        if let Err(error) = self.carriers.set_cookies(headers, zookies) {
             tracing::debug!(%error, "no zookie cookie was set");
         }
     }

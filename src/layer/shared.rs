@@ -3,7 +3,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response};
 
-use super::cookies::LastCookies;
 use super::credentials::Credentials;
 use super::headers::Overrides;
 use super::service::Stored;
@@ -21,7 +20,6 @@ pub(super) struct Shared<P> {
     pub(super) cache: DecisionCache<Kept>,
     pub(super) memo: TokenMemo,
     pub(super) carriers: Carriers,
-    pub(super) last_cookies: LastCookies,
     pub(super) credentials: Credentials,
     /// Headers that the answer depends on, beside those that the layer knows.
     pub(super) key_headers: Vec<HeaderName>,

@@ -259,6 +259,18 @@ impl<P: Protocol> Shared<P> {
         raises || visited.is_err()
     }
 
+    /// The tokens in a request's carriers that can be read, for the sake of its session.
+    pub(super) fn session(&self, headers: &HeaderMap, uri: &Uri) -> Floors {
+        let mut floors = Floors::none();
+        // Beyond the most that are read, the first ones are remembered.
+        let _ = self.carriers.visit(headers, uri, |_, text| {
+            if let Some(token) = text.ok().and_then(|text| self.memo.parse(text).ok()) {
+                floors.push(Floor::now(token.revision.clone()));
+            }
+        });
+        floors
+    }
+
     fn tokens(&self, head: &Head, query: Outline, stated: Stated<'_>, arrived: Instant) -> Result<Tokens, Rejected> {
         let mut tokens = Tokens::default();
         let visited = self

@@ -9,9 +9,10 @@ use tower_service::Service;
 use super::body::{Read, Reader, RequestBody, ZookieBody};
 use super::outliving::Outliving;
 use super::shared::Shared;
+use crate::consistency::Floors;
+use crate::knowledge::CallStart;
 use crate::protocol::{Call, Kind, Learned, Protocol, Reply};
 use crate::token::TokenErrorKind;
-use crate::knowledge::CallStart;
 
 /// Hands a write on as it came, and learns from the reply, also when the caller does not wait for it.
 ///
@@ -39,8 +40,10 @@ where
         shared: Arc::clone(&shared),
         outcome_known: false,
     });
+    let session = shared.session(request.headers(), request.uri());
+    let write = Write { call, start, session };
     let reply = service.call(request);
-    let outcome = learn(Arc::clone(&shared), reply, call, start, schema_write);
+    let outcome = learn(Arc::clone(&shared), reply, write, schema_write);
     if stream {
         outcome.await
     } else {
@@ -48,11 +51,18 @@ where
     }
 }
 
+/// A write under way.
+struct Write {
+    call: Call,
+    start: CallStart,
+    /// The tokens that its caller brought.
+    session: Floors,
+}
+
 async fn learn<P: Protocol, R, E>(
     shared: Arc<Shared<P>>,
     reply: impl Future<Output = Result<Response<R>, E>>,
-    call: Call,
-    start: CallStart,
+    write: Write,
     mut schema_write: Option<SchemaWrite<P>>,
 ) -> Result<Response<ZookieBody<R>>, E>
 where
@@ -70,7 +80,7 @@ where
         body: &message,
         trailers: trailers.as_ref(),
     };
-    let learned = shared.protocol.learn(&call, &Bytes::new(), &[], &reply);
+    let learned = shared.protocol.learn(&write.call, &Bytes::new(), &[], &reply);
     let refused = is_refusal(parts.status) || matches!(learned, Learned::NotWritten);
     let body = match unread {
         Some(replay) => ZookieBody::replayed(replay),
@@ -82,7 +92,7 @@ where
         Learned::Wrote { token, schema } => {
             let token = shared.read_token(response.headers(), token.as_deref());
             match &token {
-                Some(Ok(token)) => shared.cache.learn_write(&start, &token.revision),
+                Some(Ok(token)) => shared.cache.learn_write(&write.start, &token.revision),
                 // The store says when, in a token that is too long to be read. Nothing is learned from it.
                 Some(Err(error)) if matches!(error.kind(), TokenErrorKind::TooLong { .. }) => {}
                 // Something changed, and the reply does not say when: no answer's span is known any more.
@@ -95,11 +105,11 @@ where
         }
         _ => None,
     };
-    if let Some(write) = &mut schema_write {
+    if let Some(schema_write) = &mut schema_write {
         // A gateway's 504, say, leaves open whether the schema has changed.
-        write.outcome_known = wrote || refused;
+        schema_write.outcome_known = wrote || refused;
     }
-    shared.mark_write(response.headers_mut(), token.as_ref().map(|token| &token.zookie));
+    shared.mark_write(response.headers_mut(), token.as_deref(), write.session);
     Ok(response)
 }
 

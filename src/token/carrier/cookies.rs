@@ -31,7 +31,10 @@ pub(super) fn values(
     let ours = headers.get_all(COOKIE).into_iter().flat_map(pairs);
     for pair in ours.filter(|pair| name(pair) == carrier.as_bytes()) {
         match decode(pair) {
-            Ok(cookie) => each(Ok(cookie.value_trimmed()))?,
+            Ok(cookie) => {
+                let mut texts = cookie.value_trimmed().split(',');
+                texts.try_for_each(|text| each(Ok(text.trim_ascii())))?;
+            }
             Err(error) => each(Err(error))?,
         }
     }
@@ -85,11 +88,11 @@ pub(super) fn append(headers: &mut HeaderMap, name: &str, zookie: &Zookie) -> Re
 /// A `Set-Cookie` line.
 pub(super) fn set_cookie(
     name: &str,
-    zookie: &Zookie,
+    value: &str,
     secure: bool,
     max_age: Option<Duration>,
 ) -> Result<HeaderValue, TokenError> {
-    let mut cookie = Cookie::build((name, zookie.as_str()))
+    let mut cookie = Cookie::build((name, value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)

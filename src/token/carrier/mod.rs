@@ -158,8 +158,8 @@ impl Carriers {
         &self.places
     }
 
-    /// Shows `each` the text of every zookie in a request, place by place: repeated headers, their comma-separated
-    /// parts, repeated cookies and repeated parameters too. What can't even be text, or is there and empty, is shown
+    /// Shows `each` the text of every zookie in a request, place by place: repeated headers and cookies, their
+    /// comma-separated parts, and repeated parameters too. What can't even be text, or is there and empty, is shown
     /// as what it is: something was sent, so it never counts as "no token".
     ///
     /// Header values are shown without copying them, and nothing is allocated where no place holds a zookie (but for
@@ -260,25 +260,25 @@ impl Carriers {
         }
     }
 
-    /// Has a reply set the zookie's cookies, beside all others that it sets.
+    /// Has a reply set the cookies of these zookies, beside all others that it sets. Several, which have no join, stand side
+    /// by side in one cookie, with commas between them.
     ///
     /// # Errors
     ///
     /// [`TooLong`](TokenErrorKind::TooLong) if a browser would not keep the cookie (over 4096 bytes, its name
     /// included): then nothing is set.
-    pub fn set_cookies(&self, headers: &mut HeaderMap, zookie: &Zookie) -> Result<(), TokenError> {
-        for value in self.cookies(zookie)? {
-            headers.append(header::SET_COOKIE, value);
+    pub fn set_cookies(&self, headers: &mut HeaderMap, zookies: &[Zookie]) -> Result<(), TokenError> {
+        let secure = |name: &str| self.secure || name.starts_with("__Secure-") || name.starts_with("__Host-");
+        let texts: Vec<&str> = zookies.iter().map(Zookie::as_str).collect();
+        let value = texts.join(",");
+        let cookies: Vec<HeaderValue> = self
+            .cookie_names()
+            .map(|name| cookies::set_cookie(name, &value, secure(name), self.max_age))
+            .collect::<Result<_, _>>()?;
+        for cookie in cookies {
+            headers.append(header::SET_COOKIE, cookie);
         }
         Ok(())
-    }
-
-    /// The values of `Set-Cookie` that [`set_cookies`](Self::set_cookies) adds.
-    pub(crate) fn cookies(&self, zookie: &Zookie) -> Result<Vec<HeaderValue>, TokenError> {
-        let secure = |name: &str| self.secure || name.starts_with("__Secure-") || name.starts_with("__Host-");
-        self.cookie_names()
-            .map(|name| cookies::set_cookie(name, zookie, secure(name), self.max_age))
-            .collect()
     }
 
     /// The cookies of one `Cookie` header line that are no zookies, as `name=value`, byte for byte.

@@ -255,12 +255,12 @@ fn a_reply_bears_the_zookie_in_its_headers() {
 fn a_reply_sets_the_cookie_beside_others() {
     let mut map = headers(&[("set-cookie", b"session=1")]);
     let carriers = Carriers::default();
-    carriers.set_cookies(&mut map, &zookie("a+/=")).unwrap();
+    carriers.set_cookies(&mut map, &[zookie("a+/=")]).unwrap();
     carriers
         .clone()
         .secure(true)
         .max_age(Duration::from_millis(3_600_999))
-        .set_cookies(&mut map, &zookie("b"))
+        .set_cookies(&mut map, &[zookie("b")])
         .unwrap();
     let set = lines(&map, header::SET_COOKIE);
     assert_eq!(set[0], b"session=1");
@@ -272,18 +272,20 @@ fn a_reply_sets_the_cookie_beside_others() {
 
     let host = Carriers::new([Carrier::Cookie("__Host-zookie".into())]).unwrap();
     let mut map = HeaderMap::new();
-    host.set_cookies(&mut map, &zookie("a")).unwrap();
+    host.set_cookies(&mut map, &[zookie("a")]).unwrap();
     assert!(map[header::SET_COOKIE].to_str().unwrap().contains("; Secure"));
-    host.max_age(Duration::MAX).set_cookies(&mut map, &zookie("a")).unwrap();
+    host.max_age(Duration::MAX)
+        .set_cookies(&mut map, &[zookie("a")])
+        .unwrap();
 }
 
 #[test]
 fn a_cookie_that_browsers_drop_is_not_set() {
     let mut map = HeaderMap::new();
     let fits = "a".repeat(4096 - "zookie=".len());
-    Carriers::default().set_cookies(&mut map, &zookie(&fits)).unwrap();
+    Carriers::default().set_cookies(&mut map, &[zookie(&fits)]).unwrap();
     let error = Carriers::default()
-        .set_cookies(&mut map, &zookie(&format!("{fits}a")))
+        .set_cookies(&mut map, &[zookie(&format!("{fits}a"))])
         .unwrap_err();
     assert_eq!(error.kind(), &TokenErrorKind::TooLong { len: 4097, max: 4096 });
     assert_eq!(map.len(), 1);
@@ -304,7 +306,7 @@ proptest! {
     fn any_zookie_comes_back_from_every_place(text in "[a-zA-Z0-9+/=_.:~-]{1,60}") {
         let (carriers, zookie) = (Carriers::default(), zookie(&text));
         let mut reply = HeaderMap::new();
-        carriers.set_cookies(&mut reply, &zookie).unwrap();
+        carriers.set_cookies(&mut reply, &[zookie]).unwrap();
         let set = reply[header::SET_COOKIE].as_bytes().split(|byte| *byte == b';').next().unwrap();
         prop_assert_eq!(found(&headers(&[("cookie", set)]), "/"), some(Source::Cookie, &[&text]));
 
