@@ -117,8 +117,7 @@ async fn rule_16_a_revision_that_is_gone_makes_the_bulk_be_asked_whole() {
     let client = Client::new(&server, Engine::Postgres);
     client.bulk(&bulk(&[("plan", "ada")], None)).await;
     // Restored to before that revision.
-    server.state().head = 900;
-    server.state().optimized = 900;
+    server.restore(900);
     let reply = client.bulk(&bulk(&[("plan", "ada"), ("plan", "bob")], None)).await;
     assert_eq!((reply.status(), verdicts(&reply)), (OK, vec![1, 1]));
 }

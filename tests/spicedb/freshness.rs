@@ -120,7 +120,7 @@ async fn rule_01_a_wish_in_the_metadata_stands_in_the_message() {
 async fn rule_01_concurrent_tokens_of_postgres_are_joined() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
-    server.state().head = 2000;
+    server.jump(2000);
     let store = StoreId::new(["spicedb", "postgres", "6349aaf2"]);
     let token = |in_progress: [u64; 2]| {
         let snapshot = PostgresSnapshot::new(1010, 1014, in_progress).unwrap();

@@ -74,7 +74,6 @@ async fn rule_08_a_forged_exact_snapshot_makes_nothing_fresh() {
             .as_str()
             .to_owned()
     };
-    server.state().gullible = true;
     for forged in [concurrent, server.token(5000)] {
         server.set("plan", "mallory", true);
         server.calls();
@@ -151,18 +150,16 @@ async fn rule_08_a_replaced_or_restored_datastore_begins_an_epoch() {
     for restored in [false, true] {
         let server = Server::new(Engine::Postgres);
         let client = Client::new(&server, Engine::Postgres);
-        server.state().head = 2000;
+        server.jump(2000);
         let token = client.set("plan", "ada", true).await;
         assert!(client.check(&check("plan", "ada", at_least(&token))).await.has());
         assert!(client.check(&check("plan", "ada", None)).await.is_hit());
         // Longer than a head may be late.
         advance(Duration::from_millis(500)).await;
         {
-            let mut state = server.state();
-            state.head = 1500;
-            state.optimized = 1500;
+            server.restore(1500);
             if !restored {
-                state.prefix = "anothers".to_owned();
+                server.state().prefix = "anothers".to_owned();
             }
         }
         client.check(&check("plan", "somebody", full())).await;
