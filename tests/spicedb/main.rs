@@ -1,11 +1,13 @@
 //! SpiceDB's gRPC API through the layer, before a SpiceDB in miniature: the contract, rule by rule.
 
+mod adversary;
 mod api;
 mod bad_input;
 mod bulk;
 mod client;
 mod freshness;
-// mod histories;
+mod histories;
+mod judge;
 mod kept;
 mod keys;
 mod reads;

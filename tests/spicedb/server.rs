@@ -64,6 +64,10 @@ pub(crate) struct State {
     pub(crate) answered: Vec<Answered>,
     /// Since when each node has answered at which revision by default.
     pub(crate) defaults: Vec<(Instant, usize, Point)>,
+    /// What was the head since when.
+    pub(crate) heads: Vec<(Instant, Point)>,
+    /// When a head read was answered with a head from before.
+    pub(crate) shared: Vec<Instant>,
     /// How long a call takes before its revision is chosen, and after it was read.
     pub(crate) before: Duration,
     pub(crate) latency: Duration,
@@ -186,7 +190,11 @@ impl State {
     }
 
     fn head(&mut self) -> Point {
-        self.shared_head.take().unwrap_or_else(|| self.store.head())
+        if let Some(earlier) = self.shared_head.take() {
+            self.shared.push(Instant::now());
+            return earlier;
+        }
+        self.store.head()
     }
 
     fn answer(&mut self, point: &Point, chosen: Chosen, question: Option<(String, String)>, views: bool) {
@@ -227,6 +235,8 @@ impl Server {
                 (Instant::now(), 0, first.point.clone()),
                 (Instant::now(), 1, first.point.clone()),
             ],
+            heads: vec![(Instant::now(), store.head())],
+            shared: Vec::new(),
             quantized: [first.clone(), first],
             store,
             node: 0,
@@ -269,7 +279,16 @@ impl Server {
         let mut state = self.state();
         let named = state.store.commit(id);
         state.answer(&named.point, Chosen::Written, None, false);
+        let head = state.store.head();
+        state.heads.push((Instant::now(), head));
         state.spell(&named, self.engine)
+    }
+
+    pub(crate) fn roll_back(&self, id: u64) {
+        let mut state = self.state();
+        state.store.roll_back(id);
+        let head = state.store.head();
+        state.heads.push((Instant::now(), head));
     }
 
     /// The quantized revision of every node catches up.
@@ -496,7 +515,9 @@ impl Server {
             let called = called(&method, head.headers, body.clone());
             state.calls.push(called);
             let question = CheckRequest::decode(message).ok().and_then(|request| request.resource);
-            let slow = state.slow.filter(|(document, _)| question.is_some_and(|asked| asked.object_id == *document));
+            let slow = state
+                .slow
+                .filter(|(document, _)| question.is_some_and(|asked| asked.object_id == *document));
             let extra = slow.map_or(Duration::ZERO, |(_, extra)| extra);
             (state.before, state.latency + extra, state.down)
         };
@@ -527,7 +548,9 @@ fn called(method: &str, headers: HeaderMap, body: Bytes) -> Called {
     let of_lookup = LookupRequest::decode(message).map(|request| request.consistency);
     let of_bulk = BulkRequest::decode(message).map(|request| request.consistency);
     let of_check = CheckRequest::decode(message).map(|request| request.consistency);
-    let consistency = [of_lookup, of_bulk, of_check].into_iter().find_map(|read| read.ok().flatten());
+    let consistency = [of_lookup, of_bulk, of_check]
+        .into_iter()
+        .find_map(|read| read.ok().flatten());
     Called {
         at: Instant::now(),
         method: method.to_owned(),

@@ -91,7 +91,9 @@ impl Spelling {
         match engine {
             Engine::Postgres => {
                 let snapshot = PostgresRevision::read(&self.revision).and_then(|revision| revision.snapshot());
-                snapshot.or_else(|| legacy_snapshot(&self.revision)).map(Point::Snapshot)
+                snapshot
+                    .or_else(|| legacy_snapshot(&self.revision))
+                    .map(Point::Snapshot)
             }
             Engine::CockroachDb => {
                 let (nanos, logical) = self.revision.split_once('.').unwrap_or((&self.revision, "0"));
@@ -165,7 +167,11 @@ impl Point {
                     nanos: i64::try_from(*nanos).unwrap(),
                     logical: *logical,
                 };
-                let name = if engine == Engine::Memory { "memory" } else { "cockroachdb" };
+                let name = if engine == Engine::Memory {
+                    "memory"
+                } else {
+                    "cockroachdb"
+                };
                 Revision::new(store(name), time)
             }
         }

@@ -178,7 +178,11 @@ impl Store {
     }
 
     fn last_commit(&self, before_all: u64) -> u64 {
-        self.committed.iter().map(|(stamp, _)| *stamp).max().unwrap_or(before_all)
+        self.committed
+            .iter()
+            .map(|(stamp, _)| *stamp)
+            .max()
+            .unwrap_or(before_all)
     }
 
     /// The newest revision that reads without a token can be answered at.
@@ -219,9 +223,16 @@ impl Store {
                 .then_some((13, "an internal error occurred while accessing the datastore")),
             Point::Number(number, _) if self.numbers_by_clock() => {
                 let ahead = *number > self.now();
-                let memory = (11, "invalid zedtoken: failed to lookup namespaces: revision was invalid");
+                let memory = (
+                    11,
+                    "invalid zedtoken: failed to lookup namespaces: revision was invalid",
+                );
                 let cockroach = (13, "an internal error occurred while accessing the datastore");
-                ahead.then_some(if self.engine == Engine::Memory { memory } else { cockroach })
+                ahead.then_some(if self.engine == Engine::Memory {
+                    memory
+                } else {
+                    cockroach
+                })
             }
             Point::Number(..) => None,
         }
