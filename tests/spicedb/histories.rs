@@ -196,7 +196,7 @@ impl<'a> World<'a> {
                 self.server.quantize_at(*node, of_transaction.unwrap_or(newest));
             }
             Step::Node(node) => self.server.state().node = *node,
-            Step::ShareHead => self.server.share_head(),
+            Step::ShareHead => self.server.share_head(1),
             Step::Takes { before, after, write } => {
                 let mut state = self.server.state();
                 state.before = Duration::from_millis(*before);

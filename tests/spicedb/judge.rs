@@ -157,7 +157,12 @@ impl Judge<'_> {
                 && answered.views == views
                 && (since..=told.answered).contains(&answered.at)
         };
-        prop_assert!(state.answered.iter().any(read), "never read: {:?}", told);
+        let all = state
+            .answered
+            .iter()
+            .filter(|answered| answered.question.as_ref() == Some(&told.question));
+        let all: Vec<_> = all.map(|answered| (told.arrived - answered.at, answered)).collect();
+        prop_assert!(state.answered.iter().any(read), "never read: {:?} but {:?}", told, all);
         Ok(())
     }
 

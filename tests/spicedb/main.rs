@@ -1,5 +1,8 @@
 //! SpiceDB's gRPC API through the layer, before a SpiceDB in miniature: the contract, rule by rule.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod adversary;
 mod api;
 mod bad_input;
@@ -11,6 +14,7 @@ mod judge;
 mod kept;
 mod keys;
 mod reads;
+mod recorded;
 mod reply;
 mod server;
 mod spelling;

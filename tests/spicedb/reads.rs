@@ -103,7 +103,7 @@ async fn the_reply_of_one_message_bears_its_token() {
 async fn rule_06_a_session_does_not_go_back_when_a_head_is_late() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
-    server.share_head();
+    server.share_head(1);
     let token = client.set("plan", "ada", true).await;
     let session = client.metadata("cookie", &format!("zookie={}", token.replace('=', "%3D")));
     let reply = session.call(EXPANSION, &lookup(full())).await;

@@ -22,7 +22,7 @@ use crate::api::{
 };
 use crate::reply::{failed, succeeded};
 use crate::spelling::{Point, PostgresRevision, Spelling};
-use crate::store::{Change, FIRST, Named, Store};
+use crate::store::{Change, Named, Store};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -40,6 +40,9 @@ pub(crate) const UNAUTHENTICATED: i32 = 16;
 /// A key that this server does not take.
 pub(crate) const WRONG_KEY: &str = "Bearer wrong-key";
 
+/// A head read that takes longer is none that others share.
+const LATE_AT_MOST: Duration = Duration::from_secs(1);
+
 #[derive(Clone)]
 pub(crate) struct Server {
     engine: Engine,
@@ -53,8 +56,8 @@ pub(crate) struct State {
     quantized: [Named; 2],
     /// The node that answers from now on.
     pub(crate) node: usize,
-    /// A head that was asked for earlier, which the next head read shares.
-    pub(crate) shared_head: Option<Point>,
+    /// A head that was asked for earlier and is not there yet: so many head reads share it.
+    shared_head: Option<(Instant, Point, usize)>,
     /// Tokens say all that the real one's say, and are no longer canonical.
     pub(crate) says_all: bool,
     pub(crate) schema_hash: Vec<u8>,
@@ -82,7 +85,6 @@ pub(crate) struct State {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Called {
-    pub(crate) at: Instant,
     pub(crate) method: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -190,11 +192,14 @@ impl State {
     }
 
     fn head(&mut self) -> Point {
-        if let Some(earlier) = self.shared_head.take() {
-            self.shared.push(Instant::now());
-            return earlier;
+        match self.shared_head.take() {
+            Some((since, head, times)) if times > 0 && since.elapsed() <= LATE_AT_MOST => {
+                self.shared.push(Instant::now());
+                self.shared_head = Some((since, head.clone(), times - 1));
+                head
+            }
+            _ => self.store.head(),
         }
-        self.store.head()
     }
 
     fn answer(&mut self, point: &Point, chosen: Chosen, question: Option<(String, String)>, views: bool) {
@@ -235,7 +240,7 @@ impl Server {
                 (Instant::now(), 0, first.point.clone()),
                 (Instant::now(), 1, first.point.clone()),
             ],
-            heads: vec![(Instant::now(), store.head())],
+            heads: vec![(Instant::now(), store.last_change())],
             shared: Vec::new(),
             quantized: [first.clone(), first],
             store,
@@ -279,7 +284,7 @@ impl Server {
         let mut state = self.state();
         let named = state.store.commit(id);
         state.answer(&named.point, Chosen::Written, None, false);
-        let head = state.store.head();
+        let head = state.store.last_change();
         state.heads.push((Instant::now(), head));
         state.spell(&named, self.engine)
     }
@@ -287,7 +292,7 @@ impl Server {
     pub(crate) fn roll_back(&self, id: u64) {
         let mut state = self.state();
         state.store.roll_back(id);
-        let head = state.store.head();
+        let head = state.store.last_change();
         state.heads.push((Instant::now(), head));
     }
 
@@ -306,6 +311,12 @@ impl Server {
         state.quantized[node] = named;
     }
 
+    /// Nothing is older than this.
+    pub(crate) fn begin_at(&self, number: u64) {
+        self.state().store = Store::beginning_at(self.engine, number);
+        self.quantize();
+    }
+
     /// Many transactions end that changed nothing here.
     pub(crate) fn jump(&self, to: u64) {
         self.state().store.jump(to);
@@ -317,11 +328,11 @@ impl Server {
         self.quantize();
     }
 
-    /// The next head read is answered with a head from before what happens from now on.
-    pub(crate) fn share_head(&self) {
+    /// The next head reads are answered with a head from before what happens from now on, if they come soon.
+    pub(crate) fn share_head(&self, times: usize) {
         let mut state = self.state();
         let head = state.store.head();
-        state.shared_head = Some(head);
+        state.shared_head = Some((Instant::now(), head, times));
     }
 
     pub(crate) fn head(&self) -> Point {
@@ -350,8 +361,8 @@ impl Server {
     /// A token far beyond all that has happened.
     pub(crate) fn future(&self) -> String {
         let number = self.head().number();
-        let day = Store::nanos(Duration::from_secs(24 * 3600));
-        self.token(number + if number > FIRST * FIRST * FIRST { day } else { 4000 })
+        let by_clock = matches!(self.engine, Engine::Memory | Engine::CockroachDb);
+        self.token(number + if by_clock { 3_600_000_000_000 } else { 4000 })
     }
 
     /// The number that a token of this server names, and the datastore's prefix in it.
@@ -552,7 +563,6 @@ fn called(method: &str, headers: HeaderMap, body: Bytes) -> Called {
         .into_iter()
         .find_map(|read| read.ok().flatten());
     Called {
-        at: Instant::now(),
         method: method.to_owned(),
         headers,
         consistency: consistency.and_then(|consistency| consistency.requirement),

@@ -2,7 +2,6 @@
 //! make and end, and the revisions that its engine gives to all that.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_zookie::protocol::spicedb::Engine;
@@ -17,6 +16,8 @@ pub(crate) type Change = (String, String, bool);
 pub(crate) const FIRST: u64 = 1000;
 /// The same for engines that number by the clock, in nanoseconds.
 const FIRST_INSTANT: u64 = 1_795_230_120_000_000_000;
+/// How long old revisions can be read, in nanoseconds.
+const KEPT: u64 = 24 * 3600 * 1_000_000_000;
 /// How far beyond what was given out PostgreSQL takes a transaction's id for one.
 const READABLE_AHEAD: u64 = 1 << 33;
 
@@ -57,6 +58,8 @@ struct Row {
 pub(crate) struct Store {
     engine: Engine,
     started: Instant,
+    /// What the clock showed then.
+    first_instant: u64,
     /// The last instant that was given out: no two are the same.
     clock: u64,
     /// The next transaction's id.
@@ -74,6 +77,7 @@ impl Store {
         let mut store = Self {
             engine,
             started: Instant::now(),
+            first_instant: FIRST_INSTANT,
             clock: FIRST_INSTANT,
             next: if engine == Engine::Postgres { FIRST } else { FIRST + 1 },
             open: BTreeMap::new(),
@@ -82,6 +86,14 @@ impl Store {
             rows: HashMap::new(),
             oldest: Point::Number(0, 0),
         };
+        store.oldest = store.head();
+        store
+    }
+
+    pub(crate) fn beginning_at(engine: Engine, number: u64) -> Self {
+        let mut store = Self::new(engine);
+        store.jump(number);
+        store.committed.clear();
         store.oldest = store.head();
         store
     }
@@ -96,8 +108,14 @@ impl Store {
 
     fn now(&mut self) -> u64 {
         let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap();
-        self.clock = (self.clock + 1).max(FIRST_INSTANT + elapsed);
+        self.clock = (self.clock + 1).max(self.first_instant + elapsed);
         self.clock
+    }
+
+    /// The next instant is this one.
+    pub(crate) fn set_clock(&mut self, to: u64) {
+        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap();
+        (self.clock, self.first_instant) = (to - 1, to - elapsed);
     }
 
     /// Whether no open transaction is about to change one of these: the next one would have to wait for it.
@@ -177,6 +195,14 @@ impl Store {
         }
     }
 
+    /// The lowest revision at which a read sees all that is committed.
+    pub(crate) fn last_change(&mut self) -> Point {
+        match self.engine {
+            Engine::CockroachDb => Point::Number(self.last_commit(FIRST_INSTANT), 0),
+            _ => self.head(),
+        }
+    }
+
     fn last_commit(&self, before_all: u64) -> u64 {
         self.committed
             .iter()
@@ -213,7 +239,11 @@ impl Store {
         if *point > newest {
             return Some("invalid revision: revision was invalid");
         }
-        (self.oldest > *point).then_some("invalid revision: revision has expired")
+        let oldest = match self.engine {
+            Engine::Postgres | Engine::MySql => self.oldest.clone(),
+            _ => Point::Number(self.clock - KEPT, 0),
+        };
+        (oldest > *point).then_some("invalid revision: revision has expired")
     }
 
     /// Whether a read at this fails, whatever it is asked for.
@@ -271,6 +301,7 @@ impl Store {
     pub(crate) fn restore(&mut self, to: u64) {
         *self = Self {
             started: self.started,
+            first_instant: self.first_instant,
             clock: self.clock,
             ..Self::new(self.engine)
         };
@@ -280,10 +311,6 @@ impl Store {
             Engine::Postgres => Point::Snapshot(PostgresSnapshot::new(0, 0, []).unwrap()),
             _ => Point::Number(0, 0),
         };
-    }
-
-    pub(crate) fn nanos(duration: Duration) -> u64 {
-        u64::try_from(duration.as_nanos()).unwrap()
     }
 }
 
