@@ -4,10 +4,12 @@
 mod common;
 
 mod adversary;
+mod ages;
 mod api;
 mod bad_input;
 mod bulk;
 mod client;
+mod forged;
 mod freshness;
 mod histories;
 mod judge;
