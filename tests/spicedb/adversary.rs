@@ -2,7 +2,6 @@
 //! has seen, any consistency, and whatever makes a request hard to read.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -371,9 +370,4 @@ fn forge(forgery: Forgery, nth: u64, token: &str, engine: Engine) -> Option<Stri
         ),
         Forgery::Unreadable => Some(token.chars().rev().filter(|sign| *sign != '=').collect()),
     }
-}
-
-/// How long she waits before she leaves.
-pub(crate) fn patience(attack: &Attack) -> Option<Duration> {
-    attack.leaves.map(Duration::from_millis)
 }

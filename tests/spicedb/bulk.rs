@@ -232,6 +232,8 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
     let mut tokens = vec![client.set("a", "ada", true).await];
     let mut partial = 0;
     for step in steps {
+        // No two steps at one instant.
+        advance(Duration::from_millis(1)).await;
         let consistency = |floor| match floor {
             Floor::None => None,
             Floor::AtLeast(n) => at_least(&tokens[tokens.len().saturating_sub(n + 1)]),

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use prost::Message;
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{advance, sleep};
 use tower::ServiceExt;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::PostgresSnapshot;
 
-use crate::api::{Consistency, Requirement, at_least, bulk, check, exactly, full, minimize_latency};
+use crate::api::{Requirement, at_least, bulk, check, exactly, full, minimize_latency};
 use crate::client::{Client, Reply};
 use crate::reply::frame;
-use crate::server::{Called, INVALID_ARGUMENT, OK, OUT_OF_RANGE, Server, UNAVAILABLE, WRONG_KEY};
-use crate::spelling::{Point, PostgresRevision, Spelling};
+use crate::server::{Called, INVALID_ARGUMENT, OK, OUT_OF_RANGE, Server, UNAVAILABLE};
+use crate::spelling::Point;
 
 const TOO_OLD: &str = "the service answered at an older revision than the request demands";
 
@@ -21,12 +21,12 @@ fn snapshot(xmin: u64, xmax: u64, in_progress: &[u64]) -> Point {
     Point::Snapshot(PostgresSnapshot::new(xmin, xmax, in_progress.iter().copied()).unwrap())
 }
 
-fn contains(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// Whether a text stands anywhere in a reply.
-fn mentions(reply: &Reply, text: &str) -> bool {
+pub(crate) fn mentions(reply: &Reply, text: &str) -> bool {
     contains(&reply.body, text) || reply.headers.values().any(|value| contains(value.as_bytes(), text))
 }
 
@@ -35,7 +35,7 @@ fn demanded(calls: Vec<Called>) -> Vec<Requirement> {
     calls.into_iter().filter_map(|call| call.consistency).collect()
 }
 
-fn heads(calls: &[Called]) -> usize {
+pub(crate) fn heads(calls: &[Called]) -> usize {
     let full = |call: &&Called| call.consistency == Some(Requirement::FullyConsistent(true));
     calls.iter().filter(full).count()
 }
@@ -187,123 +187,6 @@ async fn rule_08_a_settled_snapshot_without_a_name_is_not_shared() {
     }
 }
 
-/// Other spellings of a named revision.
-fn spellings(token: &str) -> [String; 3] {
-    let spelling = Spelling::read(token).unwrap();
-    let revision = PostgresRevision::read(&spelling.revision).unwrap();
-    let with = |revision: &PostgresRevision| {
-        Spelling {
-            revision: revision.write(),
-            ..spelling.clone()
-        }
-        .write()
-    };
-    let fields = PostgresRevision {
-        optional_txid: 666,
-        optional_timestamp: 667,
-        ..revision.clone()
-    };
-    let mut longer = revision.clone();
-    longer.relative_xips.push(longer.relative_xmax);
-    longer.relative_xmax += 1;
-    let hash = Spelling {
-        schema_hash: b"hers".to_vec(),
-        ..spelling.clone()
-    };
-    [with(&fields), with(&longer), hash.write()]
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_08_a_callers_spelling_reaches_nobody_else() {
-    let server = Server::new(Engine::Postgres);
-    let client = Client::new(&server, Engine::Postgres);
-    let token = client.set("plan", "ada", true).await;
-    for (nth, hers) in spellings(&token).into_iter().enumerate() {
-        assert_eq!(server.point(&hers), server.point(&token));
-        server.calls();
-        let question = |consistency: Option<Consistency>| check("plan", &format!("user{nth}"), consistency);
-        for asked in [at_least(&hers), exactly(&hers)] {
-            client.check(&question(asked)).await;
-            for consistency in [None, at_least(&token), exactly(&token)] {
-                let reply = client.check(&question(consistency)).await;
-                assert!(!mentions(&reply, &hers), "{nth}: {reply:?}");
-            }
-        }
-        // She asks, and another caller waits with her.
-        server.state().latency = Duration::from_millis(20);
-        let leader = tokio::spawn({
-            let (client, request) = (client.clone(), check("map", &format!("user{nth}"), at_least(&hers)));
-            async move { client.check(&request).await }
-        });
-        sleep(Duration::from_millis(5)).await;
-        let request = check("map", &format!("user{nth}"), at_least(&token));
-        let follower = client.check(&request).await;
-        assert!(!mentions(&follower, &hers), "{nth}: {follower:?}");
-        leader.await.unwrap();
-        assert!(!mentions(&client.check(&request).await, &hers));
-        server.state().latency = Duration::ZERO;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_08_shared_calls_spell_a_revision_canonically() {
-    let server = Server::new(Engine::Postgres);
-    let client = Client::new(&server, Engine::Postgres);
-    let token = client.set("plan", "ada", true).await;
-    let [fields, longer, _] = spellings(&token);
-    for hers in [fields, longer] {
-        server.calls();
-        let reply = client.check(&check("plan", "ada", at_least(&hers))).await;
-        assert_eq!(server.point(&reply.at()), server.point(&token));
-        for call in server.calls() {
-            assert!(!contains(&call.body, &hers), "{call:?}");
-            assert!(call.headers.values().all(|value| !contains(value.as_bytes(), &hers)));
-        }
-        client.layer.handle().purge();
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_08_what_the_store_says_besides_is_not_kept() {
-    let server = Server::new(Engine::Postgres);
-    server.state().says_all = true;
-    let client = Client::new(&server, Engine::Postgres);
-    let token = client.set("plan", "ada", true).await;
-    let canonical = server.token_at(&server.point(&token));
-    assert_ne!(token, canonical);
-    let request = check("plan", "ada", at_least(&token));
-    client.check(&request).await;
-    let hit = client.check(&request).await;
-    assert!(hit.is_hit() && hit.has());
-    assert_eq!(hit.at(), canonical);
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_08_a_token_with_a_schema_hash_goes_on_as_it_came() {
-    let server = Server::new(Engine::Postgres);
-    let client = Client::new(&server, Engine::Postgres);
-    let token = client.set("plan", "ada", true).await;
-    let [.., hers] = spellings(&token);
-    for consistency in [at_least(&hers), exactly(&hers)] {
-        for _ in 0..2 {
-            server.calls();
-            let request = check("plan", "ada", consistency.clone());
-            let reply = client.check(&request).await;
-            assert!(reply.has() && !reply.is_hit());
-            assert_eq!(reply.at(), hers, "the upstream's own word");
-            let calls = server.calls();
-            assert!(
-                calls.iter().any(|call| call.body == frame(&request.encode_to_vec())),
-                "{calls:?}"
-            );
-        }
-    }
-    assert!(
-        !client.check(&check("plan", "ada", None)).await.is_hit(),
-        "nothing was kept"
-    );
-}
-
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_forged_future_floor_is_refused() {
     for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql] {
@@ -382,129 +265,6 @@ async fn rule_08_a_forged_exact_snapshot_makes_nothing_fresh() {
     }
     let reply = client.check(&check("plan", "mallory", at_least(&forged))).await;
     assert_eq!(reply.status(), UNAVAILABLE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_15_head_reads_of_unknown_tokens_are_limited() {
-    let server = Server::new(Engine::Postgres);
-    let client = Client::new(&server, Engine::Postgres);
-    client.check(&check("plan", "ada", None)).await;
-    server.calls();
-    for n in 0..1000 {
-        let forged = server.token(5000 + n);
-        let reply = client.check(&check("plan", "mallory", at_least(&forged))).await;
-        assert!([OK, UNAVAILABLE].contains(&reply.status()));
-        assert!(!reply.is_hit());
-        advance(Duration::from_millis(1)).await;
-    }
-    let calls = server.calls();
-    let heads = heads(&calls);
-    assert!(heads < 500, "{heads} head reads for a thousand forgeries in a second");
-    let own = |call: &&Called| matches!(&call.consistency, Some(Requirement::AtLeastAsFresh(token)) if server.point(&token.token).number() >= 5000);
-    let forwarded = calls.iter().filter(own).count();
-    assert!(
-        forwarded > 0 && heads + forwarded >= 1000,
-        "{heads} and {forwarded} of {}",
-        calls.len()
-    );
-    // Above the limit SpiceDB echoes what she sent, and nothing of that is kept.
-    let reply = client.check(&check("plan", "mallory", None)).await;
-    assert!(server.point(&reply.at()).number() <= 1000);
-    // Who has another key asks at head as before.
-    let written = server.set("plan", "ada", true);
-    server.calls();
-    let other = client.metadata("authorization", "Bearer another-key");
-    let reply = other.check(&check("plan", "ada", at_least(&written))).await;
-    assert!(reply.has());
-    assert_eq!(self::heads(&server.calls()), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_15_a_slow_question_makes_nobody_else_wait() {
-    for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql] {
-        let server = Server::new(engine);
-        server.state().latency = Duration::from_millis(20);
-        server.state().slow = Some(("slow", Duration::from_secs(29)));
-        let took = async |client: &Client, document: &str, token: &str| {
-            let began = Instant::now();
-            let reply = client.check(&check(document, "ada", at_least(token))).await;
-            assert_eq!(reply.status(), OK, "{reply:?}");
-            assert!(server.point(&reply.at()) >= server.point(token));
-            began.elapsed()
-        };
-        let alone = took(
-            &Client::new(&server, engine),
-            "alone",
-            &server.set("alone", "ada", true),
-        )
-        .await;
-        let client = Client::new(&server, engine);
-        let slow = tokio::spawn({
-            let (client, token) = (client.clone(), server.set("slow", "ada", true));
-            async move { client.check(&check("slow", "ada", at_least(&token))).await }
-        });
-        sleep(Duration::from_millis(1)).await;
-        for n in 0..20 {
-            let document = format!("plan{n}");
-            let token = server.set(&document, "ada", true);
-            let elapsed = took(&client, &document, &token).await;
-            assert!(elapsed <= alone, "{engine:?}: {elapsed:?}, and alone {alone:?}");
-            sleep(Duration::from_millis(700)).await;
-        }
-        assert!(slow.await.unwrap().has());
-    }
-}
-
-/// Honest callers ask ten questions, one every 20 ms. How many of 500 are hits.
-async fn hits_of_500(client: &Client, server: &Server, token: Option<&str>) -> usize {
-    let mut hits = 0;
-    for n in 0..500 {
-        if n % 250 == 0 {
-            server.quantize();
-        }
-        let consistency = token.filter(|_| n % 2 == 0).and_then(at_least);
-        let reply = client
-            .check(&check(&format!("plan{}", n % 10), "ada", consistency))
-            .await;
-        assert_eq!(reply.status(), OK);
-        hits += usize::from(reply.is_hit());
-        sleep(Duration::from_millis(20)).await;
-    }
-    hits
-}
-
-#[tokio::test(start_paused = true)]
-async fn rule_15_wrong_keys_with_forged_tokens_cost_no_hits() {
-    for engine in [Engine::Postgres, Engine::CockroachDb] {
-        let server = Server::new(engine);
-        server.state().latency = Duration::from_millis(5);
-        let client = Client::new(&server, engine);
-        let token = client.set("plan0", "ada", true).await;
-        let before = hits_of_500(&client, &server, Some(&token)).await;
-        let forger = tokio::spawn({
-            let (client, server) = (client.metadata("authorization", WRONG_KEY), server.clone());
-            async move {
-                for n in 0_usize.. {
-                    let forged = if n % 2 == 0 {
-                        server.future()
-                    } else {
-                        server.set("map", "somebody", n % 4 == 1)
-                    };
-                    let document = format!("plan{}", n % 10);
-                    for consistency in [at_least(&forged), exactly(&forged)] {
-                        client.check(&check(&document, "ada", consistency)).await;
-                    }
-                    sleep(Duration::from_millis(100)).await;
-                }
-            }
-        });
-        let during = hits_of_500(&client, &server, Some(&token)).await;
-        forger.abort();
-        assert!(
-            before >= 450 && during >= 450,
-            "{engine:?}: {before} before, {during} during"
-        );
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,21 +1,20 @@
 //! Whole histories: random writes, reads and attacks by callers of two replicas, and a judge who knows the store.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::HeaderMap;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use prost::Message;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, timeout};
-use tower::ServiceExt;
 use tower_zookie::protocol::spicedb::Engine;
 
-use crate::adversary::{Attack, Tally, attack, patience};
-use crate::api::{Consistency, at_least, check, exactly, full, minimize_latency};
-use crate::client::{Client, Reply, request};
+use crate::adversary::{Attack, Tally, attack};
+use crate::api::{Consistency, at_least, exactly, full, minimize_latency};
+use crate::call::Call;
+use crate::client::Client;
 use crate::judge::{Demanded, Judge, Told};
-use crate::reply::frame;
 use crate::server::Server;
 
 const DOCUMENTS: [&str; 2] = ["plan", "map"];
@@ -66,6 +65,8 @@ struct Read {
     carried: bool,
     /// A second token, in a cookie.
     cookie: Option<usize>,
+    /// The same question about the other document too.
+    bulk: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +93,13 @@ fn step() -> impl Strategy<Value = Step> {
     let cookie = prop_oneof![4 => Just(None), 1 => (0..6_usize).prop_map(Some)];
     // The third writes past all layers.
     let write = (0..3_usize, what(), any::<bool>());
-    let read = (0..2_usize, what(), wish, any::<bool>(), cookie);
+    let read = (
+        0..2_usize,
+        what(),
+        wish,
+        any::<bool>(),
+        (cookie, prop::bool::weighted(0.2)),
+    );
     let nth_last = prop_oneof![2 => Just(None), 1 => (0..3_usize).prop_map(Some)];
     let millis = || prop_oneof![3 => Just(0), 1 => 1..30_u64];
     prop_oneof![
@@ -104,7 +111,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::ShareHead),
         1 => (millis(), millis(), millis()).prop_map(|(before, after, write)| Step::Takes { before, after, write }),
         3 => prop_oneof![1..200_u64, 200..7000_u64].prop_map(Step::Wait),
-        14 => read.prop_map(|(through, what, wish, carried, cookie)| Step::Read(Read { through, what, wish, carried, cookie })),
+        14 => read.prop_map(|(through, what, wish, carried, (cookie, bulk))| Step::Read(Read { through, what, wish, carried, cookie, bulk })),
         5 => attack(DOCUMENTS.len(), USERS.len()).prop_map(Step::Attack),
     ]
 }
@@ -126,6 +133,8 @@ struct World<'a> {
     /// What she has.
     seen: Vec<String>,
     told: Vec<JoinHandle<Told>>,
+    /// How often she left before she was answered.
+    left: Arc<AtomicUsize>,
     tally: &'a mut Tally,
 }
 
@@ -142,6 +151,7 @@ impl<'a> World<'a> {
             seen: tokens.clone(),
             tokens,
             told: Vec::new(),
+            left: Arc::default(),
             server,
             tally,
         }
@@ -228,17 +238,22 @@ impl<'a> World<'a> {
             client = client.metadata("cookie", &format!("zookie={escaped}"));
             floors.push(token);
         }
-        let question = (document.to_owned(), user.to_owned());
+        let mut questions = vec![(document.to_owned(), user.to_owned())];
+        if read.bulk {
+            questions.push((DOCUMENTS[1 - read.what.0].to_owned(), user.to_owned()));
+        }
         self.tally.count_bare("honest");
         let arrived = Instant::now();
-        let (server, carried) = (self.server.clone(), read.carried && layers);
+        let (server, carried, is_bulk) = (self.server.clone(), read.carried && layers, read.bulk);
         self.told.push(tokio::spawn(async move {
+            let call = Call::new(&questions, is_bulk, consistency);
             let reply = match layers {
-                true => ask(client, document, user, consistency, carried).await,
-                false => ask_directly(server, document, user, consistency).await,
+                true => call.send(client, carried).await,
+                false => call.send_directly(server).await,
             };
             Told {
-                question,
+                questions,
+                is_bulk,
                 demanded,
                 arrived,
                 answered: Instant::now(),
@@ -264,18 +279,17 @@ impl<'a> World<'a> {
         attack.count(self.tally);
         self.tally.count_bare("attack");
         let token = attack.forge(&self.seen, self.engine);
-        // What a header can't hold is not worth a try.
         self.seen.push(token.clone());
         let client = self.replicas[attack.through].clone();
         let (document, user) = (DOCUMENTS[attack.what.0], USERS[attack.what.1]);
         let sent = attack.send(client, token, document, user);
-        if attack.leaves.is_some() {
-            self.tally.count_bare("Left");
-        }
-        match patience(attack) {
-            Some(patience) => drop(tokio::spawn(timeout(patience, sent))),
-            None => drop(tokio::spawn(sent)),
-        }
+        let left = self.left.clone();
+        let patience = attack.leaves.map_or(Duration::MAX, Duration::from_millis);
+        drop(tokio::spawn(async move {
+            if timeout(patience, sent).await.is_err() {
+                left.fetch_add(1, Relaxed);
+            }
+        }));
     }
 
     /// Judges all that has been answered, or waits for it too.
@@ -301,29 +315,6 @@ impl<'a> World<'a> {
     }
 }
 
-async fn ask(client: Client, document: &str, user: &str, consistency: Option<Consistency>, carried: bool) -> Reply {
-    use crate::api::Requirement::{AtExactSnapshot, AtLeastAsFresh, FullyConsistent, MinimizeLatency};
-    let client = match consistency.clone().and_then(|consistency| consistency.requirement) {
-        Some(requirement) if carried => {
-            let wish = |wish| client.metadata("zookie-consistency", wish);
-            match &requirement {
-                MinimizeLatency(_) => wish("minimize-latency"),
-                FullyConsistent(_) => wish("fully-consistent"),
-                AtLeastAsFresh(token) => client.metadata("zookie", &token.token),
-                AtExactSnapshot(token) => wish("at-exact-snapshot").metadata("zookie", &token.token),
-            }
-        }
-        _ => return client.check(&check(document, user, consistency)).await,
-    };
-    client.check(&check(document, user, None)).await
-}
-
-async fn ask_directly(server: Server, document: &str, user: &str, consistency: Option<Consistency>) -> Reply {
-    let body = frame(&check(document, user, consistency).encode_to_vec());
-    let request = request("PermissionsService/CheckPermission", body, &HeaderMap::new());
-    Reply::collect(server.oneshot(request).await.unwrap()).await
-}
-
 fn play(engine: Engine, through: Through, cases: u32) -> Tally {
     let mut runner = TestRunner::new(ProptestConfig {
         cases,
@@ -337,8 +328,8 @@ fn play(engine: Engine, through: Through, cases: u32) -> Tally {
             .start_paused(true)
             .build()
             .unwrap();
+        let mut tally = tally.borrow_mut();
         runtime.block_on(async {
-            let mut tally = tally.borrow_mut();
             let mut world = World::new(engine, through, &mut tally);
             for step in &steps {
                 world.take(step).await?;
@@ -346,7 +337,11 @@ fn play(engine: Engine, through: Through, cases: u32) -> Tally {
                 advance(Duration::from_millis(1)).await;
                 world.judge(false).await?;
             }
-            world.judge(true).await
+            world.judge(true).await?;
+            for _ in 0..world.left.load(Relaxed) {
+                world.tally.count_bare("Left");
+            }
+            Ok(())
         })
     });
     outcome.unwrap_or_else(|failure| panic!("{engine:?}, through {through:?}: {failure}"));
@@ -358,7 +353,7 @@ const ENGINES: [Engine; 4] = [Engine::Postgres, Engine::CockroachDb, Engine::MyS
 fn rules_hold_whatever_an_adversary_sends(engine: Engine) {
     let tally = play(engine, Through::Layers, 160);
     tally.is_complete();
-    assert!(tally.of("hit") > 300, "only {} hits", tally.of("hit"));
+    assert!(tally.of("hit") > 100, "only {} hits", tally.of("hit"));
     let (attacks, honest) = (tally.of("attack"), tally.of("honest"));
     assert!(attacks * 9 > honest, "{attacks} attacks and {honest} honest requests");
 }

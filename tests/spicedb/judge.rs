@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::Revision;
 
+use crate::api::{Pair, PairResponse, at_least, exactly, full};
+use crate::call::Call;
+use crate::choice::{Answered, Chosen, State};
 use crate::client::Reply;
-use crate::server::{Answered, Chosen, OK, Server, State, UNAVAILABLE};
+use crate::server::{OK, Server, UNAVAILABLE};
 use crate::spelling::Point;
+use crate::store::mark_in_progress;
 
 /// What no answer of a layer with default settings outlives.
 pub(crate) const BOUND: Duration = Duration::from_millis(5500);
@@ -29,7 +33,9 @@ pub(crate) enum Demanded {
 /// What an honest caller asked and was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
-    pub(crate) question: (String, String),
+    /// One for a check, several for a bulk.
+    pub(crate) questions: Vec<(String, String)>,
+    pub(crate) is_bulk: bool,
     pub(crate) demanded: Demanded,
     pub(crate) arrived: Instant,
     pub(crate) answered: Instant,
@@ -42,10 +48,24 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Told {
-    fn from_memory(&self) -> bool {
-        self.reply
-            .header("cache-status")
-            .is_some_and(|status| status.contains("hit") || status.contains("collapsed"))
+    fn is_shared(&self) -> bool {
+        self.reply.header("cache-status").is_some_and(|status| {
+            ["hit", "collapsed", "from the cache"]
+                .iter()
+                .any(|how| status.contains(how))
+        })
+    }
+
+    fn verdicts(&self) -> Vec<bool> {
+        if !self.is_bulk {
+            return vec![self.reply.has()];
+        }
+        let pairs = self.reply.bulk().pairs.into_iter();
+        let item = |pair: Pair| match pair.response {
+            Some(PairResponse::Item(item)) => item.permissionship == 2,
+            other => panic!("no verdict: {other:?}"),
+        };
+        pairs.map(item).collect()
     }
 
     /// The token that the caller has from it.
@@ -54,7 +74,12 @@ impl Told {
     }
 
     fn at(&self) -> String {
-        let token = self.reply.checked().checked_at.unwrap().token;
+        let checked_at = if self.is_bulk {
+            self.reply.bulk().checked_at
+        } else {
+            self.reply.checked().checked_at
+        };
+        let token = checked_at.unwrap().token;
         if let Some(header) = self.reply.header("zookie") {
             assert_eq!(header, token);
         }
@@ -133,10 +158,19 @@ impl Judge<'_> {
 
     /// The answer is the store's at the revision that it names.
     fn judge_truth(&self, state: &State, told: &Told, at: &Point) -> Result<(), TestCaseError> {
-        let (document, user) = &told.question;
-        let views = told.reply.has();
+        let verdicts = told.verdicts();
+        prop_assert_eq!(verdicts.len(), told.questions.len(), "{:?}", told);
         if state.store.is_repeatable() {
-            prop_assert_eq!(views, state.store.views(at, document, user), "{:?}", told);
+            for ((document, user), views) in told.questions.iter().zip(&verdicts) {
+                prop_assert_eq!(
+                    *views,
+                    state.store.views(at, document, user),
+                    "{} {}: {:?}",
+                    document,
+                    user,
+                    told
+                );
+            }
             return Ok(());
         }
         // Where the same revision can be read twice with two outcomes, it was read young enough, and by MySQL's rule after
@@ -151,18 +185,21 @@ impl Judge<'_> {
             _ => BOUND,
         };
         let since = told.arrived.checked_sub(age).unwrap_or(state.heads[0].0);
-        let read = |answered: &Answered| {
-            answered.question.as_ref() == Some(&told.question)
-                && answered.point == *at
-                && answered.views == views
-                && (since..=told.answered).contains(&answered.at)
+        let young = |answered: &&Answered| answered.point == *at && (since..=told.answered).contains(&answered.at);
+        let young: Vec<_> = state.answered.iter().filter(young).collect();
+        let said = |then: Instant| {
+            let mut asked = told.questions.iter().zip(&verdicts);
+            asked.all(|(question, views)| {
+                let same = |answered: &&&Answered| answered.at == then && answered.question.as_ref() == Some(question);
+                young.iter().filter(same).any(|answered| answered.views == *views)
+            })
         };
-        let all = state
-            .answered
-            .iter()
-            .filter(|answered| answered.question.as_ref() == Some(&told.question));
-        let all: Vec<_> = all.map(|answered| (told.arrived - answered.at, answered)).collect();
-        prop_assert!(state.answered.iter().any(read), "never read: {:?} but {:?}", told, all);
+        prop_assert!(
+            young.iter().any(|answered| said(answered.at)),
+            "never read so at one instant: {:?} {:?}",
+            told,
+            young
+        );
         Ok(())
     }
 
@@ -199,7 +236,7 @@ impl Judge<'_> {
     fn judge_age(&self, state: &State, told: &Told, at: &Point, floors: &[String]) -> Result<(), TestCaseError> {
         let since = told.arrived.checked_sub(BOUND).unwrap_or(state.heads[0].0);
         let own = floors.iter().any(|floor| self.server_point(floor) == *at);
-        if own && !told.from_memory() {
+        if own && !told.is_shared() {
             return Ok(());
         }
         let mut young = Vec::new();
@@ -224,5 +261,89 @@ impl Judge<'_> {
             told
         );
         Ok(())
+    }
+}
+
+#[test]
+fn the_judge_refuses_what_breaks_a_rule() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql, Engine::Memory] {
+        runtime().block_on(async {
+            let server = Server::new(engine);
+            let first = server.set("plan", "ada", true);
+            server.quantize();
+            let question = vec![("plan".to_owned(), "ada".to_owned())];
+            let ask = async |consistency| {
+                advance(Duration::from_millis(1)).await;
+                let arrived = Instant::now();
+                let reply = Call::new(&question, false, consistency)
+                    .send_directly(server.clone())
+                    .await;
+                (arrived, reply)
+            };
+            let says = |(arrived, reply): (Instant, Reply), demanded: Demanded| {
+                let told = Told {
+                    questions: question.clone(),
+                    is_bulk: false,
+                    demanded,
+                    arrived,
+                    answered: Instant::now(),
+                    reply,
+                };
+                Judge {
+                    server: &server,
+                    engine,
+                }
+                .judge(&told)
+            };
+            let any = || Demanded::AtLeast(Vec::new());
+            let by_default = ask(None).await;
+            says(by_default.clone(), any()).unwrap();
+            says(ask(full()).await, Demanded::Full).unwrap();
+            says(ask(exactly(&first)).await, Demanded::Exactly(first.clone())).unwrap();
+
+            advance(Duration::from_millis(1)).await;
+            let second = server.set("plan", "ada", false);
+            advance(Duration::from_millis(1)).await;
+            let third = server.set("plan", "bob", true);
+            // Below its floor, not at its snapshot, not at head.
+            assert!(
+                says(ask(None).await, Demanded::AtLeast(vec![second.clone()])).is_err(),
+                "{engine:?}"
+            );
+            assert!(
+                says(ask(exactly(&first)).await, Demanded::Exactly(second.clone())).is_err(),
+                "{engine:?}"
+            );
+            assert!(says(ask(None).await, Demanded::Full).is_err(), "{engine:?}");
+            if engine == Engine::Postgres {
+                let third = server.point(&third);
+                let all_but_the_second = mark_in_progress(third.snapshot(), third.number() - 2);
+                let forged = server.token_at(&Point::Snapshot(all_but_the_second));
+                let let_in = ask(at_least(&forged)).await;
+                assert!(let_in.1.has());
+                assert!(says(let_in, any()).is_err());
+            }
+            // Another verdict, under the same name.
+            let (_, mut lied) = ask(at_least(&third)).await;
+            assert!(!lied.has());
+            let mut body = lied.body.to_vec();
+            *body.last_mut().unwrap() = 2;
+            lied.body = body.into();
+            assert!(lied.has());
+            assert!(
+                says((Instant::now(), lied), Demanded::AtLeast(vec![third])).is_err(),
+                "{engine:?}"
+            );
+            // What was right an hour ago.
+            server.quantize();
+            advance(Duration::from_secs(3600)).await;
+            let (_, mut old) = by_default;
+            old.headers.insert("cache-status", "tower-zookie; hit".parse().unwrap());
+            assert!(says((Instant::now(), old), any()).is_err(), "{engine:?}");
+        });
     }
 }

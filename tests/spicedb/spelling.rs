@@ -141,6 +141,13 @@ fn legacy_snapshot(text: &str) -> Option<PostgresSnapshot> {
 }
 
 impl Point {
+    pub(crate) fn snapshot(&self) -> &PostgresSnapshot {
+        match self {
+            Self::Snapshot(snapshot) => snapshot,
+            Self::Number(..) => panic!("{self:?} is no snapshot"),
+        }
+    }
+
     /// One past the last transaction that a snapshot sees, or the number.
     pub(crate) fn number(&self) -> u64 {
         match self {

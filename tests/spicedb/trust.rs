@@ -32,7 +32,7 @@ async fn rule_08_a_head_read_makes_another_replicas_write_known() {
 }
 
 #[tokio::test]
-async fn rule_02_a_settled_snapshot_of_another_replica_is_kept_for_itself() {
+async fn rule_02_another_replicas_settled_snapshot_is_kept_for_itself() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let granted = server.set("plan", "ada", true);
