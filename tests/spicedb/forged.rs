@@ -32,7 +32,10 @@ pub(crate) fn mentions(reply: &Reply, text: &str) -> bool {
 
 /// What was asked with a token or at head: not what keeps the newest watermark young.
 fn demanded(calls: Vec<Called>) -> Vec<Requirement> {
-    calls.into_iter().filter_map(|call| call.consistency).collect()
+    let consistencies = calls.into_iter().filter_map(|call| call.consistency);
+    consistencies
+        .filter(|asked| !matches!(asked, Requirement::MinimizeLatency(_)))
+        .collect()
 }
 
 pub(crate) fn heads(calls: &[Called]) -> usize {
@@ -206,7 +209,7 @@ async fn rule_01_a_forged_future_floor_is_refused() {
                 false => client.check(&check("plan", "mallory", at_least(&forged))).await,
             };
             assert_eq!(reply.status(), UNAVAILABLE, "{engine:?}: {reply:?}");
-            assert_eq!(reply.header("grpc-message"), Some(TOO_OLD));
+            assert!(reply.header("grpc-message").unwrap().starts_with(TOO_OLD), "{reply:?}");
             assert!(!mentions(&reply, &forged), "not echoed");
             let calls = server.calls();
             let of_hers = demanded(calls.clone()).len();
@@ -242,7 +245,8 @@ async fn rule_01_memory_judges_a_future_floor_itself() {
         let calls = server.calls();
         assert_eq!(calls.last().unwrap().body, frame(&request.encode_to_vec()));
     }
-    assert!(!client.check(&check("plan", "mallory", None)).await.is_hit());
+    let reply = client.check(&check("plan", "mallory", None)).await;
+    assert!(server.point(&reply.at()) < server.point(&forged));
 }
 
 #[tokio::test(start_paused = true)]
