@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use prost::Message;
 use tower::{Layer, Service, ServiceExt};
@@ -105,14 +104,28 @@ where
     }
 
     pub(crate) async fn send(&self, method: &str, body: Bytes) -> Reply {
-        let mut request = Request::post(format!("http://127.0.0.1/authzed.api.v1.{method}"))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("grpc-accept-encoding", "identity, deflate, gzip")
-            .body(Full::from(body).boxed_unsync())
-            .unwrap();
-        request.headers_mut().extend(self.metadata.clone());
-        let response = self.service.clone().oneshot(request).await.unwrap();
+        let request = request(method, body, &self.metadata);
+        Reply::collect(self.service.clone().oneshot(request).await.unwrap()).await
+    }
+}
+
+/// A gRPC request as a client writes it.
+pub(crate) fn request(method: &str, body: Bytes, metadata: &HeaderMap) -> Request<Body> {
+    let mut request = Request::post(format!("http://127.0.0.1/authzed.api.v1.{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-accept-encoding", "identity, deflate, gzip")
+        .body(Full::from(body).boxed_unsync())
+        .unwrap();
+    request.headers_mut().extend(metadata.clone());
+    request
+}
+
+impl Reply {
+    pub(crate) async fn collect<B>(response: Response<B>) -> Self
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
         let (head, body) = response.into_parts();
         assert_eq!(head.status, 200);
         let hint = body.size_hint().exact();
@@ -120,15 +133,13 @@ where
         let trailers = collected.trailers().cloned();
         let body = collected.to_bytes();
         assert!(hint.is_none_or(|hint| hint == body.len() as u64));
-        Reply {
+        Self {
             headers: head.headers,
             body,
             trailers,
         }
     }
-}
 
-impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -164,6 +175,11 @@ impl Reply {
 
     pub(crate) fn is_hit(&self) -> bool {
         self.cache_status() == "tower-zookie; hit"
+    }
+
+    /// Whether it is from memory, also where nothing says what it is.
+    pub(crate) fn is_from_cache(&self) -> bool {
+        self.header("cache-status") == Some("tower-zookie; hit")
     }
 
     pub(crate) fn cache_status(&self) -> &str {

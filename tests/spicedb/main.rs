@@ -1,15 +1,29 @@
 //! SpiceDB's gRPC API through the layer, before a SpiceDB in miniature: the contract, rule by rule.
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod adversary;
+mod ages;
 mod api;
 mod bad_input;
 mod bulk;
+mod call;
+mod choice;
 mod client;
+mod forged;
 mod freshness;
 mod histories;
+mod judge;
 mod kept;
 mod keys;
+mod limits;
 mod reads;
+mod recorded;
 mod reply;
 mod server;
+mod spelling;
+mod spellings;
+mod store;
 mod trust;
 mod writes;

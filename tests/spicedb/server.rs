@@ -1,7 +1,5 @@
-//! A SpiceDB in miniature: documents, viewers, revisions and tokens, with the real one's habits where a cache could
-//! stumble over them.
+//! A SpiceDB in miniature: documents, viewers, and revisions that it chooses as the real one does.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,19 +12,18 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use prost::Message;
+use tokio::time::{Instant, sleep};
 use tower::Service;
 use tower_zookie::protocol::spicedb::Engine;
-use tower_zookie::revision::{HybridTime, PostgresSnapshot, Revision, StoreId, TransactionId};
-use tower_zookie::token::TokenFormat;
-use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::api::{
-    BulkItem, BulkRequest, BulkResponse, CheckRequest, CheckResponse, Consistency, Kind, LookupRequest,
-    ObjectReference, Pair, PairItem, PairResponse, Requirement, SchemaResponse, Status, SubjectReference, Timestamp,
-    TokenResponse, WriteRequest, full, zed_token,
+    BulkItem, BulkRequest, BulkResponse, CheckRequest, CheckResponse, Consistency, Kind, LookupRequest, Pair, PairItem,
+    PairResponse, Requirement, SchemaResponse, Status, TokenResponse, WriteRequest, full, zed_token,
 };
-
+use crate::choice::{At, Chosen, Refused, State, read};
 use crate::reply::{failed, succeeded};
+use crate::spelling::{Point, Spelling};
+use crate::store::{Change, Named, Store};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -39,28 +36,15 @@ pub(crate) const FAILED_PRECONDITION: i32 = 9;
 pub(crate) const OUT_OF_RANGE: i32 = 11;
 pub(crate) const UNIMPLEMENTED: i32 = 12;
 pub(crate) const UNAVAILABLE: i32 = 14;
+pub(crate) const UNAUTHENTICATED: i32 = 16;
+
+/// A key that this server does not take.
+pub(crate) const WRONG_KEY: &str = "Bearer wrong-key";
 
 #[derive(Clone)]
 pub(crate) struct Server {
     engine: Engine,
     state: Arc<Mutex<State>>,
-}
-
-pub(crate) struct State {
-    pub(crate) prefix: String,
-    pub(crate) head: u64,
-    /// What reads that name no revision are answered at.
-    pub(crate) optimized: u64,
-    /// For a document and a user, what became true when.
-    history: HashMap<(String, String), Vec<(u64, bool)>>,
-    /// All calls, as they came.
-    pub(crate) calls: Vec<Called>,
-    pub(crate) latency: Duration,
-    /// Every call fails with this status.
-    pub(crate) down: Option<i32>,
-    pub(crate) expires_at: Option<Timestamp>,
-    /// Takes every snapshot for what it says, as PostgreSQL does with those that are concurrent with its head.
-    pub(crate) gullible: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -72,24 +56,22 @@ pub(crate) struct Called {
     pub(crate) items: usize,
 }
 
-type Refused = (i32, &'static str);
+/// A transaction that is rolled back if whoever waits for it leaves.
+struct Open(Server, Option<u64>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(id) = self.1 {
+            self.0.state().store.roll_back(id);
+        }
+    }
+}
 
 impl Server {
     pub(crate) fn new(engine: Engine) -> Self {
-        let state = State {
-            prefix: "6349aaf2".to_owned(),
-            head: 1000,
-            optimized: 1000,
-            history: HashMap::new(),
-            calls: Vec::new(),
-            latency: Duration::ZERO,
-            down: None,
-            expires_at: None,
-            gullible: false,
-        };
         Self {
             engine,
-            state: Arc::new(Mutex::new(state)),
+            state: Arc::new(Mutex::new(State::new(engine))),
         }
     }
 
@@ -99,66 +81,121 @@ impl Server {
 
     /// Makes a user a viewer, or not, behind every cache's back. The token of the write.
     pub(crate) fn set(&self, document: &str, user: &str, views: bool) -> String {
-        let mut state = self.state();
-        state.head += 1;
-        let head = state.head;
-        let key = (document.to_owned(), user.to_owned());
-        state.history.entry(key).or_default().push((head, views));
-        drop(state);
-        self.token(head)
+        let id = self.begin(document, user, views);
+        self.commit(id)
     }
 
-    /// The quantized revision catches up.
+    /// The same, as a transaction that stays open. Its id.
+    pub(crate) fn begin(&self, document: &str, user: &str, views: bool) -> u64 {
+        let change = (document.to_owned(), user.to_owned(), views);
+        self.state().store.begin(vec![change])
+    }
+
+    /// An open transaction ends. Its token.
+    pub(crate) fn commit(&self, id: u64) -> String {
+        let mut state = self.state();
+        let named = state.store.commit(id);
+        state.answer(&named.point, Chosen::Written, None, false);
+        let head = state.store.last_change();
+        state.heads.push((Instant::now(), head));
+        state.spell(&named, self.engine)
+    }
+
+    pub(crate) fn roll_back(&self, id: u64) {
+        let mut state = self.state();
+        state.store.roll_back(id);
+        let head = state.store.last_change();
+        state.heads.push((Instant::now(), head));
+    }
+
+    /// The quantized revision of every node catches up.
     pub(crate) fn quantize(&self) {
+        for node in 0..2 {
+            let newest = self.state().store.newest_default();
+            self.quantize_at(node, newest);
+        }
+    }
+
+    /// A node answers at this from now on where it is told no revision.
+    pub(crate) fn quantize_at(&self, node: usize, named: Named) {
         let mut state = self.state();
-        state.optimized = state.head;
+        state.defaults.push((Instant::now(), node, named.point.clone()));
+        state.quantized[node] = named;
     }
 
-    pub(crate) fn token(&self, revision: u64) -> String {
+    /// Nothing is older than this.
+    pub(crate) fn begin_at(&self, number: u64) {
+        self.state().store = Store::beginning_at(self.engine, number);
+        self.quantize();
+    }
+
+    /// Many transactions end that changed nothing here.
+    pub(crate) fn jump(&self, to: u64) {
+        self.state().store.jump(to);
+    }
+
+    /// The store is replaced by a back-up of an earlier one.
+    pub(crate) fn restore(&self, to: u64) {
+        self.state().store.restore(to);
+        self.quantize();
+    }
+
+    /// The next head reads are answered with a head from before what happens from now on, if they come soon.
+    pub(crate) fn share_head(&self, times: usize) {
+        let mut state = self.state();
+        let head = state.store.head();
+        state.shared_head = Some((Instant::now(), head, times));
+    }
+
+    pub(crate) fn head(&self) -> Point {
+        self.state().store.head()
+    }
+
+    /// A token of this store, as it spells it where it says no more than it has to.
+    pub(crate) fn token_at(&self, point: &Point) -> String {
+        Spelling::of(point, self.engine, &self.state().prefix).write()
+    }
+
+    pub(crate) fn token(&self, number: u64) -> String {
         let prefix = self.state().prefix.clone();
-        self.token_of(revision, &prefix)
+        self.token_of(number, &prefix)
     }
 
-    pub(crate) fn token_of(&self, revision: u64, prefix: &str) -> String {
-        let engine = match self.engine {
-            Engine::Memory => "memory",
-            Engine::Postgres => "postgres",
-            Engine::CockroachDb => "cockroachdb",
-            Engine::MySql => "mysql",
-            other => panic!("no {other:?} here"),
+    pub(crate) fn token_of(&self, number: u64, prefix: &str) -> String {
+        let snapshot = tower_zookie::revision::PostgresSnapshot::new(number, number, []).unwrap();
+        let point = match self.engine {
+            Engine::Postgres => Point::Snapshot(snapshot),
+            _ => Point::Number(number, 0),
         };
-        let store = StoreId::new(["spicedb", engine, prefix]);
-        let hybrid = HybridTime {
-            nanos: i64::try_from(revision).unwrap(),
-            logical: 0,
-        };
-        let revision = match self.engine {
-            Engine::Postgres => Revision::new(store, PostgresSnapshot::new(revision, revision, []).unwrap()),
-            Engine::MySql => Revision::new(store, TransactionId(revision)),
-            _ => Revision::new(store, hybrid),
-        };
-        ZedTokens::new(self.engine)
-            .encode(&revision)
-            .unwrap()
-            .as_str()
-            .to_owned()
+        Spelling::of(&point, self.engine, prefix).write()
+    }
+
+    /// A token far beyond all that has happened.
+    pub(crate) fn future(&self) -> String {
+        let number = self.head().number();
+        let by_clock = matches!(self.engine, Engine::Memory | Engine::CockroachDb);
+        self.token(number + if by_clock { 3_600_000_000_000 } else { 4000 })
     }
 
     /// The number that a token of this server names, and the datastore's prefix in it.
     pub(crate) fn number(&self, token: &str) -> Option<(u64, String)> {
-        let revision = ZedTokens::new(self.engine).decode(token).ok()?;
-        let number = match self.engine {
-            Engine::Postgres => revision.point::<PostgresSnapshot>()?.xmax(),
-            Engine::MySql => revision.point::<TransactionId>()?.0,
-            _ => u64::try_from(revision.point::<HybridTime>()?.nanos).ok()?,
-        };
-        let prefix = revision.store().parts().nth(2)?.to_owned();
-        Some((number, prefix))
+        let (spelling, point) = read(token, self.engine).ok()?;
+        Some((point.number(), spelling.prefix))
+    }
+
+    pub(crate) fn point(&self, token: &str) -> Point {
+        let (_, point) = read(token, self.engine).unwrap_or_else(|refused| panic!("{token}: {refused:?}"));
+        point
     }
 
     /// How often it was asked since the last time.
     pub(crate) fn calls(&self) -> Vec<Called> {
         std::mem::take(&mut self.state().calls)
+    }
+
+    /// Whether a user is a document's viewer at a revision, as it is read now.
+    pub(crate) fn views(&self, at: &Point, document: &str, user: &str) -> bool {
+        self.state().store.views(at, document, user)
     }
 
     fn answer(&self, method: &str, message: &[u8]) -> Result<Vec<u8>, Refused> {
@@ -172,91 +209,35 @@ impl Server {
                 let request = BulkRequest::decode(message).map_err(broken)?;
                 self.bulk(&request).map(|reply| reply.encode_to_vec())
             }
-            "WriteRelationships" => {
-                let request = WriteRequest::decode(message).map_err(broken)?;
-                Ok(self.write(&request).encode_to_vec())
-            }
-            "WriteSchema" => Ok(self.write(&WriteRequest::default()).encode_to_vec()),
+            "WriteSchema" => Ok(self.write_at_once().encode_to_vec()),
             "ReadSchema" => {
-                let (at, _) = self.read_at(full().as_ref())?;
+                let at = self.read_at(full().as_ref())?;
                 Ok(SchemaResponse {
                     schema_text: "definition user {}".to_owned(),
-                    read_at: Some(zed_token(&at)),
+                    read_at: Some(zed_token(&at.token)),
                 }
                 .encode_to_vec())
             }
             "ImportBulkRelationships" => {
-                self.state().head += 1;
+                self.write_at_once();
                 Ok(vec![8, 1])
             }
             "ExpandPermissionTree" | "LookupResources" => {
                 let request = LookupRequest::decode(message).map_err(broken)?;
-                let (at, _) = self.read_at(request.consistency.as_ref())?;
-                let token = Some(zed_token(&at));
+                let at = self.read_at(request.consistency.as_ref())?;
+                let token = Some(zed_token(&at.token));
                 Ok(TokenResponse { token }.encode_to_vec())
             }
-            _ => Err((12, "unknown method")),
+            _ => Err((UNIMPLEMENTED, "unknown method")),
         }
     }
 
-    /// The token that the reply will bear, and the revision whose data it is evaluated on.
-    fn read_at(&self, consistency: Option<&Consistency>) -> Result<(String, u64), Refused> {
-        let (head, optimized, prefix) = {
-            let state = self.state();
-            (state.head, state.optimized, state.prefix.clone())
-        };
-        let requirement = consistency.and_then(|consistency| consistency.requirement.as_ref());
-        let at = match requirement {
-            None | Some(Requirement::MinimizeLatency(true)) => optimized,
-            Some(Requirement::FullyConsistent(true)) => head,
-            Some(Requirement::AtLeastAsFresh(token)) => {
-                let (told, of) = self
-                    .number(&token.token)
-                    .ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
-                match of == prefix {
-                    false => head,
-                    // Whether that has been reached is not looked at: PostgreSQL evaluates on what there is and echoes it.
-                    true => optimized.max(told),
-                }
-            }
-            Some(Requirement::AtExactSnapshot(token)) => {
-                let (told, of) = self
-                    .number(&token.token)
-                    .ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
-                if of != prefix {
-                    return Err((UNKNOWN, "ZedToken specified references a different datastore instance"));
-                }
-                if self.state().gullible {
-                    return Ok((token.token.clone(), head));
-                }
-                if told > head || told < 1000 {
-                    return Err((OUT_OF_RANGE, "invalid revision"));
-                }
-                told
-            }
-            _ => return Err((13, "missing handling of consistency case")),
-        };
-        Ok((self.token_of(at, &prefix), at.min(head)))
-    }
-
-    fn verdict(&self, at: u64, resource: &Option<ObjectReference>, subject: &Option<SubjectReference>) -> bool {
-        let id = |object: &Option<ObjectReference>| object.clone().unwrap_or_default().object_id;
-        let user = subject.clone().unwrap_or_default();
-        self.views(at, &id(resource), &(id(&user.object) + &user.optional_relation))
-    }
-
-    /// Whether a user is a document's viewer at a revision.
-    pub(crate) fn views(&self, at: u64, document: &str, user: &str) -> bool {
-        let state = self.state();
-        let history = state.history.get(&(document.to_owned(), user.to_owned()));
-        let mut backwards = history.map_or(&[][..], Vec::as_slice).iter().rev();
-        backwards
-            .find(|(since, _)| *since <= at)
-            .is_some_and(|(_, views)| *views)
+    fn read_at(&self, consistency: Option<&Consistency>) -> Result<At, Refused> {
+        self.state().choose(consistency, self.engine)
     }
 
     /// 1 NO, 2 HAS, 3 CONDITIONAL: the permission `caveated` asks for the context.
-    fn permissionship(&self, at: u64, item: &BulkItem) -> Result<i32, Refused> {
+    fn permissionship(&self, at: &At, item: &BulkItem) -> Result<i32, Refused> {
         let resource = item.resource.clone().unwrap_or_default();
         if resource.object_type != "document" {
             return Err((FAILED_PRECONDITION, "object definition not found"));
@@ -264,18 +245,22 @@ impl Server {
         if resource.object_id == "odd" {
             return Ok(7);
         }
-        let verdict = self.verdict(at, &item.resource, &item.subject);
+        let subject = item.subject.clone().unwrap_or_default();
+        let user = subject.object.unwrap_or_default().object_id + &subject.optional_relation;
+        let views = self.views(&at.point, &resource.object_id, &user);
+        let question = Some((resource.object_id, user));
+        self.state().answer(&at.point, at.chosen, question, views);
         let amount = item.context.as_ref().and_then(|context| context.fields.get("amount"));
         match (item.permission.as_str(), amount.and_then(|amount| amount.kind.as_ref())) {
             ("caveated", None) => Ok(3),
             ("caveated", Some(Kind::Number(amount))) => Ok(1 + i32::from(*amount < 100.0)),
             ("caveated", Some(_)) => Err((INVALID_ARGUMENT, "type error for parameters for caveat")),
-            _ => Ok(1 + i32::from(verdict)),
+            _ => Ok(1 + i32::from(views)),
         }
     }
 
     fn check(&self, request: &CheckRequest) -> Result<CheckResponse, Refused> {
-        let (token, at) = self.read_at(request.consistency.as_ref())?;
+        let at = self.read_at(request.consistency.as_ref())?;
         let item = BulkItem {
             resource: request.resource.clone(),
             permission: request.permission.clone(),
@@ -283,8 +268,8 @@ impl Server {
             context: request.context.clone(),
         };
         Ok(CheckResponse {
-            checked_at: Some(zed_token(&token)),
-            permissionship: self.permissionship(at, &item)?,
+            permissionship: self.permissionship(&at, &item)?,
+            checked_at: Some(zed_token(&at.token)),
             debug_trace: request.with_tracing.then(|| b"\x0a\x01x".to_vec()),
             optional_expires_at: self.state().expires_at.clone(),
         })
@@ -294,10 +279,10 @@ impl Server {
         if request.items.len() > 10_000 {
             return Err((INVALID_ARGUMENT, "too many items"));
         }
-        let (token, at) = self.read_at(request.consistency.as_ref())?;
+        let at = self.read_at(request.consistency.as_ref())?;
         let pair = |item: &BulkItem| Pair {
             request: Some(item.clone()),
-            response: Some(match self.permissionship(at, item) {
+            response: Some(match self.permissionship(&at, item) {
                 Ok(permissionship) => PairResponse::Item(PairItem { permissionship }),
                 Err((code, message)) => PairResponse::Error(Status {
                     code,
@@ -306,32 +291,40 @@ impl Server {
             }),
         };
         Ok(BulkResponse {
-            checked_at: Some(zed_token(&token)),
+            checked_at: Some(zed_token(&at.token)),
             pairs: request.items.iter().map(pair).collect(),
         })
     }
 
-    fn write(&self, request: &WriteRequest) -> TokenResponse {
-        let mut state = self.state();
-        state.head += 1;
-        let head = state.head;
-        for update in &request.updates {
-            let relationship = update.relationship.clone().unwrap_or_default();
-            let user = relationship
-                .subject
-                .and_then(|subject| subject.object)
-                .unwrap_or_default();
-            let key = (relationship.resource.unwrap_or_default().object_id, user.object_id);
-            state
-                .history
-                .entry(key)
-                .or_default()
-                .push((head, update.operation == 2));
-        }
-        drop(state);
+    fn write_at_once(&self) -> TokenResponse {
+        let id = self.state().store.begin(Vec::new());
         TokenResponse {
-            token: Some(zed_token(&self.token(head))),
+            token: Some(zed_token(&self.commit(id))),
         }
+    }
+
+    async fn write(&self, message: &[u8]) -> Result<Vec<u8>, Refused> {
+        let request = WriteRequest::decode(message).map_err(|_| (13, "grpc: error unmarshalling request"))?;
+        let change = |update: &crate::api::Update| -> Change {
+            let relationship = update.relationship.clone().unwrap_or_default();
+            let subject = relationship.subject.and_then(|subject| subject.object);
+            (
+                relationship.resource.unwrap_or_default().object_id,
+                subject.unwrap_or_default().object_id,
+                update.operation == 2,
+            )
+        };
+        let changes: Vec<Change> = request.updates.iter().map(change).collect();
+        while !self.state().store.is_free(&changes) {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let id = self.state().store.begin(changes);
+        let mut open = Open(self.clone(), Some(id));
+        let takes = self.state().write_takes;
+        wait(takes).await;
+        open.1 = None;
+        let token = Some(zed_token(&self.commit(id)));
+        Ok(TokenResponse { token }.encode_to_vec())
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
@@ -339,42 +332,54 @@ impl Server {
         let body = body.collect().await.unwrap().to_bytes();
         let method = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
         let message = body.get(5..).unwrap_or_default();
-        let (latency, down) = {
+        let wrong_key = head.headers.get("authorization").is_some_and(|key| key == WRONG_KEY);
+        let (before, latency, down) = {
             let mut state = self.state();
-            let items = BulkRequest::decode(message).map_or(0, |request| request.items.len());
-            let consistency = LookupRequest::decode(message)
-                .ok()
-                .and_then(|request| request.consistency)
-                .or_else(|| {
-                    BulkRequest::decode(message)
-                        .ok()
-                        .and_then(|request| request.consistency)
-                })
-                .or_else(|| {
-                    CheckRequest::decode(message)
-                        .ok()
-                        .and_then(|request| request.consistency)
-                });
-            state.calls.push(Called {
-                method: method.clone(),
-                headers: head.headers,
-                body: body.clone(),
-                consistency: consistency.and_then(|consistency| consistency.requirement),
-                items,
-            });
-            (state.latency, state.down)
+            let called = called(&method, head.headers, body.clone());
+            state.calls.push(called);
+            let question = CheckRequest::decode(message).ok().and_then(|request| request.resource);
+            let slow = state
+                .slow
+                .filter(|(document, _)| question.is_some_and(|asked| asked.object_id == *document));
+            let extra = slow.map_or(Duration::ZERO, |(_, extra)| extra);
+            (state.before, state.latency + extra, state.down)
         };
+        wait(before).await;
         let reply = match down {
+            _ if wrong_key => Err((UNAUTHENTICATED, "invalid preshared key")),
             Some(code) => Err((code, "down")),
+            None if body.first() == Some(&1) => Err((UNIMPLEMENTED, "grpc: Decompressor is not installed")),
+            None if method == "WriteRelationships" => self.write(message).await,
             None => self.answer(&method, message),
         };
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
+        wait(latency).await;
         match reply {
             Ok(message) => succeeded(&message),
             Err((code, why)) => failed(code, why),
         }
+    }
+}
+
+async fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        sleep(duration).await;
+    }
+}
+
+fn called(method: &str, headers: HeaderMap, body: Bytes) -> Called {
+    let message = body.get(5..).unwrap_or_default();
+    let of_lookup = LookupRequest::decode(message).map(|request| request.consistency);
+    let of_bulk = BulkRequest::decode(message).map(|request| request.consistency);
+    let of_check = CheckRequest::decode(message).map(|request| request.consistency);
+    let consistency = [of_lookup, of_bulk, of_check]
+        .into_iter()
+        .find_map(|read| read.ok().flatten());
+    Called {
+        method: method.to_owned(),
+        headers,
+        consistency: consistency.and_then(|consistency| consistency.requirement),
+        items: BulkRequest::decode(message).map_or(0, |request| request.items.len()),
+        body,
     }
 }
 

@@ -14,10 +14,11 @@ async fn rule_08_the_token_of_a_write_is_trusted() {
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
     assert!(client.layer.handle().newest_revision().is_some());
-    let calls = server.calls();
-    assert_eq!(calls.len(), 1);
+    assert_eq!(server.calls().len(), 1);
     client.check(&check("plan", "ada", at_least(&token))).await;
-    assert_eq!(server.calls().len(), 1, "no probe");
+    let calls = server.calls();
+    assert_eq!(calls.len(), 1, "no head read");
+    assert_eq!(calls[0].consistency, at_least(&token).unwrap().requirement);
 }
 
 #[tokio::test]

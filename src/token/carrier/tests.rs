@@ -306,7 +306,7 @@ proptest! {
     fn any_zookie_comes_back_from_every_place(text in "[a-zA-Z0-9+/=_.:~-]{1,60}") {
         let (carriers, zookie) = (Carriers::default(), zookie(&text));
         let mut reply = HeaderMap::new();
-        carriers.set_cookies(&mut reply, &[zookie]).unwrap();
+        carriers.set_cookies(&mut reply, std::slice::from_ref(&zookie)).unwrap();
         let set = reply[header::SET_COOKIE].as_bytes().split(|byte| *byte == b';').next().unwrap();
         prop_assert_eq!(found(&headers(&[("cookie", set)]), "/"), some(Source::Cookie, &[&text]));
 

@@ -37,6 +37,8 @@ pub struct Call {
     pub n: usize,
     pub case: String,
     pub why: Option<String>,
+    /// Milliseconds since the first call.
+    pub at_ms: Option<u64>,
     pub request: Request<Bytes>,
     pub response: Recorded,
 }
@@ -107,6 +109,7 @@ impl Recording {
             n: self.calls.len(),
             case: case.to_owned(),
             why: None,
+            at_ms: None,
             request,
             response,
         }));
@@ -122,8 +125,7 @@ struct Line {
     why: Option<String>,
     #[serde(rename = "engine")]
     _engine: String,
-    #[serde(rename = "at_ms")]
-    _at_ms: Option<u64>,
+    at_ms: Option<u64>,
     request: Asked,
     response: Answered,
     #[serde(rename = "reset_by")]
@@ -212,6 +214,7 @@ impl Line {
             n: self.n,
             case: self.case,
             why: self.why,
+            at_ms: self.at_ms,
             request,
             response,
         }

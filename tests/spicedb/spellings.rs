@@ -1,0 +1,131 @@
+//! How a revision is spelled: as its caller does towards nobody else, as the store does where it is kept.
+
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::sleep;
+use tower_zookie::protocol::spicedb::Engine;
+
+use crate::api::{Consistency, at_least, check, exactly};
+use crate::client::Client;
+use crate::forged::{contains, mentions};
+use crate::reply::frame;
+use crate::server::Server;
+use crate::spelling::{PostgresRevision, Spelling};
+
+/// Other spellings of a named revision.
+fn spellings(token: &str) -> [String; 3] {
+    let spelling = Spelling::read(token).unwrap();
+    let revision = PostgresRevision::read(&spelling.revision).unwrap();
+    let with = |revision: &PostgresRevision| {
+        Spelling {
+            revision: revision.write(),
+            ..spelling.clone()
+        }
+        .write()
+    };
+    let fields = PostgresRevision {
+        optional_txid: 666,
+        optional_timestamp: 667,
+        ..revision.clone()
+    };
+    let mut longer = revision;
+    longer.relative_xips.push(longer.relative_xmax);
+    longer.relative_xmax += 1;
+    let hash = Spelling {
+        schema_hash: b"hers".to_vec(),
+        ..spelling.clone()
+    };
+    [with(&fields), with(&longer), hash.write()]
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_callers_spelling_reaches_nobody_else() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    for (nth, hers) in spellings(&token).into_iter().enumerate() {
+        assert_eq!(server.point(&hers), server.point(&token));
+        server.calls();
+        let question = |consistency: Option<Consistency>| check("plan", &format!("user{nth}"), consistency);
+        for asked in [at_least(&hers), exactly(&hers)] {
+            client.check(&question(asked)).await;
+            for consistency in [None, at_least(&token), exactly(&token)] {
+                let reply = client.check(&question(consistency)).await;
+                assert!(!mentions(&reply, &hers), "{nth}: {reply:?}");
+            }
+        }
+        // She asks, and another caller waits with her.
+        server.state().latency = Duration::from_millis(20);
+        let leader = tokio::spawn({
+            let (client, request) = (client.clone(), check("map", &format!("user{nth}"), at_least(&hers)));
+            async move { client.check(&request).await }
+        });
+        sleep(Duration::from_millis(5)).await;
+        let request = check("map", &format!("user{nth}"), at_least(&token));
+        let follower = client.check(&request).await;
+        assert!(!mentions(&follower, &hers), "{nth}: {follower:?}");
+        leader.await.unwrap();
+        assert!(!mentions(&client.check(&request).await, &hers));
+        server.state().latency = Duration::ZERO;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_shared_calls_spell_a_revision_canonically() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    let [fields, longer, _] = spellings(&token);
+    for hers in [fields, longer] {
+        server.calls();
+        let reply = client.check(&check("plan", "ada", at_least(&hers))).await;
+        assert_eq!(server.point(&reply.at()), server.point(&token));
+        for call in server.calls() {
+            assert!(!contains(&call.body, &hers), "{call:?}");
+            assert!(call.headers.values().all(|value| !contains(value.as_bytes(), &hers)));
+        }
+        client.layer.handle().purge();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_what_the_store_says_besides_is_not_kept() {
+    let server = Server::new(Engine::Postgres);
+    server.state().says_all = true;
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    let canonical = server.token_at(&server.point(&token));
+    assert_ne!(token, canonical);
+    let request = check("plan", "ada", at_least(&token));
+    client.check(&request).await;
+    let hit = client.check(&request).await;
+    assert!(hit.is_hit() && hit.has());
+    assert_eq!(hit.at(), canonical);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_token_with_a_schema_hash_goes_on_as_it_came() {
+    let server = Server::new(Engine::Postgres);
+    let client = Client::new(&server, Engine::Postgres);
+    let token = client.set("plan", "ada", true).await;
+    let [.., hers] = spellings(&token);
+    for consistency in [at_least(&hers), exactly(&hers)] {
+        for _ in 0..2 {
+            server.calls();
+            let request = check("plan", "ada", consistency.clone());
+            let reply = client.check(&request).await;
+            assert!(reply.has() && !reply.is_hit());
+            assert_eq!(reply.at(), hers, "the upstream's own word");
+            let calls = server.calls();
+            assert!(
+                calls.iter().any(|call| call.body == frame(&request.encode_to_vec())),
+                "{calls:?}"
+            );
+        }
+    }
+    assert!(
+        !client.check(&check("plan", "ada", None)).await.is_hit(),
+        "nothing was kept"
+    );
+}
