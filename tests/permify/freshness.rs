@@ -69,7 +69,7 @@ async fn rule_01_a_higher_number_is_no_later_write() {
 }
 
 /// The token of a write that head lacks, because a higher one took its snapshot before this one's end.
-async fn beside_head(client: &Client, server: &Server) -> (String, String) {
+pub(crate) async fn beside_head(client: &Client, server: &Server) -> (String, String) {
     let lower = tokio::spawn({
         let client = client.holding();
         async move { client.set("plan", "ada", true).await }
