@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt};
-use tower_zookie::cache::Abilities;
+use tower_zookie::cache::Capabilities;
 use tower_zookie::protocol::{CheckRoute, Routes, Verdict};
 use tower_zookie::store::{ReadMode, Schema, SnapshotReader, Store, Update};
 use tower_zookie::token::{InferaDb, RevisionToken};
@@ -46,7 +46,7 @@ async fn main() -> Result<(), AnyError> {
     // The same service behind the layer.
     let routes = Routes::builder(InferaDb::new("example"))
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
-        .abilities(Abilities::versioned())
+        .capabilities(Capabilities::versioned())
         .build()?;
     let mut cached = ZookieLayer::builder(routes).build()?.layer(service);
 

@@ -157,14 +157,83 @@ impl Floor {
     }
 }
 
+/// The revisions that an answer must cover, all of them.
+///
+/// Mostly none or one. Tokens that have a join count as that; those without are kept side by side.
+#[derive(Clone, Debug, Default)]
+pub struct Floors {
+    first: Option<Floor>,
+    others: Vec<Floor>,
+}
+
+impl Floors {
+    /// No floor.
+    pub const fn none() -> Self {
+        Self {
+            first: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// Adds a floor. One that has a join with a floor that is there becomes that join.
+    pub fn push(&mut self, floor: Floor) {
+        for known in self.first.iter_mut().chain(&mut self.others) {
+            if let Some(joined) = known.revision.join(&floor.revision) {
+                known.demanded = known.demanded.max(floor.demanded);
+                known.revision = joined;
+                return;
+            }
+        }
+        match self.first {
+            None => self.first = Some(floor),
+            Some(_) => self.others.push(floor),
+        }
+    }
+
+    /// Whether there is no floor.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// All floors.
+    pub fn iter(&self) -> impl Iterator<Item = &Floor> + Clone {
+        self.first.iter().chain(&self.others)
+    }
+
+    /// The one floor at or after all others, if there is such a floor.
+    pub fn top(&self) -> Option<&Floor> {
+        let first = self.first.as_ref()?;
+        let is_top = |top: &&Floor| self.iter().all(|floor| top.revision >= floor.revision);
+        std::iter::once(first).chain(&self.others).find(is_top)
+    }
+}
+
+impl From<Floor> for Floors {
+    fn from(floor: Floor) -> Self {
+        Self {
+            first: Some(floor),
+            others: Vec::new(),
+        }
+    }
+}
+
+impl From<Option<Floor>> for Floors {
+    fn from(first: Option<Floor>) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+}
+
 /// What a cached answer must satisfy.
 #[derive(Clone, Debug)]
 pub enum Freshness {
-    /// The answer covers the floor, is no older than the window allows, and, if `head_within` is given, was read at
+    /// The answer covers the floors, is no older than the window allows, and, if `head_within` is given, was read at
     /// head no longer ago than that.
     AtLeast {
-        /// The revision to cover, if any.
-        floor: Option<Floor>,
+        /// The revisions to cover, if any.
+        floors: Floors,
         /// The age bound that the caller adds: it counts from calls that were fully consistent.
         head_within: Option<Duration>,
     },
@@ -178,7 +247,7 @@ impl Freshness {
     /// Any answer within the window.
     pub const fn any() -> Self {
         Self::AtLeast {
-            floor: None,
+            floors: Floors::none(),
             head_within: None,
         }
     }
@@ -186,15 +255,15 @@ impl Freshness {
     /// An answer within the window that covers `revision`.
     pub fn at_least(revision: Revision) -> Self {
         Self::AtLeast {
-            floor: Some(Floor::now(revision)),
+            floors: Floor::now(revision).into(),
             head_within: None,
         }
     }
 
-    /// The revision that an answer must cover or hold at.
+    /// The revision that an answer must cover or hold at; the greatest, if there are several floors.
     pub fn revision(&self) -> Option<&Revision> {
         match self {
-            Self::AtLeast { floor, .. } => floor.as_ref().map(|floor| &floor.revision),
+            Self::AtLeast { floors, .. } => floors.top().map(|floor| &floor.revision),
             Self::Exact(revision) => Some(revision),
             Self::Full => None,
         }

@@ -60,6 +60,7 @@
 
 pub mod cache;
 pub mod consistency;
+mod knowledge;
 mod layer;
 mod names;
 mod protobuf;
@@ -69,7 +70,6 @@ mod shards;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod token;
-mod trust;
 
 pub use layer::{
     Asked, Credential, Handle, NoChangeFeed, OldTokens, Replay, RequestBody, ResponseFuture, Zookie, ZookieBody,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use tower_zookie::cache::{Abilities, Answer, Ask, CheckError, Checked, DecisionCache, Fingerprint, Keyer, Settings};
+use tower_zookie::cache::{
+    Answer, Capabilities, CheckError, Checked, DecisionCache, Fingerprint, Keyer, ReadAt, Settings,
+};
 use tower_zookie::consistency::{Floor, Freshness, Staleness, Window};
 use tower_zookie::revision::{Counter, Revision, StoreId};
 
@@ -101,15 +103,15 @@ impl Store {
     }
 
     /// The revision that a read takes which began at `began` and reads now.
-    fn read(&self, ask: &Ask, began: u64, eager: bool) -> Option<u64> {
+    fn read(&self, ask: &ReadAt, began: u64, eager: bool) -> Option<u64> {
         let rounded = self.rounded_at(if eager { self.now() } else { began });
-        let told = ask.told().map(number);
+        let told = ask.revision().map(number);
         if told.is_some_and(|told| told > self.head()) {
             return None;
         }
         Some(match (ask, told) {
-            (Ask::Full, _) => self.head(),
-            (Ask::Exact(_), Some(told)) => told,
+            (ReadAt::Head, _) => self.head(),
+            (ReadAt::Exact(_), Some(told)) => told,
             (_, told) => rounded.max(told.unwrap_or(0)),
         })
     }
@@ -147,11 +149,11 @@ struct World {
 impl World {
     fn new() -> Self {
         let settings = Settings::default().window(WINDOW).time_to_live(Duration::from_secs(4));
-        let abilities = Abilities {
+        let capabilities = Capabilities {
             quantizes: true,
             newest_head: true,
             probe: false,
-            ..Abilities::versioned()
+            ..Capabilities::versioned()
         };
         let keyer = Keyer::random();
         Self {
@@ -159,7 +161,7 @@ impl World {
                 began: Instant::now(),
                 revisions: vec![(0, [false; QUESTIONS])],
             })),
-            cache: DecisionCache::new(settings, abilities).unwrap(),
+            cache: DecisionCache::new(settings, capabilities).unwrap(),
             questions: (0..QUESTIONS)
                 .map(|n| keyer.question(&n.to_string()).finish())
                 .collect(),
@@ -311,12 +313,12 @@ impl World {
     }
 }
 
-async fn upstream(store: Arc<Mutex<Store>>, op: Check, ask: Ask) -> Result<Answer<bool>, NotReached> {
+async fn upstream(store: Arc<Mutex<Store>>, op: Check, ask: ReadAt) -> Result<Answer<bool>, NotReached> {
     let began = store.lock().unwrap().now();
     sleep(Duration::from_millis(op.upstream.before_reading)).await;
     let answer = {
         let store = store.lock().unwrap();
-        match (store.read(&ask, began, op.upstream.eager), ask.told()) {
+        match (store.read(&ask, began, op.upstream.eager), ask.revision()) {
             (Some(read), _) => Ok(Answer::at(store.value(op.question, read), revision(read))),
             (None, Some(told)) if op.upstream.eager => {
                 Ok(Answer::at(store.value(op.question, store.head()), told.clone()))

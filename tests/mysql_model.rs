@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tower_zookie::cache::{
-    Abilities, Answer, Ask, CheckError, Checked, DecisionCache, Fingerprint, Keyer, Settings, Weigh,
+    Answer, Capabilities, CheckError, Checked, DecisionCache, Fingerprint, Keyer, ReadAt, Settings, Weigh,
 };
 use tower_zookie::consistency::{Floor, Freshness};
 use tower_zookie::revision::{Counter, Revision, StoreId, TransactionId};
@@ -94,10 +94,10 @@ impl Store {
         *which.get(&self.numbers(true))
     }
 
-    fn choose(&self, ask: &Ask, optimized: u64) -> u64 {
-        match (ask, ask.told().map(number)) {
-            (Ask::Full, _) => self.head(),
-            (Ask::Exact(_), Some(told)) => told,
+    fn choose(&self, ask: &ReadAt, optimized: u64) -> u64 {
+        match (ask, ask.revision().map(number)) {
+            (ReadAt::Head, _) => self.head(),
+            (ReadAt::Exact(_), Some(told)) => told,
             (_, told) => told.map_or(optimized, |told| told.max(optimized)),
         }
     }
@@ -145,17 +145,17 @@ struct World {
 
 impl World {
     fn new(kind: Kind) -> Self {
-        let abilities = Abilities {
+        let capabilities = Capabilities {
             repeatable_exact: false,
             quantizes: true,
             probe: true,
-            ..Abilities::versioned()
+            ..Capabilities::versioned()
         };
         let keyer = Keyer::random();
         Self {
             kind,
             store: Arc::new(Mutex::new(Store(vec![true]))),
-            cache: DecisionCache::new(Settings::default(), abilities).unwrap(),
+            cache: DecisionCache::new(Settings::default(), capabilities).unwrap(),
             questions: (0..QUESTIONS)
                 .map(|n| keyer.question(&n.to_string()).finish())
                 .collect(),
@@ -241,7 +241,7 @@ impl World {
 }
 
 impl Upstream {
-    async fn answer(self, store: Arc<Mutex<Store>>, kind: Kind, ask: Ask) -> Result<Answer<Held>, Infallible> {
+    async fn answer(self, store: Arc<Mutex<Store>>, kind: Kind, ask: ReadAt) -> Result<Answer<Held>, Infallible> {
         sleep(Duration::from_millis(self.before_choosing)).await;
         let chosen = {
             let store = store.lock().unwrap();

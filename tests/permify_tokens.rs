@@ -47,7 +47,7 @@ struct Wrote {
 
 /// A message of a watch.
 #[derive(Message)]
-struct Told {
+struct ReadMode {
     #[prost(message, optional, tag = "1")]
     changes: Option<Wrote>,
 }
@@ -82,7 +82,7 @@ fn places(call: &Call) -> [Vec<String>; 2] {
             [vec![], wrote.map(|wrote| wrote.snap_token).collect()]
         }
         "base.v1.Watch" => {
-            let (asked, told) = (messages::<Asked>(request), messages::<Told>(&response));
+            let (asked, told) = (messages::<Asked>(request), messages::<ReadMode>(&response));
             let told = told.into_iter().filter_map(|told| Some(told.changes?.snap_token));
             [
                 asked.into_iter().map(|asked| asked.snap_token).collect(),

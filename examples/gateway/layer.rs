@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::AnyError;
 use tower_zookie::ZookieLayer;
-use tower_zookie::cache::Abilities;
+use tower_zookie::cache::Capabilities;
 use tower_zookie::consistency::{Staleness, Window};
 use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::InferaDb;
@@ -32,17 +32,17 @@ impl Settings {
 }
 
 pub(crate) fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
-    let abilities = Abilities {
+    let capabilities = Capabilities {
         quantizes: settings.quantizes,
-        ..Abilities::versioned()
+        ..Capabilities::versioned()
     };
     let tokens = InferaDb::new("gateway");
     let routes = Routes::builder(tokens.clone())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
         .write(WriteRoute::post("/relationships"))
-        .abilities(abilities)
+        .capabilities(capabilities)
         .build()?;
-    let layer = ZookieLayer::builder((AuthZen::new(tokens).abilities(abilities), routes))
+    let layer = ZookieLayer::builder((AuthZen::new(tokens).capabilities(capabilities), routes))
         .window(settings.window, settings.staleness)
         .build()?;
     Ok(layer)

@@ -28,7 +28,8 @@ pub(crate) struct Served<V> {
 }
 
 impl<V> Served<V> {
-    fn nothing(questions: usize, why: Miss) -> Self {
+    /// Nothing, for this reason.
+    pub(crate) fn nothing(questions: usize, why: Miss) -> Self {
         Self {
             found: (0..questions).map(|_| Err(why)).collect(),
             at: None,
@@ -72,7 +73,7 @@ impl<V: Weigh> DecisionCache<V> {
             .map(|question| self.find(*question, freshness, now))
             .collect();
         let served = match (freshness, merge) {
-            (_, Merge::OneSnapshot) if questions.len() > 1 && !self.0.abilities.repeatable_exact => {
+            (_, Merge::OneSnapshot) if questions.len() > 1 && !self.0.capabilities.reads_repeat => {
                 // Answers of two calls may differ in what they saw even where they bear the same revision.
                 let why = found.iter().find_map(|found| found.as_ref().err()).copied();
                 Served::nothing(questions.len(), why.unwrap_or(Miss::Exact))

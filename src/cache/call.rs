@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::decision::{Decision, Span};
 use super::flights::{End, Flight, Landed};
-use super::{Ask, Fingerprint, Inner, Told, Weigh};
+use super::{Fingerprint, Inner, ReadAt, ReadMode, Weigh};
+use crate::knowledge::{CallStart, Claim, Instants, Source};
 use crate::revision::Revision;
-use crate::trust::{CallStart, Source, label};
 
 /// The questions that one upstream call is to answer.
 #[derive(Clone, Debug)]
@@ -20,17 +20,17 @@ pub(crate) struct Questions {
     pub(crate) each: Arc<[Fingerprint]>,
     /// Who asks, for the cap on flights.
     pub(crate) credential: u64,
-    /// Whoever asks these can also ask for the head revision alone.
+    /// Whoever asks these can also make a probe.
     pub(crate) can_probe: bool,
 }
 
 impl Questions {
-    /// Whether whoever asks these can also ask for the head revision alone.
+    /// Whether whoever asks these can also make a probe.
     pub(crate) fn with_probes(self, can_probe: bool) -> Self {
         Self { can_probe, ..self }
     }
 
-    /// None at all: the call is made for what its reply says of the store.
+    /// No questions: the call is made for what its reply says of the store.
     pub(super) fn none(&self) -> Self {
         Self {
             each: Arc::new([]),
@@ -55,14 +55,18 @@ pub(crate) enum Purpose {
     Answer,
     /// To answer them at more than the caller demands: if the upstream refuses the revision, it is asked once more.
     AnswerAtMore,
-    /// To learn the head revision, and nothing else.
+    /// To learn a fresh revision, and nothing else.
     Probe,
+    /// To learn a fresh revision while there is traffic, with no one waiting. The answer is stored like any.
+    Background,
 }
 
 /// One upstream call, about to be made.
 pub(crate) struct Turn {
-    pub(crate) ask: Ask,
+    pub(crate) ask: ReadAt,
     pub(crate) purpose: Purpose,
+    /// The reply may be stored or given to others, so nothing of the caller's own spelling may be in what is asked.
+    pub(crate) shared: bool,
     begin: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -115,7 +119,7 @@ impl<V: Weigh> Inner<V> {
         self: &Arc<Self>,
         questions: &Questions,
         flight: &Arc<Flight<V>>,
-        ask: Ask,
+        ask: ReadAt,
         purpose: Purpose,
         upstream: &mut F,
         keep: bool,
@@ -128,18 +132,19 @@ impl<V: Weigh> Inner<V> {
             let (cache, flight) = (Arc::clone(self), Arc::clone(flight));
             move || {
                 cache.counters.upstream_call(purpose);
-                flight.begin(cache.trust.begin());
+                flight.begin(cache.knowledge.begin());
             }
         };
         let reply = upstream(Turn {
             ask: ask.clone(),
             purpose,
+            shared: keep && !matches!(ask, ReadAt::Unmodified(_)),
             begin: Box::new(begin),
         })
         .await;
         match (reply, flight.start()) {
             (Upstream::Answered { items, revision }, Some(start)) => {
-                let landed = self.land(questions, ask, &start, items, revision.as_ref(), keep);
+                let landed = self.land(questions, ask, &start, items, revision, keep);
                 Called::Ended(End::Answered(Arc::new(landed)))
             }
             (Upstream::Answered { .. } | Upstream::Unshared, _) => Called::Ended(End::Unshared),
@@ -148,73 +153,65 @@ impl<V: Weigh> Inner<V> {
         }
     }
 
-    /// Learns from a reply, labels its answers, and keeps those that may be kept.
+    /// Learns from a reply, and stores those of its answers that may be stored. `replied` is the revision that it names.
     fn land(
         &self,
         questions: &Questions,
-        ask: Ask,
+        ask: ReadAt,
         start: &CallStart,
         items: Vec<Item<V>>,
-        borne: Option<&Revision>,
+        replied: Option<Revision>,
         keep: bool,
     ) -> Landed<V> {
-        let same_store = match (borne, &ask) {
-            (Some(borne), Ask::Unasked) => self.trust.learn(start, borne, Source::Unasked),
-            (Some(borne), Ask::Full) => self.trust.learn(start, borne, Source::Head),
-            (Some(borne), Ask::AtLeast(told) | Ask::Exact(told) | Ask::AsItCame(told)) => {
-                self.trust.notice(start, told, borne)
-            }
-            (None, _) => start.epoch == self.trust.epoch(),
+        // Where what replies name can't be relied on, they name nothing; but a probe's reply is that of a write.
+        let replied = replied.filter(|_| self.capabilities.names_revisions || questions.each.is_empty());
+        let same_store = self.learn(&ask, replied.as_ref(), start);
+        let exact = matches!(ask, ReadAt::Exact(_));
+        let claim = match &ask {
+            _ if !same_store => Claim::None,
+            // A protocol may have put head in the place of what no message says.
+            ReadAt::Unmodified(_) if replied.is_none() => Claim::None,
+            ReadAt::Exact(asked) => self.knowledge.claim_exact(asked, replied.as_ref(), start),
+            other => self.knowledge.claim(other.revision(), replied.as_ref(), start),
         };
-        let label = label(ask.told(), borne, start).filter(|label| {
-            // An exact reply that names another revision is not the answer at the one that was asked for.
-            same_store && !matches!(&ask, Ask::Exact(told) if label != told)
-        });
-        let reads_exactly = self.abilities.told == Told::Exactly;
-        let (as_of, head_as_of) = match &ask {
-            Ask::Exact(told) => (self.window_as_of(told, start), None),
-            Ask::AtLeast(told) | Ask::AsItCame(told) if reads_exactly => {
-                (self.window_as_of(told, start).or(start.as_of(told)), None)
-            }
-            Ask::Full => (Some(start.began), Some(start.began)),
-            Ask::Unasked | Ask::AtLeast(_) | Ask::AsItCame(_) => (Some(start.began), None),
+        let by_age_alone = !self.capabilities.names_revisions && replied.is_none() && ask.revision().is_none();
+        let fresh = match &claim {
+            Claim::Named(revision) => self.knowledge.freshness(revision, start.began),
+            Claim::None if by_age_alone => Instants::at(start.began, ask == ReadAt::Head),
+            Claim::Settled(_) | Claim::None => Instants::default(),
         };
-        let repeatable = match ask.told() {
-            Some(told) if reads_exactly => start.settles(told),
-            _ => true,
-        };
-        let exact = matches!(ask, Ask::Exact(_));
-        let by_age_alone = !self.abilities.bears_revision && borne.is_none() && ask.told().is_none();
-        // The floor was trusted when the flight was planned, but the store may have been restored since.
-        let told_what_was_true = ask.told().is_none_or(|told| start.trusts(told));
-        let keepable = keep
-            && same_store
-            && told_what_was_true
-            && (label.is_some() || by_age_alone)
-            && !matches!(ask, Ask::AsItCame(_));
+        let now = Instant::now();
+        let bound = self.settings.window.bound();
+        let young = fresh.any.is_some_and(|at| now.saturating_duration_since(at) <= bound);
+        // A store names only what it has passed, but Permify names a write before all that its snapshot may see has ended.
+        let settled = |revision| self.capabilities.read_mode != ReadMode::Exactly || start.settles(revision);
+        let repeats = self.capabilities.reads_repeat && claim.revision().is_some_and(settled);
+        let serves_exact = exact && repeats && claim != Claim::None;
+        let keepable = keep && same_store && (young || serves_exact) && !matches!(ask, ReadAt::Unmodified(_));
 
         let mut shared = keepable;
         let mut stored = false;
-        let now = Instant::now();
         let mut decisions = Vec::with_capacity(items.len());
         for (item, question) in items.into_iter().zip(&*questions.each) {
-            let hard_end = now + self.settings.time_to_live;
-            // The reply may have been under way for as long as the call took.
-            let expires = item.expires_in.map_or(hard_end, |lives| {
-                hard_end.min(start.began + lives.min(self.settings.time_to_live))
-            });
+            let lives = item.expires_in.unwrap_or(Duration::MAX).min(self.settings.time_to_live);
             let decision = Arc::new(Decision {
                 value: item.value,
-                span: label.clone().map(|label| Span::at(label, repeatable)),
-                as_of,
-                head_as_of,
+                span: claim.revision().map(|revision| Span::at(revision.clone(), repeats)),
+                fresh,
                 began: start.began,
-                expires,
+                // The reply may have been under way for as long as the call took.
+                expires: start.began + lives,
                 epoch: start.epoch,
             });
             shared &= item.keep;
             if keepable && item.keep {
-                self.keep(*question, &decision, exact);
+                if serves_exact && let Some(revision) = claim.revision() {
+                    self.exact
+                        .insert(self.keyer.at(*question, revision), Arc::clone(&decision));
+                }
+                if young {
+                    self.keep(*question, &decision);
+                }
                 stored = true;
             }
             decisions.push(decision);
@@ -224,37 +221,40 @@ impl<V: Weigh> Inner<V> {
             shared,
             stored,
             ask,
+            replied,
         }
     }
 
-    /// Whether an answer bears a revision and is still young enough to be given to many.
+    /// Learns what a reply says of the store. `false`: the reply is not stored, because the store is not the one that the
+    /// call began with.
+    fn learn(&self, ask: &ReadAt, replied: Option<&Revision>, start: &CallStart) -> bool {
+        let knowledge = &self.knowledge;
+        match (replied, ask) {
+            (None, _) => start.epoch == knowledge.epoch(),
+            (Some(replied), ReadAt::Any) => knowledge.learn(start, replied, Source::Read),
+            (Some(replied), ReadAt::Head) => knowledge.learn(start, replied, Source::Head),
+            (Some(replied), ReadAt::AtLeast(asked) | ReadAt::Unmodified(asked)) => {
+                knowledge.learn_at_least(start, asked, replied)
+            }
+            (Some(replied), ReadAt::Exact(asked)) => knowledge.notice(start, asked, replied),
+        }
+    }
+
+    /// Whether an answer claims a revision and is still young enough to be given to many.
     fn serves_floors(&self, entry: &Decision<V>, now: Instant) -> bool {
-        let current = entry.epoch == self.trust.epoch() && now < entry.expires;
+        let current = entry.epoch == self.knowledge.epoch() && now < entry.expires;
         current && entry.label().is_some() && entry.age(now) <= self.settings.window.interval()
     }
 
-    fn window_as_of(&self, told: &Revision, start: &CallStart) -> Option<Instant> {
-        let window = self.trust.window(start.began)?;
-        (window.revision == *told).then_some(window.as_of)
-    }
-
-    fn keep(&self, question: Fingerprint, decision: &Arc<Decision<V>>, exact: bool) {
-        if exact && let Some(revision) = decision.label() {
-            self.exact
-                .insert(self.keyer.at(question, revision), Arc::clone(decision));
-        }
-        if decision.as_of.is_some() {
-            self.newest.entry(question).and_compute_with(|entry| match entry {
-                None => Op::Put(Arc::clone(decision)),
-                // A head without a revision serves no floor, so it does not take the place of what does.
-                Some(entry) if decision.label().is_none() && self.serves_floors(entry.value(), decision.began) => {
-                    Op::Nop
-                }
-                Some(entry) => match Decision::clone(decision).succeed(entry.value()) {
-                    Some(successor) => Op::Put(Arc::new(successor)),
-                    None => Op::Nop,
-                },
-            });
-        }
+    fn keep(&self, question: Fingerprint, decision: &Arc<Decision<V>>) {
+        self.newest.entry(question).and_compute_with(|entry| match entry {
+            None => Op::Put(Arc::clone(decision)),
+            // A head without a revision serves no floor, so it does not take the place of what does.
+            Some(entry) if decision.label().is_none() && self.serves_floors(entry.value(), decision.began) => Op::Nop,
+            Some(entry) => match Decision::clone(decision).succeed(entry.value(), self.capabilities.reads_repeat) {
+                Some(successor) => Op::Put(Arc::new(successor)),
+                None => Op::Nop,
+            },
+        });
     }
 }

@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -5,8 +6,8 @@ use tokio::time::Instant;
 
 use super::decision::Decision;
 use super::flights::Landed;
-use super::{Ask, DecisionCache, Fingerprint, Item, Miss, Outcome, Questions, Upstream, Weigh};
-use crate::consistency::Freshness;
+use super::{DecisionCache, Demand, Fingerprint, Item, Miss, Outcome, Questions, ReadAt, Upstream, Weigh};
+use crate::consistency::{Floors, Freshness};
 use crate::revision::Revision;
 
 /// What the upstream answered.
@@ -93,7 +94,15 @@ pub enum CheckError<E> {
     /// The floor belongs to another store than the one that answers here.
     #[error("the floor belongs to another store; drop it and take the revision of the next answer")]
     Foreign,
+    /// The store answered at this revision, and it does not cover the floors.
+    #[error("the service answered at an older revision than the request demands; ask again later")]
+    Behind(Revision),
+    /// No one read covers all floors.
+    #[error("no one read covers all floors; send one of them")]
+    Apart,
 }
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl<V: Weigh> DecisionCache<V> {
     /// The answer to `question`, from the cache if an entry satisfies `freshness`, and otherwise from `upstream`, which
@@ -109,57 +118,36 @@ impl<V: Weigh> DecisionCache<V> {
         &self,
         question: Fingerprint,
         freshness: &Freshness,
-        mut upstream: F,
+        upstream: F,
     ) -> Result<Checked<V>, CheckError<E>>
     where
-        F: FnMut(Ask) -> Fut + Clone + Send + 'static,
+        F: FnMut(ReadAt) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<Answer<V>, E>> + Send + 'static,
         E: Send + 'static,
     {
         let arrived = Instant::now();
+        // No one is known by credentials here, so each question has that share of the flights to itself.
+        let questions = Questions::one(question, question.low_half());
         let miss = match self.look(question, freshness, arrived) {
-            Ok(decision) => return Ok(checked(&decision, None, false, true)),
+            Ok(decision) if !self.wants_background_read(arrived) => return Ok(checked(&decision, None, false, true)),
+            Ok(decision) => {
+                self.read_in_background(&questions, answering(upstream, Arc::default()));
+                return Ok(checked(&decision, None, false, true));
+            }
             Err(miss) => miss,
         };
-        let own_error = Arc::new(Mutex::new(None));
-        let slot = Arc::clone(&own_error);
-        let ask = move |turn: super::Turn| {
-            let slot = Arc::clone(&slot);
-            turn.begin();
-            let answer = upstream(turn.ask.clone());
-            async move {
-                match answer.await {
-                    Ok(Answer {
-                        value,
-                        revision,
-                        expires_in,
-                        keep,
-                    }) => Upstream::Answered {
-                        items: vec![Item {
-                            value,
-                            keep,
-                            expires_in,
-                        }],
-                        revision,
-                    },
-                    Err(error) => {
-                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                        if turn.purpose == super::Purpose::AnswerAtMore {
-                            Upstream::RevisionRefused
-                        } else {
-                            Upstream::Failed
-                        }
-                    }
-                }
-            }
-        };
+        let own_error = Arc::default();
+        let ask = answering(upstream, Arc::clone(&own_error));
         let only = |landed: &Landed<V>, coalesced| {
             let decision = landed.decisions.first().ok_or(CheckError::Shared)?;
             Ok(checked(decision, Some(miss), coalesced, landed.stored))
         };
-        // Nobody is known by credentials here, so each question has that share of the flights to itself.
-        let questions = Questions::one(question, question.low_half());
-        match self.run(&questions, freshness, arrived, ask).await {
+        let none = Floors::none();
+        let floors = match freshness {
+            Freshness::AtLeast { floors, .. } => floors,
+            Freshness::Exact(_) | Freshness::Full => &none,
+        };
+        match self.run(&questions, Demand::new(freshness, floors, arrived), ask).await {
             Outcome::Hit(landed) | Outcome::Joined(landed) => only(&landed, true),
             Outcome::Asked(Some(landed)) => only(&landed, false),
             Outcome::Asked(None) => {
@@ -169,7 +157,52 @@ impl<V: Weigh> DecisionCache<V> {
             Outcome::Failed => Err(CheckError::Shared),
             Outcome::TimedOut => Err(CheckError::TimedOut),
             Outcome::Foreign => Err(CheckError::Foreign),
+            Outcome::Behind(revision) => Err(CheckError::Behind(revision)),
+            Outcome::Apart => Err(CheckError::Apart),
         }
+    }
+}
+
+/// `upstream` as the cache calls it: its last error goes into `slot`.
+fn answering<V, F, Fut, E>(
+    mut upstream: F,
+    slot: Arc<Mutex<Option<E>>>,
+) -> impl FnMut(super::Turn) -> BoxFuture<Upstream<V>> + Clone + Send + 'static
+where
+    V: Weigh,
+    F: FnMut(ReadAt) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = Result<Answer<V>, E>> + Send + 'static,
+    E: Send + 'static,
+{
+    move |turn: super::Turn| {
+        let slot = Arc::clone(&slot);
+        turn.begin();
+        let answer = upstream(turn.ask.clone());
+        Box::pin(async move {
+            match answer.await {
+                Ok(Answer {
+                    value,
+                    revision,
+                    expires_in,
+                    keep,
+                }) => Upstream::Answered {
+                    items: vec![Item {
+                        value,
+                        keep,
+                        expires_in,
+                    }],
+                    revision,
+                },
+                Err(error) => {
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    if turn.purpose == super::Purpose::AnswerAtMore {
+                        Upstream::RevisionRefused
+                    } else {
+                        Upstream::Failed
+                    }
+                }
+            }
+        })
     }
 }
 

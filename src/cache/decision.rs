@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::consistency::{Floor, Freshness, Window};
+use crate::knowledge::Instants;
 use crate::revision::{Revision, Timing};
 
 /// The revisions over which an answer is known to hold: from the one it was evaluated at through the last one.
@@ -38,15 +39,14 @@ impl Span {
 #[derive(Clone, Debug)]
 pub(crate) struct Decision<V> {
     pub(crate) value: V,
-    /// `None`: the answer bears no revision, and satisfies no floor.
+    /// `None`: the answer claims no revision, and satisfies no floor.
     pub(crate) span: Option<Span>,
-    /// The instant that the answer's age is counted from; an answer to an exact call has none.
-    pub(crate) as_of: Option<Instant>,
-    /// The same, counted from a call that was fully consistent.
-    pub(crate) head_as_of: Option<Instant>,
+    /// What the answer's age is counted from: the newest watermarks that it was known to cover. Without any it serves exact
+    /// reads only.
+    pub(crate) fresh: Instants,
     /// The instant before the upstream call.
     pub(crate) began: Instant,
-    /// The hard end, counted from the write.
+    /// The hard end, counted from the evaluation.
     pub(crate) expires: Instant,
     /// The store's epoch in which the call began.
     pub(crate) epoch: u64,
@@ -110,7 +110,7 @@ impl<V> Decision<V> {
 
     /// How old the answer is at `now`.
     pub(crate) fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.as_of.unwrap_or(self.began))
+        now.saturating_duration_since(self.fresh.any.unwrap_or(self.began))
     }
 
     /// Whether the answer holds at a revision that covers `floor`.
@@ -154,21 +154,22 @@ impl<V> Decision<V> {
                 let holds = self.span.as_ref().is_some_and(|span| span.holds_at(revision));
                 if holds { Ok(()) } else { Err(Miss::Exact) }
             }
-            Freshness::AtLeast { floor, head_within } => {
-                if floor.as_ref().is_some_and(|floor| !self.covers(floor)) {
+            Freshness::AtLeast { floors, head_within } => {
+                if !floors.iter().all(|floor| self.covers(floor)) {
                     return Err(Miss::Floor);
                 }
-                let age = |as_of: Option<Instant>| as_of.map(|as_of| now.saturating_duration_since(as_of));
-                let young = age(self.as_of).is_some_and(|age| window.allows(age, jitter))
-                    && head_within.is_none_or(|bound| age(self.head_as_of).is_some_and(|age| age <= bound));
+                let age = |instant: Option<Instant>| instant.map(|instant| now.saturating_duration_since(instant));
+                let young = age(self.fresh.any).is_some_and(|age| window.allows(age, jitter))
+                    && head_within.is_none_or(|bound| age(self.fresh.head).is_some_and(|age| age <= bound));
                 if young { Ok(()) } else { Err(Miss::Age) }
             }
         }
     }
 
     /// What becomes of `entry` when this answer to the same question arrives: the entry to keep from now on, or `None`
-    /// where it stays as it is.
-    pub(crate) fn succeed(self, entry: &Self) -> Option<Self>
+    /// where it stays as it is. `repeats`: reads of the store repeat, so that an answer is as fresh as another one that it
+    /// covers.
+    pub(crate) fn succeed(self, entry: &Self, repeats: bool) -> Option<Self>
     where
         V: Clone,
     {
@@ -179,25 +180,27 @@ impl<V> Decision<V> {
         if entry_was_over {
             return Some(self);
         }
-        // What covers an answer is no older than it, and was at head no earlier.
-        let (as_of, head_as_of) = (self.as_of.max(entry.as_of), self.head_as_of.max(entry.head_as_of));
+        let with = |own: Instants, other: Instants| if repeats { own.or_later(other) } else { own };
         match (self.covers_answer(entry), entry.covers_answer(&self)) {
             (true, covered) if !covered || self.began >= entry.began => Some(Self {
-                as_of,
-                head_as_of,
+                fresh: with(self.fresh, entry.fresh),
                 ..self
             }),
             (_, true) => {
-                let renewed = as_of > entry.as_of || head_as_of > entry.head_as_of;
                 // The hard end stays: the answer was not evaluated again.
-                renewed.then(|| Self {
-                    as_of,
-                    head_as_of,
-                    ..entry.clone()
-                })
+                let fresh = with(entry.fresh, self.fresh);
+                (fresh != entry.fresh).then(|| entry.renewed(fresh))
             }
-            _ => (self.began > entry.began).then_some(self),
+            _ => (self.fresh.any > entry.fresh.any).then_some(self),
         }
+    }
+
+    /// The same answer, known to cover newer watermarks.
+    pub(crate) fn renewed(&self, fresh: Instants) -> Self
+    where
+        V: Clone,
+    {
+        Self { fresh, ..self.clone() }
     }
 }
 

@@ -6,15 +6,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::decision::Decision;
-use super::{Ask, Fingerprint, Settings};
-use crate::consistency::{Freshness, Window};
-use crate::revision::{Revision, Timing};
-use crate::trust::CallStart;
+use super::{Fingerprint, ReadAt, Settings};
+use crate::consistency::{Floor, Floors, Freshness, Window};
+use crate::knowledge::CallStart;
+use crate::revision::{Order, Revision, Timing};
 
 /// One upstream call and everyone who waits for it.
 #[derive(Debug)]
 pub(crate) struct Flight<V> {
-    pub(crate) ask: Ask,
+    pub(crate) ask: ReadAt,
     /// Set when the upstream call begins.
     start: Mutex<Option<CallStart>>,
     end: watch::Sender<Option<End<V>>>,
@@ -41,11 +41,63 @@ pub(crate) struct Landed<V> {
     pub(crate) shared: bool,
     pub(crate) stored: bool,
     /// The upstream was asked at this.
-    pub(crate) ask: Ask,
+    pub(crate) ask: ReadAt,
+    /// The revision that the reply names.
+    pub(crate) replied: Option<Revision>,
+}
+
+/// Where the revision that a reply names lies, seen from a caller's floors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It covers them, or nothing says that it does not.
+    Covers,
+    /// The store has not come to one of them, or to something that is concurrent with it.
+    Behind,
+    /// It is of another store than one of them.
+    Foreign,
+}
+
+impl<V> Landed<V> {
+    pub(crate) fn reach(&self, floors: &Floors) -> Reach {
+        let Some(replied) = &self.replied else {
+            return Reach::Covers;
+        };
+        let elsewhere = |floor: &Floor| floor.revision.store() != replied.store();
+        if floors.iter().any(elsewhere) {
+            Reach::Foreign
+        } else if lies_below(replied, floors) {
+            Reach::Behind
+        } else {
+            Reach::Covers
+        }
+    }
+}
+
+/// Whether a store that answered at `replied` has not come to one of its own floors. Where revisions have no order, nothing
+/// says so.
+pub(crate) fn lies_below(replied: &Revision, floors: &Floors) -> bool {
+    floors.iter().any(|Floor { revision: floor, .. }| {
+        let comparable = replied.store() == floor.store() && floor.order() != Order::Equality;
+        comparable && !(replied >= floor)
+    })
+}
+
+impl<V> Landed<V> {
+    /// Those of `floors` that are of the store which replied, and that its revision does not cover.
+    pub(crate) fn lacks(&self, floors: &Floors) -> Option<Floors> {
+        let replied = self.replied.as_ref()?;
+        let mut lacking = Floors::none();
+        for floor in floors.iter() {
+            if replied.store() == floor.revision.store() && !(*replied >= floor.revision) {
+                lacking.push(floor.clone());
+            }
+        }
+        (!lacking.is_empty()).then_some(lacking)
+    }
 }
 
 impl<V> Flight<V> {
-    pub(crate) fn new(ask: Ask) -> Arc<Self> {
+    pub(crate) fn new(ask: ReadAt) -> Arc<Self> {
         Arc::new(Self {
             ask,
             start: Mutex::new(None),
@@ -73,7 +125,7 @@ impl<V> Flight<V> {
         self.end.subscribe()
     }
 
-    /// Resolves when nobody has waited for the whole of `grace`.
+    /// Resolves when no one has waited for the whole of `grace`.
     pub(crate) async fn abandoned(&self, grace: std::time::Duration) {
         loop {
             self.end.closed().await;
@@ -91,27 +143,27 @@ impl<V> Flight<V> {
             now.saturating_duration_since(start.began)
         });
         match (freshness, &self.ask) {
-            (_, Ask::AsItCame(_)) => false,
-            (Freshness::Full, ask) => *ask == Ask::Full && start.is_none(),
-            (Freshness::Exact(wanted), Ask::Exact(told)) => wanted == told,
-            (Freshness::Exact(_), _) | (Freshness::AtLeast { .. }, Ask::Exact(_)) => false,
-            (Freshness::AtLeast { floor, head_within }, ask) => {
-                let reaches_floor = floor.as_ref().is_none_or(|floor| {
+            (_, ReadAt::Unmodified(_)) => false,
+            (Freshness::Full, ask) => *ask == ReadAt::Head && start.is_none(),
+            (Freshness::Exact(wanted), ReadAt::Exact(told)) => wanted == told,
+            (Freshness::Exact(_), _) | (Freshness::AtLeast { .. }, ReadAt::Exact(_)) => false,
+            (Freshness::AtLeast { floors, head_within }, ask) => {
+                let reaches_floors = floors.iter().all(|floor| {
                     let timing = Timing {
                         answer_began: start.as_ref().map_or(floor.demanded.max(now), |start| start.began),
                         floor_demanded: floor.demanded,
                     };
                     let covers = |revision: &Revision| revision.covers(&floor.revision, timing);
                     match ask {
-                        Ask::AtLeast(told) => covers(told),
-                        // A head read from now on covers every floor that is trusted, and only those come here.
-                        Ask::Full => start.as_ref().is_none_or(|start| start.trusted().any(covers)),
+                        ReadAt::AtLeast(told) => covers(told),
+                        // A head read from now on covers all that was acknowledged.
+                        ReadAt::Head => start.as_ref().is_none_or(|start| start.newest().any(covers)),
                         _ => false,
                     }
                 });
                 let young = age <= window.max_age(jitter);
-                let at_head = head_within.is_none_or(|bound| *ask == Ask::Full && age <= bound);
-                reaches_floor && young && at_head
+                let at_head = head_within.is_none_or(|bound| *ask == ReadAt::Head && age <= bound);
+                reaches_floors && young && at_head
             }
         }
     }
@@ -125,8 +177,8 @@ pub(crate) struct Flights<V> {
     max_flights: usize,
     max_flights_by_credential: usize,
     max_waiters: usize,
-    /// Replies name their revisions. Otherwise a head serves no floor.
-    bears_revision: bool,
+    /// Replies name their revisions. Otherwise an answer at head serves no floor.
+    names_revisions: bool,
 }
 
 #[derive(Debug)]
@@ -145,7 +197,7 @@ pub(crate) enum Entry<V> {
 }
 
 impl<V> Flights<V> {
-    pub(crate) fn new(settings: &Settings, bears_revision: bool) -> Arc<Self> {
+    pub(crate) fn new(settings: &Settings, names_revisions: bool) -> Arc<Self> {
         Arc::new(Self {
             under_way: Mutex::new(UnderWay {
                 by_question: HashMap::new(),
@@ -156,7 +208,7 @@ impl<V> Flights<V> {
             max_flights: settings.max_flights,
             max_flights_by_credential: settings.max_flights_by_credential,
             max_waiters: settings.max_waiters,
-            bears_revision,
+            names_revisions,
         })
     }
 
@@ -169,7 +221,7 @@ impl<V> Flights<V> {
         self: &Arc<Self>,
         question: Fingerprint,
         credential: u64,
-        ask: Ask,
+        ask: ReadAt,
         wanted: (&Freshness, Instant, &Window),
     ) -> Entry<V> {
         let mut under_way = self.under_way();
@@ -177,7 +229,7 @@ impl<V> Flights<V> {
         let joinable = under_way.by_question.get(&question).and_then(|flights| {
             flights
                 .iter()
-                .filter(|flight| self.bears_revision || flight.ask != Ask::Full || freshness.revision().is_none())
+                .filter(|flight| self.names_revisions || flight.ask != ReadAt::Head || freshness.revision().is_none())
                 .find(|flight| flight.serves(freshness, now, window, question.jitter()))
         });
         if let Some(flight) = joinable {
@@ -193,7 +245,7 @@ impl<V> Flights<V> {
     }
 
     /// Leads a flight of one's own.
-    pub(crate) fn lead(self: &Arc<Self>, question: Fingerprint, credential: u64, ask: Ask) -> Entry<V> {
+    pub(crate) fn lead(self: &Arc<Self>, question: Fingerprint, credential: u64, ask: ReadAt) -> Entry<V> {
         self.lead_in(&mut self.under_way(), question, credential, ask)
     }
 
@@ -202,7 +254,7 @@ impl<V> Flights<V> {
         under_way: &mut UnderWay<V>,
         question: Fingerprint,
         credential: u64,
-        ask: Ask,
+        ask: ReadAt,
     ) -> Entry<V> {
         if under_way.count >= self.max_flights {
             return Entry::Crowded;

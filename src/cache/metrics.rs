@@ -11,6 +11,7 @@ const MISSES: &str = "tower_zookie_misses_total";
 const COALESCED: &str = "tower_zookie_coalesced_total";
 const UPSTREAM_CALLS: &str = "tower_zookie_upstream_calls_total";
 const PROBES: &str = "tower_zookie_probes_total";
+const BACKGROUND_READS: &str = "tower_zookie_background_reads_total";
 const BYPASSED: &str = "tower_zookie_bypassed_total";
 const REFUSED: &str = "tower_zookie_refused_total";
 const ENTRIES: &str = "tower_zookie_entries";
@@ -28,7 +29,8 @@ impl Stats {
     /// | `tower_zookie_misses_total` | counter | `reason`: `absent`, `expired`, `epoch`, `floor`, `age`, `exact`, `full` | questions | not answered from the cache: see [`Miss`](super::Miss) |
     /// | `tower_zookie_coalesced_total` | counter | | questions | answered by a call that somebody else had begun |
     /// | `tower_zookie_upstream_calls_total` | counter | | calls | made for questions; a bulk is one |
-    /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that asked for the head revision alone |
+    /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that only asked how far the store has come |
+    /// | `tower_zookie_background_reads_total` | counter | | calls | of these, the ones made in the background |
     /// | `tower_zookie_bypassed_total` | counter | | requests | on check routes that went around the cache |
     /// | `tower_zookie_refused_total` | counter | | requests | refused by the layer itself |
     /// | `tower_zookie_entries` | gauge | | answers | kept now |
@@ -57,6 +59,7 @@ impl Stats {
             coalesced,
             upstream_calls,
             probes,
+            background_reads,
             bypassed,
             refused,
             entries,
@@ -70,6 +73,7 @@ impl Stats {
             (COALESCED, coalesced),
             (UPSTREAM_CALLS, upstream_calls),
             (PROBES, probes),
+            (BACKGROUND_READS, background_reads),
             (BYPASSED, bypassed),
             (REFUSED, refused),
         ] {

@@ -4,15 +4,15 @@
 //!
 //! ```
 //! use std::convert::Infallible;
-//! use tower_zookie::cache::{Abilities, Answer, Ask, DecisionCache, Keyer, Part, Settings};
+//! use tower_zookie::cache::{Capabilities, Answer, ReadAt, DecisionCache, Keyer, Part, Settings};
 //! use tower_zookie::consistency::Freshness;
 //! use tower_zookie::revision::{Counter, Revision, StoreId};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let cache = DecisionCache::<bool>::new(Settings::default(), Abilities::versioned())?;
+//! let cache = DecisionCache::<bool>::new(Settings::default(), Capabilities::versioned())?;
 //! let question = Keyer::random().question("example").text(Part::Resource, "repo:rust").finish();
-//! let engine = |_: Ask| async {
+//! let engine = |_: ReadAt| async {
 //!     let revision = Revision::new(StoreId::new(["example"]), Counter(7));
 //!     Ok::<_, Infallible>(Answer::at(true, revision))
 //! };
@@ -24,7 +24,6 @@
 //! # }
 //! ```
 
-mod ask;
 mod bulk;
 mod call;
 mod check;
@@ -34,6 +33,7 @@ mod flights;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod plan;
+mod read_at;
 mod run;
 mod settings;
 mod stats;
@@ -42,24 +42,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::ops::compute::Op;
 use tokio::time::Instant;
 
 use crate::consistency::Freshness;
+use crate::knowledge::{CallStart, Knowledge, Source};
 use crate::revision::Revision;
-use crate::trust::{CallStart, Habits, Source, Standing, Trust};
 
-pub use ask::Ask;
 pub use check::{Answer, CheckError, Checked};
 pub use decision::Miss;
 pub use fingerprint::{Fingerprint, Keyer, Part, Parts};
-pub use settings::{Abilities, ByteSize, InvalidSetting, Settings, Told, Untold};
+pub use read_at::ReadAt;
+pub use settings::{ByteSize, Capabilities, DefaultRead, InvalidSetting, ReadMode, Settings};
 pub use stats::{Distribution, Misses, Stats};
 
 pub(crate) use bulk::{Merge, Served, lowest};
 pub(crate) use call::{Item, Purpose, Questions, Turn, Upstream};
 pub(crate) use decision::Decision;
-pub(crate) use flights::Landed;
-pub(crate) use run::Outcome;
+pub(crate) use flights::{Landed, lies_below};
+pub(crate) use run::{Demand, Outcome};
 
 use fingerprint::Prehashed;
 use flights::Flights;
@@ -98,11 +99,11 @@ struct Inner<V> {
     newest: Entries<V>,
     exact: Entries<V>,
     flights: Arc<Flights<V>>,
-    trust: Arc<Trust>,
+    knowledge: Arc<Knowledge>,
     keyer: Keyer,
     counters: Counters,
     settings: Settings,
-    abilities: Abilities,
+    capabilities: Capabilities,
 }
 
 impl<V> Clone for DecisionCache<V> {
@@ -120,18 +121,18 @@ impl<V> fmt::Debug for DecisionCache<V> {
 }
 
 impl<V: Weigh> DecisionCache<V> {
-    /// A cache before a store of these abilities.
+    /// A cache before a store of these capabilities.
     ///
     /// # Errors
     ///
     /// [`InvalidSetting`] names the setting that makes no sense.
-    pub fn new(settings: Settings, abilities: Abilities) -> Result<Self, InvalidSetting> {
+    pub fn new(settings: Settings, capabilities: Capabilities) -> Result<Self, InvalidSetting> {
         settings.validate()?;
-        Ok(Self::valid(settings, abilities))
+        Ok(Self::valid(settings, capabilities))
     }
 
     /// A cache of settings that are known to make sense.
-    pub(crate) fn valid(settings: Settings, abilities: Abilities) -> Self {
+    pub(crate) fn valid(settings: Settings, capabilities: Capabilities) -> Self {
         let entries = |capacity: u64| {
             moka::sync::Cache::builder()
                 .max_capacity(capacity)
@@ -147,22 +148,12 @@ impl<V: Weigh> DecisionCache<V> {
         Self(Arc::new(Inner {
             newest: entries(capacity - capacity / 8),
             exact: entries(capacity / 8),
-            flights: Flights::new(&settings, abilities.bears_revision),
-            trust: Arc::new(Trust::new(
-                &settings.window,
-                settings.probe_interval,
-                settings.token_age,
-                Habits {
-                    quantizes: abilities.quantizes,
-                    newest_head: abilities.newest_head,
-                    head_lag: settings.head_lag,
-                    reads_exactly: abilities.told == Told::Exactly,
-                },
-            )),
+            flights: Flights::new(&settings, capabilities.names_revisions),
+            knowledge: Arc::new(Knowledge::new(&settings, capabilities)),
             keyer: Keyer::random(),
             counters: Counters::default(),
             settings,
-            abilities,
+            capabilities,
         }))
     }
 
@@ -182,28 +173,28 @@ impl<V: Weigh> DecisionCache<V> {
         )
     }
 
-    /// Drops every answer and everything believed about the store, as after a restore.
+    /// Drops every answer and everything known about the store, as after a restore.
     pub fn purge(&self) {
-        self.0.trust.reset();
+        self.0.knowledge.reset();
         self.0.newest.invalidate_all();
         self.0.exact.invalidate_all();
     }
 
-    /// The newest revision that the store itself told of, if there is a single newest.
-    pub fn trusted_revision(&self) -> Option<Revision> {
-        self.0.trust.head()
+    /// The newest revision that the store itself named, if there is a single newest.
+    pub fn newest_revision(&self) -> Option<Revision> {
+        self.0.knowledge.newest()
     }
 
     /// Tells the cache that the store wrote `revision`, and that this process made the write or heard of it from the
     /// store itself. Never call it with a client's token.
     pub fn wrote(&self, revision: &Revision) {
-        let start = self.0.trust.begin();
-        self.0.trust.learn(&start, revision, Source::Feed);
+        let start = self.0.knowledge.begin();
+        self.0.knowledge.learn(&start, revision, Source::Feed);
     }
 
     /// Ends every answer, as a schema write does.
     pub fn schema_changed(&self) {
-        self.0.trust.end_spans();
+        self.0.knowledge.end_answers();
     }
 
     /// The questions of one upstream call. Two bulks share a call only if they are the same to the letter.
@@ -219,15 +210,7 @@ impl<V: Weigh> DecisionCache<V> {
 
     /// Whether a token of this revision is surely older than the settings allow.
     pub(crate) fn is_old(&self, revision: &Revision, now: Instant) -> bool {
-        self.0.settings.token_age.is_some() && self.0.trust.is_old(revision, now)
-    }
-
-    pub(crate) fn trusts(&self, revision: &Revision) -> bool {
-        self.0.trust.standing(revision) == Standing::Trusted
-    }
-
-    pub(crate) fn is_foreign(&self, revision: &Revision) -> bool {
-        self.0.trust.standing(revision) == Standing::Foreign
+        self.0.settings.token_age.is_some() && self.0.knowledge.is_old(revision, now)
     }
 
     /// The age that no answer exceeds.
@@ -236,7 +219,7 @@ impl<V: Weigh> DecisionCache<V> {
     }
 
     pub(crate) fn learn_write(&self, start: &CallStart, revision: &Revision) {
-        self.0.trust.learn(start, revision, Source::Write);
+        self.0.knowledge.learn(start, revision, Source::Write);
     }
 
     pub(crate) fn keyer(&self) -> &Keyer {
@@ -247,8 +230,8 @@ impl<V: Weigh> DecisionCache<V> {
         &self.0.counters
     }
 
-    pub(crate) fn trust(&self) -> &Trust {
-        &self.0.trust
+    pub(crate) fn knowledge(&self) -> &Knowledge {
+        &self.0.knowledge
     }
 
     /// The answer to `question`, if there is one that satisfies a request that arrived at `now`.
@@ -261,10 +244,10 @@ impl<V: Weigh> DecisionCache<V> {
         let Inner {
             newest,
             exact,
-            trust,
+            knowledge,
             keyer,
             settings,
-            abilities,
+            capabilities,
             ..
         } = &*self.0;
         if matches!(freshness, Freshness::Full) {
@@ -272,18 +255,39 @@ impl<V: Weigh> DecisionCache<V> {
         }
         let judge = |entry: Option<Arc<Decision<V>>>| {
             let decision = entry.ok_or(Miss::Absent)?;
-            decision.satisfies(freshness, now, &settings.window, question.jitter(), trust.epoch())?;
+            decision.satisfies(freshness, now, &settings.window, question.jitter(), knowledge.epoch())?;
             Ok(decision)
         };
-        if matches!(freshness, Freshness::Exact(_)) && !abilities.repeatable_exact {
+        if matches!(freshness, Freshness::Exact(_)) && !capabilities.reads_repeat {
             return Err(Miss::Exact);
         }
-        match (judge(newest.get(&question)), freshness) {
+        let entry = newest.get(&question);
+        match (judge(entry.clone()), freshness) {
             (Err(_), Freshness::Exact(revision)) => {
                 judge(exact.get(&keyer.at(question, revision))).map_err(|_| Miss::Exact)
             }
+            (Err(Miss::Age), _) => self
+                .renew(question, entry)
+                .ok_or(Miss::Age)
+                .and_then(|renewed| judge(Some(renewed))),
             (found, _) => found,
         }
+    }
+
+    /// The entry with the newest watermark that it turns out to cover, if that is newer than the one it had.
+    fn renew(&self, question: Fingerprint, entry: Option<Arc<Decision<V>>>) -> Option<Arc<Decision<V>>> {
+        let entry = entry?;
+        let fresh = self.0.knowledge.freshness(entry.label()?, entry.began);
+        let renewed = Arc::new(entry.renewed(fresh.or_later(entry.fresh)));
+        if renewed.fresh == entry.fresh {
+            return None;
+        }
+        self.0.newest.entry(question).and_compute_with(|current| match current {
+            // A newer answer may have come in between.
+            Some(current) if Arc::ptr_eq(current.value(), &entry) => Op::Put(Arc::clone(&renewed)),
+            _ => Op::Nop,
+        });
+        Some(renewed)
     }
 
     /// [`Self::find`], counted.

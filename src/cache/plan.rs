@@ -1,30 +1,45 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use super::call::{Purpose, Questions, Turn, Upstream};
-use super::flights::Flight;
-use super::{Ask, DecisionCache, Inner, Told, Weigh};
-use crate::consistency::Freshness;
-use crate::revision::Revision;
-use crate::trust::{ProbeTurn, Probing, Standing};
+use super::flights::{End, Flight};
+use super::{DecisionCache, Inner, ReadAt, ReadMode, Weigh};
+use crate::consistency::{Floors, Freshness};
+use crate::knowledge::{ProbeTurn, Probing};
+use crate::revision::{Order, Revision};
 
-/// What to ask, and how.
+/// How long a caller waits for a probe that another caller's request began.
+const LONGEST_WAIT_FOR_A_PROBE: Duration = Duration::from_secs(1);
+
+/// What to ask, and with whom to share it.
+#[derive(Debug)]
 pub(super) enum Plan {
-    /// In a flight; `own` is what the caller's own floor demands, where `ask` is more.
-    Fly {
-        ask: Ask,
-        own: Option<Ask>,
-    },
-    /// In a flight whose reply also shows how far the store has come.
-    Probe(Probing),
-    /// For the caller and nobody else.
-    Alone(Ask),
-    Foreign,
+    /// In a flight. If the store refuses `ask`, the flight asks `own` once, which is what the caller itself demands.
+    Fly { ask: ReadAt, own: Option<ReadAt> },
+    /// For the caller alone; `keep`: its answer may be stored all the same.
+    Alone { ask: ReadAt, keep: bool },
+    /// No one read covers all of the caller's floors.
+    Apart,
+}
+
+impl Plan {
+    fn fly(ask: ReadAt) -> Self {
+        Self::Fly { ask, own: None }
+    }
+
+    fn alone(ask: ReadAt) -> Self {
+        Self::Alone { ask, keep: false }
+    }
+}
+
+fn revisions(floors: &Floors) -> impl Iterator<Item = &Revision> + Clone {
+    floors.iter().map(|floor| &floor.revision)
 }
 
 impl<V: Weigh> DecisionCache<V> {
-    /// What to ask for a question that the cache could not answer. A revision that nobody has proven is probed first.
+    /// What to ask for a question that the cache could not answer.
     pub(super) async fn plan<F, Fut>(
         &self,
         questions: &Questions,
@@ -36,158 +51,158 @@ impl<V: Weigh> DecisionCache<V> {
         F: FnMut(Turn) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
-        let (told, exact) = match freshness {
+        let floors = match freshness {
+            // No other read keeps the caller's own bound.
             Freshness::Full
-            // No other read keeps the bound, and a head proves the floor as a probe does.
             | Freshness::AtLeast {
                 head_within: Some(_), ..
-            } => {
-                return Plan::Fly {
-                    ask: Ask::Full,
-                    own: None,
-                };
-            }
-            Freshness::AtLeast {
-                floor: None,
-                head_within: None,
-            } => return self.fly_untold(),
-            Freshness::Exact(revision) => (revision, true),
-            Freshness::AtLeast {
-                floor: Some(floor),
-                head_within: None,
-            } => (&floor.revision, false),
+            } => return Plan::fly(ReadAt::Head),
+            Freshness::Exact(revision) => return self.plan_exact(revision),
+            Freshness::AtLeast { floors, .. } => floors,
         };
-        let alone = || {
-            let told = told.clone();
-            Plan::Alone(if exact { Ask::Exact(told) } else { Ask::AsItCame(told) })
-        };
-        // Only what can be kept and shared is worth a flight.
-        if exact && !self.0.abilities.repeatable_exact {
-            return alone();
-        }
-        let trust = &self.0.trust;
-        let mut waited = false;
-        loop {
-            let planned = if exact {
-                self.fly_exactly(told)
-            } else {
-                self.fly_at_least(told, arrived)
-            };
-            if let Some(plan) = planned {
-                return plan;
-            }
-            if waited && !exact && trust.standing(told) == Standing::Foreign {
-                return Plan::Foreign;
-            }
-            // A question at head is no answer to who asks for another snapshot, nor does it prove anything where its reply
-            // names no revision.
-            let provable = questions.can_probe || self.0.abilities.bears_revision && !exact;
-            if waited || !provable {
-                return alone();
-            }
-            match trust.probe(Instant::now()) {
-                ProbeTurn::Lead(probing) if questions.can_probe => {
-                    let mut ended = probing.ended();
-                    tokio::spawn(probe(Arc::clone(&self.0), questions.none(), probing, upstream.clone()));
-                    let _ = ended.wait_for(|ended| *ended).await;
-                    waited = true;
+        match self.0.capabilities.read_mode {
+            _ if floors.is_empty() => self.plan_without_floor(arrived),
+            ReadMode::AtLeast | ReadMode::Current => self.plan_at_least(questions, floors, arrived),
+            ReadMode::Exactly => match self.plan_exactly_at(floors, arrived) {
+                Some(plan) => plan,
+                None => {
+                    if questions.can_probe {
+                        self.await_probe(questions, upstream).await;
+                    }
+                    let plan = self.plan_exactly_at(floors, Instant::now());
+                    plan.unwrap_or_else(|| match floors.top() {
+                        Some(top) => Plan::alone(ReadAt::Unmodified(top.revision.clone())),
+                        None => Plan::Apart,
+                    })
                 }
-                ProbeTurn::Lead(probing) => return Plan::Probe(probing),
-                ProbeTurn::TooSoon => return alone(),
-                ProbeTurn::Wait(mut ended) => {
-                    let Some(_seat) = self.0.flights.take_seat() else {
-                        return alone();
-                    };
-                    // A probe ends when its flight does, so this wait has the flight's deadline.
-                    let _ = ended.wait_for(|ended| *ended).await;
-                    waited = true;
-                }
-            }
-        }
-    }
-
-    fn reads_exactly(&self) -> bool {
-        self.0.abilities.told == Told::Exactly
-    }
-
-    /// A read that names no revision. Where such a read is head, the window's revision is what many can share.
-    fn fly_untold(&self) -> Plan {
-        match self.fresh(None) {
-            Some(fresh) => Plan::Fly {
-                ask: Ask::AtLeast(fresh),
-                own: Some(Ask::Unasked),
-            },
-            None => Plan::Fly {
-                ask: Ask::Unasked,
-                own: None,
             },
         }
     }
 
-    /// A read at exactly `told`, if that revision is the store's own and its answers won't change any more.
-    fn fly_exactly(&self, told: &Revision) -> Option<Plan> {
-        let trust = &self.0.trust;
-        let settled = !self.reads_exactly() || trust.settles(told);
-        (settled && trust.standing(told) == Standing::Trusted).then(|| Plan::Fly {
-            ask: Ask::Exact(told.clone()),
-            own: None,
+    fn plan_without_floor(&self, now: Instant) -> Plan {
+        // Where such a read is head, the window's revision is what many can share.
+        let shared = match self.0.capabilities.read_mode {
+            ReadMode::Exactly => self.0.knowledge.shared(std::iter::empty(), now),
+            ReadMode::AtLeast | ReadMode::Current => None,
+        };
+        match shared {
+            Some(shared) => Plan::Fly {
+                ask: ReadAt::AtLeast(shared),
+                own: Some(ReadAt::Any),
+            },
+            None => Plan::fly(ReadAt::Any),
+        }
+    }
+
+    fn plan_exact(&self, snapshot: &Revision) -> Plan {
+        let ask = ReadAt::Exact(snapshot.clone());
+        let knowledge = &self.0.knowledge;
+        if !self.0.capabilities.reads_repeat || !knowledge.settles(snapshot) {
+            return Plan::alone(ask);
+        }
+        match knowledge.is_named(snapshot) {
+            true => Plan::fly(ask),
+            false => Plan::Alone { ask, keep: true },
+        }
+    }
+
+    fn plan_at_least(&self, questions: &Questions, floors: &Floors, now: Instant) -> Plan {
+        let knowledge = &self.0.knowledge;
+        let top = floors.top().map(|top| top.revision.clone());
+        if let Some(shared) = knowledge.shared(revisions(floors), now) {
+            let own = top
+                .filter(|top| *top != shared)
+                .map(|top| match knowledge.is_named(&top) {
+                    true => ReadAt::AtLeast(top),
+                    false => ReadAt::Unmodified(top),
+                });
+            let ask = ReadAt::AtLeast(shared);
+            return Plan::Fly { ask, own };
+        }
+        let Some(top) = top else {
+            return Plan::fly(ReadAt::Head);
+        };
+        if knowledge.is_named_and_fresh(&top, now) {
+            return Plan::fly(ReadAt::AtLeast(top));
+        }
+        // A head read of the question itself shows whether the store has come so far, where anything can show it.
+        let can_show = self.0.capabilities.names_revisions && top.order() != Order::Equality;
+        if can_show && knowledge.may_read_head(questions.credential, now) {
+            Plan::fly(ReadAt::Head)
+        } else {
+            Plan::alone(ReadAt::Unmodified(top))
+        }
+    }
+
+    /// What a store that reads at exactly what it is told is asked at: a fresh revision that it named.
+    fn plan_exactly_at(&self, floors: &Floors, now: Instant) -> Option<Plan> {
+        let ask = self.fresh_revision(floors, now)?;
+        let own = floors.top().filter(|top| top.revision != ask);
+        Some(Plan::Fly {
+            ask: ReadAt::AtLeast(ask),
+            own: own.map(|top| ReadAt::Unmodified(top.revision.clone())),
         })
     }
 
-    /// A read at the floor or above it, if the floor is proven.
-    fn fly_at_least(&self, floor: &Revision, arrived: Instant) -> Option<Plan> {
-        if self.reads_exactly() {
-            // At the floor itself, an answer would be as old as that.
-            let fresh = self.fresh(Some(floor))?;
-            let own = (fresh != *floor).then(|| Ask::AsItCame(floor.clone()));
-            return Some(Plan::Fly {
-                ask: Ask::AtLeast(fresh),
-                own,
-            });
-        }
-        if self.0.trust.standing(floor) != Standing::Trusted {
-            return None;
-        }
-        let own = Ask::AtLeast(floor.clone());
-        Some(match self.0.trust.window(arrived) {
-            Some(window) if window.revision > *floor => Plan::Fly {
-                ask: Ask::AtLeast(window.revision),
-                own: Some(own),
-            },
-            _ => Plan::Fly { ask: own, own: None },
+    fn fresh_revision(&self, floors: &Floors, now: Instant) -> Option<Revision> {
+        let knowledge = &self.0.knowledge;
+        knowledge.shared(revisions(floors), now).or_else(|| {
+            let top = &floors.top()?.revision;
+            knowledge.is_named_and_fresh(top, now).then(|| top.clone())
         })
     }
 
-    /// What a store that reads at just what it is told is asked at: a revision of this window.
-    fn fresh(&self, floor: Option<&Revision>) -> Option<Revision> {
-        let reads_exactly = self.reads_exactly().then(Instant::now);
-        reads_exactly.and_then(|now| self.0.trust.fresh(floor, now))
-    }
-
-    /// What to ask at for a read that names no revision itself, though its caller demands a floor, and that is never kept.
-    pub(crate) fn ask_untold(&self, freshness: &Freshness) -> Ask {
-        let fresh = match freshness {
-            Freshness::AtLeast {
-                floor: Some(floor),
-                head_within: None,
-            } => self.fresh(Some(&floor.revision)),
+    /// What to ask at for a read that names no revision itself, though its caller demands a floor, and that is never
+    /// stored. `None` where no one read covers all floors.
+    pub(crate) fn read_at_unstored(&self, freshness: &Freshness) -> Option<ReadAt> {
+        let fresh = match (freshness, self.0.capabilities.read_mode) {
+            (Freshness::AtLeast { floors, .. }, ReadMode::Exactly) if !floors.is_empty() => {
+                self.fresh_revision(floors, Instant::now())
+            }
             _ => None,
         };
-        fresh.map_or_else(|| Ask::as_it_came(freshness), Ask::AtLeast)
+        match fresh {
+            Some(fresh) => Some(ReadAt::AtLeast(fresh)),
+            None => ReadAt::unmodified(freshness),
+        }
+    }
+
+    /// Probes for a fresh revision, or waits for a probe that is under way.
+    async fn await_probe<F, Fut>(&self, questions: &Questions, upstream: &mut F)
+    where
+        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = Upstream<V>> + Send + 'static,
+    {
+        match self.0.knowledge.probe(Instant::now()) {
+            ProbeTurn::Lead(probing) => {
+                let mut ended = probing.ended();
+                tokio::spawn(probe(Arc::clone(&self.0), questions.none(), probing, upstream.clone()));
+                let _ = ended.wait_for(|ended| *ended).await;
+            }
+            ProbeTurn::Wait(mut ended) => {
+                if let Some(_seat) = self.0.flights.take_seat() {
+                    let _ = timeout(LONGEST_WAIT_FOR_A_PROBE, ended.wait_for(|ended| *ended)).await;
+                }
+            }
+            ProbeTurn::TooSoon => {}
+        }
     }
 }
 
-/// The task of a head probe: it goes on for those who wait when the caller that began it leaves. A failed one proves
-/// nothing.
-async fn probe<V, F, Fut>(cache: Arc<Inner<V>>, nothing: Questions, probing: Probing, mut upstream: F)
+/// The task of a probe: it goes on for those who wait when the caller that began it leaves.
+async fn probe<V, F, Fut>(cache: Arc<Inner<V>>, nothing: Questions, mut probing: Probing, mut upstream: F)
 where
     V: Weigh,
     F: FnMut(Turn) -> Fut + Send + 'static,
     Fut: Future<Output = Upstream<V>> + Send + 'static,
 {
-    let flight = Flight::new(Ask::Full);
-    let call = cache.call(&nothing, &flight, Ask::Full, Purpose::Probe, &mut upstream, false);
+    let flight = Flight::new(ReadAt::Head);
+    let call = cache.call(&nothing, &flight, ReadAt::Head, Purpose::Probe, &mut upstream, false);
     // Whatever the reply says of the store was learned when it landed.
-    let _ = timeout(cache.settings.flight_timeout, call).await;
-    drop(probing);
+    let ended = timeout(cache.settings.flight_timeout, call).await;
+    if let Ok(End::Answered(landed)) = ended.map(super::call::Called::end)
+        && landed.replied.is_some()
+    {
+        probing.succeeded();
+    }
 }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout};
 
 use super::call::{Called, Purpose, Questions, Turn, Upstream};
-use super::flights::{End, Entry, Flight, Landed, Lease, landed};
+use super::flights::{End, Entry, Flight, Landed, Lease, Reach, landed};
 use super::plan::Plan;
-use super::{Ask, DecisionCache, Inner, Weigh};
-use crate::consistency::Freshness;
+use super::{DecisionCache, Inner, ReadAt, Weigh};
+use crate::consistency::{Floors, Freshness};
 use crate::revision::Revision;
-use crate::trust::{Probing, Standing};
 
 /// How often a follower joins another flight after one that ended without an answer for it.
 const MAX_ROUNDS: usize = 3;
@@ -22,59 +21,59 @@ pub(crate) enum Outcome<V> {
     Hit(Arc<Landed<V>>),
     /// From an upstream call of its own: the reply went straight to the caller. `None` where it held no answer.
     Asked(Option<Arc<Landed<V>>>),
-    /// From somebody else's upstream call.
+    /// From another caller's upstream call.
     Joined(Arc<Landed<V>>),
-    /// Somebody else's upstream call failed.
+    /// Another caller's upstream call failed.
     Failed,
     TimedOut,
-    /// The floor belongs to another store.
+    /// A floor belongs to another store.
     Foreign,
+    /// The store answered at this revision, which does not cover the floors.
+    Behind(Revision),
+    /// No one read covers all floors.
+    Apart,
+}
+
+/// What a request demands of its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand<'a> {
+    pub(crate) freshness: &'a Freshness,
+    /// What the answer must cover, also where it is read at head.
+    pub(crate) floors: &'a Floors,
+    pub(crate) arrived: Instant,
+}
+
+impl<'a> Demand<'a> {
+    pub(crate) fn new(freshness: &'a Freshness, floors: &'a Floors, arrived: Instant) -> Self {
+        Self {
+            freshness,
+            floors,
+            arrived,
+        }
+    }
 }
 
 impl<V: Weigh> DecisionCache<V> {
     /// Answers `questions`, asking the upstream where the cache can't.
-    pub(crate) async fn run<F, Fut>(
-        &self,
-        questions: &Questions,
-        freshness: &Freshness,
-        arrived: Instant,
-        mut upstream: F,
-    ) -> Outcome<V>
+    pub(crate) async fn run<F, Fut>(&self, questions: &Questions, demand: Demand<'_>, mut upstream: F) -> Outcome<V>
     where
         F: FnMut(Turn) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
-        let outcome = self.answer(questions, freshness, arrived, &mut upstream).await;
-        let Freshness::AtLeast { floor: Some(floor), .. } = freshness else {
-            return outcome;
-        };
-        // A head proves a floor only if it reaches it. Otherwise the upstream is to judge the request as it came.
-        let below_the_floor = self.0.abilities.bears_revision
-            && matches!(&outcome, Outcome::Asked(Some(landed)) if landed.ask == Ask::Full
-                && !landed.decisions.iter().all(|decision| decision.covers(floor)));
-        if !below_the_floor {
-            return outcome;
+        let outcome = self.answer(questions, demand, &mut upstream).await;
+        let outcome = self.reach(questions, demand.floors, outcome, &mut upstream).await;
+        if matches!(outcome, Outcome::Asked(Some(_))) && self.wants_background_read(Instant::now()) {
+            self.read_in_background(questions, upstream);
         }
-        match self.0.trust.standing(&floor.revision) {
-            Standing::Foreign => Outcome::Foreign,
-            Standing::Trusted | Standing::Unproven => {
-                let ask = Ask::AsItCame(floor.revision.clone());
-                self.alone(questions, ask, &mut upstream).await
-            }
-        }
+        outcome
     }
 
-    async fn answer<F, Fut>(
-        &self,
-        questions: &Questions,
-        freshness: &Freshness,
-        arrived: Instant,
-        upstream: &mut F,
-    ) -> Outcome<V>
+    async fn answer<F, Fut>(&self, questions: &Questions, demand: Demand<'_>, upstream: &mut F) -> Outcome<V>
     where
         F: FnMut(Turn) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
+        let Demand { freshness, arrived, .. } = demand;
         for round in 0..MAX_ROUNDS {
             if round > 0
                 && let Some(found) = self.look_again(questions, freshness, arrived)
@@ -82,25 +81,17 @@ impl<V: Weigh> DecisionCache<V> {
                 self.0.counters.coalesced(questions.each.len());
                 return Outcome::Hit(found);
             }
-            let entry = match self.plan(questions, freshness, arrived, upstream).await {
-                Plan::Foreign => return Outcome::Foreign,
-                Plan::Alone(ask) => return self.alone(questions, ask, upstream).await,
-                Plan::Probe(probing) => return self.prove(questions, probing, upstream).await,
-                Plan::Fly { ask, own } => {
-                    let wanted = (freshness, arrived, &self.0.settings.window);
-                    let entry = self
-                        .0
-                        .flights
-                        .enter(questions.flight, questions.credential, ask.clone(), wanted);
-                    (entry, ask, own)
-                }
+            let (ask, own) = match self.plan(questions, freshness, arrived, upstream).await {
+                Plan::Apart => return Outcome::Apart,
+                Plan::Alone { ask, keep } => return self.alone(questions, ask, keep, upstream).await,
+                Plan::Fly { ask, own } => (ask, own),
             };
-            match entry {
-                (Entry::Lead(lease), _, own) => {
-                    return self.take_off(questions, lease, own, None, upstream.clone()).await;
-                }
-                (Entry::Crowded, ask, own) => return self.alone(questions, own.unwrap_or(ask), upstream).await,
-                (Entry::Follow(follower), ..) => match follower.wait().await {
+            let wanted = (freshness, arrived, &self.0.settings.window);
+            let flights = &self.0.flights;
+            match flights.enter(questions.flight, questions.credential, ask.clone(), wanted) {
+                Entry::Lead(lease) => return self.take_off(questions, lease, own, upstream.clone()).await,
+                Entry::Crowded => return self.alone(questions, own.unwrap_or(ask), false, upstream).await,
+                Entry::Follow(follower) => match follower.wait().await {
                     End::Answered(landed) if self.may_take(&landed, freshness, arrived, questions) => {
                         self.0.counters.coalesced(questions.each.len());
                         return Outcome::Joined(landed);
@@ -113,37 +104,84 @@ impl<V: Weigh> DecisionCache<V> {
                 },
             }
         }
-        let ask = Ask::as_it_came(freshness);
-        self.alone(questions, ask, upstream).await
+        match ReadAt::unmodified(freshness) {
+            Some(ask) => self.alone(questions, ask, false, upstream).await,
+            None => Outcome::Apart,
+        }
     }
 
-    /// Asks the question at head: its reply tells how far the store has come.
-    async fn prove<F, Fut>(&self, questions: &Questions, probing: Probing, upstream: &mut F) -> Outcome<V>
+    /// Compares a reply's revision with the floors. A head that lacks one is read once more: a store may tell all who ask
+    /// for its head at once what it told the first.
+    async fn reach<F, Fut>(
+        &self,
+        questions: &Questions,
+        floors: &Floors,
+        mut outcome: Outcome<V>,
+        upstream: &mut F,
+    ) -> Outcome<V>
     where
         F: FnMut(Turn) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
-        match self.0.flights.lead(questions.flight, questions.credential, Ask::Full) {
-            Entry::Lead(lease) => {
-                self.take_off(questions, lease, None, Some(probing), upstream.clone())
-                    .await
-            }
-            Entry::Follow(_) | Entry::Crowded => {
-                let outcome = self.alone(questions, Ask::Full, upstream).await;
-                drop(probing);
-                outcome
+        let mut read_again = false;
+        loop {
+            let (Outcome::Asked(Some(landed)) | Outcome::Joined(landed)) = &outcome else {
+                return outcome;
+            };
+            let unmodified = matches!(landed.ask, ReadAt::Unmodified(_));
+            match (landed.reach(floors), &landed.ask, floors.top()) {
+                (Reach::Covers, ..) => return outcome,
+                (Reach::Foreign, ..) if unmodified => return outcome,
+                (Reach::Foreign, ..) => return Outcome::Foreign,
+                (Reach::Behind, ReadAt::Head, Some(top)) if self.0.capabilities.head_may_trail_reads => {
+                    let ask = ReadAt::Unmodified(top.revision.clone());
+                    outcome = self.alone(questions, ask, false, upstream).await;
+                }
+                (Reach::Behind, ReadAt::Head, _) if !read_again => {
+                    read_again = true;
+                    outcome = match self
+                        .0
+                        .flights
+                        .lead(questions.flight, questions.credential, ReadAt::Head)
+                    {
+                        Entry::Lead(lease) => self.take_off(questions, lease, None, upstream.clone()).await,
+                        _ => self.alone(questions, ReadAt::Head, false, upstream).await,
+                    };
+                }
+                (Reach::Behind, ..) => {
+                    return match &landed.replied {
+                        Some(replied) => Outcome::Behind(replied.clone()),
+                        None => outcome,
+                    };
+                }
             }
         }
     }
 
-    /// Asks in the caller's own task: the answer is kept by nobody and joined by nobody.
-    async fn alone<F, Fut>(&self, questions: &Questions, ask: Ask, upstream: &mut F) -> Outcome<V>
+    /// Asks what the caller itself demands, for the upstream to judge.
+    pub(crate) async fn ask_unmodified<F, Fut>(
+        &self,
+        questions: &Questions,
+        ask: ReadAt,
+        floors: &Floors,
+        mut upstream: F,
+    ) -> Outcome<V>
+    where
+        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = Upstream<V>> + Send + 'static,
+    {
+        let outcome = self.alone(questions, ask, false, &mut upstream).await;
+        self.reach(questions, floors, outcome, &mut upstream).await
+    }
+
+    /// Asks in the caller's own task: no one joins the call. `keep`: the answer may be stored.
+    async fn alone<F, Fut>(&self, questions: &Questions, ask: ReadAt, keep: bool, upstream: &mut F) -> Outcome<V>
     where
         F: FnMut(Turn) -> Fut,
         Fut: Future<Output = Upstream<V>>,
     {
         let flight = Flight::new(ask.clone());
-        let call = self.0.call(questions, &flight, ask, Purpose::Answer, upstream, false);
+        let call = self.0.call(questions, &flight, ask, Purpose::Answer, upstream, keep);
         match timeout(self.0.settings.flight_timeout, call).await.map(Called::end) {
             Ok(End::Answered(landed)) => Outcome::Asked(Some(landed)),
             Ok(_) => Outcome::Asked(None),
@@ -156,8 +194,7 @@ impl<V: Weigh> DecisionCache<V> {
         &self,
         questions: &Questions,
         lease: Lease<V>,
-        own: Option<Ask>,
-        probing: Option<Probing>,
+        own: Option<ReadAt>,
         upstream: F,
     ) -> Outcome<V>
     where
@@ -165,14 +202,7 @@ impl<V: Weigh> DecisionCache<V> {
         Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
         let mut end = lease.flight.wait();
-        tokio::spawn(fly(
-            Arc::clone(&self.0),
-            questions.clone(),
-            lease,
-            own,
-            probing,
-            upstream,
-        ));
+        tokio::spawn(fly(Arc::clone(&self.0), questions.clone(), lease, own, upstream));
         match landed(&mut end).await {
             End::Answered(landed) => Outcome::Asked(Some(landed)),
             End::TimedOut => Outcome::TimedOut,
@@ -180,28 +210,44 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
-    /// Asks with the caller's own floor, for the upstream to judge it.
-    pub(crate) async fn ask_as_it_came<F, Fut>(
-        &self,
-        questions: &Questions,
-        floor: &Revision,
-        mut upstream: F,
-    ) -> Outcome<V>
+    /// Whether a background read is due, which then is the caller's to make.
+    pub(crate) fn wants_background_read(&self, now: Instant) -> bool {
+        self.0.knowledge.wants_background_read(now)
+    }
+
+    /// Asks `questions` once more without any token, with no one waiting: its reply makes a watermark.
+    pub(crate) fn read_in_background<F, Fut>(&self, questions: &Questions, mut upstream: F)
     where
-        F: FnMut(Turn) -> Fut,
-        Fut: Future<Output = Upstream<V>>,
+        F: FnMut(Turn) -> Fut + Send + 'static,
+        Fut: Future<Output = Upstream<V>> + Send + 'static,
     {
-        self.alone(questions, Ask::AsItCame(floor.clone()), &mut upstream).await
+        // Only a head read shows whether a store that seemed to lack something was restored.
+        let ask = if self.0.knowledge.is_behind() {
+            ReadAt::Head
+        } else {
+            ReadAt::Any
+        };
+        let (cache, questions) = (Arc::clone(&self.0), questions.clone());
+        let Entry::Lead(lease) = cache.flights.lead(questions.flight, questions.credential, ask.clone()) else {
+            return;
+        };
+        tokio::spawn(async move {
+            let flight = Arc::clone(&lease.flight);
+            let call = cache.call(&questions, &flight, ask, Purpose::Background, &mut upstream, true);
+            let end = timeout(cache.settings.flight_timeout, call).await;
+            drop(lease);
+            flight.land(end.map_or(End::TimedOut, Called::end));
+        });
     }
 
     fn is_of_this_epoch(&self, landed: &Landed<V>) -> bool {
-        let epoch = self.0.trust.epoch();
+        let epoch = self.0.knowledge.epoch();
         landed.decisions.iter().all(|decision| decision.epoch == epoch)
     }
 
     /// A follower takes an answer only if it satisfies the follower's own freshness.
     fn may_take(&self, landed: &Landed<V>, freshness: &Freshness, arrived: Instant, questions: &Questions) -> bool {
-        let epoch = self.0.trust.epoch();
+        let epoch = self.0.knowledge.epoch();
         landed.shared
             && landed.decisions.len() == questions.each.len()
             && landed
@@ -209,7 +255,7 @@ impl<V: Weigh> DecisionCache<V> {
                 .iter()
                 .zip(&*questions.each)
                 .all(|(decision, question)| match freshness {
-                    Freshness::Full => decision.epoch == epoch && decision.head_as_of >= Some(arrived),
+                    Freshness::Full => decision.epoch == epoch && decision.fresh.head >= Some(arrived),
                     _ => {
                         let window = &self.0.settings.window;
                         decision
@@ -231,7 +277,7 @@ impl<V: Weigh> DecisionCache<V> {
             [_] => true,
             several => {
                 let first = several.first()?.label()?;
-                self.0.abilities.repeatable_exact && several.iter().all(|decision| decision.holds_at(first))
+                self.0.capabilities.reads_repeat && several.iter().all(|decision| decision.holds_at(first))
             }
         };
         one_snapshot.then(|| {
@@ -239,7 +285,8 @@ impl<V: Weigh> DecisionCache<V> {
                 decisions,
                 shared: true,
                 stored: true,
-                ask: Ask::as_it_came(freshness),
+                ask: ReadAt::Any,
+                replied: None,
             })
         })
     }
@@ -250,8 +297,7 @@ async fn fly<V, F, Fut>(
     cache: Arc<Inner<V>>,
     questions: Questions,
     lease: Lease<V>,
-    own: Option<Ask>,
-    probing: Option<Probing>,
+    own: Option<ReadAt>,
     mut upstream: F,
 ) where
     V: Weigh,
@@ -285,8 +331,8 @@ async fn fly<V, F, Fut>(
         {
             Called::Ended(end) => Called::Ended(end),
             Called::RevisionRefused => {
-                if let Some(failed) = flight.ask.told() {
-                    cache.trust.drop_window(failed);
+                if let Some(refused) = flight.ask.revision() {
+                    cache.knowledge.forget_shared(refused);
                 }
                 cache
                     .call(&questions, &flight, own, Purpose::Answer, &mut upstream, true)
@@ -300,7 +346,6 @@ async fn fly<V, F, Fut>(
     };
     // Whoever comes from here on looks into the cache, which has the answer already.
     drop(lease);
-    drop(probing);
     flight.land(end);
 }
 

@@ -28,72 +28,76 @@ impl ByteSize {
     }
 }
 
-/// What the upstream store can do, as far as the cache cares.
+/// Facts about the upstream store, as far as the cache cares.
+///
+/// Each is one sentence that is true of the store. Where you don't know, take the value that promises less: the cache then
+/// asks more often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abilities {
-    /// Replies name the revision that they were evaluated at.
-    pub bears_revision: bool,
-    /// A read at an exact snapshot gives the same answer every time, so that it can be kept and bulks can be merged.
-    pub repeatable_exact: bool,
-    /// The store rounds reads that name no revision by itself, so that a head is no fit revision for a window.
-    pub quantizes: bool,
-    /// A fully consistent read bears a revision at or after all that the store has named before, so that a lower one means
-    /// that it was restored. SpiceDB in memory is no such store: its head is its last write, its other reads are later.
-    pub newest_head: bool,
-    /// The store can be asked for its head revision alone, so that a floor is proven without asking a question at head.
-    /// Only a [`Protocol`](crate::protocol::Protocol) can say how.
-    pub probe: bool,
-    /// What a read that names a revision is answered at.
-    pub told: Told,
-    /// How fresh a read has to be that names no revision and bears no wish.
-    pub untold: Untold,
+pub struct Capabilities {
+    /// Replies to reads name the revision that they were evaluated at, and it can be relied on.
+    pub names_revisions: bool,
+    /// Once the store has passed a revision, reads at it give the same answer every time.
+    pub reads_repeat: bool,
+    /// A write's token includes all commits that were acknowledged before the write began.
+    pub writes_include_earlier: bool,
+    /// The store's head may lie below revisions that its other reads name, as in SpiceDB's memory engine: its head is its
+    /// last write, its other reads are labelled by the clock.
+    pub head_may_trail_reads: bool,
+    /// At which revision a read is answered that names one and is not an exact read.
+    pub read_mode: ReadMode,
+    /// How fresh a read has to be that names no revision and states no consistency.
+    pub default_read: DefaultRead,
 }
 
-/// What a read that names a revision is answered at, where the reader does not ask for an exact snapshot.
+/// At which revision a read is answered that names one and is not an exact read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Told {
-    /// At that revision or a later one, as fresh as if it had named none.
+pub enum ReadMode {
+    /// At that revision or a later one. It may be that revision itself, so a reply that repeats it proves nothing: SpiceDB.
     #[default]
     AtLeast,
-    /// At just that revision, however old it is, as Permify does. Such a store is asked at revisions only that it told of
-    /// within the window.
+    /// At the store's own current revision, which it names, or not at all.
+    Current,
+    /// At exactly that revision, however old it is: Permify.
     Exactly,
 }
 
-/// How fresh a read has to be that names no revision and bears no wish.
+/// How fresh a read has to be that names no revision and states no consistency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Untold {
+pub enum DefaultRead {
     /// As the window allows.
     #[default]
     InWindow,
-    /// At head, because that is what its caller gets of the store itself.
+    /// At head, because that is what its caller gets from the store itself.
     AtHead,
 }
 
-impl Abilities {
-    /// A store whose replies bear revisions, whose snapshots are repeatable, and which reads head when told nothing.
+impl Capabilities {
+    /// A store whose replies name revisions, whose snapshots repeat, and whose writes include all earlier ones.
     pub const fn versioned() -> Self {
         Self {
-            bears_revision: true,
-            repeatable_exact: true,
-            quantizes: false,
-            newest_head: true,
-            probe: false,
-            told: Told::AtLeast,
-            untold: Untold::InWindow,
+            names_revisions: true,
+            reads_repeat: true,
+            writes_include_earlier: true,
+            head_may_trail_reads: false,
+            read_mode: ReadMode::AtLeast,
+            default_read: DefaultRead::InWindow,
         }
     }
 
-    /// A store that knows no revisions: answers are kept by age alone, for callers without a token.
+    /// A service whose replies name revisions, and of which nothing else is known.
+    pub const fn unknown() -> Self {
+        Self {
+            reads_repeat: false,
+            writes_include_earlier: false,
+            ..Self::versioned()
+        }
+    }
+
+    /// A store that names no revisions: answers are kept by age alone, for callers without a token.
     pub const fn unversioned() -> Self {
         Self {
-            bears_revision: false,
-            repeatable_exact: false,
-            quantizes: false,
-            newest_head: true,
-            probe: false,
-            told: Told::AtLeast,
-            untold: Untold::InWindow,
+            names_revisions: false,
+            ..Self::unknown()
         }
     }
 }
@@ -109,8 +113,9 @@ impl Abilities {
 /// | `flight_grace` | 1 s |
 /// | `max_flights` | 10,000 in all, 1,000 for one credential |
 /// | `max_waiters` | 10,000 |
+/// | `max_head_reads` | 100 a second for one credential |
 /// | `probe_interval` | 100 ms |
-/// | `head_lag` | 500 ms |
+/// | `head_lag` | 5 s |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Settings {
@@ -122,6 +127,7 @@ pub struct Settings {
     pub(crate) max_flights: usize,
     pub(crate) max_flights_by_credential: usize,
     pub(crate) max_waiters: usize,
+    pub(crate) max_head_reads: u32,
     pub(crate) probe_interval: Duration,
     pub(crate) head_lag: Duration,
     pub(crate) token_age: Option<Duration>,
@@ -138,8 +144,9 @@ impl Default for Settings {
             max_flights: 10_000,
             max_flights_by_credential: 1_000,
             max_waiters: 10_000,
+            max_head_reads: 100,
             probe_interval: Duration::from_millis(100),
-            head_lag: Duration::from_millis(500),
+            head_lag: Duration::from_secs(5),
             token_age: None,
         }
     }
@@ -206,15 +213,22 @@ impl Settings {
         self
     }
 
-    /// The shortest time between two head probes.
+    /// How many head reads in a second one credential may cause by tokens that this process has not met. Over it, such
+    /// requests are forwarded unmodified, and their answers are shared with no one.
+    pub fn max_head_reads(mut self, reads: u32) -> Self {
+        self.max_head_reads = reads;
+        self
+    }
+
+    /// The shortest time between two successful probes, for a protocol that has any.
     pub fn probe_interval(mut self, interval: Duration) -> Self {
         self.probe_interval = interval;
         self
     }
 
-    /// How late a head may be: a head that lacks what the store had told of longer ago than this means that the store was
-    /// restored. The clocks of CockroachDB's nodes differ by up to 500 ms, and SpiceDB on PostgreSQL tells all who ask for
-    /// its head at once what it told the first.
+    /// How long heads may lack what the store has named before. SpiceDB on PostgreSQL tells all who ask for its head at once
+    /// what it told the first, and the clocks of CockroachDB's nodes differ. If a second head read, begun this much later
+    /// than the first that lacked something, lacks it too, the store counts as restored: all answers are dropped.
     pub fn head_lag(mut self, lag: Duration) -> Self {
         self.head_lag = lag;
         self

@@ -21,8 +21,10 @@ pub struct Stats {
     pub coalesced: u64,
     /// Calls made to the upstream for questions, retries and bulks included; a bulk is one call.
     pub upstream_calls: u64,
-    /// How many of them asked for nothing but the head revision.
+    /// How many of them only asked how far the store has come.
     pub probes: u64,
+    /// How many of them were made in the background, so that entries do not all end at once.
+    pub background_reads: u64,
     /// Requests on check routes that went around the cache: unreadable, not ours to keep, or over a limit.
     pub bypassed: u64,
     /// Requests that the layer refused by itself.
@@ -127,6 +129,7 @@ struct Shard {
     coalesced: AtomicU64,
     upstream_calls: AtomicU64,
     probes: AtomicU64,
+    background_reads: AtomicU64,
     bypassed: AtomicU64,
     refused: AtomicU64,
     ages: [AtomicU64; BUCKETS],
@@ -142,6 +145,7 @@ impl Default for Shard {
             coalesced: zero(),
             upstream_calls: zero(),
             probes: zero(),
+            background_reads: zero(),
             bypassed: zero(),
             refused: zero(),
             ages: std::array::from_fn(|_| zero()),
@@ -193,8 +197,10 @@ impl Counters {
     pub(crate) fn upstream_call(&self, purpose: Purpose) {
         let shard = self.0.mine();
         add_one(&shard.upstream_calls);
-        if purpose == Purpose::Probe {
-            add_one(&shard.probes);
+        match purpose {
+            Purpose::Probe => add_one(&shard.probes),
+            Purpose::Background => add_one(&shard.background_reads),
+            Purpose::Answer | Purpose::AnswerAtMore => {}
         }
     }
 
@@ -232,6 +238,7 @@ impl Counters {
             coalesced: sum(&|shard| &shard.coalesced),
             upstream_calls: sum(&|shard| &shard.upstream_calls),
             probes: sum(&|shard| &shard.probes),
+            background_reads: sum(&|shard| &shard.background_reads),
             bypassed: sum(&|shard| &shard.bypassed),
             refused: sum(&|shard| &shard.refused),
             entries,

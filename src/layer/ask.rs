@@ -1,4 +1,3 @@
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -11,10 +10,10 @@ use super::body::RequestBody;
 use super::decide::Asking;
 use super::forward::{Forward, Slot};
 use super::shared::Shared;
-use crate::cache::{Outcome, Questions};
-use crate::consistency::{Floor, Freshness};
+use crate::cache::{Demand, Outcome, Questions, ReadAt};
+use crate::consistency::{Floors, Freshness};
+use crate::knowledge::Knowledge;
 use crate::protocol::{Kept, Protocol};
-use crate::revision::Revision;
 
 /// One way to ask the inner service.
 pub(super) struct Asker<'a, S, P> {
@@ -24,83 +23,90 @@ pub(super) struct Asker<'a, S, P> {
     pub(super) open: Arc<[usize]>,
 }
 
+/// The end of asking: the outcome, the inner reply where this caller caused the call, and what was learned of its cookie.
+pub(super) struct Asked<R: Body, E> {
+    pub(super) outcome: Outcome<Kept>,
+    pub(super) slot: Slot<R, E>,
+    /// The request's cookie is of no use: the reply sets another one.
+    pub(super) replace_cookie: bool,
+}
+
+impl<R: Body, E> Asked<R, E> {
+    fn replacing_cookie(self) -> Self {
+        Self {
+            replace_cookie: true,
+            ..self
+        }
+    }
+}
+
 impl<S, P: Protocol> Asker<'_, S, P> {
     /// Asks as fresh as the request wants it, and once more where that turns out not to do.
-    pub(super) async fn ask<B, R>(&mut self, questions: &Questions) -> (Outcome<Kept>, Slot<R, S::Error>)
+    pub(super) async fn ask<B, R>(&mut self, questions: &Questions) -> Asked<R, S::Error>
     where
         S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
         B: RequestBody,
         R: Body<Data = Bytes, Error: Send> + Send + 'static,
     {
         let wanted = &self.asking.wanted;
-        let Some(floor) = &wanted.floor else {
-            return self.run(questions, &wanted.freshness).await;
+        let cache = &self.shared.cache;
+        let at_least = matches!(wanted.freshness, Freshness::AtLeast { head_within: None, .. });
+        let foreign = || {
+            wanted
+                .floors
+                .iter()
+                .any(|floor| cache.knowledge().is_foreign(&floor.revision))
         };
-        if wanted.as_it_came {
-            return self.as_it_came(questions, &floor.revision).await;
+        if wanted.unmodified || wanted.in_message && at_least && foreign() {
+            return self.unmodified(questions).await;
         }
-        // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
-        if !wanted.explicit && wanted.elsewhere.is_empty() && self.shared.cache.is_foreign(&floor.revision) {
-            return self.run(questions, &Freshness::Full).await;
-        }
-        let (outcome, slot) = self.run(questions, &wanted.freshness).await;
-        if matches!(outcome, Outcome::Foreign) && wanted.in_message {
-            return match wanted.freshness {
-                Freshness::AtLeast { head_within: None, .. } => self.as_it_came(questions, &floor.revision).await,
-                _ => self.run(questions, &Freshness::Full).await,
-            };
-        }
-        if !wanted.explicit {
-            let turned_away = match &outcome {
-                Outcome::Foreign => true,
-                Outcome::Asked(_) => slot.refused(),
-                _ => false,
-            };
-            if turned_away {
-                let (at_head, head_slot) = self.run(questions, &Freshness::Full).await;
-                // A head of the cookie's own store that lacks what the cookie names is no answer to it.
-                return if reaches(&at_head, floor) {
-                    (at_head, head_slot)
-                } else {
-                    (outcome, slot)
-                };
+        let asked = self.run(questions, &wanted.freshness, &wanted.floors).await;
+        match &asked.outcome {
+            Outcome::Foreign if wanted.in_message && at_least => self.unmodified(questions).await,
+            Outcome::Foreign if wanted.in_message => self.run(questions, &Freshness::Full, &Floors::none()).await,
+            // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
+            Outcome::Foreign if !wanted.explicit => {
+                let asked = self.run(questions, &Freshness::Full, &Floors::none()).await;
+                asked.replacing_cookie()
             }
-        }
-        let (Freshness::Full, Outcome::Asked(Some(landed)) | Outcome::Joined(landed)) = (&wanted.freshness, &outcome)
-        else {
-            return (outcome, slot);
-        };
-        // A head does not know the floor: another store's, or not there yet.
-        let label = landed.decisions.first().and_then(|first| first.label());
-        match label {
-            Some(head) if head.store() != floor.revision.store() && wanted.explicit && !wanted.in_message => {
-                (Outcome::Foreign, slot)
+            // The store has never named what the cookie says, and two heads lack it.
+            Outcome::Behind(_) if !wanted.explicit && !has_passed(cache.knowledge(), &wanted.floors) => {
+                asked.replacing_cookie()
             }
-            Some(head) => match wanted.floors().find(|floor| lacks(head, &floor.revision)) {
-                Some(floor) => {
-                    let freshness = Freshness::AtLeast {
-                        floor: Some(floor.clone()),
-                        head_within: None,
-                    };
-                    self.run(questions, &freshness).await
+            Outcome::Asked(Some(landed)) | Outcome::Joined(landed) => match landed.lacks(&wanted.elsewhere) {
+                Some(floors) => {
+                    let head_within = None;
+                    let freshness = Freshness::AtLeast { floors, head_within };
+                    self.run(questions, &freshness, &wanted.floors).await
                 }
-                None => (outcome, slot),
+                None => asked,
             },
-            None => (outcome, slot),
+            _ => asked,
         }
     }
 
-    /// Lets the upstream judge the request's own floor.
-    async fn as_it_came<B, R>(&mut self, questions: &Questions, floor: &Revision) -> (Outcome<Kept>, Slot<R, S::Error>)
+    /// Lets the upstream judge the request's own token.
+    async fn unmodified<B, R>(&mut self, questions: &Questions) -> Asked<R, S::Error>
     where
         S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
         B: RequestBody,
         R: Body<Data = Bytes, Error: Send> + Send + 'static,
     {
+        let wanted = &self.asking.wanted;
+        let ask = match (&wanted.freshness, wanted.floors.top()) {
+            (Freshness::Exact(snapshot), _) => ReadAt::Exact(snapshot.clone()),
+            (_, Some(top)) => ReadAt::Unmodified(top.revision.clone()),
+            (_, None) => ReadAt::Head,
+        };
         let slot = Slot::new();
         let forward = self.forward(&slot);
         let upstream = move |turn| forward.clone().ask(turn);
-        (self.shared.cache.ask_as_it_came(questions, floor, upstream).await, slot)
+        let cache = &self.shared.cache;
+        Asked {
+            outcome: cache.ask_unmodified(questions, ask, &wanted.floors, upstream).await,
+            slot,
+            replace_cookie: wanted.replace_cookie,
+        }
     }
 
     fn forward<B, R: Body>(&self, slot: &Slot<R, S::Error>) -> Forward<S, P, B, R, S::Error>
@@ -121,7 +127,8 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         &mut self,
         questions: &Questions,
         freshness: &Freshness,
-    ) -> (Outcome<Kept>, Slot<R, S::Error>)
+        floors: &Floors,
+    ) -> Asked<R, S::Error>
     where
         S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
         B: RequestBody,
@@ -129,27 +136,28 @@ impl<S, P: Protocol> Asker<'_, S, P> {
     {
         let slot = Slot::new();
         let forward = self.forward(&slot);
-        let arrived = self.asking.arrived;
         let upstream = move |turn| forward.clone().ask(turn);
-        (
-            self.shared.cache.run(questions, freshness, arrived, upstream).await,
+        let demand = Demand::new(freshness, floors, self.asking.arrived);
+        Asked {
+            outcome: self.shared.cache.run(questions, demand, upstream).await,
             slot,
-        )
+            replace_cookie: self.asking.wanted.replace_cookie,
+        }
+    }
+
+    /// Asks in the background, with no one waiting.
+    pub(super) fn ask_in_background<B, R>(&self, questions: &Questions)
+    where
+        S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
+        B: RequestBody,
+        R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    {
+        let forward = self.forward(&Slot::new());
+        let upstream = move |turn| forward.clone().ask(turn);
+        self.shared.cache.read_in_background(questions, upstream);
     }
 }
 
-/// Whether a head has not come to a floor of its own store. Where revisions have no order, it is taken at its word.
-fn lacks(head: &Revision, floor: &Revision) -> bool {
-    head.partial_cmp(floor).is_none_or(Ordering::is_lt) && head.join(floor).is_some()
-}
-
-/// Whether answers do not lie below a floor, as far as they tell: a floor of another store demands nothing of them.
-fn reaches(outcome: &Outcome<Kept>, floor: &Floor) -> bool {
-    let (Outcome::Asked(Some(landed)) | Outcome::Joined(landed) | Outcome::Hit(landed)) = outcome else {
-        return true;
-    };
-    landed.decisions.iter().all(|decision| {
-        let elsewhere = |label: &Revision| label.store() != floor.revision.store();
-        decision.label().is_none_or(elsewhere) || decision.covers(floor)
-    })
+fn has_passed(knowledge: &Knowledge, floors: &Floors) -> bool {
+    floors.iter().all(|floor| knowledge.has_passed(&floor.revision))
 }

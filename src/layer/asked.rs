@@ -1,9 +1,15 @@
+use http::{HeaderMap, HeaderName};
+
+use super::wanted::CONSISTENCY;
 use crate::consistency::Consistency;
 use crate::token::Zookie;
+
+const LONGEST_TOKEN: usize = 16 << 10;
 
 /// What the inner service is asked at: in the request's extensions, and with the feature `axum` an extractor.
 ///
 /// The same stands in the forwarded headers `zookie` and `zookie-consistency`, for services that are not in this process.
+/// On paths that the layer does not know, the extractor reads it from these headers.
 ///
 /// ```
 /// use tower_zookie::Asked;
@@ -32,12 +38,37 @@ impl Default for Asked {
     }
 }
 
-/// Never fails: without the layer outside, anything will do.
+impl Asked {
+    /// What the headers of a request demand that the layer forwards as it is. A consistency that can't be read, and several
+    /// tokens, count as full consistency.
+    pub(super) fn from_headers(headers: &HeaderMap, token_header: &HeaderName) -> Self {
+        let mut tokens = headers.get_all(token_header).iter();
+        let (first, several) = (tokens.next(), tokens.next().is_some());
+        let text = first.and_then(|value| value.to_str().ok()).map(str::trim);
+        let zookie = text.and_then(|text| Zookie::new(text, LONGEST_TOKEN).ok());
+        let unreadable = first.is_some() && zookie.is_none() || several;
+        let mut stated = headers.get_all(CONSISTENCY).iter();
+        let consistency = match (stated.next(), stated.next()) {
+            _ if unreadable => Consistency::FullyConsistent,
+            (None, _) if zookie.is_some() => Consistency::AtLeastAsFresh,
+            (None, _) => Consistency::MinimizeLatency,
+            (Some(value), None) => {
+                let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+                parsed.unwrap_or(Consistency::FullyConsistent)
+            }
+            (Some(_), Some(_)) => Consistency::FullyConsistent,
+        };
+        Self { consistency, zookie }
+    }
+}
+
+/// Never fails: without the layer outside, and without its headers, any answer will do.
 #[cfg(feature = "axum")]
 impl<S: Sync> axum_core::extract::FromRequestParts<S> for Asked {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get().cloned().unwrap_or_default())
+        let by_layer = parts.extensions.get().cloned();
+        Ok(by_layer.unwrap_or_else(|| Self::from_headers(&parts.headers, &HeaderName::from_static("zookie"))))
     }
 }

@@ -232,7 +232,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             token_age,
         } = self;
         let cache = Settings { token_age, ..cache };
-        let cache = DecisionCache::valid(cache, protocol.abilities());
+        let cache = DecisionCache::valid(cache, protocol.capabilities());
         let memo = TokenMemo::new(protocol.format(), max_token_len, token_memo.get());
         let shared = Shared {
             protocol,

@@ -11,7 +11,7 @@ use super::cache_status::CacheStatus;
 use super::decide::Asking;
 use super::shared::Shared;
 use crate::cache::{Decision, Fingerprint, Landed, Miss, Outcome, Questions, Served};
-use crate::consistency::Freshness;
+use crate::consistency::{Floors, Freshness};
 use crate::protocol::{Kept, Kind, Protocol, Refusal};
 use crate::revision::Revision;
 
@@ -52,7 +52,12 @@ where
             asking: &asking,
             open: Arc::clone(&open),
         };
-        let (outcome, _) = partly.run::<B, R>(&questions, freshness).await;
+        let none = Floors::none();
+        let floors = match freshness {
+            Freshness::AtLeast { floors, .. } => floors,
+            Freshness::Exact(_) | Freshness::Full => &none,
+        };
+        let outcome = partly.run::<B, R>(&questions, freshness, floors).await.outcome;
         let at = if mixed { None } else { served.at.as_ref() };
         if let Outcome::Asked(Some(landed)) | Outcome::Joined(landed) | Outcome::Hit(landed) = &outcome
             && let Some(reply) = shared.merge_partial(&asking, &served, &open, landed, at)
@@ -70,8 +75,8 @@ where
         asking: &asking,
         open: all,
     };
-    let (outcome, slot) = whole.ask(&questions).await;
-    match &outcome {
+    let asked = whole.ask(&questions).await;
+    match &asked.outcome {
         Outcome::Hit(landed) | Outcome::Joined(landed) => {
             let answers: Vec<_> = (0..each.len())
                 .map(|index| landed.decisions.get(index).map(|decision| &decision.value))
@@ -84,21 +89,21 @@ where
                 stored: false,
                 collapsed: true,
             };
-            Ok(shared.remembered(&asking, &merged, status))
+            Ok(shared.remembered(&asking, &merged, asked.replace_cookie, status))
         }
-        _ => shared.own_reply(&asking, outcome, &slot, why),
+        _ => shared.own_reply(&asking, asked, why),
     }
 }
 
 impl<P: Protocol> Shared<P> {
-    fn questions(&self, each: Arc<[Fingerprint]>, asking: &Asking) -> Questions {
+    pub(super) fn questions(&self, each: Arc<[Fingerprint]>, asking: &Asking) -> Questions {
         let questions = self.cache.bulk(each, &asking.message, asking.caller);
-        questions.with_probes(self.protocol.abilities().probe)
+        questions.with_probes(self.protocol.can_probe())
     }
 
     /// Whether missing items can be asked at exactly the revision of those that were found.
     fn can_ask_at(&self, at: Option<&Revision>) -> bool {
-        at.is_some_and(|at| self.cache.trusts(at))
+        at.is_some_and(|at| self.cache.knowledge().is_named(at))
     }
 
     /// The reply from what was found and what was then asked; `None` where they are no one snapshot.
@@ -139,6 +144,6 @@ impl<P: Protocol> Shared<P> {
             questions: served.found.len(),
             mixed: at.is_none(),
         };
-        Some(self.remembered(asking, &merged, status))
+        Some(self.remembered(asking, &merged, asking.wanted.replace_cookie, status))
     }
 }

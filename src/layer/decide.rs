@@ -5,12 +5,13 @@ use http::request::Parts as Head;
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use super::body::{Read, RequestBody};
+use super::asked::Asked;
+use super::body::{Read, Replay, RequestBody};
 use super::cache_status::CacheStatus;
 use super::headers::{Header, Headers};
 use super::service::{Stored, unread_body};
 use super::shared::Shared;
-use super::wanted::{Rejected, Wanted};
+use super::wanted::{Rejected, Stated, Wanted};
 use crate::cache::{Merge, Miss, Part, Parts, Served};
 use crate::protocol::{Call, Kept, Key, Kind, Protocol, Refusal, Route};
 
@@ -18,7 +19,9 @@ use crate::protocol::{Call, Kept, Key, Kind, Protocol, Refusal, Route};
 pub(super) enum Step<B> {
     /// The reply is there.
     Reply(Response<Stored>),
-    /// To be handed on as it came.
+    /// The reply is there, and a background read is due.
+    Refresh(Response<Stored>, Box<Asking>),
+    /// To be forwarded around the cache, with its requirement stated.
     Bypass(Request<B>, &'static str),
     /// To be handed on; its reply teaches.
     Write(Request<B>, Call),
@@ -53,8 +56,6 @@ struct Check {
     credential_ends: Option<Instant>,
 }
 
-const A_PAGE: &str = "a page of a listing";
-
 /// Whether `Connection` names headers of the request itself: a proxy below would not hand them on, so that a credential
 /// that is in the key would not be in what is asked.
 fn drops_headers(headers: &Headers<'_>) -> bool {
@@ -68,18 +69,23 @@ fn drops_headers(headers: &Headers<'_>) -> bool {
         })
 }
 
+/// What a request turns out to be.
+enum Understood {
+    Write(Call),
+    Check(Call, Check),
+    /// It can't be answered from the cache, and is forwarded with its requirement. `None` where its message can't be read.
+    Around(Option<Call>, Box<Wanted>, &'static str),
+    /// A page goes by its cursor, and a token that can't be read is the upstream's to judge.
+    Unmodified(&'static str),
+}
+
 impl<P: Protocol> Shared<P> {
     pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
         let message = Bytes::new();
-        match self.understand(route, &head, &message) {
-            Ok((call, None)) => Step::Write(Request::from_parts(head, body), call),
-            Ok(_) if !body.is_end_stream() => {
-                self.pass_around(route, Request::from_parts(head, body), "a body where none was expected")
-            }
-            Ok((call, Some(check))) => self.answer(head, message, call, check),
-            Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
-            Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, body), why),
-            Err(Rejected::Page) => Step::Bypass(Request::from_parts(head, body), A_PAGE),
+        let around = (!body.is_end_stream()).then_some("a body where none was expected");
+        match self.understand(route, &head, &message, around) {
+            Ok(Understood::Check(call, check)) => self.answer(head, message, call, check),
+            understood => self.pass(route, head, &message, body, understood),
         }
     }
 
@@ -90,69 +96,117 @@ impl<P: Protocol> Shared<P> {
                 trailers: None,
             } => message,
             unread => {
-                let request = Request::from_parts(head, unread_body(unread));
-                return self.pass_around(route, request, "a body over the limit, broken off, or with trailers");
+                let why = "a body over the limit, broken off, or with trailers";
+                let understood = self.understand_head(&head, why);
+                return self.pass(route, head, &Bytes::new(), unread_body(unread), understood);
             }
         };
-        let whole = |message| {
-            unread_body(Read::Whole {
-                message,
-                trailers: None,
-            })
-        };
-        match self.understand(route, &head, &message) {
-            Ok((call, None)) => Step::Write(Request::from_parts(head, whole(message)), call),
-            Ok((call, Some(check))) => self.answer(head, message, call, check),
+        match self.understand(route, &head, &message, None) {
+            Ok(Understood::Check(call, check)) => self.answer(head, message, call, check),
+            understood => {
+                let body = B::replay(Replay::whole(message.clone(), None));
+                self.pass(route, head, &message, body, understood)
+            }
+        }
+    }
+
+    /// Forwards or refuses what can't be answered from the cache.
+    fn pass<B: RequestBody>(
+        &self,
+        route: Route,
+        head: Head,
+        message: &Bytes,
+        body: B,
+        understood: Result<Understood, Rejected>,
+    ) -> Step<B> {
+        let request = |head| Request::from_parts(head, body);
+        match understood {
+            Ok(Understood::Write(call)) => Step::Write(request(head), call),
+            Ok(Understood::Around(call, wanted, why)) => {
+                let signed = Headers::of(&head.headers).are_signed();
+                match self.stated(route, &head, message, call.as_ref(), &wanted, signed) {
+                    Some((head, None)) => Step::Bypass(request(head), why),
+                    Some((head, Some(message))) => {
+                        let body = B::replay(Replay::whole(message, None));
+                        Step::Bypass(Request::from_parts(head, body), why)
+                    }
+                    None => Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated)),
+                }
+            }
+            Ok(Understood::Unmodified(why)) => Step::Bypass(request(head), why),
+            Err(Rejected::Forward(why)) => {
+                // The upstream would not know of what the headers demand.
+                if self.protocol.states_freshness(route) && self.raises_floor(&head.headers, &head.uri) {
+                    return Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated));
+                }
+                let mut head = head;
+                let asked = Asked::from_headers(&head.headers, &self.token_header());
+                head.extensions.insert(asked);
+                Step::Bypass(request(head), why)
+            }
             Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
-            Err(Rejected::Bypass(why)) => self.pass_around(route, Request::from_parts(head, whole(message)), why),
-            Err(Rejected::Page) => Step::Bypass(Request::from_parts(head, whole(message)), A_PAGE),
+            // Those who call this have taken checks away.
+            Ok(Understood::Check(..)) => Step::Reply(self.refuse(route, &head.headers, &Refusal::UpstreamFailed)),
         }
     }
 
-    /// Hands a request on as it came. One whose message can't be made to say what its head demands is refused: the
-    /// upstream would not know of it.
-    fn pass_around<B>(&self, route: Route, request: Request<B>, why: &'static str) -> Step<B> {
-        let (head, body) = request.into_parts();
-        if self.protocol.states_freshness(route) && self.raises_floor(&head.headers, &head.uri) {
-            return Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated));
-        }
-        Step::Bypass(Request::from_parts(head, body), why)
+    /// What a request demands whose message can't be read.
+    fn understand_head(&self, head: &Head, why: &'static str) -> Result<Understood, Rejected> {
+        let headers = Headers::of(&head.headers);
+        let query = self.carriers.outline(&head.uri);
+        let wanted = self.wanted(head, &headers, query, Stated::UNREADABLE, Instant::now())?;
+        Ok(Understood::Around(None, Box::new(wanted), why))
     }
 
-    /// The call, and for a check (not for a write) what it demands.
-    fn understand(&self, route: Route, head: &Head, message: &Bytes) -> Result<(Call, Option<Check>), Rejected> {
+    /// The call, and for a check (not for a write) what it demands. Tokens, consistency and `require_token` are judged
+    /// before anything is judged uncacheable.
+    fn understand(
+        &self,
+        route: Route,
+        head: &Head,
+        message: &Bytes,
+        around: Option<&'static str>,
+    ) -> Result<Understood, Rejected> {
         let arrived = Instant::now();
         let headers = Headers::of(&head.headers);
         let (key, credential_ends) = self.key(head, &headers);
         let asked = Key::new(key.clone(), &self.carriers, &head.uri);
         let query = asked.query;
-        let call = self
-            .protocol
-            .read(route, head, message, asked)
-            .map_err(|why| Rejected::Bypass(why.0))?;
-        match &call.kind {
-            Kind::Write { .. } => return Ok((call, None)),
-            Kind::Page => return Err(Rejected::Page),
-            Kind::Bulk(questions) if questions.is_empty() => return Err(Rejected::Bypass("a bulk without questions")),
-            Kind::Bulk(_) | Kind::Check(_) | Kind::Read { .. } => {}
+        let call = self.protocol.read(route, head, message, asked);
+        let stated = match call {
+            Ok(call) if matches!(call.kind, Kind::Write { .. }) => return Ok(Understood::Write(call)),
+            Ok(Call { kind: Kind::Page, .. }) => return Ok(Understood::Unmodified("a page of a listing")),
+            Ok(ref call) => Stated::of(call),
+            Err(_) => Stated::UNREADABLE,
+        };
+        let wanted = self.wanted(head, &headers, query, stated, arrived)?;
+        let call = match call {
+            Ok(call) => call,
+            Err(why) => return Ok(Understood::Around(None, Box::new(wanted), why.0)),
+        };
+        let around = around.or_else(|| {
+            if matches!(&call.kind, Kind::Bulk(questions) if questions.is_empty()) {
+                Some("a bulk without questions")
+            } else if headers.are_unkeyable() {
+                Some("a conditional, partial or signed request")
+            } else if drops_headers(&headers) {
+                Some("a Connection header that names others")
+            } else if !message.is_empty() && headers.has(Header::ContentEncoding) {
+                Some("a compressed body")
+            } else {
+                None
+            }
+        });
+        if let Some(why) = around {
+            return Ok(Understood::Around(Some(call), Box::new(wanted), why));
         }
-        if headers.are_unkeyable() {
-            return Err(Rejected::Bypass("a conditional, partial or signed request"));
-        }
-        if drops_headers(&headers) {
-            return Err(Rejected::Bypass("a Connection header that names others"));
-        }
-        if !message.is_empty() && headers.has(Header::ContentEncoding) {
-            return Err(Rejected::Bypass("a compressed body"));
-        }
-        let wanted = self.wanted(head, &headers, query, &call, arrived)?;
         let check = Check {
             arrived,
             wanted,
             key,
             credential_ends,
         };
-        Ok((call, Some(check)))
+        Ok(Understood::Check(call, check))
     }
 
     /// What every question's fingerprint begins with: whom is asked, in which form, and by whom.
@@ -193,11 +247,22 @@ impl<P: Protocol> Shared<P> {
             })
         };
         match &call.kind {
+            Kind::Check(_) if wanted.unmodified => Step::Check(asking(head, message, call, wanted), Miss::Full),
             Kind::Check(question) => match self.cache.look(*question, &wanted.freshness, arrived) {
                 Ok(decision) => {
                     self.count_lag(&wanted, decision.label());
-                    let reply = self.kept_reply(call.route, head.headers, &decision.value, &wanted, CacheStatus::Hit);
-                    Step::Reply(reply)
+                    let refresh = self.cache.wants_background_read(arrived).then(|| head.clone());
+                    let reply = self.kept_reply(
+                        call.route,
+                        head.headers,
+                        &decision.value,
+                        wanted.replace_cookie,
+                        CacheStatus::Hit,
+                    );
+                    match refresh {
+                        None => Step::Reply(reply),
+                        Some(head) => Step::Refresh(reply, asking(head, message, call, wanted)),
+                    }
                 }
                 Err(why) => Step::Check(asking(head, message, call, wanted), why),
             },
@@ -207,7 +272,12 @@ impl<P: Protocol> Shared<P> {
                 } else {
                     Merge::OneSnapshot
                 };
-                let served = self.cache.gather(questions, &wanted.freshness, arrived, merge);
+                let nothing = || Served::nothing(questions.len(), Miss::Full);
+                let served = if wanted.unmodified {
+                    nothing()
+                } else {
+                    self.cache.gather(questions, &wanted.freshness, arrived, merge)
+                };
                 let found: Vec<Option<&Kept>> = served.kept().collect();
                 if !self.protocol.needed(&call, &message, &found).is_empty() {
                     return Step::Bulk(asking(head, message, call, wanted), served);
@@ -219,7 +289,7 @@ impl<P: Protocol> Shared<P> {
                 } else {
                     CacheStatus::Hit
                 };
-                Step::Reply(self.kept_reply(call.route, head.headers, &merged, &wanted, status))
+                Step::Reply(self.kept_reply(call.route, head.headers, &merged, wanted.replace_cookie, status))
             }
             Kind::Read { .. } => Step::Read(asking(head, message, call, wanted)),
             // These never come here.

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
@@ -15,10 +15,10 @@ use super::body::{Read, Reader, Replay, RequestBody, ZookieBody};
 use super::decide::Asking;
 use super::reply::lets_keep;
 use super::shared::Shared;
-use super::wanted::CONSISTENCY;
-use crate::cache::{Ask, Item, Purpose, Told, Turn, Upstream};
+use super::wanted::{CONSISTENCY, Wanted};
+use crate::cache::{Item, Purpose, ReadAt, Turn, Upstream};
 use crate::consistency::Consistency;
-use crate::protocol::{Kept, Kind, Learned, Protocol, Reply, Route};
+use crate::protocol::{Call, Kept, Kind, Learned, Protocol, Reply, Route};
 use crate::revision::Revision;
 use crate::token::{Carrier, Token, Zookie};
 
@@ -43,12 +43,10 @@ pub(super) struct Slot<R: Body, E>(Arc<Mutex<Content<R, E>>>);
 
 type Content<R, E> = Option<Result<OwnReply<R>, E>>;
 
-/// An inner reply, and the token that it bears.
+/// An inner reply, and its token.
 pub(super) struct OwnReply<R: Body> {
     pub(super) response: Response<ZookieBody<R>>,
     pub(super) token: Option<Arc<Token>>,
-    /// The upstream would not answer at the revision that it was told.
-    pub(super) refused: bool,
 }
 
 impl<R: Body, E> Slot<R, E> {
@@ -58,11 +56,6 @@ impl<R: Body, E> Slot<R, E> {
 
     fn fill(&self, reply: Result<OwnReply<R>, E>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
-    }
-
-    pub(super) fn refused(&self) -> bool {
-        let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(&*reply, Some(Ok(OwnReply { refused: true, .. })))
     }
 
     pub(super) fn take(&self) -> Option<Result<OwnReply<R>, E>> {
@@ -109,7 +102,7 @@ where
     pub(super) async fn ask(self, turn: Turn) -> Upstream<Kept> {
         match turn.purpose {
             Purpose::Probe => self.probe(turn).await,
-            Purpose::Answer | Purpose::AnswerAtMore => self.answer(turn).await,
+            Purpose::Answer | Purpose::AnswerAtMore | Purpose::Background => self.answer(turn).await,
         }
     }
 
@@ -126,7 +119,7 @@ where
             slot.fill(Err(error));
             return Upstream::Failed;
         }
-        let Some(request) = shared.request(&asking, &open, &turn.ask) else {
+        let Some(request) = shared.request(&asking, &open, &turn.ask, turn.shared) else {
             return if turn.purpose == Purpose::AnswerAtMore {
                 Upstream::RevisionRefused
             } else {
@@ -148,11 +141,7 @@ where
             Read::Unread(replay) => {
                 let token = shared.reply_token(&parts.headers, None);
                 let response = Response::from_parts(parts, ZookieBody::replayed(replay));
-                slot.fill(Ok(OwnReply {
-                    response,
-                    token,
-                    refused: false,
-                }));
+                slot.fill(Ok(OwnReply { response, token }));
                 return Upstream::Unshared;
             }
         };
@@ -164,7 +153,6 @@ where
         };
         let learned = shared.protocol.learn(&asking.call, &asking.message, &open, &reply);
         let keep = lets_keep(&asking.head.headers, &parts.headers);
-        let refused = matches!(learned, Learned::RevisionRefused);
         let (items, message_token) = match learned {
             Learned::RevisionRefused if turn.purpose == Purpose::AnswerAtMore => return Upstream::RevisionRefused,
             Learned::Answers { items, token } => (Some(items), token),
@@ -177,9 +165,10 @@ where
             Some(items) => {
                 let zookie = match &token {
                     Some(token) => Some(token.zookie.clone()),
-                    None => shared
-                        .told(&asking, &turn.ask)
-                        .and_then(|told| shared.memo.format().encode(told)),
+                    None => {
+                        let asked_at = turn.ask.revision().filter(|_| turn.shared);
+                        asked_at.and_then(|revision| shared.memo.format().encode(revision))
+                    }
                 };
                 let credential_lives = asking
                     .credential_ends
@@ -203,63 +192,98 @@ where
                 }
             }
         };
-        slot.fill(Ok(OwnReply {
-            response,
-            token,
-            refused,
-        }));
+        slot.fill(Ok(OwnReply { response, token }));
         upstream
     }
 }
 
 impl<P: Protocol> Shared<P> {
-    /// The request that asks the questions `open` at `ask`. `None` where no token can say that.
-    pub(super) fn request<B: RequestBody>(&self, asking: &Asking, open: &[usize], ask: &Ask) -> Option<Request<B>> {
+    /// The request that asks the questions `open` at `ask`. `None` where no token can say that. Of a `shared` one nothing is
+    /// spelled by its caller.
+    pub(super) fn request<B: RequestBody>(
+        &self,
+        asking: &Asking,
+        open: &[usize],
+        ask: &ReadAt,
+        shared: bool,
+    ) -> Option<Request<B>> {
         let Asking {
-            head,
-            message,
-            call,
-            wanted,
-            ..
+            head, message, call, ..
         } = asking;
-        let zookie = match ask.told() {
+        let zookie = match ask.revision() {
             None => None,
-            Some(told) => Some(match &wanted.zookie {
-                Some(own) if wanted.freshness.revision() == Some(told) => own.clone(),
-                _ => self.memo.format().encode(told)?,
-            }),
-        };
-        let consistency = match ask {
-            Ask::Unasked => Consistency::MinimizeLatency,
-            Ask::AtLeast(_) | Ask::AsItCame(_) => Consistency::AtLeastAsFresh,
-            Ask::Exact(_) => Consistency::AtExactSnapshot,
-            Ask::Full => Consistency::FullyConsistent,
+            Some(revision) => Some(self.spelled(&asking.wanted, revision, shared)?),
         };
         let mut head = head.clone();
-        self.tell(&mut head, call.route, consistency, zookie.clone())?;
-        let shared = !matches!(ask, Ask::AsItCame(_)) && !matches!(call.kind, Kind::Read { .. });
+        self.tell(&mut head, call.route, consistency(ask), zookie.clone())?;
         if shared {
             strip_own(&mut head.headers);
         }
         let body = match self.protocol.ask(call, message, open, ask, zookie.as_ref()) {
             None => message.clone(),
             Some(body) => {
-                head.headers.remove(TRANSFER_ENCODING);
-                if head.headers.contains_key(CONTENT_LENGTH) {
-                    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-                }
+                set_length(&mut head.headers, &body);
                 body
             }
         };
         Some(Request::from_parts(head, B::replay(Replay::whole(body, None))))
     }
 
-    /// The revision that an answer holds at whose reply names none: what was told. A store that reads at just what its message
-    /// says was told nothing by a carrier.
-    fn told<'a>(&self, asking: &Asking, ask: &'a Ask) -> Option<&'a Revision> {
-        let by_a_carrier = matches!(ask, Ask::AsItCame(_)) && asking.call.token.is_none();
-        let told = !by_a_carrier || self.protocol.abilities().told == Told::AtLeast;
-        ask.told().filter(|_| told)
+    /// A token of `revision`: the caller's own, if it is that and no one else sees it.
+    fn spelled(&self, wanted: &Wanted, revision: &Revision, shared: bool) -> Option<Zookie> {
+        let demanded = wanted
+            .freshness
+            .revision()
+            .or(wanted.floors.top().map(|top| &top.revision));
+        match &wanted.own_zookie {
+            Some(own) if !shared && demanded == Some(revision) => Some(own.clone()),
+            _ => self.memo.format().encode(revision),
+        }
+    }
+
+    /// The head of a request that is forwarded around the cache, in which its requirement is stated, and its message where
+    /// that has to say so. `None` where nothing can state it.
+    pub(super) fn stated(
+        &self,
+        route: Route,
+        head: &Head,
+        message: &Bytes,
+        call: Option<&Call>,
+        wanted: &Wanted,
+        signed: bool,
+    ) -> Option<(Head, Option<Bytes>)> {
+        let ask = wanted.read_at_unmodified()?;
+        let mut head = head.clone();
+        let in_message = self.protocol.states_freshness(route);
+        if in_message && !self.raises_floor(&head.headers, &head.uri) {
+            return Some((head, None));
+        }
+        let zookie = match ask.revision() {
+            None => None,
+            Some(revision) => Some(self.spelled(wanted, revision, false)?),
+        };
+        if signed {
+            // Its own headers state the requirement, and nothing in it may be changed.
+            let consistency = consistency(&ask);
+            head.extensions.insert(Asked { consistency, zookie });
+            return (!in_message).then_some((head, None));
+        }
+        if in_message && call.is_none() {
+            return None;
+        }
+        self.tell(&mut head, route, wanted.consistency(&ask), zookie.clone())?;
+        let body = call.and_then(|call| {
+            let questions = match &call.kind {
+                Kind::Bulk(questions) => questions.len(),
+                _ => 1,
+            };
+            let open: Vec<usize> = (0..questions).collect();
+            self.protocol.ask(call, message, &open, &ask, zookie.as_ref())
+        });
+        if let Some(body) = &body {
+            set_length(&mut head.headers, body);
+        }
+        Some((head, body))
     }
 
     /// Puts what is asked into a head, in place of all that the caller's carriers said.
@@ -272,6 +296,7 @@ impl<P: Protocol> Shared<P> {
     ) -> Option<()> {
         head.headers.remove(CONSISTENCY);
         self.carriers.strip(&mut head.headers, &mut head.uri);
+        keep_from_connection(&mut head.headers, &[&CONSISTENCY, &self.token_header()]);
         if !self.protocol.states_freshness(route) {
             if let Some(zookie) = &zookie {
                 head.headers.insert(self.token_header(), zookie.to_header_value());
@@ -286,7 +311,7 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// The header in which the inner service finds its token.
-    fn token_header(&self) -> HeaderName {
+    pub(super) fn token_header(&self) -> HeaderName {
         let header = self.carriers.places().iter().find_map(|place| match place {
             Carrier::Header(name) => Some(name.clone()),
             _ => None,
@@ -294,11 +319,55 @@ impl<P: Protocol> Shared<P> {
         header.unwrap_or(HeaderName::from_static("zookie"))
     }
 
-    /// The token that a reply bears, in its message or in a header. One that can't be read is none: the answer then bears
-    /// no revision, and satisfies no floor.
+    /// The token of a reply, in its message or in a header. One that can't be read counts as none: the answer then claims no
+    /// revision, and satisfies no floor.
     pub(super) fn reply_token(&self, headers: &HeaderMap, message_token: Option<&str>) -> Option<Arc<Token>> {
         let header = headers.get(self.token_header()).and_then(|value| value.to_str().ok());
         self.memo.parse(message_token.or(header)?).ok()
+    }
+}
+
+pub(super) fn consistency(ask: &ReadAt) -> Consistency {
+    match ask {
+        ReadAt::Any => Consistency::MinimizeLatency,
+        ReadAt::AtLeast(_) | ReadAt::Unmodified(_) => Consistency::AtLeastAsFresh,
+        ReadAt::Exact(_) => Consistency::AtExactSnapshot,
+        ReadAt::Head => Consistency::FullyConsistent,
+    }
+}
+
+fn set_length(headers: &mut HeaderMap, body: &Bytes) {
+    headers.remove(TRANSFER_ENCODING);
+    if headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+}
+
+/// Takes headers out of those that `Connection` names, because the next hop would drop them.
+fn keep_from_connection(headers: &mut HeaderMap, names: &[&HeaderName]) {
+    let is_ours = |member: &str| {
+        names
+            .iter()
+            .any(|name| member.trim().eq_ignore_ascii_case(name.as_str()))
+    };
+    let lists = headers
+        .get_all(CONNECTION)
+        .iter()
+        .map(|list| list.to_str().unwrap_or_default());
+    if !lists.flat_map(|list| list.split(',')).any(is_ours) {
+        return;
+    }
+    let lists = headers.get_all(CONNECTION).iter().filter_map(|list| list.to_str().ok());
+    let others: Vec<&str> = lists
+        .flat_map(|list| list.split(','))
+        .filter(|member| !is_ours(member))
+        .collect();
+    let rest = HeaderValue::try_from(others.join(","))
+        .ok()
+        .filter(|rest| !rest.is_empty());
+    headers.remove(CONNECTION);
+    if let Some(rest) = rest {
+        headers.insert(CONNECTION, rest);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cache::Stats;
 use crate::protocol::Protocol;
 use crate::token::Zookie;
 
-/// A running layer, seen from outside: what it has done, what it believes, and how to empty it.
+/// A running layer, seen from outside: what it has done, what it knows of the store, and how to empty it.
 ///
 /// Clones, and the layer's own clones, share everything.
 #[derive(Debug)]
@@ -23,16 +23,14 @@ impl<P: Protocol> Handle<P> {
         self.0.cache.stats()
     }
 
-    /// Drops every answer and everything believed about the store, as after a restore from a backup.
+    /// Drops every answer and everything known about the store, as after a restore from a backup.
     pub fn purge(&self) {
         self.0.cache.purge();
     }
 
-    /// The newest revision that the store itself told of, as a token, if there is a single newest.
-    pub fn trusted_revision(&self) -> Option<Zookie> {
-        self.0
-            .cache
-            .trusted_revision()
-            .and_then(|revision| self.0.memo.format().encode(&revision))
+    /// The newest revision that the store itself named, as a token, if there is a single newest.
+    pub fn newest_revision(&self) -> Option<Zookie> {
+        let revision = self.0.cache.newest_revision()?;
+        self.0.memo.format().encode(&revision)
     }
 }

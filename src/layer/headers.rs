@@ -45,6 +45,7 @@ pub(super) struct Headers<'a> {
     first: [Option<&'a HeaderValue>; NAMES.len()],
     repeated: bool,
     unkeyable: bool,
+    signed: bool,
 }
 
 impl<'a> Headers<'a> {
@@ -54,6 +55,7 @@ impl<'a> Headers<'a> {
             first: [None; NAMES.len()],
             repeated: false,
             unkeyable: false,
+            signed: false,
         };
         for (name, value) in all {
             let header = match name.as_str() {
@@ -68,17 +70,13 @@ impl<'a> Headers<'a> {
                 "connection" => Header::Connection,
                 "content-encoding" => Header::ContentEncoding,
                 "origin" => Header::Origin,
-                "if-match"
-                | "if-modified-since"
-                | "if-none-match"
-                | "if-range"
-                | "if-unmodified-since"
-                | "range"
-                | "signature"
-                | "signature-input"
-                | "digest"
-                | "content-digest" => {
+                "if-match" | "if-modified-since" | "if-none-match" | "if-range" | "if-unmodified-since" | "range" => {
                     headers.unkeyable = true;
+                    continue;
+                }
+                "signature" | "signature-input" | "digest" | "content-digest" => {
+                    headers.unkeyable = true;
+                    headers.signed = true;
                     continue;
                 }
                 _ => continue,
@@ -109,6 +107,11 @@ impl<'a> Headers<'a> {
     /// conditional, partial or signed.
     pub(super) fn are_unkeyable(&self) -> bool {
         self.unkeyable
+    }
+
+    /// Whether the request is signed, so that nothing in it may be changed.
+    pub(super) fn are_signed(&self) -> bool {
+        self.signed
     }
 }
 

@@ -5,11 +5,11 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::ask::Asker;
+use super::ask::{Asked, Asker};
 use super::body::{RequestBody, ZookieBody};
 use super::cache_status::CacheStatus;
 use super::decide::Asking;
-use super::forward::{OwnReply, Slot};
+use super::forward::OwnReply;
 use super::reply::lets_keep;
 use super::shared::Shared;
 use crate::cache::{Landed, Miss, Outcome, Questions};
@@ -32,15 +32,15 @@ where
     let Kind::Check(question) = asking.call.kind else {
         return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
     };
-    let questions = Questions::one(question, asking.caller).with_probes(shared.protocol.abilities().probe);
+    let questions = Questions::one(question, asking.caller).with_probes(shared.protocol.can_probe());
     let mut own = Asker {
         shared: &shared,
         service,
         asking: &asking,
         open: Arc::new([0]),
     };
-    let (outcome, slot) = own.ask(&questions).await;
-    match &outcome {
+    let asked = own.ask(&questions).await;
+    match &asked.outcome {
         Outcome::Hit(landed) | Outcome::Joined(landed) => {
             let Some(decision) = landed.decisions.first() else {
                 return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
@@ -51,9 +51,9 @@ where
                 stored: false,
                 collapsed: true,
             };
-            Ok(shared.remembered(&asking, &decision.value, status))
+            Ok(shared.remembered(&asking, &decision.value, asked.replace_cookie, status))
         }
-        _ => shared.own_reply(&asking, outcome, &slot, why),
+        _ => shared.own_reply(&asking, asked, why),
     }
 }
 
@@ -62,35 +62,42 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn own_reply<R: Body, E>(
         &self,
         asking: &Asking,
-        outcome: Outcome<Kept>,
-        slot: &Slot<R, E>,
+        asked: Asked<R, E>,
         why: Miss,
     ) -> Result<Response<ZookieBody<R>>, E> {
+        let Asked {
+            outcome,
+            slot,
+            replace_cookie,
+        } = asked;
         let landed: Option<Arc<Landed<Kept>>> = match outcome {
             Outcome::Asked(landed) => landed,
             Outcome::Foreign => return Ok(self.refusal(asking, &Refusal::BadToken(TokenErrorKind::Foreign))),
             Outcome::TimedOut => return Ok(self.refusal(asking, &Refusal::UpstreamTimeout)),
+            Outcome::Apart => return Ok(self.refusal(asking, &Refusal::TokensDoNotJoin)),
+            Outcome::Behind(replied) => {
+                let mut refusal = self.refusal(asking, &Refusal::Behind);
+                if let Some(zookie) = self.memo.format().encode(&replied).filter(|_| replace_cookie) {
+                    self.set_cookies(refusal.headers_mut(), &zookie);
+                }
+                return Ok(refusal);
+            }
             Outcome::Hit(_) | Outcome::Joined(_) | Outcome::Failed => {
                 return Ok(self.refusal(asking, &Refusal::UpstreamFailed));
             }
         };
-        let OwnReply {
-            mut response, token, ..
-        } = match slot.take() {
+        let OwnReply { mut response, token } = match slot.take() {
             Some(reply) => reply?,
             None => return Ok(self.refusal(asking, &Refusal::UpstreamFailed)),
-        };
-        let zookie = match &token {
-            Some(token) => asking.wanted.or_higher(token),
-            None => {
-                let kept = landed.as_ref().and_then(|landed| landed.decisions.first());
-                kept.and_then(|decision| decision.value.zookie.clone())
-            }
         };
         let label = landed
             .as_ref()
             .and_then(|landed| landed.decisions.first())
             .and_then(|first| first.label());
+        let zookie = match &token {
+            Some(token) => Some(token.zookie.clone()),
+            None => label.and_then(|label| self.memo.format().encode(label)),
+        };
         self.count_lag(&asking.wanted, label);
         let status = match &landed {
             None => CacheStatus::Bypass("the reply holds no answer that could be kept"),
@@ -105,7 +112,7 @@ impl<P: Protocol> Shared<P> {
         };
         let headers = response.headers_mut();
         self.echo(asking.call.route, &asking.head.headers, headers);
-        self.mark(headers, zookie.as_ref(), &asking.wanted, status);
+        self.mark(headers, zookie.as_ref(), replace_cookie, status);
         Ok(response)
     }
 
@@ -114,10 +121,11 @@ impl<P: Protocol> Shared<P> {
         &self,
         asking: &Asking,
         kept: &Kept,
+        replace_cookie: bool,
         status: CacheStatus,
     ) -> Response<ZookieBody<R>> {
         let headers = asking.head.headers.clone();
-        let reply = self.kept_reply(asking.call.route, headers, kept, &asking.wanted, status);
+        let reply = self.kept_reply(asking.call.route, headers, kept, replace_cookie, status);
         reply.map(|(data, trailers)| ZookieBody::stored(data, trailers))
     }
 

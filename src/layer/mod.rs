@@ -22,6 +22,7 @@ mod miss;
 mod patient;
 mod probe;
 mod read;
+mod refresh;
 mod reply;
 mod service;
 mod shared;

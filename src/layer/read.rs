@@ -12,7 +12,7 @@ use super::decide::Asking;
 use super::forward::read_reply;
 use super::reply::mark_bypassed;
 use super::shared::Shared;
-use crate::cache::Ask;
+use crate::cache::lies_below;
 use crate::protocol::{Kind, Learned, Protocol, Refusal, Reply};
 
 pub(super) const NEVER_KEPT: &str = "a read that is never kept";
@@ -30,13 +30,13 @@ where
     P: Protocol,
 {
     shared.cache.counters().bypassed();
-    let freshness = &asking.wanted.freshness;
-    let ask = match (&asking.call.token, &asking.wanted.floor) {
-        (Some(_), Some(floor)) if asking.wanted.as_it_came => Ask::AsItCame(floor.revision.clone()),
-        (Some(_), _) => Ask::as_it_came(freshness),
-        (None, _) => shared.cache.ask_untold(freshness),
+    let wanted = &asking.wanted;
+    let ask = match &asking.call.token {
+        Some(_) => wanted.read_at_unmodified(),
+        None => shared.cache.read_at_unstored(&wanted.freshness),
     };
-    let Some(request) = shared.request(&asking, &[], &ask) else {
+    let request = ask.and_then(|ask| shared.request(&asking, &[], &ask, false));
+    let Some(request) = request else {
         return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));
     };
     poll_fn(|cx| service.poll_ready(cx)).await?;
@@ -62,8 +62,13 @@ where
         Learned::Answers { token, .. } => shared.reply_token(&parts.headers, token.as_deref()),
         _ => None,
     };
-    let zookie = token.and_then(|token| asking.wanted.or_higher(&token));
+    if let Some(token) = &token
+        && lies_below(&token.revision, &wanted.floors)
+    {
+        return Ok(shared.refusal(&asking, &Refusal::Behind));
+    }
+    let zookie = token.map(|token| token.zookie.clone());
     let status = CacheStatus::Bypass(NEVER_KEPT);
-    shared.mark(&mut parts.headers, zookie.as_ref(), &asking.wanted, status);
+    shared.mark(&mut parts.headers, zookie.as_ref(), wanted.replace_cookie, status);
     Ok(Response::from_parts(parts, ZookieBody::stored(message, trailers)))
 }

@@ -8,7 +8,6 @@ use super::service::Stored;
 use super::shared::Shared;
 use super::wanted::{Wanted, has_directive};
 use crate::cache::Decision;
-use crate::consistency::Freshness;
 use crate::protocol::{Call, Kept, Protocol, Route};
 use crate::revision::Revision;
 use crate::token::Zookie;
@@ -24,7 +23,7 @@ impl<P: Protocol> Shared<P> {
         route: Route,
         request: HeaderMap,
         kept: &Kept,
-        wanted: &Wanted,
+        replace_cookie: bool,
         status: CacheStatus,
     ) -> Response<Stored> {
         let mut headers = self.emptied(route, request);
@@ -35,7 +34,7 @@ impl<P: Protocol> Shared<P> {
         };
         set(CONTENT_TYPE, &kept.content_type);
         set(CONTENT_ENCODING, &kept.content_encoding);
-        self.mark(&mut headers, kept.zookie.as_ref(), wanted, status);
+        self.mark(&mut headers, kept.zookie.as_ref(), replace_cookie, status);
         let mut response = Response::new((kept.body.clone(), kept.trailers.clone()));
         *response.status_mut() = kept.status;
         *response.headers_mut() = headers;
@@ -59,13 +58,20 @@ impl<P: Protocol> Shared<P> {
         request
     }
 
-    /// Adds to a reply on a check route what the layer has to say.
-    pub(super) fn mark(&self, headers: &mut HeaderMap, zookie: Option<&Zookie>, wanted: &Wanted, status: CacheStatus) {
+    /// Adds to a reply on a check route what the layer has to say. A read sets no cookie, so that parallel reads do not take
+    /// it back; unless the request's own is of no use.
+    pub(super) fn mark(
+        &self,
+        headers: &mut HeaderMap,
+        zookie: Option<&Zookie>,
+        replace_cookie: bool,
+        status: CacheStatus,
+    ) {
         headers.insert(CACHE_CONTROL, NO_STORE);
         headers.append(CACHE_STATUS, status.to_header_value());
         let Some(zookie) = zookie else { return };
         self.carriers.set_headers(headers, zookie);
-        if wanted.cookie && !matches!(wanted.freshness, Freshness::Exact(_)) {
+        if replace_cookie {
             self.set_cookies(headers, zookie);
         }
     }
@@ -79,7 +85,7 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
-    fn set_cookies(&self, headers: &mut HeaderMap, zookie: &Zookie) {
+    pub(super) fn set_cookies(&self, headers: &mut HeaderMap, zookie: &Zookie) {
         if let Err(error) = self.last_cookies.set(headers, &self.carriers, zookie) {
             tracing::debug!(%error, "no zookie cookie was set");
         }

@@ -12,7 +12,7 @@ use super::decide::Step;
 use super::future::ResponseFuture;
 use super::read::NEVER_KEPT;
 use super::shared::Shared;
-use super::{bulk, miss, patient, read, write};
+use super::{bulk, miss, patient, read, refresh, write};
 use crate::protocol::{Claim, Protocol};
 
 /// The service that [`ZookieLayer`](super::ZookieLayer) makes.
@@ -107,6 +107,11 @@ impl<S, P> Zookie<S, P> {
     {
         match step {
             Step::Reply(reply) => {
+                let (parts, (data, trailers)) = reply.into_parts();
+                ResponseFuture::ready(Response::from_parts(parts, ZookieBody::stored(data, trailers)))
+            }
+            Step::Refresh(reply, asking) => {
+                refresh::begin(&self.shared, self.inner.clone(), *asking);
                 let (parts, (data, trailers)) = reply.into_parts();
                 ResponseFuture::ready(Response::from_parts(parts, ZookieBody::stored(data, trailers)))
             }

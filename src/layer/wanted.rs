@@ -1,7 +1,8 @@
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -9,10 +10,9 @@ use tokio::time::Instant;
 
 use super::headers::{Header, Headers};
 use super::shared::{OldTokens, Shared};
-use crate::cache::{Abilities, Told, Untold};
-use crate::consistency::{Consistency, Floor, Freshness};
+use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::consistency::{Consistency, Floor, Floors, Freshness};
 use crate::protocol::{Call, Kind, Protocol, Refusal};
-use crate::revision::Revision;
 use crate::token::{Outline, Source, Token, TokenErrorKind, Zookie};
 
 /// The header in which a request says how fresh an answer it wishes.
@@ -22,129 +22,123 @@ pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consi
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) freshness: Freshness,
-    /// What the answer must cover, also where it is asked at head. An exact snapshot is none.
-    pub(super) floor: Option<Floor>,
-    /// Cookies of other stores than the floor's. Which store answers here may show in its reply only.
-    pub(super) elsewhere: Vec<Floor>,
-    /// The token of the floor or of the exact snapshot: as it came, or spelled anew where several were joined.
-    pub(super) zookie: Option<Zookie>,
+    /// What the answer must cover, also where it is read at head. An exact snapshot is no floor.
+    pub(super) floors: Floors,
+    /// Cookies of other stores than the floors'. Which store answers here may show in its reply only.
+    pub(super) elsewhere: Floors,
+    /// The only token of the request, as its caller spelled it.
+    pub(super) own_zookie: Option<Zookie>,
     /// A token of a header, the query or the message is among them.
     pub(super) explicit: bool,
     /// One of the message is: whether it belongs here is the upstream's to judge.
     pub(super) in_message: bool,
-    /// The request bore a zookie cookie, so that the reply sets one.
-    pub(super) cookie: bool,
-    /// Nothing kept will do, and neither would a head: the message is to go as it came.
-    pub(super) as_it_came: bool,
+    /// The request has a cookie that is of no use, so that the reply sets another one.
+    pub(super) replace_cookie: bool,
+    /// The request is forwarded unmodified: no entry and no head read satisfies it.
+    pub(super) unmodified: bool,
 }
 
 /// Why a request can't be decided on.
 #[derive(Debug)]
 pub(super) enum Rejected {
     Refuse(Refusal),
-    Bypass(&'static str),
-    /// To be handed on as it came, whatever its carriers demand.
-    Page,
+    /// A token that can't be read is forwarded for the upstream to judge.
+    Forward(&'static str),
 }
 
 /// All tokens of one request.
 #[derive(Debug, Default)]
 struct Tokens {
-    floor: Option<Joined>,
-    elsewhere: Vec<Floor>,
-    explicit: usize,
+    /// Those that the caller put there: in a header, the query or the message.
+    explicit: Floors,
+    cookies: Floors,
     /// The last explicit one: the snapshot, if there is only one.
     snapshot: Option<Arc<Token>>,
+    explicit_count: usize,
+    count: usize,
+    /// The last token of all.
+    last: Option<Arc<Token>>,
     /// The snapshot is the message's own.
     in_message: bool,
+    /// The request has a cookie.
     cookie: bool,
-    /// A cookie that can't be read, or tokens that have no join: only a read at head is surely fresh enough.
+    /// A cookie that can't be read or is too old: only a read at head is surely fresh enough.
     at_head: bool,
-    /// Two that the caller put there have no join.
-    apart: bool,
     /// One is older than the store may be asked at.
     too_old: bool,
+    says_more: bool,
     refusal: Option<Refusal>,
 }
 
-#[derive(Debug)]
-struct Joined {
-    revision: Revision,
-    explicit: bool,
-    /// `None` for a join that is none of the tokens.
-    zookie: Option<Zookie>,
-}
-
 impl Wanted {
-    /// All that the request's tokens demand, of whichever store.
-    pub(super) fn floors(&self) -> impl Iterator<Item = &Floor> {
-        self.floor.iter().chain(&self.elsewhere)
+    /// What the request itself demands. `None` where no one revision says it.
+    pub(super) fn read_at_unmodified(&self) -> Option<ReadAt> {
+        match (&self.freshness, self.floors.top()) {
+            (Freshness::Full, Some(top)) if self.unmodified => Some(ReadAt::Unmodified(top.revision.clone())),
+            _ => ReadAt::unmodified(&self.freshness),
+        }
     }
 
-    /// What the caller is told when the upstream's reply bore `token`. It must not go back, whatever the upstream says.
-    pub(super) fn or_higher(&self, token: &Token) -> Option<Zookie> {
-        let floor = self.floor.as_ref().map(|floor| &floor.revision);
-        match floor.or(self.freshness.revision()) {
-            Some(floor)
-                if token.revision.store() == floor.store()
-                    && token.revision.partial_cmp(floor).is_none_or(Ordering::is_lt) =>
-            {
-                self.zookie.clone()
-            }
-            _ => Some(token.zookie.clone()),
+    /// The consistency in which a request is forwarded that is asked at `ask`.
+    pub(super) fn consistency(&self, ask: &ReadAt) -> Consistency {
+        match (&self.freshness, ask) {
+            (
+                Freshness::AtLeast {
+                    head_within: Some(bound),
+                    ..
+                },
+                ReadAt::Head,
+            ) => Consistency::BoundedStaleness(*bound),
+            _ => super::forward::consistency(ask),
         }
     }
 }
 
 impl Tokens {
     fn add(&mut self, token: Arc<Token>, explicit: bool, arrived: Instant) {
-        let one = Joined {
+        let floor = Floor {
             revision: token.revision.clone(),
-            explicit,
-            zookie: Some(token.zookie.clone()),
+            demanded: arrived,
         };
-        if explicit {
-            self.explicit += 1;
-            self.snapshot = Some(token);
-        }
-        let Some(floor) = self.floor.take() else {
-            self.floor = Some(one);
-            return;
-        };
-        if floor.revision.store() != one.revision.store() {
-            // At most one of them is ours. A browser sends its cookie by itself, so that one yields.
-            match (floor.explicit, explicit) {
-                (true, true) => self.refusal = Some(Refusal::TokensDoNotJoin),
-                _ => self.at_head = true,
-            }
-            let (kept, other) = if explicit { (one, floor) } else { (floor, one) };
-            self.floor = Some(kept);
-            self.elsewhere.push(Floor {
-                revision: other.revision,
-                demanded: arrived,
-            });
+        self.count += 1;
+        self.says_more |= token.says_more;
+        self.last = Some(Arc::clone(&token));
+        if !explicit {
+            self.cookies.push(floor);
             return;
         }
-        let either = floor.explicit || explicit;
-        let higher = if floor.revision >= one.revision {
-            floor
-        } else if floor.revision < one.revision {
-            one
-        } else if let Some(revision) = floor.revision.join(&one.revision) {
-            Joined {
-                revision,
-                zookie: None,
-                ..one
-            }
-        } else {
-            self.at_head = true;
-            self.apart |= floor.explicit && explicit;
-            floor
-        };
-        self.floor = Some(Joined {
-            explicit: either,
-            ..higher
-        });
+        let elsewhere = |known: &Floor| known.revision.store() != floor.revision.store();
+        if self.explicit.iter().any(elsewhere) {
+            self.refusal = Some(Refusal::TokensDoNotJoin);
+        }
+        self.explicit.push(floor);
+        self.explicit_count += 1;
+        self.snapshot = Some(token);
+    }
+}
+
+/// What of a call matters for how fresh its answer must be. A message that can't be read says nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stated<'a> {
+    pub(super) consistency: Option<Consistency>,
+    pub(super) token: Option<&'a Bytes>,
+    /// A service may demand a token of it.
+    pub(super) check: bool,
+}
+
+impl<'a> Stated<'a> {
+    pub(super) const UNREADABLE: Self = Self {
+        consistency: None,
+        token: None,
+        check: true,
+    };
+
+    pub(super) fn of(call: &'a Call) -> Self {
+        Self {
+            consistency: call.consistency,
+            token: call.token.as_ref(),
+            check: !matches!(call.kind, Kind::Read { .. }),
+        }
     }
 }
 
@@ -154,111 +148,107 @@ impl<P: Protocol> Shared<P> {
         head: &Head,
         headers: &Headers<'_>,
         query: Outline,
-        call: &Call,
+        stated: Stated<'_>,
         arrived: Instant,
     ) -> Result<Wanted, Rejected> {
-        let tokens = self.tokens(head, query, call, arrived)?;
+        let tokens = self.tokens(head, query, stated, arrived)?;
         let refuse = |why| Err(Rejected::Refuse(why));
-        let wish = stricter(wish(headers)?, call.consistency)?;
-        let Tokens {
-            floor,
-            elsewhere,
-            explicit,
-            snapshot,
-            in_message,
-            cookie,
-            at_head,
-            apart,
-            too_old,
-            ..
-        } = tokens;
-        let kept = !matches!(call.kind, Kind::Read { .. });
-        if kept
-            && floor.is_none()
-            && !cookie
-            && !too_old
+        let no_cache = forbid_caching(headers.values(Header::CacheControl));
+        let wish = stricter(wish(headers)?, stated.consistency)?;
+        if stated.check
+            && tokens.count == 0
+            && !tokens.cookie
+            && !tokens.too_old
             && self.settings.require_token
             && wish != Some(Consistency::FullyConsistent)
         {
             return refuse(Refusal::TokenRequired);
         }
+        if tokens.says_more && tokens.count > 1 {
+            return refuse(Refusal::TokensDoNotJoin);
+        }
         if wish == Some(Consistency::AtExactSnapshot) {
-            return match (explicit, snapshot) {
+            return match (tokens.explicit_count, tokens.snapshot) {
+                _ if no_cache => refuse(Refusal::WishesContradict),
                 (1, Some(token)) => Ok(Wanted {
                     freshness: Freshness::Exact(token.revision.clone()),
-                    floor: None,
-                    elsewhere: Vec::new(),
-                    zookie: Some(token.zookie.clone()),
+                    floors: Floors::none(),
+                    elsewhere: Floors::none(),
+                    own_zookie: Some(token.zookie.clone()),
                     explicit: true,
-                    in_message: call.token.is_some(),
-                    cookie: false,
-                    as_it_came: false,
+                    in_message: stated.token.is_some(),
+                    replace_cookie: false,
+                    unmodified: tokens.says_more,
                 }),
-                _ if too_old => refuse_old(),
+                _ if tokens.too_old => refuse_old(),
                 _ => refuse(Refusal::ExactNeedsOneToken),
             };
         }
-        let demanded = arrived;
-        let Abilities {
-            told,
-            newest_head,
-            untold,
+        let Capabilities {
+            read_mode,
+            head_may_trail_reads,
+            default_read,
             ..
-        } = self.protocol.abilities();
-        // Where a head may lack what the message names, the message is not to be changed for the sake of its carriers.
-        let own = snapshot.filter(|_| in_message && told == Told::Exactly && !newest_head);
-        match wish {
-            Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_)) if own.is_some() => {
-                return refuse(Refusal::WishesContradict);
-            }
-            _ if own.is_some() && apart => return refuse(Refusal::TokensDoNotJoin),
-            _ => {}
+        } = self.protocol.capabilities();
+        // Where head may lack what the message names, no header or cookie takes the message's token away.
+        let own = tokens
+            .snapshot
+            .as_ref()
+            .filter(|_| tokens.in_message && read_mode == ReadMode::Exactly && head_may_trail_reads);
+        if own.is_some()
+            && matches!(
+                wish,
+                Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_))
+            )
+        {
+            return refuse(Refusal::WishesContradict);
         }
-        let (floor, zookie) = match floor {
-            None => (None, None),
-            Some(Joined { revision, zookie, .. }) => {
-                let zookie = zookie.or_else(|| self.memo.format().encode(&revision));
-                (Some(Floor { revision, demanded }), zookie)
+
+        let mut floors = tokens.explicit.clone();
+        let (mut elsewhere, mut at_head, mut replace_cookie) = (Floors::none(), tokens.at_head, tokens.at_head);
+        for cookie in tokens.cookies.iter() {
+            let store = |floor: &Floor| floor.revision.store() != cookie.revision.store();
+            if floors.iter().any(store) || self.cache.knowledge().is_foreign(&cookie.revision) {
+                // At most one of them is ours. A browser sends its cookie by itself, so the cookie yields.
+                (at_head, replace_cookie) = (true, true);
+                elsewhere.push(cookie.clone());
+            } else {
+                floors.push(cookie.clone());
             }
-        };
-        let inexpressible = floor.is_some() && zookie.is_none();
-        let untold = untold == Untold::AtHead && wish.is_none() && floor.is_none();
-        let full = wish == Some(Consistency::FullyConsistent) || untold || at_head || inexpressible;
-        let full = full || forbid_caching(headers.values(Header::CacheControl));
-        if let Some(own) = own.filter(|_| full) {
-            let revision = own.revision.clone();
-            return Ok(Wanted {
-                freshness: Freshness::Full,
-                floor: Some(Floor { revision, demanded }),
-                elsewhere,
-                zookie: Some(own.zookie.clone()),
-                explicit: true,
-                in_message: true,
-                cookie,
-                as_it_came: true,
-            });
         }
-        let freshness = if full {
-            Freshness::Full
-        } else {
-            let head_within: Option<Duration> = match wish {
-                Some(Consistency::BoundedStaleness(bound)) => Some(bound),
-                _ => None,
-            };
-            Freshness::AtLeast {
-                floor: floor.clone(),
-                head_within,
-            }
+        let own_zookie = tokens.last.as_ref().filter(|_| tokens.count == 1);
+        let by_default_at_head = default_read == DefaultRead::AtHead && wish.is_none() && floors.is_empty();
+        let full = wish == Some(Consistency::FullyConsistent) || by_default_at_head || at_head || no_cache;
+        let bounded = matches!(wish, Some(Consistency::BoundedStaleness(_)));
+        let unmodified = tokens.says_more && !full && !bounded || full && own.is_some();
+        if let Some(own) = own.filter(|_| unmodified)
+            && floors.iter().any(|floor| !(own.revision >= floor.revision))
+        {
+            return refuse(Refusal::TokensDoNotJoin);
+        }
+        let freshness = match wish {
+            _ if full || unmodified => Freshness::Full,
+            Some(Consistency::BoundedStaleness(bound)) => Freshness::AtLeast {
+                floors: floors.clone(),
+                head_within: Some(bound),
+            },
+            _ => Freshness::AtLeast {
+                floors: floors.clone(),
+                head_within: None,
+            },
         };
         Ok(Wanted {
             freshness,
-            floor,
+            own_zookie: match own.filter(|_| unmodified) {
+                Some(own) => Some(own.zookie.clone()),
+                None => own_zookie.map(|token| token.zookie.clone()),
+            },
+            floors,
             elsewhere,
-            zookie,
-            explicit: explicit > 0,
-            in_message: call.token.is_some(),
-            cookie,
-            as_it_came: false,
+            explicit: tokens.explicit_count > 0,
+            in_message: stated.token.is_some(),
+            replace_cookie,
+            unmodified,
         })
     }
 
@@ -269,7 +259,7 @@ impl<P: Protocol> Shared<P> {
         raises || visited.is_err()
     }
 
-    fn tokens(&self, head: &Head, query: Outline, call: &Call, arrived: Instant) -> Result<Tokens, Rejected> {
+    fn tokens(&self, head: &Head, query: Outline, stated: Stated<'_>, arrived: Instant) -> Result<Tokens, Rejected> {
         let mut tokens = Tokens::default();
         let visited = self
             .carriers
@@ -287,22 +277,24 @@ impl<P: Protocol> Shared<P> {
         if let Err(error) = visited {
             tokens.refusal = Some(Refusal::BadToken(error.kind().clone()));
         }
-        if let Some(text) = &call.token {
+        let mut unreadable = false;
+        if let Some(text) = stated.token {
             match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
                 Ok(Ok(token)) => tokens.in_message = self.take(&mut tokens, token, true, arrived),
-                _ => {
-                    return Err(Rejected::Bypass(
-                        "a token in the message that only the upstream can judge",
-                    ));
-                }
+                _ => unreadable = true,
             }
         }
         if tokens.too_old && self.settings.old_tokens == OldTokens::Refuse {
             return refuse_old();
         }
         match tokens.refusal.take() {
-            Some(_) if self.settings.forward_bad_tokens => Err(Rejected::Bypass("a token that can't be read")),
+            Some(Refusal::BadToken(_)) if self.settings.forward_bad_tokens => {
+                Err(Rejected::Forward("a token that can't be read"))
+            }
             Some(refusal) => Err(Rejected::Refuse(refusal)),
+            None if unreadable => Err(Rejected::Forward(
+                "a token in the message that only the upstream can judge",
+            )),
             None => Ok(tokens),
         }
     }
@@ -343,7 +335,14 @@ fn stricter(header: Option<Consistency>, message: Option<Consistency>) -> Result
         Consistency::AtExactSnapshot => (3, Reverse(Duration::ZERO)),
         Consistency::FullyConsistent => (4, Reverse(Duration::ZERO)),
     };
-    if (header, message) == (Some(Consistency::FullyConsistent), Some(Consistency::AtExactSnapshot)) {
+    let exact = |wish| wish == Some(Consistency::AtExactSnapshot);
+    let stricter_than_any_snapshot = |wish| {
+        matches!(
+            wish,
+            Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_))
+        )
+    };
+    if exact(header) && stricter_than_any_snapshot(message) || exact(message) && stricter_than_any_snapshot(header) {
         return Err(Rejected::Refuse(Refusal::WishesContradict));
     }
     Ok(header.into_iter().chain(message).max_by_key(strictness))

@@ -24,7 +24,7 @@ where
     P: Protocol,
 {
     poll_fn(|cx| service.poll_ready(cx)).await?;
-    let start = shared.cache.trust().begin();
+    let start = shared.cache.knowledge().begin();
     let schema = matches!(call.kind, Kind::Write { schema: true });
     let mut schema_write = schema.then(|| SchemaWrite {
         shared: Arc::clone(&shared),

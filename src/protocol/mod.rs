@@ -29,7 +29,7 @@ use bytes::Bytes;
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri};
 
-use crate::cache::{Abilities, Ask, Fingerprint, Parts};
+use crate::cache::{Capabilities, Fingerprint, Parts, ReadAt};
 use crate::consistency::Consistency;
 use crate::token::{Carriers, Outline, TokenFormat, Zookie};
 
@@ -45,8 +45,8 @@ pub use spicedb::SpiceDb;
 ///
 /// Implementations are stateless: everything that a later step needs is in the [`Call`] or in the message.
 pub trait Protocol: fmt::Debug + Send + Sync + 'static {
-    /// What the store behind this API can do.
-    fn abilities(&self) -> Abilities;
+    /// What is true of the store behind this API.
+    fn capabilities(&self) -> Capabilities;
 
     /// How the store's tokens are spelled.
     fn format(&self) -> Arc<dyn TokenFormat>;
@@ -72,7 +72,7 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
 
     /// The body to forward when only the questions `open` are asked, at `at`, which `zookie` spells where it names a
     /// revision; `None`: the caller's own body will do.
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         let _ = (call, message, open, at, zookie);
         None
     }
@@ -84,9 +84,14 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Turns the head of a request to `route` into one that asks the store for its head revision and nothing else, with
-    /// the same credentials, and says which call it then is and what its message is. [`learn`](Self::learn) reads the
-    /// reply. Needed where [`Abilities::probe`] says that the store can be asked so.
+    /// Whether a fresh revision can be asked for by a [`probe`](Self::probe).
+    fn can_probe(&self) -> bool {
+        false
+    }
+
+    /// Turns the head of a request to `route` into one that asks the store for a fresh revision and nothing else, with the
+    /// same credentials, and says which call it then is and what its message is. [`learn`](Self::learn) reads the reply.
+    /// For stores whose replies to reads name no revision.
     fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
         let _ = (route, head);
         None
@@ -296,8 +301,8 @@ impl Known {
 }
 
 impl<P: Protocol + ?Sized> Protocol for Arc<P> {
-    fn abilities(&self) -> Abilities {
-        (**self).abilities()
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
     }
 
     fn format(&self) -> Arc<dyn TokenFormat> {
@@ -316,12 +321,16 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).needed(call, message, found)
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         (**self).ask(call, message, open, at, zookie)
     }
 
     fn states_freshness(&self, route: Route) -> bool {
         (**self).states_freshness(route)
+    }
+
+    fn can_probe(&self) -> bool {
+        (**self).can_probe()
     }
 
     fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {

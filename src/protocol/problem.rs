@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -20,10 +20,12 @@ pub enum Refusal {
     ExactNeedsOneToken,
     /// The header `zookie-consistency` says something else.
     UnknownConsistency,
-    /// The message asks for one exact snapshot, and the header `zookie-consistency` for head.
+    /// One exact snapshot is asked for, and something stricter beside it: head, a bounded staleness or `no-cache`.
     WishesContradict,
     /// A carrier demands a freshness that the message would have to state, and the message can't be read here.
     FloorUnstated,
+    /// The service answered at a revision that does not cover the request's tokens.
+    Behind,
     /// The body did not come in time.
     RequestTimeout,
     /// The upstream failed, for this request or for the one that it had joined.
@@ -44,6 +46,7 @@ impl Refusal {
             | Self::UnknownConsistency
             | Self::WishesContradict => StatusCode::BAD_REQUEST,
             Self::FloorUnstated => StatusCode::NOT_IMPLEMENTED,
+            Self::Behind => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -63,6 +66,7 @@ impl Refusal {
             Self::UnknownConsistency => "unknown-consistency",
             Self::WishesContradict => "wishes-contradict",
             Self::FloorUnstated => "zookie-beside-unreadable-message",
+            Self::Behind => "service-behind-zookie",
             Self::RequestTimeout => "request-timeout",
             Self::UpstreamFailed => "upstream-failed",
             Self::UpstreamTimeout => "upstream-timeout",
@@ -85,12 +89,18 @@ impl Refusal {
             }
             Self::UnknownConsistency => UnknownConsistency.to_string(),
             Self::WishesContradict => {
-                "the message asks for one exact snapshot and the header zookie-consistency for head; send one of them"
+                "the request asks for one exact snapshot and beside it for head, a bounded staleness or no-cache; send one of \
+                 them"
                     .into()
             }
             Self::FloorUnstated => {
                 "the message can't be read here, so what the headers demand can't be put into it; send the message whole \
                  and uncompressed, or the zookie in the message alone"
+                    .into()
+            }
+            Self::Behind => {
+                "the service answered at an older revision than the request demands; ask again, or drop the zookie if the \
+                 store was restored"
                     .into()
             }
             Self::RequestTimeout => "the request's body did not arrive in time; send it again".into(),
@@ -122,5 +132,8 @@ pub fn problem_json(why: &Refusal) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if *why == Refusal::Behind {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response
 }

@@ -6,21 +6,28 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
-use crate::cache::{Abilities, Ask, Told, Untold};
+use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::token::{TokenFormat, Zookie};
 
 /// Two APIs before one store: the first that claims a request has it. Both must spell tokens alike.
 impl<A: Protocol, B: Protocol> Protocol for (A, B) {
-    fn abilities(&self) -> Abilities {
-        let (a, b) = (self.0.abilities(), self.1.abilities());
-        Abilities {
-            bears_revision: a.bears_revision && b.bears_revision,
-            repeatable_exact: a.repeatable_exact && b.repeatable_exact,
-            quantizes: a.quantizes || b.quantizes,
-            newest_head: a.newest_head && b.newest_head,
-            probe: a.probe && b.probe,
-            told: if a.told == Told::Exactly { a.told } else { b.told },
-            untold: if a.untold == Untold::AtHead { a.untold } else { b.untold },
+    fn capabilities(&self) -> Capabilities {
+        let (a, b) = (self.0.capabilities(), self.1.capabilities());
+        // What is true of both.
+        Capabilities {
+            names_revisions: a.names_revisions && b.names_revisions,
+            reads_repeat: a.reads_repeat && b.reads_repeat,
+            writes_include_earlier: a.writes_include_earlier && b.writes_include_earlier,
+            head_may_trail_reads: a.head_may_trail_reads || b.head_may_trail_reads,
+            read_mode: match (a.read_mode, b.read_mode) {
+                (ReadMode::Exactly, _) | (_, ReadMode::Exactly) => ReadMode::Exactly,
+                (ReadMode::Current, ReadMode::Current) => ReadMode::Current,
+                _ => ReadMode::AtLeast,
+            },
+            default_read: match (a.default_read, b.default_read) {
+                (DefaultRead::InWindow, DefaultRead::InWindow) => DefaultRead::InWindow,
+                _ => DefaultRead::AtHead,
+            },
         }
     }
 
@@ -57,7 +64,7 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         match side(call.route) {
             Side::A(route) => self.0.ask(&call.on(route), message, open, at, zookie),
             Side::B(route) => self.1.ask(&call.on(route), message, open, at, zookie),
@@ -69,6 +76,10 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
             Side::A(route) => self.0.states_freshness(route),
             Side::B(route) => self.1.states_freshness(route),
         }
+    }
+
+    fn can_probe(&self) -> bool {
+        self.0.can_probe() && self.1.can_probe()
     }
 
     fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {

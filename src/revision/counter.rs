@@ -1,10 +1,12 @@
-use super::Point;
+use super::{Order, Point};
 
 /// A store that numbers its revisions 0, 1, 2, …: a total order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Counter(pub u64);
 
 impl Point for Counter {
+    const ORDER: Order = Order::Total;
+
     fn join(&self, other: &Self) -> Option<Self> {
         Some(*self.max(other))
     }

@@ -1,4 +1,4 @@
-use super::Point;
+use super::{Order, Point};
 
 /// A hybrid logical clock's timestamp: the revisions of CockroachDB, of Spanner, and of SpiceDB and Permify in memory. A
 /// total order.
@@ -19,6 +19,8 @@ pub struct HybridTime {
 }
 
 impl Point for HybridTime {
+    const ORDER: Order = Order::Total;
+
     fn join(&self, other: &Self) -> Option<Self> {
         Some(*self.max(other))
     }

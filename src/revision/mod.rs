@@ -48,6 +48,9 @@ pub(crate) use vector::compare as compare_clocks;
 /// The order is partial. `==`, [`Hash`] and [`PartialOrd`] must agree: points that are spelled differently but mean
 /// the same are equal and hash alike. Every operation is linear in the size of the points.
 pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'static {
+    /// How much of an order this kind has. Say [`Order::Total`] only where any two points compare.
+    const ORDER: Order = Order::Partial;
+
     /// The least point at or after both, or `None` where this kind has no join.
     fn join(&self, other: &Self) -> Option<Self>;
 
@@ -59,7 +62,7 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
         self >= floor
     }
 
-    /// Whether a read at `earlier` gives the same answer every time, now that the store has told of this point.
+    /// Whether a read at `earlier` gives the same answer every time, now that the store has named this point.
     fn settles(&self, earlier: &Self) -> bool {
         self >= earlier
     }
@@ -69,6 +72,17 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
         let _ = behind;
         None
     }
+}
+
+/// How much of an order a kind of revision has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Of any two points one is at or after the other.
+    Total,
+    /// Some points are concurrent: neither is at or after the other.
+    Partial,
+    /// Points are equal or not. What is unequal may still be newer.
+    Equality,
 }
 
 /// When an answer's upstream call began, and when the request with the floor came.
@@ -162,7 +176,12 @@ impl Revision {
         self.0.covers(&*floor.0, timing)
     }
 
-    /// Whether a read at `earlier` gives the same answer every time, now that the store has told of this revision.
+    /// How much of an order this revision's kind has.
+    pub fn order(&self) -> Order {
+        self.0.order()
+    }
+
+    /// Whether a read at `earlier` gives the same answer every time, now that the store has named this revision.
     pub fn settles(&self, earlier: &Self) -> bool {
         self.0.settles(&*earlier.0)
     }
@@ -205,6 +224,7 @@ impl fmt::Debug for Revision {
 /// A [`Placed`] point without its type, so that one cache serves every kind.
 trait Erased: fmt::Debug + Send + Sync {
     fn store(&self) -> &StoreId;
+    fn order(&self) -> Order;
     fn point(&self) -> &dyn Any;
     fn equals(&self, other: &dyn Erased) -> bool;
     fn compare(&self, other: &dyn Erased) -> Option<Ordering>;
@@ -232,6 +252,10 @@ impl<P: Point> Placed<P> {
 impl<P: Point> Erased for Placed<P> {
     fn store(&self) -> &StoreId {
         &self.store
+    }
+
+    fn order(&self) -> Order {
+        P::ORDER
     }
 
     fn point(&self) -> &dyn Any {

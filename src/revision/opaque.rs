@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Point;
+use super::{Order, Point};
 
 /// A revision of which only the spelling is known: it covers itself and nothing else.
 ///
@@ -36,6 +36,8 @@ impl PartialOrd for Opaque {
 }
 
 impl Point for Opaque {
+    const ORDER: Order = Order::Equality;
+
     fn join(&self, other: &Self) -> Option<Self> {
         (self == other).then(|| self.clone())
     }

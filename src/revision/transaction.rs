@@ -1,4 +1,4 @@
-use super::{Point, Timing};
+use super::{Order, Point, Timing};
 
 /// A transaction's number that the store gives out when the transaction begins, as SpiceDB on MySQL does.
 ///
@@ -21,8 +21,11 @@ use super::{Point, Timing};
 pub struct TransactionId(pub u64);
 
 impl Point for TransactionId {
+    const ORDER: Order = Order::Total;
+
+    /// None of two different numbers: the larger one does not include the smaller one, which may commit later.
     fn join(&self, other: &Self) -> Option<Self> {
-        Some(*self.max(other))
+        (self == other).then_some(*self)
     }
 
     /// Equal numbers too: whoever was given 43 may have seen 42 in the same reply, and another answer at 43 lack it.

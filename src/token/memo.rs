@@ -12,15 +12,17 @@ use crate::shards::Shards;
 /// A token that could be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
-    /// The text, as it came.
+    /// The text.
     pub(crate) zookie: Zookie,
     /// What it names.
     pub(crate) revision: Revision,
+    /// It says more than that: see [`TokenFormat::says_more`].
+    pub(crate) says_more: bool,
 }
 
 type Read = Result<Arc<Token>, Arc<TokenError>>;
 
-/// Remembers what the tokens of one format were read as, failures too. It never says whether a token is trusted.
+/// Remembers what the tokens of one format were read as, failures too. It never says whether a revision is named.
 ///
 /// Each thread remembers for itself, because threads that count references to one token get in each other's way; none
 /// ever waits for another. Texts come from outside: they are found by their whole text, in a place chosen by a hash
@@ -80,7 +82,12 @@ impl TokenMemo {
     fn read(&self, text: &str) -> Read {
         let zookie = Zookie::new(text, self.max_len)?;
         let revision = self.format.decode(text)?;
-        Ok(Arc::new(Token { zookie, revision }))
+        let says_more = self.format.says_more(text);
+        Ok(Arc::new(Token {
+            zookie,
+            revision,
+            says_more,
+        }))
     }
 }
 

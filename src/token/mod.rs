@@ -45,6 +45,13 @@ pub trait TokenFormat: fmt::Debug + Send + Sync + 'static {
     /// bound to one store also says [`TokenErrorKind::Foreign`].
     fn decode(&self, text: &str) -> Result<Revision, TokenError>;
 
+    /// Whether a token that [`decode`](Self::decode) reads says more than its revision, and the service answers by that too:
+    /// a schema's hash, for one. Such a token is forwarded unmodified, and the answer is shared with no one.
+    fn says_more(&self, text: &str) -> bool {
+        let _ = text;
+        false
+    }
+
     /// A token that names `revision`, or `None` if one token of this format can't.
     fn encode(&self, revision: &Revision) -> Option<Zookie>;
 }

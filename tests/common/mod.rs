@@ -6,7 +6,7 @@ mod upstream;
 pub mod wire;
 
 pub use client::{Body, Client, Reply, Sent, bulk_body};
-pub use upstream::{NODE, Seen, Trouble, Upstream, abilities, evaluate_all, z, zookie_of};
+pub use upstream::{NODE, Seen, Trouble, Upstream, capabilities, evaluate_all, z, zookie_of};
 
 use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::InferaDb;
@@ -14,7 +14,7 @@ use tower_zookie::token::InferaDb;
 /// A check by path, one by body, a write and a schema write.
 pub fn routes() -> Routes {
     Routes::builder(InferaDb::new("test"))
-        .abilities(abilities())
+        .capabilities(capabilities())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
         .check(
             CheckRoute::post("/allow")
@@ -29,7 +29,7 @@ pub fn routes() -> Routes {
 }
 
 pub fn authzen() -> AuthZen {
-    AuthZen::new(InferaDb::new("test")).abilities(abilities())
+    AuthZen::new(InferaDb::new("test")).capabilities(capabilities())
 }
 
 pub type Both = (AuthZen, Routes);

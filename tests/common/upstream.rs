@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::Service;
 use tower_zookie::Asked;
-use tower_zookie::cache::Abilities;
+use tower_zookie::cache::Capabilities;
 use tower_zookie::consistency::Consistency;
 use tower_zookie::token::RevisionToken;
 
@@ -28,8 +28,8 @@ pub fn zookie_of(text: &str) -> u64 {
     RevisionToken::decode(text).unwrap().revision
 }
 
-pub fn abilities() -> Abilities {
-    Abilities::versioned()
+pub fn capabilities() -> Capabilities {
+    Capabilities::versioned()
 }
 
 /// What came to the upstream.

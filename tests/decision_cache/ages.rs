@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tower_zookie::cache::{Abilities, Answer, Ask, Miss};
+use tower_zookie::cache::{Answer, Capabilities, Miss, ReadAt};
 use tower_zookie::consistency::{Floor, Freshness, Staleness, Window};
 
 use crate::support::{Bench, advance, at, floor, millis, no, secs, settings, within, yes};
@@ -16,21 +16,21 @@ async fn rule_04_age_counts_from_before_the_call() {
     advance(secs(2)).await;
     bench.hit(&Freshness::any()).await;
     advance(millis(1)).await;
-    let checked = bench.miss(&Freshness::any(), Ask::Unasked, yes(at(1))).await;
+    let checked = bench.miss(&Freshness::any(), ReadAt::Any, yes(at(1))).await;
     assert_eq!(checked.miss, Some(Miss::Age));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_no_question_outlives_the_bound_nor_dies_before_the_interval() {
     let window = Window::new(secs(5), Staleness::percent(10));
-    let mut bench = Bench::with(settings().window(window), Abilities::versioned());
+    let mut bench = Bench::with(settings().window(window), Capabilities::versioned());
     for n in 0..50 {
         bench.question = bench.another_question(&n.to_string());
         bench.fill(at(1)).await;
         advance(secs(5)).await;
         bench.hit(&Freshness::any()).await;
         advance(millis(501)).await;
-        assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
+        assert_eq!(bench.would_ask(&Freshness::any()).await, ReadAt::Any);
     }
 }
 
@@ -39,7 +39,7 @@ async fn rule_04_a_token_does_not_lift_the_age_bound() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     advance(millis(5001)).await;
-    let checked = bench.miss(&floor(1), Ask::AtLeast(at(1)), no(at(7))).await;
+    let checked = bench.miss(&floor(1), ReadAt::AtLeast(at(1)), no(at(7))).await;
     assert_eq!(checked.miss, Some(Miss::Age));
 }
 
@@ -49,7 +49,7 @@ async fn rule_04_an_answer_that_the_entry_covers_renews_its_age() {
     bench.fill(at(10)).await;
     advance(secs(6)).await;
     // The leader gets what the upstream said; the entry stays, and is as young as that.
-    let checked = bench.miss(&Freshness::any(), Ask::Unasked, no(at(8))).await;
+    let checked = bench.miss(&Freshness::any(), ReadAt::Any, no(at(8))).await;
     assert_eq!((checked.value, checked.revision), (false, Some(at(8))));
     advance(secs(5)).await;
     let renewed = bench.hit(&Freshness::any()).await;
@@ -60,7 +60,7 @@ async fn rule_04_an_answer_that_the_entry_covers_renews_its_age() {
 async fn rule_04_bounded_staleness_counts_from_fully_consistent_calls() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
-    let checked = bench.miss(&within(secs(2)), Ask::Full, yes(at(5))).await;
+    let checked = bench.miss(&within(secs(2)), ReadAt::Head, yes(at(5))).await;
     assert_eq!(checked.miss, Some(Miss::Age));
     advance(secs(1)).await;
     // An unasked read at the same revision does not make it any later that the head was read.
@@ -70,15 +70,15 @@ async fn rule_04_bounded_staleness_counts_from_fully_consistent_calls() {
     bench.hit(&within(secs(2))).await;
     advance(millis(1)).await;
     bench.hit(&Freshness::any()).await;
-    bench.miss(&within(secs(2)), Ask::Full, yes(at(6))).await;
+    bench.miss(&within(secs(2)), ReadAt::Head, yes(at(6))).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_bounded_staleness_stays_within_the_window_too() {
     let mut bench = Bench::new();
-    bench.miss(&within(secs(60)), Ask::Full, yes(at(5))).await;
+    bench.miss(&within(secs(60)), ReadAt::Head, yes(at(5))).await;
     advance(millis(5001)).await;
-    assert_eq!(bench.would_ask(&within(secs(60))).await, Ask::Full);
+    assert_eq!(bench.would_ask(&within(secs(60))).await, ReadAt::Head);
 }
 
 fn bounded_floor(n: u64) -> Freshness {
@@ -92,8 +92,8 @@ fn bounded_floor(n: u64) -> Freshness {
 async fn rule_04_bounded_staleness_with_a_floor_asks_at_head_whether_or_not_the_floor_is_proven() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
-    bench.miss(&bounded_floor(5), Ask::Full, yes(at(7))).await;
-    bench.miss(&bounded_floor(9), Ask::Full, no(at(9))).await;
+    bench.miss(&bounded_floor(5), ReadAt::Head, yes(at(7))).await;
+    bench.miss(&bounded_floor(9), ReadAt::Head, no(at(9))).await;
     bench.hit(&bounded_floor(9)).await;
 }
 
@@ -104,7 +104,7 @@ async fn rule_04_a_head_below_an_unproven_bounded_floor_is_not_taken() {
     let checking = bench.ask(&bounded_floor(9));
     bench.call().await.answer(yes(at(6)));
     let as_it_came = bench.call().await;
-    assert_eq!(as_it_came.ask, Ask::AsItCame(at(9)));
+    assert_eq!(as_it_came.ask, ReadAt::Unmodified(at(9)));
     as_it_came.answer(no(at(9)));
     let checked = checking.await.unwrap().unwrap();
     assert!(!checked.value && !checked.stored);
@@ -112,40 +112,40 @@ async fn rule_04_a_head_below_an_unproven_bounded_floor_is_not_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_without_revisions_bounded_staleness_goes_by_age_alone() {
-    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    let mut bench = Bench::with(settings(), Capabilities::unversioned());
     bench
-        .miss(&within(secs(2)), Ask::Full, Answer::without_revision(true))
+        .miss(&within(secs(2)), ReadAt::Head, Answer::without_revision(true))
         .await;
     advance(secs(2)).await;
     bench.hit(&within(secs(2))).await;
     advance(millis(1)).await;
-    assert_eq!(bench.would_ask(&within(secs(2))).await, Ask::Full);
+    assert_eq!(bench.would_ask(&within(secs(2))).await, ReadAt::Head);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_12_reads_do_not_extend_the_hard_end() {
-    let mut bench = Bench::with(settings().time_to_live(secs(3)), Abilities::versioned());
+    let mut bench = Bench::with(settings().time_to_live(secs(3)), Capabilities::versioned());
     bench.fill(at(1)).await;
     for _ in 0..2 {
         advance(secs(1)).await;
         bench.hit(&Freshness::any()).await;
     }
     advance(secs(1)).await;
-    let checked = bench.miss(&Freshness::any(), Ask::Unasked, yes(at(1))).await;
+    let checked = bench.miss(&Freshness::any(), ReadAt::Any, yes(at(1))).await;
     assert_eq!(checked.miss, Some(Miss::Expired));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_12_renewals_do_not_extend_the_hard_end() {
-    let mut bench = Bench::with(settings().time_to_live(secs(8)), Abilities::versioned());
+    let mut bench = Bench::with(settings().time_to_live(secs(8)), Capabilities::versioned());
     bench.fill(at(10)).await;
     advance(secs(6)).await;
-    bench.miss(&Freshness::any(), Ask::Unasked, no(at(8))).await;
+    bench.miss(&Freshness::any(), ReadAt::Any, no(at(8))).await;
     advance(millis(1999)).await;
     bench.hit(&Freshness::any()).await;
     advance(millis(1)).await;
     // What comes after the end takes the place, even at a lower revision.
-    bench.miss(&Freshness::any(), Ask::Unasked, no(at(9))).await;
+    bench.miss(&Freshness::any(), ReadAt::Any, no(at(9))).await;
     assert_eq!(bench.hit(&Freshness::any()).await.revision, Some(at(9)));
 }
 
@@ -160,16 +160,19 @@ async fn rule_12_an_expiry_in_the_reply_is_honoured_from_before_the_call() {
     advance(millis(599)).await;
     bench.hit(&Freshness::Exact(at(1))).await;
     advance(millis(1)).await;
-    assert!(matches!(bench.would_ask(&Freshness::Exact(at(1))).await, Ask::Exact(_)));
+    assert!(matches!(
+        bench.would_ask(&Freshness::Exact(at(1))).await,
+        ReadAt::Exact(_)
+    ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_12_an_expiry_beyond_all_time_is_the_hard_end() {
-    let mut bench = Bench::with(settings().time_to_live(secs(1)), Abilities::versioned());
+    let mut bench = Bench::with(settings().time_to_live(secs(1)), Capabilities::versioned());
     let forever = yes(at(1)).expires_in(Duration::MAX);
-    bench.miss(&Freshness::any(), Ask::Unasked, forever).await;
+    bench.miss(&Freshness::any(), ReadAt::Any, forever).await;
     advance(secs(1)).await;
-    assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
+    assert_eq!(bench.would_ask(&Freshness::any()).await, ReadAt::Any);
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +186,7 @@ async fn rule_12_who_waits_does_not_get_what_expired_meanwhile() {
     bench.expect_no_call().await;
     // Somebody else stores an answer that ends before the stuck flight does.
     let short = yes(at(2)).expires_in(secs(1));
-    bench.miss(&Freshness::Full, Ask::Full, short).await;
+    bench.miss(&Freshness::Full, ReadAt::Head, short).await;
     advance(secs(9)).await;
     assert!(leader.await.unwrap().is_err());
     let again = bench.call().await;

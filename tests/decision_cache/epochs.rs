@@ -1,9 +1,9 @@
-use tower_zookie::cache::{Ask, CheckError, Miss};
+use tower_zookie::cache::{CheckError, Miss, ReadAt};
 use tower_zookie::consistency::Freshness;
 
 use crate::support::{Bench, advance, at, elsewhere, floor, no, pair, secs, settle, yes};
 
-async fn expect_epoch(bench: &mut Bench, freshness: &Freshness, ask: Ask) {
+async fn expect_epoch(bench: &mut Bench, freshness: &Freshness, ask: ReadAt) {
     let checked = bench.miss(freshness, ask, yes(elsewhere(1))).await;
     assert_eq!(checked.miss, Some(Miss::Epoch));
 }
@@ -14,10 +14,10 @@ async fn rule_08_a_reply_of_another_identity_drops_everything() {
     bench.fill(at(5)).await;
     let first = bench.question;
     bench.question = bench.another_question("after the store was replaced");
-    let checked = bench.miss(&Freshness::any(), Ask::Unasked, no(elsewhere(1))).await;
+    let checked = bench.miss(&Freshness::any(), ReadAt::Any, no(elsewhere(1))).await;
     assert!(!checked.stored);
     bench.question = first;
-    expect_epoch(&mut bench, &Freshness::any(), Ask::Unasked).await;
+    expect_epoch(&mut bench, &Freshness::any(), ReadAt::Any).await;
     bench.hit(&Freshness::any()).await;
     assert_eq!(bench.cache.trusted_revision(), Some(elsewhere(1)));
 }
@@ -27,11 +27,11 @@ async fn rule_08_a_reply_of_another_identity_to_a_floor_drops_everything_and_is_
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.question = bench.another_question("with a floor");
-    let checked = bench.miss(&floor(5), Ask::AtLeast(at(5)), no(elsewhere(1))).await;
+    let checked = bench.miss(&floor(5), ReadAt::AtLeast(at(5)), no(elsewhere(1))).await;
     assert!(!checked.stored);
     assert_eq!(bench.cache.trusted_revision(), None);
-    assert_eq!(bench.would_ask(&Freshness::Exact(at(5))).await, Ask::Exact(at(5)));
-    bench.miss(&Freshness::any(), Ask::Unasked, yes(elsewhere(2))).await;
+    assert_eq!(bench.would_ask(&Freshness::Exact(at(5))).await, ReadAt::Exact(at(5)));
+    bench.miss(&Freshness::any(), ReadAt::Any, yes(elsewhere(2))).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,9 +39,9 @@ async fn rule_08_an_echo_of_a_forged_identity_drops_nothing() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let forged = Freshness::Exact(elsewhere(9));
-    bench.miss(&forged, Ask::Exact(elsewhere(9)), no(elsewhere(9))).await;
+    bench.miss(&forged, ReadAt::Exact(elsewhere(9)), no(elsewhere(9))).await;
     bench.hit(&Freshness::any()).await;
-    bench.miss(&forged, Ask::Exact(elsewhere(9)), no(at(5))).await;
+    bench.miss(&forged, ReadAt::Exact(elsewhere(9)), no(at(5))).await;
     bench.hit(&Freshness::any()).await;
 }
 
@@ -51,10 +51,10 @@ async fn rule_08_a_head_below_what_was_trusted_before_its_call_drops_everything(
     bench.fill(at(5)).await;
     // Longer than a head may be late.
     advance(secs(1)).await;
-    let checked = bench.miss(&Freshness::Full, Ask::Full, no(at(4))).await;
+    let checked = bench.miss(&Freshness::Full, ReadAt::Head, no(at(4))).await;
     assert!(!checked.stored && !checked.value);
     assert_eq!(bench.cache.trusted_revision(), Some(at(4)));
-    let checked = bench.miss(&Freshness::any(), Ask::Unasked, no(at(4))).await;
+    let checked = bench.miss(&Freshness::any(), ReadAt::Any, no(at(4))).await;
     assert_eq!(checked.miss, Some(Miss::Epoch));
 }
 
@@ -75,7 +75,7 @@ async fn rule_08_an_unasked_read_of_a_lagging_replica_drops_nothing() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     advance(secs(6)).await;
-    bench.miss(&Freshness::any(), Ask::Unasked, no(at(3))).await;
+    bench.miss(&Freshness::any(), ReadAt::Any, no(at(3))).await;
     assert_eq!(bench.hit(&floor(5)).await.revision, Some(at(5)));
 }
 
@@ -108,7 +108,7 @@ async fn rule_05_a_join_with_a_lost_revision_is_kept_by_nobody() {
     let restored = tokio::spawn(async move { cache.purge() });
     let call = bench.call().await;
     restored.await.unwrap();
-    assert_eq!(call.ask, Ask::AtLeast(pair(9, 0)));
+    assert_eq!(call.ask, ReadAt::AtLeast(pair(9, 0)));
     call.answer(yes(pair(9, 3)));
     assert!(!checking.await.unwrap().unwrap().stored);
 }
@@ -119,7 +119,7 @@ async fn rule_08_a_schema_change_ends_every_answer_but_not_what_is_trusted() {
     bench.fill(at(5)).await;
     bench.cache.schema_changed();
     assert_eq!(bench.cache.trusted_revision(), Some(at(5)));
-    let checked = bench.miss(&floor(5), Ask::AtLeast(at(5)), no(at(5))).await;
+    let checked = bench.miss(&floor(5), ReadAt::AtLeast(at(5)), no(at(5))).await;
     assert_eq!(checked.miss, Some(Miss::Epoch));
 }
 
@@ -130,7 +130,7 @@ async fn rule_09_a_floor_of_another_store_is_said_to_be_one() {
     let foreign = Freshness::at_least(elsewhere(1));
     let checking = bench.ask(&foreign);
     let probe = bench.call().await;
-    assert_eq!(probe.ask, Ask::Full);
+    assert_eq!(probe.ask, ReadAt::Head);
     probe.answer(yes(at(5)));
     assert!(matches!(checking.await.unwrap(), Err(CheckError::Foreign)));
     bench.hit(&Freshness::any()).await;

@@ -1,4 +1,4 @@
-use tower_zookie::cache::{Abilities, Ask, CheckError};
+use tower_zookie::cache::{Capabilities, CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;
 
 use crate::support::{Bench, Refused, advance, at, floor, millis, no, quantizing, secs, settings, settle, within, yes};
@@ -135,15 +135,15 @@ async fn rule_07_an_answer_for_its_caller_only_sends_each_follower_upstream() {
         let checked = checking.await.unwrap().unwrap();
         assert!(!checked.stored && !checked.coalesced);
     }
-    assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
+    assert_eq!(bench.would_ask(&Freshness::any()).await, ReadAt::Any);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_03_a_fully_consistent_read_takes_no_entry() {
     let mut bench = Bench::new();
     bench.fill(at(1)).await;
-    bench.miss(&Freshness::Full, Ask::Full, no(at(2))).await;
-    bench.miss(&Freshness::Full, Ask::Full, no(at(2))).await;
+    bench.miss(&Freshness::Full, ReadAt::Head, no(at(2))).await;
+    bench.miss(&Freshness::Full, ReadAt::Head, no(at(2))).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +169,7 @@ async fn rule_03_a_fully_consistent_read_joins_no_weaker_flight() {
     let _weaker = [bench.ask(&Freshness::any()), bench.ask(&floor(3))];
     let _full = bench.ask(&Freshness::Full);
     let asks = [bench.call().await, bench.call().await, bench.call().await].map(|call| call.ask);
-    assert_eq!(asks, [Ask::Unasked, Ask::AtLeast(at(3)), Ask::Full]);
+    assert_eq!(asks, [ReadAt::Any, ReadAt::AtLeast(at(3)), ReadAt::Head]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,13 +180,13 @@ async fn rule_07_a_floor_joins_only_flights_that_reach_it() {
     let unasked_call = bench.call().await;
     let five = bench.ask(&floor(5));
     let five_call = bench.call().await;
-    assert_eq!(five_call.ask, Ask::AtLeast(at(5)));
+    assert_eq!(five_call.ask, ReadAt::AtLeast(at(5)));
     let three = bench.ask(&floor(3));
     bench.expect_no_call().await;
     bench.cache.wrote(&at(6));
     let six = bench.ask(&floor(6));
     let six_call = bench.call().await;
-    assert_eq!(six_call.ask, Ask::AtLeast(at(6)));
+    assert_eq!(six_call.ask, ReadAt::AtLeast(at(6)));
 
     six_call.answer(no(at(6)));
     five_call.answer(yes(at(5)));
@@ -235,7 +235,7 @@ async fn rule_07_bounded_staleness_joins_only_young_head_reads() {
     let _unasked = bench.call().await;
     let first = bench.ask(&within(secs(2)));
     let head = bench.call().await;
-    assert_eq!(head.ask, Ask::Full);
+    assert_eq!(head.ask, ReadAt::Head);
     advance(secs(2)).await;
     let second = bench.ask(&within(secs(2)));
     bench.expect_no_call().await;
@@ -257,23 +257,23 @@ async fn rule_01_a_follower_of_a_call_that_was_lowered_does_not_go_below_its_own
     bench.question = bench.another_question("in the same window");
     let leader = bench.ask(&floor(2));
     let at_window = bench.call().await;
-    assert_eq!(at_window.ask, Ask::AtLeast(at(5)));
+    assert_eq!(at_window.ask, ReadAt::AtLeast(at(5)));
     let follower = bench.ask(&floor(3));
     bench.expect_no_call().await;
     at_window.refuse();
     let lowered = bench.call().await;
-    assert_eq!(lowered.ask, Ask::AtLeast(at(2)));
+    assert_eq!(lowered.ask, ReadAt::AtLeast(at(2)));
     lowered.answer(yes(at(2)));
     assert_eq!(leader.await.unwrap().unwrap().revision, Some(at(2)));
     let own = bench.call().await;
-    assert_eq!(own.ask, Ask::AtLeast(at(3)));
+    assert_eq!(own.ask, ReadAt::AtLeast(at(3)));
     own.answer(no(at(3)));
     assert_eq!(follower.await.unwrap().unwrap().revision, Some(at(3)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_07_a_reply_without_the_revision_it_should_bear_is_its_callers_alone() {
-    let mut bench = Bench::with(settings(), Abilities::versioned());
+    let mut bench = Bench::with(settings(), Capabilities::versioned());
     let both = [bench.ask(&Freshness::any()), bench.ask(&Freshness::any())];
     for _ in 0..2 {
         let call = bench.call().await;

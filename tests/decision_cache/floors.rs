@@ -1,4 +1,4 @@
-use tower_zookie::cache::{Ask, Miss};
+use tower_zookie::cache::{Miss, ReadAt};
 use tower_zookie::consistency::Freshness;
 
 use crate::support::{Bench, advance, at, floor, no, number, pair, secs, yes};
@@ -11,7 +11,7 @@ async fn rule_01_an_entry_below_the_floor_is_not_served() {
     bench.hit(&floor(3)).await;
 
     bench.cache.wrote(&at(6));
-    let checked = bench.miss(&floor(6), Ask::AtLeast(at(6)), no(at(6))).await;
+    let checked = bench.miss(&floor(6), ReadAt::AtLeast(at(6)), no(at(6))).await;
     assert_eq!((checked.miss, checked.revision), (Some(Miss::Floor), Some(at(6))));
     assert!(!bench.hit(&Freshness::any()).await.value);
 }
@@ -22,7 +22,7 @@ async fn rule_01_an_incomparable_entry_does_not_cover() {
     bench.fill(pair(5, 1)).await;
     bench.cache.wrote(&pair(1, 2));
     let wanted = Freshness::at_least(pair(1, 2));
-    let checked = bench.miss(&wanted, Ask::AtLeast(pair(1, 2)), yes(pair(5, 2))).await;
+    let checked = bench.miss(&wanted, ReadAt::AtLeast(pair(1, 2)), yes(pair(5, 2))).await;
     assert_eq!(checked.miss, Some(Miss::Floor));
     bench.hit(&Freshness::at_least(pair(5, 1))).await;
 }
@@ -32,7 +32,7 @@ async fn rule_01_another_stores_revision_does_not_cover() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let wanted = Freshness::at_least(pair(1, 1));
-    assert_eq!(bench.would_ask(&wanted).await, Ask::Full);
+    assert_eq!(bench.would_ask(&wanted).await, ReadAt::Head);
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,7 +44,7 @@ async fn rule_01_a_read_that_began_before_a_write_does_not_cover_it() {
     slow.answer(yes(at(1)));
     assert!(late.await.unwrap().unwrap().stored);
 
-    bench.miss(&floor(2), Ask::AtLeast(at(2)), no(at(2))).await;
+    bench.miss(&floor(2), ReadAt::AtLeast(at(2)), no(at(2))).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,7 +53,7 @@ async fn rule_01_where_numbers_precede_commits_the_call_must_have_begun_after_th
     bench.fill(number(10)).await;
     advance(secs(1)).await;
     let late = Freshness::at_least(number(7));
-    let checked = bench.miss(&late, Ask::AtLeast(number(10)), no(number(10))).await;
+    let checked = bench.miss(&late, ReadAt::AtLeast(number(10)), no(number(10))).await;
     assert_eq!(checked.miss, Some(Miss::Floor));
     assert!(!bench.hit(&late).await.value);
 }
@@ -67,7 +67,7 @@ async fn rule_01_where_numbers_precede_commits_no_flight_from_before_the_floor_i
     advance(secs(1)).await;
     let late = bench.ask(&Freshness::at_least(number(7)));
     let own = bench.call().await;
-    assert_eq!(own.ask, Ask::AtLeast(number(7)));
+    assert_eq!(own.ask, ReadAt::AtLeast(number(7)));
     own.answer(no(number(10)));
     flight.answer(yes(number(10)));
     assert!(early.await.unwrap().unwrap().value);
@@ -81,7 +81,7 @@ async fn rule_06_a_slow_answer_does_not_replace_a_newer_one() {
     let slow = bench.ask(&Freshness::any());
     let older = bench.call().await;
     advance(secs(1)).await;
-    bench.miss(&floor(2), Ask::AtLeast(at(2)), no(at(2))).await;
+    bench.miss(&floor(2), ReadAt::AtLeast(at(2)), no(at(2))).await;
     older.answer(yes(at(1)));
     slow.await.unwrap().unwrap();
 
@@ -97,7 +97,7 @@ async fn rule_06_of_incomparable_answers_the_later_call_wins() {
     let earlier = bench.call().await;
     advance(secs(1)).await;
     let wanted = Freshness::at_least(pair(0, 2));
-    bench.miss(&wanted, Ask::AtLeast(pair(0, 2)), no(pair(0, 2))).await;
+    bench.miss(&wanted, ReadAt::AtLeast(pair(0, 2)), no(pair(0, 2))).await;
     earlier.answer(yes(pair(2, 0)));
     slow.await.unwrap().unwrap();
     assert_eq!(bench.hit(&Freshness::any()).await.revision, Some(pair(0, 2)));
@@ -108,11 +108,11 @@ async fn rule_06_a_session_that_hands_on_its_revision_never_goes_back() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.cache.wrote(&at(9));
-    let mine = bench.miss(&floor(9), Ask::AtLeast(at(9)), no(at(9))).await;
+    let mine = bench.miss(&floor(9), ReadAt::AtLeast(at(9)), no(at(9))).await;
     let mine = mine.revision.unwrap();
     advance(secs(6)).await;
     // Another replica of the upstream lags behind; its answer does not reach this session.
-    bench.miss(&Freshness::any(), Ask::Unasked, yes(at(5))).await;
+    bench.miss(&Freshness::any(), ReadAt::Any, yes(at(5))).await;
     let next = bench.hit(&Freshness::at_least(mine)).await;
     assert_eq!((next.value, next.revision), (false, Some(at(9))));
 }

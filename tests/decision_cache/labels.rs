@@ -1,4 +1,4 @@
-use tower_zookie::cache::{Abilities, Answer, Ask, Miss};
+use tower_zookie::cache::{Answer, Capabilities, Miss, ReadAt};
 use tower_zookie::consistency::Freshness;
 
 use crate::support::{Bench, advance, at, floor, no, secs, settings, yes};
@@ -9,32 +9,32 @@ fn unlabelled(value: bool) -> Answer<bool> {
 
 #[tokio::test(start_paused = true)]
 async fn rule_05_an_answer_without_a_revision_satisfies_no_floor() {
-    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    let mut bench = Bench::with(settings(), Capabilities::unversioned());
     bench.cache.wrote(&at(3));
-    bench.miss(&Freshness::any(), Ask::Unasked, unlabelled(true)).await;
+    bench.miss(&Freshness::any(), ReadAt::Any, unlabelled(true)).await;
     bench.hit(&Freshness::any()).await;
-    let checked = bench.miss(&floor(3), Ask::AtLeast(at(3)), unlabelled(false)).await;
+    let checked = bench.miss(&floor(3), ReadAt::AtLeast(at(3)), unlabelled(false)).await;
     assert_eq!(checked.miss, Some(Miss::Floor));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_05_where_replies_name_no_revision_the_label_is_what_was_asked_for_if_it_was_trusted() {
-    let mut bench = Bench::with(settings(), Abilities::unversioned());
-    let checked = bench.miss(&floor(3), Ask::AsItCame(at(3)), unlabelled(true)).await;
+    let mut bench = Bench::with(settings(), Capabilities::unversioned());
+    let checked = bench.miss(&floor(3), ReadAt::Unmodified(at(3)), unlabelled(true)).await;
     assert_eq!((checked.revision, checked.stored), (None, false));
     bench.cache.wrote(&at(3));
-    let checked = bench.miss(&floor(3), Ask::AtLeast(at(3)), unlabelled(true)).await;
+    let checked = bench.miss(&floor(3), ReadAt::AtLeast(at(3)), unlabelled(true)).await;
     assert_eq!((checked.revision, checked.stored), (Some(at(3)), true));
     bench.hit(&floor(3)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_05_a_labelled_answer_does_not_keep_out_later_ones_without() {
-    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    let mut bench = Bench::with(settings(), Capabilities::unversioned());
     bench.cache.wrote(&at(3));
-    bench.miss(&floor(3), Ask::AtLeast(at(3)), unlabelled(true)).await;
+    bench.miss(&floor(3), ReadAt::AtLeast(at(3)), unlabelled(true)).await;
     advance(secs(6)).await;
-    bench.miss(&Freshness::any(), Ask::Unasked, unlabelled(false)).await;
+    bench.miss(&Freshness::any(), ReadAt::Any, unlabelled(false)).await;
     assert!(!bench.hit(&Freshness::any()).await.value);
 }
 
@@ -54,7 +54,7 @@ async fn rule_05_what_became_trusted_during_the_call_is_no_label() {
 async fn rule_05_an_answer_above_its_floor_bears_its_own_revision() {
     let mut bench = Bench::new();
     bench.cache.wrote(&at(3));
-    let checked = bench.miss(&floor(3), Ask::AtLeast(at(3)), yes(at(7))).await;
+    let checked = bench.miss(&floor(3), ReadAt::AtLeast(at(3)), yes(at(7))).await;
     assert_eq!((checked.revision, checked.stored), (Some(at(7)), true));
     bench.hit(&floor(7)).await;
 }
@@ -63,20 +63,20 @@ async fn rule_05_an_answer_above_its_floor_bears_its_own_revision() {
 async fn rule_08_nothing_is_learned_from_a_reply_to_a_call_that_named_a_revision() {
     let mut bench = Bench::new();
     bench.cache.wrote(&at(3));
-    bench.miss(&floor(3), Ask::AtLeast(at(3)), yes(at(7))).await;
+    bench.miss(&floor(3), ReadAt::AtLeast(at(3)), yes(at(7))).await;
     assert_eq!(bench.cache.trusted_revision(), Some(at(3)));
     bench.question = bench.another_question("whose floor is unproven");
-    bench.miss(&floor(7), Ask::Full, no(at(7))).await;
+    bench.miss(&floor(7), ReadAt::Head, no(at(7))).await;
     assert_eq!(bench.cache.trusted_revision(), Some(at(7)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_05_without_revisions_a_call_begun_before_the_epoch_is_kept_by_nobody() {
-    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    let mut bench = Bench::with(settings(), Capabilities::unversioned());
     let checking = bench.ask(&Freshness::any());
     let call = bench.call().await;
     bench.cache.purge();
     call.answer(unlabelled(true));
     assert!(!checking.await.unwrap().unwrap().stored);
-    assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
+    assert_eq!(bench.would_ask(&Freshness::any()).await, ReadAt::Any);
 }

@@ -1,11 +1,11 @@
-use tower_zookie::cache::{Abilities, Answer, Ask, ByteSize, CheckError, DecisionCache, Keyer, Part};
+use tower_zookie::cache::{Answer, ByteSize, Capabilities, CheckError, DecisionCache, Keyer, Part, ReadAt};
 use tower_zookie::consistency::Freshness;
 
 use crate::support::{Bench, Refused, advance, at, floor, no, secs, settings, yes};
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_over_the_limit_of_flights_a_check_asks_for_itself() {
-    let mut bench = Bench::with(settings().max_flights(2, 1), Abilities::versioned());
+    let mut bench = Bench::with(settings().max_flights(2, 1), Capabilities::versioned());
     let questions = ["a", "b", "c"].map(|name| bench.another_question(name));
     let checks = questions.map(|question| bench.ask_for(question, &Freshness::any()));
     for _ in 0..3 {
@@ -21,7 +21,7 @@ async fn rule_15_over_the_limit_of_flights_a_check_asks_for_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_over_the_limit_of_waiters_a_check_asks_for_itself() {
-    let mut bench = Bench::with(settings().max_waiters(1), Abilities::versioned());
+    let mut bench = Bench::with(settings().max_waiters(1), Capabilities::versioned());
     let (leader, seated) = (bench.ask(&Freshness::any()), bench.ask(&Freshness::any()));
     let flight = bench.call().await;
     bench.expect_no_call().await;
@@ -40,10 +40,10 @@ async fn rule_15_over_the_limit_of_waiters_a_check_asks_for_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_a_check_alone_has_the_flights_deadline() {
-    let mut bench = Bench::with(settings(), Abilities::unversioned());
+    let mut bench = Bench::with(settings(), Capabilities::unversioned());
     let checking = bench.ask(&floor(9));
     let call = bench.call().await;
-    assert!(matches!(call.ask, Ask::AsItCame(_)));
+    assert!(matches!(call.ask, ReadAt::Unmodified(_)));
     advance(secs(30)).await;
     assert!(call.is_gone() && checking.is_finished());
     assert!(matches!(checking.await.unwrap(), Err(CheckError::TimedOut)));
@@ -52,7 +52,7 @@ async fn rule_15_a_check_alone_has_the_flights_deadline() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_memory_is_bounded() {
     let capacity = ByteSize::kibi(64);
-    let cache = DecisionCache::<bool>::new(settings().capacity(capacity), Abilities::versioned()).unwrap();
+    let cache = DecisionCache::<bool>::new(settings().capacity(capacity), Capabilities::versioned()).unwrap();
     let keyer = Keyer::random();
     for n in 0..1000 {
         let question = keyer.question("test").text(Part::Resource, &n.to_string()).finish();

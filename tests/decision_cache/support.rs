@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tower_zookie::cache::{
-    Abilities, Answer, Ask, CheckError, Checked, DecisionCache, Fingerprint, Keyer, Part, Settings,
+    Answer, Capabilities, CheckError, Checked, DecisionCache, Fingerprint, Keyer, Part, ReadAt, Settings,
 };
 use tower_zookie::consistency::{Freshness, Staleness, Window};
 use tower_zookie::revision::{Counter, Point, Revision, StoreId, TransactionId};
@@ -85,7 +85,7 @@ pub(crate) type Answered = Result<Checked<bool>, CheckError<Refused>>;
 /// One upstream call under way. Dropped, it panics in the upstream.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) ask: Ask,
+    pub(crate) ask: ReadAt,
     reply: oneshot::Sender<Reply>,
 }
 
@@ -117,25 +117,25 @@ pub(crate) fn settings() -> Settings {
     Settings::default().window(Window::new(secs(5), Staleness::percent(0)))
 }
 
-pub(crate) fn quantizing() -> Abilities {
-    Abilities {
+pub(crate) fn quantizing() -> Capabilities {
+    Capabilities {
         quantizes: true,
         newest_head: true,
         probe: false,
-        ..Abilities::versioned()
+        ..Capabilities::versioned()
     }
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::with(settings(), Abilities::versioned())
+        Self::with(settings(), Capabilities::versioned())
     }
 
-    pub(crate) fn with(settings: Settings, abilities: Abilities) -> Self {
+    pub(crate) fn with(settings: Settings, capabilities: Capabilities) -> Self {
         let keyer = Keyer::random();
         let (asked, calls) = mpsc::unbounded_channel();
         Self {
-            cache: DecisionCache::new(settings, abilities).unwrap(),
+            cache: DecisionCache::new(settings, capabilities).unwrap(),
             question: keyer.question("test").finish(),
             keyer,
             asked,
@@ -178,7 +178,7 @@ impl Bench {
     }
 
     /// A check that asks the upstream once, at `ask`, and gets `answer`.
-    pub(crate) async fn miss(&mut self, freshness: &Freshness, ask: Ask, answer: Answer<bool>) -> Checked<bool> {
+    pub(crate) async fn miss(&mut self, freshness: &Freshness, ask: ReadAt, answer: Answer<bool>) -> Checked<bool> {
         let checking = self.ask(freshness);
         let call = self.call().await;
         assert_eq!(call.ask, ask);
@@ -200,11 +200,11 @@ impl Bench {
 
     /// Fills the cache with a `true` at this revision, which the upstream chose by itself.
     pub(crate) async fn fill(&mut self, revision: Revision) {
-        assert!(self.miss(&Freshness::any(), Ask::Unasked, yes(revision)).await.stored);
+        assert!(self.miss(&Freshness::any(), ReadAt::Any, yes(revision)).await.stored);
     }
 
     /// What the upstream would be asked at. The call goes no further, and neither does anybody who waits for it.
-    pub(crate) async fn would_ask(&mut self, freshness: &Freshness) -> Ask {
+    pub(crate) async fn would_ask(&mut self, freshness: &Freshness) -> ReadAt {
         let checking = self.ask(freshness);
         let call = self.call().await;
         let ask = call.ask.clone();

@@ -1,4 +1,4 @@
-use tower_zookie::cache::{Ask, CheckError};
+use tower_zookie::cache::{CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;
 
 use crate::support::{Bench, advance, at, floor, no, quantizing, secs, settings, settle, yes};
@@ -18,11 +18,11 @@ async fn rule_01_a_miss_below_the_windows_revision_asks_at_it() {
     bench.cache.wrote(&at(3));
     bench.fill(at(5)).await;
     fresh_question(&mut bench, "later");
-    assert_eq!(bench.would_ask(&Freshness::any()).await, Ask::Unasked);
-    let checked = bench.miss(&floor(3), Ask::AtLeast(at(5)), no(at(5))).await;
+    assert_eq!(bench.would_ask(&Freshness::any()).await, ReadAt::Any);
+    let checked = bench.miss(&floor(3), ReadAt::AtLeast(at(5)), no(at(5))).await;
     assert_eq!((checked.revision, checked.stored), (Some(at(5)), true));
     bench.cache.wrote(&at(6));
-    assert_eq!(bench.would_ask(&floor(6)).await, Ask::AtLeast(at(6)));
+    assert_eq!(bench.would_ask(&floor(6)).await, ReadAt::AtLeast(at(6)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +33,7 @@ async fn rule_01_the_first_unasked_revision_is_the_windows() {
     fresh_question(&mut bench, "second");
     bench.fill(at(6)).await;
     fresh_question(&mut bench, "later");
-    assert_eq!(bench.would_ask(&floor(3)).await, Ask::AtLeast(at(5)));
+    assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(5)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,10 +41,10 @@ async fn rule_01_a_write_is_no_windows_revision_and_a_head_only_where_the_store_
     for (mut bench, expected) in [(quantized(), 3), (Bench::new(), 7)] {
         bench.cache.wrote(&at(3));
         bench.cache.wrote(&at(5));
-        assert_eq!(bench.would_ask(&floor(3)).await, Ask::AtLeast(at(3)));
-        bench.miss(&Freshness::Full, Ask::Full, yes(at(7))).await;
+        assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(3)));
+        bench.miss(&Freshness::Full, ReadAt::Head, yes(at(7))).await;
         fresh_question(&mut bench, "after the head");
-        assert_eq!(bench.would_ask(&floor(3)).await, Ask::AtLeast(at(expected)));
+        assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(expected)));
     }
 }
 
@@ -55,16 +55,16 @@ async fn rule_01_a_window_ends() {
     bench.fill(at(5)).await;
     advance(secs(5)).await;
     fresh_question(&mut bench, "in the next window");
-    assert_eq!(bench.would_ask(&floor(3)).await, Ask::AtLeast(at(3)));
+    assert_eq!(bench.would_ask(&floor(3)).await, ReadAt::AtLeast(at(3)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_reply_to_a_named_revision_is_no_windows_revision() {
     let mut bench = quantized();
     bench.cache.wrote(&at(3));
-    bench.miss(&floor(3), Ask::AtLeast(at(3)), yes(at(5))).await;
+    bench.miss(&floor(3), ReadAt::AtLeast(at(3)), yes(at(5))).await;
     fresh_question(&mut bench, "later");
-    assert_eq!(bench.would_ask(&floor(2)).await, Ask::AtLeast(at(2)));
+    assert_eq!(bench.would_ask(&floor(2)).await, ReadAt::AtLeast(at(2)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn rule_07_a_refused_window_is_asked_once_more_at_the_own_floor_and_droppe
     let checking = bench.ask(&floor(3));
     bench.call().await.refuse();
     let again = bench.call().await;
-    assert_eq!(again.ask, Ask::AtLeast(at(3)));
+    assert_eq!(again.ask, ReadAt::AtLeast(at(3)));
     again.answer(no(at(3)));
     let checked = checking.await.unwrap().unwrap();
     assert_eq!((checked.revision, checked.stored), (Some(at(3)), true));
@@ -84,7 +84,7 @@ async fn rule_07_a_refused_window_is_asked_once_more_at_the_own_floor_and_droppe
     fresh_question(&mut bench, "after the window was dropped");
     let checking = bench.ask(&floor(2));
     let call = bench.call().await;
-    assert_eq!(call.ask, Ask::AtLeast(at(2)));
+    assert_eq!(call.ask, ReadAt::AtLeast(at(2)));
     call.refuse();
     assert!(matches!(checking.await.unwrap(), Err(CheckError::Upstream(_))));
     bench.expect_no_call().await;
@@ -113,5 +113,5 @@ async fn rule_08_a_new_epoch_forgets_the_window() {
     bench.fill(at(5)).await;
     bench.cache.purge();
     bench.cache.wrote(&at(3));
-    assert_eq!(bench.would_ask(&floor(2)).await, Ask::AtLeast(at(2)));
+    assert_eq!(bench.would_ask(&floor(2)).await, ReadAt::AtLeast(at(2)));
 }

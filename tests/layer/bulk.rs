@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::advance;
 use tower::Service;
 use tower_zookie::ZookieLayer;
-use tower_zookie::cache::Abilities;
+use tower_zookie::cache::Capabilities;
 use tower_zookie::protocol::AuthZen;
 use tower_zookie::token::InferaDb;
 
@@ -135,11 +135,11 @@ async fn rule_11_an_items_error_is_not_kept() {
 #[tokio::test(start_paused = true)]
 async fn rule_16_where_snapshots_are_not_repeatable_the_whole_bulk_is_asked() {
     let upstream = Upstream::new();
-    let abilities = Abilities {
+    let capabilities = Capabilities {
         repeatable_exact: false,
-        ..Abilities::versioned()
+        ..Capabilities::versioned()
     };
-    let api = AuthZen::new(InferaDb::new("test")).abilities(abilities);
+    let api = AuthZen::new(InferaDb::new("test")).capabilities(capabilities);
     let client = Client::of(&upstream, ZookieLayer::builder(api));
     client.bulk(&["a"], None).send().await;
     client.bulk(&["b", "c"], None).send().await;

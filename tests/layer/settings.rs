@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tower_zookie::cache::{Abilities, ByteSize, Settings};
+use tower_zookie::cache::{ByteSize, Capabilities, Settings};
 use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{CheckRoute, Protocol, Routes, Verdict};
 use tower_zookie::token::InferaDb;
@@ -71,7 +71,7 @@ async fn rule_05_where_replies_bear_no_revision_answers_live_by_age_for_tokenles
     let upstream = Upstream::new();
     upstream.bear_zookies(false);
     let api = Routes::builder(InferaDb::new("test"))
-        .abilities(Abilities::unversioned())
+        .capabilities(Capabilities::unversioned())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
         .build()
         .unwrap();

@@ -73,7 +73,7 @@ pub(crate) enum Wish {
 /// A token, by how many were told since.
 #[derive(Clone, Debug)]
 pub(crate) enum Pick {
-    Told(usize),
+    ReadMode(usize),
     Legacy(usize),
     Forged {
         since: usize,
@@ -281,7 +281,7 @@ impl World {
         let since = |since: usize| told.len().checked_sub(since + 1).map(|nth| told[nth].clone());
         let store = &self.server.state().store;
         match *pick {
-            Pick::Told(n) => since(n),
+            Pick::ReadMode(n) => since(n),
             Pick::Legacy(n) => Some(legacy(store.parse(&since(n)?)?.xid)),
             Pick::Forged {
                 since: n,
@@ -341,7 +341,7 @@ fn read() -> impl Strategy<Value = Read> {
         above,
     });
     let pick = prop_oneof![
-        12 => (0..6_usize).prop_map(Pick::Told),
+        12 => (0..6_usize).prop_map(Pick::ReadMode),
         1 => (0..6_usize).prop_map(Pick::Legacy),
         2 => forged,
     ];

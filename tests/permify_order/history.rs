@@ -23,7 +23,7 @@ enum Op {
 
 /// A token that was given out, and what was committed then.
 #[derive(Debug)]
-struct Told {
+struct ReadMode {
     token: Token,
     revision: Revision,
     committed: BTreeSet<u64>,
@@ -32,8 +32,8 @@ struct Told {
 /// How one token is said to relate to another.
 #[derive(Clone, Copy)]
 struct Claims {
-    at_or_after: fn(&Told, &Told) -> bool,
-    settles: fn(&Told, &Told) -> bool,
+    at_or_after: fn(&ReadMode, &ReadMode) -> bool,
+    settles: fn(&ReadMode, &ReadMode) -> bool,
 }
 
 const OURS: Claims = Claims {
@@ -54,7 +54,7 @@ const SETTLED_BY_EQUALS: Claims = Claims {
 #[derive(Debug)]
 struct History {
     database: Database,
-    told: Vec<Told>,
+    told: Vec<ReadMode>,
     watched: BTreeSet<u64>,
 }
 
@@ -89,7 +89,7 @@ impl History {
     }
 
     fn tell(&mut self, tokens: impl IntoIterator<Item = Token>) {
-        self.told.extend(tokens.into_iter().map(|token| Told {
+        self.told.extend(tokens.into_iter().map(|token| ReadMode {
             revision: token.revision(),
             token,
             committed: self.database.committed.clone(),
@@ -117,15 +117,15 @@ impl History {
     }
 
     /// What is committed only grows: the first read at a token sees the least, and the last one the most.
-    fn first_read(told: &Told) -> BTreeSet<u64> {
+    fn first_read(told: &ReadMode) -> BTreeSet<u64> {
         told.token.read(&told.committed)
     }
 
-    fn last_read(&self, told: &Told) -> BTreeSet<u64> {
+    fn last_read(&self, told: &ReadMode) -> BTreeSet<u64> {
         told.token.read(&self.database.committed)
     }
 
-    fn judge(&self, claims: Claims, forged: &[Told]) -> Result<(), TestCaseError> {
+    fn judge(&self, claims: Claims, forged: &[ReadMode]) -> Result<(), TestCaseError> {
         for b in &self.told {
             prop_assert!(
                 Self::first_read(b).contains(&b.token.xid),
@@ -139,7 +139,7 @@ impl History {
         Ok(())
     }
 
-    fn judge_pair(&self, claims: Claims, b: &Told, a: &Told) -> Result<(), TestCaseError> {
+    fn judge_pair(&self, claims: Claims, b: &ReadMode, a: &ReadMode) -> Result<(), TestCaseError> {
         let (ever_seen, seen_by_then) = (self.last_read(a), a.token.read(&b.committed));
         if b.revision == a.revision {
             prop_assert_eq!(&self.last_read(b), &ever_seen, "{:?} {:?}", b, a);
@@ -170,7 +170,7 @@ fn any_ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 /// A floor that somebody made by hand: it may see more than what is up to its write.
-fn any_forged() -> impl Strategy<Value = Told> {
+fn any_forged() -> impl Strategy<Value = ReadMode> {
     let ids = prop::collection::btree_set(FIRST - 2..FIRST + 12, 0..4);
     (FIRST..FIRST + 12, 0_u64..6, 1_u64..8, ids).prop_map(|(xid, below, above, mut ids)| {
         ids.retain(|id| *id < xid + above);
@@ -180,7 +180,7 @@ fn any_forged() -> impl Strategy<Value = Told> {
             in_progress: ids,
         };
         let token = Token::of(xid, snapshot);
-        Told {
+        ReadMode {
             revision: token.revision(),
             token,
             committed: BTreeSet::new(),

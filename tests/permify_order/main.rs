@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::ready;
 
-use tower_zookie::cache::{Abilities, Answer, Checked, DecisionCache, Keyer, Settings, Weigh};
+use tower_zookie::cache::{Answer, Capabilities, Checked, DecisionCache, Keyer, Settings, Weigh};
 use tower_zookie::consistency::Freshness;
 use tower_zookie::revision::{Counter, Revision, StoreId};
 
@@ -67,7 +67,7 @@ impl Weigh for Held {
 /// the same while 1280 was in progress.
 async fn late_commit(kind: fn(&Token) -> Revision) -> Checked<Held> {
     let (mut database, _) = writes_at_once();
-    let cache = DecisionCache::new(Settings::default(), Abilities::versioned()).unwrap();
+    let cache = DecisionCache::new(Settings::default(), Capabilities::versioned()).unwrap();
     let question = Keyer::random().question("may alice view the plan?").finish();
     let ask = async |token: Token, committed: &BTreeSet<u64>| {
         cache.wrote(&kind(&token));

@@ -18,7 +18,7 @@ fn with_header(request: &Request<Bytes>, name: &'static str, value: &str) -> Req
 }
 
 /// A recorded check without a token, and the same at the token of a write.
-struct Untold {
+struct DefaultRead {
     recording: Recording,
     engine: Engine,
     /// What they are called.
@@ -28,7 +28,7 @@ struct Untold {
     at: String,
 }
 
-fn untold() -> impl Iterator<Item = Untold> {
+fn untold() -> impl Iterator<Item = DefaultRead> {
     RECORDINGS.into_iter().flat_map(|(name, engine, _)| {
         let recording = Recording::load(name);
         if name.contains("grpc") {
@@ -37,7 +37,7 @@ fn untold() -> impl Iterator<Item = Untold> {
                 ("check-head", "check-token-no-version"),
                 ("check-head-with-version", "check-allowed-again"),
             ];
-            let both = pairs.map(|(untold, told)| Untold {
+            let both = pairs.map(|(untold, told)| DefaultRead {
                 recording: recording.clone(),
                 engine,
                 untold,
@@ -49,7 +49,7 @@ fn untold() -> impl Iterator<Item = Untold> {
         let at = written(recording.call("http-write")).unwrap();
         let (untold, told) = ("http-check-head", "http-check-head at a token");
         let head = recording.call(untold).clone();
-        let one = Untold {
+        let one = DefaultRead {
             recording: recording.and(told, with_token(&head.request, Some(&at)), head.response.clone()),
             engine,
             untold,
@@ -60,7 +60,7 @@ fn untold() -> impl Iterator<Item = Untold> {
     })
 }
 
-impl Untold {
+impl DefaultRead {
     fn request(&self) -> &Request<Bytes> {
         &self.recording.call(self.untold).request
     }

@@ -38,7 +38,7 @@ const NOISE: [&str; 7] = [
 const BOUND: Duration = Duration::from_millis(5500);
 
 #[derive(Clone, Copy, Debug)]
-enum Told {
+enum ReadMode {
     Message,
     Header,
     /// Exactly, in the message.
@@ -55,20 +55,20 @@ enum Step {
     Check {
         question: usize,
         write: usize,
-        told: Told,
+        told: ReadMode,
     },
     /// One without a token.
-    Untold(usize),
+    DefaultRead(usize),
     Noise(usize),
     Wait(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let told = prop_oneof![4 => Just(Told::Message), 2 => Just(Told::Header), 2 => Just(Told::Exactly)];
+    let told = prop_oneof![4 => Just(ReadMode::Message), 2 => Just(ReadMode::Header), 2 => Just(ReadMode::Exactly)];
     prop_oneof![
         2 => any::<bool>().prop_map(|seen| Step::Write { seen }),
         8 => (0..2usize, 0..3usize, told).prop_map(|(question, write, told)| Step::Check { question, write, told }),
-        3 => (0..2usize).prop_map(Step::Untold),
+        3 => (0..2usize).prop_map(Step::DefaultRead),
         2 => (0..NOISE.len()).prop_map(Step::Noise),
         2 => prop::sample::select(vec![1, 90, 200, 4900, 5100, 5600]).prop_map(Step::Wait),
     ]
@@ -124,7 +124,7 @@ impl Script {
             Step::Check { question, write, told } if write < self.made.len() => {
                 self.check(question, write, told).await?;
             }
-            Step::Untold(question) => self.untold(question).await?,
+            Step::DefaultRead(question) => self.untold(question).await?,
             Step::Noise(nth) => {
                 let call = self.recorded.recording.call(NOISE[nth]);
                 // At an enemy's token nobody recorded it, and it fails.
@@ -155,12 +155,12 @@ impl Script {
         with_token(&self.recorded.recording.call(QUESTIONS[question].1).request, token)
     }
 
-    async fn check(&self, question: usize, write: usize, told: Told) -> Result<(), TestCaseError> {
+    async fn check(&self, question: usize, write: usize, told: ReadMode) -> Result<(), TestCaseError> {
         let floor = self.at(write);
         let request = match told {
-            Told::Message => self.request(question, Some(&floor)),
-            Told::Exactly => exactly(&self.request(question, Some(&floor))),
-            Told::Header => {
+            ReadMode::Message => self.request(question, Some(&floor)),
+            ReadMode::Exactly => exactly(&self.request(question, Some(&floor))),
+            ReadMode::Header => {
                 let mut request = self.request(question, None);
                 request
                     .headers_mut()
@@ -171,7 +171,7 @@ impl Script {
         let before = self.session.upstream.calls();
         let reply = self.session.send(&request).await;
         let allowed = is_allowed(&reply.body);
-        if matches!(told, Told::Exactly) {
+        if matches!(told, ReadMode::Exactly) {
             prop_assert_eq!(allowed, is_granted(question, write), "exactly at {}", WRITES[write]);
             prop_assert_eq!(reply.header("zookie"), Some(&*floor));
             let asked = &self.session.upstream.asked()[before..];
@@ -258,7 +258,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
         let check = |question, write| Step::Check {
             question,
             write,
-            told: Told::Message,
+            told: ReadMode::Message,
         };
         let steps = [
             Step::Write { seen: true },
@@ -273,7 +273,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
             Step::Check {
                 question: SECRET,
                 write: GRANT,
-                told: Told::Exactly,
+                told: ReadMode::Exactly,
             },
         ];
         for step in &steps {

@@ -16,13 +16,13 @@ use crate::session::Session;
 
 /// A write's token, read with nothing of the crate.
 #[derive(Clone, Debug)]
-struct Told {
+struct ReadMode {
     text: String,
     xid: u64,
     xmin: u64,
 }
 
-impl Told {
+impl ReadMode {
     fn read(text: String) -> Self {
         let snapshot = String::from_utf8(STANDARD.decode(&text).unwrap()).unwrap();
         let mut parts = snapshot.split(':').map(|part| part.parse().unwrap());
@@ -37,10 +37,10 @@ impl Told {
 }
 
 /// The writes at once and those before and after them, in the order of the recording, with a check at each.
-static RECORDED: LazyLock<(Recording, Vec<Told>)> = LazyLock::new(|| {
+static RECORDED: LazyLock<(Recording, Vec<ReadMode>)> = LazyLock::new(|| {
     let recording = Recording::load("permify/grpc-postgres");
     let told = recording.calls.iter().filter(|call| call.n > 42 && call.n < 56);
-    let told: Vec<_> = told.filter_map(|call| written(call)).map(Told::read).collect();
+    let told: Vec<_> = told.filter_map(|call| written(call)).map(ReadMode::read).collect();
     let check = recording.call("check-allowed").clone();
     let recording = told.iter().fold(recording, |recording, told| {
         let request = with_token(&check.request, Some(&told.text));
@@ -50,16 +50,16 @@ static RECORDED: LazyLock<(Recording, Vec<Told>)> = LazyLock::new(|| {
 });
 
 /// The write of this transaction.
-fn named(xid: u64) -> &'static Told {
+fn named(xid: u64) -> &'static ReadMode {
     RECORDED.1.iter().find(|told| told.xid == xid).unwrap()
 }
 
 /// A check with this token.
-fn check_at(told: &Told) -> Request<Bytes> {
+fn check_at(told: &ReadMode) -> Request<Bytes> {
     RECORDED.0.call(&told.text).request.clone()
 }
 
-async fn session_after(writes: &[Told]) -> Session {
+async fn session_after(writes: &[ReadMode]) -> Session {
     let session = Session::new(&RECORDED.0, Engine::Postgres);
     for write in writes {
         session.see(&RECORDED.0, &write.text).await;
@@ -68,16 +68,16 @@ async fn session_after(writes: &[Told]) -> Session {
 }
 
 /// The token that a check with that one is asked at, and whether its answer is kept.
-async fn asked_at(session: &Session, wanted: &Told) -> (Told, bool) {
+async fn asked_at(session: &Session, wanted: &ReadMode) -> (ReadMode, bool) {
     let before = session.upstream.calls();
     let reply = session.send(&check_at(wanted)).await;
     let asked = session.upstream.asked().split_off(before);
     assert_eq!(asked.len(), 1);
     let asked = token(&asked[0].request).unwrap();
-    (Told::read(asked), reply.cache_status().contains("stored"))
+    (ReadMode::read(asked), reply.cache_status().contains("stored"))
 }
 
-async fn asks_in_their_true_order(writes: &[Told]) -> Result<(), TestCaseError> {
+async fn asks_in_their_true_order(writes: &[ReadMode]) -> Result<(), TestCaseError> {
     for wanted in &RECORDED.1 {
         let session = session_after(writes).await;
         let (asked, stored) = asked_at(&session, wanted).await;

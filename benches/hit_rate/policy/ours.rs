@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Builder;
-use tower_zookie::cache::{Abilities, Answer as Answered, Ask, ByteSize, Checked, DecisionCache, Fingerprint, Keyer};
+use tower_zookie::cache::{
+    Answer as Answered, ByteSize, Capabilities, Checked, DecisionCache, Fingerprint, Keyer, ReadAt,
+};
 use tower_zookie::cache::{Part, Settings, Weigh};
 use tower_zookie::consistency::{Freshness, Staleness, Window};
 use tower_zookie::revision::{Counter, Revision, StoreId};
@@ -40,7 +42,7 @@ impl Ours {
             .capacity(capacity)
             .time_to_live(terms.interval * 20);
         Self {
-            cache: DecisionCache::new(settings, Abilities::versioned()).expect("the settings make sense"),
+            cache: DecisionCache::new(settings, Capabilities::versioned()).expect("the settings make sense"),
             keyer: Keyer::random(),
             store: StoreId::new(["hit_rate"]),
             sees_writes,
@@ -65,10 +67,10 @@ impl Policy for Ours {
                 None => Freshness::any(),
             };
             let ours = Arc::clone(&self);
-            let service = move |ask: Ask| {
+            let service = move |ask: ReadAt| {
                 let (ours, upstream) = (Arc::clone(&ours), Arc::clone(&upstream));
                 async move {
-                    assert!(!matches!(ask, Ask::Exact(_)), "nobody asks for a snapshot");
+                    assert!(!matches!(ask, ReadAt::Exact(_)), "nobody asks for a snapshot");
                     // "At least" as much as "head": a store that does not quantize answers with the newest that it has.
                     let answer = upstream.ask(check.question, At::Head).await;
                     Ok::<_, Infallible>(Answered::at(answer, ours.revision(answer.revision)))
@@ -111,7 +113,7 @@ fn entry_bytes() -> u64 {
 }
 
 fn measure_entry() -> u64 {
-    let cache = DecisionCache::<Answer>::new(Settings::default(), Abilities::versioned());
+    let cache = DecisionCache::<Answer>::new(Settings::default(), Capabilities::versioned());
     let cache = cache.expect("the defaults make sense");
     let answer = Answer {
         allowed: true,

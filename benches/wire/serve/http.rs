@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower_zookie::ZookieLayer;
-use tower_zookie::cache::Abilities;
+use tower_zookie::cache::Capabilities;
 use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict};
 use tower_zookie::store::ObjectRef;
 use tower_zookie::token::{InferaDb, RevisionToken};
@@ -49,9 +49,9 @@ fn layer() -> Result<ZookieLayer<(AuthZen, Routes)>, AnyError> {
     let tokens = InferaDb::new("wire");
     let routes = Routes::builder(tokens.clone())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
-        .abilities(Abilities::versioned())
+        .capabilities(Capabilities::versioned())
         .build()?;
-    let authzen = AuthZen::new(tokens).abilities(Abilities::versioned());
+    let authzen = AuthZen::new(tokens).capabilities(Capabilities::versioned());
     Ok(ZookieLayer::builder((authzen, routes)).build()?)
 }
 

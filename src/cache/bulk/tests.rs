@@ -1,5 +1,5 @@
 use super::*;
-use crate::cache::{Abilities, Answer, Keyer, Part, Settings};
+use crate::cache::{Answer, Capabilities, Keyer, Part, Settings};
 use crate::consistency::{Staleness, Window};
 use crate::revision::{Counter, StoreId};
 
@@ -7,9 +7,9 @@ fn at(n: u64) -> Revision {
     Revision::new(StoreId::new(["test"]), Counter(n))
 }
 
-fn cache(abilities: Abilities) -> DecisionCache<u64> {
+fn cache(capabilities: Capabilities) -> DecisionCache<u64> {
     let window = Window::new(std::time::Duration::from_secs(5), Staleness::percent(0));
-    DecisionCache::new(Settings::default().window(window), abilities).unwrap()
+    DecisionCache::new(Settings::default().window(window), capabilities).unwrap()
 }
 
 impl Weigh for u64 {
@@ -45,7 +45,7 @@ fn values(served: &Served<u64>) -> Vec<Result<u64, Miss>> {
 
 #[tokio::test(start_paused = true)]
 async fn rule_16_the_revision_that_most_answers_bear_is_the_snapshot() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(4));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(4));
     for (question, revision) in asked.iter().zip([5, 7, 5]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
     }
@@ -58,7 +58,7 @@ async fn rule_16_the_revision_that_most_answers_bear_is_the_snapshot() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_16_of_equally_common_revisions_the_newest_is_the_snapshot() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(2));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(2));
     for (question, revision) in asked.iter().zip([5, 7]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
     }
@@ -70,7 +70,7 @@ async fn rule_16_of_equally_common_revisions_the_newest_is_the_snapshot() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_16_the_snapshot_covers_the_floor() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(3));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(3));
     for (question, revision) in asked.iter().zip([5, 5, 7]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
     }
@@ -81,7 +81,7 @@ async fn rule_16_the_snapshot_covers_the_floor() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_16_exact_answers_complete_a_snapshot() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(3));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(3));
     for (question, revision) in asked.iter().zip([5, 5, 7]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
     }
@@ -96,7 +96,7 @@ async fn rule_16_exact_answers_complete_a_snapshot() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_a_bulk_is_as_young_as_one_answer() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(1));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(1));
     fill(&cache, asked[0], &Freshness::any(), 5).await;
     tokio::time::advance(std::time::Duration::from_millis(5001)).await;
     let served = gather(&cache, &asked, &Freshness::any(), Merge::OneSnapshot);
@@ -105,11 +105,11 @@ async fn rule_04_a_bulk_is_as_young_as_one_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_16_what_has_no_repeatable_snapshots_is_not_merged() {
-    let abilities = Abilities {
-        repeatable_exact: false,
-        ..Abilities::versioned()
+    let capabilities = Capabilities {
+        reads_repeat: false,
+        ..Capabilities::versioned()
     };
-    let (cache, asked) = (cache(abilities), questions(2));
+    let (cache, asked) = (cache(capabilities), questions(2));
     for question in &asked {
         fill(&cache, *question, &Freshness::any(), 5).await;
     }
@@ -125,7 +125,7 @@ async fn rule_16_what_has_no_repeatable_snapshots_is_not_merged() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_03_a_fully_consistent_bulk_takes_nothing() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(2));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(2));
     fill(&cache, asked[0], &Freshness::any(), 5).await;
     for merge in [Merge::OneSnapshot, Merge::Mixed] {
         let served = gather(&cache, &asked, &Freshness::Full, merge);
@@ -135,7 +135,7 @@ async fn rule_03_a_fully_consistent_bulk_takes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_16_a_mixed_bulk_bears_the_lowest_revision() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(3));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(3));
     for (question, revision) in asked.iter().zip([6, 5, 7]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
     }
@@ -159,7 +159,7 @@ fn the_lowest_of_labels_lies_at_or_below_all() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_ten_thousand_items_take_one_look_each() {
-    let (cache, asked) = (cache(Abilities::versioned()), questions(10_000));
+    let (cache, asked) = (cache(Capabilities::versioned()), questions(10_000));
     for question in asked.iter().step_by(2) {
         fill(&cache, *question, &Freshness::any(), 5).await;
     }

@@ -20,11 +20,11 @@ fn flights(max_flights: (usize, usize), max_waiters: usize) -> Arc<Flights<bool>
 
 fn enter(flights: &Arc<Flights<bool>>, name: &str, freshness: &Freshness) -> Entry<bool> {
     let wanted = (freshness, Instant::now(), &Window::default());
-    flights.enter(question(name), 0, Ask::Full, wanted)
+    flights.enter(question(name), 0, ReadAt::Head, wanted)
 }
 
 fn lead(flights: &Arc<Flights<bool>>, name: &str, credential: u64) -> Option<Lease<bool>> {
-    match flights.lead(question(name), credential, Ask::Unasked) {
+    match flights.lead(question(name), credential, ReadAt::Any) {
         Entry::Lead(lease) => Some(lease),
         Entry::Follow(_) | Entry::Crowded => None,
     }

@@ -15,7 +15,7 @@ use self::request::{Asked, Outline, Semantic};
 use super::digest::Digest;
 use super::path::Pattern;
 use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Learned, Protocol, Reply, Route, Unreadable, head};
-use crate::cache::{Abilities, Ask, Part};
+use crate::cache::{Capabilities, Part, ReadAt};
 use crate::token::{TokenFormat, Zookie};
 
 const EVALUATION: Route = Route(0);
@@ -48,7 +48,7 @@ const EVALUATIONS: Route = Route(1);
 #[must_use]
 pub struct AuthZen {
     format: Arc<dyn TokenFormat>,
-    abilities: Abilities,
+    capabilities: Capabilities,
     base: Option<Pattern>,
 }
 
@@ -57,19 +57,14 @@ impl AuthZen {
     pub fn new(format: impl TokenFormat) -> Self {
         Self {
             format: Arc::new(format),
-            abilities: Abilities {
-                repeatable_exact: false,
-                quantizes: true,
-                ..Abilities::versioned()
-            },
+            capabilities: Capabilities::unknown(),
             base: None,
         }
     }
 
-    /// What the store behind the API can do. By default little: its replies bear revisions, its snapshots are not
-    /// repeatable, and it rounds reads that name no revision.
-    pub fn abilities(mut self, abilities: Abilities) -> Self {
-        self.abilities = abilities;
+    /// What is true of the store behind the API. By default [`Capabilities::unknown`].
+    pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
         self
     }
 
@@ -103,8 +98,8 @@ impl AuthZen {
 }
 
 impl Protocol for AuthZen {
-    fn abilities(&self) -> Abilities {
-        self.abilities
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
     }
 
     fn format(&self) -> Arc<dyn TokenFormat> {
@@ -151,7 +146,7 @@ impl Protocol for AuthZen {
         needed
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], _: &Ask, _: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], _: &ReadAt, _: Option<&Zookie>) -> Option<Bytes> {
         match call.kind {
             Kind::Bulk(_) => Outline::of(message)?.only(message, open).map(Bytes::from),
             _ => None,

@@ -30,7 +30,7 @@ pub(in crate::protocol) fn code(why: &Refusal) -> Code {
         | Refusal::UnknownConsistency
         | Refusal::WishesContradict => Code::InvalidArgument,
         Refusal::FloorUnstated => Code::Unimplemented,
-        Refusal::UpstreamFailed => Code::Unavailable,
+        Refusal::Behind | Refusal::UpstreamFailed => Code::Unavailable,
         Refusal::RequestTimeout | Refusal::UpstreamTimeout => Code::DeadlineExceeded,
     }
 }
@@ -71,6 +71,7 @@ mod tests {
             (Refusal::UnknownConsistency, "3"),
             (Refusal::WishesContradict, "3"),
             (Refusal::FloorUnstated, "12"),
+            (Refusal::Behind, "14"),
             (Refusal::RequestTimeout, "4"),
             (Refusal::UpstreamFailed, "14"),
             (Refusal::UpstreamTimeout, "4"),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::super::testing::{claimed, head, read, revision};
 use super::super::{Call, Claim, Kind, Known, Learned, Protocol, Reply, Route, Unreadable};
-use crate::cache::{Ask, Fingerprint, Keyer, Parts};
+use crate::cache::{Fingerprint, Keyer, Parts, ReadAt};
 use crate::protobuf::{write_bytes, write_number};
 use crate::token::Zookie;
 
@@ -76,16 +76,16 @@ pub(in crate::protocol) fn zookie(text: &str) -> Zookie {
 }
 
 /// All that may be asked at, with a revision that nobody reads: its token says it.
-pub(in crate::protocol) fn at_least_ask() -> Ask {
-    Ask::AtLeast(revision(1))
+pub(in crate::protocol) fn at_least_ask() -> ReadAt {
+    ReadAt::AtLeast(revision(1))
 }
 
-pub(in crate::protocol) fn exact_ask() -> Ask {
-    Ask::Exact(revision(1))
+pub(in crate::protocol) fn exact_ask() -> ReadAt {
+    ReadAt::Exact(revision(1))
 }
 
-pub(in crate::protocol) fn as_it_came() -> Ask {
-    Ask::AsItCame(revision(1))
+pub(in crate::protocol) fn as_it_came() -> ReadAt {
+    ReadAt::Unmodified(revision(1))
 }
 
 pub(in crate::protocol) fn map(pairs: &[(&str, &str)]) -> HeaderMap {

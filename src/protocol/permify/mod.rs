@@ -12,7 +12,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, Method, Response, Uri};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
-use crate::cache::{Abilities, Ask, Told, Untold};
+use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::token::permify::SnapTokens;
 use crate::token::{TokenFormat, Zookie};
 
@@ -61,7 +61,7 @@ impl Form {
 pub struct Permify {
     engine: Engine,
     format: Arc<SnapTokens>,
-    untold: Untold,
+    default_read: DefaultRead,
     probed: Option<Arc<str>>,
 }
 
@@ -71,7 +71,7 @@ impl Permify {
         Self {
             engine,
             format: Arc::new(SnapTokens::new(engine)),
-            untold: Untold::AtHead,
+            default_read: DefaultRead::AtHead,
             probed: None,
         }
     }
@@ -93,22 +93,22 @@ impl Permify {
     /// does.
     #[must_use]
     pub fn window_reads_without_token(mut self) -> Self {
-        self.untold = Untold::InWindow;
+        self.default_read = DefaultRead::InWindow;
         self
     }
 }
 
 impl Protocol for Permify {
-    fn abilities(&self) -> Abilities {
-        Abilities {
-            bears_revision: false,
-            repeatable_exact: self.engine == Engine::Postgres,
-            // On PostgreSQL the head lacks what was in progress when its snapshot was taken.
-            newest_head: self.engine == Engine::Memory,
-            probe: self.probed.is_some(),
-            told: Told::Exactly,
-            untold: self.untold,
-            ..Abilities::unversioned()
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            reads_repeat: self.engine == Engine::Postgres,
+            // A write's snapshot is taken when it begins.
+            writes_include_earlier: true,
+            // On PostgreSQL head is the highest transaction id, whose snapshot may miss a lower one that committed later.
+            head_may_trail_reads: self.engine == Engine::Postgres,
+            read_mode: ReadMode::Exactly,
+            default_read: self.default_read,
+            ..Capabilities::unversioned()
         }
     }
 
@@ -130,7 +130,7 @@ impl Protocol for Permify {
         }
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         match Form::of(call.route) {
             Form::Grpc => grpc::ask(call, message, open, at, zookie),
             Form::Rest => rest::ask(call, message, open, at, zookie),
@@ -139,6 +139,10 @@ impl Protocol for Permify {
 
     fn states_freshness(&self, _: Route) -> bool {
         true
+    }
+
+    fn can_probe(&self) -> bool {
+        self.probed.is_some()
     }
 
     fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {

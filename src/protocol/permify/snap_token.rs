@@ -1,5 +1,5 @@
 use super::super::Call;
-use crate::cache::Ask;
+use crate::cache::ReadAt;
 use crate::token::Zookie;
 
 /// What stands for a token where a write found nothing to do.
@@ -10,11 +10,11 @@ pub(super) const NOTHING_WRITTEN: &str = "noop";
 ///
 /// What can't be asked at a revision of this window goes as it came. A message without a token asks for head then, which no carrier makes older:
 /// Permify would read at just what it is told.
-pub(super) fn asked<'a>(call: &Call, at: &Ask, zookie: Option<&'a Zookie>) -> Option<&'a Zookie> {
+pub(super) fn asked<'a>(call: &Call, at: &ReadAt, zookie: Option<&'a Zookie>) -> Option<&'a Zookie> {
     match at {
-        Ask::Unasked | Ask::Full => None,
-        Ask::AtLeast(_) | Ask::Exact(_) => zookie,
-        Ask::AsItCame(_) => zookie.filter(|_| call.token.is_some()),
+        ReadAt::Any | ReadAt::Head => None,
+        ReadAt::AtLeast(_) | ReadAt::Exact(_) => zookie,
+        ReadAt::Unmodified(_) => zookie.filter(|_| call.token.is_some()),
     }
 }
 

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use self::declare::{Declared, What};
 use super::digest::Digest;
 use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Known, Learned, Protocol, Reply, Route, Unreadable, head};
-use crate::cache::{Abilities, Ask, Part};
+use crate::cache::{Capabilities, Part, ReadAt};
 use crate::token::{TokenFormat, Zookie};
 
 pub use self::declare::{CheckRoute, Verdict, WriteRoute};
@@ -52,7 +52,7 @@ pub use self::declare::{CheckRoute, Verdict, WriteRoute};
 #[derive(Clone, Debug)]
 pub struct Routes {
     format: Arc<dyn TokenFormat>,
-    abilities: Abilities,
+    capabilities: Capabilities,
     routes: Vec<Declared>,
 }
 
@@ -61,11 +61,7 @@ impl Routes {
     pub fn builder(format: impl TokenFormat) -> RoutesBuilder {
         RoutesBuilder {
             format: Arc::new(format),
-            abilities: Abilities {
-                repeatable_exact: false,
-                quantizes: true,
-                ..Abilities::versioned()
-            },
+            capabilities: Capabilities::unknown(),
             routes: Vec::new(),
         }
     }
@@ -80,7 +76,7 @@ impl Routes {
 #[must_use]
 pub struct RoutesBuilder {
     format: Arc<dyn TokenFormat>,
-    abilities: Abilities,
+    capabilities: Capabilities,
     routes: Vec<Result<Declared, InvalidRoute>>,
 }
 
@@ -97,10 +93,9 @@ impl RoutesBuilder {
         self
     }
 
-    /// What the store behind the API can do. By default little: its replies bear revisions, its snapshots are not
-    /// repeatable, and it rounds reads that name no revision.
-    pub fn abilities(mut self, abilities: Abilities) -> Self {
-        self.abilities = abilities;
+    /// What is true of the store behind the API. By default [`Capabilities::unknown`].
+    pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
         self
     }
 
@@ -122,15 +117,15 @@ impl RoutesBuilder {
         }
         Ok(Routes {
             format: self.format,
-            abilities: self.abilities,
+            capabilities: self.capabilities,
             routes,
         })
     }
 }
 
 impl Protocol for Routes {
-    fn abilities(&self) -> Abilities {
-        self.abilities
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
     }
 
     fn format(&self) -> Arc<dyn TokenFormat> {
@@ -185,7 +180,7 @@ impl Protocol for Routes {
         })
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, _: &[usize], _: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, _: &[usize], _: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         let What::Check {
             request_token: Some(field),
             ..

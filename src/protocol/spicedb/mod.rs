@@ -13,7 +13,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
-use crate::cache::{Abilities, Ask};
+use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::token::spicedb::ZedTokens;
 use crate::token::{TokenFormat, Zookie};
 
@@ -59,6 +59,7 @@ impl Form {
 pub struct SpiceDb {
     engine: Engine,
     format: Arc<ZedTokens>,
+    read_replicas: bool,
 }
 
 impl SpiceDb {
@@ -67,18 +68,34 @@ impl SpiceDb {
         Self {
             engine,
             format: Arc::new(ZedTokens::new(engine)),
+            read_replicas: false,
         }
+    }
+
+    /// SpiceDB reads from read replicas of its PostgreSQL (`--datastore-read-replica-conn-uri`).
+    ///
+    /// It then does not keep its word: `at_least_as_fresh` and even `fully_consistent` can miss the preceding write, while
+    /// `checked_at` says otherwise (spicedb #2525, #3260). So what its replies say of revisions is not relied on: answers are
+    /// kept by age alone, for callers without a token, and requests with a token are forwarded.
+    #[must_use]
+    pub fn read_replicas(mut self) -> Self {
+        self.read_replicas = true;
+        self
     }
 }
 
 impl Protocol for SpiceDb {
-    fn abilities(&self) -> Abilities {
-        Abilities {
-            repeatable_exact: matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
-            quantizes: true,
-            newest_head: self.engine != Engine::Memory,
-            probe: true,
-            ..Abilities::versioned()
+    fn capabilities(&self) -> Capabilities {
+        let keeps_its_word = !self.read_replicas;
+        Capabilities {
+            names_revisions: keeps_its_word,
+            reads_repeat: keeps_its_word
+                && matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
+            writes_include_earlier: matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
+            // Its head is its last write, and its other reads are labelled by the clock.
+            head_may_trail_reads: self.engine == Engine::Memory,
+            read_mode: ReadMode::AtLeast,
+            default_read: DefaultRead::InWindow,
         }
     }
 
@@ -100,7 +117,7 @@ impl Protocol for SpiceDb {
         }
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         match Form::of(call.route) {
             Form::Grpc => grpc::ask(call, message, open, at, zookie),
             Form::Json => json::ask(call, message, open, at, zookie),
@@ -109,13 +126,6 @@ impl Protocol for SpiceDb {
 
     fn states_freshness(&self, _: Route) -> bool {
         true
-    }
-
-    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
-        match Form::of(route) {
-            Form::Grpc => grpc::probe(head),
-            Form::Json => json::probe(head),
-        }
     }
 
     fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {

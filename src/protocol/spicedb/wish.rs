@@ -1,5 +1,5 @@
 use super::super::Call;
-use crate::cache::Ask;
+use crate::cache::ReadAt;
 use crate::consistency::Consistency;
 use crate::token::Zookie;
 
@@ -14,12 +14,12 @@ pub(super) struct Wish<'a> {
 impl<'a> Wish<'a> {
     /// The wish to ask at `at`, which `zookie` spells where it names a revision. Only a head is sure to cover a revision
     /// that no token spells.
-    pub(super) fn of(at: &Ask, zookie: Option<&'a Zookie>) -> Self {
+    pub(super) fn of(at: &ReadAt, zookie: Option<&'a Zookie>) -> Self {
         let (consistency, zookie) = match (at, zookie) {
-            (Ask::Unasked, _) => (Consistency::MinimizeLatency, None),
-            (Ask::AtLeast(_) | Ask::AsItCame(_), Some(_)) => (Consistency::AtLeastAsFresh, zookie),
-            (Ask::Exact(_), Some(_)) => (Consistency::AtExactSnapshot, zookie),
-            (Ask::Full, _) | (_, None) => (Consistency::FullyConsistent, None),
+            (ReadAt::Any, _) => (Consistency::MinimizeLatency, None),
+            (ReadAt::AtLeast(_) | ReadAt::Unmodified(_), Some(_)) => (Consistency::AtLeastAsFresh, zookie),
+            (ReadAt::Exact(_), Some(_)) => (Consistency::AtExactSnapshot, zookie),
+            (ReadAt::Head, _) | (_, None) => (Consistency::FullyConsistent, None),
         };
         Self { consistency, zookie }
     }

@@ -8,6 +8,7 @@ const LEGACY: u32 = 2;
 const CURRENT: u32 = 3;
 const REVISION: u32 = 1;
 const PREFIX: u32 = 2;
+const SCHEMA_HASH: u32 = 3;
 
 /// The revision as its engine spells it, and the datastore it belongs to.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) struct Message<'a> {
     pub(super) revision: Cow<'a, str>,
     /// The first bytes of the datastore's id; empty in tokens from before SpiceDB wrote it.
     pub(super) prefix: &'a str,
+    /// It pins the schema that the answer is evaluated with.
+    pub(super) names_schema: bool,
 }
 
 pub(super) fn read(token: &[u8]) -> Result<Message<'_>, NotProtobuf> {
@@ -35,6 +38,7 @@ fn read_legacy(zookie: &[u8]) -> Result<Message<'_>, NotProtobuf> {
     Ok(Message {
         revision: revision.to_string().into(),
         prefix: "",
+        names_schema: false,
     })
 }
 
@@ -42,6 +46,7 @@ fn read_current(token: &[u8]) -> Result<Message<'_>, NotProtobuf> {
     Ok(Message {
         revision: only(token, REVISION, Field::text)?.unwrap_or_default().into(),
         prefix: only(token, PREFIX, Field::text)?.unwrap_or_default(),
+        names_schema: only(token, SCHEMA_HASH, Field::bytes)?.is_some_and(|hash| !hash.is_empty()),
     })
 }
 

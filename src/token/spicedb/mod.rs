@@ -59,8 +59,9 @@ impl Engine {
 /// | opaque | anything | [`Opaque`]: the token's text |
 ///
 /// The store is the engine and the datastore's prefix in the token, so tokens of another datastore never compare; those
-/// without a prefix, from before SpiceDB wrote one, are a store of their own. What else a token says (a schema's hash,
-/// a time) is not looked at, so tokens of different spelling can be equal.
+/// without a prefix, from before SpiceDB wrote one, are a store of their own. What else a token says of its revision
+/// (a time, a transaction) is not looked at, so tokens of different spelling can be equal. One with a schema's hash
+/// [says more](TokenFormat::says_more).
 ///
 /// ```
 /// use tower_zookie::token::TokenFormat;
@@ -138,6 +139,11 @@ impl TokenFormat for ZedTokens {
         let message =
             message::read(&bytes).map_err(|e| TokenError::malformed("not the message of a ZedToken").with_source(e))?;
         self.place(&message, text)
+    }
+
+    fn says_more(&self, text: &str) -> bool {
+        let bytes = STANDARD.decode(text).unwrap_or_default();
+        message::read(&bytes).is_ok_and(|message| message.names_schema)
     }
 
     fn encode(&self, revision: &Revision) -> Option<Zookie> {

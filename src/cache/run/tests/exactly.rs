@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::time::advance;
 
 use super::*;
-use crate::cache::{Told, Untold};
+use crate::cache::{DefaultRead, ReadMode};
 
-const ABILITIES: Abilities = Abilities {
-    repeatable_exact: true,
+const ABILITIES: Capabilities = Capabilities {
+    reads_repeat: true,
     newest_head: false,
-    told: Told::Exactly,
-    untold: Untold::AtHead,
-    ..Abilities::unversioned()
+    told: ReadMode::Exactly,
+    untold: DefaultRead::AtHead,
+    ..Capabilities::unversioned()
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,7 +26,11 @@ fn a_question() -> Questions {
 }
 
 /// Answers after a second, and tells what it was asked at.
-async fn run(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> (Vec<Ask>, Outcome<bool>) {
+async fn run(
+    cache: &DecisionCache<bool>,
+    questions: &Questions,
+    freshness: &Freshness,
+) -> (Vec<ReadAt>, Outcome<bool>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let calls = Arc::clone(&asked);
     let upstream = move |turn: Turn| {
@@ -56,7 +60,7 @@ async fn rule_04_an_answer_is_as_old_as_the_revision_that_it_was_asked_at() {
     advance(SECOND * 3).await;
     let floor = Freshness::at_least(at(4));
     let (asked, _) = run(&cache, &question, &floor).await;
-    assert_eq!(asked, [Ask::AtLeast(at(5))]);
+    assert_eq!(asked, [ReadAt::AtLeast(at(5))]);
     assert!(is_kept(&cache, &question, &floor));
     advance(SECOND * 2).await;
     assert!(!is_kept(&cache, &question, &floor), "six seconds after the write");
@@ -69,7 +73,7 @@ async fn rule_04_a_proven_floor_outside_of_any_window_goes_as_it_came() {
     advance(SECOND * 6).await;
     let floor = Freshness::at_least(at(5));
     let (asked, outcome) = run(&cache, &question, &floor).await;
-    assert_eq!(asked, [Ask::AsItCame(at(5))]);
+    assert_eq!(asked, [ReadAt::Unmodified(at(5))]);
     assert!(matches!(outcome, Outcome::Asked(Some(landed)) if !landed.shared && !landed.stored));
     assert!(!is_kept(&cache, &question, &floor) && !is_kept(&cache, &question, &Freshness::any()));
 }
@@ -82,7 +86,7 @@ async fn rule_08_a_feed_proves_a_floor_and_opens_no_window() {
     assert!(!is_kept(&cache, &question, &exactly), "nobody vouches for it");
     cache.wrote(&at(5));
     let (asked, _) = run(&cache, &question, &Freshness::at_least(at(4))).await;
-    assert_eq!(asked, [Ask::AsItCame(at(4))]);
+    assert_eq!(asked, [ReadAt::Unmodified(at(4))]);
     run(&cache, &question, &exactly).await;
     assert!(is_kept(&cache, &question, &exactly));
 }
@@ -99,31 +103,31 @@ async fn rule_05_a_head_without_a_revision_serves_those_without_a_floor() {
     let began = Instant::now();
     let floor = Freshness::at_least(at(5));
     let (asked, _) = run(&cache, &question, &floor).await;
-    assert_eq!(asked, [Ask::AtLeast(at(5))]);
+    assert_eq!(asked, [ReadAt::AtLeast(at(5))]);
     assert_eq!(began.elapsed(), SECOND, "it does not wait for the head");
-    assert_eq!(head.await.unwrap().0, [Ask::Full]);
+    assert_eq!(head.await.unwrap().0, [ReadAt::Head]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_reads_without_a_floor_share_the_windows_revision() {
     let (cache, question) = (cache(ABILITIES), a_question());
     let (asked, _) = run(&cache, &question, &Freshness::any()).await;
-    assert_eq!(asked, [Ask::Unasked], "there is no window yet");
+    assert_eq!(asked, [ReadAt::Any], "there is no window yet");
     assert!(is_kept(&cache, &question, &Freshness::any()) && !is_kept(&cache, &question, &Freshness::at_least(at(0))));
     wrote(&cache, 5);
     let another = a_question();
     let (asked, _) = run(&cache, &another, &Freshness::any()).await;
-    assert_eq!(asked, [Ask::AtLeast(at(5))]);
+    assert_eq!(asked, [ReadAt::AtLeast(at(5))]);
     assert!(is_kept(&cache, &another, &Freshness::at_least(at(5))));
 }
 
-const PROBED: Abilities = Abilities {
+const PROBED: Capabilities = Capabilities {
     probe: true,
     ..ABILITIES
 };
 
 /// Answers probes with the revision 9, and tells what it was asked at, probes by `None`.
-async fn run_probed(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> Vec<Option<Ask>> {
+async fn run_probed(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> Vec<Option<ReadAt>> {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let calls = Arc::clone(&asked);
     let upstream = move |turn: Turn| {
@@ -149,16 +153,16 @@ async fn rule_08_a_probe_opens_a_window_for_floors_that_others_wrote() {
     let (first, second, third) = (a_question(), a_question(), a_question());
     let floor = Freshness::at_least(at(7));
     let asked = run_probed(&cache, &first, &floor).await;
-    assert_eq!(asked, [None, Some(Ask::AtLeast(at(9)))]);
+    assert_eq!(asked, [None, Some(ReadAt::AtLeast(at(9)))]);
     assert!(is_kept(&cache, &first, &floor));
     let asked = run_probed(&cache, &second, &Freshness::at_least(at(8))).await;
-    assert_eq!(asked, [Some(Ask::AtLeast(at(9)))], "the window is open");
+    assert_eq!(asked, [Some(ReadAt::AtLeast(at(9)))], "the window is open");
 
     advance(SECOND * 4).await;
     let asked = run_probed(&cache, &third, &floor).await;
     assert_eq!(
         asked,
-        [None, Some(Ask::AtLeast(at(9)))],
+        [None, Some(ReadAt::AtLeast(at(9)))],
         "proven, but not of this window"
     );
 }
@@ -168,7 +172,7 @@ async fn rule_08_a_floor_that_the_probe_does_not_reach_goes_as_it_came() {
     let (cache, question) = (cache(PROBED), a_question());
     let forged = Freshness::at_least(at(100));
     let asked = run_probed(&cache, &question, &forged).await;
-    assert_eq!(asked, [None, Some(Ask::AsItCame(at(100)))]);
+    assert_eq!(asked, [None, Some(ReadAt::Unmodified(at(100)))]);
     assert!(!is_kept(&cache, &question, &forged));
 }
 
@@ -182,7 +186,7 @@ async fn rule_15_all_questions_wait_for_one_probe() {
     });
     let tasks: Vec<_> = tasks.collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap().last().unwrap(), &Some(Ask::AtLeast(at(9))));
+        assert_eq!(task.await.unwrap().last().unwrap(), &Some(ReadAt::AtLeast(at(9))));
     }
     assert_eq!(cache.stats().probes, 1);
 }
@@ -192,7 +196,7 @@ async fn rule_02_a_probe_proves_a_snapshot() {
     let (cache, question) = (cache(PROBED), a_question());
     let exactly = Freshness::Exact(at(7));
     let asked = run_probed(&cache, &question, &exactly).await;
-    assert_eq!(asked, [None, Some(Ask::Exact(at(7)))]);
+    assert_eq!(asked, [None, Some(ReadAt::Exact(at(7)))]);
     assert!(is_kept(&cache, &question, &exactly));
 }
 

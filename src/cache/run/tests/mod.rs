@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::cache::{Abilities, Item, Keyer, Part, Settings};
+use crate::cache::{Capabilities, Item, Keyer, Part, Settings};
 use crate::revision::{Counter, StoreId};
 
 fn at(n: u64) -> Revision {
@@ -74,8 +74,8 @@ async fn run_together(
     outcomes
 }
 
-fn cache(abilities: Abilities) -> DecisionCache<bool> {
-    DecisionCache::new(Settings::default(), abilities).unwrap()
+fn cache(capabilities: Capabilities) -> DecisionCache<bool> {
+    DecisionCache::new(Settings::default(), capabilities).unwrap()
 }
 
 fn answers(outcome: &Outcome<bool>) -> usize {
@@ -87,7 +87,7 @@ fn answers(outcome: &Outcome<bool>) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn rule_07_a_bulk_is_shared_as_a_single_check_is() {
-    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let outcomes = run_together(&cache, &questions, 3, vec![2]).await;
     assert!(outcomes.iter().all(|outcome| answers(outcome) == 2));
     assert_eq!(cache.stats().coalesced, 4);
@@ -95,7 +95,7 @@ async fn rule_07_a_bulk_is_shared_as_a_single_check_is() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_07_a_reply_that_stopped_early_is_its_callers_alone() {
-    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let outcomes = run_together(&cache, &questions, 2, vec![1, 2]).await;
     assert_eq!(outcomes.iter().map(answers).collect::<Vec<_>>(), [1, 2]);
     assert!(matches!(outcomes[1], Outcome::Asked(_)));
@@ -104,17 +104,17 @@ async fn rule_07_a_reply_that_stopped_early_is_its_callers_alone() {
 #[tokio::test(start_paused = true)]
 async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
     let questions = two_questions();
-    let unrepeatable = Abilities {
-        repeatable_exact: false,
-        ..Abilities::versioned()
+    let unrepeatable = Capabilities {
+        reads_repeat: false,
+        ..Capabilities::versioned()
     };
-    for (abilities, revisions, merged) in [
-        (Abilities::versioned(), [Some(5), Some(5)], true),
-        (Abilities::versioned(), [Some(5), Some(6)], false),
+    for (capabilities, revisions, merged) in [
+        (Capabilities::versioned(), [Some(5), Some(5)], true),
+        (Capabilities::versioned(), [Some(5), Some(6)], false),
         (unrepeatable, [Some(5), Some(5)], false),
-        (Abilities::unversioned(), [None, None], false),
+        (Capabilities::unversioned(), [None, None], false),
     ] {
-        let cache = cache(abilities);
+        let cache = cache(capabilities);
         for (question, revision) in questions.each.iter().zip(revisions) {
             let answer = move |turn: Turn| async move {
                 turn.begin();
@@ -127,13 +127,13 @@ async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
             cache.run(&one, &Freshness::any(), Instant::now(), answer).await;
         }
         let found = cache.look_again(&questions, &Freshness::any(), Instant::now());
-        assert_eq!(found.is_some(), merged, "{abilities:?} {revisions:?}");
+        assert_eq!(found.is_some(), merged, "{capabilities:?} {revisions:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_beginning() {
-    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let one = Questions::one(questions.each[0], 0);
     let slow_to_begin = |turn: Turn| async move {
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
@@ -150,7 +150,7 @@ async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_begi
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_an_answer_whose_call_never_began_is_kept_by_nobody() {
-    let (cache, questions) = (cache(Abilities::versioned()), two_questions());
+    let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let one = Questions::one(questions.each[0], 0);
     let never_begins = |_: Turn| async {
         Upstream::Answered {

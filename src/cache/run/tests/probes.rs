@@ -10,7 +10,7 @@ use crate::revision::Revision;
 /// A store at head 7 that takes whatever floor it is told for what it says, as SpiceDB on PostgreSQL does.
 #[derive(Clone, Default)]
 struct Gullible {
-    calls: Arc<Mutex<Vec<(Purpose, Ask)>>>,
+    calls: Arc<Mutex<Vec<(Purpose, ReadAt)>>>,
     probes_fail: bool,
 }
 
@@ -30,9 +30,9 @@ impl Gullible {
             };
         }
         let revision = match turn.ask {
-            Ask::Unasked => at(3),
-            Ask::Full => at(7),
-            Ask::AtLeast(told) | Ask::Exact(told) | Ask::AsItCame(told) => told,
+            ReadAt::Any => at(3),
+            ReadAt::Head => at(7),
+            ReadAt::AtLeast(told) | ReadAt::Exact(told) | ReadAt::Unmodified(told) => told,
         };
         Upstream::Answered {
             items: vec![item(true)],
@@ -47,14 +47,14 @@ impl Gullible {
         cache.run(question, &freshness, Instant::now(), upstream).await
     }
 
-    fn calls(&self) -> Vec<(Purpose, Ask)> {
+    fn calls(&self) -> Vec<(Purpose, ReadAt)> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 }
 
-const ABILITIES: Abilities = Abilities {
+const ABILITIES: Capabilities = Capabilities {
     quantizes: true,
-    ..Abilities::versioned()
+    ..Capabilities::versioned()
 };
 
 fn question() -> Questions {
@@ -72,15 +72,15 @@ async fn rule_08_a_probe_proves_another_replicas_write() {
     let (cache, question, store) = (cache(ABILITIES), question(), Gullible::default());
     let outcome = store.ask(&cache, &question, at(5)).await;
     assert!(matches!(outcome, Outcome::Asked(Some(landed)) if landed.stored));
-    let at_its_own_floor = (Purpose::Answer, Ask::AtLeast(at(5)));
-    assert_eq!(store.calls(), [(Purpose::Probe, Ask::Full), at_its_own_floor]);
+    let at_its_own_floor = (Purpose::Answer, ReadAt::AtLeast(at(5)));
+    assert_eq!(store.calls(), [(Purpose::Probe, ReadAt::Head), at_its_own_floor]);
     assert!(is_kept(&cache, &question, 5) && !is_kept(&cache, &question, 6));
     assert_eq!((cache.stats().probes, cache.stats().upstream_calls), (1, 2));
     advance(Duration::from_secs(60)).await;
     store.ask(&cache, &question, at(6)).await;
     assert_eq!(
         store.calls(),
-        [(Purpose::Answer, Ask::AtLeast(at(6)))],
+        [(Purpose::Answer, ReadAt::AtLeast(at(6)))],
         "the head covers it"
     );
 }
@@ -96,8 +96,8 @@ async fn rule_08_a_hundred_forged_floors_cost_one_probe_and_keep_nothing() {
         assert!(matches!(outcome.await.unwrap(), Outcome::Asked(Some(landed)) if !landed.stored && !landed.shared));
     }
     let calls = store.calls();
-    assert_eq!(calls[0], (Purpose::Probe, Ask::Full));
-    assert!(calls[1..].iter().all(|(_, ask)| matches!(ask, Ask::AsItCame(_))));
+    assert_eq!(calls[0], (Purpose::Probe, ReadAt::Head));
+    assert!(calls[1..].iter().all(|(_, ask)| matches!(ask, ReadAt::Unmodified(_))));
     assert_eq!((calls.len(), cache.stats().probes), (101, 1));
     assert!(!is_kept(&cache, &question, 0));
     assert_eq!(cache.trusted_revision(), Some(at(7)));
@@ -113,7 +113,10 @@ async fn rule_08_a_failed_probe_proves_nothing() {
     store.ask(&cache, &question, at(5)).await;
     assert_eq!(
         store.calls(),
-        [(Purpose::Probe, Ask::Full), (Purpose::Answer, Ask::AsItCame(at(5)))]
+        [
+            (Purpose::Probe, ReadAt::Head),
+            (Purpose::Answer, ReadAt::Unmodified(at(5)))
+        ]
     );
     assert!(!is_kept(&cache, &question, 0) && cache.trusted_revision().is_none());
 }
@@ -134,9 +137,9 @@ async fn rule_07_a_probe_goes_on_when_the_caller_that_began_it_leaves() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_02_exact_answers_that_are_not_repeatable_are_never_served() {
-    let unrepeatable = Abilities {
-        repeatable_exact: false,
-        ..Abilities::versioned()
+    let unrepeatable = Capabilities {
+        reads_repeat: false,
+        ..Capabilities::versioned()
     };
     let (cache, question, store) = (cache(unrepeatable), question(), Gullible::default());
     store.ask(&cache, &question, at(5)).await;

@@ -96,7 +96,7 @@ fn what_is_asked_keeps_the_callers_bytes() {
     let body = r#"{ "subject":{},"evaluations": [ {"resource":{"id": "1"}}, {"resource":{"n":1e0}} ,{"resource":{}} ] ,"action":{} }"#;
     let call = bulk(body, &base()).unwrap();
     let message = Bytes::from(body);
-    let ask = |open: &[usize]| api.ask(&call, &message, open, &Ask::Unasked, None);
+    let ask = |open: &[usize]| api.ask(&call, &message, open, &ReadAt::Any, None);
     assert_eq!(
         ask(&[1, 2]).unwrap(),
         r#"{ "subject":{},"evaluations": [{"resource":{"n":1e0}},{"resource":{}}] ,"action":{} }"#
@@ -178,7 +178,7 @@ proptest! {
 
         let mut answers = cached.clone();
         if !needed.is_empty() {
-            let asked = api.ask(&call, &message, &needed, &Ask::Unasked, None).unwrap_or_else(|| message.clone());
+            let asked = api.ask(&call, &message, &needed, &ReadAt::Any, None).unwrap_or_else(|| message.clone());
             let reply = upstream(&asked).to_string();
             let Learned::Answers { items, .. } = learn(&api, &call, &message, &needed, (200, &reply)) else {
                 panic!("nothing learned");
@@ -206,7 +206,7 @@ proptest! {
         let kept = Kept::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
         let bytes = Bytes::from(message);
         api.needed(&call, &bytes, &vec![Some(&kept); open.len()]);
-        let _ = api.ask(&call, &bytes, &open, &Ask::Unasked, None);
+        let _ = api.ask(&call, &bytes, &open, &ReadAt::Any, None);
         let _ = learn(&api, &call, &bytes, &open, (200, &reply));
         api.merge(&call, &bytes, &vec![Some(&kept); open.len()], None);
     }

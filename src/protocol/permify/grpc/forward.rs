@@ -5,7 +5,7 @@ use super::super::super::grpc::{Forwarded, frame, message};
 use super::super::snap_token;
 use super::method::{Does, METHODS, SNAP_TOKEN};
 use super::request::{ITEM, METADATA};
-use crate::cache::Ask;
+use crate::cache::ReadAt;
 use crate::protobuf::{fields, only, write_bytes};
 use crate::token::Zookie;
 
@@ -14,7 +14,7 @@ pub(in super::super) fn ask(
     call: &Call,
     body: &Bytes,
     open: &[usize],
-    at: &Ask,
+    at: &ReadAt,
     zookie: Option<&Zookie>,
 ) -> Option<Bytes> {
     let forwarded = Forwarded::of(call, open)?;
@@ -24,7 +24,7 @@ pub(in super::super) fn ask(
     }
     let number = match METHODS.of(call.route)?.does {
         Does::Read { token, .. } => token,
-        Does::Ask { .. } | Does::Write { .. } => SNAP_TOKEN,
+        Does::ReadAt { .. } | Does::Write { .. } => SNAP_TOKEN,
     };
     let message = message(body).ok()?;
     // Permify refuses a message without metadata, and shall not be kept from that.

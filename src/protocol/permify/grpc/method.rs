@@ -5,7 +5,7 @@ use super::super::FIRST_REST;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Does {
     /// Asks what is kept.
-    Ask {
+    ReadAt {
         answer: Answer,
         /// Where the request bears its context.
         context: u32,
@@ -35,7 +35,7 @@ pub(super) enum Answer {
 pub(super) const SNAP_TOKEN: u32 = 2;
 
 const fn ask(path: &'static str, answer: Answer, context: u32) -> Method<Does> {
-    let does = Does::Ask { answer, context };
+    let does = Does::ReadAt { answer, context };
     Method { path, does }
 }
 

@@ -26,7 +26,7 @@ pub(super) use self::watch::{told, watch};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
     match METHODS.called(method, uri, headers) {
-        Some((route, Does::Ask { .. } | Does::Read { .. })) => Claim::Body(route),
+        Some((route, Does::ReadAt { .. } | Does::Read { .. })) => Claim::Body(route),
         Some((route, Does::Write { .. })) => Claim::Head(route),
         None => Claim::Pass,
     }
@@ -37,7 +37,7 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
     let (kind, stated) = match method.does {
         Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema })),
         Does::Read { stream, token, cursor } => request::unkept(message(body)?, stream, token, cursor)?,
-        Does::Ask { answer, context } => {
+        Does::ReadAt { answer, context } => {
             let question = Question::new("permify", route, head, key)?;
             request::kept(message(body)?, question, key, answer, context)?
         }
@@ -56,8 +56,8 @@ pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> Learned 
     let learned = match method.does {
         Does::Write { schema } => return write::learn(&status, reply, schema),
         Does::Read { .. } => None,
-        Does::Ask { .. } if call.kind == NOT_KEPT => None,
-        Does::Ask { answer, .. } => match answer {
+        Does::ReadAt { .. } if call.kind == NOT_KEPT => None,
+        Does::ReadAt { answer, .. } => match answer {
             Answer::Verdict => check::learn(&status, reply, check::is_verdict),
             Answer::Tree => check::learn(&status, reply, check::is_tree),
             Answer::Verdicts => bulk::learn(&status, reply, asked),

@@ -22,7 +22,7 @@ use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 use super::snap_token;
-use crate::cache::Ask;
+use crate::cache::ReadAt;
 use crate::token::Zookie;
 
 pub(super) use self::probe::probe;
@@ -53,7 +53,7 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
     })
 }
 
-pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
     let open = match &call.kind {
         Kind::Write { .. } | Kind::Page => return None,
         Kind::Bulk(questions) if !open.is_empty() && open.len() < questions.len() => Some(open),

@@ -151,7 +151,7 @@ fn a_token_in_the_body_is_read_and_not_keyed() {
 #[test]
 fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
     let api = api();
-    let forward = |body: &str, at: Ask| {
+    let forward = |body: &str, at: ReadAt| {
         let call = ask(
             &base(),
             "POST",
@@ -160,27 +160,30 @@ fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
             body,
         )
         .unwrap();
-        let zookie = at.told().and_then(|told| Numbers.encode(told));
+        let zookie = at.revision().and_then(|told| Numbers.encode(told));
         api.ask(&call, &Bytes::from(body.to_owned()), &[0], &at, zookie.as_ref())
     };
     let body = r#"{"zookie":"7", "doc": 1.0}"#;
-    assert_eq!(forward(body, Ask::AtLeast(revision(7))), None);
+    assert_eq!(forward(body, ReadAt::AtLeast(revision(7))), None);
     assert_eq!(
-        forward(body, Ask::AtLeast(revision(9))).unwrap(),
+        forward(body, ReadAt::AtLeast(revision(9))).unwrap(),
         r#"{"doc":1.0,"zookie":"9"}"#
     );
     assert_eq!(
-        forward(body, Ask::Exact(revision(9))).unwrap(),
+        forward(body, ReadAt::Exact(revision(9))).unwrap(),
         r#"{"doc":1.0,"zookie":"9"}"#
     );
-    assert_eq!(forward(body, Ask::Unasked).unwrap(), r#"{"doc":1.0}"#);
-    assert_eq!(forward(body, Ask::Full).unwrap(), r#"{"doc":1.0}"#);
-    assert_eq!(forward(r#"{"zookie":"7"}"#, Ask::Full).unwrap(), "{}");
-    assert_eq!(forward("{}", Ask::Full), None);
-    assert_eq!(forward("{}", Ask::AtLeast(revision(9))).unwrap(), r#"{"zookie":"9"}"#);
+    assert_eq!(forward(body, ReadAt::Any).unwrap(), r#"{"doc":1.0}"#);
+    assert_eq!(forward(body, ReadAt::Head).unwrap(), r#"{"doc":1.0}"#);
+    assert_eq!(forward(r#"{"zookie":"7"}"#, ReadAt::Head).unwrap(), "{}");
+    assert_eq!(forward("{}", ReadAt::Head), None);
+    assert_eq!(
+        forward("{}", ReadAt::AtLeast(revision(9))).unwrap(),
+        r#"{"zookie":"9"}"#
+    );
     let call = ask(&base(), "GET", "/check", &[], "").unwrap();
     assert_eq!(
-        api.ask(&call, &Bytes::new(), &[0], &Ask::AtLeast(revision(9)), None),
+        api.ask(&call, &Bytes::new(), &[0], &ReadAt::AtLeast(revision(9)), None),
         None
     );
 }
@@ -317,7 +320,7 @@ proptest! {
         for route in 0..9 {
             let call = Call::new(Route(route), Kind::Write { schema: false });
             let _ = learned(&call, (status, &reply));
-            let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &Ask::Full, None);
+            let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &ReadAt::Head, None);
         }
     }
 }

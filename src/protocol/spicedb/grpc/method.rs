@@ -1,4 +1,3 @@
-use super::super::super::Route;
 use super::super::super::grpc::{Method, Methods};
 use super::super::FIRST_JSON;
 
@@ -24,9 +23,6 @@ pub(super) enum Does {
         token: u32,
     },
 }
-
-/// Asked for its head, and otherwise a bulk like any.
-pub(super) const CHECK_BULK: Route = Route(1);
 
 const fn check(path: &'static str, does: Does) -> Method<Does> {
     Method { path, does }

@@ -24,7 +24,7 @@ use super::super::grpc::{NOT_KEPT, Question, Status, Values, message};
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 
 pub(super) use self::bulk::merge;
-pub(super) use self::forward::{ask, probe};
+pub(super) use self::forward::ask;
 pub(super) use super::super::grpc::{patience, refuse};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {

@@ -17,24 +17,20 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::request::Parts as Head;
-use http::uri::PathAndQuery;
 use http::{HeaderName, Method, Uri};
 
 use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
-use super::super::gateway::{Error, post_instead};
+use super::super::gateway::Error;
 use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
 use super::refused::refuses_revision;
 use super::wish::Wish;
-use crate::cache::Ask;
+use crate::cache::ReadAt;
 use crate::token::Zookie;
 
 pub(super) use self::reply::merge;
 pub(super) use super::super::gateway::{patience, refuse};
-
-/// Asks for the head, and for nothing at it.
-const PROBE: &[u8] = br#"{"consistency":{"fullyConsistent":true},"items":[]}"#;
 
 pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     if *method != Method::POST {
@@ -69,7 +65,7 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
     })
 }
 
-pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Bytes> {
+pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
     let wish = Wish::of(at, zookie);
     let wish = (!wish.is_stated_by(call)).then(|| consistency::spell(&wish));
     let open = match &call.kind {
@@ -81,13 +77,6 @@ pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &Ask, zookie
         return None;
     }
     Outline::of(message)?.rewritten(message, wish.as_deref(), open)
-}
-
-pub(super) fn probe(head: &mut Head) -> Option<(Call, Bytes)> {
-    let body = Bytes::from_static(PROBE);
-    post_instead(head, PathAndQuery::from_static(endpoint::CHECK_BULK), &body)?;
-    let (route, _) = endpoint::find(endpoint::CHECK_BULK)?;
-    Some((Call::new(route, Kind::Bulk(Vec::new())), body))
 }
 
 pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {

@@ -3,14 +3,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::token::Zookie;
 
-fn forwarded(path: &str, message: &[u8], open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
+fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
     let call = ask(path, message, &base()).unwrap();
     let rewritten = api().ask(&call, &framed(message).into(), open, at, zookie)?;
     let message = crate::protocol::grpc::message(&rewritten).expect("one whole frame");
     Some(message.to_vec())
 }
 
-fn checked(token: &str, at: &Ask, asked_at: Option<&str>) -> Option<Vec<u8>> {
+fn checked(token: &str, at: &ReadAt, asked_at: Option<&str>) -> Option<Vec<u8>> {
     let message = checking(token);
     forwarded(CHECK, &message, &[0], at, asked_at.map(zookie).as_ref())
 }
@@ -28,22 +28,22 @@ fn checking(token: &str) -> Vec<u8> {
 
 #[test]
 fn what_says_just_that_goes_as_it_came() {
-    assert_eq!(checked("", &Ask::Unasked, None), None);
-    assert_eq!(checked("", &Ask::Full, None), None);
+    assert_eq!(checked("", &ReadAt::Any, None), None);
+    assert_eq!(checked("", &ReadAt::Head, None), None);
     assert_eq!(checked("t", &at_least_ask(), Some("t")), None);
     assert_eq!(checked("t", &exact_ask(), Some("t")), None);
     assert_eq!(checked("t", &as_it_came(), Some("t")), None);
     assert_eq!(checked("", &as_it_came(), Some("t")), None, "head is no older");
     let empty = [tenant(), metadata("v1", "", 20), tuple(3, "plan", "alice")].concat();
-    assert_eq!(forwarded(CHECK, &empty, &[0], &Ask::Full, None), None);
+    assert_eq!(forwarded(CHECK, &empty, &[0], &ReadAt::Head, None), None);
 }
 
 #[test]
 fn rule_01_the_message_says_what_is_asked() {
     for stated in ["", "t", "u"] {
         for (at, token, said) in [
-            (Ask::Unasked, None, ""),
-            (Ask::Full, None, ""),
+            (ReadAt::Any, None, ""),
+            (ReadAt::Head, None, ""),
             (at_least_ask(), Some("t"), "t"),
             (exact_ask(), Some("t"), "t"),
             (as_it_came(), Some("t"), if stated.is_empty() { "" } else { "t" }),
@@ -64,12 +64,12 @@ fn reads_that_are_never_kept_say_it_too() {
             let metadata = [bytes(number, token.as_bytes()), varint(9, 1)].concat();
             [tenant(), bytes(2, &metadata), bytes(127, b"more")].concat()
         };
-        let ask = |at: &Ask, token: &str| forwarded(path, &message("t"), &[], at, Some(&zookie(token)));
+        let ask = |at: &ReadAt, token: &str| forwarded(path, &message("t"), &[], at, Some(&zookie(token)));
         assert_eq!(ask(&as_it_came(), "t"), None, "{path}");
         assert_eq!(ask(&as_it_came(), "u"), Some(message("u")), "{path}");
         let at_head = [tenant(), bytes(2, &varint(9, 1)), bytes(127, b"more")].concat();
         assert_eq!(
-            forwarded(path, &message("t"), &[], &Ask::Full, None),
+            forwarded(path, &message("t"), &[], &ReadAt::Head, None),
             Some(at_head),
             "{path}"
         );
@@ -135,7 +135,7 @@ proptest! {
 
         let open: Vec<usize> = (0..documents.len()).filter(|nth| open & 1 << nth != 0).collect();
         let zookie = (!asked.is_empty()).then(|| zookie(&asked));
-        let at = if asked.is_empty() { Ask::Full } else { exact_ask() };
+        let at = if asked.is_empty() { ReadAt::Head } else { exact_ask() };
         let Some(rewritten) = forwarded(BULK, &message, &open, &at, zookie.as_ref()) else {
             prop_assert!(stated == asked && open.len() == documents.len());
             return Ok(());

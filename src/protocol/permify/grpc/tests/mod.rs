@@ -17,4 +17,4 @@ use self::support::*;
 use super::super::super::testing::{claimed, head, question};
 use super::super::super::{Call, Claim, Kept, Kind, Known, Learned, Protocol, Route, Unreadable};
 use super::super::{Engine, Permify};
-use crate::cache::{Ask, Fingerprint, Parts};
+use crate::cache::{Fingerprint, Parts, ReadAt};

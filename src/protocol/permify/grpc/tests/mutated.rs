@@ -49,15 +49,15 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
         return;
     };
     for (at, token) in [
-        (Ask::Unasked, None),
-        (Ask::Full, None),
+        (ReadAt::Any, None),
+        (ReadAt::Head, None),
         (at_least_ask(), Some(zookie("t"))),
         (exact_ask(), Some(zookie("t"))),
         (as_it_came(), Some(zookie("t"))),
     ] {
         if let Some(rewritten) = api().ask(&call, &body, open, &at, token.as_ref()) {
             let again = ask_with(path, &[], &rewritten, &base()).unwrap();
-            let said = token.filter(|_| !matches!(at, Ask::AsItCame(_)) || call.token.is_some());
+            let said = token.filter(|_| !matches!(at, ReadAt::Unmodified(_)) || call.token.is_some());
             assert_eq!(
                 again.token.as_deref(),
                 said.as_ref().map(|token| token.as_str().as_bytes())

@@ -32,5 +32,5 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
 fn rule_08_there_is_no_probe_unless_a_tenant_is_given() {
     let mut asked = head("POST", CHECK, &[]);
     assert!(api().probe(route(CHECK), &mut asked).is_none());
-    assert!(!api().abilities().probe && probed().abilities().probe);
+    assert!(!api().capabilities().probe && probed().capabilities().probe);
 }

@@ -8,7 +8,7 @@ fn zookie(text: &str) -> Zookie {
     Zookie::new(text, 100).unwrap()
 }
 
-fn ask(path: &str, body: &str, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<String> {
+fn ask(path: &str, body: &str, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<String> {
     let call = read(path, JSON, body, &base()).unwrap();
     let asked = api().ask(&call, &Bytes::copy_from_slice(body.as_bytes()), open, at, zookie)?;
     Some(String::from_utf8(asked.to_vec()).unwrap())
@@ -18,8 +18,8 @@ fn ask(path: &str, body: &str, open: &[usize], at: &Ask, zookie: Option<&Zookie>
 fn asked(metadata: &str, token: Option<&str>) -> Option<String> {
     let body = format!(r#"{{ "metadata": {metadata}{REST}"#);
     let asked = match token {
-        Some(token) => ask(CHECK, &body, &[0], &Ask::Exact(revision(1)), Some(&zookie(token))),
-        None => ask(CHECK, &body, &[0], &Ask::Full, None),
+        Some(token) => ask(CHECK, &body, &[0], &ReadAt::Exact(revision(1)), Some(&zookie(token))),
+        None => ask(CHECK, &body, &[0], &ReadAt::Head, None),
     }?;
     let rest = asked.strip_prefix(r#"{ "metadata": "#).unwrap();
     Some(rest.strip_suffix(REST).unwrap().to_owned())
@@ -83,7 +83,7 @@ fn rule_01_a_token_that_some_builds_ignore_is_spelled_anew() {
         CHECK,
         &with_metadata(r#"{"snapToken":"x"}"#),
         &[0],
-        &Ask::AsItCame(revision(1)),
+        &ReadAt::Unmodified(revision(1)),
         Some(&zookie("x")),
     );
     assert_eq!(as_it_came.unwrap(), with_metadata(r#"{"snap_token":"x"}"#));
@@ -101,7 +101,7 @@ fn rule_03_head_is_asked_without_a_token() {
     ] {
         assert_eq!(asked(metadata, None).unwrap(), told, "{metadata}");
         let body = with_metadata(metadata);
-        let unasked = ask(CHECK, &body, &[0], &Ask::Unasked, None);
+        let unasked = ask(CHECK, &body, &[0], &ReadAt::Any, None);
         assert_eq!(unasked.unwrap(), with_metadata(told));
         assert_eq!(check(&with_metadata(told), &base()).unwrap().token, None);
     }
@@ -109,7 +109,7 @@ fn rule_03_head_is_asked_without_a_token() {
 
 #[test]
 fn rule_08_a_floor_that_nobody_has_proven_makes_no_read_older() {
-    let at = Ask::AsItCame(revision(1));
+    let at = ReadAt::Unmodified(revision(1));
     let at_head = with_metadata(r#"{"depth":20}"#);
     assert_eq!(ask(CHECK, &at_head, &[0], &at, Some(&zookie("x"))), None);
     let told = ask(
@@ -127,7 +127,7 @@ fn without_metadata_nothing_is_told() {
     for body in [r#"{"permission":"view"}"#, r#"{"permission":"view","metadata":null}"#] {
         for path in [CHECK, EXPAND, LOOKUP] {
             assert_eq!(
-                ask(path, body, &[], &Ask::AtLeast(revision(1)), Some(&zookie("x"))),
+                ask(path, body, &[], &ReadAt::AtLeast(revision(1)), Some(&zookie("x"))),
                 None
             );
         }
@@ -138,7 +138,7 @@ fn without_metadata_nothing_is_told() {
 fn listings_are_told_their_floor() {
     let body = r#"{"metadata":{"depth":20},"entity_type":"document"}"#;
     assert_eq!(
-        ask(LOOKUP, body, &[], &Ask::AtLeast(revision(1)), Some(&zookie("x"))).unwrap(),
+        ask(LOOKUP, body, &[], &ReadAt::AtLeast(revision(1)), Some(&zookie("x"))).unwrap(),
         r#"{"metadata":{"snap_token":"x","depth":20},"entity_type":"document"}"#
     );
 }
@@ -147,23 +147,23 @@ fn listings_are_told_their_floor() {
 fn writes_are_never_rewritten() {
     for path in [WRITE, SCHEMA] {
         let body = r#"{"metadata":{"snap_token":"x"}}"#;
-        assert_eq!(ask(path, body, &[], &Ask::Full, None), None, "{path}");
+        assert_eq!(ask(path, body, &[], &ReadAt::Head, None), None, "{path}");
     }
 }
 
 #[test]
 fn rule_16_only_the_open_items_are_asked() {
     let body = r#"{ "items": [ {"permission":"a"}, {"permission":"b", "n":1e0} ,{ }] ,"metadata" : {"depth":20}}"#;
-    let ask = |open: &[usize], at: &Ask, zookie: Option<&Zookie>| ask(BULK, body, open, at, zookie);
+    let ask = |open: &[usize], at: &ReadAt, zookie: Option<&Zookie>| ask(BULK, body, open, at, zookie);
     assert_eq!(
-        ask(&[1, 2], &Ask::Full, None).unwrap(),
+        ask(&[1, 2], &ReadAt::Head, None).unwrap(),
         r#"{ "items": [{"permission":"b", "n":1e0},{ }] ,"metadata" : {"depth":20}}"#
     );
     assert_eq!(
-        ask(&[0], &Ask::Exact(revision(1)), Some(&zookie("x"))).unwrap(),
+        ask(&[0], &ReadAt::Exact(revision(1)), Some(&zookie("x"))).unwrap(),
         r#"{ "items": [{"permission":"a"}] ,"metadata" : {"snap_token":"x","depth":20}}"#
     );
-    assert_eq!(ask(&[0, 1, 2], &Ask::Full, None), None);
+    assert_eq!(ask(&[0, 1, 2], &ReadAt::Head, None), None);
 }
 
 /// A message in its pieces, with all the space that JSON allows around them.
@@ -282,17 +282,17 @@ proptest! {
     ) {
         let x = Some(zookie("x"));
         let (at, zookie) = [
-            (Ask::Unasked, None),
-            (Ask::Full, None),
-            (Ask::AtLeast(revision(1)), x.clone()),
-            (Ask::Exact(revision(1)), x.clone()),
-            (Ask::AsItCame(revision(1)), x),
+            (ReadAt::Any, None),
+            (ReadAt::Head, None),
+            (ReadAt::AtLeast(revision(1)), x.clone()),
+            (ReadAt::Exact(revision(1)), x.clone()),
+            (ReadAt::Unmodified(revision(1)), x),
         ][way].clone();
         let open: &[usize] = if partly { &OPEN } else { &[0, 1, 2] };
         let (body, base) = (pieces.text(), base());
         let call = bulk(&body, &base).unwrap();
         let token = match at {
-            Ask::AsItCame(_) if call.token.is_none() => None,
+            ReadAt::Unmodified(_) if call.token.is_none() => None,
             _ => zookie.as_ref().map(Zookie::as_str),
         };
         let asked = ask(BULK, &body, open, &at, zookie.as_ref());

@@ -101,8 +101,8 @@ proptest! {
         for call in call.iter().chain([&other]) {
             let zookie = Zookie::new("x", 9).unwrap();
             let message = Bytes::copy_from_slice(body.as_bytes());
-            let _ = api().ask(call, &message, &open, &Ask::Full, Some(&zookie));
-            let _ = api().ask(call, &message, &open, &Ask::AsItCame(testing::revision(1)), Some(&zookie));
+            let _ = api().ask(call, &message, &open, &ReadAt::Head, Some(&zookie));
+            let _ = api().ask(call, &message, &open, &ReadAt::Unmodified(testing::revision(1)), Some(&zookie));
         }
     }
 }

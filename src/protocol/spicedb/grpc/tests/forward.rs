@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::token::Zookie;
 
-fn forwarded(path: &str, message: &[u8], open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
+fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
     let body = Bytes::from(framed(message));
     let call = ask(path, &body, &base()).unwrap();
     let rewritten = api().ask(&call, &body, open, at, zookie)?;
@@ -11,7 +11,7 @@ fn forwarded(path: &str, message: &[u8], open: &[usize], at: &Ask, zookie: Optio
     Some(message.to_vec())
 }
 
-fn checked(consistency: &[u8], at: &Ask, token: Option<&str>) -> Option<Vec<u8>> {
+fn checked(consistency: &[u8], at: &ReadAt, token: Option<&str>) -> Option<Vec<u8>> {
     let zookie = token.map(zookie);
     let message = [consistency, &plain()[..]].concat();
     forwarded(CHECK, &message, &[0], at, zookie.as_ref())
@@ -19,9 +19,9 @@ fn checked(consistency: &[u8], at: &Ask, token: Option<&str>) -> Option<Vec<u8>>
 
 #[test]
 fn what_says_just_that_goes_as_it_came() {
-    assert_eq!(checked(b"", &Ask::Unasked, None), None);
-    assert_eq!(checked(&minimal(), &Ask::Unasked, None), None);
-    assert_eq!(checked(&fully(), &Ask::Full, None), None);
+    assert_eq!(checked(b"", &ReadAt::Any, None), None);
+    assert_eq!(checked(&minimal(), &ReadAt::Any, None), None);
+    assert_eq!(checked(&fully(), &ReadAt::Head, None), None);
     assert_eq!(checked(&at_least("t"), &at_least_ask(), Some("t")), None);
     assert_eq!(checked(&at_least("t"), &as_it_came(), Some("t")), None);
     assert_eq!(checked(&exactly("t"), &exact_ask(), Some("t")), None);
@@ -41,8 +41,8 @@ fn rule_01_the_message_says_what_is_asked() {
     ];
     for stated in &all {
         for (at, token, said) in [
-            (Ask::Unasked, None, minimal()),
-            (Ask::Full, None, fully()),
+            (ReadAt::Any, None, minimal()),
+            (ReadAt::Head, None, fully()),
             (at_least_ask(), Some("t"), at_least("t")),
             (as_it_came(), Some("t"), at_least("t")),
             (exact_ask(), Some("t"), exactly("t")),
@@ -61,11 +61,11 @@ fn rule_01_the_message_says_what_is_asked() {
 fn reads_that_are_never_kept_say_it_too() {
     let filter = [bytes(2, b"filter"), bytes(127, b"more")].concat();
     let message = [at_least("t"), filter.clone()].concat();
-    let ask = |at: &Ask, token: &str| forwarded(READ_RELATIONSHIPS, &message, &[], at, Some(&zookie(token)));
+    let ask = |at: &ReadAt, token: &str| forwarded(READ_RELATIONSHIPS, &message, &[], at, Some(&zookie(token)));
     assert_eq!(ask(&at_least_ask(), "t"), None);
     assert_eq!(ask(&at_least_ask(), "u"), Some([at_least("u"), filter].concat()));
     let traced = [items(0..3), varint(3, 1)].concat();
-    let rewritten = forwarded(BULK, &traced, &[], &Ask::Full, None);
+    let rewritten = forwarded(BULK, &traced, &[], &ReadAt::Head, None);
     assert_eq!(rewritten, Some([fully(), traced].concat()), "whole");
 }
 
@@ -73,7 +73,7 @@ fn reads_that_are_never_kept_say_it_too() {
 fn writes_go_as_they_came() {
     let call = ask(WRITE, b"", &base()).unwrap();
     let body = Bytes::from(framed(&plain()));
-    assert_eq!(api().ask(&call, &body, &[], &Ask::Full, None), None);
+    assert_eq!(api().ask(&call, &body, &[], &ReadAt::Head, None), None);
 }
 
 #[test]
@@ -88,8 +88,8 @@ fn of_a_bulk_only_what_is_open_is_asked() {
     assert_eq!(exact(&[1, 2]), asking(&[8, 7]));
     assert_eq!(exact(&[3]), asking(&[9]));
     assert_eq!(exact(&[0, 1, 2, 3]), asking(&[7, 8, 7, 9]));
-    assert_eq!(forwarded(BULK, &message, &[0, 1, 2, 3], &Ask::Full, None), None);
-    let same_wish = forwarded(BULK, &message, &[2], &Ask::Full, None);
+    assert_eq!(forwarded(BULK, &message, &[0, 1, 2, 3], &ReadAt::Head, None), None);
+    let same_wish = forwarded(BULK, &message, &[2], &ReadAt::Head, None);
     assert_eq!(same_wish, Some([fully(), items([7]), bytes(127, b"more")].concat()));
 }
 

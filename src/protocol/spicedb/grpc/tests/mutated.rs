@@ -49,8 +49,8 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let body = Bytes::copy_from_slice(request);
     let Ok(call) = ask(path, &body, &base()) else { return };
     for (at, token) in [
-        (Ask::Unasked, None),
-        (Ask::Full, None),
+        (ReadAt::Any, None),
+        (ReadAt::Head, None),
         (at_least_ask(), Some(zookie("t"))),
         (exact_ask(), Some(zookie("t"))),
     ] {

@@ -10,25 +10,33 @@ fn revision() -> Revision {
     OpaqueTokens::new("test").decode("x").unwrap()
 }
 
-fn ask(path: &str, body: &str, open: &[usize], at: &Ask, zookie: Option<&Zookie>) -> Option<String> {
+fn ask(path: &str, body: &str, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<String> {
     let call = read(path, JSON, body, &base()).unwrap();
     let asked = api().ask(&call, &Bytes::copy_from_slice(body.as_bytes()), open, at, zookie)?;
     Some(String::from_utf8(asked.to_vec()).unwrap())
 }
 
 /// Every way to ask, and how a message says so.
-fn ways() -> [(Ask, Option<Zookie>, Value); 5] {
+fn ways() -> [(ReadAt, Option<Zookie>, Value); 5] {
     let x = || Some(zookie("x"));
     [
-        (Ask::Unasked, None, json!({"minimizeLatency": true})),
-        (Ask::Full, None, json!({"fullyConsistent": true})),
-        (Ask::AtLeast(revision()), x(), json!({"atLeastAsFresh": {"token": "x"}})),
+        (ReadAt::Any, None, json!({"minimizeLatency": true})),
+        (ReadAt::Head, None, json!({"fullyConsistent": true})),
         (
-            Ask::AsItCame(revision()),
+            ReadAt::AtLeast(revision()),
             x(),
             json!({"atLeastAsFresh": {"token": "x"}}),
         ),
-        (Ask::Exact(revision()), x(), json!({"atExactSnapshot": {"token": "x"}})),
+        (
+            ReadAt::Unmodified(revision()),
+            x(),
+            json!({"atLeastAsFresh": {"token": "x"}}),
+        ),
+        (
+            ReadAt::Exact(revision()),
+            x(),
+            json!({"atExactSnapshot": {"token": "x"}}),
+        ),
     ]
 }
 
@@ -60,12 +68,12 @@ fn a_message_that_says_it_is_forwarded_as_it_came() {
         }
     }
     let silent = plain().to_string();
-    assert_eq!(ask(CHECK, &silent, &[0], &Ask::Unasked, None), None);
+    assert_eq!(ask(CHECK, &silent, &[0], &ReadAt::Any, None), None);
 }
 
 #[test]
 fn the_rest_of_a_message_is_forwarded_byte_for_byte() {
-    let full = |path, body: &str, open: &[usize]| ask(path, body, open, &Ask::Full, None).unwrap();
+    let full = |path, body: &str, open: &[usize]| ask(path, body, open, &ReadAt::Head, None).unwrap();
     assert_eq!(full(CHECK, "{}", &[0]), r#"{"consistency":{"fullyConsistent":true}}"#);
     assert_eq!(
         full(CHECK, " { } ", &[0]),
@@ -97,25 +105,25 @@ fn the_rest_of_a_message_is_forwarded_byte_for_byte() {
 #[test]
 fn rule_16_only_the_open_items_are_asked() {
     let body = r#"{ "items": [ {"permission":"a"}, {"permission":"b", "n":1e0} ,{ }] ,"consistency" : {"fullyConsistent":true}}"#;
-    let ask = |open: &[usize], at: &Ask, zookie: Option<&Zookie>| ask(BULK, body, open, at, zookie);
+    let ask = |open: &[usize], at: &ReadAt, zookie: Option<&Zookie>| ask(BULK, body, open, at, zookie);
     assert_eq!(
-        ask(&[1, 2], &Ask::Full, None).unwrap(),
+        ask(&[1, 2], &ReadAt::Head, None).unwrap(),
         r#"{ "items": [{"permission":"b", "n":1e0},{ }] ,"consistency" : {"fullyConsistent":true}}"#
     );
     assert_eq!(
-        ask(&[0], &Ask::Exact(revision()), Some(&zookie("x"))).unwrap(),
+        ask(&[0], &ReadAt::Exact(revision()), Some(&zookie("x"))).unwrap(),
         r#"{ "items": [{"permission":"a"}] ,"consistency" : {"atExactSnapshot":{"token":"x"}}}"#
     );
     assert_eq!(
-        ask(&[0, 1, 2], &Ask::Unasked, None).unwrap(),
+        ask(&[0, 1, 2], &ReadAt::Any, None).unwrap(),
         body.replace("fullyConsistent", "minimizeLatency")
     );
-    assert_eq!(ask(&[0, 1, 2], &Ask::Full, None), None);
+    assert_eq!(ask(&[0, 1, 2], &ReadAt::Head, None), None);
 }
 
 #[test]
 fn rule_01_a_revision_that_no_token_spells_is_asked_at_head() {
-    let asked = ask(CHECK, "{}", &[0], &Ask::AtLeast(revision()), None).unwrap();
+    let asked = ask(CHECK, "{}", &[0], &ReadAt::AtLeast(revision()), None).unwrap();
     assert_eq!(asked, r#"{"consistency":{"fullyConsistent":true}}"#);
 }
 
@@ -123,7 +131,7 @@ fn rule_01_a_revision_that_no_token_spells_is_asked_at_head() {
 fn writes_are_never_rewritten() {
     let call = read("/v1/relationships/write", JSON, "", &base()).unwrap();
     assert_eq!(
-        api().ask(&call, &Bytes::from_static(b"{}"), &[], &Ask::Full, None),
+        api().ask(&call, &Bytes::from_static(b"{}"), &[], &ReadAt::Head, None),
         None
     );
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Trust;
+use super::Knowledge;
 
-/// What a caller with an unproven floor may do.
+/// What a caller may do whose floor no fresh revision covers.
 #[derive(Debug)]
 pub(crate) enum ProbeTurn {
-    /// Probe the head; the probe ends when this is dropped, however that comes about.
+    /// Probe the head; the probe ends when this is dropped, for whatever reason.
     Lead(Probing),
     /// Wait until the running probe ends.
     Wait(watch::Receiver<bool>),
@@ -20,13 +20,23 @@ pub(crate) enum ProbeTurn {
 /// The running head probe. Only one exists at a time.
 #[derive(Debug)]
 pub(crate) struct Probing {
-    trust: Arc<Trust>,
+    knowledge: Arc<Knowledge>,
     ended: watch::Sender<bool>,
+    succeeded: bool,
 }
 
 impl Probing {
-    pub(super) fn new(trust: Arc<Trust>, ended: watch::Sender<bool>) -> Self {
-        Self { trust, ended }
+    pub(super) fn new(knowledge: Arc<Knowledge>, ended: watch::Sender<bool>) -> Self {
+        Self {
+            knowledge,
+            ended,
+            succeeded: false,
+        }
+    }
+
+    /// The probe named a revision. One that failed uses up nothing.
+    pub(crate) fn succeeded(&mut self) {
+        self.succeeded = true;
     }
 
     /// Turns true when the probe has ended.
@@ -37,12 +47,12 @@ impl Probing {
 
 impl Drop for Probing {
     fn drop(&mut self) {
-        self.trust.probe_ended();
+        self.knowledge.probe_ended(self.succeeded);
         self.ended.send_replace(true);
     }
 }
 
-/// At most one probe at a time, and one in an interval: a hundred forged tokens cost one probe.
+/// At most one probe at a time, and one successful one in an interval: a hundred forged tokens cost one probe.
 #[derive(Debug)]
 pub(super) struct Probes {
     interval: Duration,
@@ -82,7 +92,10 @@ impl Probes {
         Turn::Lead(ended)
     }
 
-    pub(super) fn ended(&mut self) {
+    pub(super) fn ended(&mut self, succeeded: bool) {
         self.running = None;
+        if !succeeded {
+            self.last_began = None;
+        }
     }
 }

@@ -1,0 +1,447 @@
+//! What is known about the store: named revisions, watermarks, epochs, head reads.
+//!
+//! A client's token can only raise that client's floor. What the layer knows comes from the store's own replies. Three
+//! facts about a revision answer everything: is it *named* (equal to one that the store named, or a join of such), is it
+//! *settled* (covered by a named one), and how fresh is it (the newest *watermark* that it covers).
+
+mod claim;
+mod credits;
+mod named;
+mod probe;
+mod watermarks;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cache::{Capabilities, ReadMode, Settings};
+use crate::revision::{Order, Revision, StoreId};
+
+pub(crate) use claim::Claim;
+pub(crate) use probe::{ProbeTurn, Probing};
+pub(crate) use watermarks::Instants;
+
+use credits::Credits;
+use named::NamedRevisions;
+use probe::Probes;
+use watermarks::{Watermark, Watermarks};
+
+/// How many incomparable revisions are remembered as the newest. Forgetting one costs a head read, never correctness.
+const MOST_NEWEST: usize = 16;
+
+/// While there is traffic, a background read is made at most this often within the age bound.
+const BACKGROUND_READS_PER_BOUND: u32 = 4;
+
+/// What a reply answered that named a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A read whose revision the store chose, or chose above the one that it was asked at.
+    Read,
+    /// A fully consistent read, or a probe.
+    Head,
+    /// A write.
+    Write,
+    /// A change feed, or whoever heard of a write otherwise. How fresh the revision is, it does not say.
+    Feed,
+}
+
+/// What the layer knew when an upstream call began.
+#[derive(Clone, Debug)]
+pub(crate) struct CallStart {
+    pub(crate) began: Instant,
+    pub(crate) epoch: u64,
+    /// How many revisions had been named.
+    named: u64,
+    newest: Arc<[Revision]>,
+}
+
+impl CallStart {
+    /// The named revisions that no other one covered.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = &Revision> {
+        self.newest.iter()
+    }
+
+    /// Whether a read at `revision` gives the same answer every time from then on.
+    pub(crate) fn settles(&self, revision: &Revision) -> bool {
+        self.newest().any(|known| known.settles(revision))
+    }
+}
+
+/// What is known about one store.
+#[derive(Debug)]
+pub(crate) struct Knowledge {
+    /// Beside the state, so that a hit compares epochs without a lock.
+    epoch: AtomicU64,
+    /// The instant of the newest watermark, and of the last background read, in nanoseconds since `origin`, plus one.
+    newest_watermark: AtomicU64,
+    background_read: AtomicU64,
+    origin: Instant,
+    state: Mutex<State>,
+    head_reads: Credits,
+    pub(crate) facts: Capabilities,
+    interval: Duration,
+    bound: Duration,
+    head_lag: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    store: Option<StoreId>,
+    named: NamedRevisions,
+    named_count: u64,
+    newest: Arc<[Revision]>,
+    watermarks: Watermarks,
+    /// The first default read's watermark of a window, and the window's number.
+    shared: Option<(u128, Revision)>,
+    /// When the first head read began that lacked what was known. No watermark is made until a head has it again.
+    behind_since: Option<Instant>,
+    probes: Probes,
+}
+
+impl State {
+    fn know(&mut self, revision: &Revision) {
+        if self.newest.iter().any(|known| known >= revision) {
+            return;
+        }
+        let mut newest: Vec<_> = self
+            .newest
+            .iter()
+            .filter(|known| !(revision > *known))
+            .cloned()
+            .collect();
+        newest.truncate(MOST_NEWEST - 1);
+        newest.insert(0, revision.clone());
+        self.newest = newest.into();
+    }
+
+    /// Whether `revision` is named, or the join of named ones.
+    fn is_named(&self, revision: &Revision) -> bool {
+        if self.named.get(revision).is_some() {
+            return true;
+        }
+        is_join(self.newest.iter().chain(self.watermarks.revisions()), revision)
+    }
+
+    fn freshness(&self, revision: &Revision, began: Option<Instant>) -> Instants {
+        let own = self.named.get(revision).map(|named| named.instants(began));
+        let covered = self.watermarks.freshness(revision, began);
+        covered.or_later(own.unwrap_or_default())
+    }
+
+    fn forget_all(&mut self) {
+        self.named.clear();
+        self.newest = Arc::new([]);
+        self.watermarks.clear();
+        self.shared = None;
+        self.behind_since = None;
+    }
+}
+
+impl Knowledge {
+    pub(crate) fn new(settings: &Settings, facts: Capabilities) -> Self {
+        let bound = settings.window.bound();
+        Self {
+            epoch: AtomicU64::new(0),
+            newest_watermark: AtomicU64::new(0),
+            background_read: AtomicU64::new(0),
+            origin: Instant::now(),
+            state: Mutex::new(State {
+                store: None,
+                named: NamedRevisions::default(),
+                named_count: 0,
+                newest: Arc::new([]),
+                watermarks: Watermarks::new(bound, settings.token_age),
+                shared: None,
+                behind_since: None,
+                probes: Probes::new(settings.probe_interval),
+            }),
+            head_reads: Credits::new(settings.max_head_reads, Duration::from_secs(1)),
+            facts,
+            interval: settings.window.interval(),
+            bound,
+            head_lag: settings.head_lag,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// To be called just before an upstream call.
+    pub(crate) fn begin(&self) -> CallStart {
+        let state = self.state();
+        CallStart {
+            began: Instant::now(),
+            epoch: self.epoch(),
+            named: state.named_count,
+            newest: Arc::clone(&state.newest),
+        }
+    }
+
+    /// Whether the store is known, and is another one than the revision's.
+    pub(crate) fn is_foreign(&self, revision: &Revision) -> bool {
+        let state = self.state();
+        state.store.as_ref().is_some_and(|store| store != revision.store())
+    }
+
+    /// Whether the store named this revision, or revisions of which it is the join.
+    pub(crate) fn is_named(&self, revision: &Revision) -> bool {
+        self.state().is_named(revision)
+    }
+
+    fn named_before(&self, revision: &Revision, start: &CallStart) -> bool {
+        let state = self.state();
+        match state.named.get(revision) {
+            Some(named) => named.before(start.named),
+            None => is_join(start.newest(), revision),
+        }
+    }
+
+    /// Whether a read at `revision` gives the same answer every time.
+    pub(crate) fn settles(&self, revision: &Revision) -> bool {
+        self.state().newest.iter().any(|known| known.settles(revision))
+    }
+
+    /// Whether a named revision covers this one: the store has passed it.
+    pub(crate) fn has_passed(&self, revision: &Revision) -> bool {
+        self.state().newest.iter().any(|known| known >= revision)
+    }
+
+    /// The newest named revision, if there is one that covers all others.
+    pub(crate) fn newest(&self) -> Option<Revision> {
+        match &*self.state().newest {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether `revision` is surely older than tokens may be.
+    pub(crate) fn is_old(&self, revision: &Revision, now: Instant) -> bool {
+        self.state().watermarks.is_old(revision, now)
+    }
+
+    /// How fresh an answer at `revision` is whose call began at `began`.
+    pub(crate) fn freshness(&self, revision: &Revision, began: Instant) -> Instants {
+        self.state().freshness(revision, self.unless_repeating(began))
+    }
+
+    fn unless_repeating(&self, began: Instant) -> Option<Instant> {
+        (!self.facts.reads_repeat).then_some(began)
+    }
+
+    /// Learns from the reply to a call that began at `start` and was asked at no revision, or from what the store said by
+    /// itself. `false`: the reply is not stored, because the store is not the one that the call began with.
+    pub(crate) fn learn(&self, start: &CallStart, revision: &Revision, source: Source) -> bool {
+        let mut state = self.state();
+        if start.epoch != self.epoch() {
+            return false;
+        }
+        if state.store.as_ref().is_some_and(|store| store != revision.store()) {
+            self.replaced(&mut state, revision);
+            return false;
+        }
+        if source == Source::Head && !self.facts.head_may_trail_reads {
+            let lacks = start
+                .newest()
+                .any(|known| known.order() != Order::Equality && !(revision >= known));
+            match (lacks, state.behind_since) {
+                (false, _) => state.behind_since = None,
+                (true, None) => state.behind_since = Some(start.began),
+                (true, Some(since)) if start.began >= since + self.head_lag => {
+                    self.replaced(&mut state, revision);
+                    return false;
+                }
+                (true, Some(_)) => {}
+            }
+        }
+        state.store.get_or_insert_with(|| revision.store().clone());
+        self.name(&mut state, start, revision, source);
+        true
+    }
+
+    /// Learns from the reply to a read that was asked at `asked` or above. `false`: as for [`Self::learn`].
+    pub(crate) fn learn_at_least(&self, start: &CallStart, asked: &Revision, revision: &Revision) -> bool {
+        let chosen = self.facts.read_mode == ReadMode::Current && revision.store() == asked.store() || revision > asked;
+        let own_total_order = revision.order() == Order::Total && revision == asked;
+        if chosen || own_total_order && self.named_before(asked, start) {
+            self.learn(start, revision, Source::Read)
+        } else {
+            self.notice(start, asked, revision)
+        }
+    }
+
+    /// Takes note of the store in the reply to a read that teaches no revision. If it is neither the one that was asked for
+    /// nor the known one, the store was replaced. `false`: as for [`Self::learn`].
+    pub(crate) fn notice(&self, start: &CallStart, asked: &Revision, replied: &Revision) -> bool {
+        let mut state = self.state();
+        if start.epoch != self.epoch() {
+            return false;
+        }
+        let known = state.store.as_ref().is_none_or(|store| store == replied.store());
+        let echoed = replied.store() == asked.store();
+        if !known && !echoed {
+            self.replaced(&mut state, replied);
+        }
+        known
+    }
+
+    fn name(&self, state: &mut State, start: &CallStart, revision: &Revision, source: Source) {
+        let says_how_fresh = match source {
+            Source::Read | Source::Head => true,
+            Source::Write => self.facts.writes_include_earlier,
+            Source::Feed => false,
+        };
+        let began = (says_how_fresh && state.behind_since.is_none()).then_some(start.began);
+        let made = began.map(|began| Instants::at(began, source == Source::Head));
+        if state.named.get(revision).is_none() {
+            state.named_count += 1;
+        }
+        let number = state.named_count - 1;
+        state.named.add(revision, number, made.unwrap_or_default());
+        state.know(revision);
+        state.watermarks.add(Watermark {
+            revision: revision.clone(),
+            source,
+            began,
+            named: Instant::now(),
+        });
+        let Some(began) = began else { return };
+        self.newest_watermark.fetch_max(self.nanos(began) + 1, Ordering::AcqRel);
+        let window = self.window(began);
+        if source == Source::Read && state.shared.as_ref().is_none_or(|(shared, _)| *shared < window) {
+            state.shared = Some((window, revision.clone()));
+        }
+    }
+
+    fn nanos(&self, instant: Instant) -> u64 {
+        u64::try_from(instant.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX - 1)
+    }
+
+    /// The number of the window that an instant lies in.
+    fn window(&self, at: Instant) -> u128 {
+        at.saturating_duration_since(self.origin).as_nanos() / self.interval.as_nanos().max(1)
+    }
+
+    /// The revision at which the reads of this window share answers, if one covers all of `floors`: the first that a default
+    /// read gave, or where that does not cover them the first other one.
+    pub(crate) fn shared<'a>(
+        &self,
+        floors: impl Iterator<Item = &'a Revision> + Clone,
+        now: Instant,
+    ) -> Option<Revision> {
+        let state = self.state();
+        let covers = |revision: &Revision| floors.clone().all(|floor| revision >= floor);
+        let window = self.window(now);
+        if let Some((shared, revision)) = &state.shared
+            && *shared == window
+            && covers(revision)
+        {
+            return Some(revision.clone());
+        }
+        let in_window = |known: &&Watermark| known.began.is_some_and(|began| self.window(began) == window);
+        let mut others = state.watermarks.since(self.origin).filter(in_window);
+        others
+            .find(|known| covers(&known.revision))
+            .map(|known| known.revision.clone())
+    }
+
+    /// Whether the store named `revision`, and it covers a watermark within the age bound.
+    pub(crate) fn is_named_and_fresh(&self, revision: &Revision, now: Instant) -> bool {
+        let state = self.state();
+        // Where reads do not repeat, the read to come covers all watermarks at or below its revision.
+        let freshest = state.freshness(revision, None).any;
+        state.is_named(revision) && freshest.is_some_and(|at| now.saturating_duration_since(at) <= self.interval)
+    }
+
+    /// Forgets that reads share `refused`, after the store refused to answer there.
+    pub(crate) fn forget_shared(&self, refused: &Revision) {
+        let mut state = self.state();
+        state.shared.take_if(|(_, shared)| shared == refused);
+        state.watermarks.forget(refused);
+    }
+
+    /// Whether this credential may cause one more head read for a token that is not named.
+    pub(crate) fn may_read_head(&self, credential: u64, now: Instant) -> bool {
+        self.head_reads.take(credential, now)
+    }
+
+    /// Whether it is time for a background read, which then is the caller's to make: the newest watermark is older than half
+    /// the bound.
+    pub(crate) fn wants_background_read(&self, now: Instant) -> bool {
+        let newest = self.newest_watermark.load(Ordering::Acquire);
+        let now = self.nanos(now) + 1;
+        if now.saturating_sub(newest) <= nanos_of(self.bound / 2) && newest > 0 || !self.facts.names_revisions {
+            return false;
+        }
+        let last = self.background_read.load(Ordering::Acquire);
+        let due = last == 0 || now.saturating_sub(last) >= nanos_of(self.bound / BACKGROUND_READS_PER_BOUND);
+        due && self
+            .background_read
+            .compare_exchange(last, now, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Whether a head read lacked what was known, and no other one has had it since.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.state().behind_since.is_some()
+    }
+
+    fn replaced(&self, state: &mut State, revision: &Revision) {
+        tracing::warn!("the store was replaced or restored: all cached answers are dropped");
+        self.start_epoch(state);
+        state.store = Some(revision.store().clone());
+    }
+
+    fn start_epoch(&self, state: &mut State) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.newest_watermark.store(0, Ordering::Release);
+        state.forget_all();
+    }
+
+    /// Drops everything known, as after a restore. Replies to calls that began before are not stored.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state();
+        self.start_epoch(&mut state);
+        state.store = None;
+    }
+
+    /// Ends every answer, as a schema write does, but keeps what is known of revisions.
+    pub(crate) fn end_answers(&self) {
+        let mut state = self.state();
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        state.shared = None;
+    }
+
+    pub(crate) fn probe(self: &Arc<Self>, now: Instant) -> ProbeTurn {
+        let turn = self.state().probes.turn(now);
+        match turn {
+            probe::Turn::Lead(ended) => ProbeTurn::Lead(Probing::new(Arc::clone(self), ended)),
+            probe::Turn::Wait(ended) => ProbeTurn::Wait(ended),
+            probe::Turn::TooSoon => ProbeTurn::TooSoon,
+        }
+    }
+
+    fn probe_ended(&self, succeeded: bool) {
+        self.state().probes.ended(succeeded);
+    }
+}
+
+/// Whether `revision` is the join of those of `known` that it covers.
+fn is_join<'a>(known: impl Iterator<Item = &'a Revision>, revision: &Revision) -> bool {
+    let below = known.filter(|known| *known <= revision).cloned();
+    let joined = below.reduce(|a, b| a.join(&b).unwrap_or(a));
+    joined.is_some_and(|joined| joined == *revision)
+}
+
+fn nanos_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
