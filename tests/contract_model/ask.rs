@@ -164,10 +164,23 @@ impl World {
         let exact = asking.wish == Some(Wish::Exact);
         let (explicit, cookies): (Vec<_>, Vec<_>) =
             asking.tokens.iter().partition(|token| token.place != Place::Cookie);
+        let unreached = status == StatusCode::SERVICE_UNAVAILABLE;
+        if unreached {
+            self.expect_refusal(answer)?;
+        }
+        let counted = || explicit.iter().chain(cookies.iter().filter(|_| !exact));
         if explicit.iter().any(|token| token.revision.is_none()) || (exact && explicit.len() != 1) {
-            return match status.is_client_error() {
+            // That the service has not come to a revision that none of its own will cover is as true.
+            let concurrent = unreached && !exact && counted().any(|token| token.concurrent);
+            return match status.is_client_error() || concurrent {
                 true => Ok(Vec::new()),
                 false => Err("tokens that have to be refused were not"),
+            };
+        }
+        if counted().any(|token| token.concurrent) {
+            return match status.is_client_error() || unreached {
+                true => Ok(Vec::new()),
+                false => Err("no revision here covers the cookie"),
             };
         }
         if exact && asking.no_cache {
@@ -176,19 +189,8 @@ impl World {
                 false => Err("an exact read beside no-cache has to be refused"),
             };
         }
-        let unreached = status == StatusCode::SERVICE_UNAVAILABLE;
-        if unreached {
-            self.expect_refusal(answer)?;
-        }
-        if !exact && cookies.iter().any(|token| token.concurrent) {
-            return match status.is_client_error() || unreached {
-                true => Ok(Vec::new()),
-                false => Err("no revision here covers the cookie"),
-            };
-        }
         let bad_cookie = !exact && cookies.iter().any(|cookie| cookie.revision.is_none());
-        let counted = explicit.iter().chain(cookies.iter().filter(|_| !exact));
-        let floors: Vec<u64> = counted.filter_map(|token| token.revision).collect();
+        let floors: Vec<u64> = counted().filter_map(|token| token.revision).collect();
         let wish = match asking.wish {
             Some(Wish::Exact) => Wish::Exact,
             _ if bad_cookie || asking.no_cache => Wish::Full,
@@ -197,6 +199,12 @@ impl World {
         let told = asking.id.as_ref().map(|id| self.told(id)).unwrap_or_default();
         if !told.is_empty() && !told.iter().any(|told| told.says(wish, &floors)) {
             return Err("the service was not told what the bypassed request demands");
+        }
+        let is_hit = answer
+            .header("cache-status")
+            .is_some_and(|status| status.ends_with("; hit"));
+        if asking.id.is_some() && told.is_empty() && status == StatusCode::OK && !is_hit {
+            return Err("a bypassed request was answered by another's call");
         }
         let ahead = floors.iter().any(|floor| *floor > asking.head);
         let expired = exact && floors.iter().any(|floor| *floor < self.store.oldest_revision());

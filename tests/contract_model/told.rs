@@ -34,7 +34,8 @@ impl Told {
             return false;
         };
         let in_header = match &*self.consistencies {
-            [] => Some(Consistency::MinimizeLatency),
+            [] if self.zookies.is_empty() => Some(Consistency::MinimizeLatency),
+            [] => Some(Consistency::AtLeastAsFresh),
             [one] => one.parse().ok(),
             _ => None,
         };

@@ -5,7 +5,6 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use std::future::ready;
 use tower_zookie::consistency::Consistency;
-use tower_zookie::token::RevisionToken;
 
 use crate::common::{Both, Client, Seen, Sent, Trouble, Upstream, z, zookie_of};
 
@@ -79,21 +78,26 @@ fn bearing(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent<Bo
 
 const PLACES: [&str; 4] = ["header", "cookie", "zookie", "token"];
 
-/// What the inner service was told: in the headers, and the same in the extension.
-fn told(seen: &Seen) -> (Consistency, Option<u64>) {
+/// What the inner service was told: in the headers, and the same in the extension. A signed request's headers stay as they
+/// are.
+fn told(bypass: Bypass, seen: &Seen) -> (Consistency, Option<u64>) {
     for name in ["zookie", "zookie-consistency"] {
         assert!(seen.headers.get_all(name).iter().count() <= 1, "{name} twice: {seen:?}");
     }
     let asked = seen.asked.as_ref().unwrap_or_else(|| panic!("no `Asked`: {seen:?}"));
-    let consistency = seen
-        .header("zookie-consistency")
-        .map_or(Consistency::MinimizeLatency, |text| {
-            text.parse().unwrap_or_else(|_| panic!("what consistency? {seen:?}"))
-        });
-    assert_eq!(consistency, asked.consistency, "{seen:?}");
+    let unsaid = match seen.header("zookie") {
+        Some(_) => Consistency::AtLeastAsFresh,
+        None => Consistency::MinimizeLatency,
+    };
+    let consistency = seen.header("zookie-consistency").map_or(unsaid, |text| {
+        text.parse().unwrap_or_else(|_| panic!("what consistency? {seen:?}"))
+    });
     let zookie = asked.zookie.as_ref().map(|zookie| zookie.as_str());
-    assert_eq!(seen.header("zookie"), zookie, "{seen:?}");
-    (consistency, zookie.map(zookie_of))
+    if !matches!(bypass, Bypass::Header("signature", _)) {
+        assert_eq!(consistency, asked.consistency, "{seen:?}");
+        assert_eq!(seen.header("zookie"), zookie, "{seen:?}");
+    }
+    (asked.consistency, zookie.map(zookie_of))
 }
 
 async fn states_the_requirement(bypass: Bypass) {
@@ -120,8 +124,11 @@ async fn states_the_requirement(bypass: Bypass) {
             assert_eq!((reply.status, upstream.calls()), (StatusCode::OK, calls + 1), "{case}");
             assert!(reply.outcome().starts_with("fwd=bypass"), "{case}: {}", reply.outcome());
             let revision = if exact { 1 } else { 2 };
-            assert_eq!(reply.header("zookie"), Some(&*z(revision)), "{case}");
-            let (consistency, floor) = told(&upstream.last());
+            // The scripted service reads nothing but headers.
+            if !matches!(bypass, Bypass::Header("signature", _)) {
+                assert_eq!(reply.header("zookie"), Some(&*z(revision)), "{case}");
+            }
+            let (consistency, floor) = told(bypass, &upstream.last());
             let head = consistency == Consistency::FullyConsistent;
             match wish {
                 "fully-consistent" | "max-age=0, no-cache" => assert!(head, "{case}: {consistency}"),
@@ -146,7 +153,11 @@ async fn states_the_requirement(bypass: Bypass) {
         wishes("cookie", "zookie=rubbish"),
     ] {
         request.send().await;
-        assert_eq!(told(&upstream.last()).0, Consistency::FullyConsistent, "{bypass:?}");
+        assert_eq!(
+            told(bypass, &upstream.last()).0,
+            Consistency::FullyConsistent,
+            "{bypass:?}"
+        );
     }
     assert_eq!(client.layer.handle().stats().entries, 0, "{bypass:?}");
 }
@@ -314,13 +325,8 @@ async fn rule_09_a_bad_token_that_is_forwarded_is_handed_on() {
     });
     // The scripted service could not read it.
     upstream.trouble(Trouble::Status(StatusCode::BAD_REQUEST));
-    let foreign = RevisionToken::new("another", 9).encode();
     for range in [false, true] {
-        for tokens in [
-            "rubbish".to_owned(),
-            format!("{}, rubbish", z(1)),
-            format!("{}, {foreign}", z(1)),
-        ] {
+        for tokens in ["rubbish".to_owned(), format!("{}, rubbish", z(1))] {
             let calls = upstream.calls();
             let mut request = client.check("a").header("zookie", &tokens);
             if range {

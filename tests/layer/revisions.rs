@@ -10,12 +10,12 @@ use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::{CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::{CounterTokens, InferaDb, OpaqueTokens, RevisionToken, TokenFormat};
 
-use crate::common::{Body, Client, NODE, Reply, Upstream, abilities, z};
+use crate::common::{Body, Client, NODE, Reply, Upstream, capabilities, z};
 
 /// Sends a check through a layer to a service that always answers at the revision `says`.
 async fn answered_at<F: TokenFormat + Clone>(format: F, says: &str, headers: &[(&str, &str)]) -> Vec<Reply> {
     let routes = Routes::builder(format)
-        .abilities(abilities())
+        .capabilities(capabilities())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
         .build()
         .unwrap();
@@ -158,7 +158,7 @@ fn cookie(reply: &Reply) -> Option<RevisionToken> {
 async fn rule_06_a_writes_cookie_is_the_join_of_all_tokens() {
     let upstream = Upstream::new();
     let routes = Routes::builder(InferaDb::cluster("test"))
-        .abilities(abilities())
+        .capabilities(capabilities())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
         .write(WriteRoute::post("/relationships").reply_token("zookie"))
         .build()
