@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::timeout;
 use tower_zookie::token::RevisionToken;
 
+use crate::bypass::{Bypass, with_header};
 use crate::checker::{Question, Reply, Wish, revision_of};
 use crate::plan::{Ask, Form, Kind, Place};
+use crate::requests::{Parts, request};
 use crate::schema::question;
 use crate::world::{Answer, World};
 
@@ -33,6 +34,9 @@ struct Asking {
     wish: Option<Wish>,
     no_cache: bool,
     tokens: Vec<Token>,
+    bypass: Option<Bypass>,
+    /// By which the service knows it, if it is bypassed.
+    id: Option<String>,
     sent: Duration,
     head: u64,
 }
@@ -114,18 +118,23 @@ impl World {
             Form::Evaluations { .. } => &*ask.questions,
             _ => &ask.questions[..1],
         };
+        let bypass = ask.bypass.map(|number| Bypass::of(number, ask.form.posts()));
+        self.note(bypass.map(|bypass| format!("honest {}", bypass.name())));
+        self.note(["honest: all requests".to_owned()]);
         Asking {
             form: ask.form,
             questions: questions.iter().map(|&number| Arc::new(question(number))).collect(),
             wish: ask.wish,
             no_cache: ask.no_cache,
             tokens,
+            id: bypass.map(|_| self.next_id()),
+            bypass,
             sent: self.now(),
             head: self.store.current_revision(),
         }
     }
 
-    fn token(&self, kind: Kind) -> (String, Option<u64>) {
+    pub(crate) fn token(&self, kind: Kind) -> (String, Option<u64>) {
         let head = self.store.current_revision();
         let own = |revision| {
             (
@@ -155,42 +164,75 @@ impl World {
         let exact = asking.wish == Some(Wish::Exact);
         let (explicit, cookies): (Vec<_>, Vec<_>) =
             asking.tokens.iter().partition(|token| token.place != Place::Cookie);
+        let unreached = status == StatusCode::SERVICE_UNAVAILABLE;
+        if unreached {
+            self.expect_refusal(answer)?;
+        }
+        let counted = || explicit.iter().chain(cookies.iter().filter(|_| !exact));
         if explicit.iter().any(|token| token.revision.is_none()) || (exact && explicit.len() != 1) {
-            return match status.is_client_error() {
+            // That the service has not come to a revision that none of its own will cover is as true.
+            let concurrent = unreached && !exact && counted().any(|token| token.concurrent);
+            return match status.is_client_error() || concurrent {
                 true => Ok(Vec::new()),
                 false => Err("tokens that have to be refused were not"),
             };
         }
-        if !exact && cookies.iter().any(|token| token.concurrent) {
-            return match status.is_client_error() {
+        if counted().any(|token| token.concurrent) {
+            return match status.is_client_error() || unreached {
                 true => Ok(Vec::new()),
                 false => Err("no revision here covers the cookie"),
             };
         }
-        let counted = explicit.iter().chain(cookies.iter().filter(|_| !exact));
-        let floors: Vec<u64> = counted.filter_map(|token| token.revision).collect();
+        if exact && asking.no_cache {
+            return match status.is_client_error() {
+                true => Ok(Vec::new()),
+                false => Err("an exact read beside no-cache has to be refused"),
+            };
+        }
+        let bad_cookie = !exact && cookies.iter().any(|cookie| cookie.revision.is_none());
+        let floors: Vec<u64> = counted().filter_map(|token| token.revision).collect();
+        let wish = match asking.wish {
+            Some(Wish::Exact) => Wish::Exact,
+            _ if bad_cookie || asking.no_cache => Wish::Full,
+            wish => wish.unwrap_or(Wish::Any),
+        };
+        let told = asking.id.as_ref().map(|id| self.told(id)).unwrap_or_default();
+        if !told.is_empty() && !told.iter().any(|told| told.says(wish, &floors)) {
+            return Err("the service was not told what the bypassed request demands");
+        }
+        let is_hit = answer
+            .header("cache-status")
+            .is_some_and(|status| status.ends_with("; hit"));
+        if asking.id.is_some() && told.is_empty() && status == StatusCode::OK && !is_hit {
+            return Err("a bypassed request was answered by another's call");
+        }
         let ahead = floors.iter().any(|floor| *floor > asking.head);
         let expired = exact && floors.iter().any(|floor| *floor < self.store.oldest_revision());
+        let refused = asking.bypass.is_some_and(Bypass::is_refused);
         match status {
-            StatusCode::OK => self.read(
-                asking,
-                answer,
-                floors,
-                !exact && cookies.iter().any(|c| c.revision.is_none()),
-            ),
-            StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT if ahead => Ok(Vec::new()),
+            StatusCode::OK if !refused => self.read(asking, answer, floors, wish),
+            StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE if ahead => {
+                Ok(Vec::new())
+            }
             StatusCode::GONE if expired => Ok(Vec::new()),
+            _ if refused && status.is_client_error() && !told.is_empty() => Ok(Vec::new()),
             _ => Err("a good request was not answered"),
         }
     }
 
-    fn read(
-        &self,
-        asking: &Asking,
-        answer: &Answer,
-        floors: Vec<u64>,
-        bad_cookie: bool,
-    ) -> Result<Vec<Reply>, &'static str> {
+    /// A refusal because the store has not come so far tells when to ask again, and no cookie that is ahead of the store.
+    fn expect_refusal(&self, answer: &Answer) -> Result<(), &'static str> {
+        if answer.header("retry-after").is_none() {
+            return Err("the refusal does not say when to ask again");
+        }
+        match answer.cookie() {
+            None => Ok(()),
+            Some(Some(cookie)) if cookie <= self.store.current_revision() => Ok(()),
+            Some(_) => Err("the refusal's cookie is none of the store's"),
+        }
+    }
+
+    fn read(&self, asking: &Asking, answer: &Answer, floors: Vec<u64>, wish: Wish) -> Result<Vec<Reply>, &'static str> {
         let revision = answer.header("zookie").and_then(revision_of);
         let revision = revision.ok_or("the reply's zookie can't be read")?;
         if answer.header("cache-control") != Some("no-store") {
@@ -199,17 +241,17 @@ impl World {
         let verdicts = asking
             .verdicts(&answer.body)
             .ok_or("the reply's verdicts can't be read")?;
-        let wish = match asking.wish {
-            Some(Wish::Exact) => Wish::Exact,
-            _ if bad_cookie || asking.no_cache => Wish::Full,
-            wish => wish.unwrap_or(Wish::Any),
-        };
-        match answer.cookie() {
+        if answer.header("zookie") != Some(&*self.spelled(revision)) {
+            return Err("the reply's zookie is not spelled as the store does");
+        }
+        let cookies = asking.tokens.iter().filter(|token| token.place == Place::Cookie);
+        let mut useless = cookies.filter(|cookie| cookie.revision.is_none_or(|revision| revision > asking.head));
+        match answer.cookie_text() {
+            None => {}
             Some(_) if wish == Wish::Exact => return Err("an exact reply sets a cookie"),
-            Some(cookie) if floors.iter().any(|floor| cookie < Some(*floor)) => {
-                return Err("the reply's cookie is below the floor");
-            }
-            _ => {}
+            Some(_) if useless.next().is_none() => return Err("a read takes a good cookie's place"),
+            Some(cookie) if (revision..=self.store.current_revision()).any(|said| cookie == self.spelled(said)) => {}
+            Some(_) => return Err("the reply's cookie is not what the store said"),
         }
         let reply = Reply {
             sent: asking.sent,
@@ -231,42 +273,6 @@ impl World {
 
 impl Asking {
     fn request(&self) -> Request {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let (path, body) = match self.form {
-            Form::Check => {
-                let question = &self.questions[0];
-                query.append_pair("resource", &question.resource);
-                query.append_pair("permission", &question.permission);
-                query.append_pair("subject", &question.subject);
-                ("/check", None)
-            }
-            Form::Evaluation => ("/access/v1/evaluation", Some(evaluation(&self.questions[0]))),
-            Form::Evaluations { until } => {
-                let semantic = match until {
-                    None => "execute_all",
-                    Some(false) => "deny_on_first_deny",
-                    Some(true) => "permit_on_first_permit",
-                };
-                let items: Vec<_> = self.questions.iter().map(|question| evaluation(question)).collect();
-                let body = json!({"evaluations": items, "options": {"evaluations_semantic": semantic}});
-                ("/access/v1/evaluations", Some(body))
-            }
-        };
-        let mut headers = Vec::new();
-        let mut cookies = Vec::new();
-        for token in &self.tokens {
-            match token.place {
-                Place::Header => headers.push(("zookie", token.text.clone())),
-                Place::Cookie => {
-                    let value: String = form_urlencoded::byte_serialize(token.text.as_bytes()).collect();
-                    cookies.push(format!("zookie={value}"));
-                }
-                Place::Query(name) => drop(query.append_pair(name, &token.text)),
-            }
-        }
-        if !cookies.is_empty() {
-            headers.push(("cookie", cookies.join("; ")));
-        }
         let wish = self.wish.map(|wish| match wish {
             Wish::Any if self.tokens.is_empty() => "minimize-latency".to_owned(),
             Wish::Any => "at-least-as-fresh".to_owned(),
@@ -274,18 +280,23 @@ impl Asking {
             Wish::Full => "fully-consistent".to_owned(),
             Wish::Bounded(bound) => format!("bounded-staleness={}ms", bound.as_millis()),
         });
-        headers.extend(wish.map(|wish| ("zookie-consistency", wish)));
-        headers.extend(self.no_cache.then(|| ("cache-control", "no-cache".to_owned())));
-        let uri = format!("{path}?{}", query.finish());
-        let request = match body {
-            None => Request::get(uri),
-            Some(_) => Request::post(uri).header("content-type", "application/json"),
-        };
-        let request = headers
-            .into_iter()
-            .fold(request, |request, (name, value)| request.header(name, value));
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        request.body(body).expect("all parts are ASCII")
+        let tokens = self.tokens.iter().map(|token| (token.place, token.text.clone()));
+        let request = request(Parts {
+            form: self.form,
+            questions: self
+                .questions
+                .iter()
+                .map(|question| Question::clone(question))
+                .collect(),
+            wish,
+            no_cache: self.no_cache,
+            tokens: tokens.collect(),
+            bypass: self.bypass,
+        });
+        match &self.id {
+            Some(id) => with_header(request, "x-request-id", id),
+            None => request,
+        }
     }
 
     /// As many as are due.
@@ -307,17 +318,4 @@ impl Asking {
         };
         (verdicts.len() == due).then_some(verdicts)
     }
-}
-
-fn evaluation(question: &Question) -> Value {
-    json!({
-        "subject": entity(&question.subject),
-        "action": {"name": question.permission},
-        "resource": entity(&question.resource),
-    })
-}
-
-fn entity(object: &str) -> Value {
-    let (object_type, id) = object.split_once(':').unwrap_or((object, ""));
-    json!({"type": object_type, "id": id})
 }

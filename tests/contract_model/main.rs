@@ -1,7 +1,9 @@
 //! The contract, under random schemas, histories, schedules, wishes and tokens: the service behind the layer is driven
 //! in process under paused time, and the checker of `--replay` judges every reply at its revision.
 
+mod adversary;
 mod ask;
+mod bypass;
 #[path = "../../examples/gateway/checker/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the example uses the rest")]
 mod checker;
@@ -9,11 +11,13 @@ mod checker;
 #[allow(dead_code, reason = "the example uses the rest")]
 mod layer;
 mod plan;
+mod requests;
 mod schema;
 #[path = "../../examples/gateway/service/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the example uses the rest")]
 mod service;
 mod tally;
+mod told;
 mod world;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -41,4 +45,6 @@ fn every_reply_keeps_the_contract() {
         Vec::<&str>::new(),
         "these never came up: the run shows nothing of them"
     );
+    let (hers, all) = tally.requests();
+    assert!(hers * 10 >= all, "{hers} of {all} requests are the adversary's");
 }

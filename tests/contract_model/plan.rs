@@ -7,6 +7,8 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::adversary::{Forge, forge};
+use crate::bypass::bypass;
 use crate::checker::Wish;
 use crate::schema::{Fragment, fragment};
 
@@ -30,10 +32,13 @@ pub(crate) struct Round {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Ask(Ask),
+    Forge(Forge),
     Write {
         /// As another replica does it: nobody tells the layer.
         behind: bool,
         changes: Vec<(&'static str, u16)>,
+        /// All of this store.
+        tokens: Vec<(Place, Kind)>,
     },
     /// Snapshots but the last so many are let go of.
     Collect {
@@ -52,6 +57,8 @@ pub(crate) struct Ask {
     /// A client that chains its own zookies, and where it bears them.
     pub(crate) session: Option<(u32, Place)>,
     pub(crate) no_cache: bool,
+    /// Which of the form's bypasses it forces.
+    pub(crate) bypass: Option<usize>,
     /// Hangs up after this long.
     pub(crate) patience: Option<Duration>,
 }
@@ -64,6 +71,12 @@ pub(crate) enum Form {
     Evaluations {
         until: Option<bool>,
     },
+}
+
+impl Form {
+    pub(crate) fn posts(self) -> bool {
+        self != Self::Check
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +131,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-fn place() -> impl Strategy<Value = Place> {
+pub(crate) fn place() -> impl Strategy<Value = Place> {
     select(vec![
         Place::Header,
         Place::Header,
@@ -138,12 +151,15 @@ fn wish() -> impl Strategy<Value = Option<Wish>> {
     ]
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
-    let form = prop_oneof![
+pub(crate) fn form() -> impl Strategy<Value = Form> {
+    prop_oneof![
         4 => Just(Form::Check),
         2 => Just(Form::Evaluation),
         3 => select(vec![None, None, Some(true), Some(false)]).prop_map(|until| Form::Evaluations { until }),
-    ];
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
     let question = prop_oneof![3 => select(vec![0_u8, 1, 4]), 1 => 0..8_u8];
     let tokens = prop_oneof![
         5 => Just(0..=0_usize),
@@ -152,23 +168,27 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]
     .prop_flat_map(|count| vec((place(), kind()), count));
     (
-        form,
+        form(),
         vec(question, 2..5),
         wish(),
         tokens,
         weighted(0.3, (0..3_u32, place())),
         prop::bool::weighted(0.03),
+        weighted(0.12, bypass()),
         weighted(0.05, millis(&[0, 10, 500])),
     )
-        .prop_map(|(form, questions, wish, tokens, session, no_cache, patience)| Ask {
-            form,
-            questions,
-            wish,
-            tokens,
-            session,
-            no_cache,
-            patience,
-        })
+        .prop_map(
+            |(form, questions, wish, tokens, session, no_cache, bypass, patience)| Ask {
+                form,
+                questions,
+                wish,
+                tokens,
+                session,
+                no_cache,
+                bypass,
+                patience,
+            },
+        )
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -176,9 +196,21 @@ fn action() -> impl Strategy<Value = Action> {
         (select(vec!["touch", "create", "delete", "delete"]), any::<u16>()),
         1..3,
     );
+    let own = prop_oneof![
+        any::<u8>().prop_map(Kind::Old),
+        Just(Kind::Newest),
+        Just(Kind::Behind),
+        (1..4_u64).prop_map(Kind::Future),
+    ];
+    let tokens = vec((place(), own), 0..3);
     prop_oneof![
         12 => ask().prop_map(Action::Ask),
-        5 => (any::<bool>(), changes).prop_map(|(behind, changes)| Action::Write { behind, changes }),
+        4 => forge().prop_map(Action::Forge),
+        5 => (any::<bool>(), changes, tokens).prop_map(|(behind, changes, tokens)| Action::Write {
+            behind,
+            changes,
+            tokens,
+        }),
         1 => (0..4_u64).prop_map(|kept| Action::Collect { kept }),
     ]
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// A piece of `Cache-Status`, or of a status line, for each thing that a run has to have seen.
-const SEEN: [&str; 10] = [
+const SEEN: [&str; 44] = [
     "200 tower-zookie; hit",
     "; stored",
     "; collapsed",
@@ -14,10 +14,50 @@ const SEEN: [&str; 10] = [
     "is too old",
     "400 ",
     "409 ",
+    "adversary: a token that she has seen",
+    "adversary: a token of the future",
+    "adversary: members in another order",
+    "adversary: whitespace",
+    "adversary: a clock with a zero",
+    "adversary: a clock of more nodes",
+    "adversary: a clock of another node",
+    "adversary: another base64",
+    "adversary: a token of another store",
+    "adversary: no token",
+    "adversary: an empty token",
+    "adversary: bad credentials",
+    "adversary: a write",
+    "adversary: cut off",
+    "adversary: all requests",
+    "adversary's bypass: a parameter twice",
+    "adversary's bypass: a range",
+    "adversary's bypass: a condition",
+    "adversary's bypass: a connection header",
+    "adversary's bypass: a body of a GET",
+    "adversary's bypass: a name twice",
+    "adversary's bypass: no JSON",
+    "adversary's bypass: an over-long body",
+    "adversary's bypass: trailers",
+    "honest bypass: a parameter twice",
+    "honest bypass: a range",
+    "honest bypass: a condition",
+    "honest bypass: a connection header",
+    "honest bypass: a body of a GET",
+    "honest bypass: a name twice",
+    "honest bypass: no JSON",
+    "honest bypass: an over-long body",
+    "honest bypass: trailers",
+    "honest: all requests",
 ];
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally([AtomicUsize; SEEN.len()]);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self([const { AtomicUsize::new(0) }; SEEN.len()])
+    }
+}
 
 impl Tally {
     /// `note`: the status and the `Cache-Status` of a reply.
@@ -25,6 +65,16 @@ impl Tally {
         for (piece, count) in SEEN.iter().zip(&self.0) {
             count.fetch_add(usize::from(note.contains(piece)), Relaxed);
         }
+    }
+
+    /// The adversary's requests, and all.
+    pub(crate) fn requests(&self) -> (usize, usize) {
+        let count = |note: &str| {
+            let counts = SEEN.iter().zip(&self.0).filter(|(piece, _)| **piece == note);
+            counts.map(|(_, count)| count.load(Relaxed)).sum::<usize>()
+        };
+        let hers = count("adversary: all requests");
+        (hers, hers + count("honest: all requests"))
     }
 
     pub(crate) fn never(&self) -> Vec<&'static str> {

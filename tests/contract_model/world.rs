@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
@@ -19,14 +20,18 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::{Relationship, Schema, Store, Update};
+use tower_zookie::token::RevisionToken;
 use tower_zookie::{Handle, Zookie};
 
+use crate::adversary::BAD_CREDENTIALS;
 use crate::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
 use crate::layer::{self, Settings};
-use crate::plan::{Action, Case};
+use crate::plan::{Action, Case, Kind, Place};
+use crate::requests::carry;
 use crate::schema::Fragment;
 use crate::service;
 use crate::tally::Tally;
+use crate::told::Told;
 
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
@@ -35,7 +40,12 @@ pub(crate) struct World {
     handle: Handle<layer::Api>,
     began: Instant,
     record: Mutex<Record>,
+    told: AllTold,
+    requests: AtomicUsize,
 }
+
+/// What the service was told, by the ids of requests that are bypassed.
+type AllTold = Arc<Mutex<HashMap<String, Vec<Told>>>>;
 
 /// What was done and seen.
 #[derive(Debug, Default)]
@@ -70,11 +80,16 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The revision of the cookie that the reply sets.
-    pub(crate) fn cookie(&self) -> Option<Option<u64>> {
+    /// The cookie that the reply sets.
+    pub(crate) fn cookie_text(&self) -> Option<String> {
         let cookie = self.header("set-cookie")?.split(';').next()?.replace('+', "%2B");
         let mut pairs = form_urlencoded::parse(cookie.as_bytes());
-        Some(pairs.next().and_then(|(_, zookie)| revision_of(&zookie)))
+        pairs.next().map(|(_, zookie)| zookie.into_owned())
+    }
+
+    /// Its revision.
+    pub(crate) fn cookie(&self) -> Option<Option<u64>> {
+        self.cookie_text().map(|zookie| revision_of(&zookie))
     }
 }
 
@@ -114,7 +129,16 @@ impl World {
         let store = Arc::new(Store::new(Schema::parse(&case.schema.text())?));
         let layer = layer::build(settings(case)).map_err(|error| error.to_string())?;
         let delays = Arc::new(Mutex::new(VecDeque::from(case.delays.clone())));
-        let slow = move |request: Request, next: Next| late(Arc::clone(&delays), request, next);
+        let told = AllTold::default();
+        let all_told = Arc::clone(&told);
+        let slow = move |request: Request, next: Next| {
+            if let Some(id) = request.headers().get("x-request-id") {
+                let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
+                let mut told = all_told.lock().unwrap_or_else(PoisonError::into_inner);
+                told.entry(id).or_default().push(Told::of(&request));
+            }
+            late(Arc::clone(&delays), request, next)
+        };
         let bare = service::router(service::Gateway::new(Arc::clone(&store), case.quantize)).layer(from_fn(slow));
         Ok(Self {
             service: layer.layer(bare),
@@ -122,6 +146,8 @@ impl World {
             schema: case.schema.clone(),
             began: Instant::now(),
             record: Mutex::default(),
+            told,
+            requests: AtomicUsize::new(0),
             store,
         })
     }
@@ -139,11 +165,39 @@ impl World {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn note(&self, notes: impl IntoIterator<Item = String>) {
+        self.record()
+            .notes
+            .extend(notes.into_iter().map(String::into_boxed_str));
+    }
+
+    pub(crate) fn service(&self) -> Zookie<Router, layer::Api> {
+        self.service.clone()
+    }
+
+    pub(crate) fn next_id(&self) -> String {
+        self.requests.fetch_add(1, Relaxed).to_string()
+    }
+
+    /// What the service was told of a request.
+    pub(crate) fn told(&self, id: &str) -> Vec<Told> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(id).cloned().unwrap_or_default()
+    }
+
+    /// How the store spells a revision.
+    pub(crate) fn spelled(&self, revision: u64) -> String {
+        RevisionToken::new(self.store.node_id(), revision).encode()
+    }
+
     async fn act(&self, action: Action) {
         match action {
             Action::Ask(ask) => self.ask(&ask).await,
-            Action::Write { behind: true, changes } => self.write_behind(&changes),
-            Action::Write { behind: false, changes } => self.write(&changes).await,
+            Action::Forge(forge) => self.forge(&forge).await,
+            Action::Write {
+                behind: true, changes, ..
+            } => self.write_behind(&changes),
+            Action::Write { changes, tokens, .. } => self.write(&changes, &tokens).await,
             Action::Collect { kept } => {
                 let head = self.store.current_revision();
                 self.store.garbage_collect(head.saturating_sub(kept));
@@ -217,7 +271,7 @@ impl World {
         }
     }
 
-    async fn write(&self, numbers: &[(&'static str, u16)]) {
+    async fn write(&self, numbers: &[(&'static str, u16)], tokens: &[(Place, Kind)]) {
         let changes = self.changes(numbers);
         let updates = changes.iter().map(|(verb, tuple)| {
             let Tuple {
@@ -228,15 +282,21 @@ impl World {
             json!({"operation": verb, "resource": resource, "relation": relation, "subject": subject})
         });
         let body = json!({"updates": updates.collect::<Vec<_>>()}).to_string();
-        let request = Request::post("/relationships").body(Body::from(body)).unwrap();
-        let answer = self.send(request).await;
+        let tokens: Vec<_> = tokens.iter().map(|&(place, kind)| (place, self.token(kind))).collect();
+        let floors = tokens.iter().filter_map(|(_, (_, revision))| *revision).max();
+        let head = self.store.current_revision();
+        let texts: Vec<_> = tokens.into_iter().map(|(place, (text, _))| (place, text)).collect();
+        let answer = self.send(write_request(&texts, body)).await;
         let revision = answer.body["revision"].as_u64();
         match (answer.status, revision) {
             (StatusCode::OK, Some(revision)) => {
                 self.wrote(revision, changes);
-                let zookie = answer.header("zookie").and_then(revision_of);
-                let cookie = answer.cookie().flatten();
-                if zookie != Some(revision) || cookie.is_none_or(|cookie| cookie < revision) {
+                let zookie = answer.header("zookie");
+                let cookie = answer.cookie_text();
+                // A token that is ahead of the store may be taken for what it is, or at its word.
+                let joined = floors.filter(|floor| *floor > head).unwrap_or_default().max(revision);
+                let is_right = [revision, joined].map(|joined| cookie == Some(self.spelled(joined)));
+                if zookie != Some(&*self.spelled(revision)) || !is_right.contains(&true) {
                     let broken = format!("write {revision} bears the zookie {zookie:?} and the cookie {cookie:?}");
                     self.record().broken.push(broken);
                 }
@@ -283,16 +343,35 @@ impl World {
     }
 }
 
+fn write_request(tokens: &[(Place, String)], body: String) -> Request {
+    let (mut headers, mut query) = (Vec::new(), form_urlencoded::Serializer::new(String::new()));
+    let cookies = carry(tokens, &mut headers, &mut query);
+    headers.extend(cookies.map(|cookies| ("cookie", cookies)));
+    let request = Request::post(format!("/relationships?{}", query.finish()));
+    let request = headers
+        .into_iter()
+        .fold(request, |request, (name, value)| request.header(name, value));
+    request.body(Body::from(body)).unwrap()
+}
+
 type Delays = Arc<Mutex<VecDeque<(Duration, Duration)>>>;
 
 async fn late(delays: Delays, request: Request, next: Next) -> Response {
     let delay = delays.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let (before, after) = delay.unwrap_or_default();
+    let unknown = request
+        .headers()
+        .get("authorization")
+        .is_some_and(|value| value == BAD_CREDENTIALS);
     // A sleep of no length still ends at the next tick only.
     if !before.is_zero() {
         sleep(before).await;
     }
-    let response = next.run(request).await;
+    let response = if unknown {
+        StatusCode::UNAUTHORIZED.into_response()
+    } else {
+        next.run(request).await
+    };
     if !after.is_zero() {
         sleep(after).await;
     }

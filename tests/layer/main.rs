@@ -3,7 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod asked;
 mod bulk;
+mod bypasses;
 mod carriers;
 mod flights;
 mod forwarded;
@@ -12,6 +14,7 @@ mod labels;
 mod replies;
 mod request_bodies;
 mod response_bodies;
+mod revisions;
 mod settings;
 mod wishes;
 mod writes;

@@ -145,13 +145,27 @@ impl Client {
         token
     }
 
-    /// Writes a schema. Its version.
-    pub(crate) async fn write_schema(&self, tenant: &str) -> String {
+    /// A write that may be refused.
+    pub(crate) async fn try_set(&self, tenant: &str, document: &str, user: &str) -> Reply {
+        let request = WriteRequest {
+            tenant: tenant.to_owned(),
+            metadata: None,
+            tuples: vec![viewer(document, user)],
+        };
+        self.call("Data/Write", &request).await
+    }
+
+    pub(crate) async fn try_write_schema(&self, tenant: &str) -> Reply {
         let request = OfTenant {
             tenant: tenant.to_owned(),
             text: "entity user {}".to_owned(),
         };
-        self.call("Schema/Write", &request).await.message::<Wrote>().snap_token
+        self.call("Schema/Write", &request).await
+    }
+
+    /// Writes a schema. Its version.
+    pub(crate) async fn write_schema(&self, tenant: &str) -> String {
+        self.try_write_schema(tenant).await.message::<Wrote>().snap_token
     }
 
     pub(crate) async fn call(&self, method: &str, request: &impl Message) -> Reply {
@@ -159,10 +173,14 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, method: &str, body: Bytes) -> Reply {
+        self.send_body(method, Full::from(body).boxed_unsync()).await
+    }
+
+    pub(crate) async fn send_body(&self, method: &str, body: Body) -> Reply {
         let mut request = Request::post(format!("http://127.0.0.1/base.v1.{method}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .body(Full::from(body).boxed_unsync())
+            .body(body)
             .unwrap();
         request.headers_mut().extend(self.metadata.clone());
         let response = self.service.clone().oneshot(request).await.unwrap();
@@ -174,6 +192,16 @@ impl Client {
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The token of the cookie that it sets.
+    pub(crate) fn cookie(&self) -> Option<String> {
+        let value = self.header("set-cookie")?.strip_prefix("zookie=")?.split(';').next()?;
+        let unescaped = [("%3D", "="), ("%2B", "+"), ("%2F", "/"), ("%2C", ",")];
+        let unescaped = unescaped.iter().fold(value.to_owned(), |value, (escape, letter)| {
+            value.replace(escape, letter)
+        });
+        Some(unescaped)
     }
 
     pub(crate) fn status(&self) -> i32 {

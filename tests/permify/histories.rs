@@ -1,22 +1,32 @@
 //! Whole histories: writes that overlap, through the layer and round it, and reads with tokens of any age and kind.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
+use crate::adversary::{FORGERIES, OTHER_CLASSES};
+use crate::bypass::BYPASSES;
 use crate::judge::Judge;
+use crate::tally::{HERS, HONEST, Tally};
 use crate::world::{Learns, Step, World, step};
 
 /// How many answers there were, and how many of them from memory.
-async fn live(learns: Learns, latency: u64, steps: &[Step]) -> Result<(usize, usize), TestCaseError> {
-    let mut world = World::new(learns, Duration::from_millis(latency));
+async fn live(
+    learns: Learns,
+    latency: u64,
+    steps: &[Step],
+    tally: &Arc<Tally>,
+) -> Result<(usize, usize), TestCaseError> {
+    let mut world = World::new(learns, Duration::from_millis(latency), Arc::clone(tally));
     let answered = world.live(steps).await;
     let (state, passed) = (world.server.state(), world.passed.lock().unwrap());
     let judge = Judge {
         store: &state.store,
         passed: &passed,
+        feeds: learns == Learns::Feed,
     };
     let (mut all, mut from_memory) = (0, 0);
     for answered in &answered {
@@ -34,7 +44,7 @@ fn rules_01_to_16_hold_in_every_history() {
             failure_persistence: None,
             ..ProptestConfig::default()
         });
-        let sums = Cell::new((0, 0));
+        let (sums, tally) = (Cell::new((0, 0)), Arc::new(Tally::default()));
         let histories = (0..30_u64, prop::collection::vec(step(), 1..120));
         let outcome = runner.run(&histories, |(latency, steps)| {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -42,7 +52,7 @@ fn rules_01_to_16_hold_in_every_history() {
                 .start_paused(true)
                 .build()
                 .unwrap();
-            let (all, from_memory) = runtime.block_on(live(learns, latency, &steps))?;
+            let (all, from_memory) = runtime.block_on(live(learns, latency, &steps, &tally))?;
             let sum = sums.get();
             sums.set((sum.0 + all, sum.1 + from_memory));
             Ok(())
@@ -50,5 +60,28 @@ fn rules_01_to_16_hold_in_every_history() {
         outcome.unwrap_or_else(|failure| panic!("{learns:?}: {failure}"));
         let (all, from_memory) = sums.get();
         assert!(from_memory * 8 > all, "{learns:?}: {from_memory} of {all} from memory");
+        assert_all_came_up(&tally);
     }
+}
+
+/// Each class of forgery and each bypass came up, and the adversary sent at least a tenth of all requests.
+fn assert_all_came_up(tally: &Tally) {
+    let classes = FORGERIES.iter().map(|forgery| forgery.name().to_owned());
+    let others = OTHER_CLASSES.iter().map(|class| (*class).to_owned());
+    let who = ["honest", "adversary's"];
+    let bypasses = BYPASSES
+        .iter()
+        .flat_map(|bypass| who.map(|who| format!("{who} {}", bypass.name())));
+    let never: Vec<_> = classes
+        .chain(others)
+        .chain(bypasses)
+        .filter(|note| tally.count(note) == 0)
+        .collect();
+    assert_eq!(
+        never,
+        Vec::<String>::new(),
+        "these never came up: the run shows nothing of them"
+    );
+    let (hers, honest) = (tally.count(HERS), tally.count(HONEST));
+    assert!(hers * 9 >= honest, "{hers} beside {honest} of honest callers");
 }

@@ -3,9 +3,12 @@
 #[path = "../common/permify_database.rs"]
 mod database;
 
+mod adversary;
 mod api;
 mod asked;
 mod bad_input;
+mod bypass;
+mod bypasses;
 mod client;
 mod freshness;
 mod histories;
@@ -14,5 +17,6 @@ mod reply;
 mod server;
 mod settings;
 mod store;
+mod tally;
 mod watch;
 mod world;

@@ -32,6 +32,10 @@ pub(crate) const INVALID_ARGUMENT: i32 = 3;
 pub(crate) const OUT_OF_RANGE: i32 = 11;
 pub(crate) const UNIMPLEMENTED: i32 = 12;
 pub(crate) const INTERNAL: i32 = 13;
+const UNAUTHENTICATED: i32 = 16;
+
+/// The credentials that it refuses.
+pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
 
 /// Makes a write wait, until the test takes its transaction on.
 pub(crate) const HOLD: &str = "x-hold";
@@ -189,6 +193,10 @@ impl Server {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let path = head.uri.path().trim_start_matches("/base.v1.").to_owned();
+        let unknown = head
+            .headers
+            .get("authorization")
+            .is_some_and(|value| value == BAD_CREDENTIALS);
         let hold = head.headers.contains_key(HOLD);
         let message = body.get(5..).unwrap_or_default().to_vec();
         let metadata = Asked::decode(&*message).ok().and_then(|asked| asked.metadata);
@@ -205,6 +213,9 @@ impl Server {
         };
         let of_tenant = || OfTenant::decode(&*message).unwrap_or_default();
         pause(latency / 2).await;
+        if unknown {
+            return failed(UNAUTHENTICATED, "who are you?");
+        }
         let reply = match path.as_str() {
             "Watch/Watch" => {
                 let opened = self.state().store.watch(&of_tenant().tenant);

@@ -253,6 +253,13 @@ impl Store {
         Some(Token::of(xid.parse().ok()?, snapshot))
     }
 
+    /// Whether the store has named a token of this text by an instant: to a writer, or in a feed.
+    pub(crate) fn has_named(&self, text: &str, by: Instant, feeds: bool) -> bool {
+        let by_then = self.commits.iter().filter(|commit| commit.at <= by);
+        let mut named = by_then.filter_map(|commit| self.tenants[&commit.tenant].tokens.get(&commit.xid));
+        named.any(|token| token.text() == text || feeds && Token::watched(token.xid).text() == text)
+    }
+
     /// Whether the user views the document, as far as a view goes.
     pub(crate) fn views(&self, tenant: &str, view: &View, what: &What) -> bool {
         let writes = self.tenants[tenant].writes.iter().rev();

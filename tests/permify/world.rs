@@ -9,15 +9,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_zookie::protocol::permify::{Engine, Permify};
 
+use crate::adversary::{Forge, forge};
 use crate::asked::{Answered, Asked, answered};
+use crate::bypass::{Bypass, bypass};
 use crate::client::Client;
 use crate::database::{Raw, Token};
 use crate::server::Server;
 use crate::store::legacy;
+use crate::tally::{HERS, HONEST, Tally};
 
 const TENANTS: [&str; 2] = ["t1", "t2"];
-const DOCUMENTS: [&str; 2] = ["plan", "map"];
-const USERS: [&str; 2] = ["ada", "bob"];
+pub(crate) const DOCUMENTS: [&str; 2] = ["plan", "map"];
+pub(crate) const USERS: [&str; 2] = ["ada", "bob"];
 
 /// The replica whose reads without a token are windowed.
 pub(crate) const WINDOWED: usize = 1;
@@ -42,6 +45,7 @@ pub(crate) enum Step {
     Pause(u64),
     BreakFeeds,
     Read(Read),
+    Forge(Vec<Forge>),
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +59,7 @@ pub(crate) struct Read {
     pub(crate) pinned: Option<Index>,
     pub(crate) wish: Wish,
     pub(crate) tokens: Vec<(Pick, Place)>,
+    pub(crate) bypass: Option<Bypass>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +106,8 @@ pub(crate) struct World {
     pub(crate) passed: Arc<Mutex<Vec<Passed>>>,
     writes: JoinSet<()>,
     reads: JoinSet<Answered>,
+    hers: JoinSet<()>,
+    tally: Arc<Tally>,
 }
 
 /// What the layers learn from, beside the writes that pass them.
@@ -112,7 +119,7 @@ pub(crate) enum Learns {
 }
 
 impl World {
-    pub(crate) fn new(learns: Learns, latency: Duration) -> Self {
+    pub(crate) fn new(learns: Learns, latency: Duration, tally: Arc<Tally>) -> Self {
         let server = Server::new(Engine::Postgres);
         server.state().latency = latency;
         let api = || match learns {
@@ -136,6 +143,8 @@ impl World {
             passed: Arc::default(),
             writes: JoinSet::new(),
             reads: JoinSet::new(),
+            hers: JoinSet::new(),
+            tally,
         }
     }
 
@@ -150,6 +159,9 @@ impl World {
         sleep(Duration::from_millis(100)).await;
         self.server.state().store.end_all();
         while self.writes.join_next().await.is_some() {}
+        while let Some(hers) = self.hers.join_next().await {
+            hers.unwrap();
+        }
         let mut answered = Vec::new();
         while let Some(reply) = self.reads.join_next().await {
             answered.push(reply.unwrap());
@@ -197,14 +209,36 @@ impl World {
             }
             Step::Pause(millis) => sleep(Duration::from_millis(*millis)).await,
             Step::BreakFeeds => self.server.state().store.break_feeds(),
+            Step::Forge(all) => all.iter().for_each(|forge| self.forge(forge.clone())),
             Step::Read(read) => {
                 for _ in 0..read.times {
                     let (client, asked) = (self.ways[read.way].clone(), self.asked(read));
+                    self.tally.add(HONEST);
+                    if let Some(bypass) = asked.bypass {
+                        self.tally.add(format!("honest {}", bypass.name()));
+                    }
                     self.reads.spawn(answered(client, asked));
                     sleep(Duration::from_millis(7)).await;
                 }
             }
         }
+    }
+
+    fn forge(&mut self, forge: Forge) {
+        let client = self.ways[forge.way].clone();
+        let texts = forge.tokens.iter().map(|forged| {
+            let told = self.told.lock().unwrap();
+            let seen = told.len().checked_sub(forged.since + 1).map(|nth| told[nth].clone());
+            let seen = seen.and_then(|seen| self.server.state().store.parse(&seen));
+            (forged.place, forged.text(seen.as_ref()))
+        });
+        let (texts, tally) = (texts.collect(), Arc::clone(&self.tally));
+        tally.add(HERS);
+        self.hers.spawn(async move {
+            let tenant = TENANTS[forge.tenant];
+            let notes = forge.send(client, tenant, texts).await;
+            notes.into_iter().for_each(|note| tally.add(note));
+        });
     }
 
     fn asked(&self, read: &Read) -> Asked {
@@ -223,6 +257,7 @@ impl World {
             message: None,
             header: None,
             cookie: None,
+            bypass: read.bypass,
         };
         // An exact wish takes one token, and not a cookie's.
         let exact = read.wish == Wish::Exact;
@@ -288,6 +323,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => schema,
         4 => pause.prop_map(Step::Pause),
         1 => Just(Step::BreakFeeds),
+        10 => prop::collection::vec(forge(), 1..4).prop_map(Step::Forge),
         20 => read().prop_map(Step::Read),
     ]
 }
@@ -318,8 +354,9 @@ fn read() -> impl Strategy<Value = Read> {
     ];
     let wish = prop_oneof![10 => Just(Wish::None), 3 => Just(Wish::Exact), 1 => Just(Wish::Full)];
     let pinned = prop::option::weighted(0.3, any::<Index>());
-    (0..2_usize, tenant(), 1..8_usize, whats, pinned, wish, tokens).prop_map(
-        |(way, tenant, times, whats, pinned, wish, tokens)| Read {
+    let bypass = prop::option::weighted(0.12, bypass());
+    (0..2_usize, tenant(), 1..8_usize, whats, pinned, wish, tokens, bypass).prop_map(
+        |(way, tenant, times, whats, pinned, wish, tokens, bypass)| Read {
             way,
             tenant,
             times,
@@ -327,6 +364,7 @@ fn read() -> impl Strategy<Value = Read> {
             pinned,
             wish,
             tokens,
+            bypass,
         },
     )
 }
