@@ -5,6 +5,7 @@ use http::request::Parts as Head;
 use http::{Request, Response};
 use tokio::time::Instant;
 
+use super::around::Around;
 use super::asked::Asked;
 use super::body::{Read, Replay, RequestBody};
 use super::cache_status::CacheStatus;
@@ -24,6 +25,8 @@ pub(super) enum Step<B> {
     Refresh(Response<Stored>, Box<Asking>),
     /// To be forwarded around the cache, with its requirement stated.
     Bypass(Request<B>, &'static str),
+    /// The same, and its reply is compared with its tokens.
+    Around(Request<B>, Box<Around>),
     /// To be handed on; its reply teaches. Whom the cap on flights counts it for.
     Write(Request<B>, Call, u64),
     /// To be handed on no lower than its floor, and why nothing is kept of it.
@@ -143,15 +146,24 @@ impl<P: Protocol> Shared<P> {
             }
             Ok(Understood::Write(call, caller)) => Step::Write(request(head), call, caller.number()),
             Ok(Understood::Around(call, wanted, why)) => {
-                let signed = Headers::of(&head.headers).are_signed();
-                match self.stated(route, &head, message, call.as_ref(), &wanted, signed) {
-                    Some((head, None)) => Step::Bypass(request(head), why),
-                    Some((head, Some(message))) => {
-                        let body = B::replay(Replay::whole(message, None));
-                        Step::Bypass(Request::from_parts(head, body), why)
-                    }
-                    None => Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated)),
+                let request = match self.stated(route, &head, message, call.as_ref(), &wanted) {
+                    Ok((head, None)) => request(head),
+                    Ok((head, Some(message))) => Request::from_parts(head, B::replay(Replay::whole(message, None))),
+                    Err(why) => return Step::Reply(self.refuse(route, &head.headers, &why)),
+                };
+                if wanted.floors.is_empty() {
+                    return Step::Bypass(request, why);
                 }
+                let around = Around {
+                    route,
+                    call,
+                    message: message.clone(),
+                    headers: head.headers,
+                    refuses_foreign: wanted.explicit && !wanted.in_message,
+                    floors: wanted.floors,
+                    why,
+                };
+                Step::Around(request, Box::new(around))
             }
             Ok(Understood::Unmodified(why)) => Step::Bypass(request(head), why),
             Err(Rejected::Forward(why)) => {

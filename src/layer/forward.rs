@@ -13,12 +13,13 @@ use tower_service::Service;
 use super::asked::Asked;
 use super::body::{Read, Reader, Replay, RequestBody, ZookieBody};
 use super::decide::Asking;
+use super::headers::Headers;
 use super::keeping::Keeping;
 use super::shared::Shared;
 use super::wanted::{CONSISTENCY, Wanted};
 use crate::cache::{Item, Purpose, ReadAt, Turn, Upstream};
 use crate::consistency::Consistency;
-use crate::protocol::{Call, Kept, Kind, Learned, Protocol, Reply, Route};
+use crate::protocol::{Call, Kept, Learned, Protocol, Refusal, Reply, Route};
 use crate::revision::Revision;
 use crate::token::{Carrier, Token, TokenError, Zookie};
 
@@ -245,7 +246,7 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// The head of a request that is forwarded around the cache, in which its requirement is stated, and its message where
-    /// that has to say so. `None` where nothing can state it.
+    /// that has to say so.
     pub(super) fn stated(
         &self,
         route: Route,
@@ -253,40 +254,50 @@ impl<P: Protocol> Shared<P> {
         message: &Bytes,
         call: Option<&Call>,
         wanted: &Wanted,
-        signed: bool,
-    ) -> Option<(Head, Option<Bytes>)> {
-        let ask = wanted.read_at_unmodified()?;
+    ) -> Result<(Head, Option<Bytes>), Refusal> {
         let mut head = head.clone();
         let in_message = self.protocol.states_freshness(route);
         if in_message && !self.raises_floor(&head.headers, &head.uri) {
-            return Some((head, None));
+            return Ok((head, None));
         }
-        let zookie = match ask.revision() {
-            None => None,
-            Some(revision) => Some(self.spelled(wanted, revision, false)?),
+        let has_own_token = call.is_some_and(|call| call.token.is_some());
+        let ask = if has_own_token {
+            wanted.read_at_unmodified()
+        } else {
+            self.cache.read_at_unstored(&wanted.freshness)
         };
-        if signed {
+        let ask = ask.ok_or(Refusal::TokensDoNotJoin)?;
+        // Also beside a stricter consistency, which a message can't state together with a token.
+        let stated = ask.revision().or(wanted.floors.top().map(|top| &top.revision));
+        let zookie = match stated {
+            None => None,
+            Some(revision) => Some(self.spelled(wanted, revision, false).ok_or(Refusal::TokensDoNotJoin)?),
+        };
+        let consistency = wanted.consistency(&ask);
+        if Headers::of(&head.headers).are_signed() {
             // Its own headers state the requirement, and nothing in it may be changed.
-            let consistency = consistency(&ask);
             head.extensions.insert(Asked { consistency, zookie });
-            return (!in_message).then_some((head, None));
-        }
-        if in_message && call.is_none() {
-            return None;
-        }
-        self.tell(&mut head, route, wanted.consistency(&ask), zookie.clone())?;
-        let body = call.and_then(|call| {
-            let questions = match &call.kind {
-                Kind::Bulk(questions) => questions.len(),
-                _ => 1,
+            return if in_message {
+                Err(Refusal::FloorUnstated)
+            } else {
+                Ok((head, None))
             };
-            let open: Vec<usize> = (0..questions).collect();
-            self.protocol.ask(call, message, &open, &ask, zookie.as_ref())
-        });
+        }
+        let body = match call {
+            None if in_message => return Err(Refusal::FloorUnstated),
+            None => None,
+            Some(call) => {
+                let all: Vec<usize> = (0..call.kind.questions()).collect();
+                let zookie = zookie.as_ref().filter(|_| ask.revision().is_some());
+                self.protocol.ask(call, message, &all, &ask, zookie)
+            }
+        };
+        self.tell(&mut head, route, consistency, zookie)
+            .ok_or(Refusal::FloorUnstated)?;
         if let Some(body) = &body {
             set_length(&mut head.headers, body);
         }
-        Some((head, body))
+        Ok((head, body))
     }
 
     /// Counts where a reply's own headers shorten the life of its answers.

@@ -6,6 +6,7 @@
 //! `forward`, and through `probe` where the floor is unproven; what is never kept through `read`, and writes through
 //! `write`, `outliving` their callers.
 
+mod around;
 mod ask;
 mod asked;
 mod body;

@@ -12,7 +12,7 @@ use super::decide::Step;
 use super::future::ResponseFuture;
 use super::read::NEVER_KEPT;
 use super::shared::Shared;
-use super::{bulk, miss, patient, read, refresh, write};
+use super::{around, bulk, miss, patient, read, refresh, write};
 use crate::protocol::{Claim, Protocol};
 
 /// The service that [`ZookieLayer`](super::ZookieLayer) makes.
@@ -116,6 +116,12 @@ impl<S, P> Zookie<S, P> {
                 ResponseFuture::ready(Response::from_parts(parts, ZookieBody::stored(data, trailers)))
             }
             Step::Bypass(request, why) => self.forward(request, Some(why)),
+            Step::Around(request, around) => ResponseFuture::boxed(around::forward(
+                Arc::clone(&self.shared),
+                self.inner.clone(),
+                request,
+                around,
+            )),
             Step::Write(request, writing, caller) => ResponseFuture::boxed(write::forward(
                 Arc::clone(&self.shared),
                 self.inner.clone(),

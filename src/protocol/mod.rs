@@ -229,6 +229,17 @@ pub enum Kind {
     Page,
 }
 
+impl Kind {
+    /// How many questions the call asks.
+    pub(crate) fn questions(&self) -> usize {
+        match self {
+            Self::Check(_) => 1,
+            Self::Bulk(questions) => questions.len(),
+            Self::Write { .. } | Self::Read { .. } | Self::Page => 0,
+        }
+    }
+}
+
 /// Why a request that a protocol claimed can't be answered from the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
