@@ -64,9 +64,4 @@ impl Recorder {
         let read = |message| CheckBulkPermissionsRequest::decode(message).unwrap();
         self.take("/CheckBulkPermissions").into_iter().map(read).collect()
     }
-
-    /// How many of the calls since the last look asked for the head alone.
-    pub(crate) fn probes(&self) -> usize {
-        self.bulks().iter().filter(|bulk| bulk.items.is_empty()).count()
-    }
 }
