@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_a_name_and_a_value_are_told_from_two_parts() {
+    fn rule_10_a_name_and_its_value_differ_from_two_parts() {
         let keyer = Keyer::random();
         let (kind, name, value) = (Part::Header, b"x-user".to_vec(), b"alice".to_vec());
         let together = named(&keyer, &[(true, Some(name.clone()), value.clone())]);

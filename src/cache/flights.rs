@@ -272,7 +272,7 @@ impl<V> Flights<V> {
         })
     }
 
-    /// A place among the flights for a call that is none.
+    /// A place among the flights for another kind of call.
     pub(crate) fn place_for(self: &Arc<Self>, credential: u64) -> Option<Place<V>> {
         self.place_in(&mut self.under_way(), credential)
     }

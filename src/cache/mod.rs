@@ -254,7 +254,7 @@ impl<V: Weigh> DecisionCache<V> {
         self.0.settings.window.bound()
     }
 
-    /// A flight's place for a call that is none, such as a write whose caller has left. `None`: all are taken.
+    /// A place among the flights for another kind of call, such as a write whose caller has left. `None`: all are taken.
     pub(crate) fn place_for(&self, credential: u64) -> Option<Place<V>> {
         self.0.flights.place_for(credential)
     }

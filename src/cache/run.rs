@@ -62,7 +62,10 @@ impl<V: Weigh> DecisionCache<V> {
     {
         let outcome = self.answer(questions, demand, &mut upstream).await;
         let outcome = self.reach(questions, demand.floors, outcome, &mut upstream).await;
-        if matches!(outcome, Outcome::Asked(Some(_))) && self.wants_background_read(Instant::now()) {
+        // A default read has just shown all that another one would.
+        let may_teach = matches!(&outcome, Outcome::Asked(Some(landed))
+            if landed.ask != ReadAt::Any && landed.replied.is_some());
+        if may_teach && self.wants_background_read(Instant::now()) {
             self.read_in_background(questions, upstream);
         }
         outcome

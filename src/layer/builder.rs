@@ -101,8 +101,8 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     /// More headers that the answer depends on, whoever asks: requests with other values share no answers.
     ///
     /// `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override`, `X-HTTP-Method` and `X-Method-Override` make some
-    /// servers take a request for another one than the layer has read. A request with one of them is forwarded as it came,
-    /// and nothing is kept of it, unless the header is named here or by [`credential_headers`](Self::credential_headers).
+    /// servers take a request for another one than the layer has read. A request with one of them is forwarded unmodified, and
+    /// nothing is kept of it, unless the header is named here or by [`credential_headers`](Self::credential_headers).
     /// Name it only if the service ignores it, or does not take it for another path or method.
     pub fn key_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.key_headers.extend(headers);
@@ -255,7 +255,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             cache,
             memo,
             carriers,
-            overrides: Overrides::all_but(key_headers.iter().chain(&credentials.headers)),
+            overrides: Overrides::all_but(|name| key_headers.contains(name) || credentials.headers.contains(name)),
             credentials,
             key_headers,
             unknown_outcomes: UnknownOutcomes::default(),

@@ -348,7 +348,7 @@ impl<P: Protocol> Shared<P> {
         self.read_token(headers, message_token).and_then(Result::ok)
     }
 
-    /// The token that a reply bears, or why it can't be read. `None`: it bears no token.
+    /// The token of a reply, or why it can't be read. `None`: the reply has no token.
     pub(super) fn read_token(
         &self,
         headers: &HeaderMap,

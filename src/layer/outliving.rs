@@ -11,7 +11,7 @@ use crate::protocol::Protocol;
 /// The wait for the outcome of a call that has begun.
 ///
 /// It runs in its caller's future. When the caller leaves it moves to the runtime, where it has a flight's time and takes
-/// a flight's place. If there is none, it ends with its caller.
+/// a flight's place. If all places are taken, it ends with its caller.
 pub(super) struct Outliving<P: Protocol, T: 'static> {
     shared: Arc<Shared<P>>,
     /// Whom the cap on flights counts it for.

@@ -31,7 +31,7 @@ pub struct NoChangeFeed;
 impl<P: Protocol> Handle<P> {
     /// Follows the store's change feed for a tenant, so that the floors of writes which others made are proven. Goes on
     /// until it is dropped: when the feed ends or fails it is opened again, after a pause of half a second that doubles
-    /// up to half a minute; and so is one that does not open within half a minute, or has then told of nothing for as long.
+    /// up to half a minute; and so is one that does not open within half a minute, or then reports nothing for as long.
     ///
     /// `service` is the client that the layer was put before, not the layered one. Where the feed wants credentials, wrap
     /// it in a layer that adds them.

@@ -14,7 +14,7 @@ use crate::knowledge::CallStart;
 use crate::protocol::{Call, Kind, Learned, Protocol, Reply};
 use crate::token::TokenErrorKind;
 
-/// Hands a write on as it came, and learns from the reply, also when the caller does not wait for it.
+/// Forwards a write unmodified, and learns from the reply, also when the caller does not wait for it.
 ///
 /// A client's stream ends with its caller, who has not sent all of it.
 pub(super) async fn forward<S, P, B, R>(

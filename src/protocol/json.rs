@@ -185,8 +185,8 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Whether `name` is spelled as `wanted` is but for the case of its letters: decoders such as Go's take one for the other.
-pub(super) fn is_but_for_case(name: &str, wanted: &str) -> bool {
+/// Whether `name` differs from `wanted` in the case of its letters only. Decoders such as Go's take one for the other.
+pub(super) fn differs_in_case(name: &str, wanted: &str) -> bool {
     if name == wanted {
         return false;
     }
@@ -204,7 +204,7 @@ pub(super) fn is_but_for_case(name: &str, wanted: &str) -> bool {
 }
 
 /// A name that some decoders take for one that the key leaves out.
-pub(super) const OTHER_CASE: Unreadable = Unreadable("a member named as one with a meaning but for case");
+pub(super) const OTHER_CASE: Unreadable = Unreadable("a member whose name differs from the token's in case only");
 
 /// RFC 8259, section 6.
 fn is_number(text: &[u8]) -> bool {

@@ -239,11 +239,7 @@ async fn rule_10_a_header_that_may_change_path_or_method_makes_a_bypass() {
         assert_eq!(reply.outcome(), "fwd=bypass", "{name}");
         let granted = serde_json::json!({ "grant": "a" });
         let reply = client.post("/relationships", &granted).header(name, "GET").send().await;
-        assert_eq!(
-            reply.outcome(),
-            "fwd=bypass",
-            "{name}: nobody knows that it was a write"
-        );
+        assert_eq!(reply.outcome(), "fwd=bypass", "{name}: it may not have been a write");
         assert_eq!(
             client.layer.handle().trusted_revision().unwrap().as_str(),
             crate::common::z(1)

@@ -272,9 +272,9 @@ async fn an_import_ends_with_its_caller() {
         ("/v1/experimental/relationships/bulkimport", false),
     ] {
         let dropped = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&dropped);
+        let flag = Arc::clone(&dropped);
         let inner = tower::service_fn(move |_: Request<Full<Bytes>>| {
-            let dropped = Dropped(Arc::clone(&told));
+            let dropped = Dropped(Arc::clone(&flag));
             async move {
                 let _dropped = dropped;
                 std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await

@@ -34,6 +34,7 @@ fn url(server: &Recorded) -> String {
 /// The same call with the wish for its token's snapshot.
 fn exactly(call: &Call) -> Arc<Call> {
     let mut call = Call {
+        at_ms: None,
         case: call.case.clone(),
         why: None,
         request: call.request.clone(),

@@ -2,7 +2,7 @@
 
 use super::super::Unreadable;
 use super::super::digest::{Digest, Members};
-use super::super::json::{Json, NotJson, OTHER_CASE, is_but_for_case};
+use super::super::json::{Json, NotJson, OTHER_CASE, differs_in_case};
 use crate::cache::{Part, Parts};
 
 /// Adds the body by its value to `parts`, but for the member `field`: the token.
@@ -11,7 +11,7 @@ pub(super) fn key(parts: &mut Parts, body: &[u8], field: &str, digest: &Digest) 
     let mut members = Members::default();
     let mut token = None;
     json.object(|json, name| {
-        if is_but_for_case(name, field) {
+        if differs_in_case(name, field) {
             return Err(OTHER_CASE);
         }
         if name != field {

@@ -74,8 +74,8 @@ impl CheckRoute {
     }
 
     /// The member of a POST's JSON body that holds the caller's token. The body is then keyed by its JSON value without
-    /// that member, and forwarded with the token that the upstream is to be asked at. A body with a member that has this
-    /// name but for case goes to the upstream as it came: some decoders would take it for the token.
+    /// that member, and forwarded with the token that the upstream is to be asked at. A body with a member whose
+    /// name differs in case only is forwarded unmodified, and nothing is kept: some decoders take it for the token.
     pub fn request_token(mut self, member: impl Into<String>) -> Self {
         self.request_token = Some(member.into());
         self

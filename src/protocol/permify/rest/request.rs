@@ -3,7 +3,7 @@ use http::request::Parts as Head;
 
 use super::super::super::digest::{Digest, Hashed, Members, Piece};
 use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::{Json, OTHER_CASE, is_but_for_case};
+use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
 use super::super::super::{Key, Kind, Unreadable};
 use crate::cache::{Part, Parts};
 
@@ -88,7 +88,7 @@ pub(super) fn unkept(head: &Head, message: &[u8], stream: bool, key: &Key<'_>) -
     json.object(|json, name| {
         match name {
             "metadata" => common.metadata(json)?,
-            _ if is_but_for_case(name, "metadata") => return Err(OTHER_CASE),
+            _ if differs_in_case(name, "metadata") => return Err(OTHER_CASE),
             "continuous_token" | "continuousToken" => {
                 once(&mut paged)?;
                 if !matches!(json.value()?, "null" | "\"\"") {
@@ -137,7 +137,7 @@ impl Common {
     fn member(&mut self, json: &mut Json<'_>, name: &str) -> Result<(), Unreadable> {
         match name {
             "metadata" => self.metadata(json),
-            _ if is_but_for_case(name, "metadata") => Err(OTHER_CASE),
+            _ if differs_in_case(name, "metadata") => Err(OTHER_CASE),
             _ => Ok(self.digest.member(json, name, &mut self.members)?),
         }
     }
@@ -168,7 +168,7 @@ impl Common {
                     self.digest
                         .member(&mut Json::new(value.as_bytes())?, name, &mut members)?;
                 }
-                _ if is_but_for_case(name, "snap_token") || is_but_for_case(name, "snapToken") => {
+                _ if differs_in_case(name, "snap_token") || differs_in_case(name, "snapToken") => {
                     return Err(OTHER_CASE);
                 }
                 _ => self.digest.member(json, name, &mut members)?,

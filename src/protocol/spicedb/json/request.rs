@@ -3,7 +3,7 @@ use http::request::Parts as Head;
 
 use super::super::super::digest::Members;
 use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::{Json, OTHER_CASE, is_but_for_case};
+use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
 use super::super::super::{Key, Kind, Unreadable};
 use super::consistency::{self, Stated};
 use super::question::{Digests, Question};
@@ -142,7 +142,7 @@ impl Common {
                     _ => return Err(Unreadable("a withTracing that is no bool")),
                 };
             }
-            _ if is_but_for_case(name, "consistency") => return Err(OTHER_CASE),
+            _ if differs_in_case(name, "consistency") => return Err(OTHER_CASE),
             _ => return Ok(false),
         }
         Ok(true)
