@@ -175,15 +175,18 @@ impl Floors {
         }
     }
 
-    /// Adds a floor. One that has a join with a floor that is there becomes that join.
-    pub fn push(&mut self, floor: Floor) {
-        for known in self.first.iter_mut().chain(&mut self.others) {
-            if let Some(joined) = known.revision.join(&floor.revision) {
-                known.demanded = known.demanded.max(floor.demanded);
-                known.revision = joined;
-                return;
+    /// Adds a floor. It is joined with those that are there and have a join with it.
+    pub fn push(&mut self, mut floor: Floor) {
+        let mut absorb = |known: &Floor| match known.revision.join(&floor.revision) {
+            Some(revision) => {
+                let demanded = known.demanded.max(floor.demanded);
+                floor = Floor { revision, demanded };
+                true
             }
-        }
+            None => false,
+        };
+        self.first.take_if(|known| absorb(known));
+        self.others.retain(|known| !absorb(known));
         match self.first {
             None => self.first = Some(floor),
             Some(_) => self.others.push(floor),
