@@ -78,7 +78,7 @@ impl<V> Landed<V> {
 pub(crate) fn lies_below(replied: &Revision, floors: &Floors) -> bool {
     floors.iter().any(|Floor { revision: floor, .. }| {
         let comparable = replied.store() == floor.store() && floor.order() != Order::Equality;
-        comparable && !(replied >= floor)
+        comparable && !replied.is_at_or_after(floor)
     })
 }
 
@@ -88,7 +88,7 @@ impl<V> Landed<V> {
         let replied = self.replied.as_ref()?;
         let mut lacking = Floors::none();
         for floor in floors.iter() {
-            if replied.store() == floor.revision.store() && !(*replied >= floor.revision) {
+            if replied.store() == floor.revision.store() && !replied.is_at_or_after(&floor.revision) {
                 lacking.push(floor.clone());
             }
         }

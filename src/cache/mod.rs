@@ -309,38 +309,40 @@ impl<V: Weigh> DecisionCache<V> {
         if matches!(freshness, Freshness::Full) {
             return Err(Miss::Full);
         }
-        let judge = |entry: Option<Arc<Decision<V>>>| {
-            let decision = entry.ok_or(Miss::Absent)?;
-            decision.satisfies(freshness, now, &settings.window, question.jitter(), knowledge.epoch())?;
-            Ok(decision)
+        let judge = |entry: &Decision<V>| {
+            entry.satisfies(freshness, now, &settings.window, question.jitter(), knowledge.epoch())
         };
+        let suits = |entry: &Arc<Decision<V>>| judge(entry).is_ok();
         if matches!(freshness, Freshness::Exact(_)) && !capabilities.reads_repeat {
             return Err(Miss::Exact);
         }
         let entry = newest.get(&question);
-        match (judge(entry.clone()), freshness) {
+        let judged = entry.as_deref().map_or(Err(Miss::Absent), judge);
+        match (judged, freshness) {
+            (Ok(()), _) => entry.ok_or(Miss::Absent),
             (Err(_), Freshness::Exact(revision)) => {
-                judge(exact.get(&keyer.at(question, revision))).map_err(|_| Miss::Exact)
+                let exactly = exact.get(&keyer.at(question, revision));
+                exactly.filter(suits).ok_or(Miss::Exact)
             }
-            (Err(Miss::Age), _) => self
-                .renew(question, entry)
-                .ok_or(Miss::Age)
-                .and_then(|renewed| judge(Some(renewed))),
-            (found, _) => found,
+            (Err(Miss::Age), _) => {
+                let renewed = entry.and_then(|entry| self.renew(question, &entry));
+                renewed.filter(suits).ok_or(Miss::Age)
+            }
+            (Err(why), _) => Err(why),
         }
     }
 
     /// The entry with the newest watermark that it turns out to cover, if that is newer than the one it had.
-    fn renew(&self, question: Fingerprint, entry: Option<Arc<Decision<V>>>) -> Option<Arc<Decision<V>>> {
-        let entry = entry?;
+    fn renew(&self, question: Fingerprint, entry: &Arc<Decision<V>>) -> Option<Arc<Decision<V>>> {
         let fresh = self.0.knowledge.freshness(entry.label()?, entry.began);
-        let renewed = Arc::new(entry.renewed(fresh.or_later(entry.fresh)));
-        if renewed.fresh == entry.fresh {
+        let fresh = fresh.or_later(entry.fresh);
+        if fresh == entry.fresh {
             return None;
         }
+        let renewed = Arc::new(entry.renewed(fresh));
         self.0.newest.entry(question).and_compute_with(|current| match current {
             // A newer answer may have come in between.
-            Some(current) if Arc::ptr_eq(current.value(), &entry) => Op::Put(Arc::clone(&renewed)),
+            Some(current) if Arc::ptr_eq(current.value(), entry) => Op::Put(Arc::clone(&renewed)),
             _ => Op::Nop,
         });
         Some(renewed)

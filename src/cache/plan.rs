@@ -34,10 +34,6 @@ impl Plan {
     }
 }
 
-fn revisions(floors: &Floors) -> impl Iterator<Item = &Revision> + Clone {
-    floors.iter().map(|floor| &floor.revision)
-}
-
 impl<V: Weigh> DecisionCache<V> {
     /// What to ask for a question that the cache could not answer.
     pub(super) async fn plan<F, Fut>(
@@ -87,7 +83,7 @@ impl<V: Weigh> DecisionCache<V> {
     fn plan_without_floor(&self, now: Instant) -> Plan {
         // Where such a read is head, the window's revision is what many can share.
         let shared = match self.0.capabilities.read_mode {
-            ReadMode::Exactly => self.0.knowledge.shared(std::iter::empty(), now),
+            ReadMode::Exactly => self.0.knowledge.shared(&Floors::none(), now),
             ReadMode::AtLeast | ReadMode::Current => None,
         };
         match shared {
@@ -114,7 +110,7 @@ impl<V: Weigh> DecisionCache<V> {
     fn plan_at_least(&self, questions: &Questions, floors: &Floors, now: Instant) -> Plan {
         let knowledge = &self.0.knowledge;
         let top = floors.top().map(|top| top.revision.clone());
-        if let Some(shared) = knowledge.shared(revisions(floors), now) {
+        if let Some(shared) = knowledge.shared(floors, now) {
             let own = top
                 .filter(|top| *top != shared)
                 .map(|top| match knowledge.is_named(&top) {
@@ -151,7 +147,7 @@ impl<V: Weigh> DecisionCache<V> {
 
     fn fresh_revision(&self, floors: &Floors, now: Instant) -> Option<Revision> {
         let knowledge = &self.0.knowledge;
-        knowledge.shared(revisions(floors), now).or_else(|| {
+        knowledge.shared(floors, now).or_else(|| {
             let top = &floors.top()?.revision;
             knowledge.is_named_and_fresh(top, now).then(|| top.clone())
         })

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cache::{Capabilities, Settings};
+use crate::consistency::Floors;
 use crate::revision::{Order, Revision, StoreId};
 
 pub(crate) use claim::Claim;
@@ -109,7 +110,7 @@ impl State {
         let mut newest: Vec<_> = self
             .newest
             .iter()
-            .filter(|known| !(revision > *known))
+            .filter(|known| !revision.is_at_or_after(known))
             .cloned()
             .collect();
         newest.truncate(MOST_NEWEST - 1);
@@ -252,7 +253,7 @@ impl Knowledge {
         if source == Source::Head && !self.facts.head_may_trail_reads {
             let lacks = start
                 .newest()
-                .any(|known| known.order() != Order::Equality && !(revision >= known));
+                .any(|known| known.order() != Order::Equality && !revision.is_at_or_after(known));
             match (lacks, state.behind_since) {
                 (false, _) => state.behind_since = None,
                 (true, None) => state.behind_since = Some(start.began),
@@ -334,13 +335,9 @@ impl Knowledge {
 
     /// The revision at which the reads of this window share answers, if one covers all of `floors`: the first that a default
     /// read gave, or where that does not cover them the first other one.
-    pub(crate) fn shared<'a>(
-        &self,
-        floors: impl Iterator<Item = &'a Revision> + Clone,
-        now: Instant,
-    ) -> Option<Revision> {
+    pub(crate) fn shared(&self, floors: &Floors, now: Instant) -> Option<Revision> {
         let state = self.state();
-        let covers = |revision: &Revision| floors.clone().all(|floor| revision >= floor);
+        let covers = |revision: &Revision| floors.iter().all(|floor| *revision >= floor.revision);
         let window = self.window(now);
         if let Some((shared, revision)) = &state.shared
             && *shared == window

@@ -4,7 +4,7 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::cache::ReadMode;
-use crate::consistency::{Staleness, Window};
+use crate::consistency::{Floor, Staleness, Window};
 use crate::revision::{Counter, Point};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ fn age(knowledge: &Knowledge, revision: &Revision) -> Option<u128> {
 }
 
 fn shared(knowledge: &Knowledge, floor: &Revision) -> Option<Revision> {
-    knowledge.shared(std::iter::once(floor), Instant::now())
+    knowledge.shared(&Floor::now(floor.clone()).into(), Instant::now())
 }
 
 #[tokio::test(start_paused = true)]

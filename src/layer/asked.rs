@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use super::wanted::CONSISTENCY;
 use crate::consistency::Consistency;
@@ -39,13 +39,11 @@ impl Default for Asked {
 }
 
 impl Asked {
-    /// What the headers of a request demand that the layer forwards as it is. A consistency that can't be read, and several
-    /// tokens, count as full consistency.
-    pub(super) fn from_headers(headers: &HeaderMap, token_header: &HeaderName) -> Self {
-        let mut tokens = headers.get_all(token_header).iter();
-        let (first, several) = (tokens.next(), tokens.next().is_some());
-        let text = first.and_then(|value| value.to_str().ok()).map(str::trim);
-        let zookie = text.and_then(|text| Zookie::new(text, LONGEST_TOKEN).ok());
+    /// What a request demands that has these texts for tokens, `None` for one that is no text. What can't be read, and
+    /// several tokens, count as full consistency.
+    pub(super) fn of<'a>(mut texts: impl Iterator<Item = Option<&'a str>>, headers: &HeaderMap) -> Self {
+        let (first, several) = (texts.next(), texts.next().is_some());
+        let zookie = first.flatten().and_then(|text| Zookie::new(text, LONGEST_TOKEN).ok());
         let unreadable = first.is_some() && zookie.is_none() || several;
         let mut stated = headers.get_all(CONSISTENCY).iter();
         let consistency = match (stated.next(), stated.next()) {
@@ -60,6 +58,13 @@ impl Asked {
         };
         Self { consistency, zookie }
     }
+
+    /// What the headers of a request demand that no layer has seen.
+    #[cfg(feature = "axum")]
+    fn from_headers(headers: &HeaderMap) -> Self {
+        let values = headers.get_all("zookie").iter();
+        Self::of(values.map(|value| value.to_str().ok().map(str::trim)), headers)
+    }
 }
 
 /// Never fails: without the layer outside, and without its headers, any answer will do.
@@ -69,6 +74,6 @@ impl<S: Sync> axum_core::extract::FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
         let by_layer = parts.extensions.get().cloned();
-        Ok(by_layer.unwrap_or_else(|| Self::from_headers(&parts.headers, &HeaderName::from_static("zookie"))))
+        Ok(by_layer.unwrap_or_else(|| Self::from_headers(&parts.headers)))
     }
 }

@@ -88,14 +88,20 @@ fn drops_headers(headers: &Headers<'_>) -> bool {
         })
 }
 
-/// What a request turns out to be.
-enum Understood {
-    Write(Call, Caller),
-    Check(Call, Caller, Check),
+/// What a request is that the cache does not answer.
+enum NotACheck {
+    Write(Box<(Call, Caller)>),
     /// It can't be answered from the cache, and is forwarded with its requirement. `None` where its message can't be read.
-    Around(Option<Call>, Box<Wanted>, &'static str),
+    Around(Box<(Option<Call>, Wanted)>, &'static str),
     /// A page goes by its cursor, and a token that can't be read is the upstream's to judge.
     Unmodified(&'static str),
+    Rejected(Rejected),
+}
+
+impl From<Rejected> for NotACheck {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
 }
 
 impl<P: Protocol> Shared<P> {
@@ -103,8 +109,8 @@ impl<P: Protocol> Shared<P> {
         let message = Bytes::new();
         let around = (!body.is_end_stream()).then_some("a body where none was expected");
         match self.understand(route, &head, &message, around) {
-            Ok(Understood::Check(call, caller, check)) => self.answer(head, message, call, &caller, check),
-            understood => self.pass(route, head, &message, body, understood),
+            Ok((call, caller, check)) => self.answer(head, message, call, &caller, check),
+            Err(other) => self.pass(route, head, &message, body, other),
         }
     }
 
@@ -116,36 +122,33 @@ impl<P: Protocol> Shared<P> {
             } => message,
             unread => {
                 let why = "a body over the limit, broken off, or with trailers";
-                let understood = self.understand_head(&head, why);
-                return self.pass(route, head, &Bytes::new(), unread_body(unread), understood);
+                let other = self.understand_head(&head, why);
+                return self.pass(route, head, &Bytes::new(), unread_body(unread), other);
             }
         };
         match self.understand(route, &head, &message, None) {
-            Ok(Understood::Check(call, caller, check)) => self.answer(head, message, call, &caller, check),
-            understood => {
+            Ok((call, caller, check)) => self.answer(head, message, call, &caller, check),
+            Err(other) => {
                 let body = B::replay(Replay::whole(message.clone(), None));
-                self.pass(route, head, &message, body, understood)
+                self.pass(route, head, &message, body, other)
             }
         }
     }
 
     /// Forwards or refuses what can't be answered from the cache.
-    fn pass<B: RequestBody>(
-        &self,
-        route: Route,
-        head: Head,
-        message: &Bytes,
-        body: B,
-        understood: Result<Understood, Rejected>,
-    ) -> Step<B> {
+    fn pass<B: RequestBody>(&self, route: Route, head: Head, message: &Bytes, body: B, other: NotACheck) -> Step<B> {
         let request = |head| Request::from_parts(head, body);
-        match understood {
+        match other {
             // It may do something else, so that its reply says nothing of a write.
-            Ok(Understood::Write(..)) if Headers::of(&head.headers).override_request(self.overrides) => {
+            NotACheck::Write(..) if Headers::of(&head.headers).override_request(self.overrides) => {
                 Step::Bypass(request(head), OVERRIDDEN)
             }
-            Ok(Understood::Write(call, caller)) => Step::Write(request(head), call, caller.number()),
-            Ok(Understood::Around(call, wanted, why)) => {
+            NotACheck::Write(write) => {
+                let (call, caller) = *write;
+                Step::Write(request(head), call, caller.number())
+            }
+            NotACheck::Around(around, why) => {
+                let (call, wanted) = *around;
                 let request = match self.stated(route, &head, message, call.as_ref(), &wanted) {
                     Ok((head, None)) => request(head),
                     Ok((head, Some(message))) => Request::from_parts(head, B::replay(Replay::whole(message, None))),
@@ -165,29 +168,40 @@ impl<P: Protocol> Shared<P> {
                 };
                 Step::Around(request, Box::new(around))
             }
-            Ok(Understood::Unmodified(why)) => Step::Bypass(request(head), why),
-            Err(Rejected::Forward(why)) => {
+            NotACheck::Unmodified(why) => Step::Bypass(request(head), why),
+            NotACheck::Rejected(Rejected::Forward(why)) => {
                 // The upstream would not know of what the headers demand.
                 if self.protocol.states_freshness(route) && self.raises_floor(&head.headers, &head.uri) {
                     return Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated));
                 }
                 let mut head = head;
-                let asked = Asked::from_headers(&head.headers, &self.token_header());
-                head.extensions.insert(asked);
+                head.extensions.insert(self.asked_unread(&head));
                 Step::Bypass(request(head), why)
             }
-            Err(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
-            // Those who call this have taken checks away.
-            Ok(Understood::Check(..)) => Step::Reply(self.refuse(route, &head.headers, &Refusal::UpstreamFailed)),
+            NotACheck::Rejected(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
         }
     }
 
+    /// What a request's carriers demand, of which one has a token that can't be read.
+    fn asked_unread(&self, head: &Head) -> Asked {
+        let mut texts = Vec::new();
+        let visited = self.carriers.visit(&head.headers, &head.uri, |_, text| {
+            texts.push(text.ok().map(str::to_owned))
+        });
+        if visited.is_err() {
+            texts.push(None);
+        }
+        Asked::of(texts.iter().map(Option::as_deref), &head.headers)
+    }
+
     /// What a request demands whose message can't be read.
-    fn understand_head(&self, head: &Head, why: &'static str) -> Result<Understood, Rejected> {
+    fn understand_head(&self, head: &Head, why: &'static str) -> NotACheck {
         let headers = Headers::of(&head.headers);
         let query = self.carriers.outline(&head.uri);
-        let wanted = self.wanted(head, &headers, query, Stated::UNREADABLE, Instant::now())?;
-        Ok(Understood::Around(None, Box::new(wanted), why))
+        match self.wanted(head, &headers, query, Stated::UNREADABLE, Instant::now()) {
+            Ok(wanted) => NotACheck::Around(Box::new((None, wanted)), why),
+            Err(rejected) => NotACheck::Rejected(rejected),
+        }
     }
 
     /// The call, and for a check (not for a write) what it demands. Tokens, consistency and `require_token` are judged
@@ -198,7 +212,7 @@ impl<P: Protocol> Shared<P> {
         head: &Head,
         message: &Bytes,
         around: Option<&'static str>,
-    ) -> Result<Understood, Rejected> {
+    ) -> Result<(Call, Caller, Check), NotACheck> {
         let arrived = Instant::now();
         let headers = Headers::of(&head.headers);
         let (key, caller) = self.key(head, &headers);
@@ -206,15 +220,17 @@ impl<P: Protocol> Shared<P> {
         let query = asked.query;
         let call = self.protocol.read(route, head, message, asked);
         let stated = match call {
-            Ok(call) if matches!(call.kind, Kind::Write { .. }) => return Ok(Understood::Write(call, caller)),
-            Ok(Call { kind: Kind::Page, .. }) => return Ok(Understood::Unmodified("a page of a listing")),
+            Ok(call) if matches!(call.kind, Kind::Write { .. }) => {
+                return Err(NotACheck::Write(Box::new((call, caller))));
+            }
+            Ok(Call { kind: Kind::Page, .. }) => return Err(NotACheck::Unmodified("a page of a listing")),
             Ok(ref call) => Stated::of(call),
             Err(_) => Stated::UNREADABLE,
         };
         let wanted = self.wanted(head, &headers, query, stated, arrived)?;
         let call = match call {
             Ok(call) => call,
-            Err(why) => return Ok(Understood::Around(None, Box::new(wanted), why.0)),
+            Err(why) => return Err(NotACheck::Around(Box::new((None, wanted)), why.0)),
         };
         let around = around.or_else(|| {
             if matches!(&call.kind, Kind::Bulk(questions) if questions.is_empty()) {
@@ -232,9 +248,9 @@ impl<P: Protocol> Shared<P> {
             }
         });
         if let Some(why) = around {
-            return Ok(Understood::Around(Some(call), Box::new(wanted), why));
+            return Err(NotACheck::Around(Box::new((Some(call), wanted)), why));
         }
-        Ok(Understood::Check(call, caller, Check { arrived, wanted }))
+        Ok((call, caller, Check { arrived, wanted }))
     }
 
     /// What every question's fingerprint begins with: by whom it is asked, of whom, and in which form.
@@ -325,6 +341,7 @@ impl<P: Protocol> Shared<P> {
                 if !self.protocol.needed(&call, &message, &found).is_empty() {
                     return Step::Bulk(asking(head, message, call, wanted), served);
                 }
+                let refresh = self.cache.wants_background_read(arrived).then(|| head.clone());
                 let zookie = self.zookie_at(served.at.as_ref(), served.found.iter().flatten());
                 let merged = self.merge(&call, &message, &found, zookie);
                 let status = if served.is_mixed() {
@@ -332,7 +349,11 @@ impl<P: Protocol> Shared<P> {
                 } else {
                     CacheStatus::Hit
                 };
-                Step::Reply(self.kept_reply(call.route, head.headers, &merged, wanted.replace_cookie, status))
+                let reply = self.kept_reply(call.route, head.headers, &merged, wanted.replace_cookie, status);
+                match refresh {
+                    None => Step::Reply(reply),
+                    Some(head) => Step::Refresh(reply, asking(head, message, call, wanted)),
+                }
             }
             Kind::Read { .. } => Step::Read(asking(head, message, call, wanted), why_unkept),
             // These never come here.

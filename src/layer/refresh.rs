@@ -21,16 +21,17 @@ where
     R: Body<Data = Bytes, Error: Send> + Send + 'static,
     P: Protocol,
 {
-    let Kind::Check(question) = asking.call.kind else {
-        return;
+    let questions = match &asking.call.kind {
+        Kind::Check(question) => Questions::one(*question, asking.caller),
+        Kind::Bulk(each) => shared.questions(each.iter().copied().collect(), &asking),
+        Kind::Write { .. } | Kind::Read { .. } | Kind::Page => return,
     };
-    let questions = Questions::one(question, asking.caller);
     let asking = Arc::new(asking);
     let asker = Asker {
         shared,
         service,
         asking: &asking,
-        open: Arc::new([0]),
+        open: (0..questions.each.len()).collect(),
     };
     asker.ask_in_background::<B, R>(&questions);
 }

@@ -204,16 +204,20 @@ impl<P: Protocol> Shared<P> {
             return refuse(Refusal::WishesContradict);
         }
 
-        let mut floors = tokens.explicit.clone();
+        let Tokens {
+            explicit: mut floors,
+            cookies,
+            ..
+        } = tokens;
         let (mut elsewhere, mut at_head, mut replace_cookie) = (Floors::none(), tokens.at_head, tokens.at_head);
-        for cookie in tokens.cookies.iter() {
+        for cookie in cookies {
             let store = |floor: &Floor| floor.revision.store() != cookie.revision.store();
             if floors.iter().any(store) || self.cache.knowledge().is_foreign(&cookie.revision) {
                 // At most one of them is ours. A browser sends its cookie by itself, so the cookie yields.
                 (at_head, replace_cookie) = (true, true);
-                elsewhere.push(cookie.clone());
+                elsewhere.push(cookie);
             } else {
-                floors.push(cookie.clone());
+                floors.push(cookie);
             }
         }
         let own_zookie = tokens.last.as_ref().filter(|_| tokens.count == 1);
@@ -222,7 +226,7 @@ impl<P: Protocol> Shared<P> {
         let bounded = matches!(wish, Some(Consistency::BoundedStaleness(_)));
         let unmodified = tokens.says_more && !full && !bounded || full && own.is_some();
         if let Some(own) = own.filter(|_| unmodified)
-            && floors.iter().any(|floor| !(own.revision >= floor.revision))
+            && floors.iter().any(|floor| !own.revision.is_at_or_after(&floor.revision))
         {
             return refuse(Refusal::TokensDoNotJoin);
         }

@@ -171,6 +171,11 @@ impl Revision {
         self.0.join(&*other.0)
     }
 
+    /// Whether this revision equals `other` or is after it. `false` where they are concurrent, or of different stores.
+    pub fn is_at_or_after(&self, other: &Self) -> bool {
+        self >= other
+    }
+
     /// Whether an answer evaluated at this revision holds everything that `floor` demands.
     pub fn covers(&self, floor: &Self, timing: Timing) -> bool {
         self.0.covers(&*floor.0, timing)
