@@ -5,11 +5,11 @@
 //!
 //! 1. The [`protocol`] says which call it is and what it asks.
 //! 2. The carriers ([`token::Carriers`]) give its tokens: each can only raise the floor.
-//! 3. Wish and tokens become one [`Freshness`](consistency::Freshness): a floor and an oldest age, or one exact
+//! 3. Consistency and tokens become one [`Freshness`](consistency::Freshness): floors and an oldest age, or one exact
 //!    [`revision`].
 //! 4. The [`cache`] looks for an answer that satisfies it.
-//! 5. On a miss, one upstream call answers all who wait and whose freshness it satisfies; what its reply may be taken for
-//!    depends on what the store itself has told us (*trust*), never on a client's token.
+//! 5. On a miss, one upstream call answers all who wait and whose freshness it satisfies. Which revision its answer may
+//!    claim, and how old it is, depends on the revisions that the store itself named, never on a client's token.
 //!
 //! # Start here
 //!

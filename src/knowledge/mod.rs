@@ -346,7 +346,7 @@ impl Knowledge {
             return Some(revision.clone());
         }
         let in_window = |known: &&Watermark| known.began.is_some_and(|began| self.window(began) == window);
-        let mut others = state.watermarks.since(self.origin).filter(in_window);
+        let mut others = state.watermarks.iter().filter(in_window);
         others
             .find(|known| covers(&known.revision))
             .map(|known| known.revision.clone())

@@ -17,7 +17,7 @@ pub(crate) enum ProbeTurn {
     TooSoon,
 }
 
-/// The running head probe. Only one exists at a time.
+/// The running probe. Only one exists at a time.
 #[derive(Debug)]
 pub(crate) struct Probing {
     knowledge: Arc<Knowledge>,

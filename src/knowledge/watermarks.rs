@@ -135,11 +135,9 @@ impl Watermarks {
         })
     }
 
-    /// The watermarks whose calls began at `since` or later, oldest first.
-    pub(super) fn since(&self, since: Instant) -> impl Iterator<Item = &Watermark> {
-        self.list
-            .iter()
-            .filter(move |known| known.began.is_some_and(|began| began >= since))
+    /// Oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Watermark> {
+        self.list.iter()
     }
 
     pub(super) fn revisions(&self) -> impl Iterator<Item = &Revision> {

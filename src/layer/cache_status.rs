@@ -24,7 +24,7 @@ pub(super) enum CacheStatus {
     },
     /// A bulk from the cache whose items hold at different revisions.
     MixedHit,
-    /// Forwarded as it came.
+    /// Forwarded around the cache.
     Bypass(&'static str),
     /// A write, or what a token wrote.
     Write,

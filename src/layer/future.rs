@@ -19,7 +19,7 @@ use crate::protocol::{Protocol, Refusal, Route};
 type Outcome<R, E> = Result<Response<ZookieBody<R>>, E>;
 
 pin_project! {
-    /// The reply to come: at once from memory, from the inner service as it came, or after the upstream was asked.
+    /// The reply to come: at once from memory, from the inner service unmodified, or after the upstream was asked.
     pub struct ResponseFuture<S, P, B, R>
     where
         S: Service<Request<B>>,

@@ -3,8 +3,8 @@
 //! A request goes through these files in this order: `service` (is it ours, has its body arrived?), `decide` (what does it
 //! ask, and is there an answer?), `wanted` (how fresh must it be?), `credentials` (who asks?); on a hit `reply`; on a
 //! miss `miss` or `bulk`, `patient` as long as their caller is, which `ask` until the floor is covered, each time through
-//! `forward`, and through `probe` where the floor is unproven; what is never kept through `read`, and writes through
-//! `write`, `outliving` their callers.
+//! `forward`, and through `probe` where a protocol has one; what is never kept through `read`, what the cache has nothing to
+//! do with through `around`, a background read through `refresh`, and writes through `write`, `outliving` their callers.
 
 mod around;
 mod ask;

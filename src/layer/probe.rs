@@ -57,7 +57,7 @@ where
         let (Learned::Answers { token, .. } | Learned::Wrote { token, .. }) =
             shared.protocol.learn(&call, &message, &[], &reply)
         else {
-            tracing::debug!("a head probe failed: the floor stays unproven");
+            tracing::debug!("a probe failed: it named no revision");
             return Upstream::Unshared;
         };
         let token = shared.reply_token(&parts.headers, token.as_deref());

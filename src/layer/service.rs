@@ -150,7 +150,7 @@ impl<S, P> Zookie<S, P> {
         }
     }
 
-    /// Hands a request on as it came. The inner service is not cloned when it is ready.
+    /// Forwards a request unmodified. The inner service is not cloned when it is ready.
     fn forward<B, R>(&mut self, request: Request<B>, bypass: Option<&'static str>) -> ResponseFuture<S, P, B, R>
     where
         S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,

@@ -29,7 +29,7 @@ const SILENT: &str = "it was silent";
 pub struct NoChangeFeed;
 
 impl<P: Protocol> Handle<P> {
-    /// Follows the store's change feed for a tenant, so that the floors of writes which others made are proven. Goes on
+    /// Follows the store's change feed for a tenant, so that revisions which others wrote are named. Goes on
     /// until it is dropped: when the feed ends or fails it is opened again, after a pause of half a second that doubles
     /// up to half a minute; and so is one that does not open within half a minute, or then reports nothing for as long.
     ///
@@ -73,7 +73,7 @@ impl<P: Protocol> Handle<P> {
                 ended => tracing::warn!(
                     ended,
                     ?pause,
-                    "the change feed is gone: what others write stays unproven until it is back"
+                    "the change feed is gone: what others write stays unknown until it is back"
                 ),
             }
             sleep(pause).await;

@@ -46,7 +46,7 @@ pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
     encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// The content type's parameters, if the body is JSON that can be read as it came. `charset=utf-8` says nothing new.
+/// The content type's parameters, if the body is JSON that can be read without decoding it. `charset=utf-8` says nothing new.
 pub(super) fn json_parameters(headers: &HeaderMap) -> Result<&str, Unreadable> {
     const NOT_JSON: Unreadable = Unreadable("the content type is not application/json");
     if is_encoded(headers) {

@@ -59,7 +59,7 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Unreadable`]: what can't be read can't be keyed, so the request is forwarded as it came and nothing is kept.
+    /// [`Unreadable`]: what can't be read can't be keyed, so the request is forwarded with its requirement stated, and nothing is kept.
     fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable>;
 
     /// Which of a bulk's questions have to be asked, when those with `Some` in `found` need not be. Indexes into the
@@ -149,7 +149,7 @@ pub enum Claim {
     Head(Route),
     /// The body has to be read.
     Body(Route),
-    /// A read that is never kept, such as a listing. It is handed on as it came, unless a carrier raises its floor: then
+    /// A read that is never kept, such as a listing. It is forwarded unmodified, unless a carrier raises its floor: then
     /// its body is read, and its message has to say so.
     Floor(Route),
 }
@@ -211,7 +211,7 @@ pub enum Kind {
     Check(Fingerprint),
     /// Several questions with one reply.
     Bulk(Vec<Fingerprint>),
-    /// A change of relationships or schema: forwarded as it came.
+    /// A change of relationships or schema: forwarded unmodified.
     Write {
         /// It changes the schema, so that every answer may change even where its reply never comes.
         schema: bool,
@@ -225,7 +225,7 @@ pub enum Kind {
         stream: bool,
     },
     /// One page of a listing. It goes by the revision in its cursor, and the cursor demands that nothing else of the
-    /// request has changed, so it is handed on as it came even where a carrier demands a floor.
+    /// request has changed, so it is forwarded unmodified even where a carrier demands a floor.
     Page,
 }
 

@@ -7,7 +7,7 @@ use super::{TokenError, TokenErrorKind};
 /// A consistency token as text, whatever its system calls it: zookie, ZedToken, snap token, revision token.
 ///
 /// The text is visible ASCII without separators, so that it can travel in a header, in gRPC metadata and, escaped, in
-/// cookies and queries. It is kept as it came: tokens are not canonical, and are forwarded byte for byte.
+/// cookies and queries. It is kept unmodified: tokens are not canonical, and are forwarded byte for byte.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Zookie(HeaderValue);
 

@@ -26,7 +26,7 @@ pub(in crate::layer) enum Read<B: Body> {
         message: Bytes,
         trailers: Option<HeaderMap>,
     },
-    /// It is over the limit, or broke off: to be passed on as it came.
+    /// It is over the limit, or broke off: to be passed on unmodified.
     Unread(Replay<B>),
 }
 

@@ -83,7 +83,7 @@ impl Code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::protocol) struct Status<'a> {
     pub(in crate::protocol) code: Code,
-    /// Percent-encoded, as it came.
+    /// Percent-encoded.
     pub(in crate::protocol) message: Option<&'a HeaderValue>,
 }
 

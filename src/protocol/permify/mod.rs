@@ -39,7 +39,7 @@ impl Form {
 /// Checks and expansions are kept, and of a bulk check what is allowed, item by item: Permify denies an item also where
 /// its check has failed, so a bulk's denials are for their caller only. What leaves the schema's version to the latest
 /// ends with the window. The forwarded message bears the token that is asked at, and none at head; one that does so
-/// already goes as it came, byte for byte.
+/// already is forwarded unmodified, byte for byte.
 ///
 /// Lookups, subject permissions and listings of data are handed on and never kept, but asked no lower than the tokens in
 /// their carriers: at a revision of this window that covers them, or at head; those with a continuous token go as they came. Writes of data teach their tokens, and writes of a
@@ -81,7 +81,7 @@ impl Permify {
     ///
     /// Such a write is made when a check's snap token is covered by nothing that was written within the window, with that
     /// check's credentials, which have to allow it; at most one in [`probe_interval`](crate::cache::Settings::probe_interval).
-    /// So others' tokens are proven, and there is a window even where nobody writes. Each adds a row to the table
+    /// So the tokens of other writers are covered, and there is a window even where no one writes. Each adds a row to the table
     /// `transactions`, which Permify's garbage collection takes away again if the tenant was created.
     #[must_use]
     pub fn probe_by_writing(mut self, tenant: &str) -> Self {

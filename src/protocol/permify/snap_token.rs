@@ -8,7 +8,7 @@ pub(super) const NOTHING_WRITTEN: &str = "noop";
 /// The snap token that a forwarded message is to bear to be answered at `at`, which `zookie` spells where it names a
 /// revision. Without one Permify reads head.
 ///
-/// What can't be asked at a revision of this window goes as it came. A message without a token asks for head then, which no carrier makes older:
+/// What can't be asked at a fresh revision is forwarded unmodified. A message without a token asks for head then, which no carrier makes older:
 /// Permify would read at just what it is told.
 pub(super) fn asked<'a>(call: &Call, at: &ReadAt, zookie: Option<&'a Zookie>) -> Option<&'a Zookie> {
     match at {

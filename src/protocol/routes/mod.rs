@@ -29,7 +29,7 @@ pub use self::declare::{CheckRoute, Verdict, WriteRoute};
 /// **In the key:** the method, the path and the query as they are escaped (the order of parameters matters; the
 /// carriers' tokens are left out), the headers named by [`key_header`](CheckRoute::key_header), and for a POST the body,
 /// its type and its encoding: byte for byte, or by JSON value where it holds a [token](CheckRoute::request_token). A
-/// parameter given twice goes to the upstream as it came.
+/// parameter given twice is forwarded unmodified.
 ///
 /// **Refusing a revision:** a status of 409, 410 or 412 says that the service would not answer at the token it was
 /// given. When the layer had asked at a newer one than the caller's, it asks once more at the caller's own.

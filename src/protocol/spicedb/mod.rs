@@ -39,7 +39,7 @@ impl Form {
 ///
 /// Checks are kept, also one by one out of bulks. A question is a request with all that is in it but its consistency:
 /// fields that nobody knows belong to it too, and a context counts by value, in whatever order its members come. The
-/// forwarded message says in its own `consistency` what is asked at; one that says so already goes as it came, byte for
+/// forwarded message says in its own `consistency` what is asked at; one that says so already is forwarded unmodified, byte for
 /// byte. Replies without a `checked_at` or a known verdict are never kept.
 ///
 /// Checks with tracing or with metadata that asks for more than the answer, expansions, lookups, listings and the
