@@ -60,17 +60,22 @@ impl<S, P: Protocol> Asker<'_, S, P> {
         if wanted.unmodified || wanted.in_message && at_least && foreign() {
             return self.unmodified(questions).await;
         }
-        let mut asked = self.run(questions, &wanted.freshness, &wanted.floors).await;
+        // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
+        let mut yields = !wanted.explicit && foreign();
+        let mut asked = match yields {
+            true => self.run(questions, &Freshness::Full, &Floors::none()).await,
+            false => self.run(questions, &wanted.freshness, &wanted.floors).await,
+        };
         if matches!(asked.outcome, Outcome::Foreign) {
             if wanted.in_message && at_least {
                 return self.unmodified(questions).await;
             }
-            // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to turn it away.
             if wanted.in_message || !wanted.explicit {
+                yields = !wanted.explicit;
                 asked = self.run(questions, &Freshness::Full, &Floors::none()).await;
-                asked.replace_cookie |= !wanted.explicit;
             }
         }
+        asked.replace_cookie |= yields;
         match &asked.outcome {
             // The store has never named what the cookie says, and two heads lack it.
             Outcome::Behind(_) if !wanted.explicit && !has_passed(cache.knowledge(), &wanted.floors) => {

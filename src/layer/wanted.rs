@@ -212,7 +212,7 @@ impl<P: Protocol> Shared<P> {
         let (mut elsewhere, mut at_head, mut replace_cookie) = (Floors::none(), tokens.at_head, tokens.at_head);
         for cookie in cookies {
             let store = |floor: &Floor| floor.revision.store() != cookie.revision.store();
-            if floors.iter().any(store) || self.cache.knowledge().is_foreign(&cookie.revision) {
+            if floors.iter().any(store) {
                 // At most one of them is ours. A browser sends its cookie by itself, so the cookie yields.
                 (at_head, replace_cookie) = (true, true);
                 elsewhere.push(cookie);
