@@ -157,7 +157,7 @@ impl<V: Weigh> DecisionCache<V> {
         };
         let shared = knowledge.shared(revisions(floors), now).or_else(own);
         // The watermarks are thinned out, and of writes at once the one that covers most need not be the last.
-        shared.or_else(|| knowledge.newest_covering(revisions(floors), now))
+        shared.or_else(|| knowledge.newest_covering(floors, now))
     }
 
     /// What to ask at for a read that names no revision itself, though its caller demands a floor, and that is never

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cache::{Capabilities, Settings};
+use crate::consistency::Floors;
 use crate::revision::{Order, Revision, StoreId};
 
 pub(crate) use claim::Claim;
@@ -364,15 +365,11 @@ impl Knowledge {
     }
 
     /// One of the newest named revisions that covers all of `floors` and a watermark within the age bound.
-    pub(crate) fn newest_covering<'a>(
-        &self,
-        floors: impl Iterator<Item = &'a Revision> + Clone,
-        now: Instant,
-    ) -> Option<Revision> {
+    pub(crate) fn newest_covering(&self, floors: &Floors, now: Instant) -> Option<Revision> {
         let newest = Arc::clone(&self.state().newest);
         let mut covering = newest
             .iter()
-            .filter(|known| floors.clone().all(|floor| *known >= floor));
+            .filter(|known| floors.iter().all(|floor| **known >= floor.revision));
         covering.find(|known| self.is_named_and_fresh(known, now)).cloned()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::common::wire::protobuf::{fields, messages};
 pub(crate) use crate::common::wire::spicedb::{
-    Wish, in_canonical_spelling, is_check, is_write, questions, token, tokens, tokens_in, unwished, wish,
+    Wish, at_head, in_canonical_spelling, is_check, is_write, questions, token, tokens, tokens_in, unwished, wish,
 };
 
 /// The verdict of a check: 1 for no, 2 for yes, 3 for conditional.

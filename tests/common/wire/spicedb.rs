@@ -131,7 +131,7 @@ pub fn unwished(request: &Request<Bytes>) -> Request<Bytes> {
     request.clone().map(|_| body)
 }
 
-/// The tokens that a reply bears: one, or of a stream one for each message.
+/// The tokens of a reply: one, or of a stream one for each message.
 pub fn tokens(call: &Call) -> Vec<String> {
     tokens_in(&call.response.body(), call.request.uri().path())
 }
@@ -256,6 +256,12 @@ pub fn is_spelled_anew(recorded: &Request<Bytes>, request: &Request<Bytes>) -> b
 /// Whether a request is a check that is fully consistent, so that its answer changes with each write.
 pub fn is_at_head(request: &Request<Bytes>) -> bool {
     is_readable(request) && wish(request) == Wish::Full
+}
+
+/// The same question over gRPC, fully consistent.
+pub fn at_head(request: &Request<Bytes>) -> Request<Bytes> {
+    let message = [&written(1, &[0x20, 1]), messages(unwished(request).body())[0]].concat();
+    request.clone().map(|_| frame(&message))
 }
 
 /// The write whose state a fully consistent check reads, where `head` is the last one, or one at least as fresh as a write.
