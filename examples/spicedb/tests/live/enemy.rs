@@ -67,11 +67,21 @@ pub(crate) async fn rule_08_one_head_read_serves_all_questions(server: &'static 
         other.check(&question, at()).await.unwrap().says("yes").is_forwarded();
         other.check(&question, at()).await.unwrap().says("yes").is_hit();
     }
-    let heads = |replica: &Client| replica.below.checks().iter().filter(|check| is_head_read(check)).count();
+    let heads = |replica: &Client| {
+        replica
+            .below
+            .checks()
+            .iter()
+            .filter(|check| is_head_read(check))
+            .count()
+    };
     assert_eq!((heads(&other), heads(&writer)), (1, 0));
 }
 
 pub(crate) fn is_head_read(check: &CheckPermissionRequest) -> bool {
-    let requirement = check.consistency.as_ref().and_then(|consistency| consistency.requirement.as_ref());
+    let requirement = check
+        .consistency
+        .as_ref()
+        .and_then(|consistency| consistency.requirement.as_ref());
     matches!(requirement, Some(Requirement::FullyConsistent(_)))
 }

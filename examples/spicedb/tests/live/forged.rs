@@ -108,7 +108,9 @@ pub(crate) async fn rule_08_a_revoked_user_lets_himself_in_for_no_one_else(serve
     let revoked = direct.delete(&[&relationship]).await;
     // Longer than any answer lives.
     tokio::time::sleep(Duration::from_secs(7)).await;
-    let anything = direct.touch(&[&server.relationship("team:anything#direct@user:anyone")]).await;
+    let anything = direct
+        .touch(&[&server.relationship("team:anything#direct@user:anyone")])
+        .await;
     let Some(forged) = all_but(server, &anything, &revoked) else {
         return;
     };
@@ -155,6 +157,11 @@ pub(crate) async fn rule_15_forged_floors_cost_few_head_reads(server: &'static S
     }
     // Each may be read once more, and one background read may be among them.
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
-    let heads = replica.below.checks().iter().filter(|check| is_head_read(check)).count();
+    let heads = replica
+        .below
+        .checks()
+        .iter()
+        .filter(|check| is_head_read(check))
+        .count();
     assert!(heads <= 20 * seconds + 1, "{heads} head reads in {seconds} s");
 }
