@@ -147,10 +147,13 @@ impl<V: Weigh> DecisionCache<V> {
 
     fn fresh_revision(&self, floors: &Floors, now: Instant) -> Option<Revision> {
         let knowledge = &self.0.knowledge;
-        knowledge.shared(floors, now).or_else(|| {
+        let own = || {
             let top = &floors.top()?.revision;
             knowledge.is_named_and_fresh(top, now).then(|| top.clone())
-        })
+        };
+        let shared = knowledge.shared(floors, now).or_else(own);
+        // The watermarks are thinned out, and of writes at once the one that covers most need not be the last.
+        shared.or_else(|| knowledge.newest_covering(floors, now))
     }
 
     /// What to ask at for a read that names no revision itself, though its caller demands a floor, and that is never

@@ -360,6 +360,14 @@ impl Knowledge {
         state.is_named(revision) && freshest.is_some_and(|at| now.saturating_duration_since(at) <= self.interval)
     }
 
+    /// One of the newest named revisions that covers all of `floors` and a watermark within the age bound.
+    pub(crate) fn newest_covering(&self, floors: &Floors, now: Instant) -> Option<Revision> {
+        let newest = Arc::clone(&self.state().newest);
+        let covers = |known: &&Revision| floors.iter().all(|floor| known.is_at_or_after(&floor.revision));
+        let mut covering = newest.iter().filter(covers);
+        covering.find(|known| self.is_named_and_fresh(known, now)).cloned()
+    }
+
     /// Forgets that reads share `refused`, after the store refused to answer there.
     pub(crate) fn forget_shared(&self, refused: &Revision) {
         let mut state = self.state();

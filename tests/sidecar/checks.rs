@@ -13,6 +13,7 @@ use crate::caller::{Caller, Whole};
 use crate::http::{BOTH, client, send};
 use crate::recorded::Recorded;
 use crate::running::Running;
+use crate::wire::spicedb::{Wish, wish};
 use crate::wire::{Call, Recording};
 
 /// Makes a recorded gRPC call.
@@ -40,12 +41,15 @@ pub(crate) async fn stats(sidecar: &Running) -> Value {
     serde_json::from_str(&get(sidecar.admin, "/stats").await.1).unwrap()
 }
 
+/// Their tokens were made by hand. Head lacks them, so that the callers are refused.
+const BEYOND_HEAD: [&str; 3] = ["check-least-future", "check-least-forged", "check-no-forged"];
+
 #[tokio::test]
 async fn a_whole_recorded_session_passes() {
     let spicedb = Recorded::server("spicedb/grpc-postgres").await;
     let sidecar = Running::before(spicedb.address).await;
     let caller = Caller::new(sidecar.address()).await;
-    let mut from_memory = 0;
+    let (mut from_memory, mut at_a_newer_write) = (0, 0);
     for call in spicedb
         .recording
         .calls
@@ -58,17 +62,27 @@ async fn a_whole_recorded_session_passes() {
             from_memory += 1;
             continue;
         }
+        if BEYOND_HEAD.contains(&&*call.case) {
+            assert_eq!(whole.status_alone(), "14", "{}", call.case);
+            continue;
+        }
         assert_eq!(
             Some(whole.grpc_status()),
             recorded.trailer("grpc-status"),
             "{}",
             call.case
         );
-        assert_eq!(whole.body, recorded.body(), "{}", call.case);
-        assert_eq!(whole.trailers, recorded.trailers, "{}", call.case);
+        let sent = spicedb.replay.asked().pop().unwrap();
+        assert_eq!(whole.body, sent.reply, "{}", call.case);
+        if sent.reply != recorded.body() {
+            // It was asked at a newer write than it names, at which others share the answer.
+            assert!(matches!(wish(&call.request), Wish::Least(_)), "{}", call.case);
+            at_a_newer_write += 1;
+        }
+        assert_eq!(whole.trailers, sent.call.unwrap().response.trailers, "{}", call.case);
         assert_eq!(whole.head_only, recorded.trailers_only, "{}", call.case);
     }
-    assert!(from_memory > 0);
+    assert_eq!((from_memory, at_a_newer_write), (11, 3));
 }
 
 #[tokio::test]
@@ -222,6 +236,12 @@ async fn settings_reach_the_layer() {
     let refused = make(&caller, spicedb.recording.call("check-default")).await;
     assert_eq!(refused.status_alone(), "3");
     assert_eq!(spicedb.replay.calls(), 0);
+    let large = make(&caller, spicedb.recording.call("bulk-hundred")).await;
+    assert_eq!(large.status_alone(), "3", "a token in a message over the limit is none");
+    assert_eq!(spicedb.replay.calls(), 0);
+
+    let sidecar = Running::with(&["--upstream", &url, "--max-body", "1"]).await;
+    let caller = Caller::new(sidecar.address()).await;
     let large = make(&caller, spicedb.recording.call("bulk-hundred")).await;
     assert_eq!(large.body, spicedb.recording.call("bulk-hundred").response.body());
     assert!(large.cache_status().contains("fwd=bypass"), "{}", large.cache_status());

@@ -1,14 +1,20 @@
 //! Every recorded call, sent twice through a layer through which all writes before it have gone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::HeaderValue;
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use tokio::time::advance;
 
 use crate::common::wire::table::Then;
 use crate::common::wire::{Call, Recording, Reply, is_grpc, texts};
-use crate::message::{is_check, tokens, unwished};
+use crate::message::{Wish, in_canonical_spelling, is_check, questions, tokens, unwished, wish};
 use crate::session::Session;
 use crate::table::RECORDINGS;
+
+/// More than the age bound, and less than the time to live.
+const PAST_THE_BOUND: Duration = Duration::from_secs(6);
 
 /// One row of the table, about to be tried.
 struct Case {
@@ -16,6 +22,8 @@ struct Case {
     call: Arc<Call>,
     session: Session,
     then: Then,
+    /// How many answers were kept before.
+    entries: u64,
 }
 
 async fn each_case(mut test: impl AsyncFnMut(Case)) {
@@ -28,7 +36,9 @@ async fn each_case(mut test: impl AsyncFnMut(Case)) {
             println!("{recorded}: {name}, {then:?}");
             let session = Session::before(&recording, engine, call.n).await;
             let call = Arc::clone(call);
+            let entries = session.layer.handle().stats().entries;
             test(Case {
+                entries,
                 name,
                 call,
                 session,
@@ -40,13 +50,26 @@ async fn each_case(mut test: impl AsyncFnMut(Case)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_of_the_upstream_reaches_its_caller_as_it_came() {
+async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
     each_case(async |case: Case| {
         let before = case.session.upstream.calls();
         let reply = case.session.send(&case.call.request).await;
         let asked = case.session.asked(before);
-        assert_eq!(asked.last().unwrap(), case.name, "asked as it came");
-        let recorded = &case.call.response;
+        if case.then == Then::Refused {
+            assert_eq!(asked.len(), 2, "head, and once more");
+            assert_refused(&reply);
+            return;
+        }
+        // A wish is forwarded in one spelling, which another recorded call may have.
+        let last = case.session.upstream.asked().pop().unwrap();
+        let same = case.then == Then::Kept && is_same_check(&last.request, &in_canonical_spelling(&case.call.request));
+        assert!(
+            same || asked.last().unwrap() == case.name,
+            "asked as it was sent: {asked:?}"
+        );
+        assert_eq!(asked.len(), 1 + usize::from(case.then == Then::KeptAtHead));
+        let recorded = &last.call.unwrap().response;
+        assert_eq!(recorded.body(), case.call.response.body());
         assert_eq!(reply.status, recorded.status);
         assert_eq!(reply.body, recorded.body());
         assert_eq!(reply.trailers, recorded.trailers);
@@ -62,10 +85,7 @@ async fn a_reply_of_the_upstream_reaches_its_caller_as_it_came() {
             _ => assert!(ours[0].is_some()),
         }
         assert_eq!(ours[1].is_some(), !matches!(case.then, Then::Passes | Then::Write));
-        if matches!(
-            case.then,
-            Then::Kept | Then::KeptForOthers | Then::KeptAtItsSnapshot | Then::Write
-        ) {
+        if matches!(case.then, Then::Kept | Then::KeptForOthers | Then::Write) {
             let token = tokens(&case.call).pop();
             assert_eq!(ours[2].as_ref().map(|token| token.to_str().unwrap()), token.as_deref());
         }
@@ -81,9 +101,13 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
         let again = case.session.send(&case.call.request).await;
         let asked = case.session.asked(before).len();
         match case.then {
-            Then::Kept | Then::KeptAtItsSnapshot => {
+            Then::Kept => {
                 assert_eq!(asked, 0);
                 is_from_memory(&again, &case.call, None);
+            }
+            Then::KeptAtHead | Then::Refused => {
+                assert_eq!(asked, 2);
+                assert!(!again.is_hit());
             }
             _ => {
                 assert_eq!(asked, 1);
@@ -95,7 +119,7 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
             assert!(again.cache_status().ends_with(&detail), "{}", again.cache_status());
         }
         let kept = !matches!(case.then, Then::NotKept(..) | Then::Write | Then::Passes);
-        assert_eq!(case.session.layer.handle().stats().entries > 0, kept);
+        assert_eq!(case.session.layer.handle().stats().entries > case.entries, kept);
     })
     .await;
 }
@@ -118,6 +142,12 @@ async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
                 assert!(case.session.asked(before).is_empty());
                 is_from_memory(&reply.unwrap(), &case.call, Some("of-the-caller"));
             }
+            Then::KeptAtHead | Then::Refused => {
+                assert!(case.session.asked(before).is_empty());
+                let at_head = case.session.upstream.asked()[before - 2].call.clone().unwrap();
+                assert_eq!(wish(&at_head.request), Wish::Full);
+                is_from_memory(&reply.unwrap(), &at_head, Some("of-the-caller"));
+            }
             _ => {
                 assert!(!case.session.asked(before).is_empty());
                 assert!(reply.is_err() || !reply.unwrap().is_hit());
@@ -125,6 +155,41 @@ async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
         }
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_04_an_exact_reply_outlives_the_bound_but_not_for_others() {
+    let mut tried = 0;
+    each_case(async |case: Case| {
+        let exact =
+            is_check(&case.call) && case.then == Then::Kept && matches!(wish(&case.call.request), Wish::Exact(_));
+        if !exact {
+            return;
+        }
+        case.session.send(&case.call.request).await;
+        advance(PAST_THE_BOUND).await;
+        let before = case.session.upstream.calls();
+        is_from_memory(&case.session.send(&case.call.request).await, &case.call, None);
+        assert!(case.session.asked(before).is_empty());
+        let others = case.session.try_send(&unwished(&case.call.request)).await;
+        assert!(others.is_err() || !others.unwrap().is_hit());
+        tried += 1;
+    })
+    .await;
+    assert_eq!(tried, 4);
+}
+
+/// Whether two checks ask and wish the same.
+fn is_same_check(a: &Request<Bytes>, b: &Request<Bytes>) -> bool {
+    wish(a) == wish(b) && questions(a) == questions(b)
+}
+
+/// That the caller is told that the store has not come so far, and not what it answered.
+fn assert_refused(reply: &Reply) {
+    assert_eq!(reply.headers["grpc-status"], "14");
+    assert!(reply.body.is_empty());
+    assert!(reply.cache_status().contains("refused"), "{}", reply.cache_status());
+    assert_eq!(reply.header("zookie"), None);
 }
 
 /// That a reply holds what is kept of the recorded one and nothing else, but over HTTP the caller's own request id.

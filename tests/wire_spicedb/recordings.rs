@@ -6,6 +6,7 @@ use tower::ServiceExt;
 
 use crate::common::wire::protobuf::is_framed;
 use crate::common::wire::{Recording, Replay};
+use crate::message::{at_head, tokens, tokens_in, verdict};
 
 #[test]
 fn every_recorded_call_is_read() {
@@ -65,4 +66,35 @@ async fn a_replay_is_what_was_recorded() {
     let unknown = Request::post("/authzed.api.v1.PermissionsService/CheckPermission").body(Full::default());
     assert!(replay.clone().oneshot(unknown.unwrap()).await.is_err());
     assert!(replay.asked()[109].call.is_none());
+}
+
+#[tokio::test]
+async fn a_head_read_is_answered_in_the_state_of_the_last_write() {
+    for name in ["spicedb/grpc-memory", "spicedb/grpc-postgres"] {
+        let recording = Recording::load(name);
+        let replay = Replay::new(&recording);
+        let question = at_head(&recording.call("enemy-check-cached").request);
+        for (write, expected) in [
+            ("delete-nothing", 1),
+            ("enemy-grant", 2),
+            ("enemy-revoke", 1),
+            ("enemy-new-content", 1),
+        ] {
+            let write = recording.call(write);
+            replay.skip_to(write.n + 1);
+            let reply = replay.clone().oneshot(question.clone().map(Full::new)).await.unwrap();
+            let reply = reply.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(verdict(&reply), expected, "{name}: {}", write.case);
+            assert_eq!(tokens_in(&reply, question.uri().path()), tokens(write));
+        }
+        // What was recorded in that state is replayed whole.
+        let head = recording.call("check-has");
+        let reply = replay.clone();
+        reply.skip_to(head.n);
+        let replied = reply.oneshot(head.request.clone().map(Full::new)).await.unwrap();
+        assert_eq!(
+            replied.into_body().collect().await.unwrap().to_bytes(),
+            head.response.body()
+        );
+    }
 }

@@ -9,8 +9,7 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::common::wire::protobuf::{field, messages};
 use crate::common::wire::{Call, Recording, is_grpc};
-use crate::message::{Wish, is_check, tokens, wish};
-use crate::session::is_write;
+use crate::message::{Wish, is_check, is_write, tokens, wish};
 use crate::table::RECORDINGS;
 
 /// Tokens that were made by hand, and of other datastores.

@@ -3,6 +3,7 @@
 pub mod protobuf;
 mod replay;
 mod session;
+pub mod spicedb;
 pub mod table;
 
 use std::collections::BTreeMap;

@@ -5,36 +5,42 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// A field of a Protocol Buffers message: its number, all its bytes, and its content if it has a length.
 pub type Field<'a> = (u64, &'a [u8], Option<&'a [u8]>);
 
-fn varint(bytes: &mut &[u8]) -> u64 {
-    let len = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let len = bytes.iter().position(|byte| byte & 0x80 == 0)? + 1;
     let (varint, rest) = bytes.split_at(len);
     *bytes = rest;
-    varint
+    let number = varint
         .iter()
         .rev()
-        .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f))
+        .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f));
+    Some(number)
 }
 
 pub fn fields(message: &[u8]) -> Vec<Field<'_>> {
+    try_fields(message).unwrap()
+}
+
+/// `None`: it is no message, or has fields of other kinds than texts, messages and numbers.
+pub fn try_fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut rest = message;
     let mut fields = Vec::new();
     while !rest.is_empty() {
         let start = rest;
-        let key = varint(&mut rest);
+        let key = varint(&mut rest)?;
         let content = match key & 7 {
             0 => {
-                varint(&mut rest);
+                varint(&mut rest)?;
                 None
             }
             2 => {
-                let len = usize::try_from(varint(&mut rest)).unwrap();
-                Some(rest.split_off(..len).unwrap())
+                let len = usize::try_from(varint(&mut rest)?).ok()?;
+                Some(rest.split_off(..len)?)
             }
-            wire_type => panic!("wire type {wire_type}"),
+            _ => return None,
         };
         fields.push((key >> 3, &start[..start.len() - rest.len()], content));
     }
-    fields
+    Some(fields)
 }
 
 /// The content of the field of this number.
@@ -55,7 +61,9 @@ pub fn messages(mut body: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while let Some((head, rest)) = body.split_at_checked(5) {
         let len = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
-        let (message, rest) = rest.split_at(len);
+        let Some((message, rest)) = rest.split_at_checked(len) else {
+            break;
+        };
         if head[0] == 0 {
             messages.push(message);
         }

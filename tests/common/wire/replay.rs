@@ -16,12 +16,16 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::{Call, Recorded, Recording, ReplayBody};
+use super::{Call, Recorded, Recording, ReplayBody, spicedb};
 
 /// An upstream that gives the recorded reply to each recorded request, and none to others.
 ///
 /// A request is a recorded one if method, path, credentials, the wish for debug information and the body are the same,
 /// byte for byte or as JSON. Of several such calls each is replayed in its turn, and the last one from then on.
+///
+/// A SpiceDB is more than its recording: a token spelled canonically is the recorded one, and a check that is fully
+/// consistent, or at least as fresh as a write, is answered in that state, though it was recorded in another one. The
+/// answer is the one recorded in that state, or else the last one before, with the token of the state's write.
 #[derive(Clone)]
 pub struct Replay {
     recording: Recording,
@@ -31,8 +35,9 @@ pub struct Replay {
 #[derive(Default)]
 struct State {
     asked: Vec<Replayed>,
-    /// Calls before this one are over.
+    /// Calls before this one are over, and those that were replayed since it came.
     now: usize,
+    since: usize,
     /// What is replied to a call instead of the recorded body.
     replaced: HashMap<usize, Bytes>,
 }
@@ -43,6 +48,8 @@ pub struct Replayed {
     /// The recorded call that answered it; `None`: there was none, and it failed.
     pub call: Option<Arc<Call>>,
     pub request: Request<Bytes>,
+    /// The body of its reply.
+    pub reply: Bytes,
     pub at: Instant,
 }
 
@@ -58,9 +65,11 @@ impl Replay {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes calls before the `n`th for over: of twins, a later one is replayed.
+    /// Takes calls before the `n`th for over, and no others: of twins, a later one is replayed.
     pub fn skip_to(&self, n: usize) {
-        self.state().now = n;
+        let mut state = self.state();
+        state.now = n;
+        state.since = state.asked.len();
     }
 
     /// Replies to a call with another body.
@@ -90,29 +99,56 @@ impl Replay {
         if !same.is_empty() {
             return same;
         }
-        twins()
+        let same: Vec<_> = twins()
             .filter(|call| is_same_json(call.request.body(), request.body()))
+            .collect();
+        if !same.is_empty() {
+            return same;
+        }
+        twins()
+            .filter(|call| spicedb::is_spelled_anew(&call.request, request))
             .collect()
+    }
+
+    /// What SpiceDB answers in another state than the one in which it was asked this, if it was.
+    fn in_state(&self, state: &State, request: &Request<Bytes>) -> Option<(Vec<Arc<Call>>, Option<Bytes>)> {
+        let calls = &self.recording.calls;
+        let writes = state.asked.iter().filter_map(|asked| asked.call.as_ref());
+        let writes = writes.filter(|call| spicedb::is_write(call));
+        let head = writes.filter_map(|call| spicedb::last_write(calls, call.n + 1));
+        let head = head.chain(spicedb::last_write(calls, state.now)).max();
+        let at = spicedb::state_of(request, calls, head)?;
+        let twins: Vec<_> = calls.iter().filter(|call| is_twin(&call.request, request)).collect();
+        spicedb::in_state(request, &twins, calls, at)
     }
 
     fn answer(&self, request: Request<Bytes>) -> Result<Response<ReplayBody>, io::Error> {
         let mut state = self.state();
-        let over = |call: &Arc<Call>| {
-            let replayed = |past: &Replayed| past.call.as_ref().is_some_and(|past| past.n == call.n);
-            call.n < state.now || state.asked.iter().any(replayed)
+        let replayed = |call: &Call| {
+            let asked = &state.asked[state.since..];
+            asked
+                .iter()
+                .any(|past| past.call.as_ref().is_some_and(|past| past.n == call.n))
         };
-        let twins = self.twins(&request);
-        let call = twins.iter().find(|call| !over(call)).or(twins.last()).cloned().cloned();
+        let over = |call: &Arc<Call>| call.n < state.now || replayed(call);
+        let twins: Vec<_> = self.twins(&request).into_iter().cloned().collect();
+        let moves = twins.is_empty() || spicedb::is_at_head(&request);
+        let in_state = moves.then(|| self.in_state(&state, &request)).flatten();
+        let (twins, instead) = in_state.unwrap_or((twins, None));
+        let call = twins.iter().find(|call| !over(call)).or(twins.last()).cloned();
+        let frames = call.as_ref().map(|call| {
+            let instead = instead.as_ref().or(state.replaced.get(&call.n));
+            instead.map_or(call.response.frames.clone(), |body| vec![body.clone()])
+        });
         state.asked.push(Replayed {
             call: call.clone(),
             request,
+            reply: frames.iter().flatten().flatten().copied().collect(),
             at: Instant::now(),
         });
-        let call = call.ok_or_else(|| io::Error::other("nobody recorded a reply to this"))?;
-        let frames = state
-            .replaced
-            .get(&call.n)
-            .map_or(call.response.frames.clone(), |body| vec![body.clone()]);
+        let (Some(call), Some(frames)) = (call, frames) else {
+            return Err(io::Error::other("nobody recorded a reply to this"));
+        };
         Ok(Recorded {
             frames,
             ..call.response.clone()

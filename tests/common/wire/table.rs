@@ -16,6 +16,11 @@ pub enum Then {
     NotKept(&'static str, &'static str),
     /// A bulk of which items are kept, and that is never served whole, for this reason.
     InPart(&'static str),
+    /// At a token that head lacks, where head may trail reads: after a read at head it is asked as it was sent. Only the answer
+    /// at head is kept, for others.
+    KeptAtHead,
+    /// At a token that head lacks even when it is read once more: refused. The answer at head is kept for others.
+    Refused,
     /// A change: handed on as it came, its token learned.
     Write,
     /// None of the cache's business.

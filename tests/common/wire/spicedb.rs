@@ -1,0 +1,343 @@
+//! What the tests read of SpiceDB's messages, with nothing of the crate.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::Request;
+use serde_json::Value;
+
+use super::protobuf::{Field, field, fields, frame, messages, text, try_fields, written};
+use super::{Call, is_grpc};
+
+/// Whether a call is a check or a bulk of checks.
+pub fn is_check(call: &Call) -> bool {
+    is_check_at(call.request.uri().path())
+}
+
+fn is_check_at(path: &str) -> bool {
+    let method = path.rsplit('/').next().unwrap();
+    [
+        "CheckPermission",
+        "CheckBulkPermissions",
+        "BulkCheckPermission",
+        "check",
+        "checkbulk",
+    ]
+    .contains(&method)
+}
+
+/// How fresh an answer a request wishes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wish {
+    Least(String),
+    Exact(String),
+    Full,
+    /// None, or as quickly as can be.
+    Any,
+}
+
+/// Whether a request is a check or a bulk of checks, of which wish and questions can be read.
+fn is_readable(request: &Request<Bytes>) -> bool {
+    if !is_check_at(request.uri().path()) {
+        return false;
+    }
+    if is_grpc(request.uri().path()) {
+        let Some(fields) = messages(request.body()).first().and_then(|message| try_fields(message)) else {
+            return false;
+        };
+        let wish = fields.iter().find(|(number, ..)| *number == 1);
+        return wish.is_none_or(|(_, _, wish)| wish.and_then(try_fields).is_some_and(|wish| !wish.is_empty()));
+    }
+    let message = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
+    let wish = message["consistency"].as_object();
+    message.is_object() && wish.is_none_or(|wish| wish.len() == 1)
+}
+
+/// The wish of a request that has one in its message.
+pub fn wish(request: &Request<Bytes>) -> Wish {
+    if is_grpc(request.uri().path()) {
+        let message = messages(request.body())[0];
+        let token = |number| text(message, &[1, number]).map(|_| text(message, &[1, number, 1]).unwrap_or_default());
+        return match field(message, 1) {
+            Some([0x20, 1]) => Wish::Full,
+            Some([0x08, 1]) | None => Wish::Any,
+            Some(_) => token(2).map(Wish::Least).or_else(|| token(3).map(Wish::Exact)).unwrap(),
+        };
+    }
+    let message: Value = serde_json::from_slice(request.body()).unwrap();
+    let wish = &message["consistency"];
+    let token = |camel: &str, snake: &str| {
+        let token = wish[camel]["token"].as_str().or(wish[snake]["token"].as_str());
+        token.map(str::to_owned)
+    };
+    match wish["fullyConsistent"].as_bool() {
+        Some(true) => Wish::Full,
+        _ => token("atLeastAsFresh", "at_least_as_fresh")
+            .map(Wish::Least)
+            .or_else(|| token("atExactSnapshot", "at_exact_snapshot").map(Wish::Exact))
+            .unwrap_or(Wish::Any),
+    }
+}
+
+/// What a request asks, wish aside: one question, or of a bulk each of its items, spelled alike where they are the same.
+pub fn questions(request: &Request<Bytes>) -> Vec<Vec<u8>> {
+    let path = request.uri().path();
+    let unwished = unwished(request);
+    if is_grpc(path) {
+        // One client wrote them all, so what is the same is spelled the same.
+        let message = messages(unwished.body())[0];
+        if path.ends_with("/CheckPermission") {
+            return vec![message.to_vec()];
+        }
+        return fields(message).iter().map(|(_, item, _)| item.to_vec()).collect();
+    }
+    let message = camel(&serde_json::from_slice(unwished.body()).unwrap());
+    let items = message["items"].as_array().cloned();
+    let items = items.unwrap_or_else(|| vec![message]);
+    items.iter().map(|item| item.to_string().into_bytes()).collect()
+}
+
+/// A JSON value with all its members' names in one spelling.
+fn camel(value: &Value) -> Value {
+    let rename = |name: &str| {
+        let mut words = name.split('_').map(str::to_owned);
+        let first = words.next().unwrap();
+        words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+    };
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| (rename(name), camel(value)));
+            Value::Object(members.collect())
+        }
+        Value::Array(elements) => elements.iter().map(camel).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The same question without a wish.
+pub fn unwished(request: &Request<Bytes>) -> Request<Bytes> {
+    let body = if is_grpc(request.uri().path()) {
+        let rest = fields(messages(request.body())[0])
+            .into_iter()
+            .filter(|(number, ..)| *number != 1);
+        frame(&rest.flat_map(|(_, bytes, _)| bytes).copied().collect::<Vec<_>>())
+    } else {
+        let mut message: Value = serde_json::from_slice(request.body()).unwrap();
+        message.as_object_mut().unwrap().remove("consistency");
+        message.to_string().into()
+    };
+    request.clone().map(|_| body)
+}
+
+/// The tokens of a reply: one, or of a stream one for each message.
+pub fn tokens(call: &Call) -> Vec<String> {
+    tokens_in(&call.response.body(), call.request.uri().path())
+}
+
+/// Those in the body of a reply from this path.
+pub fn tokens_in(body: &Bytes, path: &str) -> Vec<String> {
+    if !is_grpc(path) {
+        let message: Value = serde_json::from_slice(body).unwrap_or_default();
+        let token = |member| message[member]["token"].as_str().map(str::to_owned);
+        let members = ["checkedAt", "writtenAt", "deletedAt", "expandedAt", "readAt"];
+        return members.into_iter().find_map(token).into_iter().collect();
+    }
+    let number = match path.rsplit('/').next().unwrap() {
+        "ExportBulkRelationships" | "ImportBulkRelationships" => return Vec::new(),
+        "ReadSchema" | "ComputablePermissions" | "DependentRelations" | "DiffSchema" | "Watch" => 2,
+        "ReflectSchema" => 3,
+        _ => 1,
+    };
+    let messages = messages(body);
+    messages
+        .iter()
+        .filter_map(|message| text(message, &[number, 1]))
+        .collect()
+}
+
+/// The same token as the layer spells it: without the transaction and the time that PostgreSQL's may name.
+pub fn canonical(token: &str) -> String {
+    let content = |fields: &[Field<'_>], number| {
+        fields
+            .iter()
+            .find(|(found, ..)| *found == number)?
+            .2
+            .map(<[u8]>::to_vec)
+    };
+    let spelled = || {
+        let token = STANDARD.decode(token).ok()?;
+        let revision = content(&try_fields(&token)?, 3)?;
+        let revision = try_fields(&revision)?;
+        let snapshot = STANDARD.decode(content(&revision, 1)?).ok()?;
+        let kept = try_fields(&snapshot)?.into_iter().filter(|(number, ..)| *number < 4);
+        let kept: Vec<u8> = kept.flat_map(|(_, bytes, _)| bytes).copied().collect();
+        let mut anew = written(1, STANDARD.encode(kept).as_bytes());
+        let rest = revision.iter().filter(|(number, ..)| *number != 1);
+        anew.extend(rest.flat_map(|(_, bytes, _)| *bytes));
+        Some(STANDARD.encode(written(3, &anew)))
+    };
+    spelled().unwrap_or_else(|| token.to_owned())
+}
+
+/// The same request with its token in the canonical spelling.
+pub fn in_canonical_spelling(request: &Request<Bytes>) -> Request<Bytes> {
+    let (Wish::Least(token) | Wish::Exact(token)) = wish(request) else {
+        return request.clone();
+    };
+    with_token(request, &token, &canonical(&token))
+}
+
+/// The same request with another token in the place of its own.
+fn with_token(request: &Request<Bytes>, token: &str, other: &str) -> Request<Bytes> {
+    let body = if is_grpc(request.uri().path()) {
+        let message = messages(request.body())[0];
+        let kind = u8::try_from(fields(field(message, 1).unwrap())[0].0).unwrap();
+        let mut anew = written(1, &written(kind, &written(1, other.as_bytes())));
+        let rest = fields(message).into_iter().filter(|(number, ..)| *number != 1);
+        anew.extend(rest.flat_map(|(_, bytes, _)| bytes));
+        frame(&anew)
+    } else {
+        let text = std::str::from_utf8(request.body()).unwrap();
+        text.replace(token, other).into()
+    };
+    request.clone().map(|_| body)
+}
+
+/// The body of a reply to a check with another token in the place of its own.
+fn reply_at(call: &Call, token: &str) -> Bytes {
+    let body = call.response.body();
+    if !is_grpc(call.request.uri().path()) {
+        let text = std::str::from_utf8(&body).unwrap();
+        return text.replace(&tokens(call)[0], token).into();
+    }
+    let mut anew = written(1, &written(1, token.as_bytes()));
+    let rest = fields(messages(&body)[0])
+        .into_iter()
+        .filter(|(number, ..)| *number != 1);
+    anew.extend(rest.flat_map(|(_, bytes, _)| bytes));
+    frame(&anew)
+}
+
+pub fn is_write(call: &Call) -> bool {
+    let path = call.request.uri().path();
+    [
+        "/WriteSchema",
+        "/WriteRelationships",
+        "/DeleteRelationships",
+        "/ImportBulkRelationships",
+    ]
+    .iter()
+    .any(|method| path.ends_with(method))
+        || [
+            "/v1/relationships/write",
+            "/v1/relationships/delete",
+            "/v1/schema/write",
+        ]
+        .contains(&path)
+}
+
+fn is_same(a: &Request<Bytes>, b: &Request<Bytes>) -> bool {
+    a.body() == b.body() || !is_grpc(a.uri().path()) && json(a) == json(b)
+}
+
+fn json(request: &Request<Bytes>) -> Option<Value> {
+    serde_json::from_slice(request.body()).ok()
+}
+
+/// Whether a request is the recorded one but for the spelling of its token.
+pub fn is_spelled_anew(recorded: &Request<Bytes>, request: &Request<Bytes>) -> bool {
+    is_readable(recorded)
+        && is_readable(request)
+        && is_same(&in_canonical_spelling(recorded), &in_canonical_spelling(request))
+}
+
+/// Whether a request is a check that is fully consistent, so that its answer changes with each write.
+pub fn is_at_head(request: &Request<Bytes>) -> bool {
+    is_readable(request) && wish(request) == Wish::Full
+}
+
+/// The same question over gRPC, fully consistent.
+pub fn at_head(request: &Request<Bytes>) -> Request<Bytes> {
+    let message = [&written(1, &[0x20, 1]), messages(unwished(request).body())[0]].concat();
+    request.clone().map(|_| frame(&message))
+}
+
+/// The write whose state a fully consistent check reads, where `head` is the last one, or one at least as fresh as a write.
+pub fn state_of(request: &Request<Bytes>, calls: &[Arc<Call>], head: Option<usize>) -> Option<usize> {
+    if !is_readable(request) {
+        return None;
+    }
+    match wish(request) {
+        Wish::Full => head,
+        Wish::Least(token) => written_at(calls, &token),
+        Wish::Any | Wish::Exact(_) => None,
+    }
+}
+
+/// The write of this token.
+fn written_at(calls: &[Arc<Call>], token: &str) -> Option<usize> {
+    let token = canonical(token);
+    let mut writes = calls.iter().filter(|call| is_write(call));
+    writes
+        .find(|write| tokens(write).first().is_some_and(|own| canonical(own) == token))
+        .map(|write| write.n)
+}
+
+/// The last write before the `n`th call whose token was recorded.
+pub fn last_write(calls: &[Arc<Call>], n: usize) -> Option<usize> {
+    let before = calls[..n.min(calls.len())].iter().rev();
+    before
+        .filter(|call| is_write(call) && !tokens(call).is_empty())
+        .map(|write| write.n)
+        .next()
+}
+
+/// The write whose state a recorded reply to a check shows, and 0 for the state before all. `None`: it shows none.
+fn shown(call: &Call, calls: &[Arc<Call>]) -> Option<usize> {
+    let token = tokens(call).into_iter().next()?;
+    match wish(&call.request) {
+        Wish::Full => last_write(calls, call.n),
+        Wish::Any => Some(0),
+        Wish::Least(_) | Wish::Exact(_) => written_at(calls, &token),
+    }
+}
+
+/// What is recorded of the question of `request` in the state that the write `state` left: the calls that were answered just
+/// there, or else the last one before, with the write's token in the place of its own.
+pub fn in_state(
+    request: &Request<Bytes>,
+    twins: &[&Arc<Call>],
+    calls: &[Arc<Call>],
+    state: usize,
+) -> Option<(Vec<Arc<Call>>, Option<Bytes>)> {
+    let asked = unwished(request);
+    let about_it = twins.iter().filter(|call| is_readable(&call.request));
+    let about_it = about_it.filter(|call| is_same(&unwished(&call.request), &asked));
+    let shown: Vec<_> = about_it
+        .filter_map(|call| Some((shown(call, calls)?, *call)))
+        .filter(|(at, _)| *at <= state)
+        .collect();
+    let (there, before): (Vec<_>, Vec<_>) = shown.into_iter().partition(|(at, _)| *at == state);
+    let at_head = |request| wish(request) == Wish::Full;
+    let exactly: Vec<_> = there
+        .iter()
+        .filter(|(_, call)| at_head(&call.request) == at_head(request))
+        .map(|(_, call)| Arc::clone(call))
+        .collect();
+    if !exactly.is_empty() {
+        return Some((exactly, None));
+    }
+    let (_, last) = there.into_iter().chain(before).max_by_key(|(at, _)| *at)?;
+    let token = tokens(&calls[state]).remove(0);
+    Some((vec![Arc::clone(last)], Some(reply_at(last, &token))))
+}
+
+/// The token in a check's wish.
+pub fn token(request: &Request<Bytes>) -> Option<String> {
+    match is_readable(request).then(|| wish(request)) {
+        Some(Wish::Least(token) | Wish::Exact(token)) => Some(token),
+        _ => None,
+    }
+}
