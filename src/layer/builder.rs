@@ -129,7 +129,8 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     }
 
     /// Refuses checks without a token, unless they are fully consistent: a token that was stripped on the way must not
-    /// silently lower the freshness.
+    /// silently lower the freshness. A message that can't be read here, such as one over
+    /// [`max_request_body`](Self::max_request_body), counts as one without a token.
     pub fn require_token(mut self, require: bool) -> Self {
         self.layer.require_token = require;
         self

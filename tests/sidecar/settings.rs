@@ -206,6 +206,10 @@ async fn what_a_system_does_not_have() {
         ),
         (&["--watch", "t1"], "'--watch' can't be used with '--system spicedb'"),
         (
+            &["--system", "permify", "--engine", "postgres", "--read-replicas"],
+            "'--read-replicas' can't be used with '--system permify'",
+        ),
+        (
             &["--window-reads-without-token"],
             "'--window-reads-without-token' can't be used with '--system spicedb'",
         ),

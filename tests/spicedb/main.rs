@@ -20,6 +20,7 @@ mod keys;
 mod limits;
 mod reads;
 mod recorded;
+mod replicas;
 mod reply;
 mod server;
 mod spelling;

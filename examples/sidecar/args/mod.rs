@@ -11,7 +11,7 @@ use tower_zookie::OldTokens;
 use tower_zookie::cache::ByteSize;
 use tower_zookie::consistency::Staleness;
 
-use self::system::{Engine, ForPermify, Name};
+use self::system::{Engine, ForPermify, ForSpiceDb, Name};
 use crate::common::duration;
 use crate::proxy::layer::Settings;
 use crate::proxy::origin::{Origin, OriginError};
@@ -92,6 +92,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "oldest_token")]
     ask_old_tokens_at_head: bool,
     #[command(flatten)]
+    spicedb: ForSpiceDb,
+    #[command(flatten)]
     permify: ForPermify,
 }
 
@@ -106,13 +108,15 @@ pub(crate) enum BadArgument {
     OtherSystem { flag: &'static str },
     #[error("'--watch' can't be used with '--engine memory': Permify in memory tells nobody of changes")]
     NoFeed,
+    #[error("'{flag}' can't be used with '--system permify': leave it out, or say '--system spicedb'")]
+    NotSpiceDbs { flag: &'static str },
     #[error("the environment variable {name} of '--watch-authorization-env' is not set, or no header's value")]
     Authorization { name: String },
 }
 
 impl Args {
     pub(crate) fn config(self) -> Result<Config, BadArgument> {
-        let system = self.system.of_engine(self.engine, &self.permify)?;
+        let system = self.system.of_engine(self.engine, self.spicedb, &self.permify)?;
         Ok(Config {
             layer: self.layer(system),
             watched: self.permify.watched()?,

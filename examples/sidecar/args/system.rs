@@ -30,6 +30,26 @@ pub(super) enum Engine {
     Opaque,
 }
 
+/// What is SpiceDB's alone.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ForSpiceDb {
+    /// SpiceDB reads from PostgreSQL's read replicas, so that its ZedTokens prove nothing: keep answers by age alone, and
+    /// forward requests with a token.
+    #[arg(long)]
+    read_replicas: bool,
+}
+
+impl ForSpiceDb {
+    fn protocol(self, engine: spicedb::Engine) -> SpiceDb {
+        let protocol = SpiceDb::new(engine);
+        if self.read_replicas {
+            protocol.read_replicas()
+        } else {
+            protocol
+        }
+    }
+}
+
 /// What is Permify's alone.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ForPermify {
@@ -82,10 +102,15 @@ impl ForPermify {
 }
 
 impl Name {
-    pub(super) fn of_engine(self, engine: Engine, permify: &ForPermify) -> Result<System, BadArgument> {
+    pub(super) fn of_engine(
+        self,
+        engine: Engine,
+        spicedb: ForSpiceDb,
+        permify: &ForPermify,
+    ) -> Result<System, BadArgument> {
         match (self, permify.given()) {
             (Self::SpiceDb, Some(flag)) => Err(BadArgument::OtherSystem { flag }),
-            (Self::SpiceDb, None) => Ok(System::SpiceDb(SpiceDb::new(match engine {
+            (Self::SpiceDb, None) => Ok(System::SpiceDb(spicedb.protocol(match engine {
                 Engine::Memory => spicedb::Engine::Memory,
                 Engine::Postgres => spicedb::Engine::Postgres,
                 Engine::CockroachDb => spicedb::Engine::CockroachDb,
@@ -93,6 +118,9 @@ impl Name {
                 Engine::MySql => spicedb::Engine::MySql,
                 Engine::Opaque => spicedb::Engine::Opaque,
             }))),
+            (Self::Permify, _) if spicedb.read_replicas => Err(BadArgument::NotSpiceDbs {
+                flag: "--read-replicas",
+            }),
             (Self::Permify, _) => {
                 let engine = match engine {
                     Engine::Memory if !permify.watch.is_empty() => return Err(BadArgument::NoFeed),

@@ -39,7 +39,7 @@ impl Form {
 ///
 /// Checks are kept, also one by one out of bulks. A question is a request with all that is in it but its consistency:
 /// fields that nobody knows belong to it too, and a context counts by value, in whatever order its members come. The
-/// forwarded message says in its own `consistency` what is asked at; one that says so already is forwarded unmodified, byte for
+/// forwarded message says in its own `consistency` what is asked at; one that says so already, in the spelling that is shared, is forwarded byte for
 /// byte. Replies without a `checked_at` or a known verdict are never kept.
 ///
 /// Checks with tracing or with metadata that asks for more than the answer, expansions, lookups, listings and the
@@ -92,7 +92,8 @@ impl Protocol for SpiceDb {
             names_revisions: keeps_its_word,
             reads_repeat: keeps_its_word
                 && matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
-            writes_include_earlier: matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
+            writes_include_earlier: keeps_its_word
+                && matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
             // Its head is its last write, and its other reads are labelled by the clock.
             head_may_trail_reads: self.engine == Engine::Memory,
             read_mode: ReadMode::AtLeast,
