@@ -15,8 +15,11 @@ use crate::world::{Millis, Question};
 /// Of so many requests the adversary makes one.
 const ONE_IN: u32 = 10;
 
-/// She asks what an honest caller asks within so long.
-const SHORTLY: usize = 100;
+/// She asks what one of so many next honest callers asks.
+const NEXT: usize = 100;
+
+/// So often she asks as soon as a window begins, before the honest callers.
+const AT_A_WINDOW: u32 = 16;
 
 /// What a caller demands.
 #[derive(Clone, Debug)]
@@ -119,6 +122,7 @@ pub(crate) struct Request {
 /// The workload's checks, and among them the adversary's if there is one.
 pub(crate) fn requests(history: &History, workload: &Workload, adversary: bool) -> Vec<Request> {
     let mut dice = StdRng::seed_from_u64(0xbad);
+    let mut turns = StdRng::seed_from_u64(0x7e4);
     let honest = |check: &Check| Request {
         at: check.at,
         question: check.question,
@@ -129,11 +133,20 @@ pub(crate) fn requests(history: &History, workload: &Workload, adversary: bool) 
         forgery: None,
     };
     let mut requests = Vec::new();
+    let mut window = 0;
     for (index, check) in workload.checks.iter().enumerate() {
-        if adversary && dice.random_ratio(1, ONE_IN - 1) {
-            let ahead = &workload.checks[index..workload.checks.len().min(index + SHORTLY)];
-            let question = ahead.choose(&mut dice).unwrap_or(check).question;
-            requests.push(forged(history, question, check.at, &mut dice));
+        let mut forge = |at| {
+            let next = &workload.checks[index..workload.checks.len().min(index + NEXT)];
+            let question = next.choose(&mut dice).unwrap_or(check).question;
+            forged(history, question, at, &mut dice)
+        };
+        let begins = history.window_of(check.at);
+        if adversary && begins > window {
+            window = begins;
+            requests.extend((0..AT_A_WINDOW).map(|_| forge(begins)));
+        }
+        if adversary && turns.random_ratio(1, ONE_IN - 1) {
+            requests.push(forge(check.at));
         }
         requests.push(honest(check));
     }

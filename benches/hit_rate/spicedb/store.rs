@@ -263,10 +263,8 @@ impl History {
         committed.next().map_or_else(|| self.head(now), |one| one.token.clone())
     }
 
-    /// The instant at which a window begins that a read may take: the last one, and for a random part of the slack the one
-    /// before.
-    fn window(&self, at: Millis, dice: &mut StdRng) -> Millis {
-        let at = at - dice.random_range(0..=self.slack);
+    /// When the window of an instant begins.
+    pub(crate) fn window_of(&self, at: Millis) -> Millis {
         at - at.rem_euclid(self.interval)
     }
 }
@@ -321,7 +319,9 @@ impl Store {
     /// The revision that reads without a demand are answered at now.
     fn quantized(&self) -> Revision {
         let (now, state) = (self.now(), &mut *self.state());
-        let window = self.history.window(now, &mut state.dice);
+        // A read may still take the window before, for a random part of the slack.
+        let late = state.dice.random_range(0..=self.history.slack);
+        let window = self.history.window_of(now - late);
         let revision = state
             .windows
             .entry(window)
