@@ -10,6 +10,7 @@ mod policy;
 mod questions;
 mod relevant;
 mod simulate;
+mod spicedb;
 mod sweeps;
 mod upstream;
 mod workload;
@@ -47,6 +48,7 @@ fn main() -> Result<ExitCode, AnyError> {
             &folder.join(sweep.name()).with_extension("svg"),
         )?;
     }
+    spicedb::compare(effort, &recordings, &mut report, &mut failures);
     report.finish()?;
     if caught == 0 {
         failures.push("nobody answered wrongly, not even who ignores tokens: this workload shows nothing".to_owned());

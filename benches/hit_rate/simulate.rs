@@ -49,7 +49,7 @@ impl Tally {
         self.share(self.hits + self.coalesced)
     }
 
-    /// In seconds, at the arrival of the check.
+    /// In seconds, at the arrival of the check. An answer at head has no age.
     pub(crate) fn mean_age(self) -> f64 {
         self.age_sum / 1e3 / self.checks.max(1) as f64
     }
@@ -58,11 +58,13 @@ impl Tally {
         self.below_floor + self.over_age
     }
 
-    /// Judges a reply by the history. Whatever a policy takes for the age of an answer, it ends with the next write.
+    /// Judges a reply by the history. An answer is as old as the first write that it does not know of, whatever its policy
+    /// takes for its age.
     fn judge(&mut self, world: &World, check: &Check, reply: &Reply, bound: i64, counts: bool) {
         let answer = reply.answer;
-        let overtaken = world.overtaken(answer.revision).unwrap_or(answer.as_of);
-        let age = (check.at - answer.as_of.min(overtaken)).max(0);
+        let age = world
+            .overtaken(answer.revision)
+            .map_or(0, |overtaken| (check.at - overtaken).max(0));
         let true_there = answer.allowed == world.verdict(check.question, answer.revision);
         let below = check.floor.filter(|floor| answer.revision < *floor);
         let another = below.is_some_and(|floor| answer.allowed != world.verdict(check.question, floor));

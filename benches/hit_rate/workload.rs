@@ -217,6 +217,8 @@ pub(crate) struct Terms {
     /// How much longer than the interval an answer may live, in percent of it.
     pub(crate) staleness: u8,
     pub(crate) entries: usize,
+    /// The hard end of an entry, where a policy has one.
+    pub(crate) time_to_live: Duration,
     pub(crate) latency: Duration,
 }
 

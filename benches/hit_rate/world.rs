@@ -55,6 +55,16 @@ impl World {
         self.verdicts.spans(question).verdict(revision)
     }
 
+    /// The revisions that change a question's verdict.
+    pub(crate) fn changes(&self, question: Question) -> &[u64] {
+        self.verdicts.changes(question)
+    }
+
+    /// The verdict after the last of its changes that is seen.
+    pub(crate) fn verdict_seen(&self, question: Question, sees: impl Fn(u64) -> bool) -> bool {
+        self.verdicts.spans(question).verdict_seen(sees)
+    }
+
     /// The first revision after this one at which the question's verdict is another.
     pub(crate) fn next_change(&self, question: Question, revision: u64) -> Option<u64> {
         self.verdicts.spans(question).next_change(revision)
@@ -78,6 +88,11 @@ impl Spans {
     fn verdict(&self, revision: u64) -> bool {
         let changed = self.changes.partition_point(|change| *change <= revision) % 2 == 1;
         self.first != changed
+    }
+
+    fn verdict_seen(&self, sees: impl Fn(u64) -> bool) -> bool {
+        let last = self.changes.iter().rposition(|change| sees(*change));
+        self.first != last.is_some_and(|last| last % 2 == 0)
     }
 
     fn next_change(&self, revision: u64) -> Option<u64> {

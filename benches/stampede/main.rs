@@ -4,7 +4,7 @@
 //! within 40 ms. Time is paused, so that the counts are those of the code and not of the machine, and every row meets the
 //! same seeded plans. Each reply says at which revision it was evaluated, and is wrong where that is below the revision of
 //! the token that its caller sent. (Tokio wakes those who wait for one thing in an order of its own, so a median can differ
-//! by one between runs where our callers wait for a head probe.)
+//! by one between runs where our callers wait for a head read.)
 //!
 //! The bench fails if an answer of ours is wrong or missing. A row of ours whose callers' tokens are stripped shows that the
 //! judge sees wrong answers, and fails if there are none.

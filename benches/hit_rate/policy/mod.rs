@@ -3,7 +3,7 @@
 mod keyed;
 mod lru;
 mod oracle;
-mod ours;
+pub(crate) mod ours;
 mod rules;
 
 use std::pin::Pin;

@@ -1,7 +1,7 @@
 //! The crate's own cache.
 
 use std::convert::Infallible;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::runtime::Builder;
 use tower_zookie::cache::{
@@ -35,16 +35,23 @@ impl Weigh for Answer {
 impl Ours {
     pub(crate) fn new(terms: &Terms, sees_writes: bool) -> Self {
         let window = Window::new(terms.interval, Staleness::percent(terms.staleness));
+        let store = StoreId::new(["hit_rate"]);
+        let example = Answer {
+            allowed: true,
+            revision: 1,
+            as_of: 0,
+        };
+        let entry = entry_bytes(&example, &Revision::new(store.clone(), Counter(1)));
         // An eighth of the capacity is set apart for exact reads, which nobody makes here.
-        let capacity = ByteSize::bytes(terms.entries as u64 * entry_bytes() * 8 / 7);
+        let capacity = ByteSize::bytes(terms.entries as u64 * entry * 8 / 7);
         let settings = Settings::default()
             .window(window)
             .capacity(capacity)
-            .time_to_live(terms.interval * 20);
+            .time_to_live(terms.time_to_live);
         Self {
             cache: DecisionCache::new(settings, Capabilities::versioned()).expect("the settings make sense"),
             keyer: Keyer::random(),
-            store: StoreId::new(["hit_rate"]),
+            store,
             sees_writes,
         }
     }
@@ -92,7 +99,7 @@ impl Policy for Ours {
 
     fn wrote(&self, revision: u64) {
         if self.sees_writes {
-            self.cache.wrote(&self.revision(revision));
+            self.cache.begin_write().wrote(&self.revision(revision));
         }
     }
 }
@@ -106,24 +113,22 @@ fn source(checked: &Checked<Answer>) -> Source {
 }
 
 /// What the cache says that one entry takes.
-fn entry_bytes() -> u64 {
-    static BYTES: OnceLock<u64> = OnceLock::new();
+pub(crate) fn entry_bytes<V: Weigh>(example: &V, revision: &Revision) -> u64 {
     // On a thread of its own, because a runtime can't wait within another.
-    *BYTES.get_or_init(|| std::thread::spawn(measure_entry).join().expect("an answer can be kept"))
+    std::thread::scope(|scope| {
+        let (example, revision) = (example.clone(), revision.clone());
+        let measured = scope.spawn(move || measure_entry(example, revision));
+        measured.join().expect("an answer can be kept")
+    })
 }
 
-fn measure_entry() -> u64 {
-    let cache = DecisionCache::<Answer>::new(Settings::default(), Capabilities::versioned());
+fn measure_entry<V: Weigh>(example: V, revision: Revision) -> u64 {
+    let cache = DecisionCache::<V>::new(Settings::default(), Capabilities::versioned());
     let cache = cache.expect("the defaults make sense");
-    let answer = Answer {
-        allowed: true,
-        revision: 1,
-        as_of: 0,
-    };
     let question = Keyer::random().question("hit_rate").finish();
-    let service = move |_| async move {
-        let revision = Revision::new(StoreId::new(["hit_rate"]), Counter(1));
-        Ok::<_, Infallible>(Answered::at(answer, revision))
+    let service = move |_| {
+        let answered = Answered::at(example.clone(), revision.clone());
+        async move { Ok::<_, Infallible>(answered) }
     };
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime without I/O can be built");
