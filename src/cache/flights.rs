@@ -225,13 +225,7 @@ impl<V> Flights<V> {
         wanted: (&Freshness, Instant, &Window),
     ) -> Entry<V> {
         let mut under_way = self.under_way();
-        let (freshness, now, window) = wanted;
-        let joinable = under_way.by_question.get(&question).and_then(|flights| {
-            flights
-                .iter()
-                .filter(|flight| self.names_revisions || flight.ask != ReadAt::Head || freshness.revision().is_none())
-                .find(|flight| flight.serves(freshness, now, window, question.jitter()))
-        });
+        let joinable = self.joinable(&under_way, question, wanted);
         if let Some(flight) = joinable {
             return match self.take_seat() {
                 Some(seat) => Entry::Follow(Follower {
@@ -242,6 +236,26 @@ impl<V> Flights<V> {
             };
         }
         self.lead_in(&mut under_way, question, credential, ask)
+    }
+
+    fn joinable(
+        &self,
+        under_way: &UnderWay<V>,
+        question: Fingerprint,
+        (freshness, now, window): (&Freshness, Instant, &Window),
+    ) -> Option<Arc<Flight<V>>> {
+        let flights = under_way.by_question.get(&question)?;
+        let mut named = flights
+            .iter()
+            .filter(|flight| self.names_revisions || flight.ask != ReadAt::Head || freshness.revision().is_none());
+        named
+            .find(|flight| flight.serves(freshness, now, window, question.jitter()))
+            .cloned()
+    }
+
+    /// Whether a flight is under way that serves the request.
+    pub(crate) fn is_joinable(&self, question: Fingerprint, wanted: (&Freshness, Instant, &Window)) -> bool {
+        self.joinable(&self.under_way(), question, wanted).is_some()
     }
 
     /// Leads a flight of one's own.

@@ -63,7 +63,7 @@ impl<V: Weigh> DecisionCache<V> {
         };
         match self.0.capabilities.read_mode {
             _ if floors.is_empty() => self.plan_without_floor(arrived),
-            ReadMode::AtLeast | ReadMode::Current => self.plan_at_least(questions, floors, arrived),
+            ReadMode::AtLeast | ReadMode::Current => self.plan_at_least(questions, freshness, floors, arrived),
             ReadMode::Exactly => match self.plan_exactly_at(floors, arrived) {
                 Some(plan) => plan,
                 None => {
@@ -107,7 +107,7 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
-    fn plan_at_least(&self, questions: &Questions, floors: &Floors, now: Instant) -> Plan {
+    fn plan_at_least(&self, questions: &Questions, freshness: &Freshness, floors: &Floors, now: Instant) -> Plan {
         let knowledge = &self.0.knowledge;
         let top = floors.top().map(|top| top.revision.clone());
         if let Some(shared) = knowledge.shared(floors, now) {
@@ -128,7 +128,10 @@ impl<V: Weigh> DecisionCache<V> {
         }
         // A head read of the question itself shows whether the store has come so far, where anything can show it.
         let can_show = self.0.capabilities.names_revisions && top.order() != Order::Equality;
-        if can_show && knowledge.may_read_head(questions.credential, now) {
+        // A caller that joins a head read causes none.
+        let wanted = (freshness, now, &self.0.settings.window);
+        let joins = || self.0.flights.is_joinable(questions.flight, wanted);
+        if can_show && (joins() || knowledge.may_read_head(questions.credential, now)) {
             Plan::fly(ReadAt::Head)
         } else {
             Plan::alone(ReadAt::Unmodified(top))

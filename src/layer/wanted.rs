@@ -1,4 +1,5 @@
 use std::cmp::Reverse;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,12 +53,12 @@ struct Tokens {
     /// Those that the caller put there: in a header, the query or the message.
     explicit: Floors,
     cookies: Floors,
-    /// The last explicit one: the snapshot, if there is only one.
-    snapshot: Option<Arc<Token>>,
+    /// The last explicit one, if it is not the last of all.
+    explicit_before: Option<Arc<Token>>,
     explicit_count: usize,
     count: usize,
-    /// The last token of all.
-    last: Option<Arc<Token>>,
+    /// The last token of all, and whether it is an explicit one.
+    last: Option<(Arc<Token>, bool)>,
     /// The snapshot is the message's own.
     in_message: bool,
     /// The request has a cookie.
@@ -102,7 +103,9 @@ impl Tokens {
         };
         self.count += 1;
         self.says_more |= token.says_more;
-        self.last = Some(Arc::clone(&token));
+        if let Some((before, true)) = self.last.replace((token, explicit)) {
+            self.explicit_before = Some(before);
+        }
         if !explicit {
             self.cookies.push(floor);
             return;
@@ -113,7 +116,14 @@ impl Tokens {
         }
         self.explicit.push(floor);
         self.explicit_count += 1;
-        self.snapshot = Some(token);
+    }
+
+    /// The last explicit token: the snapshot, if there is only one.
+    fn snapshot(&self) -> Option<&Token> {
+        match &self.last {
+            Some((last, true)) => Some(last),
+            _ => self.explicit_before.as_deref(),
+        }
     }
 }
 
@@ -151,7 +161,7 @@ impl<P: Protocol> Shared<P> {
         stated: Stated<'_>,
         arrived: Instant,
     ) -> Result<Wanted, Rejected> {
-        let tokens = self.tokens(head, query, stated, arrived)?;
+        let mut tokens = self.tokens(head, query, stated, arrived)?;
         let refuse = |why| Err(Rejected::Refuse(why));
         let no_cache = forbid_caching(headers.values(Header::CacheControl));
         let wish = stricter(wish(headers)?, stated.consistency)?;
@@ -168,7 +178,7 @@ impl<P: Protocol> Shared<P> {
             return refuse(Refusal::TokensDoNotJoin);
         }
         if wish == Some(Consistency::AtExactSnapshot) {
-            return match (tokens.explicit_count, tokens.snapshot) {
+            return match (tokens.explicit_count, tokens.snapshot()) {
                 _ if no_cache => refuse(Refusal::WishesContradict),
                 (1, Some(token)) => Ok(Wanted {
                     freshness: Freshness::Exact(token.revision.clone()),
@@ -191,11 +201,8 @@ impl<P: Protocol> Shared<P> {
             ..
         } = self.protocol.capabilities();
         // Where head may lack what the message names, no header or cookie takes the message's token away.
-        let own = tokens
-            .snapshot
-            .as_ref()
-            .filter(|_| tokens.in_message && read_mode == ReadMode::Exactly && head_may_trail_reads);
-        if own.is_some()
+        let guards_its_own = tokens.in_message && read_mode == ReadMode::Exactly && head_may_trail_reads;
+        if guards_its_own
             && matches!(
                 wish,
                 Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_))
@@ -204,11 +211,7 @@ impl<P: Protocol> Shared<P> {
             return refuse(Refusal::WishesContradict);
         }
 
-        let Tokens {
-            explicit: mut floors,
-            cookies,
-            ..
-        } = tokens;
+        let (mut floors, cookies) = (mem::take(&mut tokens.explicit), mem::take(&mut tokens.cookies));
         let (mut elsewhere, mut at_head, mut replace_cookie) = (Floors::none(), tokens.at_head, tokens.at_head);
         for cookie in cookies {
             let store = |floor: &Floor| floor.revision.store() != cookie.revision.store();
@@ -220,12 +223,12 @@ impl<P: Protocol> Shared<P> {
                 floors.push(cookie);
             }
         }
-        let own_zookie = tokens.last.as_ref().filter(|_| tokens.count == 1);
         let by_default_at_head = default_read == DefaultRead::AtHead && wish.is_none() && floors.is_empty();
         let full = wish == Some(Consistency::FullyConsistent) || by_default_at_head || at_head || no_cache;
         let bounded = matches!(wish, Some(Consistency::BoundedStaleness(_)));
-        let unmodified = tokens.says_more && !full && !bounded || full && own.is_some();
-        if let Some(own) = own.filter(|_| unmodified)
+        let unmodified = tokens.says_more && !full && !bounded || full && guards_its_own;
+        let own = tokens.snapshot().filter(|_| guards_its_own && unmodified);
+        if let Some(own) = own
             && floors.iter().any(|floor| !own.revision.is_at_or_after(&floor.revision))
         {
             return refuse(Refusal::TokensDoNotJoin);
@@ -243,9 +246,10 @@ impl<P: Protocol> Shared<P> {
         };
         Ok(Wanted {
             freshness,
-            own_zookie: match own.filter(|_| unmodified) {
-                Some(own) => Some(own.zookie.clone()),
-                None => own_zookie.map(|token| token.zookie.clone()),
+            own_zookie: match (own, &tokens.last) {
+                (Some(own), _) => Some(own.zookie.clone()),
+                (None, Some((only, _))) if tokens.count == 1 => Some(only.zookie.clone()),
+                (None, _) => None,
             },
             floors,
             elsewhere,

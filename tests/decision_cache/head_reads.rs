@@ -105,3 +105,14 @@ async fn rule_01_a_store_whose_head_may_trail_judges_the_floor_itself() {
     let checked = checking.await.unwrap().unwrap();
     assert_eq!((checked.value, checked.stored), (false, false));
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_a_crowd_with_one_unknown_token_makes_one_call() {
+    let mut bench = Bench::with(settings().max_head_reads(1), Capabilities::versioned());
+    let crowd: Vec<_> = (0..200).map(|_| bench.ask(&floor(9))).collect();
+    bench.call().await.answer(yes(at(9)));
+    for checking in crowd {
+        assert!(checking.await.unwrap().unwrap().value);
+    }
+    bench.expect_no_call().await;
+}
