@@ -387,8 +387,10 @@ async fn a_shared_revision_that_the_store_refused_is_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn what_was_covered_long_ago_is_old() {
     let hour = SECOND * 3600;
-    let mut settings = Settings::default();
-    settings.token_age = Some(hour);
+    let settings = Settings {
+        token_age: Some(hour),
+        ..Settings::default()
+    };
     let knowledge = Knowledge::new(&settings, Capabilities::versioned());
     let is_old = |n| knowledge.is_old(&at(n), Instant::now());
     for minute in 0..600 {

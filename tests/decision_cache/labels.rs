@@ -1,7 +1,7 @@
 use tower_zookie::cache::{Answer, Capabilities, Miss, ReadAt};
 use tower_zookie::consistency::Freshness;
 
-use crate::support::{Bench, advance, at, floor, no, secs, settings, yes};
+use crate::support::{Bench, advance, at, floor, secs, settings, yes};
 
 /// A store whose replies to reads name no revision, but whose writes do.
 fn silent() -> Capabilities {
