@@ -18,7 +18,7 @@ use super::keeping::Keeping;
 use super::shared::Shared;
 use super::wanted::{CONSISTENCY, Wanted};
 use crate::cache::{Item, Purpose, ReadAt, Turn, Upstream};
-use crate::consistency::Consistency;
+use crate::consistency::{Consistency, Floor};
 use crate::protocol::{Call, Kept, Learned, Protocol, Refusal, Reply, Route};
 use crate::revision::Revision;
 use crate::token::{Carrier, Token, TokenError, Zookie};
@@ -245,6 +245,25 @@ impl<P: Protocol> Shared<P> {
         }
     }
 
+    /// What a request is asked at whose answer is never stored. `None` where no one read covers all floors.
+    pub(super) fn read_at_unstored(&self, wanted: &Wanted, call: Option<&Call>) -> Option<ReadAt> {
+        if self.has_doubtful_cookie(wanted) {
+            Some(ReadAt::Head)
+        } else if call.is_some_and(|call| call.token.is_some()) {
+            wanted.read_at_unmodified()
+        } else {
+            self.cache.read_at_unstored(&wanted.freshness)
+        }
+    }
+
+    /// Whether the request's only tokens are cookies, which a browser sends by itself, and nothing says that they are of the
+    /// store that answers here. Head covers them if they are.
+    fn has_doubtful_cookie(&self, wanted: &Wanted) -> bool {
+        let knowledge = self.cache.knowledge();
+        let known = |floor: &Floor| knowledge.is_of_known_store(&floor.revision);
+        !wanted.explicit && !wanted.floors.iter().all(known)
+    }
+
     /// The head of a request that is forwarded around the cache, in which its requirement is stated, and its message where
     /// that has to say so.
     pub(super) fn stated(
@@ -260,20 +279,19 @@ impl<P: Protocol> Shared<P> {
         if in_message && !self.raises_floor(&head.headers, &head.uri) {
             return Ok((head, None));
         }
-        let has_own_token = call.is_some_and(|call| call.token.is_some());
-        let ask = if has_own_token {
-            wanted.read_at_unmodified()
-        } else {
-            self.cache.read_at_unstored(&wanted.freshness)
-        };
-        let ask = ask.ok_or(Refusal::TokensDoNotJoin)?;
+        let ask = self.read_at_unstored(wanted, call).ok_or(Refusal::TokensDoNotJoin)?;
         // Also beside a stricter consistency, which a message can't state together with a token.
-        let stated = ask.revision().or(wanted.floors.top().map(|top| &top.revision));
+        let doubtful = self.has_doubtful_cookie(wanted);
+        let top = wanted.floors.top().filter(|_| !doubtful);
+        let stated = ask.revision().or(top.map(|top| &top.revision));
         let zookie = match stated {
             None => None,
             Some(revision) => Some(self.spelled(wanted, revision, false).ok_or(Refusal::TokensDoNotJoin)?),
         };
-        let consistency = wanted.consistency(&ask);
+        let consistency = match doubtful {
+            true => Consistency::FullyConsistent,
+            false => wanted.consistency(&ask),
+        };
         if Headers::of(&head.headers).are_signed() {
             // Its own headers state the requirement, and nothing in it may be changed.
             head.extensions.insert(Asked { consistency, zookie });

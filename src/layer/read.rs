@@ -32,10 +32,7 @@ where
 {
     shared.cache.counters().bypassed();
     let wanted = &asking.wanted;
-    let ask = match &asking.call.token {
-        Some(_) => wanted.read_at_unmodified(),
-        None => shared.cache.read_at_unstored(&wanted.freshness),
-    };
+    let ask = shared.read_at_unstored(wanted, Some(&asking.call));
     let request = ask.and_then(|ask| shared.request(&asking, &[], &ask, false));
     let Some(request) = request else {
         return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));

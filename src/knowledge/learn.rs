@@ -1,0 +1,109 @@
+//! What a reply teaches of the store.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::watermarks::Watermark;
+use super::{CallStart, Instants, Knowledge, Source, State};
+use crate::revision::{Order, Revision};
+
+impl Knowledge {
+    /// Learns from the reply to a call that began at `start` and was asked at no revision, or from what the store said by
+    /// itself. `false`: the reply is not stored, because the store is not the one that the call began with.
+    pub(crate) fn learn(&self, start: &CallStart, revision: &Revision, source: Source) -> bool {
+        let mut state = self.state();
+        if start.epoch != self.epoch() {
+            return false;
+        }
+        if state.store.as_ref().is_some_and(|store| store != revision.store()) {
+            self.replaced(&mut state, revision);
+            self.name(&mut state, start, revision, source);
+            return false;
+        }
+        if source == Source::Head && !self.facts.head_may_trail_reads {
+            let lacks = start
+                .newest()
+                .any(|known| known.order() != Order::Equality && !revision.is_at_or_after(known));
+            match (lacks, state.behind_since) {
+                (false, _) => state.behind_since = None,
+                (true, None) => state.behind_since = Some(start.began),
+                (true, Some(since)) if start.began >= since + self.head_lag => {
+                    self.replaced(&mut state, revision);
+                    self.name(&mut state, start, revision, source);
+                    return false;
+                }
+                (true, Some(_)) => {}
+            }
+        }
+        state.store.get_or_insert_with(|| revision.store().clone());
+        self.name(&mut state, start, revision, source);
+        true
+    }
+
+    /// Learns from the reply to a read that was asked at `asked` or above. `false`: as for [`Self::learn`].
+    pub(crate) fn learn_at_least(&self, start: &CallStart, asked: &Revision, revision: &Revision) -> bool {
+        let chosen = self.chose(asked, revision, start);
+        let own_total_order = revision.order() == Order::Total && revision == asked;
+        if chosen || own_total_order && self.named_before(asked, start) {
+            self.learn(start, revision, Source::Read)
+        } else {
+            self.notice(start, asked, revision)
+        }
+    }
+
+    /// Takes note of the store in the reply to a read that teaches no revision. If it is neither the one that was asked for
+    /// nor the known one, the store was replaced. `false`: as for [`Self::learn`].
+    pub(crate) fn notice(&self, start: &CallStart, asked: &Revision, replied: &Revision) -> bool {
+        let mut state = self.state();
+        if start.epoch != self.epoch() {
+            return false;
+        }
+        let known = state.store.as_ref().is_none_or(|store| store == replied.store());
+        let echoed = replied.store() == asked.store();
+        if !known && !echoed {
+            self.replaced(&mut state, replied);
+        }
+        known
+    }
+
+    fn name(&self, state: &mut State, start: &CallStart, revision: &Revision, source: Source) {
+        let says_how_fresh = match source {
+            Source::Read | Source::Head => true,
+            Source::Write => self.facts.writes_include_earlier,
+            Source::Feed => false,
+        };
+        let began = (says_how_fresh && state.behind_since.is_none()).then_some(start.began);
+        let made = began.map(|began| Instants::at(began, source == Source::Head));
+        if state.named.get(revision).is_none() {
+            state.named_count += 1;
+        }
+        let number = state.named_count - 1;
+        state.named.add(revision, number, made.unwrap_or_default());
+        state.know(revision);
+        state.watermarks.add(Watermark {
+            revision: revision.clone(),
+            source,
+            began,
+            named: Instant::now(),
+        });
+        let Some(began) = began else { return };
+        self.newest_watermark.fetch_max(self.nanos(began) + 1, Ordering::AcqRel);
+        let window = self.window(began);
+        if source == Source::Read && state.shared.as_ref().is_none_or(|(shared, _)| *shared < window) {
+            state.shared = Some((window, revision.clone()));
+        }
+    }
+
+    fn replaced(&self, state: &mut State, revision: &Revision) {
+        tracing::warn!("the store was replaced or restored: all cached answers are dropped");
+        self.start_epoch(state);
+        state.store = Some(revision.store().clone());
+    }
+
+    pub(super) fn start_epoch(&self, state: &mut State) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.newest_watermark.store(0, Ordering::Release);
+        state.forget_all();
+    }
+}
