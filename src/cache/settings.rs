@@ -217,8 +217,8 @@ impl Settings {
         self
     }
 
-    /// How many head reads in a second one credential may cause by tokens that this process has not met. Over it, such
-    /// requests are forwarded unmodified, and their answers are shared with no one.
+    /// How many head reads in a second one credential may cause by tokens that this process has not met; 0 for none. Above
+    /// the limit such requests are forwarded unmodified, and their answers are shared with no one.
     pub fn max_head_reads(mut self, reads: u32) -> Self {
         self.max_head_reads = reads;
         self

@@ -25,7 +25,7 @@ pub(super) struct Around {
     pub(super) message: Bytes,
     pub(super) headers: HeaderMap,
     pub(super) floors: Floors,
-    /// Tokens of another store are refused: one of them is in a header or the query, and none in the message.
+    /// A reply of another store is an error: the caller put a token into a header or the query, and none into the message.
     pub(super) refuses_foreign: bool,
     pub(super) why: &'static str,
 }

@@ -1,4 +1,4 @@
-//! What the service was told of how fresh its answer has to be.
+//! The freshness that a request to the service states.
 
 use axum::extract::Request;
 use tower_zookie::Asked;

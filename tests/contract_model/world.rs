@@ -179,7 +179,7 @@ impl World {
         self.requests.fetch_add(1, Relaxed).to_string()
     }
 
-    /// What the service was told of a request.
+    /// What the forwarded forms of a request stated.
     pub(crate) fn told(&self, id: &str) -> Vec<Told> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.get(id).cloned().unwrap_or_default()

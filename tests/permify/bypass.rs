@@ -116,7 +116,7 @@ impl Bypass {
     }
 }
 
-/// A field that nobody knows, of more than the layer reads.
+/// An unknown field, larger than what the layer reads.
 fn unknown_field() -> Vec<u8> {
     let text = vec![b'x'; (4 << 20) + 1];
     let mut field = BytesMut::new();

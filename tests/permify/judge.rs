@@ -154,9 +154,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Rule 1.
-    /// Beside a message without a token, which asks for head, a token that nothing fresh covers is read there: a read at just
-    /// the token would be as old as that.
+    /// Rule 1. A message without a token asks for head. If nothing fresh covers the token beside it, head is read: a read at
+    /// exactly that token would be as old as the token.
     fn judge_floors(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         if case.evaluation.told.is_none() {
             return judge_head(case);

@@ -75,7 +75,11 @@ async fn rule_04_a_floor_is_asked_at_what_the_window_has_named() {
         "the newer one only where it has to be"
     );
     client.check(&check("plan", "c", at_least(&older))).await;
-    assert_eq!(demanded(&server), [at(&of_the_window)], "and nobody else for that");
+    assert_eq!(
+        demanded(&server),
+        [at(&of_the_window)],
+        "and no other call was made for that"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use super::{Answering, Policy, Reply, Source};
 use crate::upstream::{Answer, At, Upstream};
 use crate::workload::{Check, Terms};
 
-/// [`DecisionCache`], told of the writes that pass by it, or of none.
+/// [`DecisionCache`], which sees the writes that pass it, or no writes.
 ///
 /// Its ages run on the simulated clock. Only the memory of dead entries is freed by the real one, which hardly moves
 /// here, so that they stay until room is needed.
@@ -77,7 +77,7 @@ impl Policy for Ours {
             let service = move |ask: ReadAt| {
                 let (ours, upstream) = (Arc::clone(&ours), Arc::clone(&upstream));
                 async move {
-                    assert!(!matches!(ask, ReadAt::Exact(_)), "nobody asks for a snapshot");
+                    assert!(!matches!(ask, ReadAt::Exact(_)), "no caller asks for a snapshot");
                     // "At least" as much as "head": a store that does not quantize answers with the newest that it has.
                     let answer = upstream.ask(check.question, At::Head).await;
                     Ok::<_, Infallible>(Answered::at(answer, ours.revision(answer.revision)))

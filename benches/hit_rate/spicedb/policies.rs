@@ -73,7 +73,7 @@ impl Weigh for Evaluated {
     }
 }
 
-/// [`DecisionCache`], told of the writes that pass by it, or of none.
+/// [`DecisionCache`], which sees the writes that pass it, or no writes.
 struct Ours {
     cache: DecisionCache<Evaluated>,
     keyer: Keyer,

@@ -149,7 +149,7 @@ impl History {
         self.transactions.partition_point(|one| one.begins <= at)
     }
 
-    /// The revision that sees all ids below `end` but for these.
+    /// The revision that sees all ids below `end` except these.
     pub(crate) fn snapshot(&self, end: u64, unseen: impl IntoIterator<Item = u64>) -> Revision {
         match self.engine {
             Engine::Counter => Revision::new(self.id.clone(), Counter(end - 1)),

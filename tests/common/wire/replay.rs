@@ -147,7 +147,7 @@ impl Replay {
             at: Instant::now(),
         });
         let (Some(call), Some(frames)) = (call, frames) else {
-            return Err(io::Error::other("nobody recorded a reply to this"));
+            return Err(io::Error::other("no reply to this was recorded"));
         };
         Ok(Recorded {
             frames,

@@ -246,7 +246,7 @@ fn json(request: &Request<Bytes>) -> Option<Value> {
     serde_json::from_slice(request.body()).ok()
 }
 
-/// Whether a request is the recorded one but for the spelling of its token.
+/// Whether a request is the recorded one, whatever the spelling of its token.
 pub fn is_spelled_anew(recorded: &Request<Bytes>, request: &Request<Bytes>) -> bool {
     is_readable(recorded)
         && is_readable(request)

@@ -111,7 +111,7 @@ async fn rule_15_head_reads_by_unknown_tokens_are_limited_per_credential() {
     );
 }
 
-/// A snapshot that sees all up to `xmax` but for `without`.
+/// A snapshot that sees all below `xmax` except `without`.
 fn snapshot(xmax: u64, without: &[u64]) -> Revision {
     let xmin = without.first().copied().unwrap_or(xmax);
     let point = PostgresSnapshot::new(xmin, xmax, without.iter().copied()).unwrap();
