@@ -380,3 +380,19 @@ async fn rule_02_exact_beside_a_stricter_wish_is_rejected() {
             .is_success()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_09_a_bypass_with_a_cookie_of_an_unknown_store_reads_head() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    let foreign = tower_zookie::token::RevisionToken::new("elsewhere", 7).encode();
+    let cookie = format!("zookie={}", foreign.replace('=', "%3D"));
+    let request = client.check("a").header("range", "bytes=0-1");
+    let reply = request.header("cookie", &cookie).send().await;
+    assert_eq!((reply.status.as_u16(), reply.outcome()), (200, "fwd=bypass"));
+    let seen = upstream.last();
+    assert_eq!(
+        (seen.header("zookie"), seen.header("zookie-consistency")),
+        (None, Some("fully-consistent"))
+    );
+}
