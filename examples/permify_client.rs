@@ -22,14 +22,14 @@ use tonic::{Request, Response, Status};
 use tower::ServiceBuilder;
 use tower_zookie::protocol::Permify;
 use tower_zookie::protocol::permify::Engine;
-use tower_zookie::{Handle, Zookie, ZookieLayer};
+use tower_zookie::{Handle, ZookieLayer, ZookieService};
 
 use crate::permify::{Checked, SchemaWritten, WriteSchema, Written, call, check, delete, write};
 
 type AnyError = Box<dyn Error + Send + Sync>;
 
 /// What the generated clients would call: the layer, and below it the channel.
-type Cached = Zookie<Channel, Permify>;
+type Cached = ZookieService<Channel, Permify>;
 
 const TENANT: &str = "zookie-example";
 

@@ -72,8 +72,8 @@ pub mod store;
 pub mod token;
 
 pub use layer::{
-    Asked, Credential, Handle, NoChangeFeed, OldTokens, Replay, RequestBody, ResponseFuture, Zookie, ZookieBody,
-    ZookieLayer, ZookieLayerBuilder,
+    Asked, Credential, Handle, NoChangeFeed, OldTokens, Replay, RequestBody, ResponseFuture, ZookieBody, ZookieLayer,
+    ZookieLayerBuilder, ZookieService,
 };
 
 #[cfg(doctest)]

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_cut_off_or_no_message() {
+    fn rejects_what_is_cut_off_or_no_message() {
         for message in [
             &[0x08][..],
             &[0x12, 3, b'h', b'i'],

@@ -18,7 +18,7 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::{Schema, Store, Update};
 use tower_zookie::token::RevisionToken;
-use tower_zookie::{Zookie, ZookieLayer};
+use tower_zookie::{ZookieLayer, ZookieService};
 
 /// Any error.
 pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -28,7 +28,7 @@ const LEAVE: &str = "team:heist#member@user:alice";
 
 /// The service and the store behind it.
 struct Gateway {
-    service: Zookie<axum::Router, layer::Api>,
+    service: ZookieService<axum::Router, layer::Api>,
     layer: ZookieLayer<layer::Api>,
     bare: axum::Router,
     store: Arc<Store>,
@@ -157,7 +157,7 @@ async fn a_failed_write_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn rule_09_tokens_of_another_store_are_refused_but_cookies_replaced() {
+async fn rule_09_tokens_of_another_store_are_rejected_but_cookies_replaced() {
     let gateway = Gateway::new();
     gateway.check(&[]).await;
     let foreign = RevisionToken::new("elsewhere", 7).encode();

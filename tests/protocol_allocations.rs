@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderValue, Request};
 use tower_zookie::cache::Keyer;
 use tower_zookie::protocol::spicedb::Engine;
@@ -52,30 +52,30 @@ impl TokenFormat for NoTokens {
     }
 }
 
-fn head(method: &str, uri: &str) -> Head {
+fn parts(method: &str, uri: &str) -> Parts {
     let request = Request::builder().method(method).uri(uri);
     let request = request.header("content-type", "application/json").body(());
     request.expect("a request").into_parts().0
 }
 
-fn allocates_nothing(protocol: &impl Protocol, head: &Head, body: &'static [u8]) {
-    let (count, claim) = allocations(|| protocol.claim(&head.method, &head.uri, &head.headers));
+fn allocates_nothing(protocol: &impl Protocol, parts: &Parts, body: &'static [u8]) {
+    let (count, claim) = allocations(|| protocol.claim(&parts.method, &parts.uri, &parts.headers));
     assert_eq!(count, 0);
-    let (Claim::Head(route) | Claim::Body(route)) = claim else {
-        panic!("{head:?} passes");
+    let (Claim::Parts(route) | Claim::Body(route)) = claim else {
+        panic!("{parts:?} passes");
     };
     let message = Bytes::from_static(body);
     let carriers = Carriers::default();
     let base = Keyer::random().question("test");
-    let key = Key::new(base, &carriers, &head.uri);
-    let (count, call) = allocations(|| protocol.read(route, head, &message, key));
+    let key = Key::new(base, &carriers, &parts.uri);
+    let (count, call) = allocations(|| protocol.read(route, parts, &message, key));
     assert!(call.is_ok(), "{call:?}");
     assert_eq!(count, 0);
 }
 
 #[test]
 fn a_single_question_is_read_without_allocating() {
-    let evaluation = head("POST", "/access/v1/evaluation?zookie=1&model=2");
+    let evaluation = parts("POST", "/access/v1/evaluation?zookie=1&model=2");
     let body = br#"{
         "subject": {"type": "user", "id": "u1", "properties": {"roles": ["a", "b"], "level": 3}},
         "action": {"name": "read"},
@@ -91,9 +91,9 @@ fn a_single_question_is_read_without_allocating() {
         .check(CheckRoute::post("/in-body").verdict(verdict()).request_token("zookie"))
         .build()
         .expect("valid routes");
-    allocates_nothing(&routes, &head("GET", "/v1/t1/check?user=u1&doc=1&zookie=x"), b"");
-    allocates_nothing(&routes, &head("POST", "/allow"), b"{}");
-    allocates_nothing(&routes, &head("POST", "/in-body"), br#"{"user":"u1","doc":{"id":1}}"#);
+    allocates_nothing(&routes, &parts("GET", "/v1/t1/check?user=u1&doc=1&zookie=x"), b"");
+    allocates_nothing(&routes, &parts("POST", "/allow"), b"{}");
+    allocates_nothing(&routes, &parts("POST", "/in-body"), br#"{"user":"u1","doc":{"id":1}}"#);
 }
 
 /// A `CheckPermissionRequest` at least as fresh as a token.
@@ -105,7 +105,7 @@ const GRPC_CHECK_WITH_CONTEXT: &[u8] = b"\0\0\0\0\x4b\x0a\x09\x12\x07\x0a\x05tok
 
 #[test]
 fn a_grpc_question_is_read_without_allocating() {
-    let mut check = head("POST", "/authzed.api.v1.PermissionsService/CheckPermission");
+    let mut check = parts("POST", "/authzed.api.v1.PermissionsService/CheckPermission");
     let grpc = HeaderValue::from_static("application/grpc");
     check.headers.insert("content-type", grpc);
     let spicedb = SpiceDb::new(Engine::Postgres);
@@ -125,33 +125,33 @@ fn a_question_to_permifys_gateway_is_read_without_allocating() {
     }"#;
     for call in ["check", "expand"] {
         let path = format!("/v1/tenants/t1/permissions/{call}");
-        allocates_nothing(&permify, &head("POST", &path), body);
+        allocates_nothing(&permify, &parts("POST", &path), body);
     }
     for path in ["/v1/tenants/t1/watch", "/v1/tenants/t1", "/somewhere/else"] {
-        let head = head("POST", path);
-        let claim = || permify.claim(&head.method, &head.uri, &head.headers);
+        let parts = parts("POST", path);
+        let claim = || permify.claim(&parts.method, &parts.uri, &parts.headers);
         assert_eq!(allocations(claim), (0, Claim::Pass), "{path}");
     }
 }
 
 #[test]
 fn what_is_not_claimed_allocates_nothing() {
-    let head = head("POST", "/somewhere/else");
+    let parts = parts("POST", "/somewhere/else");
     let (count, claim) = allocations(|| {
         AuthZen::new(NoTokens)
             .base_path("/{x}")
-            .map(|api| api.claim(&head.method, &head.uri, &head.headers))
+            .map(|api| api.claim(&parts.method, &parts.uri, &parts.headers))
     });
     assert!(count > 0, "the counter counts");
     assert_eq!(claim, Ok(Claim::Pass));
     let api = AuthZen::new(NoTokens);
     assert_eq!(
-        allocations(|| api.claim(&head.method, &head.uri, &head.headers)),
+        allocations(|| api.claim(&parts.method, &parts.uri, &parts.headers)),
         (0, Claim::Pass)
     );
     let spicedb = SpiceDb::new(Engine::Postgres);
     assert_eq!(
-        allocations(|| spicedb.claim(&head.method, &head.uri, &head.headers)),
+        allocations(|| spicedb.claim(&parts.method, &parts.uri, &parts.headers)),
         (0, Claim::Pass)
     );
 }

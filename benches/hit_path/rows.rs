@@ -99,7 +99,7 @@ where
         let stats = handle.stats();
         assert_eq!(stats.upstream_calls, warmed, "{name}: all are hits: {stats:?}");
         assert_eq!(
-            (stats.bypassed, stats.refused),
+            (stats.bypassed, stats.rejected),
             (0, 0),
             "{name}: all are hits: {stats:?}"
         );

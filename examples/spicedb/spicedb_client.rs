@@ -33,7 +33,7 @@ use tonic::{Code, Response, Status};
 use tower::ServiceBuilder;
 use tower_zookie::protocol::SpiceDb;
 use tower_zookie::protocol::spicedb::Engine;
-use tower_zookie::{Handle, Zookie, ZookieLayer};
+use tower_zookie::{Handle, ZookieLayer, ZookieService};
 
 type AnyError = Box<dyn Error>;
 
@@ -41,7 +41,7 @@ type AnyError = Box<dyn Error>;
 const A_LITTLE_LATER: Duration = Duration::from_millis(200);
 
 /// What a generated client calls: the layer, and below it the channel.
-type Cached = InterceptedService<Zookie<Channel, SpiceDb>, Bearer>;
+type Cached = InterceptedService<ZookieService<Channel, SpiceDb>, Bearer>;
 
 const SCHEMA: &str = "
 definition zookie_example/user {}

@@ -53,7 +53,7 @@ impl Questions {
 pub(crate) enum Purpose {
     /// To answer the questions as the caller demands.
     Answer,
-    /// To answer them at more than the caller demands: if the upstream refuses the revision, it is asked once more.
+    /// To answer them at more than the caller demands: if the upstream rejects the revision, it is asked once more.
     AnswerAtMore,
     /// To learn a fresh revision, and nothing else.
     Probe,
@@ -86,7 +86,7 @@ pub(crate) enum Upstream<V> {
         revision: Option<Revision>,
     },
     /// The upstream would not answer at the revision that it was told.
-    RevisionRefused,
+    RevisionRejected,
     /// The reply holds no answer that anybody could share.
     Unshared,
     Failed,
@@ -102,14 +102,14 @@ pub(crate) struct Item<V> {
 /// How an upstream call ended for its flight.
 pub(super) enum Called<V> {
     Ended(End<V>),
-    RevisionRefused,
+    RevisionRejected,
 }
 
 impl<V> Called<V> {
     pub(super) fn end(self) -> End<V> {
         match self {
             Self::Ended(end) => end,
-            Self::RevisionRefused => End::Unshared,
+            Self::RevisionRejected => End::Unshared,
         }
     }
 }
@@ -148,7 +148,7 @@ impl<V: Weigh> Inner<V> {
                 Called::Ended(End::Answered(Arc::new(landed)))
             }
             (Upstream::Answered { .. } | Upstream::Unshared, _) => Called::Ended(End::Unshared),
-            (Upstream::RevisionRefused, _) => Called::RevisionRefused,
+            (Upstream::RevisionRejected, _) => Called::RevisionRejected,
             (Upstream::Failed, _) => Called::Ended(End::Failed),
         }
     }

@@ -196,7 +196,7 @@ where
                 Err(error) => {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     if turn.purpose == super::Purpose::AnswerAtMore {
-                        Upstream::RevisionRefused
+                        Upstream::RevisionRejected
                     } else {
                         Upstream::Failed
                     }

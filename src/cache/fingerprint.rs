@@ -66,25 +66,25 @@ impl Keyer {
     }
 
     /// Starts a question. `system` keeps the questions of different protocols apart.
-    pub fn question(&self, system: &str) -> Parts {
-        Parts(self.0).text(Part::System, system)
+    pub fn question(&self, system: &str) -> FingerprintBuilder {
+        FingerprintBuilder(self.0).text(Part::System, system)
     }
 
     /// Where the exact answer to `question` at `revision` lives.
     pub(crate) fn at(&self, question: Fingerprint, revision: &Revision) -> Fingerprint {
-        let mut parts = self.question("exact");
-        parts.0.write_u128(question.0);
-        revision.hash(&mut parts.0);
-        parts.finish()
+        let mut fingerprint = self.question("exact");
+        fingerprint.0.write_u128(question.0);
+        revision.hash(&mut fingerprint.0);
+        fingerprint.finish()
     }
 
     /// One fingerprint for several questions in their order, and the message that asks them.
     pub(crate) fn all(&self, questions: &[Fingerprint], message: &[u8]) -> Fingerprint {
-        let mut parts = self.question("bulk");
+        let mut fingerprint = self.question("bulk");
         for question in questions {
-            parts.0.write_u128(question.0);
+            fingerprint.0.write_u128(question.0);
         }
-        parts.bytes(Part::Body, message).finish()
+        fingerprint.bytes(Part::Body, message).finish()
     }
 }
 
@@ -101,7 +101,7 @@ impl fmt::Debug for Keyer {
     }
 }
 
-/// What a part of a question is. Parts of different kinds never run into one another.
+/// What a part of a question is. FingerprintBuilder of different kinds never run into one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -148,12 +148,12 @@ pub enum Part {
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Parts(SipHasher24);
+pub struct FingerprintBuilder(SipHasher24);
 
 /// In the place of a part's number: its name follows.
 const NAMED: u16 = u16::MAX;
 
-impl Parts {
+impl FingerprintBuilder {
     /// Adds bytes.
     pub fn bytes(mut self, part: Part, bytes: &[u8]) -> Self {
         self.add(part, bytes);
@@ -213,9 +213,9 @@ impl Parts {
     }
 }
 
-impl fmt::Debug for Parts {
+impl fmt::Debug for FingerprintBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
+        f.debug_struct("FingerprintBuilder").finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ const UPSTREAM_CALLS: &str = "tower_zookie_upstream_calls_total";
 const PROBES: &str = "tower_zookie_probes_total";
 const BACKGROUND_READS: &str = "tower_zookie_background_reads_total";
 const BYPASSED: &str = "tower_zookie_bypassed_total";
-const REFUSED: &str = "tower_zookie_refused_total";
+const REJECTED: &str = "tower_zookie_rejected_total";
 const NOT_STORED_BY_REPLY: &str = "tower_zookie_not_stored_by_reply_total";
 const KEPT_SHORTER: &str = "tower_zookie_kept_shorter_total";
 const ENTRIES: &str = "tower_zookie_entries";
@@ -34,7 +34,7 @@ impl Stats {
     /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that only asked how far the store has come |
     /// | `tower_zookie_background_reads_total` | counter | | calls | of these, the ones made in the background |
     /// | `tower_zookie_bypassed_total` | counter | | requests | on check routes that went around the cache |
-    /// | `tower_zookie_refused_total` | counter | | requests | refused by the layer itself |
+    /// | `tower_zookie_rejected_total` | counter | | requests | rejected by the layer itself |
     /// | `tower_zookie_not_stored_by_reply_total` | counter | | replies | with answers that their own headers forbid to keep |
     /// | `tower_zookie_kept_shorter_total` | counter | | replies | whose own `max-age` or `Expires` ends their answers before `time_to_live` does |
     /// | `tower_zookie_entries` | gauge | | answers | kept now |
@@ -65,7 +65,7 @@ impl Stats {
             probes,
             background_reads,
             bypassed,
-            refused,
+            rejected,
             not_stored_by_reply,
             kept_shorter,
             entries,
@@ -81,7 +81,7 @@ impl Stats {
             (PROBES, probes),
             (BACKGROUND_READS, background_reads),
             (BYPASSED, bypassed),
-            (REFUSED, refused),
+            (REJECTED, rejected),
             (NOT_STORED_BY_REPLY, not_stored_by_reply),
             (KEPT_SHORTER, kept_shorter),
         ] {
@@ -154,7 +154,7 @@ fn describe() {
         (UPSTREAM_CALLS, "Calls made to the upstream for questions."),
         (PROBES, "Calls made to the upstream for its head revision alone."),
         (BYPASSED, "Requests on check routes that went around the cache."),
-        (REFUSED, "Requests that the layer refused by itself."),
+        (REJECTED, "Requests that the layer rejected by itself."),
         (
             NOT_STORED_BY_REPLY,
             "Replies with answers that their own headers forbid to keep.",
@@ -213,7 +213,7 @@ mod tests {
         counters.upstream_call(Purpose::Probe);
         counters.bypassed();
         counters.bypassed();
-        counters.refused();
+        counters.rejected();
         counters.not_stored_by_reply();
         counters.kept_shorter();
         counters.kept_shorter();
@@ -233,7 +233,7 @@ mod tests {
             "tower_zookie_upstream_calls_total 2",
             "tower_zookie_probes_total 1",
             "tower_zookie_bypassed_total 2",
-            "tower_zookie_refused_total 1",
+            "tower_zookie_rejected_total 1",
             "tower_zookie_not_stored_by_reply_total 1",
             "tower_zookie_kept_shorter_total 2",
             "tower_zookie_entries 7",

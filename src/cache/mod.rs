@@ -51,7 +51,7 @@ use crate::revision::Revision;
 
 pub use check::{Answer, CheckError, Checked};
 pub use decision::Miss;
-pub use fingerprint::{Fingerprint, Keyer, Part, Parts};
+pub use fingerprint::{Fingerprint, FingerprintBuilder, Keyer, Part};
 pub use read_at::ReadAt;
 pub use settings::{ByteSize, Capabilities, DefaultRead, InvalidSetting, ReadMode, Settings};
 pub use stats::{Distribution, Misses, Stats};

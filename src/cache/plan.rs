@@ -16,7 +16,7 @@ const LONGEST_WAIT_FOR_A_PROBE: Duration = Duration::from_secs(2);
 /// What to ask, and with whom to share it.
 #[derive(Debug)]
 pub(super) enum Plan {
-    /// In a flight. If the store refuses `ask`, the flight asks `own` once, which is what the caller itself demands.
+    /// In a flight. If the store rejects `ask`, the flight asks `own` once, which is what the caller itself demands.
     Fly { ask: ReadAt, own: Option<ReadAt> },
     /// For the caller alone; `keep`: its answer may be stored all the same.
     Alone { ask: ReadAt, keep: bool },

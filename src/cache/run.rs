@@ -333,9 +333,9 @@ async fn fly<V, F, Fut>(
             .await
         {
             Called::Ended(end) => Called::Ended(end),
-            Called::RevisionRefused => {
-                if let Some(refused) = flight.ask.revision() {
-                    cache.knowledge.forget_shared(refused);
+            Called::RevisionRejected => {
+                if let Some(rejected) = flight.ask.revision() {
+                    cache.knowledge.forget_shared(rejected);
                 }
                 cache
                     .call(&questions, &flight, own, Purpose::Answer, &mut upstream, true)

@@ -27,8 +27,8 @@ pub struct Stats {
     pub background_reads: u64,
     /// Requests on check routes that went around the cache: unreadable, not ours to keep, or over a limit.
     pub bypassed: u64,
-    /// Requests that the layer refused by itself.
-    pub refused: u64,
+    /// Requests that the layer rejected by itself.
+    pub rejected: u64,
     /// Replies with answers that their own headers forbid to keep: `Cache-Control`, `Expires`, `Vary`. Some upstreams
     /// send these always, and then nothing is answered from the cache.
     pub not_stored_by_reply: u64,
@@ -136,7 +136,7 @@ struct Shard {
     probes: AtomicU64,
     background_reads: AtomicU64,
     bypassed: AtomicU64,
-    refused: AtomicU64,
+    rejected: AtomicU64,
     not_stored_by_reply: AtomicU64,
     kept_shorter: AtomicU64,
     ages: [AtomicU64; BUCKETS],
@@ -154,7 +154,7 @@ impl Default for Shard {
             probes: zero(),
             background_reads: zero(),
             bypassed: zero(),
-            refused: zero(),
+            rejected: zero(),
             not_stored_by_reply: zero(),
             kept_shorter: zero(),
             ages: std::array::from_fn(|_| zero()),
@@ -217,8 +217,8 @@ impl Counters {
         add_one(&self.0.mine().bypassed);
     }
 
-    pub(crate) fn refused(&self) {
-        add_one(&self.0.mine().refused);
+    pub(crate) fn rejected(&self) {
+        add_one(&self.0.mine().rejected);
     }
 
     pub(crate) fn not_stored_by_reply(&self) {
@@ -257,7 +257,7 @@ impl Counters {
             probes: sum(&|shard| &shard.probes),
             background_reads: sum(&|shard| &shard.background_reads),
             bypassed: sum(&|shard| &shard.bypassed),
-            refused: sum(&|shard| &shard.refused),
+            rejected: sum(&|shard| &shard.rejected),
             not_stored_by_reply: sum(&|shard| &shard.not_stored_by_reply),
             kept_shorter: sum(&|shard| &shard.kept_shorter),
             entries,

@@ -290,11 +290,11 @@ impl Knowledge {
         covering.find(|known| self.is_named_and_fresh(known, now)).cloned()
     }
 
-    /// Forgets that reads share `refused`, after the store refused to answer there.
-    pub(crate) fn forget_shared(&self, refused: &Revision) {
+    /// Forgets that reads share `rejected`, after the store rejected to answer there.
+    pub(crate) fn forget_shared(&self, rejected: &Revision) {
         let mut state = self.state();
-        state.shared.take_if(|(_, shared)| shared == refused);
-        state.watermarks.forget(refused);
+        state.shared.take_if(|(_, shared)| shared == rejected);
+        state.watermarks.forget(rejected);
     }
 
     /// Whether this credential may cause one more head read for a token that is not named.

@@ -375,7 +375,7 @@ async fn the_first_default_read_of_a_window_is_what_its_reads_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shared_revision_that_the_store_refused_is_forgotten() {
+async fn a_shared_revision_that_the_store_rejected_is_forgotten() {
     let knowledge = versioned();
     learn(&knowledge, &at(5), Source::Read);
     knowledge.forget_shared(&at(4));

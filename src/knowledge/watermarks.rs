@@ -154,9 +154,9 @@ impl Watermarks {
         old.any(|known| known.revision >= *revision)
     }
 
-    /// Forgets a revision at which the store refused to answer.
-    pub(super) fn forget(&mut self, refused: &Revision) {
-        self.list.retain(|known| known.revision != *refused);
+    /// Forgets a revision at which the store rejected to answer.
+    pub(super) fn forget(&mut self, rejected: &Revision) {
+        self.list.retain(|known| known.revision != *rejected);
     }
 
     pub(super) fn clear(&mut self) {

@@ -12,7 +12,7 @@ use super::reply::mark_bypassed;
 use super::shared::Shared;
 use crate::cache::lies_below;
 use crate::consistency::Floors;
-use crate::protocol::{Call, Kind, Learned, Protocol, Refusal, Reply, Route};
+use crate::protocol::{Call, Kind, Protocol, Rejection, Reply, ReplyOutcome, Route};
 use crate::revision::Revision;
 use crate::token::TokenErrorKind;
 
@@ -26,7 +26,7 @@ pub(super) struct Around {
     pub(super) headers: HeaderMap,
     pub(super) floors: Floors,
     /// A reply of another store is an error: the caller put a token into a header or the query, and none into the message.
-    pub(super) refuses_foreign: bool,
+    pub(super) rejects_foreign: bool,
     pub(super) why: &'static str,
 }
 
@@ -63,7 +63,7 @@ where
                 };
                 let asked: Vec<usize> = (0..call.kind.questions()).collect();
                 let token = match shared.protocol.learn(call, &around.message, &asked, &reply) {
-                    Learned::Answers { token, .. } => token,
+                    ReplyOutcome::Answers { token, .. } => token,
                     _ => None,
                 };
                 (token, ZookieBody::stored(message, trailers))
@@ -71,9 +71,9 @@ where
         },
     };
     let replied = shared.reply_token(&parts.headers, token.as_deref());
-    if let Some(why) = replied.and_then(|token| around.refusal(&token.revision)) {
-        let refusal = shared.refuse(around.route, &around.headers, &why);
-        return Ok(refusal.map(|(data, trailers)| ZookieBody::stored(data, trailers)));
+    if let Some(why) = replied.and_then(|token| around.rejection(&token.revision)) {
+        let rejection = shared.reject(around.route, &around.headers, &why);
+        return Ok(rejection.map(|(data, trailers)| ZookieBody::stored(data, trailers)));
     }
     mark_bypassed(&mut parts.headers, around.why);
     Ok(Response::from_parts(parts, body))
@@ -81,15 +81,15 @@ where
 
 impl Around {
     /// Why a reply at this revision does not satisfy the request.
-    fn refusal(&self, replied: &Revision) -> Option<Refusal> {
+    fn rejection(&self, replied: &Revision) -> Option<Rejection> {
         let foreign = self
             .floors
             .iter()
             .any(|floor| floor.revision.store() != replied.store());
-        if foreign && self.refuses_foreign {
-            Some(Refusal::BadToken(TokenErrorKind::Foreign))
+        if foreign && self.rejects_foreign {
+            Some(Rejection::BadToken(TokenErrorKind::Foreign))
         } else {
-            lies_below(replied, &self.floors).then_some(Refusal::Behind)
+            lies_below(replied, &self.floors).then_some(Rejection::Behind)
         }
     }
 }

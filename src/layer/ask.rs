@@ -13,7 +13,7 @@ use super::shared::Shared;
 use crate::cache::{Demand, Outcome, Questions, ReadAt};
 use crate::consistency::{Floors, Freshness};
 use crate::knowledge::Knowledge;
-use crate::protocol::{Kept, Protocol};
+use crate::protocol::{Protocol, StoredResponse};
 
 /// One way to ask the inner service.
 pub(super) struct Asker<'a, S, P> {
@@ -25,7 +25,7 @@ pub(super) struct Asker<'a, S, P> {
 
 /// The end of asking: the outcome, the inner reply where this caller caused the call, and what was learned of its cookie.
 pub(super) struct Asked<R: Body, E> {
-    pub(super) outcome: Outcome<Kept>,
+    pub(super) outcome: Outcome<StoredResponse>,
     pub(super) slot: Slot<R, E>,
     /// The request's cookie is of no use: the reply sets another one.
     pub(super) replace_cookie: bool,

@@ -23,7 +23,7 @@ const LONGEST_TOKEN: usize = 16 << 10;
 /// |---|---|
 /// | `carriers` | header, cookie and query parameter `zookie`, query parameter `token` |
 /// | `require_token` | no |
-/// | `forward_bad_tokens` | no: they are refused |
+/// | `forward_bad_tokens` | no: they are rejected |
 /// | `mix_revisions` | no: a bulk's reply is one snapshot |
 /// | `oldest_token` | of any age |
 /// | `max_request_body` | 4 MiB, as gRPC's own |
@@ -128,7 +128,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
-    /// Refuses checks without a token, unless they are fully consistent: a token that was stripped on the way must not
+    /// Rejects checks without a token, unless they are fully consistent: a token that was stripped on the way must not
     /// silently lower the freshness. A message that can't be read here, such as one over
     /// [`max_request_body`](Self::max_request_body), counts as one without a token.
     pub fn require_token(mut self, require: bool) -> Self {
@@ -136,7 +136,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
-    /// Forwards requests with a token that can't be read, for the upstream to judge, instead of refusing them. Their
+    /// Forwards requests with a token that can't be read, for the upstream to judge, instead of rejecting them. Their
     /// replies are kept by nobody.
     pub fn forward_bad_tokens(mut self, forward: bool) -> Self {
         self.layer.forward_bad_tokens = forward;

@@ -12,7 +12,7 @@ use super::decide::Asking;
 use super::shared::Shared;
 use crate::cache::{Decision, Fingerprint, Landed, Miss, Outcome, Questions, Served};
 use crate::consistency::{Floors, Freshness};
-use crate::protocol::{Kept, Kind, Protocol, Refusal};
+use crate::protocol::{Kind, Protocol, Rejection, StoredResponse};
 use crate::revision::Revision;
 
 /// A bulk of which the cache could not answer all.
@@ -20,7 +20,7 @@ pub(super) async fn fetch<S, P, B, R>(
     shared: Arc<Shared<P>>,
     service: S,
     asking: Arc<Asking>,
-    served: Served<Kept>,
+    served: Served<StoredResponse>,
 ) -> Result<Response<ZookieBody<R>>, S::Error>
 where
     S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
@@ -29,14 +29,14 @@ where
     P: Protocol,
 {
     let Kind::Bulk(each) = &asking.call.kind else {
-        return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
+        return Ok(shared.rejection(&asking, &Rejection::UpstreamFailed));
     };
     let why = served.miss().unwrap_or(Miss::Absent);
     let freshness = &asking.wanted.freshness;
     let mixed = shared.settings.mix_revisions && !matches!(freshness, Freshness::Exact(_));
 
     if served.any() && (mixed || shared.can_ask_at(served.at.as_ref())) {
-        let found: Vec<Option<&Kept>> = served.kept().collect();
+        let found: Vec<Option<&StoredResponse>> = served.kept().collect();
         let open: Arc<[usize]> = shared.protocol.needed(&asking.call, &asking.message, &found).into();
         let missing = open.iter().map(|&index| each[index]).collect();
         let questions = shared.questions(missing, &asking);
@@ -110,12 +110,12 @@ impl<P: Protocol> Shared<P> {
     fn merge_partial<R: Body>(
         &self,
         asking: &Asking,
-        served: &Served<Kept>,
+        served: &Served<StoredResponse>,
         open: &[usize],
-        landed: &Landed<Kept>,
+        landed: &Landed<StoredResponse>,
         at: Option<&Revision>,
     ) -> Option<Response<ZookieBody<R>>> {
-        let mut decisions: Vec<Option<&Arc<Decision<Kept>>>> =
+        let mut decisions: Vec<Option<&Arc<Decision<StoredResponse>>>> =
             served.found.iter().map(|found| found.as_ref().ok()).collect();
         for (&index, decision) in open.iter().zip(&landed.decisions) {
             if at.is_some_and(|at| !decision.holds_at(at)) {
@@ -129,7 +129,8 @@ impl<P: Protocol> Shared<P> {
         if epochs.any(|other| Some(other) != epoch) {
             return None;
         }
-        let answers: Vec<Option<&Kept>> = decisions.iter().map(|found| found.map(|found| &found.value)).collect();
+        let answers: Vec<Option<&StoredResponse>> =
+            decisions.iter().map(|found| found.map(|found| &found.value)).collect();
         let still_open = self.protocol.needed(&asking.call, &asking.message, &answers);
         if !still_open.is_empty() {
             return None;

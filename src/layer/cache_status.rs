@@ -28,7 +28,7 @@ pub(super) enum CacheStatus {
     Bypass(&'static str),
     /// A write, or what a token wrote.
     Write,
-    Refused(&'static str),
+    Rejected(&'static str),
 }
 
 impl CacheStatus {
@@ -69,7 +69,7 @@ impl fmt::Display for CacheStatus {
             }
             Self::Bypass(why) => write!(f, "; fwd=bypass; detail=\"{why}\""),
             Self::Write => f.write_str("; fwd=method; detail=\"a write\""),
-            Self::Refused(why) => write!(f, "; detail=\"refused: {why}\""),
+            Self::Rejected(why) => write!(f, "; detail=\"rejected: {why}\""),
         }
     }
 }

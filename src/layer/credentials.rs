@@ -1,12 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{Extensions, HeaderName};
 use tokio::time::Instant;
 
 use super::headers::{Header, Headers};
-use crate::cache::{Part, Parts};
+use crate::cache::{FingerprintBuilder, Part};
 use crate::token::Carriers;
 
 /// What of a request tells callers apart: `Authorization`, `Proxy-Authorization`, every cookie but the zookie's,
@@ -22,7 +22,7 @@ type Extractor = Arc<dyn Fn(&Extensions, &mut Credential<'_>) + Send + Sync>;
 /// Takes what an extractor found out about the caller.
 #[derive(Debug)]
 pub struct Credential<'a> {
-    parts: &'a mut Parts,
+    parts: &'a mut FingerprintBuilder,
     ends: &'a mut Option<Instant>,
 }
 
@@ -45,10 +45,10 @@ impl Credentials {
     /// Adds the caller to the key, and says when the credential ends.
     pub(super) fn add(
         &self,
-        head: &Head,
+        parts: &Parts,
         headers: &Headers<'_>,
         carriers: &Carriers,
-        key: &mut Parts,
+        key: &mut FingerprintBuilder,
     ) -> Option<Instant> {
         for header in [Header::Authorization, Header::ProxyAuthorization] {
             for value in headers.values(header) {
@@ -68,7 +68,7 @@ impl Credentials {
         let mut ends = None;
         if let Some(extractor) = &self.extractor {
             extractor(
-                &head.extensions,
+                &parts.extensions,
                 &mut Credential {
                     parts: key,
                     ends: &mut ends,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{Request, Response};
 use tokio::time::Instant;
 
@@ -14,8 +14,8 @@ use super::read::NEVER_KEPT;
 use super::service::{Stored, unread_body};
 use super::shared::Shared;
 use super::wanted::{Rejected, Stated, Wanted};
-use crate::cache::{Merge, Miss, Part, Parts, Served};
-use crate::protocol::{Call, Kept, Key, Kind, Protocol, Refusal, Route};
+use crate::cache::{FingerprintBuilder, Merge, Miss, Part, Served};
+use crate::protocol::{Call, Key, Kind, Protocol, Rejection, Route, StoredResponse};
 
 /// What to do with a request.
 pub(super) enum Step<B> {
@@ -34,13 +34,13 @@ pub(super) enum Step<B> {
     /// One question to ask.
     Check(Box<Asking>, Miss),
     /// Several questions, of which some are answered.
-    Bulk(Box<Asking>, Served<Kept>),
+    Bulk(Box<Asking>, Served<StoredResponse>),
 }
 
 /// A check request that has to be forwarded.
 #[derive(Debug)]
 pub(super) struct Asking {
-    pub(super) head: Head,
+    pub(super) parts: Parts,
     pub(super) message: Bytes,
     pub(super) call: Call,
     pub(super) wanted: Wanted,
@@ -48,7 +48,7 @@ pub(super) struct Asking {
     /// Whom the cap on flights counts this request for.
     pub(super) caller: u64,
     /// How long the caller is ready to wait, counted from its arrival.
-    pub(super) patience: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     pub(super) credential_ends: Option<Instant>,
 }
 
@@ -61,7 +61,7 @@ struct Check {
 /// Who sent a request.
 struct Caller {
     /// The credential, and nothing else of the request.
-    key: Parts,
+    key: FingerprintBuilder,
     ends: Option<Instant>,
 }
 
@@ -105,16 +105,16 @@ impl From<Rejected> for NotACheck {
 }
 
 impl<P: Protocol> Shared<P> {
-    pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, head: Head, body: B) -> Step<B> {
+    pub(super) fn decide_by_head<B: RequestBody>(&self, route: Route, parts: Parts, body: B) -> Step<B> {
         let message = Bytes::new();
         let around = (!body.is_end_stream()).then_some("a body where none was expected");
-        match self.understand(route, &head, &message, around) {
-            Ok((call, caller, check)) => self.answer(head, message, call, &caller, check),
-            Err(other) => self.pass(route, head, &message, body, other),
+        match self.understand(route, &parts, &message, around) {
+            Ok((call, caller, check)) => self.answer(parts, message, call, &caller, check),
+            Err(other) => self.pass(route, parts, &message, body, other),
         }
     }
 
-    pub(super) fn decide_by_body<B: RequestBody>(&self, route: Route, head: Head, read: Read<B>) -> Step<B> {
+    pub(super) fn decide_by_body<B: RequestBody>(&self, route: Route, parts: Parts, read: Read<B>) -> Step<B> {
         let message = match read {
             Read::Whole {
                 message,
@@ -122,37 +122,37 @@ impl<P: Protocol> Shared<P> {
             } => message,
             unread => {
                 let why = "a body over the limit, broken off, or with trailers";
-                let other = self.understand_head(&head, why);
-                return self.pass(route, head, &Bytes::new(), unread_body(unread), other);
+                let other = self.understand_head(&parts, why);
+                return self.pass(route, parts, &Bytes::new(), unread_body(unread), other);
             }
         };
-        match self.understand(route, &head, &message, None) {
-            Ok((call, caller, check)) => self.answer(head, message, call, &caller, check),
+        match self.understand(route, &parts, &message, None) {
+            Ok((call, caller, check)) => self.answer(parts, message, call, &caller, check),
             Err(other) => {
                 let body = B::replay(Replay::whole(message.clone(), None));
-                self.pass(route, head, &message, body, other)
+                self.pass(route, parts, &message, body, other)
             }
         }
     }
 
-    /// Forwards or refuses what can't be answered from the cache.
-    fn pass<B: RequestBody>(&self, route: Route, head: Head, message: &Bytes, body: B, other: NotACheck) -> Step<B> {
-        let request = |head| Request::from_parts(head, body);
+    /// Forwards or rejects what can't be answered from the cache.
+    fn pass<B: RequestBody>(&self, route: Route, parts: Parts, message: &Bytes, body: B, other: NotACheck) -> Step<B> {
+        let request = |parts| Request::from_parts(parts, body);
         match other {
             // It may do something else, so that its reply says nothing of a write.
-            NotACheck::Write(..) if Headers::of(&head.headers).override_request(self.overrides) => {
-                Step::Bypass(request(head), OVERRIDDEN)
+            NotACheck::Write(..) if Headers::of(&parts.headers).override_request(self.overrides) => {
+                Step::Bypass(request(parts), OVERRIDDEN)
             }
             NotACheck::Write(write) => {
                 let (call, caller) = *write;
-                Step::Write(request(head), call, caller.number())
+                Step::Write(request(parts), call, caller.number())
             }
             NotACheck::Around(around, why) => {
                 let (call, wanted) = *around;
-                let request = match self.stated(route, &head, message, call.as_ref(), &wanted) {
-                    Ok((head, None)) => request(head),
-                    Ok((head, Some(message))) => Request::from_parts(head, B::replay(Replay::whole(message, None))),
-                    Err(why) => return Step::Reply(self.refuse(route, &head.headers, &why)),
+                let request = match self.stated(route, &parts, message, call.as_ref(), &wanted) {
+                    Ok((parts, None)) => request(parts),
+                    Ok((parts, Some(message))) => Request::from_parts(parts, B::replay(Replay::whole(message, None))),
+                    Err(why) => return Step::Reply(self.reject(route, &parts.headers, &why)),
                 };
                 if wanted.floors.is_empty() {
                     return Step::Bypass(request, why);
@@ -161,44 +161,44 @@ impl<P: Protocol> Shared<P> {
                     route,
                     call,
                     message: message.clone(),
-                    headers: head.headers,
-                    refuses_foreign: wanted.explicit && !wanted.in_message,
+                    headers: parts.headers,
+                    rejects_foreign: wanted.explicit && !wanted.in_message,
                     floors: wanted.floors,
                     why,
                 };
                 Step::Around(request, Box::new(around))
             }
-            NotACheck::Unmodified(why) => Step::Bypass(request(head), why),
+            NotACheck::Unmodified(why) => Step::Bypass(request(parts), why),
             NotACheck::Rejected(Rejected::Forward(why)) => {
                 // The upstream would not know of what the headers demand.
-                if self.protocol.states_freshness(route) && self.raises_floor(&head.headers, &head.uri) {
-                    return Step::Reply(self.refuse(route, &head.headers, &Refusal::FloorUnstated));
+                if self.protocol.states_freshness(route) && self.raises_floor(&parts.headers, &parts.uri) {
+                    return Step::Reply(self.reject(route, &parts.headers, &Rejection::FloorUnstated));
                 }
-                let mut head = head;
-                head.extensions.insert(self.asked_unread(&head));
-                Step::Bypass(request(head), why)
+                let mut parts = parts;
+                parts.extensions.insert(self.asked_unread(&parts));
+                Step::Bypass(request(parts), why)
             }
-            NotACheck::Rejected(Rejected::Refuse(why)) => Step::Reply(self.refuse(route, &head.headers, &why)),
+            NotACheck::Rejected(Rejected::Reject(why)) => Step::Reply(self.reject(route, &parts.headers, &why)),
         }
     }
 
     /// What a request's carriers demand, of which one has a token that can't be read.
-    fn asked_unread(&self, head: &Head) -> Asked {
+    fn asked_unread(&self, parts: &Parts) -> Asked {
         let mut texts = Vec::new();
-        let visited = self.carriers.visit(&head.headers, &head.uri, |_, text| {
+        let visited = self.carriers.visit(&parts.headers, &parts.uri, |_, text| {
             texts.push(text.ok().map(str::to_owned))
         });
         if visited.is_err() {
             texts.push(None);
         }
-        Asked::of(texts.iter().map(Option::as_deref), &head.headers)
+        Asked::of(texts.iter().map(Option::as_deref), &parts.headers)
     }
 
     /// What a request demands whose message can't be read.
-    fn understand_head(&self, head: &Head, why: &'static str) -> NotACheck {
-        let headers = Headers::of(&head.headers);
-        let query = self.carriers.outline(&head.uri);
-        match self.wanted(head, &headers, query, Stated::UNREADABLE, Instant::now()) {
+    fn understand_head(&self, parts: &Parts, why: &'static str) -> NotACheck {
+        let headers = Headers::of(&parts.headers);
+        let query = self.carriers.outline(&parts.uri);
+        match self.wanted(parts, &headers, query, Stated::UNREADABLE, Instant::now()) {
             Ok(wanted) => NotACheck::Around(Box::new((None, wanted)), why),
             Err(rejected) => NotACheck::Rejected(rejected),
         }
@@ -209,16 +209,16 @@ impl<P: Protocol> Shared<P> {
     fn understand(
         &self,
         route: Route,
-        head: &Head,
+        parts: &Parts,
         message: &Bytes,
         around: Option<&'static str>,
     ) -> Result<(Call, Caller, Check), NotACheck> {
         let arrived = Instant::now();
-        let headers = Headers::of(&head.headers);
-        let (key, caller) = self.key(head, &headers);
-        let asked = Key::new(key, &self.carriers, &head.uri);
+        let headers = Headers::of(&parts.headers);
+        let (key, caller) = self.key(parts, &headers);
+        let asked = Key::new(key, &self.carriers, &parts.uri);
         let query = asked.query;
-        let call = self.protocol.read(route, head, message, asked);
+        let call = self.protocol.read(route, parts, message, asked);
         let stated = match call {
             Ok(call) if matches!(call.kind, Kind::Write { .. }) => {
                 return Err(NotACheck::Write(Box::new((call, caller))));
@@ -227,7 +227,7 @@ impl<P: Protocol> Shared<P> {
             Ok(ref call) => Stated::of(call),
             Err(_) => Stated::UNREADABLE,
         };
-        let wanted = self.wanted(head, &headers, query, stated, arrived)?;
+        let wanted = self.wanted(parts, &headers, query, stated, arrived)?;
         let call = match call {
             Ok(call) => call,
             Err(why) => return Err(NotACheck::Around(Box::new((None, wanted)), why.0)),
@@ -254,11 +254,11 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// What every question's fingerprint begins with: by whom it is asked, of whom, and in which form.
-    fn key(&self, head: &Head, headers: &Headers<'_>) -> (Parts, Caller) {
+    fn key(&self, parts: &Parts, headers: &Headers<'_>) -> (FingerprintBuilder, Caller) {
         let mut key = self.key_prefix.clone();
-        let ends = self.credentials.add(head, headers, &self.carriers, &mut key);
+        let ends = self.credentials.add(parts, headers, &self.carriers, &mut key);
         let caller = Caller { key: key.clone(), ends };
-        if let Some(authority) = head.uri.authority() {
+        if let Some(authority) = parts.uri.authority() {
             key.add(Part::Store, authority.as_str().as_bytes());
         }
         // Services differ in which of several hosts they believe. A browser takes a reply only if it names its origin.
@@ -282,7 +282,7 @@ impl<P: Protocol> Shared<P> {
         (key, caller)
     }
 
-    fn answer<B>(&self, head: Head, message: Bytes, call: Call, caller: &Caller, check: Check) -> Step<B> {
+    fn answer<B>(&self, parts: Parts, message: Bytes, call: Call, caller: &Caller, check: Check) -> Step<B> {
         let Check { arrived, wanted } = check;
         let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
         let (call, why_unkept) = if has_ended && matches!(call.kind, Kind::Check(_) | Kind::Bulk(_)) {
@@ -292,38 +292,38 @@ impl<P: Protocol> Shared<P> {
         } else {
             (call, NEVER_KEPT)
         };
-        let asking = |head: Head, message, call: Call, wanted| {
-            let patience = self.protocol.patience(call.route, &head.headers);
+        let asking = |parts: Parts, message, call: Call, wanted| {
+            let timeout = self.protocol.timeout(call.route, &parts.headers);
             Box::new(Asking {
-                head,
+                parts,
                 message,
                 call,
                 wanted,
                 arrived,
                 caller: caller.number(),
-                patience,
+                timeout,
                 credential_ends: caller.ends,
             })
         };
         match &call.kind {
-            Kind::Check(_) if wanted.unmodified => Step::Check(asking(head, message, call, wanted), Miss::Full),
+            Kind::Check(_) if wanted.unmodified => Step::Check(asking(parts, message, call, wanted), Miss::Full),
             Kind::Check(question) => match self.cache.look(*question, &wanted.freshness, arrived) {
                 Ok(decision) => {
                     self.count_lag(&wanted, decision.label());
-                    let refresh = self.cache.wants_background_read(arrived).then(|| head.clone());
+                    let refresh = self.cache.wants_background_read(arrived).then(|| parts.clone());
                     let reply = self.kept_reply(
                         call.route,
-                        head.headers,
+                        parts.headers,
                         &decision.value,
                         wanted.replace_cookie,
                         CacheStatus::Hit,
                     );
                     match refresh {
                         None => Step::Reply(reply),
-                        Some(head) => Step::Refresh(reply, asking(head, message, call, wanted)),
+                        Some(parts) => Step::Refresh(reply, asking(parts, message, call, wanted)),
                     }
                 }
-                Err(why) => Step::Check(asking(head, message, call, wanted), why),
+                Err(why) => Step::Check(asking(parts, message, call, wanted), why),
             },
             Kind::Bulk(questions) => {
                 let merge = if self.settings.mix_revisions {
@@ -337,11 +337,11 @@ impl<P: Protocol> Shared<P> {
                 } else {
                     self.cache.gather(questions, &wanted.freshness, arrived, merge)
                 };
-                let found: Vec<Option<&Kept>> = served.kept().collect();
+                let found: Vec<Option<&StoredResponse>> = served.kept().collect();
                 if !self.protocol.needed(&call, &message, &found).is_empty() {
-                    return Step::Bulk(asking(head, message, call, wanted), served);
+                    return Step::Bulk(asking(parts, message, call, wanted), served);
                 }
-                let refresh = self.cache.wants_background_read(arrived).then(|| head.clone());
+                let refresh = self.cache.wants_background_read(arrived).then(|| parts.clone());
                 let zookie = self.zookie_at(served.at.as_ref(), served.found.iter().flatten());
                 let merged = self.merge(&call, &message, &found, zookie);
                 let status = if served.is_mixed() {
@@ -349,16 +349,16 @@ impl<P: Protocol> Shared<P> {
                 } else {
                     CacheStatus::Hit
                 };
-                let reply = self.kept_reply(call.route, head.headers, &merged, wanted.replace_cookie, status);
+                let reply = self.kept_reply(call.route, parts.headers, &merged, wanted.replace_cookie, status);
                 match refresh {
                     None => Step::Reply(reply),
-                    Some(head) => Step::Refresh(reply, asking(head, message, call, wanted)),
+                    Some(parts) => Step::Refresh(reply, asking(parts, message, call, wanted)),
                 }
             }
-            Kind::Read { .. } => Step::Read(asking(head, message, call, wanted), why_unkept),
+            Kind::Read { .. } => Step::Read(asking(parts, message, call, wanted), why_unkept),
             // These never come here.
             Kind::Write { .. } | Kind::Page => {
-                Step::Reply(self.refuse(call.route, &head.headers, &Refusal::UpstreamFailed))
+                Step::Reply(self.reject(call.route, &parts.headers, &Rejection::UpstreamFailed))
             }
         }
     }

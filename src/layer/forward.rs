@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use super::shared::Shared;
 use super::wanted::{CONSISTENCY, Wanted};
 use crate::cache::{Item, Purpose, ReadAt, Turn, Upstream};
 use crate::consistency::{Consistency, Floor};
-use crate::protocol::{Call, Kept, Learned, Protocol, Refusal, Reply, Route};
+use crate::protocol::{Call, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse};
 use crate::revision::Revision;
 use crate::token::{Carrier, Token, TokenError, Zookie};
 
@@ -100,14 +100,14 @@ where
     R: Body<Data = Bytes, Error: Send> + Send + 'static,
     P: Protocol,
 {
-    pub(super) async fn ask(self, turn: Turn) -> Upstream<Kept> {
+    pub(super) async fn ask(self, turn: Turn) -> Upstream<StoredResponse> {
         match turn.purpose {
             Purpose::Probe => self.probe(turn).await,
             Purpose::Answer | Purpose::AnswerAtMore | Purpose::Background => self.answer(turn).await,
         }
     }
 
-    async fn answer(self, turn: Turn) -> Upstream<Kept> {
+    async fn answer(self, turn: Turn) -> Upstream<StoredResponse> {
         let Self {
             shared,
             mut service,
@@ -122,7 +122,7 @@ where
         }
         let Some(request) = shared.request(&asking, &open, &turn.ask, turn.shared) else {
             return if turn.purpose == Purpose::AnswerAtMore {
-                Upstream::RevisionRefused
+                Upstream::RevisionRejected
             } else {
                 Upstream::Failed
             };
@@ -153,11 +153,16 @@ where
             trailers: trailers.as_ref(),
         };
         let learned = shared.protocol.learn(&asking.call, &asking.message, &open, &reply);
-        let keeping = Keeping::of(&asking.head.headers, &parts.headers);
+        let keeping = Keeping::of(&asking.parts.headers, &parts.headers);
         let (items, message_token) = match learned {
-            Learned::RevisionRefused if turn.purpose == Purpose::AnswerAtMore => return Upstream::RevisionRefused,
-            Learned::Answers { items, token } => (Some(items), token),
-            Learned::Nothing | Learned::NotWritten | Learned::Wrote { .. } | Learned::RevisionRefused => (None, None),
+            ReplyOutcome::RevisionRejected if turn.purpose == Purpose::AnswerAtMore => {
+                return Upstream::RevisionRejected;
+            }
+            ReplyOutcome::Answers { items, token } => (Some(items), token),
+            ReplyOutcome::Nothing
+            | ReplyOutcome::NotWritten
+            | ReplyOutcome::Wrote { .. }
+            | ReplyOutcome::RevisionRejected => (None, None),
         };
         let token = shared.reply_token(&parts.headers, message_token.as_deref());
         let response = Response::from_parts(parts, ZookieBody::stored(body, trailers));
@@ -177,9 +182,9 @@ where
                 let credential_lives = asking
                     .credential_ends
                     .map(|ends| ends.saturating_duration_since(Instant::now()));
-                let window_lives = asking.call.floats.then(|| shared.cache.bound());
+                let window_lives = asking.call.unpinned.then(|| shared.cache.bound());
                 let items = items.into_iter().map(|known| Item {
-                    value: Kept {
+                    value: StoredResponse {
                         zookie: zookie.clone(),
                         ..known.kept
                     },
@@ -212,25 +217,25 @@ impl<P: Protocol> Shared<P> {
         shared: bool,
     ) -> Option<Request<B>> {
         let Asking {
-            head, message, call, ..
+            parts, message, call, ..
         } = asking;
         let zookie = match ask.revision() {
             None => None,
             Some(revision) => Some(self.spelled(&asking.wanted, revision, shared)?),
         };
-        let mut head = head.clone();
-        self.tell(&mut head, call.route, consistency(ask), zookie.clone())?;
+        let mut parts = parts.clone();
+        self.tell(&mut parts, call.route, consistency(ask), zookie.clone())?;
         if shared {
-            strip_own(&mut head.headers);
+            strip_own(&mut parts.headers);
         }
         let body = match self.protocol.ask(call, message, open, ask, zookie.as_ref()) {
             None => message.clone(),
             Some(body) => {
-                set_length(&mut head.headers, &body);
+                set_length(&mut parts.headers, &body);
                 body
             }
         };
-        Some(Request::from_parts(head, B::replay(Replay::whole(body, None))))
+        Some(Request::from_parts(parts, B::replay(Replay::whole(body, None))))
     }
 
     /// A token of `revision`: the caller's own, if it is that and no one else sees it.
@@ -269,40 +274,43 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn stated(
         &self,
         route: Route,
-        head: &Head,
+        parts: &Parts,
         message: &Bytes,
         call: Option<&Call>,
         wanted: &Wanted,
-    ) -> Result<(Head, Option<Bytes>), Refusal> {
-        let mut head = head.clone();
+    ) -> Result<(Parts, Option<Bytes>), Rejection> {
+        let mut parts = parts.clone();
         let in_message = self.protocol.states_freshness(route);
-        if in_message && !self.raises_floor(&head.headers, &head.uri) {
-            return Ok((head, None));
+        if in_message && !self.raises_floor(&parts.headers, &parts.uri) {
+            return Ok((parts, None));
         }
-        let ask = self.read_at_unstored(wanted, call).ok_or(Refusal::TokensDoNotJoin)?;
+        let ask = self.read_at_unstored(wanted, call).ok_or(Rejection::TokensDoNotJoin)?;
         // Also beside a stricter consistency, which a message can't state together with a token.
         let doubtful = self.has_doubtful_cookie(wanted);
         let top = wanted.floors.top().filter(|_| !doubtful);
         let stated = ask.revision().or(top.map(|top| &top.revision));
         let zookie = match stated {
             None => None,
-            Some(revision) => Some(self.spelled(wanted, revision, false).ok_or(Refusal::TokensDoNotJoin)?),
+            Some(revision) => Some(
+                self.spelled(wanted, revision, false)
+                    .ok_or(Rejection::TokensDoNotJoin)?,
+            ),
         };
         let consistency = match doubtful {
             true => Consistency::FullyConsistent,
             false => wanted.consistency(&ask),
         };
-        if Headers::of(&head.headers).are_signed() {
+        if Headers::of(&parts.headers).are_signed() {
             // Its own headers state the requirement, and nothing in it may be changed.
-            head.extensions.insert(Asked { consistency, zookie });
+            parts.extensions.insert(Asked { consistency, zookie });
             return if in_message {
-                Err(Refusal::FloorUnstated)
+                Err(Rejection::FloorUnstated)
             } else {
-                Ok((head, None))
+                Ok((parts, None))
             };
         }
         let body = match call {
-            None if in_message => return Err(Refusal::FloorUnstated),
+            None if in_message => return Err(Rejection::FloorUnstated),
             None => None,
             Some(call) => {
                 let all: Vec<usize> = (0..call.kind.questions()).collect();
@@ -310,12 +318,12 @@ impl<P: Protocol> Shared<P> {
                 self.protocol.ask(call, message, &all, &ask, zookie)
             }
         };
-        self.tell(&mut head, route, consistency, zookie)
-            .ok_or(Refusal::FloorUnstated)?;
+        self.tell(&mut parts, route, consistency, zookie)
+            .ok_or(Rejection::FloorUnstated)?;
         if let Some(body) = &body {
-            set_length(&mut head.headers, body);
+            set_length(&mut parts.headers, body);
         }
-        Ok((head, body))
+        Ok((parts, body))
     }
 
     /// Counts where a reply's own headers shorten the life of its answers.
@@ -330,24 +338,25 @@ impl<P: Protocol> Shared<P> {
     /// Puts what is asked into a head, in place of all that the caller's carriers said.
     pub(super) fn tell(
         &self,
-        head: &mut Head,
+        parts: &mut Parts,
         route: Route,
         consistency: Consistency,
         zookie: Option<Zookie>,
     ) -> Option<()> {
-        head.headers.remove(CONSISTENCY);
-        self.carriers.strip(&mut head.headers, &mut head.uri);
-        keep_from_connection(&mut head.headers, &[&CONSISTENCY, &self.token_header()]);
+        parts.headers.remove(CONSISTENCY);
+        self.carriers.strip(&mut parts.headers, &mut parts.uri);
+        keep_from_connection(&mut parts.headers, &[&CONSISTENCY, &self.token_header()]);
         if !self.protocol.states_freshness(route) {
             if let Some(zookie) = &zookie {
-                head.headers.insert(self.token_header(), zookie.to_header_value());
+                parts.headers.insert(self.token_header(), zookie.to_header_value());
             }
             if consistency != Consistency::MinimizeLatency {
-                head.headers
+                parts
+                    .headers
                     .insert(CONSISTENCY, HeaderValue::try_from(consistency.to_string()).ok()?);
             }
         }
-        head.extensions.insert(Asked { consistency, zookie });
+        parts.extensions.insert(Asked { consistency, zookie });
         Some(())
     }
 

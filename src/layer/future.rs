@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -13,8 +13,8 @@ use tower_service::Service;
 
 use super::body::{Reader, RequestBody, ZookieBody};
 use super::reply::mark_bypassed;
-use super::service::Zookie;
-use crate::protocol::{Protocol, Refusal, Route};
+use super::service::ZookieService;
+use crate::protocol::{Protocol, Rejection, Route};
 
 type Outcome<R, E> = Result<Response<ZookieBody<R>>, E>;
 
@@ -48,9 +48,9 @@ pin_project! {
 }
 
 struct Reading<S, P, B> {
-    service: Zookie<S, P>,
+    service: ZookieService<S, P>,
     route: Route,
-    head: Head,
+    parts: Parts,
     reader: Reader<B>,
 }
 
@@ -75,12 +75,12 @@ where
         }
     }
 
-    pub(super) fn reading(service: Zookie<S, P>, route: Route, head: Head, reader: Reader<B>) -> Self {
+    pub(super) fn reading(service: ZookieService<S, P>, route: Route, parts: Parts, reader: Reader<B>) -> Self {
         let timeout = sleep(service.shared().settings.read_timeout);
         let reading = Some(Box::new(Reading {
             service,
             route,
-            head,
+            parts,
             reader,
         }));
         Self {
@@ -160,18 +160,19 @@ where
                             let Reading {
                                 mut service,
                                 route,
-                                head,
+                                parts,
                                 ..
                             } = *read;
-                            let step = service.shared().decide_by_body(route, head, body);
+                            let step = service.shared().decide_by_body(route, parts, body);
                             service.take(step)
                         }
                         Poll::Pending => {
                             ready!(timeout.poll(cx));
-                            let response =
-                                read.service
-                                    .shared()
-                                    .refuse(read.route, &read.head.headers, &Refusal::RequestTimeout);
+                            let response = read.service.shared().reject(
+                                read.route,
+                                &read.parts.headers,
+                                &Rejection::RequestTimeout,
+                            );
                             Self::ready(response.map(|(data, trailers)| ZookieBody::stored(data, trailers)))
                         }
                     }

@@ -13,7 +13,7 @@ use super::forward::OwnReply;
 use super::keeping::Keeping;
 use super::shared::Shared;
 use crate::cache::{Landed, Miss, Outcome, Questions};
-use crate::protocol::{Kept, Kind, Protocol, Refusal};
+use crate::protocol::{Kind, Protocol, Rejection, StoredResponse};
 use crate::token::TokenErrorKind;
 
 /// One question that the cache could not answer.
@@ -30,7 +30,7 @@ where
     P: Protocol,
 {
     let Kind::Check(question) = asking.call.kind else {
-        return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
+        return Ok(shared.rejection(&asking, &Rejection::UpstreamFailed));
     };
     let questions = Questions::one(question, asking.caller).with_probes(shared.protocol.can_probe());
     let mut own = Asker {
@@ -43,7 +43,7 @@ where
     match &asked.outcome {
         Outcome::Hit(landed) | Outcome::Joined(landed) => {
             let Some(decision) = landed.decisions.first() else {
-                return Ok(shared.refusal(&asking, &Refusal::UpstreamFailed));
+                return Ok(shared.rejection(&asking, &Rejection::UpstreamFailed));
             };
             shared.count_lag(&asking.wanted, decision.label());
             let status = CacheStatus::Missed {
@@ -70,25 +70,25 @@ impl<P: Protocol> Shared<P> {
             slot,
             replace_cookie,
         } = asked;
-        let landed: Option<Arc<Landed<Kept>>> = match outcome {
+        let landed: Option<Arc<Landed<StoredResponse>>> = match outcome {
             Outcome::Asked(landed) => landed,
-            Outcome::Foreign => return Ok(self.refusal(asking, &Refusal::BadToken(TokenErrorKind::Foreign))),
-            Outcome::TimedOut => return Ok(self.refusal(asking, &Refusal::UpstreamTimeout)),
-            Outcome::Apart => return Ok(self.refusal(asking, &Refusal::TokensDoNotJoin)),
+            Outcome::Foreign => return Ok(self.rejection(asking, &Rejection::BadToken(TokenErrorKind::Foreign))),
+            Outcome::TimedOut => return Ok(self.rejection(asking, &Rejection::UpstreamTimeout)),
+            Outcome::Apart => return Ok(self.rejection(asking, &Rejection::TokensDoNotJoin)),
             Outcome::Behind(replied) => {
-                let mut refusal = self.refusal(asking, &Refusal::Behind);
+                let mut rejection = self.rejection(asking, &Rejection::Behind);
                 if let Some(zookie) = self.memo.format().encode(&replied).filter(|_| replace_cookie) {
-                    self.set_cookies(refusal.headers_mut(), &[zookie]);
+                    self.set_cookies(rejection.headers_mut(), &[zookie]);
                 }
-                return Ok(refusal);
+                return Ok(rejection);
             }
             Outcome::Hit(_) | Outcome::Joined(_) | Outcome::Failed => {
-                return Ok(self.refusal(asking, &Refusal::UpstreamFailed));
+                return Ok(self.rejection(asking, &Rejection::UpstreamFailed));
             }
         };
         let OwnReply { mut response, token } = match slot.take() {
             Some(reply) => reply?,
-            None => return Ok(self.refusal(asking, &Refusal::UpstreamFailed)),
+            None => return Ok(self.rejection(asking, &Rejection::UpstreamFailed)),
         };
         let label = landed
             .as_ref()
@@ -101,7 +101,7 @@ impl<P: Protocol> Shared<P> {
         self.count_lag(&asking.wanted, label);
         let status = match &landed {
             None => CacheStatus::Bypass("the reply holds no answer that could be kept"),
-            Some(_) if Keeping::of(&asking.head.headers, response.headers()) == Keeping::Never => {
+            Some(_) if Keeping::of(&asking.parts.headers, response.headers()) == Keeping::Never => {
                 CacheStatus::Bypass("the upstream forbids keeping its reply")
             }
             Some(landed) => CacheStatus::Missed {
@@ -111,7 +111,7 @@ impl<P: Protocol> Shared<P> {
             },
         };
         let headers = response.headers_mut();
-        self.echo(asking.call.route, &asking.head.headers, headers);
+        self.echo(asking.call.route, &asking.parts.headers, headers);
         self.mark(headers, zookie.as_ref(), replace_cookie, status);
         Ok(response)
     }
@@ -120,17 +120,17 @@ impl<P: Protocol> Shared<P> {
     pub(super) fn remembered<R: Body>(
         &self,
         asking: &Asking,
-        kept: &Kept,
+        kept: &StoredResponse,
         replace_cookie: bool,
         status: CacheStatus,
     ) -> Response<ZookieBody<R>> {
-        let headers = asking.head.headers.clone();
+        let headers = asking.parts.headers.clone();
         let reply = self.kept_reply(asking.call.route, headers, kept, replace_cookie, status);
         reply.map(|(data, trailers)| ZookieBody::stored(data, trailers))
     }
 
-    pub(super) fn refusal<R: Body>(&self, asking: &Asking, why: &Refusal) -> Response<ZookieBody<R>> {
-        let reply = self.refuse(asking.call.route, &asking.head.headers, why);
+    pub(super) fn rejection<R: Body>(&self, asking: &Asking, why: &Rejection) -> Response<ZookieBody<R>> {
+        let reply = self.reject(asking.call.route, &asking.parts.headers, why);
         reply.map(|(data, trailers)| ZookieBody::stored(data, trailers))
     }
 }

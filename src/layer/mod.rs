@@ -49,7 +49,7 @@ pub use builder::ZookieLayerBuilder;
 pub use credentials::Credential;
 pub use future::ResponseFuture;
 pub use handle::Handle;
-pub use service::Zookie;
+pub use service::ZookieService;
 pub use shared::OldTokens;
 pub use watch::NoChangeFeed;
 
@@ -148,9 +148,9 @@ impl<P> fmt::Debug for ZookieLayer<P> {
 }
 
 impl<S, P> Layer<S> for ZookieLayer<P> {
-    type Service = Zookie<S, P>;
+    type Service = ZookieService<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Zookie::new(inner, Arc::clone(&self.handle.0))
+        ZookieService::new(inner, Arc::clone(&self.handle.0))
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 use super::body::ZookieBody;
 use super::decide::Asking;
 use super::shared::Shared;
-use crate::protocol::{Protocol, Refusal};
+use crate::protocol::{Protocol, Rejection};
 
 /// Waits for a reply as long as its caller is ready to. What was begun for it goes on for others.
 pub(super) async fn wait<P: Protocol, R: Body, E>(
@@ -15,14 +15,11 @@ pub(super) async fn wait<P: Protocol, R: Body, E>(
     asking: Arc<Asking>,
     reply: impl Future<Output = Result<Response<ZookieBody<R>>, E>>,
 ) -> Result<Response<ZookieBody<R>>, E> {
-    let Some(deadline) = asking
-        .patience
-        .and_then(|patience| asking.arrived.checked_add(patience))
-    else {
+    let Some(deadline) = asking.timeout.and_then(|timeout| asking.arrived.checked_add(timeout)) else {
         return reply.await;
     };
     match timeout_at(deadline, reply).await {
         Ok(reply) => reply,
-        Err(_) => Ok(shared.refusal(&asking, &Refusal::UpstreamTimeout)),
+        Err(_) => Ok(shared.rejection(&asking, &Rejection::UpstreamTimeout)),
     }
 }

@@ -11,7 +11,7 @@ use super::forward::{Forward, read_reply, strip_own};
 use super::shared::Shared;
 use crate::cache::{Turn, Upstream};
 use crate::consistency::Consistency;
-use crate::protocol::{Call, Kept, Learned, Protocol, Reply};
+use crate::protocol::{Call, Protocol, Reply, ReplyOutcome, StoredResponse};
 
 impl<S, P, B, R> Forward<S, P, B, R, S::Error>
 where
@@ -22,7 +22,7 @@ where
 {
     /// Asks the store for its head revision, with the credentials of the request that is in doubt. Its reply is no
     /// caller's.
-    pub(super) async fn probe(self, turn: Turn) -> Upstream<Kept> {
+    pub(super) async fn probe(self, turn: Turn) -> Upstream<StoredResponse> {
         let Self {
             shared,
             mut service,
@@ -54,7 +54,7 @@ where
             body: &body,
             trailers: trailers.as_ref(),
         };
-        let (Learned::Answers { token, .. } | Learned::Wrote { token, .. }) =
+        let (ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. }) =
             shared.protocol.learn(&call, &message, &[], &reply)
         else {
             tracing::debug!("a probe failed: it named no revision");
@@ -70,7 +70,7 @@ where
 
 impl<P: Protocol> Shared<P> {
     fn head_probe<B: RequestBody>(&self, asking: &Asking) -> Option<(Call, Bytes, Request<B>)> {
-        let mut head = asking.head.clone();
+        let mut head = asking.parts.clone();
         strip_own(&mut head.headers);
         let (call, message) = self.protocol.probe(asking.call.route, &mut head)?;
         self.tell(&mut head, call.route, Consistency::FullyConsistent, None)?;

@@ -13,7 +13,7 @@ use super::forward::read_reply;
 use super::reply::mark_bypassed;
 use super::shared::Shared;
 use crate::cache::lies_below;
-use crate::protocol::{Kind, Learned, Protocol, Refusal, Reply};
+use crate::protocol::{Kind, Protocol, Rejection, Reply, ReplyOutcome};
 
 pub(super) const NEVER_KEPT: &str = "a read that is never kept";
 
@@ -35,7 +35,7 @@ where
     let ask = shared.read_at_unstored(wanted, Some(&asking.call));
     let request = ask.and_then(|ask| shared.request(&asking, &[], &ask, false));
     let Some(request) = request else {
-        return Ok(shared.refusal(&asking, &Refusal::TokensDoNotJoin));
+        return Ok(shared.rejection(&asking, &Rejection::TokensDoNotJoin));
     };
     poll_fn(|cx| service.poll_ready(cx)).await?;
     let (mut parts, body) = service.call(request).await?.into_parts();
@@ -57,13 +57,13 @@ where
         trailers: trailers.as_ref(),
     };
     let token = match shared.protocol.learn(&asking.call, &asking.message, &[], &reply) {
-        Learned::Answers { token, .. } => shared.reply_token(&parts.headers, token.as_deref()),
+        ReplyOutcome::Answers { token, .. } => shared.reply_token(&parts.headers, token.as_deref()),
         _ => None,
     };
     if let Some(token) = &token
         && lies_below(&token.revision, &wanted.floors)
     {
-        return Ok(shared.refusal(&asking, &Refusal::Behind));
+        return Ok(shared.rejection(&asking, &Rejection::Behind));
     }
     let zookie = token.map(|token| token.zookie.clone());
     let status = CacheStatus::Bypass(why);

@@ -9,7 +9,7 @@ use super::shared::Shared;
 use super::wanted::Wanted;
 use crate::cache::Decision;
 use crate::consistency::{Floor, Floors};
-use crate::protocol::{Call, Kept, Protocol, Route};
+use crate::protocol::{Call, Protocol, Route, StoredResponse};
 use crate::revision::{Order, Revision};
 use crate::token::{Token, Zookie};
 
@@ -24,7 +24,7 @@ impl<P: Protocol> Shared<P> {
         &self,
         route: Route,
         request: HeaderMap,
-        kept: &Kept,
+        kept: &StoredResponse,
         replace_cookie: bool,
         status: CacheStatus,
     ) -> Response<Stored> {
@@ -127,18 +127,18 @@ impl<P: Protocol> Shared<P> {
         &self,
         call: &Call,
         message: &bytes::Bytes,
-        answers: &[Option<&Kept>],
+        answers: &[Option<&StoredResponse>],
         zookie: Option<Zookie>,
-    ) -> Kept {
+    ) -> StoredResponse {
         let merged = self.protocol.merge(call, message, answers, zookie.as_ref());
-        Kept { zookie, ..merged }
+        StoredResponse { zookie, ..merged }
     }
 
     /// The token of the revision `at`, as the store spelled it if one of `decisions` holds just there.
     pub(super) fn zookie_at<'a>(
         &self,
         at: Option<&Revision>,
-        decisions: impl Iterator<Item = &'a Arc<Decision<Kept>>>,
+        decisions: impl Iterator<Item = &'a Arc<Decision<StoredResponse>>>,
     ) -> Option<Zookie> {
         let at = at?;
         let mut there = decisions.filter(|decision| decision.label() == Some(at));
@@ -160,7 +160,7 @@ pub(super) fn mark_bypassed(headers: &mut HeaderMap, why: &'static str) {
     headers.append(CACHE_STATUS, CacheStatus::Bypass(why).to_header_value());
 }
 
-pub(super) fn mark_refused(headers: &mut HeaderMap, why: &'static str) {
+pub(super) fn mark_rejected(headers: &mut HeaderMap, why: &'static str) {
     headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.append(CACHE_STATUS, CacheStatus::Refused(why).to_header_value());
+    headers.append(CACHE_STATUS, CacheStatus::Rejected(why).to_header_value());
 }

@@ -20,18 +20,18 @@ use crate::protocol::{Claim, Protocol};
 /// It is always ready: hits are served while the inner service is saturated or down. Requests that need the inner service
 /// await its readiness themselves, so backpressure does not reach the caller: put limits and load shedding below the
 /// layer, where they work on what is left after the hits.
-pub struct Zookie<S, P> {
+pub struct ZookieService<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
 }
 
-impl<S, P> Zookie<S, P> {
+impl<S, P> ZookieService<S, P> {
     pub(super) fn new(inner: S, shared: Arc<Shared<P>>) -> Self {
         Self { inner, shared }
     }
 }
 
-impl<S: Clone, P> Clone for Zookie<S, P> {
+impl<S: Clone, P> Clone for ZookieService<S, P> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -40,15 +40,15 @@ impl<S: Clone, P> Clone for Zookie<S, P> {
     }
 }
 
-impl<S: fmt::Debug, P> fmt::Debug for Zookie<S, P> {
+impl<S: fmt::Debug, P> fmt::Debug for ZookieService<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zookie")
+        f.debug_struct("ZookieService")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
 }
 
-impl<S, P, B, R> Service<Request<B>> for Zookie<S, P>
+impl<S, P, B, R> Service<Request<B>> for ZookieService<S, P>
 where
     S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
     B: RequestBody,
@@ -73,7 +73,7 @@ where
             Claim::Floor(_) if !self.shared.raises_floor(request.headers(), request.uri()) => {
                 self.forward(request, Some(NEVER_KEPT))
             }
-            Claim::Head(route) => {
+            Claim::Parts(route) => {
                 let (head, body) = request.into_parts();
                 let step = self.shared.decide_by_head(route, head, body);
                 self.take(step)
@@ -93,7 +93,7 @@ where
     }
 }
 
-impl<S, P> Zookie<S, P> {
+impl<S, P> ZookieService<S, P> {
     pub(super) fn shared(&self) -> &Arc<Shared<P>> {
         &self.shared
     }

@@ -7,8 +7,8 @@ use super::credentials::Credentials;
 use super::headers::Overrides;
 use super::service::Stored;
 use super::unknown::UnknownOutcomes;
-use crate::cache::{DecisionCache, Parts};
-use crate::protocol::{Kept, Protocol, Refusal, Route};
+use crate::cache::{DecisionCache, FingerprintBuilder};
+use crate::protocol::{Protocol, Rejection, Route, StoredResponse};
 use crate::token::{Carriers, TokenMemo};
 
 /// What all clones of a layer and its services share.
@@ -16,8 +16,8 @@ use crate::token::{Carriers, TokenMemo};
 pub(super) struct Shared<P> {
     pub(super) protocol: P,
     /// What the key of every request begins with.
-    pub(super) key_prefix: Parts,
-    pub(super) cache: DecisionCache<Kept>,
+    pub(super) key_prefix: FingerprintBuilder,
+    pub(super) cache: DecisionCache<StoredResponse>,
     pub(super) memo: TokenMemo,
     pub(super) carriers: Carriers,
     pub(super) credentials: Credentials,
@@ -44,20 +44,20 @@ pub(super) struct LayerSettings {
 /// [`ZookieLayerBuilder::oldest_token`](crate::ZookieLayerBuilder::oldest_token).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OldTokens {
-    /// It is refused, with an error that says so.
+    /// It is rejected, with an error that says so.
     #[default]
-    Refuse,
-    /// It is asked at head, as if it had no token. One at an exact snapshot is refused.
+    Reject,
+    /// It is asked at head, as if it had no token. One at an exact snapshot is rejected.
     AskAtHead,
 }
 
 impl<P: Protocol> Shared<P> {
-    pub(super) fn refuse(&self, route: Route, headers: &HeaderMap, why: &Refusal) -> Response<Stored> {
-        self.cache.counters().refused();
-        tracing::debug!(reason = why.name(), "refused a request");
-        let mut response = self.protocol.refuse(route, headers, why);
+    pub(super) fn reject(&self, route: Route, headers: &HeaderMap, why: &Rejection) -> Response<Stored> {
+        self.cache.counters().rejected();
+        tracing::debug!(reason = why.name(), "rejected a request");
+        let mut response = self.protocol.reject(route, headers, why);
         self.echo(route, headers, response.headers_mut());
-        super::reply::mark_refused(response.headers_mut(), why.name());
+        super::reply::mark_rejected(response.headers_mut(), why.name());
         response.map(|body: Bytes| (body, None))
     }
 

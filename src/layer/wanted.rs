@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use super::headers::{Header, Headers};
 use super::shared::{OldTokens, Shared};
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::consistency::{Consistency, Floor, Floors, Freshness};
-use crate::protocol::{Call, Kind, Protocol, Refusal};
+use crate::protocol::{Call, Kind, Protocol, Rejection};
 use crate::token::{Outline, Source, Token, TokenErrorKind, Zookie};
 
 /// The header in which a request says how fresh an answer it wishes.
@@ -42,7 +42,7 @@ pub(super) struct Wanted {
 /// Why a request can't be decided on.
 #[derive(Debug)]
 pub(super) enum Rejected {
-    Refuse(Refusal),
+    Reject(Rejection),
     /// A token that can't be read is forwarded for the upstream to judge.
     Forward(&'static str),
 }
@@ -68,7 +68,7 @@ struct Tokens {
     /// One is older than the store may be asked at.
     too_old: bool,
     says_more: bool,
-    refusal: Option<Refusal>,
+    rejection: Option<Rejection>,
 }
 
 impl Wanted {
@@ -112,7 +112,7 @@ impl Tokens {
         }
         let elsewhere = |known: &Floor| known.revision.store() != floor.revision.store();
         if self.explicit.iter().any(elsewhere) {
-            self.refusal = Some(Refusal::TokensDoNotJoin);
+            self.rejection = Some(Rejection::TokensDoNotJoin);
         }
         self.explicit.push(floor);
         self.explicit_count += 1;
@@ -155,14 +155,14 @@ impl<'a> Stated<'a> {
 impl<P: Protocol> Shared<P> {
     pub(super) fn wanted(
         &self,
-        head: &Head,
+        parts: &Parts,
         headers: &Headers<'_>,
         query: Outline,
         stated: Stated<'_>,
         arrived: Instant,
     ) -> Result<Wanted, Rejected> {
-        let mut tokens = self.tokens(head, query, stated, arrived)?;
-        let refuse = |why| Err(Rejected::Refuse(why));
+        let mut tokens = self.tokens(parts, query, stated, arrived)?;
+        let reject = |why| Err(Rejected::Reject(why));
         let no_cache = forbid_caching(headers.values(Header::CacheControl));
         let wish = stricter(wish(headers)?, stated.consistency)?;
         if stated.check
@@ -172,14 +172,14 @@ impl<P: Protocol> Shared<P> {
             && self.settings.require_token
             && wish != Some(Consistency::FullyConsistent)
         {
-            return refuse(Refusal::TokenRequired);
+            return reject(Rejection::TokenRequired);
         }
         if tokens.says_more && tokens.count > 1 {
-            return refuse(Refusal::TokensDoNotJoin);
+            return reject(Rejection::TokensDoNotJoin);
         }
         if wish == Some(Consistency::AtExactSnapshot) {
             return match (tokens.explicit_count, tokens.snapshot()) {
-                _ if no_cache => refuse(Refusal::WishesContradict),
+                _ if no_cache => reject(Rejection::WishesContradict),
                 (1, Some(token)) => Ok(Wanted {
                     freshness: Freshness::Exact(token.revision.clone()),
                     floors: Floors::none(),
@@ -190,8 +190,8 @@ impl<P: Protocol> Shared<P> {
                     replace_cookie: false,
                     unmodified: tokens.says_more,
                 }),
-                _ if tokens.too_old => refuse_old(),
-                _ => refuse(Refusal::ExactNeedsOneToken),
+                _ if tokens.too_old => reject_old(),
+                _ => reject(Rejection::ExactNeedsOneToken),
             };
         }
         let Capabilities {
@@ -208,7 +208,7 @@ impl<P: Protocol> Shared<P> {
                 Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_))
             )
         {
-            return refuse(Refusal::WishesContradict);
+            return reject(Rejection::WishesContradict);
         }
 
         let (mut floors, cookies) = (mem::take(&mut tokens.explicit), mem::take(&mut tokens.cookies));
@@ -231,7 +231,7 @@ impl<P: Protocol> Shared<P> {
         if let Some(own) = own
             && floors.iter().any(|floor| !own.revision.is_at_or_after(&floor.revision))
         {
-            return refuse(Refusal::TokensDoNotJoin);
+            return reject(Rejection::TokensDoNotJoin);
         }
         let freshness = match wish {
             _ if full || unmodified => Freshness::Full,
@@ -279,23 +279,23 @@ impl<P: Protocol> Shared<P> {
         floors
     }
 
-    fn tokens(&self, head: &Head, query: Outline, stated: Stated<'_>, arrived: Instant) -> Result<Tokens, Rejected> {
+    fn tokens(&self, parts: &Parts, query: Outline, stated: Stated<'_>, arrived: Instant) -> Result<Tokens, Rejected> {
         let mut tokens = Tokens::default();
         let visited = self
             .carriers
-            .visit_with(&head.headers, &head.uri, query, |source, text| {
+            .visit_with(&parts.headers, &parts.uri, query, |source, text| {
                 tokens.cookie |= source == Source::Cookie;
                 let parsed = text
                     .map_err(|error| error.kind().clone())
                     .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
                 match parsed {
                     Ok(token) => drop(self.take(&mut tokens, token, source.is_explicit(), arrived)),
-                    Err(kind) if source.is_explicit() => tokens.refusal = Some(Refusal::BadToken(kind)),
+                    Err(kind) if source.is_explicit() => tokens.rejection = Some(Rejection::BadToken(kind)),
                     Err(_) => tokens.at_head = true,
                 }
             });
         if let Err(error) = visited {
-            tokens.refusal = Some(Refusal::BadToken(error.kind().clone()));
+            tokens.rejection = Some(Rejection::BadToken(error.kind().clone()));
         }
         let mut unreadable = false;
         if let Some(text) = stated.token {
@@ -304,14 +304,14 @@ impl<P: Protocol> Shared<P> {
                 _ => unreadable = true,
             }
         }
-        if tokens.too_old && self.settings.old_tokens == OldTokens::Refuse {
-            return refuse_old();
+        if tokens.too_old && self.settings.old_tokens == OldTokens::Reject {
+            return reject_old();
         }
-        match tokens.refusal.take() {
-            Some(Refusal::BadToken(_)) if self.settings.forward_bad_tokens => {
+        match tokens.rejection.take() {
+            Some(Rejection::BadToken(_)) if self.settings.forward_bad_tokens => {
                 Err(Rejected::Forward("a token that can't be read"))
             }
-            Some(refusal) => Err(Rejected::Refuse(refusal)),
+            Some(rejection) => Err(Rejected::Reject(rejection)),
             None if unreadable => Err(Rejected::Forward(
                 "a token in the message that only the upstream can judge",
             )),
@@ -332,8 +332,8 @@ impl<P: Protocol> Shared<P> {
     }
 }
 
-fn refuse_old<T>() -> Result<T, Rejected> {
-    Err(Rejected::Refuse(Refusal::BadToken(TokenErrorKind::Expired)))
+fn reject_old<T>() -> Result<T, Rejected> {
+    Err(Rejected::Reject(Rejection::BadToken(TokenErrorKind::Expired)))
 }
 
 fn wish(headers: &Headers<'_>) -> Result<Option<Consistency>, Rejected> {
@@ -342,7 +342,7 @@ fn wish(headers: &Headers<'_>) -> Result<Option<Consistency>, Rejected> {
     let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
     match (parsed, values.next()) {
         (Some(wish), None) => Ok(Some(wish)),
-        _ => Err(Rejected::Refuse(Refusal::UnknownConsistency)),
+        _ => Err(Rejected::Reject(Rejection::UnknownConsistency)),
     }
 }
 
@@ -363,7 +363,7 @@ fn stricter(header: Option<Consistency>, message: Option<Consistency>) -> Result
         )
     };
     if exact(header) && stricter_than_any_snapshot(message) || exact(message) && stricter_than_any_snapshot(header) {
-        return Err(Rejected::Refuse(Refusal::WishesContradict));
+        return Err(Rejected::Reject(Rejection::WishesContradict));
     }
     Ok(header.into_iter().chain(message).max_by_key(strictness))
 }

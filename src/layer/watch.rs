@@ -102,7 +102,7 @@ impl<'a, P: Protocol> Feed<'a, P> {
     /// Learns from the feed until it ends, and says why it did.
     async fn follow<R: Body<Data = Bytes>>(&mut self, reply: Response<R>) -> &'static str {
         if reply.status() != StatusCode::OK {
-            return "the upstream refused";
+            return "the upstream rejected";
         }
         let mut body = pin!(reply.into_body());
         loop {
@@ -131,8 +131,8 @@ impl<'a, P: Protocol> Feed<'a, P> {
     fn hear(&mut self, data: &[u8]) -> Result<(), Unreadable> {
         self.messages.push(data);
         while let Some(message) = self.messages.next()? {
-            let told = self.shared.protocol.told(&message);
-            if let Some(token) = told.and_then(|token| self.shared.memo.parse(&token).ok()) {
+            let feed_token = self.shared.protocol.feed_token(&message);
+            if let Some(token) = feed_token.and_then(|token| self.shared.memo.parse(&token).ok()) {
                 self.shared.cache.wrote(&token.revision);
                 self.told = true;
             }

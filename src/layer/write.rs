@@ -11,7 +11,7 @@ use super::outliving::Outliving;
 use super::shared::Shared;
 use crate::consistency::Floors;
 use crate::knowledge::CallStart;
-use crate::protocol::{Call, Kind, Learned, Protocol, Reply};
+use crate::protocol::{Call, Kind, Protocol, Reply, ReplyOutcome};
 use crate::token::TokenErrorKind;
 
 /// Forwards a write unmodified, and learns from the reply, also when the caller does not wait for it.
@@ -81,15 +81,15 @@ where
         trailers: trailers.as_ref(),
     };
     let learned = shared.protocol.learn(&write.call, &Bytes::new(), &[], &reply);
-    let refused = is_refusal(parts.status) || matches!(learned, Learned::NotWritten);
+    let rejected = is_rejection(parts.status) || matches!(learned, ReplyOutcome::NotWritten);
     let body = match unread {
         Some(replay) => ZookieBody::replayed(replay),
         None => ZookieBody::stored(message, trailers),
     };
     let mut response = Response::from_parts(parts, body);
-    let wrote = matches!(learned, Learned::Wrote { .. });
+    let wrote = matches!(learned, ReplyOutcome::Wrote { .. });
     let token = match learned {
-        Learned::Wrote { token, schema } => {
+        ReplyOutcome::Wrote { token, schema } => {
             let token = shared.read_token(response.headers(), token.as_deref());
             match &token {
                 Some(Ok(token)) => shared.cache.learn_write(&write.start, &token.revision),
@@ -107,14 +107,14 @@ where
     };
     if let Some(schema_write) = &mut schema_write {
         // A gateway's 504, say, leaves open whether the schema has changed.
-        schema_write.outcome_known = wrote || refused;
+        schema_write.outcome_known = wrote || rejected;
     }
     shared.mark_write(response.headers_mut(), token.as_deref(), write.session);
     Ok(response)
 }
 
 /// Whether a status says that nothing was done. That the caller took too long, or left, does not say so.
-fn is_refusal(status: StatusCode) -> bool {
+fn is_rejection(status: StatusCode) -> bool {
     const LEFT: u16 = 499;
     status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT && status.as_u16() != LEFT
 }

@@ -1,9 +1,9 @@
 use super::json::{Json, NotJson};
-use crate::cache::{Part, Parts};
+use crate::cache::{FingerprintBuilder, Part};
 
 /// Hashes JSON by value: whitespace, escapes and the order of members don't matter, everything else does.
 pub(super) struct Digest {
-    base: Parts,
+    base: FingerprintBuilder,
     numbers: Numbers,
 }
 
@@ -44,14 +44,14 @@ pub(super) enum Piece {
 }
 
 impl Piece {
-    pub(super) fn add(self, parts: &mut Parts, bytes: &[u8]) {
-        parts.add_nth(Part::Body, self as u16, bytes);
+    pub(super) fn add(self, fingerprint: &mut FingerprintBuilder, bytes: &[u8]) {
+        fingerprint.add_nth(Part::Body, self as u16, bytes);
     }
 }
 
 impl Digest {
     /// Hashes under the key of `base`.
-    pub(super) fn new(base: &Parts) -> Self {
+    pub(super) fn new(base: &FingerprintBuilder) -> Self {
         Self {
             base: base.clone(),
             numbers: Numbers::AsText,
@@ -60,7 +60,7 @@ impl Digest {
 
     /// Takes numbers for doubles, as Protocol Buffers do with JSON that has no schema. What is out of their range can't be
     /// read.
-    pub(super) fn of_doubles(base: &Parts) -> Self {
+    pub(super) fn of_doubles(base: &FingerprintBuilder) -> Self {
         Self {
             base: base.clone(),
             numbers: Numbers::AsDoubles,
@@ -69,9 +69,9 @@ impl Digest {
 
     /// Reads a value.
     pub(super) fn value(&self, json: &mut Json<'_>) -> Result<Hashed, NotJson> {
-        let mut parts = self.base.clone();
-        self.feed(json, &mut parts)?;
-        Ok(parts.finish().bits().to_le_bytes())
+        let mut fingerprint = self.base.clone();
+        self.feed(json, &mut fingerprint)?;
+        Ok(fingerprint.finish().bits().to_le_bytes())
     }
 
     /// Reads an object.
@@ -83,37 +83,37 @@ impl Digest {
 
     /// Reads the value of the member `name`.
     pub(super) fn member(&self, json: &mut Json<'_>, name: &str, members: &mut Members) -> Result<(), NotJson> {
-        let mut parts = self.base.clone();
-        Piece::Name.add(&mut parts, name.as_bytes());
-        self.feed(json, &mut parts)?;
-        members.add(&parts);
+        let mut fingerprint = self.base.clone();
+        Piece::Name.add(&mut fingerprint, name.as_bytes());
+        self.feed(json, &mut fingerprint)?;
+        members.add(&fingerprint);
         Ok(())
     }
 
-    fn feed(&self, json: &mut Json<'_>, parts: &mut Parts) -> Result<(), NotJson> {
+    fn feed(&self, json: &mut Json<'_>, fingerprint: &mut FingerprintBuilder) -> Result<(), NotJson> {
         match json.peek() {
-            Some(b'{') => self.object(json)?.feed(Part::Body, parts),
+            Some(b'{') => self.object(json)?.feed(Part::Body, fingerprint),
             Some(b'[') => {
-                Piece::Array.add(parts, b"");
-                json.array(|json| self.feed(json, parts))?;
-                Piece::ArrayEnd.add(parts, b"");
+                Piece::Array.add(fingerprint, b"");
+                json.array(|json| self.feed(json, fingerprint))?;
+                Piece::ArrayEnd.add(fingerprint, b"");
             }
-            Some(b'"') => Piece::Text.add(parts, json.string()?.as_bytes()),
-            _ => self.feed_scalar(json.scalar()?, parts)?,
+            Some(b'"') => Piece::Text.add(fingerprint, json.string()?.as_bytes()),
+            _ => self.feed_scalar(json.scalar()?, fingerprint)?,
         }
         Ok(())
     }
 
-    fn feed_scalar(&self, text: &str, parts: &mut Parts) -> Result<(), NotJson> {
+    fn feed_scalar(&self, text: &str, fingerprint: &mut FingerprintBuilder) -> Result<(), NotJson> {
         if matches!(self.numbers, Numbers::AsText) || matches!(text, "true" | "false" | "null") {
-            Piece::Word.add(parts, text.as_bytes());
+            Piece::Word.add(fingerprint, text.as_bytes());
             return Ok(());
         }
         let number: f64 = text.parse().map_err(|_| NotJson)?;
         if !number.is_finite() {
             return Err(NotJson);
         }
-        Piece::Double.add(parts, &number.to_bits().to_le_bytes());
+        Piece::Double.add(fingerprint, &number.to_bits().to_le_bytes());
         Ok(())
     }
 }
@@ -132,15 +132,15 @@ impl Members {
         self.count == 0
     }
 
-    pub(super) fn add(&mut self, member: &Parts) {
+    pub(super) fn add(&mut self, member: &FingerprintBuilder) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(member.finish().bits());
     }
 
-    pub(super) fn feed(&self, part: Part, parts: &mut Parts) {
+    pub(super) fn feed(&self, part: Part, fingerprint: &mut FingerprintBuilder) {
         let mut bytes = [0; 24];
         bytes[..8].copy_from_slice(&self.count.to_le_bytes());
         bytes[8..].copy_from_slice(&self.sum.to_le_bytes());
-        parts.add_nth(part, Piece::Object as u16, &bytes);
+        fingerprint.add_nth(part, Piece::Object as u16, &bytes);
     }
 }

@@ -3,20 +3,20 @@
 //! A [`Protocol`] knows bytes and headers, never services. The layer asks it, in this order: [`claim`](Protocol::claim)
 //! a request by its head, [`read`](Protocol::read) the call, say what to [`ask`](Protocol::ask) of the upstream,
 //! [`learn`](Protocol::learn) from the reply, [`merge`](Protocol::merge) answers into a reply, and
-//! [`refuse`](Protocol::refuse) in the API's own form. Adding an authorization system means one file here.
+//! [`reject`](Protocol::reject) in the API's own form. Adding an authorization system means one file here.
 
 mod authzen;
 mod digest;
 mod gateway;
 pub(crate) mod grpc;
-mod head;
 mod json;
-mod kept;
+mod parts;
 mod path;
 pub mod permify;
 mod problem;
 mod routes;
 pub mod spicedb;
+mod stored_response;
 #[cfg(test)]
 mod testing;
 mod tuple;
@@ -26,20 +26,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri};
 
-use crate::cache::{Capabilities, Fingerprint, Parts, ReadAt};
+use crate::cache::{Capabilities, Fingerprint, FingerprintBuilder, ReadAt};
 use crate::consistency::Consistency;
 use crate::token::{Carriers, Outline, TokenFormat, Zookie};
 
 pub use authzen::AuthZen;
-pub use kept::Kept;
 pub use path::InvalidRoute;
 pub use permify::Permify;
-pub use problem::{Refusal, problem_json};
+pub use problem::{Rejection, problem_json};
 pub use routes::{CheckRoute, Routes, RoutesBuilder, Verdict, WriteRoute};
 pub use spicedb::SpiceDb;
+pub use stored_response::StoredResponse;
 
 /// One authorization API.
 ///
@@ -55,17 +55,17 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// it is taken apart: it should allocate nothing.
     fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim;
 
-    /// Reads the call. `message` is the whole body; it is empty for [`Claim::Head`].
+    /// Reads the call. `message` is the whole body; it is empty for [`Claim::Parts`].
     ///
     /// # Errors
     ///
     /// [`Unreadable`]: what can't be read can't be keyed, so the request is forwarded with its requirement stated, and nothing is kept.
-    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable>;
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable>;
 
     /// Which of a bulk's questions have to be asked, when those with `Some` in `found` need not be. Indexes into the
     /// call's questions, ascending. By default all that were not found; an API that stops at the first denial needs
     /// fewer.
-    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
         let _ = (call, message);
         (0..found.len()).filter(|&index| found[index].is_none()).collect()
     }
@@ -92,40 +92,46 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// Turns the head of a request to `route` into one that asks the store for a fresh revision and nothing else, with the
     /// same credentials, and says which call it then is and what its message is. [`learn`](Self::learn) reads the reply.
     /// For stores whose replies to reads name no revision.
-    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
-        let _ = (route, head);
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+        let _ = (route, parts);
         None
     }
 
     /// The request that opens the store's change feed for `tenant`, if the API has one. Its reply is a stream of gRPC
-    /// messages, which [`told`](Self::told) reads.
-    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+    /// messages, which [`feed_token`](Self::feed_token) reads.
+    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
         let _ = tenant;
         None
     }
 
     /// The revision that one message of the change feed tells of, as a token.
-    fn told(&self, message: &[u8]) -> Option<String> {
+    fn feed_token(&self, message: &[u8]) -> Option<String> {
         let _ = message;
         None
     }
 
     /// How long the caller itself is ready to wait, where the API lets it say so.
-    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
-        let _ = (route, head);
+    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
+        let _ = (route, parts);
         None
     }
 
     /// What a reply to a call says about the questions `asked`, in their order.
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned;
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome;
 
     /// A reply to a bulk from the answers to its questions, `None` where an answer is not needed. `zookie` names the one
     /// revision at which all of them hold, if there is one.
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept;
+    fn merge(
+        &self,
+        call: &Call,
+        message: &Bytes,
+        answers: &[Option<&StoredResponse>],
+        zookie: Option<&Zookie>,
+    ) -> StoredResponse;
 
     /// The layer's own failure, in the API's form. By default an `application/problem+json`.
-    fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {
-        let _ = (route, head);
+    fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
+        let _ = (route, parts);
         problem_json(why)
     }
 
@@ -146,7 +152,7 @@ pub enum Claim {
     /// Not one of the API's requests, or one that the cache has nothing to do with.
     Pass,
     /// The head says it all: the body is empty, or (for a write) is not looked at.
-    Head(Route),
+    Parts(Route),
     /// The body has to be read.
     Body(Route),
     /// A read that is never kept, such as a listing. It is forwarded unmodified, unless a carrier raises its floor: then
@@ -158,7 +164,7 @@ pub enum Claim {
 #[derive(Clone, Debug)]
 pub struct Key<'a> {
     /// The caller's credentials and the endpoint, hashed already. Clone it for each question.
-    pub base: Parts,
+    pub base: FingerprintBuilder,
     /// Where zookies travel.
     pub carriers: &'a Carriers,
     pub(crate) query: Outline,
@@ -166,7 +172,7 @@ pub struct Key<'a> {
 
 impl<'a> Key<'a> {
     /// What the keys of a request to `uri` begin with.
-    pub fn new(base: Parts, carriers: &'a Carriers, uri: &Uri) -> Self {
+    pub fn new(base: FingerprintBuilder, carriers: &'a Carriers, uri: &Uri) -> Self {
         Self {
             base,
             carriers,
@@ -188,7 +194,7 @@ pub struct Call {
     pub token: Option<Bytes>,
     /// It leaves a part of its questions, such as the schema's version, to whatever is the latest. The answers then end
     /// with the window, whatever revision they hold at.
-    pub floats: bool,
+    pub unpinned: bool,
 }
 
 impl Call {
@@ -199,7 +205,7 @@ impl Call {
             kind,
             consistency: None,
             token: None,
-            floats: false,
+            unpinned: false,
         }
     }
 }
@@ -260,13 +266,13 @@ pub struct Reply<'a> {
 /// What a reply says.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Learned {
+pub enum ReplyOutcome {
     /// Nothing that may be kept.
     Nothing,
     /// Answers, in the order of the questions asked; fewer where the API stopped early.
     Answers {
         /// The answers.
-        items: Vec<Known>,
+        items: Vec<ReplyItem>,
         /// The token that the message bears. One in the carrier header needs no mention.
         token: Option<String>,
     },
@@ -278,25 +284,25 @@ pub enum Learned {
         schema: bool,
     },
     /// The upstream would not answer at the revision that it was told: expired, not reached, foreign.
-    RevisionRefused,
+    RevisionRejected,
     /// The write was surely not made.
     NotWritten,
 }
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct ReplyItem {
     /// What to reply to this question.
-    pub kept: Kept,
+    pub kept: StoredResponse,
     /// Whether the verdict is one that others may be given. An item's error, for one, is not.
     pub keep: bool,
     /// When the upstream says that the answer ends, counted from now.
     pub expires_in: Option<Duration>,
 }
 
-impl Known {
+impl ReplyItem {
     /// A verdict.
-    pub fn verdict(kept: Kept) -> Self {
+    pub fn verdict(kept: StoredResponse) -> Self {
         Self {
             kept,
             keep: true,
@@ -305,7 +311,7 @@ impl Known {
     }
 
     /// Something to reply to this caller only.
-    pub fn not_to_keep(kept: Kept) -> Self {
+    pub fn not_to_keep(kept: StoredResponse) -> Self {
         Self {
             kept,
             keep: false,
@@ -327,11 +333,11 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).claim(method, uri, headers)
     }
 
-    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        (**self).read(route, head, message, key)
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        (**self).read(route, parts, message, key)
     }
 
-    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
         (**self).needed(call, message, found)
     }
 
@@ -347,32 +353,38 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).can_probe()
     }
 
-    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
-        (**self).probe(route, head)
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+        (**self).probe(route, parts)
     }
 
-    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
         (**self).watch(tenant)
     }
 
-    fn told(&self, message: &[u8]) -> Option<String> {
-        (**self).told(message)
+    fn feed_token(&self, message: &[u8]) -> Option<String> {
+        (**self).feed_token(message)
     }
 
-    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
-        (**self).patience(route, head)
+    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
+        (**self).timeout(route, parts)
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
         (**self).learn(call, message, asked, reply)
     }
 
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+    fn merge(
+        &self,
+        call: &Call,
+        message: &Bytes,
+        answers: &[Option<&StoredResponse>],
+        zookie: Option<&Zookie>,
+    ) -> StoredResponse {
         (**self).merge(call, message, answers, zookie)
     }
 
-    fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {
-        (**self).refuse(route, head, why)
+    fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
+        (**self).reject(route, parts, why)
     }
 
     fn echoed(&self, route: Route) -> &[HeaderName] {

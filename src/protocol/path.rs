@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_patterns_are_refused() {
+    fn bad_patterns_are_rejected() {
         for pattern in [
             "", "check", "/a//b", "/a/", "/./a", "/a/..", "/{a", "/a}", "/x{a}", "/{}", "/{*}", "/{a b}", "/{a}/{a}",
             "/{*a}/b", "/a b", "/a%20b", "/a?b", "/a#b", "/é",

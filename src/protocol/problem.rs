@@ -6,10 +6,10 @@ use serde::Serialize;
 use crate::consistency::UnknownConsistency;
 use crate::token::TokenErrorKind;
 
-/// Why the layer refuses a request by itself.
+/// Why the layer rejects a request by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// A token that can't be used.
     BadToken(TokenErrorKind),
     /// The tokens of one request can't be read together.
@@ -34,7 +34,7 @@ pub enum Refusal {
     UpstreamTimeout,
 }
 
-impl Refusal {
+impl Rejection {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -112,8 +112,8 @@ impl Refusal {
     }
 }
 
-/// A refusal as RFC 9457 problem details.
-pub fn problem_json(why: &Refusal) -> Response<Bytes> {
+/// A rejection as RFC 9457 problem details.
+pub fn problem_json(why: &Rejection) -> Response<Bytes> {
     #[derive(Serialize)]
     struct Problem<'a> {
         r#type: String,
@@ -132,7 +132,7 @@ pub fn problem_json(why: &Refusal) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if *why == Refusal::Behind {
+    if *why == Rejection::Behind {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response

@@ -1,7 +1,7 @@
 //! What the tests of protocols share.
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use super::{Call, Claim, Key, Kind, Protocol, Reply, Route, Unreadable};
-use crate::cache::{Fingerprint, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder};
 use crate::protobuf::{write_bytes, write_number};
 use crate::revision::{Counter, Revision, StoreId};
 use crate::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
@@ -35,7 +35,7 @@ pub(super) fn revision(number: u64) -> Revision {
     Revision::new(StoreId::new(["numbers"]), Counter(number))
 }
 
-pub(super) fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Head {
+pub(super) fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
     let request = Request::builder().method(method).uri(uri);
     let request = headers
         .iter()
@@ -43,20 +43,20 @@ pub(super) fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Head {
     request.body(()).unwrap().into_parts().0
 }
 
-pub(super) fn claimed(protocol: &impl Protocol, head: &Head) -> Claim {
-    protocol.claim(&head.method, &head.uri, &head.headers)
+pub(super) fn claimed(protocol: &impl Protocol, parts: &Parts) -> Claim {
+    protocol.claim(&parts.method, &parts.uri, &parts.headers)
 }
 
 pub(super) fn read(
     protocol: &impl Protocol,
     route: Route,
-    head: &Head,
+    parts: &Parts,
     body: &[u8],
-    base: &Parts,
+    base: &FingerprintBuilder,
 ) -> Result<Call, Unreadable> {
     let carriers = Carriers::default();
-    let key = Key::new(base.clone(), &carriers, &head.uri);
-    protocol.read(route, head, &Bytes::copy_from_slice(body), key)
+    let key = Key::new(base.clone(), &carriers, &parts.uri);
+    protocol.read(route, parts, &Bytes::copy_from_slice(body), key)
 }
 
 pub(super) fn question(call: &Call) -> Fingerprint {
@@ -72,7 +72,7 @@ pub(super) fn learn(
     message: &[u8],
     asked: &[usize],
     reply: (u16, &str),
-) -> super::Learned {
+) -> super::ReplyOutcome {
     let headers = HeaderMap::new();
     let body = Bytes::copy_from_slice(reply.1.as_bytes());
     let reply = Reply {

@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
-use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
+use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::token::{TokenFormat, Zookie};
 
@@ -39,25 +39,25 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         match self.0.claim(method, uri, headers) {
             Claim::Pass => match self.1.claim(method, uri, headers) {
                 Claim::Pass => Claim::Pass,
-                Claim::Head(route) => Claim::Head(Side::B(route).route()),
+                Claim::Parts(route) => Claim::Parts(Side::B(route).route()),
                 Claim::Body(route) => Claim::Body(Side::B(route).route()),
                 Claim::Floor(route) => Claim::Floor(Side::B(route).route()),
             },
-            Claim::Head(route) => Claim::Head(Side::A(route).route()),
+            Claim::Parts(route) => Claim::Parts(Side::A(route).route()),
             Claim::Body(route) => Claim::Body(Side::A(route).route()),
             Claim::Floor(route) => Claim::Floor(Side::A(route).route()),
         }
     }
 
-    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         let call = match side(route) {
-            Side::A(route) => self.0.read(route, head, message, key),
-            Side::B(route) => self.1.read(route, head, message, key),
+            Side::A(route) => self.0.read(route, parts, message, key),
+            Side::B(route) => self.1.read(route, parts, message, key),
         }?;
         Ok(Call { route, ..call })
     }
 
-    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
         match side(call.route) {
             Side::A(route) => self.0.needed(&call.on(route), message, found),
             Side::B(route) => self.1.needed(&call.on(route), message, found),
@@ -82,54 +82,60 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         self.0.can_probe() && self.1.can_probe()
     }
 
-    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
         match side(route) {
             Side::A(route) => {
-                let (call, message) = self.0.probe(route, head)?;
+                let (call, message) = self.0.probe(route, parts)?;
                 let route = Side::A(call.route).route();
                 Some((Call { route, ..call }, message))
             }
             Side::B(route) => {
-                let (call, message) = self.1.probe(route, head)?;
+                let (call, message) = self.1.probe(route, parts)?;
                 let route = Side::B(call.route).route();
                 Some((Call { route, ..call }, message))
             }
         }
     }
 
-    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
         self.0.watch(tenant).or_else(|| self.1.watch(tenant))
     }
 
-    fn told(&self, message: &[u8]) -> Option<String> {
-        self.0.told(message).or_else(|| self.1.told(message))
+    fn feed_token(&self, message: &[u8]) -> Option<String> {
+        self.0.feed_token(message).or_else(|| self.1.feed_token(message))
     }
 
-    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
         match side(route) {
-            Side::A(route) => self.0.patience(route, head),
-            Side::B(route) => self.1.patience(route, head),
+            Side::A(route) => self.0.timeout(route, parts),
+            Side::B(route) => self.1.timeout(route, parts),
         }
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
         match side(call.route) {
             Side::A(route) => self.0.learn(&call.on(route), message, asked, reply),
             Side::B(route) => self.1.learn(&call.on(route), message, asked, reply),
         }
     }
 
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+    fn merge(
+        &self,
+        call: &Call,
+        message: &Bytes,
+        answers: &[Option<&StoredResponse>],
+        zookie: Option<&Zookie>,
+    ) -> StoredResponse {
         match side(call.route) {
             Side::A(route) => self.0.merge(&call.on(route), message, answers, zookie),
             Side::B(route) => self.1.merge(&call.on(route), message, answers, zookie),
         }
     }
 
-    fn refuse(&self, route: Route, head: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+    fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
         match side(route) {
-            Side::A(route) => self.0.refuse(route, head, why),
-            Side::B(route) => self.1.refuse(route, head, why),
+            Side::A(route) => self.0.reject(route, parts, why),
+            Side::B(route) => self.1.reject(route, parts, why),
         }
     }
 

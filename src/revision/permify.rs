@@ -271,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_snapshot() {
+    fn rejects_what_is_no_snapshot() {
         for (xid, xmin, xmax) in [(2, 3, 6), (6, 3, 6), (5, 6, 3), (3, 3, 3), (u64::MAX, 3, u64::MAX)] {
-            let refused = PermifySnapshot::new(xid, xmin, xmax, []).unwrap_err();
-            assert_eq!(refused, InvalidSnapToken::WriteOutside);
+            let rejected = PermifySnapshot::new(xid, xmin, xmax, []).unwrap_err();
+            assert_eq!(rejected, InvalidSnapToken::WriteOutside);
         }
         for id in [6, u64::MAX] {
-            let refused = PermifySnapshot::new(4, 3, 6, [4, id]).unwrap_err();
-            assert_eq!(refused, InvalidSnapToken::OutOfRange);
+            let rejected = PermifySnapshot::new(4, 3, 6, [4, id]).unwrap_err();
+            assert_eq!(rejected, InvalidSnapToken::OutOfRange);
         }
     }
 

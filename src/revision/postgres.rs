@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_snapshot() {
+    fn rejects_what_is_no_snapshot() {
         assert_eq!(
             PostgresSnapshot::new(4, 3, []).unwrap_err(),
             InvalidSnapshot::XminAboveXmax

@@ -70,7 +70,7 @@ impl SnapshotReader {
         }
     }
 
-    /// How many revisions ahead of the store a token may be; one further ahead is refused without a wait.
+    /// How many revisions ahead of the store a token may be; one further ahead is rejected without a wait.
     #[must_use]
     pub fn max_lead(mut self, revisions: u64) -> Self {
         self.max_lead = revisions;

@@ -57,7 +57,7 @@ impl TokenMemo {
     ///
     /// # Errors
     ///
-    /// What [`Zookie::new`] and the format say. A text over the length limit is refused unhashed, and forgotten.
+    /// What [`Zookie::new`] and the format say. A text over the length limit is rejected unhashed, and forgotten.
     pub(crate) fn parse(&self, text: &str) -> Result<Arc<Token>, Arc<TokenError>> {
         let (len, max) = (text.len(), self.max_len);
         if len > max {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_too_long_is_refused_and_forgotten() {
+    fn a_text_that_is_too_long_is_rejected_and_forgotten() {
         let (format, memo) = counted();
         let error = memo.parse(&"1".repeat(33)).unwrap_err();
         assert_eq!(error.kind(), &TokenErrorKind::TooLong { len: 33, max: 32 });

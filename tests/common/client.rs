@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tower::{Layer, ServiceExt};
 use tower_zookie::protocol::Protocol;
-use tower_zookie::{Zookie, ZookieLayer, ZookieLayerBuilder};
+use tower_zookie::{ZookieLayer, ZookieLayerBuilder, ZookieService};
 
 use super::upstream::{Upstream, zookie_of};
 use super::{Both, both};
@@ -20,7 +20,7 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 #[derive(Clone)]
 pub struct Client<P = Both> {
     pub layer: ZookieLayer<P>,
-    pub service: Zookie<Upstream, P>,
+    pub service: ZookieService<Upstream, P>,
 }
 
 impl Client {
@@ -92,7 +92,7 @@ pub fn bulk_body(resources: &[&str], semantic: Option<&str>) -> Value {
 
 /// A request to be sent.
 pub struct Sent<P> {
-    service: Zookie<Upstream, P>,
+    service: ZookieService<Upstream, P>,
     request: Request<Body>,
 }
 

@@ -18,7 +18,7 @@ use crate::requests::{Parts, request};
 use crate::schema::question;
 use crate::world::World;
 
-/// The credentials that the service refuses.
+/// The credentials that the service rejects.
 pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
 
 #[derive(Clone, Debug)]

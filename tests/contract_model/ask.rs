@@ -166,7 +166,7 @@ impl World {
             asking.tokens.iter().partition(|token| token.place != Place::Cookie);
         let unreached = status == StatusCode::SERVICE_UNAVAILABLE;
         if unreached {
-            self.expect_refusal(answer)?;
+            self.expect_rejection(answer)?;
         }
         let counted = || explicit.iter().chain(cookies.iter().filter(|_| !exact));
         if explicit.iter().any(|token| token.revision.is_none()) || (exact && explicit.len() != 1) {
@@ -174,7 +174,7 @@ impl World {
             let concurrent = unreached && !exact && counted().any(|token| token.concurrent);
             return match status.is_client_error() || concurrent {
                 true => Ok(Vec::new()),
-                false => Err("tokens that have to be refused were not"),
+                false => Err("tokens that have to be rejected were not"),
             };
         }
         if counted().any(|token| token.concurrent) {
@@ -186,7 +186,7 @@ impl World {
         if exact && asking.no_cache {
             return match status.is_client_error() {
                 true => Ok(Vec::new()),
-                false => Err("an exact read beside no-cache has to be refused"),
+                false => Err("an exact read beside no-cache has to be rejected"),
             };
         }
         let bad_cookie = !exact && cookies.iter().any(|cookie| cookie.revision.is_none());
@@ -208,27 +208,27 @@ impl World {
         }
         let ahead = floors.iter().any(|floor| *floor > asking.head);
         let expired = exact && floors.iter().any(|floor| *floor < self.store.oldest_revision());
-        let refused = asking.bypass.is_some_and(Bypass::is_refused);
+        let rejected = asking.bypass.is_some_and(Bypass::is_rejected);
         match status {
-            StatusCode::OK if !refused => self.read(asking, answer, floors, wish),
+            StatusCode::OK if !rejected => self.read(asking, answer, floors, wish),
             StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE if ahead => {
                 Ok(Vec::new())
             }
             StatusCode::GONE if expired => Ok(Vec::new()),
-            _ if refused && status.is_client_error() && !told.is_empty() => Ok(Vec::new()),
+            _ if rejected && status.is_client_error() && !told.is_empty() => Ok(Vec::new()),
             _ => Err("a good request was not answered"),
         }
     }
 
-    /// A refusal because the store has not come so far tells when to ask again, and no cookie that is ahead of the store.
-    fn expect_refusal(&self, answer: &Answer) -> Result<(), &'static str> {
+    /// A rejection because the store has not come so far tells when to ask again, and no cookie that is ahead of the store.
+    fn expect_rejection(&self, answer: &Answer) -> Result<(), &'static str> {
         if answer.header("retry-after").is_none() {
-            return Err("the refusal does not say when to ask again");
+            return Err("the rejection does not say when to ask again");
         }
         match answer.cookie() {
             None => Ok(()),
             Some(Some(cookie)) if cookie <= self.store.current_revision() => Ok(()),
-            Some(_) => Err("the refusal's cookie is none of the store's"),
+            Some(_) => Err("the rejection's cookie is none of the store's"),
         }
     }
 

@@ -61,7 +61,7 @@ impl Bypass {
     }
 
     /// Whether the service can't answer such a request either.
-    pub(crate) fn is_refused(self) -> bool {
+    pub(crate) fn is_rejected(self) -> bool {
         matches!(self, NotJson | OverLong)
     }
 

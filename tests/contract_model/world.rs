@@ -21,7 +21,7 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::{Relationship, Schema, Store, Update};
 use tower_zookie::token::RevisionToken;
-use tower_zookie::{Handle, Zookie};
+use tower_zookie::{Handle, ZookieService};
 
 use crate::adversary::BAD_CREDENTIALS;
 use crate::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
@@ -36,7 +36,7 @@ use crate::told::Told;
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
     schema: Fragment,
-    service: Zookie<Router, layer::Api>,
+    service: ZookieService<Router, layer::Api>,
     handle: Handle<layer::Api>,
     began: Instant,
     record: Mutex<Record>,
@@ -171,7 +171,7 @@ impl World {
             .extend(notes.into_iter().map(String::into_boxed_str));
     }
 
-    pub(crate) fn service(&self) -> Zookie<Router, layer::Api> {
+    pub(crate) fn service(&self) -> ZookieService<Router, layer::Api> {
         self.service.clone()
     }
 

@@ -1,7 +1,7 @@
 use tower_zookie::cache::{Capabilities, CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;
 
-use crate::support::{Bench, Refused, advance, at, floor, millis, no, secs, settings, settle, within, yes};
+use crate::support::{Bench, Rejected, advance, at, floor, millis, no, secs, settings, settle, within, yes};
 
 #[tokio::test(start_paused = true)]
 async fn rule_07_one_call_answers_all_who_wait() {
@@ -114,8 +114,8 @@ async fn rule_14_a_failure_is_a_failure_and_nothing_of_it_is_kept() {
     let (leader, follower) = (bench.ask(&Freshness::any()), bench.ask(&Freshness::any()));
     let call = bench.call().await;
     settle().await;
-    call.refuse();
-    assert!(matches!(leader.await.unwrap(), Err(CheckError::Upstream(Refused))));
+    call.reject();
+    assert!(matches!(leader.await.unwrap(), Err(CheckError::Upstream(Rejected))));
     assert!(matches!(follower.await.unwrap(), Err(CheckError::Shared)));
     bench.fill(at(1)).await;
 }
@@ -260,7 +260,7 @@ async fn rule_01_a_follower_of_a_lowered_call_keeps_its_floor() {
     assert_eq!(at_window.ask, ReadAt::AtLeast(at(5)));
     let follower = bench.ask(&floor(3));
     bench.expect_no_call().await;
-    at_window.refuse();
+    at_window.reject();
     let lowered = bench.call().await;
     assert_eq!(lowered.ask, ReadAt::Unmodified(at(2)));
     lowered.answer(yes(at(2)));

@@ -76,7 +76,7 @@ async fn rule_08_a_failed_head_read_teaches_nothing() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let checking = bench.ask(&floor(9));
-    bench.call().await.refuse();
+    bench.call().await.reject();
     assert!(matches!(checking.await.unwrap(), Err(CheckError::Upstream(_))));
     assert_eq!(bench.would_ask(&floor(9)).await, ReadAt::Head);
     assert_eq!(bench.cache.newest_revision(), Some(at(5)));

@@ -1,7 +1,7 @@
 use tower_zookie::cache::{Answer, ByteSize, Capabilities, CheckError, DecisionCache, Keyer, Part, ReadAt};
 use tower_zookie::consistency::Freshness;
 
-use crate::support::{Bench, Refused, advance, at, floor, no, secs, settings, yes};
+use crate::support::{Bench, Rejected, advance, at, floor, no, secs, settings, yes};
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_over_the_limit_of_flights_a_check_asks_for_itself() {
@@ -58,7 +58,7 @@ async fn rule_15_memory_is_bounded() {
         let question = keyer.question("test").text(Part::Resource, &n.to_string()).finish();
         cache
             .check(question, &Freshness::any(), |_| async {
-                Ok::<_, Refused>(Answer::at(true, at(1)))
+                Ok::<_, Rejected>(Answer::at(true, at(1)))
             })
             .await
             .unwrap();

@@ -76,11 +76,11 @@ pub(crate) fn within(bound: Duration) -> Freshness {
 
 /// The upstream would not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("refused")]
-pub(crate) struct Refused;
+#[error("rejected")]
+pub(crate) struct Rejected;
 
-type Reply = Result<Answer<bool>, Refused>;
-pub(crate) type Answered = Result<Checked<bool>, CheckError<Refused>>;
+type Reply = Result<Answer<bool>, Rejected>;
+pub(crate) type Answered = Result<Checked<bool>, CheckError<Rejected>>;
 
 /// One upstream call under way. Dropped, it panics in the upstream.
 #[derive(Debug)]
@@ -94,8 +94,8 @@ impl Call {
         let _ = self.reply.send(Ok(answer));
     }
 
-    pub(crate) fn refuse(self) {
-        let _ = self.reply.send(Err(Refused));
+    pub(crate) fn reject(self) {
+        let _ = self.reply.send(Err(Rejected));
     }
 
     /// Whether the upstream call was given up.
@@ -205,10 +205,10 @@ impl Bench {
         let checking = self.ask(freshness);
         let call = self.call().await;
         let ask = call.ask.clone();
-        call.refuse();
+        call.reject();
         settle().await;
         while let Ok(retry) = self.calls.try_recv() {
-            retry.refuse();
+            retry.reject();
             settle().await;
         }
         let _ = checking.await;

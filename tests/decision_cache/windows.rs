@@ -70,13 +70,13 @@ async fn rule_01_a_reply_above_the_asked_revision_is_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_refused_window_is_asked_once_more_at_the_own_floor_and_dropped() {
+async fn rule_07_a_rejected_window_is_asked_once_more_at_the_own_floor_and_dropped() {
     let mut bench = quantized();
     bench.wrote(&at(3));
     bench.fill(at(5)).await;
     fresh_question(&mut bench, "later");
     let checking = bench.ask(&floor(3));
-    bench.call().await.refuse();
+    bench.call().await.reject();
     let again = bench.call().await;
     assert_eq!(again.ask, ReadAt::AtLeast(at(3)));
     again.answer(no(at(3)));
@@ -87,7 +87,7 @@ async fn rule_07_a_refused_window_is_asked_once_more_at_the_own_floor_and_droppe
     let checking = bench.ask(&floor(3));
     let call = bench.call().await;
     assert_eq!(call.ask, ReadAt::AtLeast(at(3)));
-    call.refuse();
+    call.reject();
     assert!(matches!(checking.await.unwrap(), Err(CheckError::Upstream(_))));
     bench.expect_no_call().await;
 }
@@ -101,7 +101,7 @@ async fn rule_04_the_age_of_an_answer_asked_twice_counts_from_the_second_call() 
     let checking = bench.ask(&floor(3));
     let first = bench.call().await;
     advance(secs(4)).await;
-    first.refuse();
+    first.reject();
     bench.call().await.answer(no(at(3)));
     checking.await.unwrap().unwrap();
     advance(secs(5)).await;

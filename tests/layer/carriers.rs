@@ -81,7 +81,7 @@ async fn rule_01_several_carriers_join_to_the_strongest_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_explicit_token_is_refused_with_what_to_do() {
+async fn rule_09_a_bad_explicit_token_is_rejected_with_what_to_do() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let long = "a".repeat(5000);
@@ -99,14 +99,14 @@ async fn rule_09_a_bad_explicit_token_is_refused_with_what_to_do() {
         let problem = reply.json();
         assert_eq!(problem["type"], format!("urn:tower-zookie:{name}"));
         assert!(problem["detail"].as_str().unwrap().contains("send"), "{problem}");
-        assert!(reply.cache_status().contains("refused"), "{}", reply.cache_status());
+        assert!(reply.cache_status().contains("rejected"), "{}", reply.cache_status());
     }
     assert_eq!(upstream.calls(), 0);
-    assert_eq!(client.layer.handle().stats().refused, 5);
+    assert_eq!(client.layer.handle().stats().rejected, 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_nine_tokens_are_refused() {
+async fn rule_15_nine_tokens_are_rejected() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let reply = client.check("a").header("zookie", &[&*z(1); 9].join(",")).send().await;
@@ -143,7 +143,7 @@ async fn rule_09_a_foreign_cookie_means_fully_consistent_and_a_new_cookie() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_foreign_explicit_token_is_refused() {
+async fn rule_09_a_foreign_explicit_token_is_rejected() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;

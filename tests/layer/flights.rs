@@ -203,7 +203,7 @@ async fn rule_14_a_panic_is_a_502_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_14_the_leader_has_the_error_and_followers_a_refusal() {
+async fn rule_14_the_leader_has_the_error_and_followers_a_rejection() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.trouble(Trouble::Error);

@@ -10,7 +10,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, Service, ServiceExt};
-use tower_zookie::{Zookie, ZookieBody, ZookieLayer};
+use tower_zookie::{ZookieBody, ZookieLayer, ZookieService};
 
 use crate::common::{Client, Upstream, routes, z};
 
@@ -57,7 +57,7 @@ fn trailers() -> Result<Frame<Bytes>, ()> {
     Ok(Frame::trailers(trailers))
 }
 
-async fn send<S>(service: &Zookie<S, tower_zookie::protocol::Routes>) -> Response<ZookieBody<Reply>>
+async fn send<S>(service: &ZookieService<S, tower_zookie::protocol::Routes>) -> Response<ZookieBody<Reply>>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<Reply>, Error = io::Error, Future: Send>
         + Clone

@@ -47,7 +47,7 @@ async fn answered_at<F: TokenFormat + Clone>(format: F, says: &str, headers: &[(
     replies
 }
 
-fn assert_refused(replies: Vec<Reply>, told: &str) {
+fn assert_rejected(replies: Vec<Reply>, told: &str) {
     for reply in replies {
         assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{reply:?}");
         let seconds: u64 = reply.header("retry-after").expect("no Retry-After").parse().unwrap();
@@ -68,7 +68,7 @@ async fn rule_01_a_lower_revision_is_an_error_and_no_answer() {
     let format = CounterTokens::new("test");
     for consistency in ["at-least-as-fresh", "fully-consistent"] {
         let headers = [("zookie", "7777777"), ("zookie-consistency", consistency)];
-        assert_refused(answered_at(format.clone(), "42", &headers).await, "7777777");
+        assert_rejected(answered_at(format.clone(), "42", &headers).await, "7777777");
     }
 }
 
@@ -77,7 +77,7 @@ async fn rule_01_a_revision_beside_the_floor_is_an_error() {
     let here = RevisionToken::new(NODE, 42).encode();
     let elsewhere = RevisionToken::with_vector_clock(NODE, 1, [(NODE, 1), ("n2", 5)]).encode();
     let replies = answered_at(InferaDb::cluster("test"), &here, &[("zookie", &elsewhere)]).await;
-    assert_refused(replies, &elsewhere);
+    assert_rejected(replies, &elsewhere);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ fn rule_15_every_setting_of_the_layer_is_checked() {
         (|b| b.max_token_len(1 << 20), "max_token_len"),
         (|b| b.capacity(ByteSize::bytes(1)), "capacity"),
         (
-            |b| b.oldest_token(Duration::from_secs(5), OldTokens::Refuse),
+            |b| b.oldest_token(Duration::from_secs(5), OldTokens::Reject),
             "oldest_token",
         ),
         (

@@ -117,7 +117,7 @@ async fn rule_04_no_answer_is_older_than_the_bound_token_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_wish_is_refused_with_what_to_say() {
+async fn an_unknown_wish_is_rejected_with_what_to_say() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let twice = client.check("a").wish("fully-consistent").wish("minimize-latency");

@@ -53,7 +53,7 @@ async fn conditional_and_signed_writes_teach_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_write_that_is_refused_teaches_nothing() {
+async fn rule_08_a_write_that_is_rejected_teaches_nothing() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;

@@ -29,7 +29,7 @@ async fn passes(server: &Server, client: &Client, method: &str, body: &Bytes, st
 }
 
 #[tokio::test]
-async fn rule_14_what_permify_refuses_is_its_to_refuse_each_time() {
+async fn rule_14_what_permify_rejects_is_its_to_refuse_each_time() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -91,7 +91,7 @@ async fn rule_14_what_permify_refuses_is_its_to_refuse_each_time() {
 }
 
 #[tokio::test]
-async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_refused_in_the_metadata() {
+async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_rejected_in_the_metadata() {
     // 1273:1273:1274:1273 says nothing to an engine whose tokens are nanoseconds.
     for (engine, bad, status) in [
         (Engine::Postgres, "not a token", INTERNAL),
@@ -102,9 +102,9 @@ async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_refu
         let client = Client::new(&server, engine);
         client.set("plan", "ada", true).await;
         passes(&server, &client, CHECK, &framed(&check("plan", "ada", bad)), status).await;
-        let refused = client.metadata("zookie", bad).check(&check("plan", "ada", "")).await;
-        assert_eq!((refused.status(), server.calls().len()), (INVALID_ARGUMENT, 0));
-        assert!(!refused.header("grpc-message").unwrap().contains(bad));
+        let rejected = client.metadata("zookie", bad).check(&check("plan", "ada", "")).await;
+        assert_eq!((rejected.status(), server.calls().len()), (INVALID_ARGUMENT, 0));
+        assert!(!rejected.header("grpc-message").unwrap().contains(bad));
         // A cookie is sent by itself: its caller gets head.
         assert!(client.cookie(bad).check(&check("plan", "ada", "")).await.allowed());
         assert_eq!(server.asked(), [""]);
@@ -131,8 +131,8 @@ async fn rule_09_a_message_that_cannot_be_read_passes_unless_a_carrier_demands_s
             client.cookie(&token),
             client.metadata("zookie-consistency", "fully-consistent"),
         ] {
-            let refused = client.send(CHECK, body.clone()).await;
-            assert_eq!((refused.status(), server.calls().len()), (UNIMPLEMENTED, 0));
+            let rejected = client.send(CHECK, body.clone()).await;
+            assert_eq!((rejected.status(), server.calls().len()), (UNIMPLEMENTED, 0));
         }
     }
 }

@@ -145,7 +145,7 @@ impl Client {
         token
     }
 
-    /// A write that may be refused.
+    /// A write that may be rejected.
     pub(crate) async fn try_set(&self, tenant: &str, document: &str, user: &str) -> Reply {
         let request = WriteRequest {
             tenant: tenant.to_owned(),

@@ -34,7 +34,7 @@ pub(crate) const UNIMPLEMENTED: i32 = 12;
 pub(crate) const INTERNAL: i32 = 13;
 const UNAUTHENTICATED: i32 = 16;
 
-/// The credentials that it refuses.
+/// The credentials that it rejects.
 pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
 
 /// Makes a write wait, until the test takes its transaction on.
@@ -61,7 +61,7 @@ pub(crate) struct Called {
     pub(crate) token: String,
 }
 
-type Refused = (i32, &'static str);
+type Rejected = (i32, &'static str);
 
 /// What all requests with metadata begin with.
 #[derive(prost::Message)]
@@ -96,7 +96,7 @@ impl Server {
         self.calls().into_iter().map(|call| call.token).collect()
     }
 
-    async fn answer(&self, method: &str, message: &[u8], hold: bool) -> Result<Vec<u8>, Refused> {
+    async fn answer(&self, method: &str, message: &[u8], hold: bool) -> Result<Vec<u8>, Rejected> {
         match method {
             "Check" => self.check(&decoded(message)?),
             "BulkCheck" => self.bulk(&decoded(message)?),
@@ -114,7 +114,7 @@ impl Server {
         }
     }
 
-    fn view(&self, tenant: &str, metadata: Option<&Metadata>) -> Result<View, Refused> {
+    fn view(&self, tenant: &str, metadata: Option<&Metadata>) -> Result<View, Rejected> {
         let metadata = metadata.ok_or((INVALID_ARGUMENT, "Metadata: value is required"))?;
         if metadata.depth < 3 {
             return Err((INVALID_ARGUMENT, "Depth: value must be greater than or equal to 3"));
@@ -123,13 +123,13 @@ impl Server {
         state.store.view(tenant, &metadata.schema_version, &metadata.snap_token)
     }
 
-    fn check(&self, request: &CheckRequest) -> Result<Vec<u8>, Refused> {
+    fn check(&self, request: &CheckRequest) -> Result<Vec<u8>, Rejected> {
         let view = self.view(&request.tenant, request.metadata.as_ref())?;
         let what = what(request.entity.as_ref(), request.subject.as_ref());
         Ok(self.result(&request.tenant, &view, what).encode_to_vec())
     }
 
-    fn bulk(&self, request: &BulkRequest) -> Result<Vec<u8>, Refused> {
+    fn bulk(&self, request: &BulkRequest) -> Result<Vec<u8>, Rejected> {
         if !(1..=100).contains(&request.items.len()) {
             return Err((
                 INVALID_ARGUMENT,
@@ -153,7 +153,7 @@ impl Server {
         }
     }
 
-    fn lookup(&self, request: &LookupRequest) -> Result<Vec<u8>, Refused> {
+    fn lookup(&self, request: &LookupRequest) -> Result<Vec<u8>, Rejected> {
         let view = self.view(&request.tenant, request.metadata.as_ref())?;
         let state = self.state();
         let views = |document: &String| {
@@ -165,7 +165,7 @@ impl Server {
         Ok(LookupResponse { entity_ids }.encode_to_vec())
     }
 
-    async fn write(&self, tenant: &str, tuple: Option<&Tuple>, views: bool, hold: bool) -> Result<Vec<u8>, Refused> {
+    async fn write(&self, tenant: &str, tuple: Option<&Tuple>, views: bool, hold: bool) -> Result<Vec<u8>, Rejected> {
         let Some(tuple) = tuple else {
             let snap_token = "noop".to_owned();
             return Ok(Wrote { snap_token }.encode_to_vec());
@@ -244,7 +244,7 @@ async fn pause(latency: Duration) {
     }
 }
 
-fn decoded<M: Message + Default>(message: &[u8]) -> Result<M, Refused> {
+fn decoded<M: Message + Default>(message: &[u8]) -> Result<M, Rejected> {
     M::decode(message).map_err(|_| (INTERNAL, "grpc: error unmarshalling request"))
 }
 

@@ -28,9 +28,9 @@ async fn with_an_old_token(server: &Server, old_tokens: OldTokens) -> (Client, S
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_tokens_are_refused() {
+async fn old_tokens_are_rejected() {
     let server = Server::new(Engine::Postgres);
-    let (client, old, young) = with_an_old_token(&server, OldTokens::Refuse).await;
+    let (client, old, young) = with_an_old_token(&server, OldTokens::Reject).await;
     let exact = client.metadata("zookie-consistency", "at-exact-snapshot");
     let in_header = client.metadata("zookie", &old);
     for reply in [
@@ -60,8 +60,8 @@ async fn old_tokens_are_asked_at_head() {
     client.call("Permission/LookupEntity", &lookup("ada", &old)).await;
     assert_eq!(server.asked(), ["", ""]);
     let exact = client.metadata("zookie-consistency", "at-exact-snapshot");
-    let refused = exact.check(&check("plan", "ada", &old)).await;
-    assert_eq!((refused.status(), server.calls().len()), (OUT_OF_RANGE, 0));
+    let rejected = exact.check(&check("plan", "ada", &old)).await;
+    assert_eq!((rejected.status(), server.calls().len()), (OUT_OF_RANGE, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,7 +99,7 @@ pub(crate) async fn rule_11_errors_are_passed_and_not_kept(server: &'static Serv
 
 pub(crate) async fn tokens_that_are_too_old(server: &'static Server) {
     let tenant = server.tenant("old");
-    for older in [OldTokens::Refuse, OldTokens::AskAtHead] {
+    for older in [OldTokens::Reject, OldTokens::AskAtHead] {
         let replica = server.replica_with(&tenant, |builder| {
             builder
                 .window(Duration::from_millis(100), Staleness::percent(10))
@@ -114,11 +114,11 @@ pub(crate) async fn tokens_that_are_too_old(server: &'static Server) {
             .ask(Request::new(replica.question("plan", "alice", &token)))
             .await;
         match older {
-            OldTokens::Refuse => assert_eq!(answer.unwrap_err().code(), Code::OutOfRange),
+            OldTokens::Reject => assert_eq!(answer.unwrap_err().code(), Code::OutOfRange),
             OldTokens::AskAtHead => drop(answer.unwrap().allows()),
         }
         let asked = match older {
-            OldTokens::Refuse => vec![],
+            OldTokens::Reject => vec![],
             OldTokens::AskAtHead => vec![String::new()],
         };
         assert_eq!(replica.below.asked_at(), asked);

@@ -8,14 +8,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt};
-use tower_zookie::Zookie;
+use tower_zookie::ZookieService;
 use tower_zookie::protocol::Permify;
 
 use crate::client::SCHEMA;
 use crate::server::{Api, Server};
 
 struct Rest {
-    service: Zookie<Client<HttpConnector, Full<Bytes>>, Permify>,
+    service: ZookieService<Client<HttpConnector, Full<Bytes>>, Permify>,
     base: String,
 }
 

@@ -259,6 +259,6 @@ fn what_becomes_of_old_tokens() {
     let up = ["--system", "permify", "--upstream", "http://h", "--oldest-token", "12h"];
     let set = |more: &[&str]| args(&[&up[..], more].concat()).config().unwrap().layer.oldest_token;
     let age = duration("12h").unwrap();
-    assert_eq!(set(&[]), Some((age, OldTokens::Refuse)));
+    assert_eq!(set(&[]), Some((age, OldTokens::Reject)));
     assert_eq!(set(&["--ask-old-tokens-at-head"]), Some((age, OldTokens::AskAtHead)));
 }

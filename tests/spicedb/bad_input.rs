@@ -84,9 +84,9 @@ async fn rule_09_what_a_carrier_demands_beside_an_unreadable_message_is_not_forg
     ] {
         let session = client.metadata(name, &value);
         for body in odd_frames().into_iter().chain([large.clone()]) {
-            let refused = session.send(CHECK, body).await;
-            assert_eq!((refused.status(), refused.body.len()), (UNIMPLEMENTED, 0), "{name}");
-            assert!(refused.header("grpc-message").unwrap().contains("uncompressed"));
+            let rejected = session.send(CHECK, body).await;
+            assert_eq!((rejected.status(), rejected.body.len()), (UNIMPLEMENTED, 0), "{name}");
+            assert!(rejected.header("grpc-message").unwrap().contains("uncompressed"));
         }
     }
     assert_eq!(server.calls().len(), 0);
@@ -393,7 +393,7 @@ proptest! {
                 let first = client.send(method, frame(&message)).await;
                 let second = client.send(method, frame(&message)).await;
                 for reply in [first, second] {
-                    // What lies below the floor is refused, and what is kept is spelled canonically.
+                    // What lies below the floor is rejected, and what is kept is spelled canonically.
                     assert!(reply.body == body || reply.status() == UNAVAILABLE || reply.is_hit());
                 }
             } else {

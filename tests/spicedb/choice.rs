@@ -14,7 +14,7 @@ use crate::store::{Named, Store};
 /// A head read that takes longer is none that others share.
 const LATE_AT_MOST: Duration = Duration::from_secs(1);
 
-pub(crate) type Refused = (i32, &'static str);
+pub(crate) type Rejected = (i32, &'static str);
 
 pub(crate) struct State {
     pub(crate) prefix: String,
@@ -121,7 +121,7 @@ impl State {
     }
 
     /// The revision of a read, chosen as SpiceDB's `consistency` middleware does.
-    pub(crate) fn choose(&mut self, consistency: Option<&Consistency>, engine: Engine) -> Result<At, Refused> {
+    pub(crate) fn choose(&mut self, consistency: Option<&Consistency>, engine: Engine) -> Result<At, Rejected> {
         let quantized = self.quantized[self.node].clone();
         let requirement = consistency.and_then(|consistency| consistency.requirement.as_ref());
         let (named, chosen) = match requirement {
@@ -143,7 +143,7 @@ impl State {
                 if self.is_foreign(&spelling) {
                     return Err((UNKNOWN, "ZedToken specified references a different datastore instance"));
                 }
-                return match self.store.refuses_exactly(&point) {
+                return match self.store.rejects_exactly(&point) {
                     Some(why) => Err((OUT_OF_RANGE, why)),
                     None => self.echo(spelling, point),
                 };
@@ -163,9 +163,9 @@ impl State {
     }
 
     /// All that a token says comes back, but for what the store itself says of itself.
-    fn echo(&mut self, mut spelling: Spelling, point: Point) -> Result<At, Refused> {
-        if let Some(refused) = self.store.can_not_read(&point) {
-            return Err(refused);
+    fn echo(&mut self, mut spelling: Spelling, point: Point) -> Result<At, Rejected> {
+        if let Some(rejected) = self.store.can_not_read(&point) {
+            return Err(rejected);
         }
         spelling.prefix.clone_from(&self.prefix);
         Ok(At {
@@ -197,7 +197,7 @@ impl State {
     }
 }
 
-pub(crate) fn read(token: &str, engine: Engine) -> Result<(Spelling, Point), Refused> {
+pub(crate) fn read(token: &str, engine: Engine) -> Result<(Spelling, Point), Rejected> {
     let spelling = Spelling::read(token).ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
     let point = spelling.point(engine).ok_or((INVALID_ARGUMENT, "invalid zedtoken"))?;
     Ok((spelling, point))

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use prost::Message;
 use tower::{Layer, Service, ServiceExt};
 use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
-use tower_zookie::{Zookie, ZookieLayer, ZookieLayerBuilder};
+use tower_zookie::{ZookieLayer, ZookieLayerBuilder, ZookieService};
 
 use crate::api::{
     BulkRequest, BulkResponse, CheckRequest, CheckResponse, Relationship, TokenResponse, Update, WriteRequest,
@@ -18,7 +18,7 @@ use crate::server::{Body, OK, Server};
 #[derive(Clone)]
 pub(crate) struct Client<S = Server> {
     pub(crate) layer: ZookieLayer<SpiceDb>,
-    service: Zookie<S, SpiceDb>,
+    service: ZookieService<S, SpiceDb>,
     metadata: HeaderMap,
 }
 

@@ -193,7 +193,7 @@ async fn rule_08_a_settled_snapshot_without_a_name_is_not_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_forged_future_floor_is_refused() {
+async fn rule_01_a_forged_future_floor_is_rejected() {
     for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql] {
         let server = Server::new(engine);
         let client = Client::new(&server, engine);
@@ -285,8 +285,8 @@ async fn rule_02_an_exact_read_with_a_bound_is_rejected() {
         ("zookie-consistency", "fully-consistent"),
     ] {
         let torn = client.metadata(name, value);
-        let refused = torn.check(&check("plan", "ada", exactly(&token))).await;
-        assert_eq!(refused.status(), INVALID_ARGUMENT, "{name}: {value}");
+        let rejected = torn.check(&check("plan", "ada", exactly(&token))).await;
+        assert_eq!(rejected.status(), INVALID_ARGUMENT, "{name}: {value}");
         assert!(server.calls().is_empty());
     }
 }

@@ -112,8 +112,8 @@ async fn rule_01_a_wish_in_the_metadata_stands_in_the_message() {
         asked(&server),
         [full(), full(), exactly(&token), full()].map(requirement)
     );
-    let refused = wish("whatever").check(&check("plan", "a", None)).await;
-    assert_eq!((refused.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
+    let rejected = wish("whatever").check(&check("plan", "a", None)).await;
+    assert_eq!((rejected.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
 }
 
 #[tokio::test]
@@ -207,8 +207,8 @@ async fn rule_02_an_exact_read_and_a_wish_for_head_contradict_each_other() {
     let token = client.set("plan", "ada", true).await;
     server.calls();
     let torn = client.metadata("zookie-consistency", "fully-consistent");
-    let refused = torn.check(&check("plan", "ada", exactly(&token))).await;
-    assert_eq!((refused.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
+    let rejected = torn.check(&check("plan", "ada", exactly(&token))).await;
+    assert_eq!((rejected.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
 }
 
 #[tokio::test]
@@ -267,19 +267,19 @@ async fn a_request_that_says_already_what_is_asked_goes_on_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn rule_09_bad_tokens_are_refused_in_the_metadata_and_judged_upstream_in_the_message() {
+async fn rule_09_bad_tokens_are_rejected_in_the_metadata_and_judged_upstream_in_the_message() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     for bad in ["%%%", "CAESAA", "not a token"] {
-        let refused = client.metadata("zookie", bad).check(&check("plan", "ada", None)).await;
-        assert_eq!((refused.status(), asked(&server).len()), (INVALID_ARGUMENT, 0));
-        assert_eq!((&*refused.body, refused.trailers.is_none()), (&b""[..], true));
-        assert_eq!(refused.header("content-type"), Some("application/grpc"));
-        let message = refused.header("grpc-message").unwrap();
+        let rejected = client.metadata("zookie", bad).check(&check("plan", "ada", None)).await;
+        assert_eq!((rejected.status(), asked(&server).len()), (INVALID_ARGUMENT, 0));
+        assert_eq!((&*rejected.body, rejected.trailers.is_none()), (&b""[..], true));
+        assert_eq!(rejected.header("content-type"), Some("application/grpc"));
+        let message = rejected.header("grpc-message").unwrap();
         assert!(message.contains("zookie") && !message.contains(bad), "{message}");
         assert_eq!(
-            refused.cache_status(),
-            "tower-zookie; detail=\"refused: zookie-malformed\""
+            rejected.cache_status(),
+            "tower-zookie; detail=\"rejected: zookie-malformed\""
         );
 
         for _ in 0..2 {

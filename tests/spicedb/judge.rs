@@ -265,7 +265,7 @@ impl Judge<'_> {
 }
 
 #[test]
-fn the_judge_refuses_what_breaks_a_rule() {
+fn the_judge_rejects_what_breaks_a_rule() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().unwrap()

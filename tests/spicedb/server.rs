@@ -20,7 +20,7 @@ use crate::api::{
     BulkItem, BulkRequest, BulkResponse, CheckRequest, CheckResponse, Consistency, Kind, LookupRequest, Pair, PairItem,
     PairResponse, Requirement, SchemaResponse, Status, TokenResponse, WriteRequest, full, zed_token,
 };
-use crate::choice::{At, Chosen, Refused, State, read};
+use crate::choice::{At, Chosen, Rejected, State, read};
 use crate::reply::{failed, succeeded};
 use crate::spelling::{Point, Spelling};
 use crate::store::{Change, Named, Store};
@@ -184,7 +184,7 @@ impl Server {
     }
 
     pub(crate) fn point(&self, token: &str) -> Point {
-        let (_, point) = read(token, self.engine).unwrap_or_else(|refused| panic!("{token}: {refused:?}"));
+        let (_, point) = read(token, self.engine).unwrap_or_else(|rejected| panic!("{token}: {rejected:?}"));
         point
     }
 
@@ -198,7 +198,7 @@ impl Server {
         self.state().store.views(at, document, user)
     }
 
-    fn answer(&self, method: &str, message: &[u8]) -> Result<Vec<u8>, Refused> {
+    fn answer(&self, method: &str, message: &[u8]) -> Result<Vec<u8>, Rejected> {
         let broken = |_| (13, "grpc: error unmarshalling request");
         match method {
             "CheckPermission" => {
@@ -232,12 +232,12 @@ impl Server {
         }
     }
 
-    fn read_at(&self, consistency: Option<&Consistency>) -> Result<At, Refused> {
+    fn read_at(&self, consistency: Option<&Consistency>) -> Result<At, Rejected> {
         self.state().choose(consistency, self.engine)
     }
 
     /// 1 NO, 2 HAS, 3 CONDITIONAL: the permission `caveated` asks for the context.
-    fn permissionship(&self, at: &At, item: &BulkItem) -> Result<i32, Refused> {
+    fn permissionship(&self, at: &At, item: &BulkItem) -> Result<i32, Rejected> {
         let resource = item.resource.clone().unwrap_or_default();
         if resource.object_type != "document" {
             return Err((FAILED_PRECONDITION, "object definition not found"));
@@ -259,7 +259,7 @@ impl Server {
         }
     }
 
-    fn check(&self, request: &CheckRequest) -> Result<CheckResponse, Refused> {
+    fn check(&self, request: &CheckRequest) -> Result<CheckResponse, Rejected> {
         let at = self.read_at(request.consistency.as_ref())?;
         let item = BulkItem {
             resource: request.resource.clone(),
@@ -275,7 +275,7 @@ impl Server {
         })
     }
 
-    fn bulk(&self, request: &BulkRequest) -> Result<BulkResponse, Refused> {
+    fn bulk(&self, request: &BulkRequest) -> Result<BulkResponse, Rejected> {
         if request.items.len() > 10_000 {
             return Err((INVALID_ARGUMENT, "too many items"));
         }
@@ -303,7 +303,7 @@ impl Server {
         }
     }
 
-    async fn write(&self, message: &[u8]) -> Result<Vec<u8>, Refused> {
+    async fn write(&self, message: &[u8]) -> Result<Vec<u8>, Rejected> {
         let request = WriteRequest::decode(message).map_err(|_| (13, "grpc: error unmarshalling request"))?;
         let change = |update: &crate::api::Update| -> Change {
             let relationship = update.relationship.clone().unwrap_or_default();

@@ -229,8 +229,8 @@ impl Store {
         })
     }
 
-    /// Whether an exact read at this is refused, and why.
-    pub(crate) fn refuses_exactly(&mut self, point: &Point) -> Option<&'static str> {
+    /// Whether an exact read at this is rejected, and why.
+    pub(crate) fn rejects_exactly(&mut self, point: &Point) -> Option<&'static str> {
         let newest = match self.engine {
             Engine::Postgres | Engine::MySql => self.head(),
             _ => Point::Number(self.now(), 0),

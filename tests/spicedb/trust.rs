@@ -72,13 +72,13 @@ async fn rule_08_a_token_of_another_datastore_is_the_upstreams_to_judge() {
         assert_eq!(reply.at(), server.token(1001));
         advance(Duration::from_millis(200)).await;
     }
-    let refused = client
+    let rejected = client
         .metadata("zookie", &foreign)
         .check(&check("plan", "ada", None))
         .await;
     assert_eq!(
-        refused.cache_status(),
-        "tower-zookie; detail=\"refused: zookie-foreign\""
+        rejected.cache_status(),
+        "tower-zookie; detail=\"rejected: zookie-foreign\""
     );
 }
 

@@ -34,8 +34,8 @@ async fn rule_13_a_change_of_schema_and_an_import_end_all_spans() {
         assert!(client.check(&request).await.is_hit());
         for status in [INVALID_ARGUMENT, 7, 16] {
             server.state().down = Some(status);
-            let refused = client.call(method, &WriteRequest::default()).await;
-            assert_eq!(refused.status(), status);
+            let rejected = client.call(method, &WriteRequest::default()).await;
+            assert_eq!(rejected.status(), status);
             server.state().down = None;
             assert!(
                 client.check(&request).await.is_hit(),

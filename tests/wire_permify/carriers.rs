@@ -173,7 +173,7 @@ fn old(engine: Engine) -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_what_is_no_token_is_refused_in_a_carrier_and_forwarded_in_a_message() {
+async fn rule_09_what_is_no_token_is_rejected_in_a_carrier_and_forwarded_in_a_message() {
     for case in untold() {
         let mut strangers = vec!["no snap token", "nope!", "noop"];
         if case.engine == Engine::Memory {
@@ -181,12 +181,16 @@ async fn rule_09_what_is_no_token_is_refused_in_a_carrier_and_forwarded_in_a_mes
         }
         for stranger in strangers {
             let session = case.session();
-            let refused = session.send(&with_header(case.request(), "zookie", stranger)).await;
-            assert!(refused.cache_status().contains("refused"), "{}", refused.cache_status());
+            let rejected = session.send(&with_header(case.request(), "zookie", stranger)).await;
+            assert!(
+                rejected.cache_status().contains("rejected"),
+                "{}",
+                rejected.cache_status()
+            );
             if is_grpc(case.request().uri().path()) {
-                assert_eq!(refused.header("grpc-status"), Some("3"));
+                assert_eq!(rejected.header("grpc-status"), Some("3"));
             } else {
-                assert_eq!(refused.status, 400);
+                assert_eq!(rejected.status, 400);
             }
             assert_eq!(session.upstream.calls(), 0);
 

@@ -113,7 +113,7 @@ async fn rule_02_an_exact_read_is_asked_at_its_own_token_though_a_newer_one_is_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_without_a_token_is_refused() {
+async fn rule_02_an_exact_read_without_a_token_is_rejected() {
     for (name, engine, case) in [
         ("permify/grpc-postgres", Engine::Postgres, "check-allowed"),
         ("permify/http-postgres", Engine::Postgres, "http-check-allowed"),
@@ -122,7 +122,7 @@ async fn rule_02_an_exact_read_without_a_token_is_refused() {
         let session = Session::new(&recording, engine);
         let call = recording.call(case);
         let reply = session.send(&exactly(&with_token(&call.request, None))).await;
-        assert!(reply.cache_status().contains("refused"), "{}", reply.cache_status());
+        assert!(reply.cache_status().contains("rejected"), "{}", reply.cache_status());
         assert_eq!(session.upstream.calls(), 0);
     }
 }

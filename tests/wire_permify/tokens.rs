@@ -173,7 +173,7 @@ async fn rule_01_an_answer_at_the_higher_number_is_not_served_to_the_lower_ones_
 
 /// No one read surely holds what either of them names; head may hold neither.
 #[tokio::test(start_paused = true)]
-async fn rule_01_two_of_them_in_one_request_are_refused() {
+async fn rule_01_two_of_them_in_one_request_are_rejected() {
     let [header, message] = [1280, 1282].map(named);
     let mut request = check_at(message);
     let value = HeaderValue::from_str(&header.text).unwrap();
@@ -183,7 +183,7 @@ async fn rule_01_two_of_them_in_one_request_are_refused() {
         let session = session_after(&writes).await;
         let before = session.upstream.calls();
         let reply = session.send(&request).await;
-        assert_eq!(reply.cache_status(), r#"detail="refused: zookies-do-not-join""#);
+        assert_eq!(reply.cache_status(), r#"detail="rejected: zookies-do-not-join""#);
         assert!(session.asked(before).is_empty());
     }
 }

@@ -55,9 +55,9 @@ async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
         let before = case.session.upstream.calls();
         let reply = case.session.send(&case.call.request).await;
         let asked = case.session.asked(before);
-        if case.then == Then::Refused {
+        if case.then == Then::Rejected {
             assert_eq!(asked.len(), 2, "head, and once more");
-            assert_refused(&reply);
+            assert_rejected(&reply);
             return;
         }
         // A wish is forwarded in one spelling, which another recorded call may have.
@@ -105,7 +105,7 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
                 assert_eq!(asked, 0);
                 is_from_memory(&again, &case.call, None);
             }
-            Then::KeptAtHead | Then::Refused => {
+            Then::KeptAtHead | Then::Rejected => {
                 assert_eq!(asked, 2);
                 assert!(!again.is_hit());
             }
@@ -142,7 +142,7 @@ async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
                 assert!(case.session.asked(before).is_empty());
                 is_from_memory(&reply.unwrap(), &case.call, Some("of-the-caller"));
             }
-            Then::KeptAtHead | Then::Refused => {
+            Then::KeptAtHead | Then::Rejected => {
                 assert!(case.session.asked(before).is_empty());
                 let at_head = case.session.upstream.asked()[before - 2].call.clone().unwrap();
                 assert_eq!(wish(&at_head.request), Wish::Full);
@@ -185,10 +185,10 @@ fn is_same_check(a: &Request<Bytes>, b: &Request<Bytes>) -> bool {
 }
 
 /// That the caller is told that the store has not come so far, and not what it answered.
-fn assert_refused(reply: &Reply) {
+fn assert_rejected(reply: &Reply) {
     assert_eq!(reply.headers["grpc-status"], "14");
     assert!(reply.body.is_empty());
-    assert!(reply.cache_status().contains("refused"), "{}", reply.cache_status());
+    assert!(reply.cache_status().contains("rejected"), "{}", reply.cache_status());
     assert_eq!(reply.header("zookie"), None);
 }
 

@@ -96,7 +96,7 @@ async fn check(
     State(checker): State<Checker>,
     Floor(floor): Floor,
     Query(asked): Query<Asked>,
-) -> Result<impl IntoResponse, Refused> {
+) -> Result<impl IntoResponse, Rejected> {
     let (resource, subject) = (asked.resource.parse()?, asked.subject.parse()?);
     let (allowed, revision) = checker.check(&resource, &asked.permission, subject, floor).await?;
     Ok((checker.zookie(revision)?, Json(Allowed { allowed })))
@@ -106,7 +106,7 @@ async fn evaluation(
     State(checker): State<Checker>,
     Floor(floor): Floor,
     Json(asked): Json<Evaluation>,
-) -> Result<impl IntoResponse, Refused> {
+) -> Result<impl IntoResponse, Rejected> {
     let resource = ObjectRef::new(&asked.resource.r#type, &asked.resource.id)?;
     let subject = ObjectRef::new(&asked.subject.r#type, &asked.subject.id)?;
     let (decision, revision) = checker.check(&resource, &asked.action.name, subject, floor).await?;
@@ -137,9 +137,9 @@ impl Checker {
 struct Floor(Option<u64>);
 
 impl FromRequestParts<Checker> for Floor {
-    type Rejection = Refused;
+    type Rejection = Rejected;
 
-    async fn from_request_parts(parts: &mut Parts, checker: &Checker) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, checker: &Checker) -> Result<Self, Rejected> {
         let Some(value) = parts.headers.get(ZOOKIE) else {
             return Ok(Self(None));
         };
@@ -152,15 +152,15 @@ impl FromRequestParts<Checker> for Floor {
 }
 
 /// A request that can't be answered.
-struct Refused(AnyError);
+struct Rejected(AnyError);
 
-impl<E: Into<AnyError>> From<E> for Refused {
+impl<E: Into<AnyError>> From<E> for Rejected {
     fn from(error: E) -> Self {
         Self(error.into())
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
         (StatusCode::BAD_REQUEST, self.0.to_string()).into_response()
     }

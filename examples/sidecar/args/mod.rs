@@ -135,7 +135,7 @@ impl Args {
     fn layer(&self, system: System) -> Settings {
         let older = match self.ask_old_tokens_at_head {
             true => OldTokens::AskAtHead,
-            false => OldTokens::Refuse,
+            false => OldTokens::Reject,
         };
         Settings {
             system,

@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::Bytes;
 use h2::Reason;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -26,8 +26,8 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(crate) fn of(head: &Head) -> Self {
-        let content_type = head.headers.get(CONTENT_TYPE);
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let content_type = parts.headers.get(CONTENT_TYPE);
         match content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
             true => Self::Grpc,
             false => Self::Http,

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use tower::Service;
 use tower_zookie::protocol::Protocol;
-use tower_zookie::{Zookie, ZookieBody};
+use tower_zookie::{ZookieBody, ZookieService};
 
 use super::ending::Ending;
 use super::failure::{self, Failure, Form};
@@ -25,18 +25,18 @@ type ReplyBody = Either<Ending<ZookieBody<Incoming>>, Full<Bytes>>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
-    pub(super) service: Zookie<Forward, Arc<dyn Protocol>>,
+    pub(super) service: ZookieService<Forward, Arc<dyn Protocol>>,
     pub(super) origin: Origin,
 }
 
 impl Front {
     /// The request as the upstream will see it. The layer keys what it sees, so it must not see what is not forwarded: a
     /// header that `Connection` names, or the name by which the caller knows this sidecar.
-    fn forwarded(&self, mut head: Head, body: Incoming) -> Result<Request<RequestBody>, Failure> {
-        head.uri = self.origin.uri(&head.uri).ok_or(Failure::NoPath)?;
-        head.headers.remove(HOST);
-        hop::strip_request(&mut head.headers);
-        Ok(Request::from_parts(head, body.boxed_unsync()))
+    fn forwarded(&self, mut parts: Parts, body: Incoming) -> Result<Request<RequestBody>, Failure> {
+        parts.uri = self.origin.uri(&parts.uri).ok_or(Failure::NoPath)?;
+        parts.headers.remove(HOST);
+        hop::strip_request(&mut parts.headers);
+        Ok(Request::from_parts(parts, body.boxed_unsync()))
     }
 }
 
@@ -46,9 +46,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (head, body) = request.into_parts();
-        let form = Form::of(&head);
-        let reply = match self.forwarded(head, body) {
+        let (parts, body) = request.into_parts();
+        let form = Form::of(&parts);
+        let reply = match self.forwarded(parts, body) {
             // The layer's service is always ready.
             Ok(request) => self.service.clone().call(request),
             Err(failure) => {

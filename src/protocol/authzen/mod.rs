@@ -8,13 +8,15 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use self::request::{Asked, Outline, Semantic};
 use super::digest::Digest;
 use super::path::Pattern;
-use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Learned, Protocol, Reply, Route, Unreadable, head};
+use super::{
+    Call, Claim, InvalidRoute, Key, Kind, Protocol, Reply, ReplyOutcome, Route, StoredResponse, Unreadable, parts,
+};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::token::{TokenFormat, Zookie};
 
@@ -114,13 +116,13 @@ impl Protocol for AuthZen {
             .map_or(Claim::Pass, |(route, _)| Claim::Body(route))
     }
 
-    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        let (_, base) = self.route(head.uri.path()).ok_or(Unreadable("not an AuthZEN path"))?;
-        let parameters = head::json_parameters(&head.headers)?;
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        let (_, base) = self.route(parts.uri.path()).ok_or(Unreadable("not an AuthZEN path"))?;
+        let parameters = parts::json_parameters(&parts.headers)?;
         let digest = Digest::new(&key.base);
         let mut prefix = key.base.clone().text(Part::System, "authzen").text(Part::Store, base);
         prefix.add(Part::Header, parameters.as_bytes());
-        head::query(&mut prefix, &head.uri, &key)?;
+        parts::query(&mut prefix, &parts.uri, &key)?;
         let kind = if route == EVALUATION {
             Kind::Check(request::single(message, &prefix, &digest)?)
         } else {
@@ -132,7 +134,7 @@ impl Protocol for AuthZen {
         Ok(Call::new(route, kind))
     }
 
-    fn needed(&self, _: &Call, message: &Bytes, found: &[Option<&Kept>]) -> Vec<usize> {
+    fn needed(&self, _: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
         let semantic = Outline::of(message).map_or_else(Semantic::default, |outline| outline.semantic);
         let mut needed = Vec::new();
         for (index, kept) in found.iter().enumerate() {
@@ -153,13 +155,13 @@ impl Protocol for AuthZen {
         }
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
         match reply.status {
-            StatusCode::OK if !head::is_encoded(reply.headers) => {}
+            StatusCode::OK if !parts::is_encoded(reply.headers) => {}
             StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
-                return Learned::RevisionRefused;
+                return ReplyOutcome::RevisionRejected;
             }
-            _ => return Learned::Nothing,
+            _ => return ReplyOutcome::Nothing,
         }
         let items = match call.kind {
             Kind::Check(_) => reply::single(reply.body).map(|known| vec![known]).ok(),
@@ -168,10 +170,19 @@ impl Protocol for AuthZen {
             }
             _ => None,
         };
-        items.map_or(Learned::Nothing, |items| Learned::Answers { items, token: None })
+        items.map_or(ReplyOutcome::Nothing, |items| ReplyOutcome::Answers {
+            items,
+            token: None,
+        })
     }
 
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
+    fn merge(
+        &self,
+        call: &Call,
+        message: &Bytes,
+        answers: &[Option<&StoredResponse>],
+        _: Option<&Zookie>,
+    ) -> StoredResponse {
         if let (Kind::Check(_), [Some(answer)]) = (&call.kind, answers) {
             return (*answer).clone();
         }

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use super::super::json::{Json, NotJson};
-use super::super::{Kept, Known};
+use super::super::{ReplyItem, StoredResponse};
 use super::request::Semantic;
 
 /// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
@@ -56,13 +56,13 @@ impl Decision {
 }
 
 /// The verdict of a kept decision.
-pub(super) fn verdict(kept: &Kept) -> Option<bool> {
+pub(super) fn verdict(kept: &StoredResponse) -> Option<bool> {
     let mut json = Json::new(&kept.body).ok()?;
     Decision::read(&mut json).ok().map(|decision| decision.decision)
 }
 
 /// The reply to one evaluation.
-pub(super) fn single(body: &[u8]) -> Result<Known, NotJson> {
+pub(super) fn single(body: &[u8]) -> Result<ReplyItem, NotJson> {
     let mut json = Json::new(body)?;
     let text = json.value()?;
     json.end()?;
@@ -71,7 +71,7 @@ pub(super) fn single(body: &[u8]) -> Result<Known, NotJson> {
 }
 
 /// The reply to `asked` evaluations.
-pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<Vec<Known>, NotJson> {
+pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<Vec<ReplyItem>, NotJson> {
     let mut json = Json::new(body)?;
     let mut items = Vec::new();
     let mut stopped = false;
@@ -98,18 +98,18 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
     }
 }
 
-fn known(text: &str, keep: bool) -> Known {
+fn known(text: &str, keep: bool) -> ReplyItem {
     // Copied, so that one kept answer does not hold the whole reply in memory.
     let kept = json_reply(Bytes::copy_from_slice(text.as_bytes()));
     if keep {
-        Known::verdict(kept)
+        ReplyItem::verdict(kept)
     } else {
-        Known::not_to_keep(kept)
+        ReplyItem::not_to_keep(kept)
     }
 }
 
 /// The reply to several evaluations, ended where the upstream would have stopped.
-pub(super) fn merge(answers: &[Option<&Kept>], semantic: Semantic) -> Kept {
+pub(super) fn merge(answers: &[Option<&StoredResponse>], semantic: Semantic) -> StoredResponse {
     let mut body = Vec::with_capacity(answers.iter().flatten().map(|kept| kept.body.len() + 1).sum::<usize>() + 20);
     body.extend_from_slice(br#"{"evaluations":["#);
     for (index, answer) in answers.iter().enumerate() {
@@ -126,6 +126,6 @@ pub(super) fn merge(answers: &[Option<&Kept>], semantic: Semantic) -> Kept {
     json_reply(body.into())
 }
 
-fn json_reply(body: Bytes) -> Kept {
-    Kept::new(StatusCode::OK, HeaderValue::from_static("application/json"), body)
+fn json_reply(body: Bytes) -> StoredResponse {
+    StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body)
 }

@@ -3,7 +3,7 @@ use std::ops::Range;
 use super::super::Unreadable;
 use super::super::digest::{Digest, Members};
 use super::super::json::{Json, NotJson};
-use crate::cache::{Fingerprint, Part, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 
 /// The most evaluations of one request that are read; more go to the upstream as they came.
 pub(super) const MOST_EVALUATIONS: usize = 10_000;
@@ -74,25 +74,25 @@ impl Evaluation {
         Ok(())
     }
 
-    fn question(&self, defaults: &Self, prefix: &Parts) -> Result<Fingerprint, Unreadable> {
-        let mut parts = prefix.clone();
+    fn question(&self, defaults: &Self, prefix: &FingerprintBuilder) -> Result<Fingerprint, Unreadable> {
+        let mut fingerprint = prefix.clone();
         for ((_, part), (own, default)) in MEMBERS.iter().zip(self.members.iter().zip(&defaults.members)) {
             match own.as_ref().or(default.as_ref()) {
-                Some(members) => members.feed(*part, &mut parts),
-                None if *part == Part::Context => parts.add_nth(Part::Absent, *part as u16, b""),
+                Some(members) => members.feed(*part, &mut fingerprint),
+                None if *part == Part::Context => fingerprint.add_nth(Part::Absent, *part as u16, b""),
                 None => return Err(Unreadable("an evaluation lacks its subject, action or resource")),
             }
         }
         if !(self.others.is_empty() && defaults.others.is_empty()) {
-            self.others.feed(Part::Body, &mut parts);
-            defaults.others.feed(Part::Body, &mut parts);
+            self.others.feed(Part::Body, &mut fingerprint);
+            defaults.others.feed(Part::Body, &mut fingerprint);
         }
-        Ok(parts.finish())
+        Ok(fingerprint.finish())
     }
 }
 
 /// Reads a request to the evaluation endpoint. Its question begins with `prefix`.
-pub(super) fn single(message: &[u8], prefix: &Parts, digest: &Digest) -> Result<Fingerprint, Unreadable> {
+pub(super) fn single(message: &[u8], prefix: &FingerprintBuilder, digest: &Digest) -> Result<Fingerprint, Unreadable> {
     let mut json = Json::new(message)?;
     let mut evaluation = Evaluation::default();
     json.object(|json, name| evaluation.member(json, name, digest))?;
@@ -107,7 +107,7 @@ pub(super) enum Asked {
 }
 
 /// Reads a request to the evaluations endpoint. Without evaluations it is a single one, as the specification says.
-pub(super) fn several(message: &[u8], prefix: &Parts, digest: &Digest) -> Result<Asked, Unreadable> {
+pub(super) fn several(message: &[u8], prefix: &FingerprintBuilder, digest: &Digest) -> Result<Asked, Unreadable> {
     let mut json = Json::new(message)?;
     let mut defaults = Evaluation::default();
     let mut evaluations: Vec<Evaluation> = Vec::new();

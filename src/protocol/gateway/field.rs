@@ -9,7 +9,7 @@ pub(in crate::protocol) fn is_null(json: &mut Json<'_>) -> Result<bool, Unreadab
     Ok(json.scalar()? == "null")
 }
 
-/// The server refuses a field that is there twice, in whatever spellings.
+/// The server rejects a field that is there twice, in whatever spellings.
 pub(in crate::protocol) fn once(seen: &mut bool) -> Result<(), Unreadable> {
     if std::mem::replace(seen, true) {
         return Err(Unreadable("a field is there twice"));

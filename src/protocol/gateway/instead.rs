@@ -1,18 +1,19 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 
 /// Turns a head into one that posts `body` to another path.
-pub(in crate::protocol) fn post_instead(head: &mut Head, path: PathAndQuery, body: &Bytes) -> Option<()> {
-    let mut uri = head.uri.clone().into_parts();
+pub(in crate::protocol) fn post_instead(parts: &mut Parts, path: PathAndQuery, body: &Bytes) -> Option<()> {
+    let mut uri = parts.uri.clone().into_parts();
     uri.path_and_query = Some(path);
-    head.uri = Uri::from_parts(uri).ok()?;
-    head.method = Method::POST;
-    head.headers.remove(TRANSFER_ENCODING);
-    head.headers
+    parts.uri = Uri::from_parts(uri).ok()?;
+    parts.method = Method::POST;
+    parts.headers.remove(TRANSFER_ENCODING);
+    parts
+        .headers
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     Some(())
 }

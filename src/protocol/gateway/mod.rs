@@ -1,8 +1,8 @@
 //! What every grpc-gateway has: proto3 JSON over HTTP, with gRPC's statuses, deadlines and metadata.
 
 mod field;
-mod head;
 mod instead;
+mod parts;
 mod path;
 mod reply;
 mod splice;
@@ -10,10 +10,10 @@ mod status;
 mod timeout;
 
 pub(super) use field::{is_null, once};
-pub(super) use head::{json_parameters, metadata, prefix};
 pub(super) use instead::post_instead;
+pub(super) use parts::{json_parameters, metadata, prefix};
 pub(super) use path::unescaped;
 pub(super) use reply::{is_message, known, merge};
 pub(super) use splice::{Edit, Items, splice};
-pub(super) use status::{Error, failed_write, refuse};
-pub(super) use timeout::patience;
+pub(super) use status::{Error, failed_write, reject};
+pub(super) use timeout::timeout;

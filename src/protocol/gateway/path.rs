@@ -1,5 +1,5 @@
 /// The bytes of a path as the gateway reads it: Go undoes all escapes before the gateway looks for slashes. A malformed
-/// escape stays as it is; Go refuses it.
+/// escape stays as it is; Go rejects it.
 pub(in crate::protocol) fn unescaped(path: &str) -> impl Iterator<Item = u8> {
     let mut rest = path.as_bytes();
     std::iter::from_fn(move || {

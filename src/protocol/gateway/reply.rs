@@ -3,14 +3,14 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
 use super::super::json::{Json, NotJson};
-use super::super::{Kept, Known, Reply, head};
+use super::super::{Reply, ReplyItem, StoredResponse, parts};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Whether a reply is a message that can be read.
 pub(in crate::protocol) fn is_message(reply: &Reply<'_>) -> bool {
     reply.status == StatusCode::OK
-        && !head::is_encoded(reply.headers)
+        && !parts::is_encoded(reply.headers)
         && reply
             .headers
             .get(CONTENT_TYPE)
@@ -18,22 +18,22 @@ pub(in crate::protocol) fn is_message(reply: &Reply<'_>) -> bool {
 }
 
 /// An answer of this text. It is copied, so that what is kept does not hold the buffer in memory that it was received in.
-pub(in crate::protocol) fn known(text: &[u8], keep: bool) -> Known {
-    let kept = Kept::new(StatusCode::OK, JSON, Bytes::copy_from_slice(text));
+pub(in crate::protocol) fn known(text: &[u8], keep: bool) -> ReplyItem {
+    let kept = StoredResponse::new(StatusCode::OK, JSON, Bytes::copy_from_slice(text));
     if keep {
-        Known::verdict(kept)
+        ReplyItem::verdict(kept)
     } else {
-        Known::not_to_keep(kept)
+        ReplyItem::not_to_keep(kept)
     }
 }
 
 /// The reply to a bulk: what `before` says when told the server's comma, and the answers in a list, `no_answer` where
 /// there is none.
 pub(in crate::protocol) fn merge(
-    answers: &[Option<&Kept>],
+    answers: &[Option<&StoredResponse>],
     no_answer: &[u8],
     before: impl FnOnce(&str) -> String,
-) -> Kept {
+) -> StoredResponse {
     let comma = answers
         .iter()
         .flatten()
@@ -53,7 +53,7 @@ pub(in crate::protocol) fn merge(
         body.extend_from_slice(answer.map_or(no_answer, |kept| &kept.body));
     }
     body.extend_from_slice(b"]}");
-    Kept::new(StatusCode::OK, JSON, body.into())
+    StoredResponse::new(StatusCode::OK, JSON, body.into())
 }
 
 /// How the server that wrote an answer separates members. It differs between builds of one version, on purpose.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::super::grpc::{Code, code};
 use super::super::json::{Json, NotJson};
-use super::super::{Learned, Refusal, Reply, head};
+use super::super::{Rejection, Reply, ReplyOutcome, parts};
 
 /// A `google.rpc.Status`, which is what the gateway replies where a call fails.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(in crate::protocol) struct Error {
 impl Error {
     /// The error that a reply bears, if it is one.
     pub(in crate::protocol) fn of(reply: &Reply<'_>) -> Option<Self> {
-        if reply.status.is_success() || head::is_encoded(reply.headers) {
+        if reply.status.is_success() || parts::is_encoded(reply.headers) {
             return None;
         }
         Self::read(reply.body).ok().flatten()
@@ -40,15 +40,15 @@ impl Error {
 }
 
 /// What a write that was not answered with success has come to.
-pub(in crate::protocol) fn failed_write(reply: &Reply<'_>) -> Learned {
+pub(in crate::protocol) fn failed_write(reply: &Reply<'_>) -> ReplyOutcome {
     match Error::of(reply) {
-        Some(error) if error.code.changed_nothing() => Learned::NotWritten,
-        _ => Learned::Nothing,
+        Some(error) if error.code.changed_nothing() => ReplyOutcome::NotWritten,
+        _ => ReplyOutcome::Nothing,
     }
 }
 
-/// A refusal in the gateway's form.
-pub(in crate::protocol) fn refuse(why: &Refusal) -> Response<Bytes> {
+/// A rejection in the gateway's form.
+pub(in crate::protocol) fn reject(why: &Rejection) -> Response<Bytes> {
     #[derive(Serialize)]
     struct Status {
         code: u16,
@@ -68,7 +68,7 @@ pub(in crate::protocol) fn refuse(why: &Refusal) -> Response<Bytes> {
     response
 }
 
-/// The HTTP status that grpc-gateway gives to a code that the layer refuses with.
+/// The HTTP status that grpc-gateway gives to a code that the layer rejects with.
 fn http_status(code: Code) -> StatusCode {
     match code {
         Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderName};
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// How long the gateway lets a call take, as it reads the first `Grpc-Timeout`: any number and a unit. 0 is no limit, a
-/// negative number has passed already, and nanoseconds wrap around at 64 bits. What it can't read, it refuses itself.
-pub(in crate::protocol) fn patience(headers: &HeaderMap) -> Option<Duration> {
+/// negative number has passed already, and nanoseconds wrap around at 64 bits. What it can't read, it rejects itself.
+pub(in crate::protocol) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let (unit, number) = headers.get(GRPC_TIMEOUT)?.as_bytes().split_last()?;
     let number: i64 = std::str::from_utf8(number).ok()?.parse().ok()?;
     let unit: i64 = match unit {
@@ -36,12 +36,12 @@ mod tests {
         for value in values {
             headers.append(GRPC_TIMEOUT, HeaderValue::from_str(value).unwrap());
         }
-        patience(&headers)
+        timeout(&headers)
     }
 
     #[test]
     fn reads_timeouts_as_the_gateway_does() {
-        for (text, patience) in [
+        for (text, timeout) in [
             ("2H", Some(Duration::from_secs(7200))),
             ("3M", Some(Duration::from_secs(180))),
             ("10S", Some(Duration::from_secs(10))),
@@ -59,7 +59,7 @@ mod tests {
             (" 1S", None),
             ("9223372036854775808n", None),
         ] {
-            assert_eq!(read(&[text]), patience, "{text}");
+            assert_eq!(read(&[text]), timeout, "{text}");
         }
         assert_eq!(
             read(&["1S", "2S"]),

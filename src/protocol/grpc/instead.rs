@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 
@@ -11,15 +11,15 @@ const ENCODINGS: [HeaderName; 2] = [
 ];
 
 /// Turns a head into one that calls the method of this path, with a body that is not compressed.
-pub(in crate::protocol) fn call_instead(head: &mut Head, path: &'static str, body: &Bytes) -> Option<()> {
-    let mut uri = head.uri.clone().into_parts();
+pub(in crate::protocol) fn call_instead(parts: &mut Parts, path: &'static str, body: &Bytes) -> Option<()> {
+    let mut uri = parts.uri.clone().into_parts();
     uri.path_and_query = Some(PathAndQuery::from_static(path));
-    head.uri = Uri::from_parts(uri).ok()?;
+    parts.uri = Uri::from_parts(uri).ok()?;
     for name in ENCODINGS {
-        head.headers.remove(name);
+        parts.headers.remove(name);
     }
-    if head.headers.contains_key(CONTENT_LENGTH) {
-        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if parts.headers.contains_key(CONTENT_LENGTH) {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     Some(())
 }

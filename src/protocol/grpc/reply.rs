@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::super::{Kept, Learned, Reply, head};
+use super::super::{Reply, ReplyOutcome, StoredResponse, parts};
 use super::status::{GRPC_MESSAGE, GRPC_STATUS};
 use super::{Code, Status, content_type, message};
 
@@ -16,18 +16,18 @@ pub(in crate::protocol) fn trailers(grpc_message: Option<HeaderValue>) -> Header
 }
 
 /// What may be kept of a reply beside its message, and its message.
-pub(in crate::protocol) fn answer<'a>(status: &Status<'_>, reply: &Reply<'a>) -> Option<(Kept, &'a [u8])> {
-    if status.code != Code::Ok || head::is_encoded(reply.headers) {
+pub(in crate::protocol) fn answer<'a>(status: &Status<'_>, reply: &Reply<'a>) -> Option<(StoredResponse, &'a [u8])> {
+    if status.code != Code::Ok || parts::is_encoded(reply.headers) {
         return None;
     }
-    let kept = Kept::new(StatusCode::OK, content_type(reply.headers)?, Bytes::new());
+    let kept = StoredResponse::new(StatusCode::OK, content_type(reply.headers)?, Bytes::new());
     Some((kept, message(reply.body).ok()?))
 }
 
 /// The whole of a reply, to be kept with these trailers. Copied, so that what is kept does not hold the buffer in memory
 /// that it was received in.
-pub(in crate::protocol) fn whole(answer: Kept, reply: &Reply<'_>, trailers: HeaderMap) -> Kept {
-    Kept {
+pub(in crate::protocol) fn whole(answer: StoredResponse, reply: &Reply<'_>, trailers: HeaderMap) -> StoredResponse {
+    StoredResponse {
         body: Bytes::copy_from_slice(reply.body),
         trailers: Some(trailers),
         ..answer
@@ -40,23 +40,27 @@ pub(in crate::protocol) fn written(
     reply: &Reply<'_>,
     schema: bool,
     token: impl FnOnce(&[u8]) -> Option<String>,
-) -> Learned {
+) -> ReplyOutcome {
     match status.code {
         Code::Ok => {
             let token = message(reply.body).ok().and_then(token);
-            Learned::Wrote { token, schema }
+            ReplyOutcome::Wrote { token, schema }
         }
-        code if code.changed_nothing() => Learned::NotWritten,
-        _ => Learned::Nothing,
+        code if code.changed_nothing() => ReplyOutcome::NotWritten,
+        _ => ReplyOutcome::Nothing,
     }
 }
 
 /// A reply to a bulk that was made of these answers.
-pub(in crate::protocol) fn merged(answers: &[Option<&Kept>], body: Bytes, trailers: HeaderMap) -> Kept {
+pub(in crate::protocol) fn merged(
+    answers: &[Option<&StoredResponse>],
+    body: Bytes,
+    trailers: HeaderMap,
+) -> StoredResponse {
     let content_type = answers.iter().flatten().find_map(|kept| kept.content_type.clone());
     let content_type = content_type.unwrap_or(HeaderValue::from_static("application/grpc"));
-    Kept {
+    StoredResponse {
         trailers: Some(trailers),
-        ..Kept::new(StatusCode::OK, content_type, body)
+        ..StoredResponse::new(StatusCode::OK, content_type, body)
     }
 }

@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
-use super::super::testing::{claimed, head, read, revision};
-use super::super::{Call, Claim, Kind, Known, Learned, Protocol, Reply, Route, Unreadable};
-use crate::cache::{Fingerprint, Keyer, Parts, ReadAt};
+use super::super::testing::{claimed, parts, read, revision};
+use super::super::{Call, Claim, Kind, Protocol, Reply, ReplyItem, ReplyOutcome, Route, Unreadable};
+use crate::cache::{Fingerprint, FingerprintBuilder, Keyer, ReadAt};
 use crate::protobuf::{write_bytes, write_number};
 use crate::token::Zookie;
 
@@ -17,20 +17,20 @@ pub(in crate::protocol) fn decoded(base64: &str) -> Bytes {
     BASE64_STANDARD.decode(base64).unwrap().into()
 }
 
-pub(in crate::protocol) fn base() -> Parts {
+pub(in crate::protocol) fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
 }
 
-pub(in crate::protocol) fn grpc_head(path: &str, headers: &[(&str, &str)]) -> Head {
-    let mut head = head("POST", path, headers);
+pub(in crate::protocol) fn grpc_parts(path: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut parts = parts("POST", path, headers);
     let grpc = HeaderValue::from_static("application/grpc");
-    head.headers.entry("content-type").or_insert(grpc);
-    head
+    parts.headers.entry("content-type").or_insert(grpc);
+    parts
 }
 
 pub(in crate::protocol) fn route(api: &impl Protocol, path: &str) -> Route {
-    match claimed(api, &grpc_head(path, &[])) {
-        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+    match claimed(api, &grpc_parts(path, &[])) {
+        Claim::Parts(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{path} passes"),
     }
 }
@@ -40,9 +40,9 @@ pub(in crate::protocol) fn ask(
     path: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-    base: &Parts,
+    base: &FingerprintBuilder,
 ) -> Result<Call, Unreadable> {
-    read(api, route(api, path), &grpc_head(path, headers), body, base)
+    read(api, route(api, path), &grpc_parts(path, headers), body, base)
 }
 
 pub(in crate::protocol) fn questions(call: &Call) -> &[Fingerprint] {
@@ -104,7 +104,7 @@ pub(in crate::protocol) fn learn(
     asked: &[usize],
     body: &[u8],
     trailers: &[(&str, &str)],
-) -> Learned {
+) -> ReplyOutcome {
     let reply = Reply {
         status: StatusCode::OK,
         headers: &map(&[("content-type", "application/grpc")]),
@@ -121,7 +121,7 @@ pub(in crate::protocol) fn learn_error(
     request: &[u8],
     code: &str,
     message: &str,
-) -> Learned {
+) -> ReplyOutcome {
     let reply = Reply {
         status: StatusCode::OK,
         headers: &map(&[
@@ -143,9 +143,9 @@ pub(in crate::protocol) fn all(call: &Call) -> Vec<usize> {
     }
 }
 
-pub(in crate::protocol) fn answers(learned: Learned) -> (Vec<Known>, Option<String>) {
+pub(in crate::protocol) fn answers(learned: ReplyOutcome) -> (Vec<ReplyItem>, Option<String>) {
     match learned {
-        Learned::Answers { items, token } => (items, token),
+        ReplyOutcome::Answers { items, token } => (items, token),
         other => panic!("{other:?}"),
     }
 }

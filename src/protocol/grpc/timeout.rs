@@ -6,7 +6,7 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// How long the caller waits, from the header `grpc-timeout`: at most eight digits and a unit. `None` where there is no
 /// such header, or none that can be read.
-pub(in crate::protocol) fn patience(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::protocol) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let mut values = headers.get_all(GRPC_TIMEOUT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
@@ -37,7 +37,7 @@ mod tests {
     fn read(value: &[u8]) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(GRPC_TIMEOUT, HeaderValue::from_bytes(value).unwrap());
-        patience(&headers)
+        timeout(&headers)
     }
 
     #[test]
@@ -76,8 +76,8 @@ mod tests {
         let mut twice = HeaderMap::new();
         twice.append(GRPC_TIMEOUT, HeaderValue::from_static("1S"));
         twice.append(GRPC_TIMEOUT, HeaderValue::from_static("2S"));
-        assert_eq!(patience(&twice), None);
-        assert_eq!(patience(&HeaderMap::new()), None);
+        assert_eq!(timeout(&twice), None);
+        assert_eq!(timeout(&HeaderMap::new()), None);
     }
 
     proptest! {

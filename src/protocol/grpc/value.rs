@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use super::super::digest::{Hashed, Members, Piece};
 use super::Unreadable;
-use crate::cache::{Part, Parts};
+use crate::cache::{FingerprintBuilder, Part};
 use crate::names::Names;
 use crate::protobuf::{Value, fields};
 
@@ -14,22 +14,27 @@ const UNKNOWN: Unreadable = Unreadable("a struct with something unknown in it");
 
 /// Hashes `google.protobuf.Struct` by value: the order of a map's entries does not matter, everything else does. Numbers
 /// are told apart by their bits.
-pub(in crate::protocol) struct Values(Parts);
+pub(in crate::protocol) struct Values(FingerprintBuilder);
 
 impl Values {
     /// Hashes under the key of `base`.
-    pub(in crate::protocol) fn new(base: &Parts) -> Self {
+    pub(in crate::protocol) fn new(base: &FingerprintBuilder) -> Self {
         Self(base.clone())
     }
 
     /// Reads a struct.
     pub(in crate::protocol) fn structure(&self, message: &[u8]) -> Result<Hashed, Unreadable> {
-        let mut parts = self.0.clone();
-        self.feed_struct(message, &mut parts, MOST_LEVELS)?;
-        Ok(parts.finish().bits().to_le_bytes())
+        let mut fingerprint = self.0.clone();
+        self.feed_struct(message, &mut fingerprint, MOST_LEVELS)?;
+        Ok(fingerprint.finish().bits().to_le_bytes())
     }
 
-    fn feed_struct(&self, message: &[u8], parts: &mut Parts, levels: usize) -> Result<(), Unreadable> {
+    fn feed_struct(
+        &self,
+        message: &[u8],
+        fingerprint: &mut FingerprintBuilder,
+        levels: usize,
+    ) -> Result<(), Unreadable> {
         const FIELDS: u32 = 1;
         let mut members = Members::default();
         let mut names = Names::default();
@@ -48,43 +53,48 @@ impl Values {
         if names.repeated() {
             return Err(Unreadable("a struct with a name twice"));
         }
-        members.feed(Part::Body, parts);
+        members.feed(Part::Body, fingerprint);
         Ok(())
     }
 
-    fn feed_value(&self, message: &[u8], parts: &mut Parts, levels: usize) -> Result<(), Unreadable> {
+    fn feed_value(
+        &self,
+        message: &[u8],
+        fingerprint: &mut FingerprintBuilder,
+        levels: usize,
+    ) -> Result<(), Unreadable> {
         let levels = levels.checked_sub(1).ok_or(DEEP)?;
         let mut fields = fields(message);
         let Some(field) = fields.next().transpose()? else {
-            Piece::Unset.add(parts, b"");
+            Piece::Unset.add(fingerprint, b"");
             return Ok(());
         };
         if fields.next().is_some() {
             return Err(Unreadable("a value that is two"));
         }
         match (field.number, field.value) {
-            (1, Value::Varint(null)) => Piece::Null.add(parts, &null.to_le_bytes()),
-            (2, Value::Fixed64(bits)) => Piece::Double.add(parts, &bits.to_le_bytes()),
-            (3, Value::Bytes(text)) => Piece::Text.add(parts, text),
-            (4, Value::Varint(flag)) => Piece::Bool.add(parts, &flag.to_le_bytes()),
-            (5, Value::Bytes(message)) => self.feed_struct(message, parts, levels)?,
-            (6, Value::Bytes(message)) => self.feed_list(message, parts, levels)?,
+            (1, Value::Varint(null)) => Piece::Null.add(fingerprint, &null.to_le_bytes()),
+            (2, Value::Fixed64(bits)) => Piece::Double.add(fingerprint, &bits.to_le_bytes()),
+            (3, Value::Bytes(text)) => Piece::Text.add(fingerprint, text),
+            (4, Value::Varint(flag)) => Piece::Bool.add(fingerprint, &flag.to_le_bytes()),
+            (5, Value::Bytes(message)) => self.feed_struct(message, fingerprint, levels)?,
+            (6, Value::Bytes(message)) => self.feed_list(message, fingerprint, levels)?,
             _ => return Err(UNKNOWN),
         }
         Ok(())
     }
 
-    fn feed_list(&self, message: &[u8], parts: &mut Parts, levels: usize) -> Result<(), Unreadable> {
+    fn feed_list(&self, message: &[u8], fingerprint: &mut FingerprintBuilder, levels: usize) -> Result<(), Unreadable> {
         const VALUES: u32 = 1;
-        Piece::Array.add(parts, b"");
+        Piece::Array.add(fingerprint, b"");
         for field in fields(message) {
             let field = field?;
             if field.number != VALUES {
                 return Err(UNKNOWN);
             }
-            self.feed_value(field.bytes()?, parts, levels)?;
+            self.feed_value(field.bytes()?, fingerprint, levels)?;
         }
-        Piece::ArrayEnd.add(parts, b"");
+        Piece::ArrayEnd.add(fingerprint, b"");
         Ok(())
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, Method, Response, Uri};
 
-use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
+use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::token::permify::SnapTokens;
 use crate::token::{TokenFormat, Zookie};
@@ -48,13 +48,13 @@ impl Form {
 /// Over gRPC a question is a request with all that is in it but its snap token: fields that nobody knows belong to it
 /// too, contextual tuples and attributes as they stand there, and the context's data by value. Compressed messages, bulks
 /// of over 100 items, and metadata, a snap token, a context or its data that is there twice go to the upstream as they
-/// came, or are refused where a carrier demands what their message would have to say.
+/// came, or are rejected where a carrier demands what their message would have to say.
 ///
 /// Through the gateway a question is the path as it is spelled, escaped or not, the `Grpc-Metadata-` headers, and all of the body
 /// but its snap token: by value, in whatever order members come, numbers by their text. `snap_token`, `schema_version` and
 /// `continuous_token` are read in camelCase too. A `snapToken` is forwarded as `snap_token`, because the newest Permify
 /// ignores the other name and would answer at head; a `schemaVersion` pins no schema, for the same reason. Checks without
-/// `metadata`, which Permify refuses, are handed on and never kept. Bodies that are neither `application/json` nor of no
+/// `metadata`, which Permify rejects, are handed on and never kept. Bodies that are neither `application/json` nor of no
 /// type at all, those with a field twice or with `metadata` or the token's name in another case, and bulks of over 100 items
 /// go to the upstream as they came.
 #[derive(Clone, Debug)]
@@ -123,10 +123,10 @@ impl Protocol for Permify {
         }
     }
 
-    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         match Form::of(route) {
-            Form::Grpc => grpc::read(route, head, message, &key),
-            Form::Rest => rest::read(route, head, message, &key),
+            Form::Grpc => grpc::read(route, parts, message, &key),
+            Form::Rest => rest::read(route, parts, message, &key),
         }
     }
 
@@ -145,47 +145,47 @@ impl Protocol for Permify {
         self.probed.is_some()
     }
 
-    fn probe(&self, route: Route, head: &mut Head) -> Option<(Call, Bytes)> {
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
         let tenant = self.probed.as_deref()?;
         match Form::of(route) {
-            Form::Grpc => grpc::probe(head, tenant),
-            Form::Rest => rest::probe(head, tenant),
+            Form::Grpc => grpc::probe(parts, tenant),
+            Form::Rest => rest::probe(parts, tenant),
         }
     }
 
-    fn watch(&self, tenant: &str) -> Option<(Head, Bytes)> {
+    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
         grpc::watch(tenant)
     }
 
-    fn told(&self, message: &[u8]) -> Option<String> {
-        self.format.canonical(grpc::told(message)?)
+    fn feed_token(&self, message: &[u8]) -> Option<String> {
+        self.format.canonical(grpc::feed_token(message)?)
     }
 
-    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
         match Form::of(route) {
-            Form::Grpc => super::grpc::patience(head),
-            Form::Rest => rest::patience(head),
+            Form::Grpc => super::grpc::timeout(parts),
+            Form::Rest => rest::timeout(parts),
         }
     }
 
-    fn learn(&self, call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    fn learn(&self, call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
         match Form::of(call.route) {
             Form::Grpc => grpc::learn(call, asked, reply),
             Form::Rest => rest::learn(call, asked, reply),
         }
     }
 
-    fn merge(&self, call: &Call, _: &Bytes, answers: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
+    fn merge(&self, call: &Call, _: &Bytes, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
         match Form::of(call.route) {
             Form::Grpc => grpc::merge(answers),
             Form::Rest => rest::merge(answers),
         }
     }
 
-    fn refuse(&self, route: Route, _: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+    fn reject(&self, route: Route, _: &HeaderMap, why: &Rejection) -> Response<Bytes> {
         match Form::of(route) {
-            Form::Grpc => super::grpc::refuse(why),
-            Form::Rest => rest::refuse(why),
+            Form::Grpc => super::grpc::reject(why),
+            Form::Rest => rest::reject(why),
         }
     }
 }

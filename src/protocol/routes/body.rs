@@ -3,10 +3,15 @@
 use super::super::Unreadable;
 use super::super::digest::{Digest, Members};
 use super::super::json::{Json, NotJson, OTHER_CASE, differs_in_case};
-use crate::cache::{Part, Parts};
+use crate::cache::{FingerprintBuilder, Part};
 
 /// Adds the body by its value to `parts`, but for the member `field`: the token.
-pub(super) fn key(parts: &mut Parts, body: &[u8], field: &str, digest: &Digest) -> Result<Option<String>, Unreadable> {
+pub(super) fn key(
+    fingerprint: &mut FingerprintBuilder,
+    body: &[u8],
+    field: &str,
+    digest: &Digest,
+) -> Result<Option<String>, Unreadable> {
     let mut json = Json::new(body)?;
     let mut members = Members::default();
     let mut token = None;
@@ -26,7 +31,7 @@ pub(super) fn key(parts: &mut Parts, body: &[u8], field: &str, digest: &Digest) 
         Ok(())
     })?;
     json.end()?;
-    members.feed(Part::Body, parts);
+    members.feed(Part::Body, fingerprint);
     Ok(token)
 }
 

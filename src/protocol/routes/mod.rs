@@ -9,12 +9,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use self::declare::{Declared, What};
 use super::digest::Digest;
-use super::{Call, Claim, InvalidRoute, Kept, Key, Kind, Known, Learned, Protocol, Reply, Route, Unreadable, head};
+use super::{
+    Call, Claim, InvalidRoute, Key, Kind, Protocol, Reply, ReplyItem, ReplyOutcome, Route, StoredResponse, Unreadable,
+    parts,
+};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::token::{TokenFormat, Zookie};
 
@@ -34,7 +37,7 @@ pub use self::declare::{CheckRoute, Verdict, WriteRoute};
 /// **Refusing a revision:** a status of 409, 410 or 412 says that the service would not answer at the token it was
 /// given. When the layer had asked at a newer one than the caller's, it asks once more at the caller's own.
 ///
-/// **Kept:** replies that say yes or no, as the [`Verdict`] tells. Nothing else, and none with a content encoding.
+/// **StoredResponse:** replies that say yes or no, as the [`Verdict`] tells. Nothing else, and none with a content encoding.
 ///
 /// ```
 /// use tower_zookie::protocol::{CheckRoute, InvalidRoute, Routes, Verdict, WriteRoute};
@@ -140,11 +143,11 @@ impl Protocol for Routes {
         };
         match self.routes[index].what {
             What::Check { .. } if *method == Method::POST => Claim::Body(Route(index)),
-            What::Check { .. } | What::Write { .. } => Claim::Head(Route(index)),
+            What::Check { .. } | What::Write { .. } => Claim::Parts(Route(index)),
         }
     }
 
-    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         let declared = self.declared(route).ok_or(Unreadable("no such route"))?;
         let (key_headers, request_token) = match &declared.what {
             What::Write { schema } => {
@@ -162,29 +165,29 @@ impl Protocol for Routes {
                 ..
             } => (key_headers, request_token),
         };
-        if head.method != Method::POST && head::announces_body(head) {
+        if parts.method != Method::POST && parts::announces_body(parts) {
             return Err(Unreadable("a body where none was expected"));
         }
-        let mut parts = key.base.clone().text(Part::System, "routes");
-        parts.add(Part::Method, head.method.as_str().as_bytes());
-        parts.add(Part::Method, head.uri.path().as_bytes());
-        head::query(&mut parts, &head.uri, &key)?;
+        let mut fingerprint = key.base.clone().text(Part::System, "routes");
+        fingerprint.add(Part::Method, parts.method.as_str().as_bytes());
+        fingerprint.add(Part::Method, parts.uri.path().as_bytes());
+        parts::query(&mut fingerprint, &parts.uri, &key)?;
         for name in key_headers {
-            head::header(&mut parts, &head.headers, name);
+            parts::header(&mut fingerprint, &parts.headers, name);
         }
         let mut token = None;
         if let Some(field) = request_token {
-            let parameters = head::json_parameters(&head.headers)?;
-            parts.add(Part::Header, parameters.as_bytes());
-            token = body::key(&mut parts, message, field, &Digest::new(&key.base))?;
-        } else if head.method == Method::POST {
-            head::header(&mut parts, &head.headers, &CONTENT_TYPE);
-            head::header(&mut parts, &head.headers, &CONTENT_ENCODING);
-            parts.add(Part::Body, message);
+            let parameters = parts::json_parameters(&parts.headers)?;
+            fingerprint.add(Part::Header, parameters.as_bytes());
+            token = body::key(&mut fingerprint, message, field, &Digest::new(&key.base))?;
+        } else if parts.method == Method::POST {
+            parts::header(&mut fingerprint, &parts.headers, &CONTENT_TYPE);
+            parts::header(&mut fingerprint, &parts.headers, &CONTENT_ENCODING);
+            fingerprint.add(Part::Body, message);
         }
         Ok(Call {
             token: token.map(Bytes::from),
-            ..Call::new(route, Kind::Check(parts.finish()))
+            ..Call::new(route, Kind::Check(fingerprint.finish()))
         })
     }
 
@@ -203,39 +206,41 @@ impl Protocol for Routes {
         body::with_token(message, field, token).map(Bytes::from)
     }
 
-    fn learn(&self, call: &Call, _: &Bytes, _: &[usize], reply: &Reply<'_>) -> Learned {
+    fn learn(&self, call: &Call, _: &Bytes, _: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
         let Some(declared) = self.declared(call.route) else {
-            return Learned::Nothing;
+            return ReplyOutcome::Nothing;
         };
         let token = || {
             let found = declared.reply_token.as_ref()?.find(reply.body).ok()??;
             serde_json::from_str(found).ok()
         };
         match &declared.what {
-            What::Write { schema } if reply.status.is_success() => Learned::Wrote {
+            What::Write { schema } if reply.status.is_success() => ReplyOutcome::Wrote {
                 token: token(),
                 schema: *schema,
             },
-            What::Write { .. } => Learned::Nothing,
+            What::Write { .. } => ReplyOutcome::Nothing,
             What::Check { verdict, .. } if verdict.is_met(reply.status, reply.body) => {
-                if head::is_encoded(reply.headers) {
-                    return Learned::Nothing;
+                if parts::is_encoded(reply.headers) {
+                    return ReplyOutcome::Nothing;
                 }
                 let body = Bytes::copy_from_slice(reply.body);
-                let kept = Kept::of(reply.status, reply.headers, body);
-                Learned::Answers {
-                    items: vec![Known::verdict(kept)],
+                let kept = StoredResponse::of(reply.status, reply.headers, body);
+                ReplyOutcome::Answers {
+                    items: vec![ReplyItem::verdict(kept)],
                     token: token(),
                 }
             }
             What::Check { .. } => match reply.status {
-                StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => Learned::RevisionRefused,
-                _ => Learned::Nothing,
+                StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
+                    ReplyOutcome::RevisionRejected
+                }
+                _ => ReplyOutcome::Nothing,
             },
         }
     }
 
-    fn merge(&self, _: &Call, _: &Bytes, answers: &[Option<&Kept>], _: Option<&Zookie>) -> Kept {
+    fn merge(&self, _: &Call, _: &Bytes, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
         match answers {
             [Some(answer), ..] => (*answer).clone(),
             _ => no_answer(),
@@ -244,8 +249,8 @@ impl Protocol for Routes {
 }
 
 /// A check has one answer, and merging none of it is a failure.
-fn no_answer() -> Kept {
-    Kept {
+fn no_answer() -> StoredResponse {
+    StoredResponse {
         status: StatusCode::BAD_GATEWAY,
         content_type: None,
         content_encoding: None,

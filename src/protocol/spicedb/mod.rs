@@ -2,17 +2,17 @@
 
 mod grpc;
 mod json;
-mod refused;
+mod rejected;
 mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
-use super::{Call, Claim, Kept, Key, Learned, Protocol, Refusal, Reply, Route, Unreadable};
+use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::token::spicedb::ZedTokens;
 use crate::token::{TokenFormat, Zookie};
@@ -48,7 +48,7 @@ impl Form {
 ///
 /// Compressed messages, bulks of over 10,000 items, a consistency that is empty, false, unknown or there twice, and a
 /// context that is there twice, names a member twice or has too many levels go to the upstream as they came, or are
-/// refused where a carrier demands what their message would have to say. Calls with a limit or a cursor go as they came
+/// rejected where a carrier demands what their message would have to say. Calls with a limit or a cursor go as they came
 /// whatever their carriers say, because a cursor demands that.
 ///
 /// Through the gateway both spellings of a field are one, and so are a field that is null, absent or an empty text.
@@ -112,10 +112,10 @@ impl Protocol for SpiceDb {
         }
     }
 
-    fn read(&self, route: Route, head: &Head, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         match Form::of(route) {
-            Form::Grpc => grpc::read(route, head, message, &key),
-            Form::Json => json::read(route, head, message, &key),
+            Form::Grpc => grpc::read(route, parts, message, &key),
+            Form::Json => json::read(route, parts, message, &key),
         }
     }
 
@@ -130,31 +130,37 @@ impl Protocol for SpiceDb {
         true
     }
 
-    fn patience(&self, route: Route, head: &HeaderMap) -> Option<Duration> {
+    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
         match Form::of(route) {
-            Form::Grpc => grpc::patience(head),
-            Form::Json => json::patience(head),
+            Form::Grpc => grpc::timeout(parts),
+            Form::Json => json::timeout(parts),
         }
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
         match Form::of(call.route) {
             Form::Grpc => grpc::learn(call, message, asked, reply),
             Form::Json => json::learn(call, message, asked, reply),
         }
     }
 
-    fn merge(&self, call: &Call, message: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+    fn merge(
+        &self,
+        call: &Call,
+        message: &Bytes,
+        answers: &[Option<&StoredResponse>],
+        zookie: Option<&Zookie>,
+    ) -> StoredResponse {
         match Form::of(call.route) {
             Form::Grpc => grpc::merge(message, answers, zookie),
             Form::Json => json::merge(answers, zookie),
         }
     }
 
-    fn refuse(&self, route: Route, _: &HeaderMap, why: &Refusal) -> Response<Bytes> {
+    fn reject(&self, route: Route, _: &HeaderMap, why: &Rejection) -> Response<Bytes> {
         match Form::of(route) {
-            Form::Grpc => grpc::refuse(why),
-            Form::Json => json::refuse(why),
+            Form::Grpc => grpc::reject(why),
+            Form::Json => json::reject(why),
         }
     }
 

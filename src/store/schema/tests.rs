@@ -172,7 +172,7 @@ fn a_permission_computed_from_itself_is_an_error() {
 }
 
 #[test]
-fn hostile_schemas_are_refused_without_harm() {
+fn hostile_schemas_are_rejected_without_harm() {
     let deep = format!(
         "definition t {{ permission p = {}nil{} }}",
         "(".repeat(100_000),

@@ -15,7 +15,7 @@ fn texts_come_back_as_they_were() {
 }
 
 #[test]
-fn bad_texts_are_refused() {
+fn bad_texts_are_rejected() {
     for text in [
         "",
         "team",

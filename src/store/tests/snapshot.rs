@@ -83,13 +83,13 @@ async fn a_read_wakes_with_the_write_it_waits_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_from_the_far_future_is_refused_at_once() {
+async fn a_token_from_the_far_future_is_rejected_at_once() {
     let store = Arc::new(store());
     let reader = SnapshotReader::new(store.clone()).max_lead(10);
     let began = Instant::now();
     for revision in [12, u64::MAX] {
-        let refused = reader.read_at_token(&plan(), &reader.token(revision)).await;
-        assert!(matches!(refused, Err(ReadError::TooFarAhead { max_lead: 10, .. })));
+        let rejected = reader.read_at_token(&plan(), &reader.token(revision)).await;
+        assert!(matches!(rejected, Err(ReadError::TooFarAhead { max_lead: 10, .. })));
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
     let within = reader.wait_for_revision(11, ReadMode::AtLeast).await;

@@ -21,23 +21,23 @@ fn a_failed_write_changes_nothing() {
     let store = store();
     store.write(touch(&["doc:plan#reader@user:alice"])).unwrap();
     let bob = || Update::touch(rel("doc:plan#reader@user:bob"));
-    let refused = |update: Update, error: WriteError| {
+    let rejected = |update: Update, error: WriteError| {
         assert_eq!(store.write([bob(), update]), Err(error));
         assert_eq!(store.current_revision(), 2);
         assert_eq!(readers(&store, 2), ["user:alice"]);
     };
     let relationship = rel("doc:plan#reader@user:alice");
-    refused(
+    rejected(
         Update::create(relationship.clone()),
         WriteError::AlreadyExists { relationship },
     );
     let relationship = rel("doc:plan#reader@user:carol");
-    refused(
+    rejected(
         Update::delete(relationship.clone()),
         WriteError::DoesNotExist { relationship },
     );
     let relationship = rel("doc:plan#reader@user:bob");
-    refused(
+    rejected(
         Update::delete(relationship.clone()),
         WriteError::Duplicate { relationship },
     );
@@ -48,7 +48,7 @@ fn a_failed_write_changes_nothing() {
         "team:a#parent@user:a",
     ] {
         let relationship = rel(text);
-        refused(
+        rejected(
             Update::touch(relationship.clone()),
             WriteError::SubjectNotAllowed { relationship },
         );
@@ -131,10 +131,10 @@ fn a_write_has_a_size_limit() {
 fn a_schema_is_versioned_too() {
     let store = store();
     store.write(touch(&["doc:plan#reader@user:alice"])).unwrap();
-    let refused = Schema::parse("definition user {} definition doc { relation reader: user:* }").unwrap();
+    let rejected = Schema::parse("definition user {} definition doc { relation reader: user:* }").unwrap();
     let relationship = rel("doc:plan#reader@user:alice");
     assert_eq!(
-        store.write_schema(refused),
+        store.write_schema(rejected),
         Err(WriteSchemaError::InUse { relationship })
     );
     assert_eq!(store.current_revision(), 2);

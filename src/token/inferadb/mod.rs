@@ -104,7 +104,7 @@ impl RevisionToken {
     /// Reads a token: standard or URL-safe base64, padded or not, of valid fields in any order.
     ///
     /// At most [`InferaDb::DEFAULT_MAX_LEN`] bytes and [`InferaDb::DEFAULT_MAX_NODES`] nodes are read; an [`InferaDb`]
-    /// can have other limits. Unknown and repeated fields are refused: what they say could change what the token demands.
+    /// can have other limits. Unknown and repeated fields are rejected: what they say could change what the token demands.
     ///
     /// # Errors
     ///

@@ -162,7 +162,7 @@ fn the_order_of_fields_and_nodes_is_free() {
 }
 
 #[test]
-fn refuses_what_is_not_exactly_a_token() {
+fn rejects_what_is_not_exactly_a_token() {
     for json in [
         "",
         "null",

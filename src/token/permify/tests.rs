@@ -19,7 +19,7 @@ fn encode(engine: Engine, revision: &Revision) -> Option<String> {
     zookie.map(|zookie| zookie.as_str().to_owned())
 }
 
-fn refusal(engine: Engine, text: &str) -> TokenErrorKind {
+fn rejection(engine: Engine, text: &str) -> TokenErrorKind {
     match SnapTokens::new(engine).decode(text) {
         Ok(revision) => panic!("{engine:?} {text:?}: {revision:?}"),
         Err(error) => error.kind().clone(),
@@ -27,7 +27,7 @@ fn refusal(engine: Engine, text: &str) -> TokenErrorKind {
 }
 
 fn assert_malformed(engine: Engine, text: &str) {
-    let kind = refusal(engine, text);
+    let kind = rejection(engine, text);
     assert!(matches!(kind, TokenErrorKind::Malformed(_)), "{text:?}: {kind:?}");
 }
 
@@ -260,16 +260,16 @@ fn the_number_of_transactions_in_progress_is_limited() {
     assert_eq!(encode(Engine::Postgres, &on_postgres(naming(max + 1))), None);
 
     let one_more = format!("5000:2000:5001:2000,{}", "5000,".repeat(max - 1) + "5000");
-    let refused = refusal(Engine::Postgres, &token(one_more));
-    assert_eq!(refused, TokenErrorKind::TooManyEntries { max });
+    let rejected = rejection(Engine::Postgres, &token(one_more));
+    assert_eq!(rejected, TokenErrorKind::TooManyEntries { max });
 }
 
 #[test]
-fn oversized_tokens_are_refused_unread() {
+fn oversized_tokens_are_rejected_unread() {
     let max = SnapTokens::MAX_LEN;
     for engine in ENGINES {
-        let refused = refusal(engine, &"A".repeat(max + 1));
-        assert_eq!(refused, TokenErrorKind::TooLong { len: max + 1, max });
+        let rejected = rejection(engine, &"A".repeat(max + 1));
+        assert_eq!(rejected, TokenErrorKind::TooLong { len: max + 1, max });
         assert_malformed(engine, &"A".repeat(max));
     }
     let far = 1 << 62;

@@ -7,14 +7,14 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};
 use tower_zookie::protocol::Protocol;
-use tower_zookie::{Zookie, ZookieLayer};
+use tower_zookie::{ZookieLayer, ZookieService};
 
 use super::{Recording, Replay, Replayed};
 
 pub struct Session<P> {
     pub upstream: Replay,
     pub layer: ZookieLayer<P>,
-    service: Zookie<Replay, P>,
+    service: ZookieService<Replay, P>,
 }
 
 /// What came back.

@@ -19,8 +19,8 @@ pub enum Then {
     /// At a token that head lacks, where head may trail reads: after a read at head it is asked as it was sent. Only the answer
     /// at head is kept, for others.
     KeptAtHead,
-    /// At a token that head lacks even when it is read once more: refused. The answer at head is kept for others.
-    Refused,
+    /// At a token that head lacks even when it is read once more: rejected. The answer at head is kept for others.
+    Rejected,
     /// A change: handed on as it came, its token learned.
     Write,
     /// None of the cache's business.

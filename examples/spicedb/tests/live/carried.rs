@@ -43,7 +43,7 @@ pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static 
     );
 }
 
-/// The layer can't make a packed message say how fresh its answer has to be, so it may only refuse.
+/// The layer can't make a packed message say how fresh its answer has to be, so it may only reject.
 pub(crate) async fn rule_01_a_token_beside_a_packed_message_is_not_forgotten(server: &'static Server) {
     let (replica, mut direct) = (server.replica(), server.direct());
     let question = server.question("team:beside", "member", "user:beside");
@@ -55,7 +55,7 @@ pub(crate) async fn rule_01_a_token_beside_a_packed_message_is_not_forgotten(ser
         request.metadata_mut().insert("zookie", written.token.parse().unwrap());
         match packed.check_permission(request).await {
             Ok(reply) => assert!(server.covers(&reply.into_inner().checked_at.unwrap().token, &written.token)),
-            Err(refused) => assert_eq!(refused.code(), Code::Unimplemented),
+            Err(rejected) => assert_eq!(rejected.code(), Code::Unimplemented),
         }
     }
 }
@@ -106,17 +106,17 @@ pub(crate) async fn rule_10_credentials_are_told_apart(server: &'static Server) 
     }
     let stranger = Bearer::new("not the key").unwrap();
     let mut stranger = PermissionsServiceClient::with_interceptor(replica.service.clone(), stranger);
-    let refused = stranger
+    let rejected = stranger
         .check_permission(question.at(at_least_as_fresh(&written)))
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(rejected.code(), Code::PermissionDenied);
     let mut anonymous = PermissionsServiceClient::new(replica.service.clone());
-    let refused = anonymous
+    let rejected = anonymous
         .check_permission(question.at(at_least_as_fresh(&written)))
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert_eq!(rejected.code(), Code::Unauthenticated);
     replica
         .check(&question, at_least_as_fresh(&written))
         .await

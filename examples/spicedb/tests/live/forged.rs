@@ -30,7 +30,7 @@ fn forged(server: &Server, real: &ZedToken, ahead: u64) -> Vec<ZedToken> {
         }
         Engine::MySql => Vec::new(),
         _ => {
-            // Later ones are refused.
+            // Later ones are rejected.
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
             let nanos = i64::try_from(now).unwrap();
             vec![Revision::new(real.store().clone(), HybridTime { nanos, logical: 0 })]
@@ -58,7 +58,7 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
                 }
             };
             for _ in 0..3 {
-                // It may be refused; what matters is what stays behind.
+                // It may be rejected; what matters is what stays behind.
                 let _ = replica.check(&question, wish()).await;
                 let _ = replica.bulk(&[&question], wish()).await;
             }

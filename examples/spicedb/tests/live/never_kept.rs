@@ -92,9 +92,9 @@ pub(crate) async fn rule_09_tokens_that_cannot_be_read_are_left_to_the_server(se
     let malformed = ZedToken {
         token: "abc".to_owned(),
     };
-    let refused = replica
+    let rejected = replica
         .check(&question, at_least_as_fresh(&malformed))
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(rejected.code(), Code::InvalidArgument);
 }

@@ -89,12 +89,12 @@ async fn relationships_are_deleted_by_a_filter() {
         optional_allow_partial_deletions: partly,
         ..DeleteRelationshipsRequest::default()
     };
-    let refused = client
+    let rejected = client
         .permissions
         .delete_relationships(delete(2, false))
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(rejected.code(), Code::FailedPrecondition);
     let reply = client
         .permissions
         .delete_relationships(delete(2, true))
@@ -140,20 +140,20 @@ async fn preconditions_hold_or_nothing_is_written() {
         ..WriteRelationshipsRequest::default()
     };
     let must_not = precondition::Operation::MustNotMatch;
-    let refused = client
+    let rejected = client
         .permissions
         .write_relationships(write(must_not))
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(rejected.code(), Code::FailedPrecondition);
     assert_eq!(
         found(&mut client, members(), fully_consistent(), 0).await,
         all(&THREE[..1])
     );
     let must = precondition::Operation::MustMatch;
     client.permissions.write_relationships(write(must)).await.unwrap();
-    let refused = client.permissions.write_relationships(write(must)).await.unwrap_err();
-    assert_eq!(refused.code(), Code::AlreadyExists);
+    let rejected = client.permissions.write_relationships(write(must)).await.unwrap_err();
+    assert_eq!(rejected.code(), Code::AlreadyExists);
     assert_eq!(
         found(&mut client, members(), fully_consistent(), 0).await,
         all(&THREE[..2])

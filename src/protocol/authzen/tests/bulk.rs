@@ -77,7 +77,7 @@ fn a_bulk_without_evaluations_is_a_single_evaluation() {
         let call = bulk(&request.to_string(), &base).unwrap();
         assert_eq!(question(&call), alone);
         let body = request.to_string();
-        let Learned::Answers { items, .. } = learn(
+        let ReplyOutcome::Answers { items, .. } = learn(
             &AuthZen::new(Numbers),
             &call,
             body.as_bytes(),
@@ -110,7 +110,7 @@ fn an_answer_that_never_came_is_a_denial() {
     let api = AuthZen::new(Numbers);
     let message = Bytes::from(request(&[0, 2], "execute_all").to_string());
     let call = bulk(std::str::from_utf8(&message).unwrap(), &base()).unwrap();
-    let kept = Kept::new(
+    let kept = StoredResponse::new(
         StatusCode::OK,
         HeaderValue::from_static("application/json"),
         r#"{"decision":true}"#.into(),
@@ -163,13 +163,13 @@ proptest! {
         let call = bulk(std::str::from_utf8(&message).unwrap(), &base()).unwrap();
         let cached: Vec<_> = items.iter().map(|(id, cached)| {
             let body = decide(u64::from(*id)).to_string();
-            cached.then(|| Kept::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into()))
+            cached.then(|| StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into()))
         }).collect();
         let found: Vec<_> = cached.iter().map(Option::as_ref).collect();
 
         let needed = api.needed(&call, &message, &found);
         let stop = found.iter().position(|kept| kept.is_some_and(|kept| {
-            let Kept { body, .. } = kept;
+            let StoredResponse { body, .. } = kept;
             let decision = serde_json::from_slice::<Value>(body).unwrap()["decision"].as_bool().unwrap();
             semantic == "deny_on_first_deny" && !decision || semantic == "permit_on_first_permit" && decision
         })).unwrap_or(found.len());
@@ -180,7 +180,7 @@ proptest! {
         if !needed.is_empty() {
             let asked = api.ask(&call, &message, &needed, &ReadAt::Any, None).unwrap_or_else(|| message.clone());
             let reply = upstream(&asked).to_string();
-            let Learned::Answers { items, .. } = learn(&api, &call, &message, &needed, (200, &reply)) else {
+            let ReplyOutcome::Answers { items, .. } = learn(&api, &call, &message, &needed, (200, &reply)) else {
                 panic!("nothing learned");
             };
             for (known, &index) in items.into_iter().zip(&needed) {
@@ -203,7 +203,7 @@ proptest! {
         let _ = bulk(&message, &base);
         let questions = vec![question(&single(&plain().to_string(), &base).unwrap()); open.len()];
         let call = Call::new(EVALUATIONS, Kind::Bulk(questions));
-        let kept = Kept::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
+        let kept = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
         let bytes = Bytes::from(message);
         api.needed(&call, &bytes, &vec![Some(&kept); open.len()]);
         let _ = api.ask(&call, &bytes, &open, &ReadAt::Any, None);

@@ -56,8 +56,8 @@ fn rule_10_head_and_caller_are_in_the_key() {
     let (base, other) = (base(), base());
     let api = AuthZen::new(Numbers).base_path("/{pdp}").unwrap();
     let ask = |uri: &str, content_type, base| {
-        let head = head("POST", uri, &[("content-type", content_type)]);
-        let call = read(&api, EVALUATION, &head, plain().to_string().as_bytes(), base);
+        let parts = parts("POST", uri, &[("content-type", content_type)]);
+        let call = read(&api, EVALUATION, &parts, plain().to_string().as_bytes(), base);
         question(&call.unwrap())
     };
     let usual = ask("/a/access/v1/evaluation", "application/json", &base);
@@ -121,13 +121,13 @@ fn rule_10_what_cannot_be_read_is_not_keyed() {
         ],
         &[("content-type", "application/json"), ("content-encoding", "gzip")],
     ] {
-        let head = head("POST", "/access/v1/evaluation", headers);
+        let parts = parts("POST", "/access/v1/evaluation", headers);
         assert!(
-            read(&api, EVALUATION, &head, plain().to_string().as_bytes(), &base).is_err(),
+            read(&api, EVALUATION, &parts, plain().to_string().as_bytes(), &base).is_err(),
             "{headers:?}"
         );
     }
-    let twice = head("POST", "/access/v1/evaluation?a=1&a=2", JSON);
+    let twice = parts("POST", "/access/v1/evaluation?a=1&a=2", JSON);
     assert!(read(&api, EVALUATION, &twice, plain().to_string().as_bytes(), &base).is_err());
 }
 

@@ -6,27 +6,27 @@ use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::testing::{Numbers, claimed, head, json, learn, nearly_json, question, read, spell};
+use super::super::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, spell};
 use super::*;
-use crate::cache::{Fingerprint, Keyer, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
-fn base() -> Parts {
+fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
 }
 
-fn single(body: &str, base: &Parts) -> Result<Call, Unreadable> {
-    let head = head("POST", "/access/v1/evaluation", JSON);
-    read(&AuthZen::new(Numbers), EVALUATION, &head, body.as_bytes(), base)
+fn single(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+    let parts = parts("POST", "/access/v1/evaluation", JSON);
+    read(&AuthZen::new(Numbers), EVALUATION, &parts, body.as_bytes(), base)
 }
 
-fn bulk(body: &str, base: &Parts) -> Result<Call, Unreadable> {
-    let head = head("POST", "/access/v1/evaluations", JSON);
-    read(&AuthZen::new(Numbers), EVALUATIONS, &head, body.as_bytes(), base)
+fn bulk(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+    let parts = parts("POST", "/access/v1/evaluations", JSON);
+    read(&AuthZen::new(Numbers), EVALUATIONS, &parts, body.as_bytes(), base)
 }
 
-fn questions(body: &str, base: &Parts) -> Vec<Fingerprint> {
+fn questions(body: &str, base: &FingerprintBuilder) -> Vec<Fingerprint> {
     match bulk(body, base).unwrap().kind {
         Kind::Bulk(questions) => questions,
         kind => panic!("{kind:?} is no bulk"),
@@ -50,7 +50,7 @@ fn with(path: &str, value: Value) -> Value {
 
 #[test]
 fn claims_its_two_endpoints() {
-    let claim = |api: &AuthZen, method, path| claimed(api, &head(method, path, JSON));
+    let claim = |api: &AuthZen, method, path| claimed(api, &parts(method, path, JSON));
     let root = AuthZen::new(Numbers);
     assert_eq!(claim(&root, "POST", "/access/v1/evaluation"), Claim::Body(EVALUATION));
     assert_eq!(

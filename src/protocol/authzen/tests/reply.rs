@@ -5,8 +5,8 @@ fn rule_11_only_verdicts_are_kept() {
     let api = AuthZen::new(Numbers);
     let call = single(&plain().to_string(), &base()).unwrap();
     let learned = |reply: (u16, &str)| match learn(&api, &call, plain().to_string().as_bytes(), &[0], reply) {
-        Learned::Answers { items, token: None } => items.into_iter().next(),
-        Learned::Nothing => None,
+        ReplyOutcome::Answers { items, token: None } => items.into_iter().next(),
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     };
     for body in [
@@ -18,7 +18,7 @@ fn rule_11_only_verdicts_are_kept() {
         assert!(known.keep, "{body}");
         assert_eq!(
             known.kept,
-            Kept::new(
+            StoredResponse::new(
                 StatusCode::OK,
                 HeaderValue::from_static("application/json"),
                 body.to_owned().into()
@@ -49,8 +49,8 @@ fn rule_11_only_verdicts_are_kept() {
         assert!(learned((status, r#"{"decision":true}"#)).is_none(), "{status}");
     }
     for status in [409, 410, 412] {
-        let refused = learn(&api, &call, b"", &[0], (status, ""));
-        assert!(matches!(refused, Learned::RevisionRefused), "{status}");
+        let rejected = learn(&api, &call, b"", &[0], (status, ""));
+        assert!(matches!(rejected, ReplyOutcome::RevisionRejected), "{status}");
     }
     let mut headers = HeaderMap::new();
     headers.insert("content-encoding", HeaderValue::from_static("br"));
@@ -62,7 +62,7 @@ fn rule_11_only_verdicts_are_kept() {
     };
     assert!(matches!(
         api.learn(&call, &Bytes::new(), &[0], &reply),
-        Learned::Nothing
+        ReplyOutcome::Nothing
     ));
 }
 
@@ -74,7 +74,7 @@ fn rule_11_replies_that_do_not_fit_teach_nothing() {
         let body = body(semantic);
         let call = bulk(&body, &base()).unwrap();
         match learn(&api, &call, body.as_bytes(), &[0, 1], (200, reply)) {
-            Learned::Answers { items, .. } => Some(items.iter().map(|item| item.keep).collect::<Vec<_>>()),
+            ReplyOutcome::Answers { items, .. } => Some(items.iter().map(|item| item.keep).collect::<Vec<_>>()),
             _ => None,
         }
     };

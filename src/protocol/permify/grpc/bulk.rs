@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::super::super::grpc::{Status, answer, frame, merged, trailers};
-use super::super::super::{Kept, Known, Learned, Reply};
+use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
 use super::check::Can;
 use crate::protobuf::{fields, write_bytes};
 
@@ -14,7 +14,7 @@ const UNANSWERED: [u8; 4] = [0x08, 2, 0x12, 0];
 
 /// What the reply to a bulk says about the items `asked`. Permify denies an item where its check failed, so that a denial
 /// is for this caller only.
-pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, asked: &[usize]) -> Option<Learned> {
+pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, asked: &[usize]) -> Option<ReplyOutcome> {
     let (kept, message) = answer(status, reply)?;
     let mut items = Vec::with_capacity(asked.len());
     let mut more = false;
@@ -30,21 +30,21 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, asked: &[usize]) -> 
         let result = field.bytes().ok()?;
         // Copied, so that one kept answer does not hold the whole reply in memory.
         let body = Bytes::copy_from_slice(result);
-        let kept = Kept { body, ..kept.clone() };
+        let kept = StoredResponse { body, ..kept.clone() };
         items.push(match Can::read(result).ok()? {
-            Can::Allowed => Known::verdict(kept),
-            Can::Denied | Can::Other => Known::not_to_keep(kept),
+            Can::Allowed => ReplyItem::verdict(kept),
+            Can::Denied | Can::Other => ReplyItem::not_to_keep(kept),
         });
     }
     if items.len() < asked.len() {
         return None;
     }
     items.iter_mut().for_each(|item| item.keep &= !more);
-    Some(Learned::Answers { items, token: None })
+    Some(ReplyOutcome::Answers { items, token: None })
 }
 
 /// The reply to a bulk from the answers to its items. What was never answered is denied.
-pub(in super::super) fn merge(answers: &[Option<&Kept>]) -> Kept {
+pub(in super::super) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
     let results: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
     let body = frame(results, |into| {
         for answer in answers {

@@ -1,6 +1,6 @@
 use super::super::super::grpc::{Status, answer, trailers, whole};
-use super::super::super::kept::own;
-use super::super::super::{Known, Learned, Reply};
+use super::super::super::stored_response::own;
+use super::super::super::{Reply, ReplyItem, ReplyOutcome};
 use crate::protobuf::{NotProtobuf, fields};
 
 /// What a `PermissionCheckResponse` says.
@@ -69,16 +69,16 @@ pub(super) fn learn(
     status: &Status<'_>,
     reply: &Reply<'_>,
     is_plain: impl FnOnce(&[u8]) -> Result<bool, NotProtobuf>,
-) -> Option<Learned> {
+) -> Option<ReplyOutcome> {
     let (kept, message) = answer(status, reply)?;
     let keep = is_plain(message).ok()?;
     let kept = whole(kept, reply, trailers(status.message.map(own)));
     let known = if keep {
-        Known::verdict(kept)
+        ReplyItem::verdict(kept)
     } else {
-        Known::not_to_keep(kept)
+        ReplyItem::not_to_keep(kept)
     };
-    Some(Learned::Answers {
+    Some(ReplyOutcome::Answers {
         items: vec![known],
         token: None,
     })

@@ -27,7 +27,7 @@ pub(in super::super) fn ask(
         Does::ReadAt { .. } | Does::Write { .. } => SNAP_TOKEN,
     };
     let message = message(body).ok()?;
-    // Permify refuses a message without metadata, and shall not be kept from that.
+    // Permify rejects a message without metadata, and shall not be kept from that.
     let metadata = with_token(only(message, METADATA)?, number, zookie);
     Some(frame(message.len() + metadata.len(), |into| {
         for field in forwarded.fields(message, ITEM) {

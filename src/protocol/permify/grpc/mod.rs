@@ -12,46 +12,46 @@ mod watch;
 mod write;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
 use self::method::{Answer, Does, METHODS};
 use super::super::grpc::{NOT_KEPT, Question, Status, message};
-use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
+use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
 
 pub(super) use self::bulk::merge;
 pub(super) use self::forward::ask;
 pub(super) use self::probe::probe;
-pub(super) use self::watch::{told, watch};
+pub(super) use self::watch::{feed_token, watch};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
     match METHODS.called(method, uri, headers) {
         Some((route, Does::ReadAt { .. } | Does::Read { .. })) => Claim::Body(route),
-        Some((route, Does::Write { .. })) => Claim::Head(route),
+        Some((route, Does::Write { .. })) => Claim::Parts(route),
         None => Claim::Pass,
     }
 }
 
-pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
     let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
     let (kind, stated) = match method.does {
         Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema, stream: false })),
         Does::Read { stream, token, cursor } => request::unkept(message(body)?, stream, token, cursor)?,
         Does::ReadAt { answer, context } => {
-            let question = Question::new("permify", route, head, key)?;
+            let question = Question::new("permify", route, parts, key)?;
             request::kept(message(body)?, question, key, answer, context)?
         }
     };
     Ok(Call {
         token: stated.token.map(|token| body.slice_ref(token)),
-        floats: stated.floats,
+        unpinned: stated.unpinned,
         ..Call::new(route, kind)
     })
 }
 
-pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> Learned {
+pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
     let (Some(method), Some(status)) = (METHODS.of(call.route), Status::of(reply)) else {
-        return Learned::Nothing;
+        return ReplyOutcome::Nothing;
     };
     let learned = match method.does {
         Does::Write { schema } => return write::learn(&status, reply, schema),
@@ -63,5 +63,5 @@ pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> Learned 
             Answer::Verdicts => bulk::learn(&status, reply, asked),
         },
     };
-    learned.unwrap_or(Learned::Nothing)
+    learned.unwrap_or(ReplyOutcome::Nothing)
 }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 
 use super::super::super::grpc::{call_instead, frame};
 use super::super::super::{Call, Kind, Route};
@@ -9,7 +9,7 @@ use crate::protobuf::write_bytes;
 const DELETE: &str = "/base.v1.Data/Delete";
 
 /// Turns a head into one that deletes nothing in a tenant, which is answered with a token all the same.
-pub(in super::super) fn probe(head: &mut Head, tenant: &str) -> Option<(Call, Bytes)> {
+pub(in super::super) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
     const TENANT_ID: u32 = 1;
     const TUPLE_FILTER: u32 = 2;
     const ATTRIBUTE_FILTER: u32 = 3;
@@ -19,7 +19,7 @@ pub(in super::super) fn probe(head: &mut Head, tenant: &str) -> Option<(Call, By
         write_bytes(into, TUPLE_FILTER, &nothing());
         write_bytes(into, ATTRIBUTE_FILTER, &[]);
     });
-    call_instead(head, DELETE, &body)?;
+    call_instead(parts, DELETE, &body)?;
     let call = Call::new(
         Route(route),
         Kind::Write {

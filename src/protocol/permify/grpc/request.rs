@@ -5,7 +5,7 @@ use super::method::{Answer, SNAP_TOKEN};
 use crate::cache::{Fingerprint, Part};
 use crate::protobuf::{Field, fields};
 
-/// Permify refuses a bulk with more.
+/// Permify rejects a bulk with more.
 const MOST_ITEMS: usize = 100;
 
 /// The field of every request with its metadata.
@@ -19,7 +19,7 @@ pub(super) const ITEM: u32 = 3;
 pub(super) struct Stated<'a> {
     pub(super) token: Option<&'a [u8]>,
     /// The schema's version is left to the latest.
-    pub(super) floats: bool,
+    pub(super) unpinned: bool,
     is_there: bool,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Stated<'a> {
             return Err(Unreadable("metadata that is two"));
         }
         // Listings of data have their token there, and nothing to do with a schema.
-        self.floats = token != SCHEMA_VERSION;
+        self.unpinned = token != SCHEMA_VERSION;
         let mut found = None;
         for field in fields(metadata) {
             let field = field?;
@@ -42,7 +42,7 @@ impl<'a> Stated<'a> {
                 continue;
             }
             if field.number == SCHEMA_VERSION {
-                self.floats = field.bytes()?.is_empty();
+                self.unpinned = field.bytes()?.is_empty();
             }
             other(&field);
         }
@@ -76,7 +76,7 @@ pub(super) fn kept<'m>(
         }
     }
     let kind = match answer {
-        // Permify refuses it. It could not be told a token either.
+        // Permify rejects it. It could not be told a token either.
         _ if !stated.is_there => NOT_KEPT,
         Answer::Verdicts if items.is_empty() => NOT_KEPT,
         Answer::Verdicts => Kind::Bulk(items.iter().map(|item| of_item(&question, item)).collect()),
@@ -94,7 +94,7 @@ fn of_item(shared: &Question, item: &Field<'_>) -> Fingerprint {
 /// Hashes a `Context`: its data by value, its tuples and attributes as they stand there.
 fn read_context(message: &[u8], key: &Key<'_>) -> Result<Hashed, Unreadable> {
     const DATA: u32 = 3;
-    let mut parts = key.base.clone();
+    let mut fingerprint = key.base.clone();
     let mut data = None;
     for field in fields(message) {
         let field = field?;
@@ -105,13 +105,13 @@ fn read_context(message: &[u8], key: &Key<'_>) -> Result<Hashed, Unreadable> {
                     return Err(Unreadable("a context whose data is two"));
                 }
             }
-            _ => parts.add(Part::Context, field.bytes),
+            _ => fingerprint.add(Part::Context, field.bytes),
         }
     }
     if let Some(data) = data {
-        parts.add(Part::Body, &data);
+        fingerprint.add(Part::Body, &data);
     }
-    Ok(parts.finish().bits().to_le_bytes())
+    Ok(fingerprint.finish().bits().to_le_bytes())
 }
 
 /// Reads what a request that is never kept says of freshness.

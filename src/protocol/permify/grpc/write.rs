@@ -1,5 +1,5 @@
 use super::super::super::grpc::{Status, written};
-use super::super::super::{Learned, Reply};
+use super::super::super::{Reply, ReplyOutcome};
 use super::super::snap_token::NOTHING_WRITTEN;
 use crate::protobuf::only;
 
@@ -7,10 +7,10 @@ use crate::protobuf::only;
 const SNAP_TOKEN: u32 = 1;
 
 /// What the end of a write says.
-pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, schema: bool) -> Learned {
+pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, schema: bool) -> ReplyOutcome {
     let token = |message: &[u8]| if schema { None } else { token_in(message) };
     match written(status, reply, schema, token) {
-        Learned::Wrote { token: Some(token), .. } if token == NOTHING_WRITTEN => Learned::NotWritten,
+        ReplyOutcome::Wrote { token: Some(token), .. } if token == NOTHING_WRITTEN => ReplyOutcome::NotWritten,
         learned => learned,
     }
 }

@@ -15,29 +15,29 @@ mod rewrite;
 mod tests;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{Method, Uri};
 
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
-use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
+use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
 use super::snap_token;
 use crate::cache::ReadAt;
 use crate::token::Zookie;
 
 pub(super) use self::probe::probe;
 pub(super) use self::reply::merge;
-pub(super) use super::super::gateway::{patience, refuse};
+pub(super) use super::super::gateway::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     match endpoint::find(method, uri.path()) {
         None => Claim::Pass,
-        Some((route, endpoint)) if endpoint.is_write() => Claim::Head(route),
+        Some((route, endpoint)) if endpoint.is_write() => Claim::Parts(route),
         Some((route, _)) => Claim::Body(route),
     }
 }
 
-pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
     let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
     let (kind, stated) = match endpoint.what {
         What::Write => {
@@ -58,13 +58,13 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
                 },
             ));
         }
-        What::Check | What::Expand => request::check(message, &request::prefix(head, key)?, key)?,
-        What::Bulk => request::bulk(message, &request::prefix(head, key)?, key)?,
-        What::Read { stream } => request::unkept(head, message, stream, key)?,
+        What::Check | What::Expand => request::check(message, &request::prefix(parts, key)?, key)?,
+        What::Bulk => request::bulk(message, &request::prefix(parts, key)?, key)?,
+        What::Read { stream } => request::unkept(parts, message, stream, key)?,
     };
     Ok(Call {
         token: stated.token,
-        floats: stated.floats,
+        unpinned: stated.unpinned,
         ..Call::new(route, kind)
     })
 }
@@ -83,7 +83,7 @@ pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zoo
     Outline::of(message)?.rewritten(message, zookie, is_stated, open)
 }
 
-pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> Learned {
+pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
     let what = Endpoint::of(call.route).map(|endpoint| &endpoint.what);
     let learned = match (what, &call.kind) {
         (Some(What::Write), _) => Some(reply::write(reply)),
@@ -93,5 +93,5 @@ pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> Learned 
         (Some(What::Bulk), Kind::Bulk(_)) => reply::bulk(reply, asked.len()),
         _ => None,
     };
-    learned.unwrap_or(Learned::Nothing)
+    learned.unwrap_or(ReplyOutcome::Nothing)
 }

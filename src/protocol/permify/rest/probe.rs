@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use http::Method;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 
 use super::super::super::gateway::post_instead;
@@ -12,14 +12,14 @@ use super::endpoint::{self, TENANTS};
 const NOTHING: &[u8] = br#"{"tuple_filter":{"entity":{"type":"zookie","ids":["probe"]}},"attribute_filter":{}}"#;
 
 /// Turns a head into one that deletes nothing in a tenant, which is answered with a token all the same.
-pub(in super::super) fn probe(head: &mut Head, tenant: &str) -> Option<(Call, Bytes)> {
+pub(in super::super) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
     if !is_plain(tenant) {
         return None;
     }
     let path = PathAndQuery::try_from(format!("{TENANTS}{tenant}/data/delete")).ok()?;
     let (route, _) = endpoint::find(&Method::POST, path.path())?;
     let body = Bytes::from_static(NOTHING);
-    post_instead(head, path, &body)?;
+    post_instead(parts, path, &body)?;
     Some((
         Call::new(
             route,

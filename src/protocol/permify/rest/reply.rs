@@ -2,7 +2,7 @@ use http::StatusCode;
 
 use super::super::super::gateway::{self, failed_write, is_message, known};
 use super::super::super::json::{Json, NotJson};
-use super::super::super::{Kept, Known, Learned, Reply};
+use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
 use super::super::snap_token::NOTHING_WRITTEN;
 
 /// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
@@ -15,7 +15,7 @@ enum Verdict {
 }
 
 /// What the reply to a check says.
-pub(super) fn check(reply: &Reply<'_>) -> Option<Learned> {
+pub(super) fn check(reply: &Reply<'_>) -> Option<ReplyOutcome> {
     let mut json = Json::new(message(reply)?).ok()?;
     verdict(&mut json).ok()??;
     json.end().ok()?;
@@ -63,7 +63,7 @@ fn is_count(text: &str) -> Result<bool, NotJson> {
 }
 
 /// What the reply to an expansion says.
-pub(super) fn expand(reply: &Reply<'_>) -> Option<Learned> {
+pub(super) fn expand(reply: &Reply<'_>) -> Option<ReplyOutcome> {
     let (mut is_there, mut is_plain) = (false, true);
     let mut json = Json::new(message(reply)?).ok()?;
     json.object(|json, name| {
@@ -81,7 +81,7 @@ pub(super) fn expand(reply: &Reply<'_>) -> Option<Learned> {
 
 /// What the reply to a bulk of this many items says. An item that fails is denied there like any other, so denials are
 /// for the caller only.
-pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<Learned> {
+pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<ReplyOutcome> {
     let (mut items, mut is_plain) = (Vec::with_capacity(asked), true);
     let mut json = Json::new(message(reply)?).ok()?;
     json.object(|json, name| match name {
@@ -98,7 +98,9 @@ pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<Learned> {
     })
     .ok()?;
     json.end().ok()?;
-    items.iter_mut().for_each(|known: &mut Known| known.keep &= is_plain);
+    items
+        .iter_mut()
+        .for_each(|known: &mut ReplyItem| known.keep &= is_plain);
     (items.len() == asked).then(|| answers(items))
 }
 
@@ -107,28 +109,28 @@ fn message<'a>(reply: &Reply<'a>) -> Option<&'a [u8]> {
 }
 
 /// Replies bear no tokens.
-fn answers(items: Vec<Known>) -> Learned {
-    Learned::Answers { items, token: None }
+fn answers(items: Vec<ReplyItem>) -> ReplyOutcome {
+    ReplyOutcome::Answers { items, token: None }
 }
 
 /// What the end of a write of relationships or attributes says.
-pub(super) fn write(reply: &Reply<'_>) -> Learned {
+pub(super) fn write(reply: &Reply<'_>) -> ReplyOutcome {
     if reply.status != StatusCode::OK {
         return failed_write(reply);
     }
     let token = message(reply).and_then(|body| token(body).ok()?);
     if token.as_deref() == Some(NOTHING_WRITTEN) {
-        return Learned::NotWritten;
+        return ReplyOutcome::NotWritten;
     }
-    Learned::Wrote { token, schema: false }
+    ReplyOutcome::Wrote { token, schema: false }
 }
 
 /// What the end of a write of the schema says. It bears no token.
-pub(super) fn schema(reply: &Reply<'_>) -> Learned {
+pub(super) fn schema(reply: &Reply<'_>) -> ReplyOutcome {
     if reply.status != StatusCode::OK {
         return failed_write(reply);
     }
-    Learned::Wrote {
+    ReplyOutcome::Wrote {
         token: None,
         schema: true,
     }
@@ -150,6 +152,6 @@ fn token(body: &[u8]) -> Result<Option<String>, NotJson> {
 }
 
 /// The reply from the answers to a bulk's items.
-pub(in super::super) fn merge(answers: &[Option<&Kept>]) -> Kept {
+pub(in super::super) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
     gateway::merge(answers, NO_ANSWER, |_| r#"{"results":"#.to_owned())
 }

@@ -1,23 +1,23 @@
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 
 use super::super::super::digest::{Digest, Hashed, Members, Piece};
 use super::super::super::gateway::{self, is_null, once};
 use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
 use super::super::super::{Key, Kind, Unreadable};
-use crate::cache::{Part, Parts};
+use crate::cache::{FingerprintBuilder, Part};
 
 /// The most items of one bulk that the server takes.
 const MOST_ITEMS: usize = 100;
 
-/// A check that the server refuses, or that could not be told a snapshot.
+/// A check that the server rejects, or that could not be told a snapshot.
 const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// What a message says of how it is to be answered.
 #[derive(Debug)]
 pub(super) struct Stated {
     pub(super) token: Option<Bytes>,
-    pub(super) floats: bool,
+    pub(super) unpinned: bool,
     /// There is a place for a token.
     has_metadata: bool,
 }
@@ -25,18 +25,18 @@ pub(super) struct Stated {
 impl Stated {
     const NOTHING: Self = Self {
         token: None,
-        floats: true,
+        unpinned: true,
         has_metadata: false,
     };
 }
 
 /// Reads of a head what can change an answer.
-pub(super) fn prefix(head: &Head, key: &Key<'_>) -> Result<Parts, Unreadable> {
-    gateway::prefix("permify rest", head, key)
+pub(super) fn prefix(parts: &Parts, key: &Key<'_>) -> Result<FingerprintBuilder, Unreadable> {
+    gateway::prefix("permify rest", parts, key)
 }
 
 /// Reads a `PermissionCheckRequest` or a `PermissionExpandRequest`.
-pub(super) fn check(message: &[u8], prefix: &Parts, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
+pub(super) fn check(message: &[u8], prefix: &FingerprintBuilder, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
     let mut common = Common::new(&key.base);
     let mut json = Json::new(message)?;
     json.object(|json, name| common.member(json, name))?;
@@ -46,7 +46,7 @@ pub(super) fn check(message: &[u8], prefix: &Parts, key: &Key<'_>) -> Result<(Ki
 }
 
 /// Reads a `PermissionBulkCheckRequest`.
-pub(super) fn bulk(message: &[u8], prefix: &Parts, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
+pub(super) fn bulk(message: &[u8], prefix: &FingerprintBuilder, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
     let mut common = Common::new(&key.base);
     let mut items = Vec::new();
     let mut json = Json::new(message)?;
@@ -79,8 +79,8 @@ pub(super) fn bulk(message: &[u8], prefix: &Parts, key: &Key<'_>) -> Result<(Kin
 }
 
 /// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(head: &Head, message: &[u8], stream: bool, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
-    gateway::json_parameters(&head.headers)?;
+pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
+    gateway::json_parameters(&parts.headers)?;
     let mut kind = Kind::Read { stream };
     let mut common = Common::new(&key.base);
     let mut paged = false;
@@ -105,14 +105,14 @@ pub(super) fn unkept(head: &Head, message: &[u8], stream: bool, key: &Key<'_>) -
 
 /// What belongs to every question of a message, and what the message says of freshness.
 struct Common {
-    base: Parts,
+    base: FingerprintBuilder,
     digest: Digest,
     members: Members,
     stated: Stated,
 }
 
 impl Common {
-    fn new(base: &Parts) -> Self {
+    fn new(base: &FingerprintBuilder) -> Self {
         Self {
             base: base.clone(),
             digest: Digest::new(base),
@@ -122,10 +122,10 @@ impl Common {
     }
 
     /// What the fingerprints begin with.
-    fn prefix(&self, prefix: &Parts) -> Parts {
-        let mut parts = prefix.clone();
-        self.members.feed(Part::Body, &mut parts);
-        parts
+    fn prefix(&self, prefix: &FingerprintBuilder) -> FingerprintBuilder {
+        let mut fingerprint = prefix.clone();
+        self.members.feed(Part::Body, &mut fingerprint);
+        fingerprint
     }
 
     /// The call, which is kept only where it can be told a snapshot.
@@ -163,7 +163,7 @@ impl Common {
                     once(&mut version)?;
                     let value = json.value()?;
                     if name == "schema_version" && !matches!(value, "null" | "\"\"") {
-                        self.stated.floats = false;
+                        self.stated.unpinned = false;
                     }
                     self.digest
                         .member(&mut Json::new(value.as_bytes())?, name, &mut members)?;
@@ -175,10 +175,10 @@ impl Common {
             }
             Ok::<_, Unreadable>(())
         })?;
-        let mut parts = self.base.clone();
-        Piece::Name.add(&mut parts, b"metadata");
-        members.feed(Part::Body, &mut parts);
-        self.members.add(&parts);
+        let mut fingerprint = self.base.clone();
+        Piece::Name.add(&mut fingerprint, b"metadata");
+        members.feed(Part::Body, &mut fingerprint);
+        self.members.add(&fingerprint);
         Ok(())
     }
 }

@@ -2,16 +2,16 @@ use super::*;
 
 #[test]
 fn claims_what_is_declared() {
-    let claim = |method, uri, headers: &[_]| claimed(&api(), &head(method, uri, headers));
+    let claim = |method, uri, headers: &[_]| claimed(&api(), &parts(method, uri, headers));
     for (method, uri, expected) in [
-        ("GET", "/check?user=u1", Claim::Head(Route(0))),
+        ("GET", "/check?user=u1", Claim::Parts(Route(0))),
         ("POST", "/v1/t1/allow", Claim::Body(Route(1))),
         ("POST", "/in-body", Claim::Body(Route(2))),
-        ("GET", "/files/a/b", Claim::Head(Route(3))),
-        ("POST", "/relationships", Claim::Head(Route(4))),
-        ("PUT", "/schema", Claim::Head(Route(5))),
-        ("DELETE", "/relationships", Claim::Head(Route(6))),
-        ("PATCH", "/relationships", Claim::Head(Route(7))),
+        ("GET", "/files/a/b", Claim::Parts(Route(3))),
+        ("POST", "/relationships", Claim::Parts(Route(4))),
+        ("PUT", "/schema", Claim::Parts(Route(5))),
+        ("DELETE", "/relationships", Claim::Parts(Route(6))),
+        ("PATCH", "/relationships", Claim::Parts(Route(7))),
         ("HEAD", "/check", Claim::Pass),
         ("POST", "/check", Claim::Pass),
         ("GET", "/check/", Claim::Pass),
@@ -29,12 +29,12 @@ fn the_first_declared_wins() {
         .check(CheckRoute::post("/a/{any}").verdict(allowed()))
         .build()
         .unwrap();
-    assert_eq!(claimed(&api, &head("POST", "/a/b", &[])), Claim::Head(Route(0)));
-    assert_eq!(claimed(&api, &head("POST", "/a/c", &[])), Claim::Body(Route(1)));
+    assert_eq!(claimed(&api, &parts("POST", "/a/b", &[])), Claim::Parts(Route(0)));
+    assert_eq!(claimed(&api, &parts("POST", "/a/c", &[])), Claim::Body(Route(1)));
 }
 
 #[test]
-fn invalid_declarations_are_refused_with_a_reason() {
+fn invalid_declarations_are_rejected_with_a_reason() {
     let check = |route| Routes::builder(Numbers).check(route);
     let get = || CheckRoute::get("/a").verdict(allowed());
     for (routes, message) in [

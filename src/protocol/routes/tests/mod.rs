@@ -4,11 +4,11 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use proptest::prelude::*;
 
-use super::super::testing::{Numbers, claimed, head, json, learn, nearly_json, question, read, revision, spell};
+use super::super::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, revision, spell};
 use super::*;
-use crate::cache::{Fingerprint, Keyer, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 
-fn base() -> Parts {
+fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
 }
 
@@ -34,17 +34,23 @@ fn api() -> Routes {
         .unwrap()
 }
 
-fn ask(base: &Parts, method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Result<Call, Unreadable> {
+fn ask(
+    base: &FingerprintBuilder,
+    method: &str,
+    uri: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Call, Unreadable> {
     let api = api();
-    let head = head(method, uri, headers);
-    let route = match claimed(&api, &head) {
-        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+    let parts = parts(method, uri, headers);
+    let route = match claimed(&api, &parts) {
+        Claim::Parts(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{method} {uri} passes"),
     };
-    read(&api, route, &head, body.as_bytes(), base)
+    read(&api, route, &parts, body.as_bytes(), base)
 }
 
-fn get(base: &Parts, uri: &str) -> Fingerprint {
+fn get(base: &FingerprintBuilder, uri: &str) -> Fingerprint {
     question(&ask(base, "GET", uri, &[], "").unwrap())
 }
 
@@ -188,7 +194,7 @@ fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
     );
 }
 
-fn learned(call: &Call, reply: (u16, &str)) -> Learned {
+fn learned(call: &Call, reply: (u16, &str)) -> ReplyOutcome {
     learn(&api(), call, b"", &[0], reply)
 }
 
@@ -212,7 +218,7 @@ fn rule_09_a_member_that_is_the_tokens_but_for_case_cannot_be_read() {
 fn rule_11_a_json_verdict_is_a_boolean_in_a_200() {
     let call = ask(&base(), "GET", "/check", &[], "").unwrap();
     for body in [r#"{"allowed":true}"#, r#"{"why":"no","allowed":false}"#] {
-        let Learned::Answers { items, token: None } = learned(&call, (200, body)) else {
+        let ReplyOutcome::Answers { items, token: None } = learned(&call, (200, body)) else {
             panic!("{body} teaches nothing");
         };
         assert!(items.len() == 1 && items[0].keep && items[0].kept.body == body);
@@ -228,11 +234,11 @@ fn rule_11_a_json_verdict_is_a_boolean_in_a_200() {
         (403, r#"{"allowed":false}"#),
         (500, r#"{"allowed":false}"#),
     ] {
-        assert!(matches!(learned(&call, reply), Learned::Nothing), "{reply:?}");
+        assert!(matches!(learned(&call, reply), ReplyOutcome::Nothing), "{reply:?}");
     }
     for status in [409, 410, 412] {
         assert!(
-            matches!(learned(&call, (status, "")), Learned::RevisionRefused),
+            matches!(learned(&call, (status, "")), ReplyOutcome::RevisionRejected),
             "{status}"
         );
     }
@@ -242,13 +248,16 @@ fn rule_11_a_json_verdict_is_a_boolean_in_a_200() {
 fn rule_11_a_status_verdict_is_one_of_two() {
     let call = ask(&base(), "POST", "/v1/t1/allow", &[], "").unwrap();
     for status in [200, 403] {
-        let Learned::Answers { items, .. } = learned(&call, (status, "any")) else {
+        let ReplyOutcome::Answers { items, .. } = learned(&call, (status, "any")) else {
             panic!("{status} teaches nothing");
         };
         assert_eq!(items[0].kept.status, status);
     }
     for status in [201, 204, 401, 404, 500] {
-        assert!(matches!(learned(&call, (status, "")), Learned::Nothing), "{status}");
+        assert!(
+            matches!(learned(&call, (status, "")), ReplyOutcome::Nothing),
+            "{status}"
+        );
     }
     let mut headers = HeaderMap::new();
     headers.insert("content-encoding", "gzip".parse().unwrap());
@@ -260,14 +269,14 @@ fn rule_11_a_status_verdict_is_one_of_two() {
     };
     assert!(matches!(
         api().learn(&call, &Bytes::new(), &[0], &reply),
-        Learned::Nothing
+        ReplyOutcome::Nothing
     ));
 }
 
 #[test]
 fn replies_say_their_token() {
     let token = |method, uri, reply| match learned(&ask(&base(), method, uri, &[], "").unwrap(), reply) {
-        Learned::Answers { token, .. } | Learned::Wrote { token, .. } => token,
+        ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. } => token,
         other => panic!("{other:?}"),
     };
     let check = r#"{"allowed":true,"meta":{"zookie":"\u0037"}}"#;
@@ -290,15 +299,15 @@ fn writes_are_those_that_succeeded() {
     };
     assert!(matches!(
         write("PUT", "/schema", 204),
-        Learned::Wrote { schema: true, .. }
+        ReplyOutcome::Wrote { schema: true, .. }
     ));
     assert!(matches!(
         write("DELETE", "/relationships", 200),
-        Learned::Wrote { schema: false, .. }
+        ReplyOutcome::Wrote { schema: false, .. }
     ));
     for status in [304, 400, 409, 500] {
         assert!(
-            matches!(write("PATCH", "/relationships", status), Learned::Nothing),
+            matches!(write("PATCH", "/relationships", status), ReplyOutcome::Nothing),
             "{status}"
         );
     }

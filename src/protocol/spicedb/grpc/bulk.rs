@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::super::super::grpc::{Code, Status, answer, frame, merged, message};
-use super::super::super::{Kept, Known, Learned, Reply};
+use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
 use super::check::is_verdict;
 use super::consistency::write_token;
 use super::reply::{self, CHECKED_AT};
@@ -72,7 +72,7 @@ impl<'a> Pair<'a> {
 }
 
 /// What the reply to a bulk says about the items `asked` of the request `body`.
-pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: &[usize]) -> Option<Learned> {
+pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: &[usize]) -> Option<ReplyOutcome> {
     let (kept, message) = answer(status, reply)?;
     let all: Vec<&[u8]> = items(body).collect();
     let mut asked = asked.iter();
@@ -91,11 +91,11 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
                 }
                 // Copied, so that one kept answer does not hold the whole reply in memory.
                 let body = Bytes::copy_from_slice(content);
-                let kept = Kept { body, ..kept.clone() };
+                let kept = StoredResponse { body, ..kept.clone() };
                 known.push(if pair.is_plain_verdict().ok()? {
-                    Known::verdict(kept)
+                    ReplyItem::verdict(kept)
                 } else {
-                    Known::not_to_keep(kept)
+                    ReplyItem::not_to_keep(kept)
                 });
             }
             _ => more = true,
@@ -105,14 +105,18 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
         return None;
     }
     known.iter_mut().for_each(|known| known.keep &= !more);
-    Some(Learned::Answers {
+    Some(ReplyOutcome::Answers {
         items: known,
         token: Some(reply::text(at?)?),
     })
 }
 
 /// The reply to the request `body` from the answers to its items, in the order in which SpiceDB writes its fields.
-pub(in super::super) fn merge(body: &Bytes, answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+pub(in super::super) fn merge(
+    body: &Bytes,
+    answers: &[Option<&StoredResponse>],
+    zookie: Option<&Zookie>,
+) -> StoredResponse {
     let pairs: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
     let token = zookie.map_or(0, |zookie| zookie.as_str().len() + 16);
     let mut items = items(body);

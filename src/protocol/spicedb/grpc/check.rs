@@ -1,8 +1,8 @@
 use std::time::SystemTime;
 
 use super::super::super::grpc::{Status, answer, until, whole};
-use super::super::super::kept::own;
-use super::super::super::{Known, Learned, Reply};
+use super::super::super::stored_response::own;
+use super::super::super::{Reply, ReplyItem, ReplyOutcome};
 use super::reply::{self, CHECKED_AT};
 use crate::protobuf::{NotProtobuf, fields};
 
@@ -44,17 +44,17 @@ pub(super) fn is_verdict(permissionship: Option<u64>) -> bool {
 }
 
 /// What the reply to a check says.
-pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> Option<Learned> {
+pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> Option<ReplyOutcome> {
     let (kept, message) = answer(status, reply)?;
     let checked = Checked::read(message).ok()?;
     let token = reply::text(checked.at?)?;
     let expires_in = checked.expires_at.map(|end| until(end, now)).transpose();
-    let known = Known {
+    let known = ReplyItem {
         kept: whole(kept, reply, reply::trailers(status.message.map(own))),
         keep: is_verdict(checked.verdict) && !checked.more && expires_in.is_ok(),
         expires_in: expires_in.ok().flatten(),
     };
-    Some(Learned::Answers {
+    Some(ReplyOutcome::Answers {
         items: vec![known],
         token: Some(token),
     })

@@ -29,7 +29,7 @@ impl<'a> Stated<'a> {
         token: None,
     };
 
-    /// Reads a field `consistency`. SpiceDB refuses an empty one, and one whose `bool` is false.
+    /// Reads a field `consistency`. SpiceDB rejects an empty one, and one whose `bool` is false.
     pub(super) fn add(&mut self, message: &'a [u8]) -> Result<(), Unreadable> {
         if self.wish.is_some() {
             return Err(Unreadable("a consistency that is two"));

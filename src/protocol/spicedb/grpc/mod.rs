@@ -14,18 +14,18 @@ mod tuple;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
 use self::consistency::Stated;
 use self::method::{Does, METHODS};
 use self::reply::CHECKED_AT;
 use super::super::grpc::{NOT_KEPT, Question, Status, Values, message};
-use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
+use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
 
 pub(super) use self::bulk::merge;
 pub(super) use self::forward::ask;
-pub(super) use super::super::grpc::{patience, refuse};
+pub(super) use super::super::grpc::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
     let Some((route, does)) = METHODS.called(method, uri, headers) else {
@@ -33,14 +33,14 @@ pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
     };
     match does {
         Does::Check | Does::Bulk | Does::ReadAtHead { .. } | Does::Read { token: Some(_), .. } => Claim::Body(route),
-        Does::Write { .. } => Claim::Head(route),
+        Does::Write { .. } => Claim::Parts(route),
         Does::Read { token: None, .. } => Claim::Floor(route),
     }
 }
 
-pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
     let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
-    let question = || Question::new("spicedb", route, head, key);
+    let question = || Question::new("spicedb", route, parts, key);
     let values = Values::new(&key.base);
     let (kind, stated) = match method.does {
         Does::Write { schema, token } => {
@@ -48,7 +48,7 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
             let stream = token.is_none();
             return Ok(Call::new(route, Kind::Write { schema, stream }));
         }
-        Does::Check | Does::Bulk if request::asks_for_more(head) => request::unkept(message(body)?, None, false)?,
+        Does::Check | Does::Bulk if request::asks_for_more(parts) => request::unkept(message(body)?, None, false)?,
         Does::Check => request::check(message(body)?, question()?, &values)?,
         Does::Bulk => request::bulk(message(body)?, question()?, &values)?,
         Does::ReadAtHead { .. } => (NOT_KEPT, Stated::AT_HEAD),
@@ -61,18 +61,18 @@ pub(super) fn read(route: Route, head: &Head, body: &Bytes, key: &Key<'_>) -> Re
     })
 }
 
-pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
     let (Some(method), Some(status)) = (METHODS.of(call.route), Status::of(reply)) else {
-        return Learned::Nothing;
+        return ReplyOutcome::Nothing;
     };
     let learned = match method.does {
         Does::Write { schema, token } => return reply::written(&status, reply, schema, token),
-        _ if reply::refuses_revision(&status) => return Learned::RevisionRefused,
+        _ if reply::rejects_revision(&status) => return ReplyOutcome::RevisionRejected,
         Does::Read { token, .. } => reply::read_at(&status, reply, token),
         Does::ReadAtHead { token } => reply::read_at(&status, reply, Some(token)),
         Does::Check | Does::Bulk if call.kind == NOT_KEPT => reply::read_at(&status, reply, Some(CHECKED_AT)),
         Does::Check => check::learn(&status, reply, SystemTime::now()),
         Does::Bulk => bulk::learn(&status, reply, body, asked),
     };
-    learned.unwrap_or(Learned::Nothing)
+    learned.unwrap_or(ReplyOutcome::Nothing)
 }

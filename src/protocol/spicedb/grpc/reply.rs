@@ -1,8 +1,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::super::grpc::{self, Status};
-use super::super::super::{Learned, Reply};
-use super::super::refused;
+use super::super::super::{Reply, ReplyOutcome};
+use super::super::rejected;
 use super::consistency::token;
 use crate::protobuf::only;
 
@@ -27,21 +27,21 @@ pub(super) fn text(zed_token: &[u8]) -> Option<String> {
 }
 
 /// What the end of a write says. `token` is where its reply bears one.
-pub(super) fn written(status: &Status<'_>, reply: &Reply<'_>, schema: bool, token: Option<u32>) -> Learned {
+pub(super) fn written(status: &Status<'_>, reply: &Reply<'_>, schema: bool, token: Option<u32>) -> ReplyOutcome {
     grpc::written(status, reply, schema, |message| text(only(message, token?)?))
 }
 
 /// What the reply to a read that is never kept says: the revision of a unary one.
-pub(super) fn read_at(status: &Status<'_>, reply: &Reply<'_>, token: Option<u32>) -> Option<Learned> {
+pub(super) fn read_at(status: &Status<'_>, reply: &Reply<'_>, token: Option<u32>) -> Option<ReplyOutcome> {
     let (_, message) = grpc::answer(status, reply)?;
     let token = text(only(message, token?)?)?;
-    Some(Learned::Answers {
+    Some(ReplyOutcome::Answers {
         items: Vec::new(),
         token: Some(token),
     })
 }
 
 /// Whether SpiceDB would not answer at the revision that it was told.
-pub(super) fn refuses_revision(status: &Status<'_>) -> bool {
-    refused::refuses_revision(status.code, status.message.map_or(&b""[..], HeaderValue::as_bytes))
+pub(super) fn rejects_revision(status: &Status<'_>) -> bool {
+    rejected::rejects_revision(status.code, status.message.map_or(&b""[..], HeaderValue::as_bytes))
 }

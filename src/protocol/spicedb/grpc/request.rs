@@ -1,5 +1,5 @@
 use http::HeaderName;
-use http::request::Parts as Head;
+use http::request::Parts;
 
 use super::super::super::grpc::{NOT_KEPT, Question, Values};
 use super::super::super::{Kind, Unreadable};
@@ -7,7 +7,7 @@ use super::consistency::{CONSISTENCY, Stated};
 use crate::cache::{Fingerprint, Part};
 use crate::protobuf::fields;
 
-/// SpiceDB refuses a bulk with more.
+/// SpiceDB rejects a bulk with more.
 const MOST_ITEMS: usize = 10_000;
 
 /// The field of a bulk with one item.
@@ -20,8 +20,8 @@ const METADATA: &str = "io.spicedb.";
 const OVERLAP: HeaderName = HeaderName::from_static("io.spicedb.requestoverlapkey");
 
 /// Whether a check's head asks for a reply with more in it than the answer.
-pub(super) fn asks_for_more(head: &Head) -> bool {
-    let mut names = head.headers.keys();
+pub(super) fn asks_for_more(parts: &Parts) -> bool {
+    let mut names = parts.headers.keys();
     names.any(|name| name.as_str().starts_with(METADATA) && *name != OVERLAP)
 }
 

@@ -16,21 +16,21 @@ mod tests;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderName, Method, Uri};
 
 use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
 use super::super::gateway::Error;
-use super::super::{Call, Claim, Key, Kind, Learned, Reply, Route, Unreadable};
-use super::refused::refuses_revision;
+use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
+use super::rejected::rejects_revision;
 use super::wish::Wish;
 use crate::cache::ReadAt;
 use crate::token::Zookie;
 
 pub(super) use self::reply::merge;
-pub(super) use super::super::gateway::{patience, refuse};
+pub(super) use super::super::gateway::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     if *method != Method::POST {
@@ -41,13 +41,13 @@ pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     };
     match endpoint.what {
         What::Check | What::Bulk => Claim::Body(route),
-        What::Write { .. } => Claim::Head(route),
+        What::Write { .. } => Claim::Parts(route),
         What::Read { stream: false, .. } | What::ReadAtHead { .. } => Claim::Body(route),
         What::Read { stream: true, .. } => Claim::Floor(route),
     }
 }
 
-pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
+pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
     let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
     let (kind, stated) = match endpoint.what {
         What::Write { schema, token } => {
@@ -55,11 +55,11 @@ pub(super) fn read(route: Route, head: &Head, message: &Bytes, key: &Key<'_>) ->
             let stream = token.is_none();
             return Ok(Call::new(route, Kind::Write { schema, stream }));
         }
-        What::Check | What::Bulk if request::asks_for_more(&head.headers) => request::unkept(head, message, false)?,
-        What::Check => request::check(message, &request::prefix(head, key)?)?,
-        What::Bulk => request::bulk(message, &request::prefix(head, key)?)?,
+        What::Check | What::Bulk if request::asks_for_more(&parts.headers) => request::unkept(parts, message, false)?,
+        What::Check => request::check(message, &request::prefix(parts, key)?)?,
+        What::Bulk => request::bulk(message, &request::prefix(parts, key)?)?,
         What::ReadAtHead { .. } => (request::NOT_KEPT, Some(Stated::AT_HEAD)),
-        What::Read { stream, .. } => request::unkept(head, message, stream)?,
+        What::Read { stream, .. } => request::unkept(parts, message, stream)?,
     };
     let (consistency, token) = stated.map_or((None, None), |stated| (Some(stated.consistency), stated.token));
     Ok(Call {
@@ -83,21 +83,21 @@ pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zoo
     Outline::of(message)?.rewritten(message, wish.as_deref(), open)
 }
 
-pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> Learned {
+pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
     let Some(endpoint) = Endpoint::of(call.route) else {
-        return Learned::Nothing;
+        return ReplyOutcome::Nothing;
     };
-    let refuses = |error: Error| refuses_revision(error.code, error.message.as_bytes());
+    let rejects = |error: Error| rejects_revision(error.code, error.message.as_bytes());
     let learned = match endpoint.what {
         What::Write { schema, token } => return reply::write(reply, schema, token),
-        _ if Error::of(reply).is_some_and(refuses) => return Learned::RevisionRefused,
+        _ if Error::of(reply).is_some_and(rejects) => return ReplyOutcome::RevisionRejected,
         What::ReadAtHead { token } => reply::listing(reply, token),
         What::Read { token, .. } => token.and_then(|token| reply::listing(reply, token)),
         What::Check | What::Bulk if call.kind == request::NOT_KEPT => reply::listing(reply, reply::CHECKED_AT),
         What::Check => reply::check(reply, SystemTime::now()),
         What::Bulk => reply::bulk(reply, message, asked),
     };
-    learned.unwrap_or(Learned::Nothing)
+    learned.unwrap_or(ReplyOutcome::Nothing)
 }
 
 pub(super) fn echoed() -> &'static [HeaderName] {

@@ -2,7 +2,7 @@ use super::super::super::Unreadable;
 use super::super::super::digest::{Digest, Hashed, Members};
 use super::super::super::gateway::{is_null, once};
 use super::super::super::json::Json;
-use crate::cache::{Fingerprint, Keyer, Part, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder, Keyer, Part};
 
 /// A field of a message, in both of its spellings.
 struct Field {
@@ -49,13 +49,13 @@ const MOST_FIELDS: usize = QUESTION.len();
 
 /// Hashes values under the key of one request.
 pub(super) struct Digests {
-    base: Parts,
+    base: FingerprintBuilder,
     structs: Digest,
     unknown: Digest,
 }
 
 impl Digests {
-    pub(super) fn new(base: &Parts) -> Self {
+    pub(super) fn new(base: &FingerprintBuilder) -> Self {
         Self {
             base: base.clone().text(Part::System, "proto3 json"),
             structs: Digest::of_doubles(base),
@@ -124,16 +124,16 @@ impl Question {
     }
 
     /// The fingerprint, which begins with `prefix`.
-    pub(super) fn finish(&self, prefix: &Parts) -> Fingerprint {
-        let mut parts = prefix.clone();
+    pub(super) fn finish(&self, prefix: &FingerprintBuilder) -> Fingerprint {
+        let mut fingerprint = prefix.clone();
         for (field, value) in self.fields.iter().zip(&self.values) {
             match value {
-                Some(hashed) => parts.add(field.part, hashed),
-                None => parts.add(Part::Absent, &[]),
+                Some(hashed) => fingerprint.add(field.part, hashed),
+                None => fingerprint.add(Part::Absent, &[]),
             }
         }
-        self.others.feed(Part::Body, &mut parts);
-        parts.finish()
+        self.others.feed(Part::Body, &mut fingerprint);
+        fingerprint.finish()
     }
 }
 

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::super::super::gateway::{self, failed_write, is_message, known};
 use super::super::super::json::{Json, NotJson};
-use super::super::super::{Kept, Known, Learned, Reply};
+use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
 use super::expiry::until;
 use super::question::Echo;
 use super::rewrite::Outline;
@@ -81,7 +81,7 @@ impl Verdict {
 }
 
 /// What the reply to a check says.
-pub(super) fn check(reply: &Reply<'_>, now: SystemTime) -> Option<Learned> {
+pub(super) fn check(reply: &Reply<'_>, now: SystemTime) -> Option<ReplyOutcome> {
     if !is_message(reply) {
         return None;
     }
@@ -98,8 +98,8 @@ pub(super) fn check(reply: &Reply<'_>, now: SystemTime) -> Option<Learned> {
     })
     .ok()?;
     json.end().ok()?;
-    Some(Learned::Answers {
-        items: vec![Known {
+    Some(ReplyOutcome::Answers {
+        items: vec![ReplyItem {
             expires_in,
             ..known(reply.body, verdict.is_plain())
         }],
@@ -108,7 +108,7 @@ pub(super) fn check(reply: &Reply<'_>, now: SystemTime) -> Option<Learned> {
 }
 
 /// What the reply to a bulk says about the items `asked` of the request `message`.
-pub(super) fn bulk(reply: &Reply<'_>, message: &[u8], asked: &[usize]) -> Option<Learned> {
+pub(super) fn bulk(reply: &Reply<'_>, message: &[u8], asked: &[usize]) -> Option<ReplyOutcome> {
     if !is_message(reply) {
         return None;
     }
@@ -141,14 +141,14 @@ pub(super) fn bulk(reply: &Reply<'_>, message: &[u8], asked: &[usize]) -> Option
         return None;
     }
     items.iter_mut().for_each(|known| known.keep &= !more);
-    Some(Learned::Answers {
+    Some(ReplyOutcome::Answers {
         items,
         token: Some(at?),
     })
 }
 
 /// A pair of a bulk's reply, which has to be about the item that was asked.
-fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<Known, NotJson> {
+fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<ReplyItem, NotJson> {
     let (mut verdict, mut is_about) = (Verdict::default(), false);
     Json::new(text.as_bytes())?.object(|json, name| {
         match name {
@@ -169,22 +169,22 @@ fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<Known, NotJson> {
 }
 
 /// What the end of a write says.
-pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> Learned {
+pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> ReplyOutcome {
     if reply.status == StatusCode::OK {
         let token = token
             .filter(|_| is_message(reply))
             .and_then(|member| token_in(reply.body, member).ok()?);
-        return Learned::Wrote { token, schema };
+        return ReplyOutcome::Wrote { token, schema };
     }
     failed_write(reply)
 }
 
 /// What the reply to a read that is never kept says.
-pub(super) fn listing(reply: &Reply<'_>, member: &str) -> Option<Learned> {
+pub(super) fn listing(reply: &Reply<'_>, member: &str) -> Option<ReplyOutcome> {
     if !is_message(reply) {
         return None;
     }
-    Some(Learned::Answers {
+    Some(ReplyOutcome::Answers {
         items: Vec::new(),
         token: Some(token_in(reply.body, member).ok()??),
     })
@@ -195,7 +195,7 @@ const NO_ANSWER: &[u8] =
     br#"{"request":null,"error":{"code":14,"message":"the upstream did not answer this item","details":[]}}"#;
 
 /// The reply from the answers to a bulk's items, in the order in which the gateway writes its members.
-pub(in super::super) fn merge(answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> Kept {
+pub(in super::super) fn merge(answers: &[Option<&StoredResponse>], zookie: Option<&Zookie>) -> StoredResponse {
     gateway::merge(answers, NO_ANSWER, |comma| match zookie {
         // A zookie has no character that JSON escapes.
         Some(zookie) => format!(r#"{{"checkedAt":{{"token":"{zookie}"}}{comma}"pairs":"#),

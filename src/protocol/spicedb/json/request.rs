@@ -1,5 +1,5 @@
 use http::HeaderMap;
-use http::request::Parts as Head;
+use http::request::Parts;
 
 use super::super::super::digest::Members;
 use super::super::super::gateway::{self, is_null, once};
@@ -7,7 +7,7 @@ use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
 use super::super::super::{Key, Kind, Unreadable};
 use super::consistency::{self, Stated};
 use super::question::{Digests, Question};
-use crate::cache::{Fingerprint, Part, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 
 /// The most items of one bulk that are read; more go to the upstream as they came. The server's own limit.
 const MOST_ITEMS: usize = 10_000;
@@ -17,7 +17,7 @@ pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// What each of a request's fingerprints begins with.
 pub(super) struct Prefix {
-    parts: Parts,
+    fingerprint: FingerprintBuilder,
     digests: Digests,
 }
 
@@ -27,9 +27,9 @@ pub(super) fn asks_for_more(headers: &HeaderMap) -> bool {
 }
 
 /// Reads of a head what can change an answer.
-pub(super) fn prefix(head: &Head, key: &Key<'_>) -> Result<Prefix, Unreadable> {
+pub(super) fn prefix(parts: &Parts, key: &Key<'_>) -> Result<Prefix, Unreadable> {
     Ok(Prefix {
-        parts: gateway::prefix("spicedb json", head, key)?,
+        fingerprint: gateway::prefix("spicedb json", parts, key)?,
         digests: Digests::new(&key.base),
     })
 }
@@ -49,7 +49,7 @@ pub(super) fn check(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Sta
     let kind = if common.traced {
         NOT_KEPT
     } else {
-        Kind::Check(question.finish(&prefix.parts))
+        Kind::Check(question.finish(&prefix.fingerprint))
     };
     Ok((kind, common.stated))
 }
@@ -76,7 +76,7 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
             }
             let mut question = Question::new();
             json.object(|json, name| question.member(json, name, &prefix.digests))?;
-            questions.push(question.finish(&prefix.parts));
+            questions.push(question.finish(&prefix.fingerprint));
             Ok(())
         })
     })?;
@@ -85,10 +85,10 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
         return Ok((NOT_KEPT, common.stated));
     }
     if !others.is_empty() {
-        let mut parts = prefix.parts.clone();
-        others.feed(Part::Body, &mut parts);
+        let mut fingerprint = prefix.fingerprint.clone();
+        others.feed(Part::Body, &mut fingerprint);
         for question in &mut questions {
-            let whole = parts.clone().bytes(Part::Body, &question.bits().to_le_bytes());
+            let whole = fingerprint.clone().bytes(Part::Body, &question.bits().to_le_bytes());
             *question = whole.finish();
         }
     }
@@ -96,8 +96,8 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
 }
 
 /// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(head: &Head, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
-    gateway::json_parameters(&head.headers)?;
+pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
+    gateway::json_parameters(&parts.headers)?;
     let mut kind = Kind::Read { stream };
     let mut common = Common::default();
     let mut json = Json::new(message)?;

@@ -67,17 +67,17 @@ fn an_empty_revision_is_postgresqls_only() {
 }
 
 #[test]
-fn oversized_tokens_are_refused_unread() {
+fn oversized_tokens_are_rejected_unread() {
     let max = ZedTokens::MAX_LEN;
     for engine in ENGINES {
         let text = "A".repeat(max + 1);
-        assert_eq!(refusal(engine, &text), TokenErrorKind::TooLong { len: max + 1, max });
+        assert_eq!(rejection(engine, &text), TokenErrorKind::TooLong { len: max + 1, max });
         assert_malformed(engine, &"A".repeat(max));
 
         let long = |bytes: usize| token(&"0".repeat(bytes), PREFIX);
         let revision = decode(Engine::MySql, &long(max / 4 * 3 - 20));
         assert_eq!(revision.point(), Some(&TransactionId(0)));
-        assert!(matches!(refusal(engine, &long(max)), TokenErrorKind::TooLong { .. }));
+        assert!(matches!(rejection(engine, &long(max)), TokenErrorKind::TooLong { .. }));
     }
 }
 

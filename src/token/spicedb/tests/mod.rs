@@ -33,7 +33,7 @@ fn encode(engine: Engine, revision: &Revision) -> Option<String> {
         .map(|zookie| zookie.as_str().to_owned())
 }
 
-fn refusal(engine: Engine, text: &str) -> TokenErrorKind {
+fn rejection(engine: Engine, text: &str) -> TokenErrorKind {
     match ZedTokens::new(engine).decode(text) {
         Ok(revision) => panic!("{engine:?} {text:?}: {revision:?}"),
         Err(error) => error.kind().clone(),
@@ -41,7 +41,7 @@ fn refusal(engine: Engine, text: &str) -> TokenErrorKind {
 }
 
 fn assert_malformed(engine: Engine, text: &str) {
-    let kind = refusal(engine, text);
+    let kind = rejection(engine, text);
     assert!(
         matches!(kind, TokenErrorKind::Malformed(_)),
         "{engine:?} {text:?}: {kind:?}"

@@ -128,7 +128,7 @@ fn legacy_revisions_at_their_edges() {
 }
 
 #[test]
-fn refuses_what_is_no_snapshot() {
+fn rejects_what_is_no_snapshot() {
     for text in [
         "-500",
         "+500",
@@ -203,7 +203,7 @@ fn the_number_of_transactions_in_progress_is_limited() {
             placed(snapshot(7, 207, &[107]))
         );
         assert_eq!(
-            refusal(Engine::Postgres, &spelled(max + 1).token()),
+            rejection(Engine::Postgres, &spelled(max + 1).token()),
             TokenErrorKind::TooManyEntries { max }
         );
     }

@@ -11,11 +11,11 @@ fn reply(results: &[Vec<u8>]) -> Vec<u8> {
     framed(&results)
 }
 
-fn kept(items: &[Known]) -> Vec<Option<&Kept>> {
+fn kept(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
     items.iter().map(|item| Some(&item.kept)).collect()
 }
 
-fn merge(call: &Call, answers: &[Option<&Kept>]) -> Kept {
+fn merge(call: &Call, answers: &[Option<&StoredResponse>]) -> StoredResponse {
     api().merge(call, &Bytes::new(), answers, Some(&zookie("t")))
 }
 
@@ -23,8 +23,8 @@ fn merge(call: &Call, answers: &[Option<&Kept>]) -> Kept {
 fn keeps(reply: &[u8]) -> Option<Vec<bool>> {
     let (_, call) = read(0..2);
     match learn(&call, &framed(reply)) {
-        Learned::Answers { items, token: None } => Some(items.iter().map(|item| item.keep).collect()),
-        Learned::Nothing => None,
+        ReplyOutcome::Answers { items, token: None } => Some(items.iter().map(|item| item.keep).collect()),
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
 }
@@ -157,7 +157,7 @@ fn rule_15_a_hundred_items_are_read_and_one_more_is_not() {
 fn a_bulk_without_items_is_forwarded() {
     let (body, call) = read([]);
     assert_eq!(call.kind, Kind::Read { stream: false });
-    assert!(matches!(learn(&call, &reply(&[])), Learned::Nothing));
+    assert!(matches!(learn(&call, &reply(&[])), ReplyOutcome::Nothing));
     let asked = api().ask(&call, &body, &[], &exact_ask(), Some(&zookie("u"))).unwrap();
     assert_eq!(asked, framed(&[tenant(), metadata("v1", "u", 20)].concat()));
 }

@@ -6,12 +6,12 @@ use serde_json::{Map, Value as Json, json};
 use super::super::super::super::testing::{json, structure};
 use super::*;
 
-fn key(message: &[u8], base: &Parts) -> Fingerprint {
+fn key(message: &[u8], base: &FingerprintBuilder) -> Fingerprint {
     question(&ask(CHECK, message, base).unwrap())
 }
 
 /// The key of the only item of a bulk that asks the same as [`plain`], and has this beside its items.
-fn item_key(more: &[u8], base: &Parts) -> Fingerprint {
+fn item_key(more: &[u8], base: &FingerprintBuilder) -> Fingerprint {
     let item = bytes(3, &tuple(1, "plan", "alice"));
     let call = ask(BULK, &[tenant(), at_t(), item, more.to_vec()].concat(), base).unwrap();
     questions(&call)[0]

@@ -14,7 +14,7 @@ mod write;
 use bytes::Bytes;
 
 use self::support::*;
-use super::super::super::testing::{claimed, head, question};
-use super::super::super::{Call, Claim, Kept, Kind, Known, Learned, Protocol, Route, Unreadable};
+use super::super::super::testing::{claimed, parts, question};
+use super::super::super::{Call, Claim, Kind, Protocol, ReplyItem, ReplyOutcome, Route, StoredResponse, Unreadable};
 use super::super::{Engine, Permify};
-use crate::cache::{Fingerprint, Parts, ReadAt};
+use crate::cache::{Fingerprint, FingerprintBuilder, ReadAt};

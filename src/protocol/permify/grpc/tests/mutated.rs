@@ -3,9 +3,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// What is read of a request.
-fn outcome(path: &str, body: &[u8], base: &Parts) -> Option<(Kind, bool, Option<Bytes>)> {
+fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, bool, Option<Bytes>)> {
     let call = ask_with(path, &[], body, base).ok()?;
-    Some((call.kind, call.floats, call.token))
+    Some((call.kind, call.unpinned, call.token))
 }
 
 fn requests() -> Vec<(&'static str, Bytes)> {
@@ -65,7 +65,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
         }
     }
     let learned = learn_of(&call, open, reply, OK);
-    if let (Kind::Bulk(questions), Learned::Answers { items, .. }) = (&call.kind, learned) {
+    if let (Kind::Bulk(questions), ReplyOutcome::Answers { items, .. }) = (&call.kind, learned) {
         let found: Vec<_> = (0..questions.len())
             .map(|nth| items.get(nth).map(|item| &item.kept))
             .collect();
@@ -93,7 +93,7 @@ proptest! {
             play(path, &framed(&message), &framed(&reply), &open);
             play(path, &message, &reply, &open);
         }
-        let _ = super::super::told(&message);
+        let _ = super::super::feed_token(&message);
     }
 
     #[test]
@@ -104,7 +104,7 @@ proptest! {
         let ((path, request), changed) = (request, changes[1].make(&reply));
         play(path, &changes[0].make(&request), &changed, &open);
         play(path, &request, &changed, &open);
-        let _ = super::super::told(&changed[5..]);
+        let _ = super::super::feed_token(&changed[5..]);
     }
 
     /// What another byte makes of a reply is either nothing or kept as it came.
@@ -116,7 +116,7 @@ proptest! {
         changed[at.index(reply.len())] = byte;
         for path in [CHECK, EXPAND] {
             let call = ask(path, &plain(), &base()).unwrap();
-            if let Learned::Answers { items, .. } = learn(&call, &changed) {
+            if let ReplyOutcome::Answers { items, .. } = learn(&call, &changed) {
                 prop_assert_eq!(items.len(), 1);
                 prop_assert_eq!(&items[0].kept.body, &changed);
             }

@@ -12,7 +12,7 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
         ("grpc-encoding", "gzip"),
         ("content-length", "70"),
     ];
-    let mut asked = head("POST", CHECK, &headers);
+    let mut asked = parts("POST", CHECK, &headers);
     let (call, body) = probed().probe(route(CHECK), &mut asked).unwrap();
     assert_eq!(asked.uri.path(), "/base.v1.Data/Delete");
     assert_eq!(asked.headers["authorization"], "Bearer k");
@@ -23,14 +23,14 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
     assert_eq!(body, framed(&message));
     assert_eq!(
         claimed(&api(), &asked),
-        Claim::Head(call.route),
+        Claim::Parts(call.route),
         "a write like any other"
     );
 }
 
 #[test]
 fn rule_08_there_is_no_probe_unless_a_tenant_is_given() {
-    let mut asked = head("POST", CHECK, &[]);
+    let mut asked = parts("POST", CHECK, &[]);
     assert!(api().probe(route(CHECK), &mut asked).is_none());
     assert!(!api().can_probe() && probed().can_probe());
 }

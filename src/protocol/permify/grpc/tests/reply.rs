@@ -8,13 +8,13 @@ fn call(path: &str) -> Call {
 }
 
 /// What is known from a reply to one question, if it is anything.
-fn learned(path: &str, reply: &[u8]) -> Option<Known> {
+fn learned(path: &str, reply: &[u8]) -> Option<ReplyItem> {
     match learn(&call(path), reply) {
-        Learned::Answers { items, token: None } => {
+        ReplyOutcome::Answers { items, token: None } => {
             assert_eq!(items.len(), 1);
             items.into_iter().next()
         }
-        Learned::Nothing => None,
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
 }
@@ -142,7 +142,10 @@ fn rule_11_a_reply_that_is_no_grpc_teaches_nothing() {
             body: &decoded(recorded::ALLOWED),
             trailers: trailers.as_ref(),
         };
-        !matches!(api().learn(&call(CHECK), &Bytes::new(), &[0], &reply), Learned::Nothing)
+        !matches!(
+            api().learn(&call(CHECK), &Bytes::new(), &[0], &reply),
+            ReplyOutcome::Nothing
+        )
     };
     let grpc = ("content-type", "application/grpc");
     assert!(learned(200, &[grpc], Some(OK)));
@@ -179,7 +182,7 @@ fn rule_11_errors_are_never_kept() {
             ("0", ""),
         ] {
             let learned = learn_error(&call(path), code, message);
-            assert!(matches!(learned, Learned::Nothing), "{path} {code}");
+            assert!(matches!(learned, ReplyOutcome::Nothing), "{path} {code}");
         }
     }
 }
@@ -188,6 +191,6 @@ fn rule_11_errors_are_never_kept() {
 fn reads_that_are_never_kept_teach_nothing() {
     for (path, ..) in READS {
         let reply = framed(&[bytes(1, b"plan"), bytes(2, b"")].concat());
-        assert!(matches!(learn(&call(path), &reply), Learned::Nothing), "{path}");
+        assert!(matches!(learn(&call(path), &reply), ReplyOutcome::Nothing), "{path}");
     }
 }

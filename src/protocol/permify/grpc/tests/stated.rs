@@ -49,7 +49,7 @@ fn the_recorded_ones_are_read() {
     ] {
         let call = ask_with(path, &[], &decoded(body), &base()).unwrap();
         assert_eq!(call.token.as_deref(), Some(recorded::TOKEN.as_bytes()));
-        assert!(!call.floats, "its schema's version is named");
+        assert!(!call.unpinned, "its schema's version is named");
         assert!(matches!(call.kind, Kind::Check(_) | Kind::Bulk(_)));
     }
 }
@@ -58,28 +58,28 @@ fn the_recorded_ones_are_read() {
 fn tokens_are_slices_of_the_message() {
     let body = Bytes::from(framed(&plain()));
     let carriers = crate::token::Carriers::default();
-    let head = grpc_head(CHECK, &[]);
-    let key = crate::protocol::Key::new(base(), &carriers, &head.uri);
-    let call = api().read(route(CHECK), &head, &body, key).unwrap();
+    let parts = grpc_parts(CHECK, &[]);
+    let key = crate::protocol::Key::new(base(), &carriers, &parts.uri);
+    let call = api().read(route(CHECK), &parts, &body, key).unwrap();
     assert!(body.as_ptr_range().contains(&call.token.unwrap().as_ptr()));
 }
 
 #[test]
 fn rule_04_an_unnamed_schema_version_floats() {
     for path in [CHECK, BULK, EXPAND] {
-        let floats = |metadata: &[u8]| read(path, metadata).unwrap().floats;
-        assert!(floats(b""), "{path}");
-        assert!(floats(&bytes(2, b"t")), "{path}");
-        assert!(floats(&bytes(1, b"")), "{path}");
+        let unpinned = |metadata: &[u8]| read(path, metadata).unwrap().unpinned;
+        assert!(unpinned(b""), "{path}");
+        assert!(unpinned(&bytes(2, b"t")), "{path}");
+        assert!(unpinned(&bytes(1, b"")), "{path}");
         assert!(
-            floats(&[bytes(1, b"v1"), bytes(1, b"")].concat()),
+            unpinned(&[bytes(1, b"v1"), bytes(1, b"")].concat()),
             "{path}: the last counts"
         );
-        assert!(!floats(&bytes(1, b"v1")), "{path}");
-        assert!(!floats(&[bytes(2, b"t"), bytes(1, b"v1")].concat()), "{path}");
+        assert!(!unpinned(&bytes(1, b"v1")), "{path}");
+        assert!(!unpinned(&[bytes(2, b"t"), bytes(1, b"v1")].concat()), "{path}");
     }
     for path in ["/base.v1.Data/ReadRelationships", "/base.v1.Data/ReadAttributes"] {
-        assert!(!read(path, &bytes(1, b"")).unwrap().floats, "{path} has no schema");
+        assert!(!read(path, &bytes(1, b"")).unwrap().unpinned, "{path} has no schema");
     }
 }
 
@@ -111,13 +111,16 @@ fn rule_09_what_is_there_twice_is_unreadable() {
 }
 
 #[test]
-fn rule_11_what_permify_refuses_for_its_want_of_metadata_is_never_kept() {
+fn rule_11_what_permify_rejects_for_its_want_of_metadata_is_never_kept() {
     for path in [CHECK, BULK, EXPAND] {
         let message = with_metadata(path, None);
         let call = ask(path, &message, &base()).unwrap();
         assert_eq!(call.kind, Kind::Read { stream: false }, "{path}");
         assert_eq!(call.token, None);
-        assert!(matches!(learn(&call, &decoded(recorded::ALLOWED)), Learned::Nothing));
+        assert!(matches!(
+            learn(&call, &decoded(recorded::ALLOWED)),
+            ReplyOutcome::Nothing
+        ));
         let body = Bytes::from(framed(&message));
         let rewritten = api().ask(&call, &body, &[], &at_least_ask(), Some(&zookie("t")));
         assert_eq!(rewritten, None, "{path}: Permify shall say so itself");

@@ -1,5 +1,5 @@
 pub(super) use super::super::super::super::grpc::testing::{
-    Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_head, map, open,
+    Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_parts, map, open,
     questions, varint, zookie,
 };
 
@@ -62,12 +62,17 @@ pub(super) fn route(path: &str) -> Route {
     testing::route(&api(), path)
 }
 
-pub(super) fn ask_with(path: &str, headers: &[(&str, &str)], body: &[u8], base: &Parts) -> Result<Call, Unreadable> {
+pub(super) fn ask_with(
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    base: &FingerprintBuilder,
+) -> Result<Call, Unreadable> {
     testing::ask(&api(), path, headers, body, base)
 }
 
 /// What is read of a message.
-pub(super) fn ask(path: &str, message: &[u8], base: &Parts) -> Result<Call, Unreadable> {
+pub(super) fn ask(path: &str, message: &[u8], base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     ask_with(path, &[], &framed(message), base)
 }
 
@@ -155,20 +160,20 @@ pub(super) fn result(can: u64, check_count: u64) -> Vec<u8> {
 pub(super) const OK: &[(&str, &str)] = &[("grpc-status", "0"), ("grpc-message", "")];
 
 /// What is learned from a reply to all of a call's questions.
-pub(super) fn learn(call: &Call, reply: &[u8]) -> Learned {
+pub(super) fn learn(call: &Call, reply: &[u8]) -> ReplyOutcome {
     learn_of(call, &testing::all(call), reply, OK)
 }
 
-pub(super) fn learn_of(call: &Call, asked: &[usize], reply: &[u8], trailers: &[(&str, &str)]) -> Learned {
+pub(super) fn learn_of(call: &Call, asked: &[usize], reply: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
     testing::learn(&api(), call, b"", asked, reply, trailers)
 }
 
-pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> Learned {
+pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> ReplyOutcome {
     testing::learn_error(&api(), call, b"", code, message)
 }
 
 /// Answers that bear no token, as none of Permify's do.
-pub(super) fn items_of(learned: Learned) -> Vec<Known> {
+pub(super) fn items_of(learned: ReplyOutcome) -> Vec<ReplyItem> {
     let (items, token) = answers(learned);
     assert_eq!(token, None);
     items

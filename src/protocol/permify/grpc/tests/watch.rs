@@ -2,23 +2,23 @@ use super::*;
 
 #[test]
 fn a_watch_asks_for_one_tenants_changes() {
-    let (head, body) = api().watch("acme").unwrap();
-    assert_eq!(head.method, "POST");
-    assert_eq!(head.uri, "/base.v1.Watch/Watch");
-    assert_eq!(head.version, http::Version::HTTP_2);
+    let (parts, body) = api().watch("acme").unwrap();
+    assert_eq!(parts.method, "POST");
+    assert_eq!(parts.uri, "/base.v1.Watch/Watch");
+    assert_eq!(parts.version, http::Version::HTTP_2);
     assert_eq!(
-        head.headers,
+        parts.headers,
         map(&[("content-type", "application/grpc"), ("te", "trailers")])
     );
     assert_eq!(body, framed(&bytes(1, b"acme")));
-    assert_eq!(claimed(&api(), &head), Claim::Pass);
+    assert_eq!(claimed(&api(), &parts), Claim::Pass);
 }
 
 #[test]
 fn changes_tell_their_token() {
     let changes = decoded(recorded::CHANGES);
-    assert_eq!(super::super::told(&changes[5..]), Some("+gQAAAAAAAA="));
-    let told = |changes: &[u8]| super::super::told(changes).map(str::to_owned);
+    assert_eq!(super::super::feed_token(&changes[5..]), Some("+gQAAAAAAAA="));
+    let told = |changes: &[u8]| super::super::feed_token(changes).map(str::to_owned);
     let token = bytes(1, b"t");
     assert_eq!(told(&bytes(1, &token)).as_deref(), Some("t"), "nothing changed");
     let more = [bytes(9, b"x"), bytes(1, &[bytes(2, b"change"), token.clone()].concat())].concat();

@@ -23,7 +23,7 @@ fn call(path: &str) -> Call {
 
 fn wrote(path: &str, reply: &[u8]) -> (Option<String>, bool) {
     match learn(&call(path), reply) {
-        Learned::Wrote { token, schema } => (token, schema),
+        ReplyOutcome::Wrote { token, schema } => (token, schema),
         other => panic!("{other:?}"),
     }
 }
@@ -74,7 +74,7 @@ fn a_schema_has_a_version_and_no_token() {
 fn an_empty_write_in_memory_changes_nothing() {
     for path in data_writes() {
         let learned = learn(&call(&path), &framed(&bytes(1, b"noop")));
-        assert!(matches!(learned, Learned::NotWritten), "{path}");
+        assert!(matches!(learned, ReplyOutcome::NotWritten), "{path}");
     }
 }
 
@@ -84,11 +84,11 @@ fn a_write_is_said_to_be_undone_only_where_that_is_sure() {
         let call = call(path);
         for code in ["3", "5", "6", "7", "9", "11", "12", "16"] {
             let learned = learn_error(&call, code, "");
-            assert!(matches!(learned, Learned::NotWritten), "{path} {code}");
+            assert!(matches!(learned, ReplyOutcome::NotWritten), "{path} {code}");
         }
         for code in ["1", "2", "4", "8", "10", "13", "14", "15", "17", "x"] {
             let learned = learn_error(&call, code, "ERROR_CODE_INTERNAL");
-            assert!(matches!(learned, Learned::Nothing), "{path} {code}");
+            assert!(matches!(learned, ReplyOutcome::Nothing), "{path} {code}");
         }
     }
 }

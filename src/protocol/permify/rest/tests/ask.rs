@@ -302,7 +302,7 @@ proptest! {
 
         let asked_call = bulk(&asked, &base).unwrap();
         prop_assert_eq!(asked_call.token.as_deref(), token.map(str::as_bytes));
-        prop_assert_eq!(asked_call.floats, call.floats);
+        prop_assert_eq!(asked_call.unpinned, call.unpinned);
         let (Kind::Bulk(all), Kind::Bulk(some)) = (&call.kind, &asked_call.kind) else { panic!("no bulks") };
         prop_assert_eq!(open.iter().map(|&index| all[index]).collect::<Vec<_>>(), some.clone());
     }

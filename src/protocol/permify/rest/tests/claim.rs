@@ -22,12 +22,12 @@ const POST: [(&str, &str); 17] = [
 
 /// How a request is claimed, and what a write is one of.
 fn claim(method: &str, path: &str) -> &'static str {
-    let head = head(method, path, &[]);
-    match claimed(&api(), &head) {
+    let parts = parts(method, path, &[]);
+    match claimed(&api(), &parts) {
         Claim::Pass => "pass",
         Claim::Body(_) => "body",
         Claim::Floor(_) => "floor",
-        Claim::Head(route) => match testing::read(&api(), route, &head, b"", &base()).unwrap().kind {
+        Claim::Parts(route) => match testing::read(&api(), route, &parts, b"", &base()).unwrap().kind {
             Kind::Write {
                 schema: false,
                 stream: false,

@@ -7,14 +7,14 @@ const TREE: &str = r#"{"tree":{"entity":{"type":"document","id":"plan"},"permiss
 /// Each answer in a reply to the call: its text, and whether it is kept.
 fn answers(call: &Call, asked: &[usize], reply: (u16, &str)) -> Option<Vec<(String, bool)>> {
     match learned(call, "{}", asked, reply) {
-        Learned::Answers { items, token } => {
+        ReplyOutcome::Answers { items, token } => {
             assert_eq!(token, None);
-            let text = |known: &Known| String::from_utf8(known.kept.body.to_vec()).unwrap();
+            let text = |known: &ReplyItem| String::from_utf8(known.kept.body.to_vec()).unwrap();
             assert!(items.iter().all(|known| known.expires_in.is_none()));
             assert!(items.iter().all(|known| known.kept == kept(&text(known))));
             Some(items.iter().map(|known| (text(known), known.keep)).collect())
         }
-        Learned::Nothing => None,
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
 }
@@ -163,7 +163,7 @@ fn rule_11_errors_and_replies_of_another_form_teach_nothing() {
                 trailers: None,
             };
             let learned = api().learn(&call, &Bytes::new(), &[0, 1], &reply);
-            assert!(matches!(learned, Learned::Nothing), "{headers:?}");
+            assert!(matches!(learned, ReplyOutcome::Nothing), "{headers:?}");
         }
     }
 }
@@ -185,7 +185,7 @@ fn writes_are_learned_from() {
         learned(&call, "", &[], (status, body))
     };
     let wrote = |path: &str, body: &str| match learn(path, 200, body) {
-        Learned::Wrote { token, schema } => (token, schema),
+        ReplyOutcome::Wrote { token, schema } => (token, schema),
         other => panic!("{other:?}"),
     };
     for path in [
@@ -213,7 +213,7 @@ fn writes_are_learned_from() {
             assert_eq!(wrote(&path, body), (token.map(str::to_owned), false), "{path} {body}");
         }
         let nothing = learn(&path, 200, r#"{"snap_token":"noop"}"#);
-        assert!(matches!(nothing, Learned::NotWritten), "{path}");
+        assert!(matches!(nothing, ReplyOutcome::NotWritten), "{path}");
     }
     for body in [
         r#"{"schema_version":"dc1r2i9ksdu86dkofs90"}"#,
@@ -225,12 +225,12 @@ fn writes_are_learned_from() {
     for path in [WRITE, SCHEMA] {
         for code in 0..18 {
             let learned = learn(path, 400, &json!({ "code": code }).to_string());
-            let undone = matches!(learned, Learned::NotWritten);
+            let undone = matches!(learned, ReplyOutcome::NotWritten);
             assert_eq!(undone, [3, 5, 6, 7, 9, 11, 12, 16].contains(&code), "{code}");
-            assert!(undone || matches!(learned, Learned::Nothing), "{code}");
+            assert!(undone || matches!(learned, ReplyOutcome::Nothing), "{code}");
         }
         for body in ["", "Bad Gateway", "{}", r#"{"code":"3"}"#] {
-            assert!(matches!(learn(path, 502, body), Learned::Nothing), "{body}");
+            assert!(matches!(learn(path, 502, body), ReplyOutcome::Nothing), "{body}");
         }
     }
 }

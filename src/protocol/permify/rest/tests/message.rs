@@ -3,7 +3,7 @@ use super::*;
 fn stated(metadata: &str) -> (Option<Bytes>, bool) {
     let call = check(&with_metadata(metadata), &base()).unwrap();
     assert_eq!(call.consistency, None);
-    (call.token, call.floats)
+    (call.token, call.unpinned)
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn rule_09_a_token_in_another_case_cannot_be_read() {
 
 #[test]
 fn what_no_schema_version_pins_floats() {
-    for (metadata, floats) in [
+    for (metadata, unpinned) in [
         (r#"{"schema_version":"v1"}"#, false),
         (r#"{"schema\u005fversion":"v1","snap_token":"x"}"#, false),
         (r#"{"schema_version":""}"#, true),
@@ -54,9 +54,9 @@ fn what_no_schema_version_pins_floats() {
         (r#"{"snap_token":"v1"}"#, true),
         ("{}", true),
     ] {
-        assert_eq!(stated(metadata).1, floats, "{metadata}");
+        assert_eq!(stated(metadata).1, unpinned, "{metadata}");
         let items = format!(r#"{{"items":[{{}}],"metadata":{metadata}}}"#);
-        assert_eq!(bulk(&items, &base()).unwrap().floats, floats, "{metadata}");
+        assert_eq!(bulk(&items, &base()).unwrap().unpinned, unpinned, "{metadata}");
     }
 }
 

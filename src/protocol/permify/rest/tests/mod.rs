@@ -10,11 +10,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::super::testing::{self, claimed, head, json, nearly_json, spell};
-use super::super::super::{Kept, Known, Protocol, Refusal};
+use super::super::super::testing::{self, claimed, json, nearly_json, parts, spell};
+use super::super::super::{Protocol, Rejection, ReplyItem, StoredResponse};
 use super::super::{Engine, Permify};
 use super::*;
-use crate::cache::{Fingerprint, Keyer, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 
 const CHECK: &str = "/v1/tenants/t1/permissions/check";
 const BULK: &str = "/v1/tenants/t1/permissions/bulk-check";
@@ -28,35 +28,35 @@ fn api() -> Permify {
     Permify::new(Engine::Postgres)
 }
 
-fn base() -> Parts {
+fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
 }
 
 fn route(path: &str) -> Route {
-    match claimed(&api(), &head("POST", path, JSON)) {
-        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+    match claimed(&api(), &parts("POST", path, JSON)) {
+        Claim::Parts(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{path} passes"),
     }
 }
 
-fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &Parts) -> Result<Call, Unreadable> {
-    let head = head("POST", path, headers);
-    testing::read(&api(), route(head.uri.path()), &head, body.as_bytes(), base)
+fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+    let parts = parts("POST", path, headers);
+    testing::read(&api(), route(parts.uri.path()), &parts, body.as_bytes(), base)
 }
 
-fn check(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+fn check(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     read(CHECK, JSON, body, base)
 }
 
-fn bulk(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+fn bulk(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     read(BULK, JSON, body, base)
 }
 
-fn question(body: &Value, base: &Parts) -> Fingerprint {
+fn question(body: &Value, base: &FingerprintBuilder) -> Fingerprint {
     testing::question(&check(&body.to_string(), base).unwrap())
 }
 
-fn questions(body: &str, base: &Parts) -> Vec<Fingerprint> {
+fn questions(body: &str, base: &FingerprintBuilder) -> Vec<Fingerprint> {
     match bulk(body, base).unwrap().kind {
         Kind::Bulk(questions) => questions,
         kind => panic!("{kind:?} is no bulk"),
@@ -98,7 +98,7 @@ fn with_metadata(metadata: &str) -> String {
 }
 
 /// What the API learns from a reply in JSON.
-fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> Learned {
+fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> ReplyOutcome {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let reply = Reply {
@@ -110,7 +110,7 @@ fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &s
     api().learn(call, &Bytes::copy_from_slice(message.as_bytes()), asked, &reply)
 }
 
-fn kept(body: &str) -> Kept {
+fn kept(body: &str) -> StoredResponse {
     let json = HeaderValue::from_static("application/json");
-    Kept::new(StatusCode::OK, json, Bytes::copy_from_slice(body.as_bytes()))
+    StoredResponse::new(StatusCode::OK, json, Bytes::copy_from_slice(body.as_bytes()))
 }

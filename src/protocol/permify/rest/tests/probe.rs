@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn a_probe_deletes_nothing_in_its_own_tenant() {
     let probed = api().probe_by_writing("probes");
-    let mut asked = head(
+    let mut asked = parts(
         "POST",
         CHECK,
         &[("transfer-encoding", "chunked"), ("authorization", "Bearer k")],
@@ -18,7 +18,7 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
     assert_eq!(message, json!({"tuple_filter": filter, "attribute_filter": {}}));
     assert_eq!(
         claimed(&api(), &asked),
-        Claim::Head(call.route),
+        Claim::Parts(call.route),
         "a write like any other"
     );
 }
@@ -26,7 +26,7 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
 #[test]
 fn rule_08_a_tenant_that_fits_into_no_path_is_not_probed() {
     for tenant in ["", "a/b", "..", "a b"] {
-        let mut asked = head("POST", CHECK, JSON);
+        let mut asked = parts("POST", CHECK, JSON);
         let probe = api().probe_by_writing(tenant).probe(route(CHECK), &mut asked);
         assert!(probe.is_none(), "{tenant}");
     }

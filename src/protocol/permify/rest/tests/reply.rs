@@ -1,7 +1,7 @@
 use super::*;
 use crate::token::TokenErrorKind;
 
-fn merge(answers: &[Option<&Kept>]) -> String {
+fn merge(answers: &[Option<&StoredResponse>]) -> String {
     let call = Call::new(route(BULK), Kind::Bulk(Vec::new()));
     let merged = api().merge(&call, &Bytes::new(), answers, Some(&Zookie::new("x", 9).unwrap()));
     assert_eq!(merged.status, 200);
@@ -28,16 +28,16 @@ fn rule_14_an_answer_that_never_came_is_a_denial() {
 #[test]
 fn refusals_have_the_gateways_form() {
     for (why, status, code) in [
-        (Refusal::BadToken(TokenErrorKind::Malformed("cut off")), 400, 3),
-        (Refusal::BadToken(TokenErrorKind::Expired), 400, 11),
-        (Refusal::TokensDoNotJoin, 400, 3),
-        (Refusal::ExactNeedsOneToken, 400, 3),
-        (Refusal::FloorUnstated, 501, 12),
-        (Refusal::RequestTimeout, 504, 4),
-        (Refusal::UpstreamTimeout, 504, 4),
-        (Refusal::UpstreamFailed, 503, 14),
+        (Rejection::BadToken(TokenErrorKind::Malformed("cut off")), 400, 3),
+        (Rejection::BadToken(TokenErrorKind::Expired), 400, 11),
+        (Rejection::TokensDoNotJoin, 400, 3),
+        (Rejection::ExactNeedsOneToken, 400, 3),
+        (Rejection::FloorUnstated, 501, 12),
+        (Rejection::RequestTimeout, 504, 4),
+        (Rejection::UpstreamTimeout, 504, 4),
+        (Rejection::UpstreamFailed, 503, 14),
     ] {
-        let response = api().refuse(route(CHECK), &HeaderMap::new(), &why);
+        let response = api().reject(route(CHECK), &HeaderMap::new(), &why);
         assert_eq!(response.status(), status, "{why:?}");
         assert_eq!(response.headers()["content-type"], "application/json");
         let body: Value = serde_json::from_slice(response.body()).unwrap();
@@ -48,10 +48,10 @@ fn refusals_have_the_gateways_form() {
 #[test]
 fn the_callers_deadline_is_read() {
     let mut headers = HeaderMap::new();
-    assert_eq!(api().patience(route(CHECK), &headers), None);
+    assert_eq!(api().timeout(route(CHECK), &headers), None);
     headers.insert("grpc-timeout", HeaderValue::from_static("250m"));
-    let patience = std::time::Duration::from_millis(250);
-    assert_eq!(api().patience(route(CHECK), &headers), Some(patience));
+    let timeout = std::time::Duration::from_millis(250);
+    assert_eq!(api().timeout(route(CHECK), &headers), Some(timeout));
 }
 
 proptest! {
@@ -74,7 +74,7 @@ proptest! {
 
         let mut answers = found.clone();
         if !open.is_empty() {
-            let Learned::Answers { items, .. } = learned(&call, &message, &open, (200, &server(&open))) else {
+            let ReplyOutcome::Answers { items, .. } = learned(&call, &message, &open, (200, &server(&open))) else {
                 panic!("nothing learned");
             };
             for (known, &index) in items.into_iter().zip(&open) {

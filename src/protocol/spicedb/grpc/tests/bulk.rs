@@ -7,7 +7,7 @@ fn read(request: &str) -> (Bytes, Call) {
     (body, call)
 }
 
-fn kept(items: &[Known]) -> Vec<Option<&Kept>> {
+fn kept(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
     items.iter().map(|item| Some(&item.kept)).collect()
 }
 
@@ -30,11 +30,11 @@ fn keeps(reply: &[u8]) -> Option<Vec<bool>> {
     let body = framed(&items(0..2));
     let call = ask(BULK, &body, &base()).unwrap();
     match learn(&call, &body, &framed(reply), OK) {
-        Learned::Answers { items, token } => {
+        ReplyOutcome::Answers { items, token } => {
             assert_eq!(token.as_deref(), Some("head"));
             Some(items.iter().map(|item| item.keep).collect())
         }
-        Learned::Nothing => None,
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
 }
@@ -76,7 +76,7 @@ fn one_kept_item_does_not_hold_the_whole_reply() {
         trailers: Some(&map(OK)),
     };
     let (items, _) = answers(api().learn(&call, &body, &[0, 1, 2, 3], &reply));
-    let inside = |item: &Known| reply.body.as_ptr_range().contains(&item.kept.body.as_ptr());
+    let inside = |item: &ReplyItem| reply.body.as_ptr_range().contains(&item.kept.body.as_ptr());
     assert!(!items.iter().any(inside));
 }
 
@@ -184,7 +184,7 @@ fn rule_11_a_pair_about_another_tuple_teaches_nothing() {
     let learned = |request: &[u8]| {
         let pair = [bytes(1, request), verdict(2)].concat();
         let reply = framed(&[checked_at(), bytes(2, &pair)].concat());
-        matches!(learn(&call, &body, &reply, OK), Learned::Answers { .. })
+        matches!(learn(&call, &body, &reply, OK), ReplyOutcome::Answers { .. })
     };
     assert!(learned(&item));
     assert!(
@@ -228,7 +228,7 @@ fn a_mixed_bulk_bears_no_revision() {
     let merged = api().merge(&call, &body, &kept(&whole), None);
     let token = bytes(1, &zed_token(recorded::HEAD));
     assert_eq!(merged.body[5..], reply[5 + token.len()..]);
-    assert!(matches!(learn(&call, &body, &merged.body, OK), Learned::Nothing));
+    assert!(matches!(learn(&call, &body, &merged.body, OK), ReplyOutcome::Nothing));
 }
 
 #[test]

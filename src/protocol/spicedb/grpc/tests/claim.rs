@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn claims_what_it_knows_by_its_path() {
-    let claim = |path: &str| claimed(&api(), &grpc_head(path, &[]));
+    let claim = |path: &str| claimed(&api(), &grpc_parts(path, &[]));
     for (service, methods) in [
         ("PermissionsService", &["CheckPermission", "CheckBulkPermissions"][..]),
         ("ExperimentalService", &["BulkCheckPermission"]),
@@ -22,7 +22,7 @@ fn claims_what_it_knows_by_its_path() {
     ] {
         for method in methods {
             let path = format!("/authzed.api.v1.{service}/{method}");
-            assert!(matches!(claim(&path), Claim::Head(_)), "{path}");
+            assert!(matches!(claim(&path), Claim::Parts(_)), "{path}");
         }
     }
     for path in [
@@ -70,7 +70,7 @@ fn claims_what_it_knows_by_its_path() {
 fn claims_nothing_but_grpc() {
     let claim = |method, content_type| {
         let headers = [("content-type", content_type)];
-        claimed(&api(), &head(method, CHECK, &headers))
+        claimed(&api(), &parts(method, CHECK, &headers))
     };
     for content_type in [
         "application/grpc",
@@ -85,7 +85,7 @@ fn claims_nothing_but_grpc() {
     for content_type in ["application/grpc-web", "application/json", "text/plain"] {
         assert_eq!(claim("POST", content_type), Claim::Pass, "{content_type}");
     }
-    assert_eq!(claimed(&api(), &head("POST", CHECK, &[])), Claim::Pass);
+    assert_eq!(claimed(&api(), &parts("POST", CHECK, &[])), Claim::Pass);
 }
 
 #[test]
@@ -112,16 +112,16 @@ fn a_write_is_known_by_its_head() {
 }
 
 #[test]
-fn deadlines_and_refusals_are_grpcs_own() {
-    use crate::protocol::Refusal;
+fn deadlines_and_rejections_are_grpcs_own() {
+    use crate::protocol::Rejection;
     use std::time::Duration;
     let route = route(CHECK);
-    let patience = |timeout| api().patience(route, &map(&[("grpc-timeout", timeout)]));
-    assert_eq!(patience("10S"), Some(Duration::from_secs(10)));
-    assert_eq!(patience("soon"), None);
-    let refusal = api().refuse(route, &map(&[]), &Refusal::UnknownConsistency);
+    let timeout = |timeout| api().timeout(route, &map(&[("grpc-timeout", timeout)]));
+    assert_eq!(timeout("10S"), Some(Duration::from_secs(10)));
+    assert_eq!(timeout("soon"), None);
+    let rejection = api().reject(route, &map(&[]), &Rejection::UnknownConsistency);
     assert_eq!(
-        (refusal.status().as_u16(), &refusal.headers()["grpc-status"]),
+        (rejection.status().as_u16(), &rejection.headers()["grpc-status"]),
         (200, &"3".parse().unwrap())
     );
     assert!(api().echoed(route).is_empty());

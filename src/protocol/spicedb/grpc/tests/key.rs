@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::super::super::testing::{json, structure};
 use super::*;
 
-fn key(message: &[u8], base: &Parts) -> Fingerprint {
+fn key(message: &[u8], base: &FingerprintBuilder) -> Fingerprint {
     question(&ask(CHECK, &framed(message), base).unwrap())
 }
 

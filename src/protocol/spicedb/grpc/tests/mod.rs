@@ -10,8 +10,8 @@ mod support;
 use bytes::Bytes;
 
 use self::support::*;
-use super::super::super::testing::{claimed, head, question};
-use super::super::super::{Call, Claim, Kept, Kind, Known, Learned, Protocol, Route, Unreadable};
+use super::super::super::testing::{claimed, parts, question};
+use super::super::super::{Call, Claim, Kind, Protocol, ReplyItem, ReplyOutcome, Route, StoredResponse, Unreadable};
 use super::super::{Engine, SpiceDb};
-use crate::cache::{Fingerprint, Parts, ReadAt};
+use crate::cache::{Fingerprint, FingerprintBuilder, ReadAt};
 use crate::consistency::Consistency;

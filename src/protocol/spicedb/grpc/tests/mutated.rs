@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What is read of a request.
-fn outcome(path: &str, body: &[u8], base: &Parts) -> Option<(Kind, Option<Consistency>, Option<Bytes>)> {
+fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, Option<Consistency>, Option<Bytes>)> {
     let call = ask(path, body, base).ok()?;
     Some((call.kind, call.consistency, call.token))
 }
@@ -59,7 +59,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
         }
     }
     let learned = learn_of(&call, request, open, reply, OK);
-    if let (Kind::Bulk(questions), Learned::Answers { items, .. }) = (&call.kind, learned) {
+    if let (Kind::Bulk(questions), ReplyOutcome::Answers { items, .. }) = (&call.kind, learned) {
         let found: Vec<_> = (0..questions.len())
             .map(|nth| items.get(nth).map(|item| &item.kept))
             .collect();
@@ -107,7 +107,7 @@ proptest! {
         let mut changed = reply.to_vec();
         changed[at.index(reply.len())] = byte;
         let call = ask(CHECK, &decoded(recorded::CHECK), &base()).unwrap();
-        if let Learned::Answers { items, token } = learn(&call, &decoded(recorded::CHECK), &changed, OK) {
+        if let ReplyOutcome::Answers { items, token } = learn(&call, &decoded(recorded::CHECK), &changed, OK) {
             prop_assert!(token.is_some_and(|token| !token.is_empty()));
             prop_assert_eq!(items.len(), 1);
             prop_assert_eq!(&items[0].kept.body, &changed);

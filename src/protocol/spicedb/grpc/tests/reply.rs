@@ -9,13 +9,13 @@ fn call() -> Call {
     ask(CHECK, &decoded(recorded::CHECK), &base()).unwrap()
 }
 
-fn learned(reply: &[u8]) -> Option<(Known, String)> {
+fn learned(reply: &[u8]) -> Option<(ReplyItem, String)> {
     match learn(&call(), &decoded(recorded::CHECK), reply, OK) {
-        Learned::Answers { items, token } => {
+        ReplyOutcome::Answers { items, token } => {
             assert_eq!(items.len(), 1);
             Some((items.into_iter().next().unwrap(), token.unwrap()))
         }
-        Learned::Nothing => None,
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
 }
@@ -157,7 +157,7 @@ fn rule_11_a_reply_that_is_no_grpc_teaches_nothing() {
             body: &reply,
             trailers: trailers.as_ref(),
         };
-        !matches!(api().learn(&call, &request, &[0], &reply), Learned::Nothing)
+        !matches!(api().learn(&call, &request, &[0], &reply), ReplyOutcome::Nothing)
     };
     let grpc = ("content-type", "application/grpc");
     assert!(learned(200, &[grpc], Some(OK)));
@@ -185,11 +185,11 @@ fn rule_11_an_error_after_a_whole_message_teaches_nothing() {
         let (request, reply) = (decoded(request), decoded(reply));
         let call = ask(path, &request, &base()).unwrap();
         assert!(
-            !matches!(learn(&call, &request, &reply, OK), Learned::Nothing),
+            !matches!(learn(&call, &request, &reply, OK), ReplyOutcome::Nothing),
             "{path}"
         );
         assert!(
-            matches!(learn(&call, &request, &reply, &failed), Learned::Nothing),
+            matches!(learn(&call, &request, &reply, &failed), ReplyOutcome::Nothing),
             "{path}"
         );
     }
@@ -199,23 +199,23 @@ fn rule_11_an_error_after_a_whole_message_teaches_nothing() {
 fn rule_11_errors_are_never_kept() {
     for path in [CHECK, BULK, BULK_TWIN, READ_RELATIONSHIPS] {
         let call = Call::new(route(path), call().kind);
-        let refused = |code: &str, message: &str| match learn_error(&call, code, message) {
-            Learned::RevisionRefused => true,
-            Learned::Nothing => false,
+        let rejected = |code: &str, message: &str| match learn_error(&call, code, message) {
+            ReplyOutcome::RevisionRejected => true,
+            ReplyOutcome::Nothing => false,
             other => panic!("{other:?}"),
         };
-        assert!(refused("11", "invalid revision: revision has expired"));
-        assert!(refused("11", "invalid revision: revision was invalid"));
+        assert!(rejected("11", "invalid revision: revision has expired"));
+        assert!(rejected("11", "invalid revision: revision was invalid"));
         let elsewhere = "ZedToken specified references a different datastore instance";
-        assert!(refused(
+        assert!(rejected(
             "2",
             &format!("{elsewhere} but at-exact-snapshot was requested")
         ));
-        assert!(refused(
+        assert!(rejected(
             "2",
             &format!("{elsewhere} and SpiceDB is configured to raise an error in this scenario")
         ));
-        assert!(refused("3", "invalid revision requested"));
+        assert!(rejected("3", "invalid revision requested"));
         for (code, message) in [
             ("9", "object definition `nothing` not found"),
             ("9", "relation/permission `fly` not found under definition `document`"),
@@ -236,7 +236,7 @@ fn rule_11_errors_are_never_kept() {
             ("99", "no such code"),
             ("0", ""),
         ] {
-            assert!(!refused(code, message), "{path} {code} {message}");
+            assert!(!rejected(code, message), "{path} {code} {message}");
         }
     }
 }
@@ -245,7 +245,7 @@ fn rule_11_errors_are_never_kept() {
 fn writes_teach_their_tokens() {
     let service = |path: &str| ask(&format!("/authzed.api.v1.{path}"), b"", &base()).unwrap();
     let wrote = |call: &Call, reply: &[u8]| match learn(call, b"", reply, OK) {
-        Learned::Wrote { token, schema } => (token, schema),
+        ReplyOutcome::Wrote { token, schema } => (token, schema),
         other => panic!("{other:?}"),
     };
     let written = decoded(recorded::WRITTEN);
@@ -289,14 +289,18 @@ fn a_write_is_said_to_be_undone_only_where_that_is_sure() {
         let call = ask(path, b"", &base()).unwrap();
         for code in ["3", "5", "6", "7", "9", "11", "12", "16"] {
             assert!(
-                matches!(learn_error(&call, code, ""), Learned::NotWritten),
+                matches!(learn_error(&call, code, ""), ReplyOutcome::NotWritten),
                 "{path} {code}"
             );
         }
         for code in ["0", "1", "2", "4", "8", "10", "13", "14", "15", "17", "x"] {
             let learned = learn_error(&call, code, "");
-            assert!(!matches!(learned, Learned::NotWritten), "{path} {code}");
-            assert_eq!(matches!(learned, Learned::Wrote { .. }), code == "0", "{path} {code}");
+            assert!(!matches!(learned, ReplyOutcome::NotWritten), "{path} {code}");
+            assert_eq!(
+                matches!(learned, ReplyOutcome::Wrote { .. }),
+                code == "0",
+                "{path} {code}"
+            );
         }
     }
 }
@@ -306,11 +310,11 @@ fn reads_that_are_never_kept_teach_their_revision() {
     let read = |path: &str, request: &[u8], reply: &[u8]| {
         let call = ask(&format!("/authzed.api.v1.{path}"), &framed(request), &base()).unwrap();
         match learn_of(&call, &framed(request), &[], reply, OK) {
-            Learned::Answers { items, token } => {
+            ReplyOutcome::Answers { items, token } => {
                 assert!(items.is_empty());
                 token
             }
-            Learned::Nothing => None,
+            ReplyOutcome::Nothing => None,
             other => panic!("{other:?}"),
         }
     };

@@ -46,9 +46,9 @@ fn the_recorded_ones_are_read() {
 fn tokens_are_slices_of_the_message() {
     let body = Bytes::from(framed(&[at_least("token"), plain()].concat()));
     let carriers = crate::token::Carriers::default();
-    let head = grpc_head(CHECK, &[]);
-    let key = crate::protocol::Key::new(base(), &carriers, &head.uri);
-    let call = api().read(route(CHECK), &head, &body, key).unwrap();
+    let parts = grpc_parts(CHECK, &[]);
+    let key = crate::protocol::Key::new(base(), &carriers, &parts.uri);
+    let call = api().read(route(CHECK), &parts, &body, key).unwrap();
     let token = call.token.unwrap();
     assert!(body.as_ptr_range().contains(&token.as_ptr()));
 }

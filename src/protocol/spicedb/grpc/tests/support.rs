@@ -1,5 +1,5 @@
 pub(super) use super::super::super::super::grpc::testing::{
-    Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_head, map, open,
+    Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_parts, map, open,
     questions, varint, zookie,
 };
 
@@ -77,11 +77,16 @@ pub(super) fn route(path: &str) -> Route {
     testing::route(&api(), path)
 }
 
-pub(super) fn ask_with(path: &str, headers: &[(&str, &str)], body: &[u8], base: &Parts) -> Result<Call, Unreadable> {
+pub(super) fn ask_with(
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    base: &FingerprintBuilder,
+) -> Result<Call, Unreadable> {
     testing::ask(&api(), path, headers, body, base)
 }
 
-pub(super) fn ask(path: &str, body: &[u8], base: &Parts) -> Result<Call, Unreadable> {
+pub(super) fn ask(path: &str, body: &[u8], base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     ask_with(path, &[], body, base)
 }
 
@@ -143,7 +148,7 @@ pub(super) const OK: &[(&str, &str)] = &[
 ];
 
 /// What is learned from a reply to all of a call's questions.
-pub(super) fn learn(call: &Call, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> Learned {
+pub(super) fn learn(call: &Call, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
     learn_of(call, request, &testing::all(call), body, trailers)
 }
 
@@ -153,10 +158,10 @@ pub(super) fn learn_of(
     asked: &[usize],
     body: &[u8],
     trailers: &[(&str, &str)],
-) -> Learned {
+) -> ReplyOutcome {
     testing::learn(&api(), call, request, asked, body, trailers)
 }
 
-pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> Learned {
+pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> ReplyOutcome {
     testing::learn_error(&api(), call, &framed(&plain()), code, message)
 }

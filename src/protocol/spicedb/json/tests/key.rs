@@ -77,7 +77,7 @@ fn rule_10_numbers_in_a_context_are_doubles() {
     ] {
         assert_ne!(ask(a).unwrap(), ask(b).unwrap(), "{a} {b}");
     }
-    assert!(ask("1e309").is_err(), "the server refuses it");
+    assert!(ask("1e309").is_err(), "the server rejects it");
     assert!(ask("1e308").is_ok());
 }
 

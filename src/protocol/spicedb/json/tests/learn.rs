@@ -9,13 +9,13 @@ fn call() -> Call {
 }
 
 /// What a reply to a check says: the one answer and the token.
-fn answer(body: &str) -> Option<(Known, String)> {
+fn answer(body: &str) -> Option<(ReplyItem, String)> {
     match learned(&call(), &plain().to_string(), &[0], (200, body)) {
-        Learned::Answers { mut items, token } => {
+        ReplyOutcome::Answers { mut items, token } => {
             assert_eq!(items.len(), 1);
             Some((items.remove(0), token.unwrap()))
         }
-        Learned::Nothing => None,
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
 }
@@ -37,7 +37,7 @@ fn rule_11_verdicts_are_kept_as_they_came() {
         assert_eq!(known.expires_in, None);
         assert_eq!(token, "t");
         let json = HeaderValue::from_static("application/json");
-        assert_eq!(known.kept, Kept::new(StatusCode::OK, json, body.into()));
+        assert_eq!(known.kept, StoredResponse::new(StatusCode::OK, json, body.into()));
     }
 }
 
@@ -102,23 +102,26 @@ fn rule_11_replies_of_another_form_teach_nothing() {
         };
         api().learn(&call(), &Bytes::new(), &[0], &reply)
     };
-    assert!(matches!(learn(200, JSON_HEADERS), Learned::Answers { .. }));
-    assert!(matches!(learn(200, &[]), Learned::Nothing));
-    assert!(matches!(learn(200, &[("content-type", "text/html")]), Learned::Nothing));
+    assert!(matches!(learn(200, JSON_HEADERS), ReplyOutcome::Answers { .. }));
+    assert!(matches!(learn(200, &[]), ReplyOutcome::Nothing));
+    assert!(matches!(
+        learn(200, &[("content-type", "text/html")]),
+        ReplyOutcome::Nothing
+    ));
     let encoded = [("content-type", "application/json"), ("content-encoding", "gzip")];
-    assert!(matches!(learn(200, &encoded), Learned::Nothing));
+    assert!(matches!(learn(200, &encoded), ReplyOutcome::Nothing));
     for status in [201, 204, 206, 302, 400, 401, 403, 404, 429, 500, 503] {
-        assert!(matches!(learn(status, JSON_HEADERS), Learned::Nothing), "{status}");
+        assert!(matches!(learn(status, JSON_HEADERS), ReplyOutcome::Nothing), "{status}");
     }
 }
 
 const JSON_HEADERS: &[(&str, &str)] = &[("content-type", "application/json")];
 
 #[test]
-fn an_upstream_that_refuses_the_revision_is_understood() {
+fn an_upstream_that_rejects_the_revision_is_understood() {
     let error = |code: u16, message: &str| json!({"code": code, "message": message, "details": []}).to_string();
     let foreign = "ZedToken specified references a different datastore instance but at-exact-snapshot was requested";
-    for (code, message, refused) in [
+    for (code, message, rejected) in [
         (11, "invalid revision: revision has expired", true),
         (2, foreign, true),
         (3, "invalid revision requested", true),
@@ -130,13 +133,17 @@ fn an_upstream_that_refuses_the_revision_is_understood() {
     ] {
         for call in [call(), read("/v1/permissions/expand", JSON, "{}", &base()).unwrap()] {
             let learned = learned(&call, "{}", &[0], (400, &error(code, message)));
-            assert_eq!(matches!(learned, Learned::RevisionRefused), refused, "{code} {message}");
-            assert_eq!(matches!(learned, Learned::Nothing), !refused, "{code} {message}");
+            assert_eq!(
+                matches!(learned, ReplyOutcome::RevisionRejected),
+                rejected,
+                "{code} {message}"
+            );
+            assert_eq!(matches!(learned, ReplyOutcome::Nothing), !rejected, "{code} {message}");
         }
     }
     assert!(matches!(
         learned(&call(), "{}", &[0], (200, &error(11, ""))),
-        Learned::Nothing
+        ReplyOutcome::Nothing
     ));
 }
 
@@ -148,7 +155,7 @@ fn writes_are_learned_from() {
         learned(&call, "", &[], (status, body))
     };
     let wrote = |path, body| match learn(path, 200, body) {
-        Learned::Wrote { token, schema } => (token, schema),
+        ReplyOutcome::Wrote { token, schema } => (token, schema),
         other => panic!("{other:?}"),
     };
     let token = || Some("t".to_owned());
@@ -166,13 +173,13 @@ fn writes_are_learned_from() {
     }
     for code in 0..18 {
         let learned = learn("/v1/schema/write", 400, &json!({ "code": code }).to_string());
-        let undone = matches!(learned, Learned::NotWritten);
+        let undone = matches!(learned, ReplyOutcome::NotWritten);
         assert_eq!(undone, [3, 5, 6, 7, 9, 11, 12, 16].contains(&code), "{code}");
-        assert!(undone || matches!(learned, Learned::Nothing), "{code}");
+        assert!(undone || matches!(learned, ReplyOutcome::Nothing), "{code}");
     }
     for body in ["", "Bad Gateway", "{}", r#"{"code":"3"}"#] {
         assert!(
-            matches!(learn("/v1/relationships/write", 502, body), Learned::Nothing),
+            matches!(learn("/v1/relationships/write", 502, body), ReplyOutcome::Nothing),
             "{body}"
         );
     }
@@ -187,19 +194,19 @@ fn reads_that_are_never_kept_bear_their_revision() {
     let stream = read("/v1/permissions/resources", JSON, "{}", &base).unwrap();
     let body = |member: &str| format!(r#"{{"{member}":{{"token":"t"}}, "more":{{"token":"u"}}}}"#);
     for (call, member) in [(traced, "checkedAt"), (expand, "expandedAt"), (reflect, "readAt")] {
-        let Learned::Answers { items, token } = learned(&call, "{}", &[], (200, &body(member))) else {
+        let ReplyOutcome::Answers { items, token } = learned(&call, "{}", &[], (200, &body(member))) else {
             panic!("nothing learned from {member}");
         };
         assert!(items.is_empty());
         assert_eq!(token.as_deref(), Some("t"));
         assert!(matches!(
             learned(&call, "{}", &[], (200, &body("other"))),
-            Learned::Nothing
+            ReplyOutcome::Nothing
         ));
     }
     assert!(matches!(
         learned(&stream, "{}", &[], (200, &body("readAt"))),
-        Learned::Nothing
+        ReplyOutcome::Nothing
     ));
 }
 
@@ -217,11 +224,11 @@ fn pairs_in(body: &str) -> Option<Vec<bool>> {
     let message = json!({"items": [with("/context", json!({"a": 1})), plain()]}).to_string();
     let call = bulk(&message, &base()).unwrap();
     match learned(&call, &message, &[0, 1], (200, body)) {
-        Learned::Answers { items, token } => {
+        ReplyOutcome::Answers { items, token } => {
             assert_eq!(token.as_deref(), Some("t"));
             Some(items.iter().map(|item| item.keep).collect())
         }
-        Learned::Nothing => None,
+        ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
 }
@@ -310,7 +317,7 @@ proptest! {
             let _ = learned(&call, &message, &open, (status, &body));
             let _ = learned(&call, &body, &open, (status, ANSWER));
         }
-        let kept = Kept::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into());
+        let kept = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into());
         let _ = api().merge(&call(), &Bytes::new(), &[Some(&kept), None], None);
     }
 }

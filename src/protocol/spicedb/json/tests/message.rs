@@ -52,7 +52,7 @@ fn rule_01_the_wish_of_the_message_is_read() {
 }
 
 #[test]
-fn rule_09_a_consistency_that_the_server_refuses_cannot_be_read() {
+fn rule_09_a_consistency_that_the_server_rejects_cannot_be_read() {
     for consistency in [
         "{}",
         "true",

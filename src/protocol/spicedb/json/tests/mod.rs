@@ -10,11 +10,11 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
-use super::super::super::testing::{self, claimed, head, json, nearly_json, spell};
-use super::super::super::{Claim, Kept, Known, Protocol, Refusal};
+use super::super::super::testing::{self, claimed, json, nearly_json, parts, spell};
+use super::super::super::{Claim, Protocol, Rejection, ReplyItem, StoredResponse};
 use super::super::{Engine, SpiceDb};
 use super::*;
-use crate::cache::{Fingerprint, Keyer, Parts};
+use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 use crate::consistency::Consistency;
 
 const CHECK: &str = "/v1/permissions/check";
@@ -25,35 +25,35 @@ fn api() -> SpiceDb {
     SpiceDb::new(Engine::Postgres)
 }
 
-fn base() -> Parts {
+fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
 }
 
 fn route(path: &str) -> Route {
-    match claimed(&api(), &head("POST", path, JSON)) {
-        Claim::Head(route) | Claim::Body(route) | Claim::Floor(route) => route,
+    match claimed(&api(), &parts("POST", path, JSON)) {
+        Claim::Parts(route) | Claim::Body(route) | Claim::Floor(route) => route,
         Claim::Pass => panic!("{path} passes"),
     }
 }
 
-fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &Parts) -> Result<Call, Unreadable> {
-    let head = head("POST", path, headers);
-    testing::read(&api(), route(head.uri.path()), &head, body.as_bytes(), base)
+fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+    let parts = parts("POST", path, headers);
+    testing::read(&api(), route(parts.uri.path()), &parts, body.as_bytes(), base)
 }
 
-fn check(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+fn check(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     read(CHECK, JSON, body, base)
 }
 
-fn bulk(body: &str, base: &Parts) -> Result<Call, Unreadable> {
+fn bulk(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     read(BULK, JSON, body, base)
 }
 
-fn question(body: &Value, base: &Parts) -> Fingerprint {
+fn question(body: &Value, base: &FingerprintBuilder) -> Fingerprint {
     testing::question(&check(&body.to_string(), base).unwrap())
 }
 
-fn questions(body: &Value, base: &Parts) -> Vec<Fingerprint> {
+fn questions(body: &Value, base: &FingerprintBuilder) -> Vec<Fingerprint> {
     match bulk(&body.to_string(), base).unwrap().kind {
         Kind::Bulk(questions) => questions,
         kind => panic!("{kind:?} is no bulk"),
@@ -88,7 +88,7 @@ fn without(path: &str) -> Value {
 }
 
 /// What the API learns from a reply in JSON.
-fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> Learned {
+fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> ReplyOutcome {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let reply = Reply {
@@ -102,7 +102,7 @@ fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &s
 
 #[test]
 fn claims_the_gateways_calls() {
-    let claim = |method, path| claimed(&api(), &head(method, path, &[]));
+    let claim = |method, path| claimed(&api(), &parts(method, path, &[]));
     for (path, expected) in [
         ("/v1/permissions/check", "body"),
         ("/v1/permissions/check?a=b", "body"),
@@ -146,7 +146,7 @@ fn claims_the_gateways_calls() {
     ] {
         let claimed = match claim("POST", path) {
             Claim::Body(_) => "body",
-            Claim::Head(_) => "head",
+            Claim::Parts(_) => "head",
             Claim::Floor(_) => "floor",
             Claim::Pass => "pass",
         };
@@ -175,7 +175,7 @@ fn writes_are_known_by_their_paths() {
 #[test]
 fn the_callers_request_id_is_echoed() {
     assert_eq!(api().echoed(route(CHECK)), ["x-request-id"]);
-    assert_eq!(api().patience(route(CHECK), &HeaderMap::new()), None);
+    assert_eq!(api().timeout(route(CHECK), &HeaderMap::new()), None);
 }
 
 /// One of the many texts of a message: members in both spellings, absent ones null, or empty where they are texts.

@@ -6,15 +6,15 @@ fn pair(id: &str, verdict: &str) -> String {
     )
 }
 
-fn kept(body: &str) -> Kept {
-    Kept::new(
+fn kept(body: &str) -> StoredResponse {
+    StoredResponse::new(
         StatusCode::OK,
         HeaderValue::from_static("application/json"),
         Bytes::copy_from_slice(body.as_bytes()),
     )
 }
 
-fn merge(answers: &[Option<&Kept>], zookie: Option<&Zookie>) -> String {
+fn merge(answers: &[Option<&StoredResponse>], zookie: Option<&Zookie>) -> String {
     let call = Call::new(route(BULK), Kind::Bulk(Vec::new()));
     let merged = api().merge(&call, &Bytes::new(), answers, zookie);
     assert_eq!(merged.status, 200);
@@ -66,19 +66,19 @@ fn rule_14_an_answer_that_never_came_is_an_error() {
 fn refusals_have_the_gateways_form() {
     use crate::token::TokenErrorKind;
     for (why, status, code) in [
-        (Refusal::BadToken(TokenErrorKind::Malformed("cut off")), 400, 3),
-        (Refusal::BadToken(TokenErrorKind::Foreign), 400, 3),
-        (Refusal::BadToken(TokenErrorKind::Expired), 400, 11),
-        (Refusal::TokensDoNotJoin, 400, 3),
-        (Refusal::TokenRequired, 400, 3),
-        (Refusal::ExactNeedsOneToken, 400, 3),
-        (Refusal::UnknownConsistency, 400, 3),
-        (Refusal::FloorUnstated, 501, 12),
-        (Refusal::RequestTimeout, 504, 4),
-        (Refusal::UpstreamTimeout, 504, 4),
-        (Refusal::UpstreamFailed, 503, 14),
+        (Rejection::BadToken(TokenErrorKind::Malformed("cut off")), 400, 3),
+        (Rejection::BadToken(TokenErrorKind::Foreign), 400, 3),
+        (Rejection::BadToken(TokenErrorKind::Expired), 400, 11),
+        (Rejection::TokensDoNotJoin, 400, 3),
+        (Rejection::TokenRequired, 400, 3),
+        (Rejection::ExactNeedsOneToken, 400, 3),
+        (Rejection::UnknownConsistency, 400, 3),
+        (Rejection::FloorUnstated, 501, 12),
+        (Rejection::RequestTimeout, 504, 4),
+        (Rejection::UpstreamTimeout, 504, 4),
+        (Rejection::UpstreamFailed, 503, 14),
     ] {
-        let response = api().refuse(route(CHECK), &HeaderMap::new(), &why);
+        let response = api().reject(route(CHECK), &HeaderMap::new(), &why);
         assert_eq!(response.status(), status, "{why:?}");
         assert_eq!(response.headers()["content-type"], "application/json");
         let body: Value = serde_json::from_slice(response.body()).unwrap();
@@ -113,7 +113,7 @@ proptest! {
 
         let mut answers = found.clone();
         if !open.is_empty() {
-            let Learned::Answers { items, token } = learned(&call, &message, &open, (200, &server(&open))) else {
+            let ReplyOutcome::Answers { items, token } = learned(&call, &message, &open, (200, &server(&open))) else {
                 panic!("nothing learned");
             };
             prop_assert_eq!(token.as_deref(), Some("x"));

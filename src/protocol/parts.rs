@@ -1,17 +1,17 @@
 //! What of a head belongs in a key, and what of one can be read at all.
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::request::Parts as Head;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Uri};
 
 use super::{Key, Unreadable};
-use crate::cache::{Part, Parts};
+use crate::cache::{FingerprintBuilder, Part};
 use crate::token::parameters;
 
 /// Adds the query to `parts`, without the zookies.
 ///
 /// Parameters are keyed in their order and as they are escaped: servers differ in what they take for equal.
-pub(super) fn query(parts: &mut Parts, uri: &Uri, key: &Key<'_>) -> Result<(), Unreadable> {
+pub(super) fn query(fingerprint: &mut FingerprintBuilder, uri: &Uri, key: &Key<'_>) -> Result<(), Unreadable> {
     let Some(query) = uri.query().filter(|query| !query.is_empty()) else {
         return Ok(());
     };
@@ -19,25 +19,25 @@ pub(super) fn query(parts: &mut Parts, uri: &Uri, key: &Key<'_>) -> Result<(), U
         return Err(Unreadable("a query parameter is there twice"));
     }
     if !key.query.zookies {
-        parts.add(Part::Query, query.as_bytes());
+        fingerprint.add(Part::Query, query.as_bytes());
         return Ok(());
     }
     let others = parameters(uri).filter(|parameter| !key.carriers.is_query_carrier(&parameter.name()));
-    parts.add_pairs(Part::Query, others.map(|parameter| parameter.text));
+    fingerprint.add_pairs(Part::Query, others.map(|parameter| parameter.text));
     Ok(())
 }
 
 /// Adds every value of a header to `parts`.
-pub(super) fn header(parts: &mut Parts, headers: &HeaderMap, name: &HeaderName) {
+pub(super) fn header(fingerprint: &mut FingerprintBuilder, headers: &HeaderMap, name: &HeaderName) {
     for value in headers.get_all(name) {
-        parts.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
+        fingerprint.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
     }
 }
 
 /// Whether the head says that a body follows.
-pub(super) fn announces_body(head: &Head) -> bool {
-    let length = head.headers.get(CONTENT_LENGTH);
-    length.is_some_and(|length| length != "0") || head.headers.contains_key(TRANSFER_ENCODING)
+pub(super) fn announces_body(parts: &Parts) -> bool {
+    let length = parts.headers.get(CONTENT_LENGTH);
+    length.is_some_and(|length| length != "0") || parts.headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// Whether the body is compressed or the like.

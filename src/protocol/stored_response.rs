@@ -8,7 +8,7 @@ use crate::token::Zookie;
 /// What is kept of a reply: status, body, content type and encoding, trailers if they are part of the answer, and the
 /// zookie of the revision it holds at. Nothing of whoever caused the upstream call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredResponse {
     /// The status.
     pub status: StatusCode,
     /// The content type.
@@ -23,7 +23,7 @@ pub struct Kept {
     pub zookie: Option<Zookie>,
 }
 
-impl Kept {
+impl StoredResponse {
     /// A reply of this status, type and body.
     pub fn new(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Self {
         Self {
@@ -61,7 +61,7 @@ pub(super) fn own(value: &HeaderValue) -> HeaderValue {
     usual.or_else(copy).unwrap_or_else(|| value.clone())
 }
 
-impl Weigh for Kept {
+impl Weigh for StoredResponse {
     fn heap_bytes(&self) -> usize {
         let value = |value: &Option<HeaderValue>| value.as_ref().map_or(0, HeaderValue::len);
         let trailers = |map: &HeaderMap| {
@@ -87,7 +87,7 @@ mod tests {
             let buffer = Bytes::from(format!("content-type: {text}\r\n"));
             let value = HeaderValue::from_maybe_shared(buffer.slice(14..14 + text.len())).unwrap();
             let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
-            let kept = Kept::of(StatusCode::OK, &headers, Bytes::new());
+            let kept = StoredResponse::of(StatusCode::OK, &headers, Bytes::new());
             headers.clear();
             assert_eq!(kept.content_type.unwrap(), text);
             assert!(buffer.is_unique());

@@ -2,13 +2,13 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 
-use super::super::Refusal;
+use super::super::Rejection;
 use super::Code;
 use super::status::{GRPC_MESSAGE, GRPC_STATUS};
 use crate::token::TokenErrorKind;
 
-/// A refusal as a reply of headers only, with a status and a message.
-pub(in crate::protocol) fn refuse(why: &Refusal) -> Response<Bytes> {
+/// A rejection as a reply of headers only, with a status and a message.
+pub(in crate::protocol) fn reject(why: &Rejection) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -19,19 +19,19 @@ pub(in crate::protocol) fn refuse(why: &Refusal) -> Response<Bytes> {
     response
 }
 
-/// The status of a refusal.
-pub(in crate::protocol) fn code(why: &Refusal) -> Code {
+/// The status of a rejection.
+pub(in crate::protocol) fn code(why: &Rejection) -> Code {
     match why {
-        Refusal::BadToken(TokenErrorKind::Expired) => Code::OutOfRange,
-        Refusal::BadToken(_)
-        | Refusal::TokensDoNotJoin
-        | Refusal::TokenRequired
-        | Refusal::ExactNeedsOneToken
-        | Refusal::UnknownConsistency
-        | Refusal::WishesContradict => Code::InvalidArgument,
-        Refusal::FloorUnstated => Code::Unimplemented,
-        Refusal::Behind | Refusal::UpstreamFailed => Code::Unavailable,
-        Refusal::RequestTimeout | Refusal::UpstreamTimeout => Code::DeadlineExceeded,
+        Rejection::BadToken(TokenErrorKind::Expired) => Code::OutOfRange,
+        Rejection::BadToken(_)
+        | Rejection::TokensDoNotJoin
+        | Rejection::TokenRequired
+        | Rejection::ExactNeedsOneToken
+        | Rejection::UnknownConsistency
+        | Rejection::WishesContradict => Code::InvalidArgument,
+        Rejection::FloorUnstated => Code::Unimplemented,
+        Rejection::Behind | Rejection::UpstreamFailed => Code::Unavailable,
+        Rejection::RequestTimeout | Rejection::UpstreamTimeout => Code::DeadlineExceeded,
     }
 }
 
@@ -61,22 +61,22 @@ mod tests {
     #[test]
     fn refusals_are_trailers_only() {
         for (why, code) in [
-            (Refusal::BadToken(TokenErrorKind::Malformed("cut off")), "3"),
-            (Refusal::BadToken(TokenErrorKind::TooLong { len: 9, max: 8 }), "3"),
-            (Refusal::BadToken(TokenErrorKind::Foreign), "3"),
-            (Refusal::BadToken(TokenErrorKind::Expired), "11"),
-            (Refusal::TokensDoNotJoin, "3"),
-            (Refusal::TokenRequired, "3"),
-            (Refusal::ExactNeedsOneToken, "3"),
-            (Refusal::UnknownConsistency, "3"),
-            (Refusal::WishesContradict, "3"),
-            (Refusal::FloorUnstated, "12"),
-            (Refusal::Behind, "14"),
-            (Refusal::RequestTimeout, "4"),
-            (Refusal::UpstreamFailed, "14"),
-            (Refusal::UpstreamTimeout, "4"),
+            (Rejection::BadToken(TokenErrorKind::Malformed("cut off")), "3"),
+            (Rejection::BadToken(TokenErrorKind::TooLong { len: 9, max: 8 }), "3"),
+            (Rejection::BadToken(TokenErrorKind::Foreign), "3"),
+            (Rejection::BadToken(TokenErrorKind::Expired), "11"),
+            (Rejection::TokensDoNotJoin, "3"),
+            (Rejection::TokenRequired, "3"),
+            (Rejection::ExactNeedsOneToken, "3"),
+            (Rejection::UnknownConsistency, "3"),
+            (Rejection::WishesContradict, "3"),
+            (Rejection::FloorUnstated, "12"),
+            (Rejection::Behind, "14"),
+            (Rejection::RequestTimeout, "4"),
+            (Rejection::UpstreamFailed, "14"),
+            (Rejection::UpstreamTimeout, "4"),
         ] {
-            let response = refuse(&why);
+            let response = reject(&why);
             assert_eq!(response.status(), 200);
             assert!(response.body().is_empty());
             let headers = response.headers();
