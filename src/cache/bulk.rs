@@ -37,7 +37,7 @@ impl<V> Served<V> {
     }
 
     /// The answers that were found.
-    pub(crate) fn kept(&self) -> impl Iterator<Item = Option<&V>> {
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Option<&V>> {
         self.found
             .iter()
             .map(|found| found.as_ref().ok().map(|decision| &decision.value))

@@ -3,181 +3,110 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::ops::compute::Op;
 use tokio::time::Instant;
 
-use super::decision::{Decision, Span};
-use super::flights::{End, Flight, Landed};
-use super::{Fingerprint, Inner, ReadAt, ReadMode, Weigh};
+use crate::cache::decision::{Decision, Span};
+use crate::cache::fetch::{Fetch, Item, Purpose, Questions, Replied, Turn};
+use crate::cache::flight::{End, Flight};
+use crate::cache::landed::Landed;
+use crate::cache::read_at::ReadAt;
+use crate::cache::settings::ReadMode;
+use crate::cache::{Fingerprint, Inner, Weigh};
 use crate::knowledge::{CallStart, Claim, Instants, Source};
 use crate::revision::Revision;
 
-/// The questions that one upstream call is to answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Questions {
-    /// The flight's name: the question itself, or one fingerprint for all.
-    pub(crate) flight: Fingerprint,
-    pub(crate) each: Arc<[Fingerprint]>,
-    /// Who asks, for the cap on flights.
-    pub(crate) credential: u64,
-    /// Whoever asks these can also make a probe.
-    pub(crate) can_probe: bool,
-}
-
-impl Questions {
-    /// Whether whoever asks these can also make a probe.
-    pub(crate) fn with_probes(self, can_probe: bool) -> Self {
-        Self { can_probe, ..self }
-    }
-
-    /// No questions: the call is made for what its reply says of the store.
-    pub(super) fn none(&self) -> Self {
-        Self {
-            each: Arc::new([]),
-            ..self.clone()
-        }
-    }
-
-    pub(crate) fn one(question: Fingerprint, credential: u64) -> Self {
-        Self {
-            flight: question,
-            each: Arc::new([question]),
-            credential,
-            can_probe: false,
-        }
-    }
-}
-
-/// Why an upstream call is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To answer the questions as the caller demands.
-    Answer,
-    /// To answer them at more than the caller demands: if the upstream rejects the revision, it is asked once more.
-    AnswerAtMore,
-    /// To learn a fresh revision, and nothing else.
-    Probe,
-    /// To learn a fresh revision while there is traffic, with no one waiting. The answer is stored like any.
-    Background,
-}
-
-/// One upstream call, about to be made.
-pub(crate) struct Turn {
-    pub(crate) ask: ReadAt,
-    pub(crate) purpose: Purpose,
-    /// The reply may be stored or given to others, so nothing of the caller's own spelling may be in what is asked.
-    pub(crate) shared: bool,
-    begin: Box<dyn Fn() + Send + Sync>,
-}
-
-impl Turn {
-    /// To be called just before the upstream is: what it answers is no older than this instant.
-    pub(crate) fn begin(&self) {
-        (self.begin)();
-    }
-}
-
-/// What came of one upstream call. The reply as such goes to the caller by another way.
-#[derive(Debug)]
-pub(crate) enum Upstream<V> {
-    Answered {
-        items: Vec<Item<V>>,
-        /// The revision that the reply names.
-        revision: Option<Revision>,
-    },
-    /// The upstream would not answer at the revision that it was told.
-    RevisionRejected,
-    /// The reply holds no answer that anybody could share.
-    Unshared,
-    Failed,
-}
-
-#[derive(Debug)]
-pub(crate) struct Item<V> {
-    pub(crate) value: V,
-    pub(crate) keep: bool,
-    pub(crate) expires_in: Option<Duration>,
-}
-
-/// How an upstream call ended for its flight.
-pub(super) enum Called<V> {
-    Ended(End<V>),
-    RevisionRejected,
-}
-
-impl<V> Called<V> {
-    pub(super) fn end(self) -> End<V> {
-        match self {
-            Self::Ended(end) => end,
-            Self::RevisionRejected => End::Unshared,
-        }
-    }
+/// How an upstream call ended: for its flight, and for its own caller.
+pub(super) struct Called<V, O> {
+    pub(super) end: End<V>,
+    pub(super) own: O,
+    /// The upstream would not answer at the revision that it was asked at.
+    pub(super) revision_rejected: bool,
 }
 
 impl<V: Weigh> Inner<V> {
-    pub(super) async fn call<F, Fut>(
+    /// Asks the upstream `questions` at `ask`. `share`: the answers may be stored and given to others.
+    pub(super) async fn call<U: Fetch<V>>(
         self: &Arc<Self>,
         questions: &Questions,
         flight: &Arc<Flight<V>>,
         ask: ReadAt,
         purpose: Purpose,
-        upstream: &mut F,
-        keep: bool,
-    ) -> Called<V>
-    where
-        F: FnMut(Turn) -> Fut,
-        Fut: Future<Output = Upstream<V>>,
-    {
-        let begin = {
-            let (cache, flight) = (Arc::clone(self), Arc::clone(flight));
-            move || {
-                cache.counters.upstream_call(purpose);
-                flight.begin(cache.knowledge.begin());
-            }
-        };
-        let reply = upstream(Turn {
+        share: bool,
+        upstream: U,
+    ) -> Called<V, U::Own> {
+        let turn = Turn {
+            shared: share && !matches!(ask, ReadAt::Unmodified(_)),
             ask: ask.clone(),
             purpose,
-            shared: keep && !matches!(ask, ReadAt::Unmodified(_)),
-            begin: Box::new(begin),
-        })
-        .await;
-        match (reply, flight.start()) {
-            (Upstream::Answered { items, revision }, Some(start)) => {
-                let landed = self.land(questions, ask, &start, items, revision, keep);
-                Called::Ended(End::Answered(Arc::new(landed)))
+            cache: Arc::clone(self),
+            flight: Arc::clone(flight),
+        };
+        let replied = upstream.ask(turn).await;
+        let revision_rejected = matches!(replied, Replied::RevisionRejected { .. });
+        let (end, own) = match replied {
+            Replied::Answered { own, items, revision } => {
+                let landed = flight
+                    .start()
+                    .and_then(|start| self.land(questions, ask, &start, items, revision, share));
+                (
+                    landed.map_or(End::Unshared, |landed| End::Answered(Arc::new(landed))),
+                    own,
+                )
             }
-            (Upstream::Answered { .. } | Upstream::Unshared, _) => Called::Ended(End::Unshared),
-            (Upstream::RevisionRejected, _) => Called::RevisionRejected,
-            (Upstream::Failed, _) => Called::Ended(End::Failed),
+            Replied::Unshared { own } | Replied::RevisionRejected { own } => (End::Unshared, own),
+            Replied::Failed { own } => (End::Failed, own),
+        };
+        Called {
+            end,
+            own,
+            revision_rejected,
+        }
+    }
+
+    /// Probes the store for a fresh revision, and learns it. `true`: the store named one.
+    pub(super) async fn probe<U: Fetch<V>>(self: &Arc<Self>, upstream: U) -> bool {
+        let flight = Flight::new(ReadAt::Head);
+        let turn = Turn {
+            ask: ReadAt::Head,
+            purpose: Purpose::Probe,
+            shared: false,
+            cache: Arc::clone(self),
+            flight: Arc::clone(&flight),
+        };
+        match (upstream.probe(turn).await, flight.start()) {
+            (Some(revision), Some(start)) => {
+                self.knowledge.learn(&start, &revision, Source::Head);
+                true
+            }
+            _ => false,
         }
     }
 
     /// Learns from a reply, and stores those of its answers that may be stored. `replied` is the revision that it names.
+    /// `None`: it holds no answer.
     fn land(
         &self,
         questions: &Questions,
-        ask: ReadAt,
+        asked: ReadAt,
         start: &CallStart,
         items: Vec<Item<V>>,
         replied: Option<Revision>,
-        keep: bool,
-    ) -> Landed<V> {
-        // Where what replies name can't be relied on, they name nothing; but a probe's reply is that of a write.
-        let replied = replied.filter(|_| self.capabilities.names_revisions || questions.each.is_empty());
-        let same_store = self.learn(&ask, replied.as_ref(), start);
-        let exact = matches!(ask, ReadAt::Exact(_));
-        let claim = match &ask {
+        share: bool,
+    ) -> Option<Landed<V>> {
+        // Where the revisions in replies can't be relied on, they count as not named.
+        let replied = replied.filter(|_| self.capabilities.names_revisions);
+        let same_store = self.learn(&asked, replied.as_ref(), start);
+        let claim = match &asked {
             _ if !same_store => Claim::None,
-            // A protocol may have put head in the place of what no message says.
+            // A protocol may have asked at head because its message can't name the revision.
             ReadAt::Unmodified(_) if replied.is_none() => Claim::None,
-            ReadAt::Exact(asked) => self.knowledge.claim_exact(asked, replied.as_ref(), start),
+            ReadAt::Exact(snapshot) => self.knowledge.claim_exact(snapshot, replied.as_ref(), start),
             other => self.knowledge.claim(other.revision(), replied.as_ref(), start),
         };
-        let by_age_alone = !self.capabilities.names_revisions && replied.is_none() && ask.revision().is_none();
+        let by_age_alone = !self.capabilities.names_revisions && asked.revision().is_none();
         let fresh = match &claim {
             Claim::Named(revision) => self.knowledge.freshness(revision, start.began),
-            Claim::None if by_age_alone => Instants::at(start.began, ask == ReadAt::Head),
+            Claim::None if by_age_alone => Instants::at(start.began, asked == ReadAt::Head),
             Claim::Settled(_) | Claim::None => Instants::default(),
         };
         let now = Instant::now();
@@ -186,19 +115,18 @@ impl<V: Weigh> Inner<V> {
         // A store names only what it has passed, but Permify names a write before all that its snapshot may see has ended.
         let settled = |revision| self.capabilities.read_mode != ReadMode::Exactly || start.settles(revision);
         let repeats = self.capabilities.reads_repeat && claim.revision().is_some_and(settled);
-        let serves_exact = exact && repeats && claim != Claim::None;
+        let serves_exact = matches!(asked, ReadAt::Exact(_)) && repeats && claim != Claim::None;
         // It was named when the read was planned, but the store may have been replaced since.
-        let still_named = match &ask {
+        let still_named = match &asked {
             ReadAt::AtLeast(asked) => self.knowledge.named_before(asked, start),
             ReadAt::Unmodified(_) => false,
             ReadAt::Any | ReadAt::Head | ReadAt::Exact(_) => true,
         };
-        let keepable = keep && same_store && still_named && (young || serves_exact);
+        let may_store = share && same_store && still_named && (young || serves_exact);
 
-        let mut shared = keepable;
+        let mut shared = may_store;
         let mut stored = false;
-        let mut decisions = Vec::with_capacity(items.len());
-        for (item, question) in items.into_iter().zip(&*questions.each) {
+        let mut decisions = items.into_iter().zip(questions.each()).map(|(item, question)| {
             let lives = item.expires_in.unwrap_or(Duration::MAX).min(self.settings.time_to_live);
             let decision = Arc::new(Decision {
                 value: item.value,
@@ -209,26 +137,29 @@ impl<V: Weigh> Inner<V> {
                 expires: start.began + lives,
                 epoch: start.epoch,
             });
-            shared &= item.keep;
-            if keepable && item.keep {
+            shared &= item.store;
+            if may_store && item.store {
                 if serves_exact && let Some(revision) = claim.revision() {
                     self.exact
                         .insert(self.keyer.at(*question, revision), Arc::clone(&decision));
                 }
                 if young {
-                    self.keep(*question, &decision);
+                    self.store_newest(*question, &decision);
                 }
                 stored = true;
             }
-            decisions.push(decision);
-        }
-        Landed {
-            decisions,
+            decision
+        });
+        let first = decisions.next()?;
+        let rest = decisions.collect();
+        Some(Landed {
+            first,
+            rest,
             shared,
             stored,
-            ask,
+            asked,
             replied,
-        }
+        })
     }
 
     /// Learns what a reply says of the store. `false`: the reply is not stored, because the store is not the one that the
@@ -252,15 +183,16 @@ impl<V: Weigh> Inner<V> {
         current && entry.label().is_some() && entry.age(now) <= self.settings.window.interval()
     }
 
-    fn keep(&self, question: Fingerprint, decision: &Arc<Decision<V>>) {
-        self.newest.entry(question).and_compute_with(|entry| match entry {
-            None => Op::Put(Arc::clone(decision)),
-            // A head without a revision serves no floor, so it does not take the place of what does.
-            Some(entry) if decision.label().is_none() && self.serves_floors(entry.value(), decision.began) => Op::Nop,
-            Some(entry) => match Decision::clone(decision).succeed(entry.value(), self.capabilities.reads_repeat) {
-                Some(successor) => Op::Put(Arc::new(successor)),
-                None => Op::Nop,
-            },
+    /// Stores an answer as the newest, unless the entry that is there covers it.
+    fn store_newest(&self, question: Fingerprint, decision: &Arc<Decision<V>>) {
+        self.newest.update(question, |entry| match entry {
+            None => Some(Arc::clone(decision)),
+            // An answer without a revision serves no floor, so it does not take the place of one that does.
+            Some(entry) if decision.label().is_none() && self.serves_floors(entry, decision.began) => None,
+            Some(entry) => {
+                let successor = Decision::clone(decision).succeed(entry, self.capabilities.reads_repeat);
+                successor.map(Arc::new)
+            }
         });
     }
 }

@@ -1,12 +1,14 @@
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decision::Decision;
-use super::flights::Landed;
-use super::{DecisionCache, Demand, Fingerprint, Item, Miss, Outcome, Questions, ReadAt, Upstream, Weigh};
+use crate::cache::decision::{Decision, Miss};
+use crate::cache::fetch::{Fetch, Item, Purpose, Questions, Replied, Turn};
+use crate::cache::fingerprint::Fingerprint;
+use crate::cache::landed::Landed;
+use crate::cache::read_at::ReadAt;
+use crate::cache::run::{Demand, Failure, Fetched};
+use crate::cache::{DecisionCache, Weigh};
 use crate::consistency::{Floors, Freshness};
 use crate::revision::Revision;
 
@@ -16,7 +18,7 @@ pub struct Answer<V> {
     value: V,
     revision: Option<Revision>,
     expires_in: Option<Duration>,
-    keep: bool,
+    store: bool,
 }
 
 impl<V> Answer<V> {
@@ -26,7 +28,7 @@ impl<V> Answer<V> {
             value,
             revision: Some(revision),
             expires_in: None,
-            keep: true,
+            store: true,
         }
     }
 
@@ -36,7 +38,7 @@ impl<V> Answer<V> {
             value,
             revision: None,
             expires_in: None,
-            keep: true,
+            store: true,
         }
     }
 
@@ -50,7 +52,7 @@ impl<V> Answer<V> {
     /// The answer is for this caller only.
     #[must_use]
     pub fn for_the_caller_only(mut self) -> Self {
-        self.keep = false;
+        self.store = false;
         self
     }
 }
@@ -65,9 +67,9 @@ pub struct Checked<V> {
     pub revision: Option<Revision>,
     /// Why the cache did not have it; `None` for a hit.
     pub miss: Option<Miss>,
-    /// Whether somebody else's upstream call answered.
+    /// Whether another caller's upstream call answered.
     pub coalesced: bool,
-    /// Whether it is kept for others.
+    /// Whether it is stored for others.
     pub stored: bool,
 }
 
@@ -102,18 +104,16 @@ pub enum CheckError<E> {
     Apart,
 }
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
 impl<V: Weigh> DecisionCache<V> {
     /// The answer to `question`, from the cache if an entry satisfies `freshness`, and otherwise from `upstream`, which
     /// one caller calls for all who wait and whose freshness it satisfies.
     ///
-    /// `upstream` runs in a task of its own, goes on when this caller leaves, and may be called twice: when asking
-    /// at more than the caller's own floor failed, it is asked once more at that floor. Needs a tokio runtime.
+    /// `upstream` goes on when this caller leaves, and may be called twice: when asking at more than the caller's own floor
+    /// failed, it is asked once more at that floor. Needs a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`CheckError`]; nothing of a failure is kept.
+    /// [`CheckError`]; failures are not stored.
     pub async fn check<F, Fut, E>(
         &self,
         question: Fingerprint,
@@ -126,83 +126,94 @@ impl<V: Weigh> DecisionCache<V> {
         E: Send + 'static,
     {
         let arrived = Instant::now();
-        // No one is known by credentials here, so each question has that share of the flights to itself.
+        // Callers have no credentials here, so each question has that share of the flights to itself.
         let questions = Questions::one(question, question.low_half());
+        let mut upstream = Asking(upstream);
         let miss = match self.look(question, freshness, arrived) {
-            Ok(decision) if !self.wants_background_read(arrived) => return Ok(checked(&decision, None, false, true)),
             Ok(decision) => {
-                self.read_in_background(&questions, answering(upstream, Arc::default()));
+                if self.wants_background_read(arrived) {
+                    self.read_in_background(&questions, upstream);
+                }
                 return Ok(checked(&decision, None, false, true));
             }
             Err(miss) => miss,
         };
-        let own_error = Arc::default();
-        let ask = answering(upstream, Arc::clone(&own_error));
-        let only = |landed: &Landed<V>, coalesced| {
-            let decision = landed.decisions.first().ok_or(CheckError::Shared)?;
-            Ok(checked(decision, Some(miss), coalesced, landed.stored))
-        };
         let none = Floors::none();
-        let floors = match freshness {
-            Freshness::AtLeast { floors, .. } => floors,
-            Freshness::Exact(_) | Freshness::Full => &none,
+        let demand = Demand {
+            freshness,
+            floors: match freshness {
+                Freshness::AtLeast { floors, .. } => floors,
+                Freshness::Exact(_) | Freshness::Full => &none,
+            },
+            arrived,
         };
-        match self.run(&questions, Demand::new(freshness, floors, arrived), ask).await {
-            Outcome::Hit(landed) | Outcome::Joined(landed) => only(&landed, true),
-            Outcome::Asked(Some(landed)) => only(&landed, false),
-            Outcome::Asked(None) => {
-                let error = own_error.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Err(error.map_or(CheckError::Shared, CheckError::Upstream))
-            }
-            Outcome::Failed => Err(CheckError::Shared),
-            Outcome::TimedOut => Err(CheckError::TimedOut),
-            Outcome::Foreign => Err(CheckError::Foreign),
-            Outcome::Behind(revision) => Err(CheckError::Behind(revision)),
-            Outcome::Apart => Err(CheckError::Apart),
+        let only = |landed: &Landed<V>, coalesced| checked(&landed.first, Some(miss), coalesced, landed.stored);
+        match self.run(&questions, demand, &mut upstream).await? {
+            Fetched::Shared(landed) => Ok(only(&landed, true)),
+            Fetched::Own { reply: Err(error), .. } => Err(CheckError::Upstream(error)),
+            Fetched::Own {
+                reply: Ok(()),
+                landed: Some(landed),
+            } => Ok(only(&landed, false)),
+            // An answer lands unless its flight has vanished.
+            Fetched::Own {
+                reply: Ok(()),
+                landed: None,
+            } => Err(CheckError::Shared),
         }
     }
 }
 
-/// `upstream` as the cache calls it: its last error goes into `slot`.
-fn answering<V, F, Fut, E>(
-    mut upstream: F,
-    slot: Arc<Mutex<Option<E>>>,
-) -> impl FnMut(super::Turn) -> BoxFuture<Upstream<V>> + Clone + Send + 'static
+/// A closure that asks the upstream.
+#[derive(Clone)]
+struct Asking<F>(F);
+
+impl<V, F, Fut, E> Fetch<V> for Asking<F>
 where
     V: Weigh,
     F: FnMut(ReadAt) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = Result<Answer<V>, E>> + Send + 'static,
     E: Send + 'static,
 {
-    move |turn: super::Turn| {
-        let slot = Arc::clone(&slot);
+    type Own = Result<(), E>;
+
+    fn ask(mut self, turn: Turn<V>) -> impl Future<Output = Replied<V, Self::Own>> + Send + 'static {
         turn.begin();
-        let answer = upstream(turn.ask.clone());
-        Box::pin(async move {
+        let answer = (self.0)(turn.ask);
+        async move {
             match answer.await {
                 Ok(Answer {
                     value,
                     revision,
                     expires_in,
-                    keep,
-                }) => Upstream::Answered {
+                    store,
+                }) => Replied::Answered {
+                    own: Ok(()),
                     items: vec![Item {
                         value,
-                        keep,
+                        store,
                         expires_in,
                     }],
                     revision,
                 },
-                Err(error) => {
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    if turn.purpose == super::Purpose::AnswerAtMore {
-                        Upstream::RevisionRejected
-                    } else {
-                        Upstream::Failed
-                    }
-                }
+                Err(error) => match turn.purpose {
+                    Purpose::AnswerAtMore => Replied::RevisionRejected { own: Err(error) },
+                    _ => Replied::Failed { own: Err(error) },
+                },
             }
-        })
+        }
+    }
+}
+
+impl<E> From<Failure> for CheckError<E> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Upstream => Self::Shared,
+            Failure::TimedOut => Self::TimedOut,
+            Failure::Foreign => Self::Foreign,
+            Failure::Behind(revision) => Self::Behind(revision),
+            Failure::Apart => Self::Apart,
+        }
     }
 }
 

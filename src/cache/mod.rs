@@ -28,10 +28,15 @@ mod bulk;
 mod call;
 mod check;
 mod decision;
+mod entries;
+mod fetch;
 mod fingerprint;
+mod flight;
 mod flights;
+mod landed;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod movable;
 mod plan;
 mod read_at;
 mod run;
@@ -42,7 +47,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::ops::compute::Op;
 use tokio::time::Instant;
 
 use crate::consistency::Freshness;
@@ -57,12 +61,13 @@ pub use settings::{ByteSize, Capabilities, DefaultRead, InvalidSetting, ReadMode
 pub use stats::{Distribution, Misses, Stats};
 
 pub(crate) use bulk::{Merge, Served, lowest};
-pub(crate) use call::{Item, Purpose, Questions, Turn, Upstream};
 pub(crate) use decision::Decision;
-pub(crate) use flights::{Landed, lies_below};
-pub(crate) use run::{Demand, Outcome};
+pub(crate) use fetch::{Fetch, Item, Purpose, Questions, Replied, Turn};
+pub(crate) use landed::{Landed, lies_below};
+pub(crate) use movable::{BoxFuture, OnRuntime, Outliving};
+pub(crate) use run::{Demand, Failure, Fetched, Outcome};
 
-use fingerprint::Prehashed;
+use entries::Entries;
 use flights::{Flights, Place};
 use stats::Counters;
 
@@ -84,11 +89,6 @@ impl Weigh for bytes::Bytes {
     }
 }
 
-/// What moka keeps for an entry beside key and value, as measured with 64-bit pointers, and the label's share.
-const ENTRY_OVERHEAD: usize = 256;
-
-type Entries<V> = moka::sync::Cache<Fingerprint, Arc<Decision<V>>, Prehashed>;
-
 /// A cache of decisions that answers each request exactly as fresh as it demands.
 ///
 /// There is one newest entry a question; answers to exact reads live apart, in an eighth of the capacity, and never
@@ -96,7 +96,9 @@ type Entries<V> = moka::sync::Cache<Fingerprint, Arc<Decision<V>>, Prehashed>;
 pub struct DecisionCache<V>(Arc<Inner<V>>);
 
 struct Inner<V> {
+    /// The newest answer to each question.
     newest: Entries<V>,
+    /// Answers to exact reads, by question and revision.
     exact: Entries<V>,
     flights: Arc<Flights<V>>,
     knowledge: Arc<Knowledge>,
@@ -148,21 +150,10 @@ impl<V: Weigh> DecisionCache<V> {
 
     /// A cache of settings that are known to make sense.
     pub(crate) fn valid(settings: Settings, capabilities: Capabilities) -> Self {
-        let entries = |capacity: u64| {
-            moka::sync::Cache::builder()
-                .max_capacity(capacity)
-                .weigher(|_, decision: &Arc<Decision<V>>| {
-                    let bytes = size_of::<Decision<V>>() + decision.value.heap_bytes() + ENTRY_OVERHEAD;
-                    u32::try_from(bytes).unwrap_or(u32::MAX)
-                })
-                // Frees memory; what may be served is decided by each entry's own instants.
-                .time_to_live(settings.time_to_live)
-                .build_with_hasher(Prehashed::default())
-        };
         let capacity = settings.capacity.get();
         Self(Arc::new(Inner {
-            newest: entries(capacity - capacity / 8),
-            exact: entries(capacity / 8),
+            newest: Entries::new(capacity - capacity / 8, &settings),
+            exact: Entries::new(capacity / 8, &settings),
             flights: Flights::new(&settings, capabilities.names_revisions),
             knowledge: Arc::new(Knowledge::new(&settings, capabilities)),
             keyer: Keyer::random(),
@@ -174,25 +165,15 @@ impl<V: Weigh> DecisionCache<V> {
 
     /// What the cache has done so far.
     pub fn stats(&self) -> Stats {
-        let Inner {
-            newest,
-            exact,
-            counters,
-            ..
-        } = &*self.0;
-        newest.run_pending_tasks();
-        exact.run_pending_tasks();
-        counters.read(
-            newest.entry_count() + exact.entry_count(),
-            newest.weighted_size() + exact.weighted_size(),
-        )
+        let ((newest, newest_bytes), (exact, exact_bytes)) = (self.0.newest.size(), self.0.exact.size());
+        self.0.counters.read(newest + exact, newest_bytes + exact_bytes)
     }
 
     /// Drops every answer and everything known about the store, as after a restore.
     pub fn purge(&self) {
         self.0.knowledge.reset();
-        self.0.newest.invalidate_all();
-        self.0.exact.invalidate_all();
+        self.0.newest.clear();
+        self.0.exact.clear();
     }
 
     /// The newest revision that the store itself named, if there is a single newest.
@@ -234,14 +215,9 @@ impl<V: Weigh> DecisionCache<V> {
     }
 
     /// The questions of one upstream call. Two bulks share a call only if they are the same to the letter.
-    pub(crate) fn bulk(&self, each: Arc<[Fingerprint]>, message: &[u8], credential: u64) -> Questions {
+    pub(crate) fn questions(&self, each: Arc<[Fingerprint]>, message: &[u8], credential: u64) -> Questions {
         let flight = self.0.keyer.all(&each, message);
-        Questions {
-            flight,
-            each,
-            credential,
-            can_probe: false,
-        }
+        Questions::several(each, flight, credential)
     }
 
     /// Whether a token of this revision is surely older than the settings allow.
@@ -316,12 +292,12 @@ impl<V: Weigh> DecisionCache<V> {
         if matches!(freshness, Freshness::Exact(_)) && !capabilities.reads_repeat {
             return Err(Miss::Exact);
         }
-        let entry = newest.get(&question);
+        let entry = newest.get(question);
         let judged = entry.as_deref().map_or(Err(Miss::Absent), judge);
         match (judged, freshness) {
             (Ok(()), _) => entry.ok_or(Miss::Absent),
             (Err(_), Freshness::Exact(revision)) => {
-                let exactly = exact.get(&keyer.at(question, revision));
+                let exactly = exact.get(keyer.at(question, revision));
                 exactly.filter(suits).ok_or(Miss::Exact)
             }
             (Err(Miss::Age), _) => {
@@ -340,10 +316,10 @@ impl<V: Weigh> DecisionCache<V> {
             return None;
         }
         let renewed = Arc::new(entry.renewed(fresh));
-        self.0.newest.entry(question).and_compute_with(|current| match current {
+        self.0.newest.update(question, |current| {
             // A newer answer may have come in between.
-            Some(current) if Arc::ptr_eq(current.value(), entry) => Op::Put(Arc::clone(&renewed)),
-            _ => Op::Nop,
+            let unchanged = current.is_some_and(|current| Arc::ptr_eq(current, entry));
+            unchanged.then(|| Arc::clone(&renewed))
         });
         Some(renewed)
     }

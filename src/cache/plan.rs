@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::call::{Purpose, Questions, Turn, Upstream};
-use super::flights::{End, Flight};
-use super::{DecisionCache, Inner, ReadAt, ReadMode, Weigh};
+use crate::cache::fetch::{Fetch, Questions};
+use crate::cache::read_at::ReadAt;
+use crate::cache::settings::ReadMode;
+use crate::cache::{DecisionCache, Inner, Weigh};
 use crate::consistency::{Floors, Freshness};
 use crate::knowledge::{ProbeTurn, Probing};
 use crate::revision::{Order, Revision};
@@ -18,8 +19,8 @@ const LONGEST_WAIT_FOR_A_PROBE: Duration = Duration::from_secs(2);
 pub(super) enum Plan {
     /// In a flight. If the store rejects `ask`, the flight asks `own` once, which is what the caller itself demands.
     Fly { ask: ReadAt, own: Option<ReadAt> },
-    /// For the caller alone; `keep`: its answer may be stored all the same.
-    Alone { ask: ReadAt, keep: bool },
+    /// For the caller alone; `store`: its answer may be stored all the same.
+    Alone { ask: ReadAt, store: bool },
     /// No one read covers all of the caller's floors.
     Apart,
 }
@@ -30,23 +31,19 @@ impl Plan {
     }
 
     fn alone(ask: ReadAt) -> Self {
-        Self::Alone { ask, keep: false }
+        Self::Alone { ask, store: false }
     }
 }
 
 impl<V: Weigh> DecisionCache<V> {
     /// What to ask for a question that the cache could not answer.
-    pub(super) async fn plan<F, Fut>(
+    pub(super) async fn plan<U: Fetch<V>>(
         &self,
         questions: &Questions,
         freshness: &Freshness,
         arrived: Instant,
-        upstream: &mut F,
-    ) -> Plan
-    where
-        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
+        upstream: &mut U,
+    ) -> Plan {
         let floors = match freshness {
             // No other read keeps the caller's own bound.
             Freshness::Full
@@ -54,8 +51,8 @@ impl<V: Weigh> DecisionCache<V> {
                 head_within: Some(_), ..
             } => return Plan::fly(ReadAt::Head),
             Freshness::Exact(snapshot) => {
-                if questions.can_probe && !self.0.knowledge.settles(snapshot) {
-                    self.await_probe(questions, upstream).await;
+                if upstream.can_probe() && !self.0.knowledge.settles(snapshot) {
+                    self.await_probe(upstream).await;
                 }
                 return self.plan_exact(snapshot);
             }
@@ -67,8 +64,8 @@ impl<V: Weigh> DecisionCache<V> {
             ReadMode::Exactly => match self.plan_exactly_at(floors, arrived) {
                 Some(plan) => plan,
                 None => {
-                    if questions.can_probe {
-                        self.await_probe(questions, upstream).await;
+                    if upstream.can_probe() {
+                        self.await_probe(upstream).await;
                     }
                     let plan = self.plan_exactly_at(floors, Instant::now());
                     plan.unwrap_or_else(|| match floors.top() {
@@ -103,7 +100,7 @@ impl<V: Weigh> DecisionCache<V> {
         }
         match knowledge.is_named(snapshot) {
             true => Plan::fly(ask),
-            false => Plan::Alone { ask, keep: true },
+            false => Plan::Alone { ask, store: true },
         }
     }
 
@@ -129,8 +126,7 @@ impl<V: Weigh> DecisionCache<V> {
         // A head read of the question itself shows whether the store has come so far, where anything can show it.
         let can_show = self.0.capabilities.names_revisions && top.order() != Order::Equality;
         // A caller that joins a head read causes none.
-        let wanted = (freshness, now, &self.0.settings.window);
-        let joins = || self.0.flights.is_joinable(questions.flight, wanted);
+        let joins = || self.0.flights.is_joinable(questions.flight, freshness, now);
         if can_show && (joins() || knowledge.may_read_head(questions.credential, now)) {
             Plan::fly(ReadAt::Head)
         } else {
@@ -138,7 +134,7 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
-    /// What a store that reads at exactly what it is told is asked at: a fresh revision that it named.
+    /// What a store that reads at exactly the named revision is asked at: a fresh revision that it named itself.
     fn plan_exactly_at(&self, floors: &Floors, now: Instant) -> Option<Plan> {
         let ask = self.fresh_revision(floors, now)?;
         let own = floors.top().filter(|top| top.revision != ask);
@@ -175,15 +171,11 @@ impl<V: Weigh> DecisionCache<V> {
     }
 
     /// Probes for a fresh revision, or waits for a probe that is under way.
-    async fn await_probe<F, Fut>(&self, questions: &Questions, upstream: &mut F)
-    where
-        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
+    async fn await_probe<U: Fetch<V>>(&self, upstream: &mut U) {
         match self.0.knowledge.probe(Instant::now()) {
             ProbeTurn::Lead(probing) => {
                 let mut ended = probing.ended();
-                tokio::spawn(probe(Arc::clone(&self.0), questions.none(), probing, upstream.clone()));
+                tokio::spawn(probe(Arc::clone(&self.0), probing, upstream.clone()));
                 let _ = ended.wait_for(|ended| *ended).await;
             }
             ProbeTurn::Wait(mut ended) => {
@@ -197,19 +189,9 @@ impl<V: Weigh> DecisionCache<V> {
 }
 
 /// The task of a probe: it goes on for those who wait when the caller that began it leaves.
-async fn probe<V, F, Fut>(cache: Arc<Inner<V>>, nothing: Questions, mut probing: Probing, mut upstream: F)
-where
-    V: Weigh,
-    F: FnMut(Turn) -> Fut + Send + 'static,
-    Fut: Future<Output = Upstream<V>> + Send + 'static,
-{
-    let flight = Flight::new(ReadAt::Head);
-    let call = cache.call(&nothing, &flight, ReadAt::Head, Purpose::Probe, &mut upstream, false);
-    // Whatever the reply says of the store was learned when it landed.
-    let ended = timeout(cache.settings.flight_timeout, call).await;
-    if let Ok(End::Answered(landed)) = ended.map(super::call::Called::end)
-        && landed.replied.is_some()
-    {
+async fn probe<V: Weigh, U: Fetch<V>>(cache: Arc<Inner<V>>, mut probing: Probing, upstream: U) {
+    let named = timeout(cache.settings.flight_timeout, cache.probe(upstream)).await;
+    if named == Ok(true) {
         probing.succeeded();
     }
 }

@@ -1,4 +1,4 @@
-use crate::consistency::Freshness;
+use crate::consistency::{Consistency, Freshness};
 use crate::revision::Revision;
 
 /// The revision that the upstream is to read at.
@@ -23,6 +23,16 @@ impl ReadAt {
         match self {
             Self::Any | Self::Head => None,
             Self::AtLeast(revision) | Self::Exact(revision) | Self::Unmodified(revision) => Some(revision),
+        }
+    }
+
+    /// The consistency that says so.
+    pub(crate) fn consistency(&self) -> Consistency {
+        match self {
+            Self::Any => Consistency::MinimizeLatency,
+            Self::AtLeast(_) | Self::Unmodified(_) => Consistency::AtLeastAsFresh,
+            Self::Exact(_) => Consistency::AtExactSnapshot,
+            Self::Head => Consistency::FullyConsistent,
         }
     }
 

@@ -2,29 +2,50 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use super::call::{Called, Purpose, Questions, Turn, Upstream};
-use super::flights::{End, Entry, Flight, Landed, Lease, Reach, landed};
-use super::plan::Plan;
-use super::{DecisionCache, Inner, ReadAt, Weigh};
+use crate::cache::call::Called;
+use crate::cache::fetch::{Fetch, Purpose, Questions};
+use crate::cache::flight::{End, Flight};
+use crate::cache::flights::{Entry, Lease};
+use crate::cache::landed::{Landed, Reach};
+use crate::cache::movable::{BoxFuture, Movable, OnRuntime};
+use crate::cache::plan::Plan;
+use crate::cache::read_at::ReadAt;
+use crate::cache::{DecisionCache, Inner, Weigh};
 use crate::consistency::{Floors, Freshness};
 use crate::revision::Revision;
 
 /// How often a follower joins another flight after one that ended without an answer for it.
 const MAX_ROUNDS: usize = 3;
 
-/// How a request got its answer.
+/// How a request got its answer, or why it got none.
+pub(crate) type Outcome<V, O> = Result<Fetched<V, O>, Failure>;
+
+/// Where the answers came from.
 #[derive(Debug)]
-pub(crate) enum Outcome<V> {
-    /// From the cache, at a second look.
-    Hit(Arc<Landed<V>>),
-    /// From an upstream call of its own: the reply went straight to the caller. `None` where it held no answer.
-    Asked(Option<Arc<Landed<V>>>),
-    /// From another caller's upstream call.
-    Joined(Arc<Landed<V>>),
-    /// Another caller's upstream call failed.
-    Failed,
+pub(crate) enum Fetched<V, O> {
+    /// From the cache at a second look, or from another caller's upstream call.
+    Shared(Arc<Landed<V>>),
+    /// From an upstream call of its own: the reply itself, and the answers that it holds.
+    Own { reply: O, landed: Option<Arc<Landed<V>>> },
+}
+
+impl<V, O> Fetched<V, O> {
+    pub(crate) fn landed(&self) -> Option<&Arc<Landed<V>>> {
+        match self {
+            Self::Shared(landed) => Some(landed),
+            Self::Own { landed, .. } => landed.as_ref(),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The upstream call that this caller shared with others failed.
+    Upstream,
     TimedOut,
     /// A floor belongs to another store.
     Foreign,
@@ -43,63 +64,65 @@ pub(crate) struct Demand<'a> {
     pub(crate) arrived: Instant,
 }
 
-impl<'a> Demand<'a> {
-    pub(crate) fn new(freshness: &'a Freshness, floors: &'a Floors, arrived: Instant) -> Self {
-        Self {
-            freshness,
-            floors,
-            arrived,
-        }
-    }
-}
-
 impl<V: Weigh> DecisionCache<V> {
     /// Answers `questions`, asking the upstream where the cache can't.
-    pub(crate) async fn run<F, Fut>(&self, questions: &Questions, demand: Demand<'_>, mut upstream: F) -> Outcome<V>
-    where
-        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
-        let outcome = self.answer(questions, demand, &mut upstream).await;
-        let outcome = self.reach(questions, demand.floors, outcome, &mut upstream).await;
+    pub(crate) async fn run<U: Fetch<V>>(
+        &self,
+        questions: &Questions,
+        demand: Demand<'_>,
+        upstream: &mut U,
+    ) -> Outcome<V, U::Own> {
+        let fetched = self.fetch(questions, demand, upstream).await?;
+        let fetched = self.reach(questions, demand.floors, fetched, upstream).await?;
         // A default read has just shown all that another one would.
-        let may_teach = matches!(&outcome, Outcome::Asked(Some(landed))
-            if landed.ask != ReadAt::Any && landed.replied.is_some());
+        let may_teach = matches!(&fetched, Fetched::Own { landed: Some(landed), .. }
+            if landed.asked != ReadAt::Any && landed.replied.is_some());
         if may_teach && self.wants_background_read(Instant::now()) {
-            self.read_in_background(questions, upstream);
+            self.read_in_background(questions, upstream.clone());
         }
-        outcome
+        Ok(fetched)
     }
 
-    async fn answer<F, Fut>(&self, questions: &Questions, demand: Demand<'_>, upstream: &mut F) -> Outcome<V>
-    where
-        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
+    /// Asks what the caller itself demands, for the upstream to judge.
+    pub(crate) async fn ask_unmodified<U: Fetch<V>>(
+        &self,
+        questions: &Questions,
+        ask: ReadAt,
+        floors: &Floors,
+        upstream: &mut U,
+    ) -> Outcome<V, U::Own> {
+        let fetched = self.alone(questions, ask, false, upstream).await?;
+        self.reach(questions, floors, fetched, upstream).await
+    }
+
+    async fn fetch<U: Fetch<V>>(
+        &self,
+        questions: &Questions,
+        demand: Demand<'_>,
+        upstream: &mut U,
+    ) -> Outcome<V, U::Own> {
         let Demand { freshness, arrived, .. } = demand;
         for round in 0..MAX_ROUNDS {
             if round > 0
                 && let Some(found) = self.look_again(questions, freshness, arrived)
             {
-                self.0.counters.coalesced(questions.each.len());
-                return Outcome::Hit(found);
+                self.0.counters.coalesced(questions.each().len());
+                return Ok(Fetched::Shared(found));
             }
             let (ask, own) = match self.plan(questions, freshness, arrived, upstream).await {
-                Plan::Apart => return Outcome::Apart,
-                Plan::Alone { ask, keep } => return self.alone(questions, ask, keep, upstream).await,
+                Plan::Apart => return Err(Failure::Apart),
+                Plan::Alone { ask, store } => return self.alone(questions, ask, store, upstream).await,
                 Plan::Fly { ask, own } => (ask, own),
             };
-            let wanted = (freshness, arrived, &self.0.settings.window);
-            let flights = &self.0.flights;
-            match flights.enter(questions.flight, questions.credential, ask.clone(), wanted) {
-                Entry::Lead(lease) => return self.take_off(questions, lease, own, upstream.clone()).await,
+            match self.0.flights.enter(questions, ask.clone(), freshness, arrived) {
+                Entry::Lead(lease) => return self.lead(questions, lease, own, upstream).await,
                 Entry::Crowded => return self.alone(questions, own.unwrap_or(ask), false, upstream).await,
                 Entry::Follow(follower) => match follower.wait().await {
                     End::Answered(landed) if self.may_take(&landed, freshness, arrived, questions) => {
-                        self.0.counters.coalesced(questions.each.len());
-                        return Outcome::Joined(landed);
+                        self.0.counters.coalesced(questions.each().len());
+                        return Ok(Fetched::Shared(landed));
                     }
-                    End::Failed => return Outcome::Failed,
+                    End::Failed => return Err(Failure::Upstream),
                     // The next leader's reply could be shared as little as this one.
                     End::Unshared => break,
                     End::Answered(landed) if !landed.shared && self.is_of_this_epoch(&landed) => break,
@@ -107,110 +130,87 @@ impl<V: Weigh> DecisionCache<V> {
                 },
             }
         }
-        match ReadAt::unmodified(freshness) {
-            Some(ask) => self.alone(questions, ask, false, upstream).await,
-            None => Outcome::Apart,
-        }
+        let ask = ReadAt::unmodified(freshness).ok_or(Failure::Apart)?;
+        self.alone(questions, ask, false, upstream).await
     }
 
-    /// Compares a reply's revision with the floors. A head that lacks one is read once more: a store may tell all who ask
-    /// for its head at once what it told the first.
-    async fn reach<F, Fut>(
+    /// Compares a reply's revision with the floors. A head that lacks one is read once more: a store may give all who ask
+    /// for its head at once the head that it gave the first.
+    async fn reach<U: Fetch<V>>(
         &self,
         questions: &Questions,
         floors: &Floors,
-        mut outcome: Outcome<V>,
-        upstream: &mut F,
-    ) -> Outcome<V>
-    where
-        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
+        mut fetched: Fetched<V, U::Own>,
+        upstream: &mut U,
+    ) -> Outcome<V, U::Own> {
         let mut read_again = false;
         loop {
-            let (Outcome::Asked(Some(landed)) | Outcome::Joined(landed)) = &outcome else {
-                return outcome;
+            let Some(landed) = fetched.landed() else {
+                return Ok(fetched);
             };
-            let unmodified = matches!(landed.ask, ReadAt::Unmodified(_));
-            match (landed.reach(floors), &landed.ask, floors.top()) {
-                (Reach::Covers, ..) => return outcome,
-                (Reach::Foreign, ..) if unmodified => return outcome,
-                (Reach::Foreign, ..) => return Outcome::Foreign,
+            let unmodified = matches!(landed.asked, ReadAt::Unmodified(_));
+            fetched = match (landed.reach(floors), &landed.asked, floors.top()) {
+                (Reach::Covers, ..) => return Ok(fetched),
+                (Reach::Foreign, ..) if unmodified => return Ok(fetched),
+                (Reach::Foreign, ..) => return Err(Failure::Foreign),
                 (Reach::Behind, ReadAt::Head, Some(top)) if self.0.capabilities.head_may_trail_reads => {
                     let ask = ReadAt::Unmodified(top.revision.clone());
-                    outcome = self.alone(questions, ask, false, upstream).await;
+                    self.alone(questions, ask, false, upstream).await?
                 }
                 (Reach::Behind, ReadAt::Head, _) if !read_again => {
                     read_again = true;
-                    outcome = match self
-                        .0
-                        .flights
-                        .lead(questions.flight, questions.credential, ReadAt::Head)
-                    {
-                        Entry::Lead(lease) => self.take_off(questions, lease, None, upstream.clone()).await,
-                        _ => self.alone(questions, ReadAt::Head, false, upstream).await,
-                    };
+                    match self.0.flights.lead(questions, ReadAt::Head) {
+                        Some(lease) => self.lead(questions, lease, None, upstream).await?,
+                        None => self.alone(questions, ReadAt::Head, false, upstream).await?,
+                    }
                 }
                 (Reach::Behind, ..) => {
                     return match &landed.replied {
-                        Some(replied) => Outcome::Behind(replied.clone()),
-                        None => outcome,
+                        Some(replied) => Err(Failure::Behind(replied.clone())),
+                        None => Ok(fetched),
                     };
                 }
             }
         }
     }
 
-    /// Asks what the caller itself demands, for the upstream to judge.
-    pub(crate) async fn ask_unmodified<F, Fut>(
+    /// Asks in the caller's own future: no other caller joins. `store`: the answer may be stored.
+    async fn alone<U: Fetch<V>>(
         &self,
         questions: &Questions,
         ask: ReadAt,
-        floors: &Floors,
-        mut upstream: F,
-    ) -> Outcome<V>
-    where
-        F: FnMut(Turn) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
-        let outcome = self.alone(questions, ask, false, &mut upstream).await;
-        self.reach(questions, floors, outcome, &mut upstream).await
-    }
-
-    /// Asks in the caller's own task: no one joins the call. `keep`: the answer may be stored.
-    async fn alone<F, Fut>(&self, questions: &Questions, ask: ReadAt, keep: bool, upstream: &mut F) -> Outcome<V>
-    where
-        F: FnMut(Turn) -> Fut,
-        Fut: Future<Output = Upstream<V>>,
-    {
+        store: bool,
+        upstream: &mut U,
+    ) -> Outcome<V, U::Own> {
         let flight = Flight::new(ask.clone());
-        let call = self.0.call(questions, &flight, ask, Purpose::Answer, upstream, keep);
-        match timeout(self.0.settings.flight_timeout, call).await.map(Called::end) {
-            Ok(End::Answered(landed)) => Outcome::Asked(Some(landed)),
-            Ok(_) => Outcome::Asked(None),
-            Err(_) => Outcome::TimedOut,
-        }
+        let call = self
+            .0
+            .call(questions, &flight, ask, Purpose::Answer, store, upstream.clone());
+        let called = timeout(self.0.settings.flight_timeout, call).await;
+        called.map_or(Err(Failure::TimedOut), |called| Ok(called.fetched()))
     }
 
-    /// Leads a flight: a task of its own, which goes on when the caller leaves.
-    async fn take_off<F, Fut>(
+    /// Leads a flight in the caller's own future, which moves to the runtime when the caller leaves or the first follower
+    /// joins.
+    async fn lead<U: Fetch<V>>(
         &self,
         questions: &Questions,
         lease: Lease<V>,
         own: Option<ReadAt>,
-        upstream: F,
-    ) -> Outcome<V>
-    where
-        F: FnMut(Turn) -> Fut + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
-        let mut end = lease.flight.wait();
-        tokio::spawn(fly(Arc::clone(&self.0), questions.clone(), lease, own, upstream));
-        match landed(&mut end).await {
-            End::Answered(landed) => Outcome::Asked(Some(landed)),
-            End::TimedOut => Outcome::TimedOut,
-            End::Unshared | End::Failed => Outcome::Asked(None),
+        upstream: &mut U,
+    ) -> Outcome<V, U::Own> {
+        let flight = Arc::clone(&lease.flight);
+        let flying = fly(Arc::clone(&self.0), questions.clone(), lease, own, upstream.clone());
+        let on_runtime = WithoutLeader {
+            cache: Arc::clone(&self.0),
+            flight: Arc::clone(&flight),
+        };
+        let leading = Movable::new(Box::pin(flying), on_runtime);
+        if flight.led_by(leading.mover()) {
+            leading.move_to_runtime();
         }
+        // A flight without an output has vanished, as by a panic.
+        leading.await.unwrap_or(Err(Failure::Upstream))
     }
 
     /// Whether a background read is due, which then is the caller's to make.
@@ -218,12 +218,8 @@ impl<V: Weigh> DecisionCache<V> {
         self.0.knowledge.wants_background_read(now)
     }
 
-    /// Asks `questions` once more without any token, with no one waiting: its reply makes a watermark.
-    pub(crate) fn read_in_background<F, Fut>(&self, questions: &Questions, mut upstream: F)
-    where
-        F: FnMut(Turn) -> Fut + Send + 'static,
-        Fut: Future<Output = Upstream<V>> + Send + 'static,
-    {
+    /// Asks `questions` once more without any token. No caller waits: the reply makes a watermark.
+    pub(crate) fn read_in_background<U: Fetch<V>>(&self, questions: &Questions, upstream: U) {
         // Only a head read shows whether a store that seemed to lack something was restored.
         let ask = if self.0.knowledge.is_behind() {
             ReadAt::Head
@@ -231,32 +227,31 @@ impl<V: Weigh> DecisionCache<V> {
             ReadAt::Any
         };
         let (cache, questions) = (Arc::clone(&self.0), questions.clone());
-        let Entry::Lead(lease) = cache.flights.lead(questions.flight, questions.credential, ask.clone()) else {
+        let Some(lease) = cache.flights.lead(&questions, ask.clone()) else {
             return;
         };
         tokio::spawn(async move {
             let flight = Arc::clone(&lease.flight);
-            let call = cache.call(&questions, &flight, ask, Purpose::Background, &mut upstream, true);
+            let call = cache.call(&questions, &flight, ask, Purpose::Background, true, upstream);
             let end = timeout(cache.settings.flight_timeout, call).await;
             drop(lease);
-            flight.land(end.map_or(End::TimedOut, Called::end));
+            flight.land(end.map_or(End::TimedOut, |called| called.end));
         });
     }
 
     fn is_of_this_epoch(&self, landed: &Landed<V>) -> bool {
         let epoch = self.0.knowledge.epoch();
-        landed.decisions.iter().all(|decision| decision.epoch == epoch)
+        landed.decisions().all(|decision| decision.epoch == epoch)
     }
 
     /// A follower takes an answer only if it satisfies the follower's own freshness.
     fn may_take(&self, landed: &Landed<V>, freshness: &Freshness, arrived: Instant, questions: &Questions) -> bool {
         let epoch = self.0.knowledge.epoch();
         landed.shared
-            && landed.decisions.len() == questions.each.len()
+            && landed.len() == questions.each().len()
             && landed
-                .decisions
-                .iter()
-                .zip(&*questions.each)
+                .decisions()
+                .zip(questions.each())
                 .all(|(decision, question)| match freshness {
                     Freshness::Full => decision.epoch == epoch && decision.fresh.head >= Some(arrived),
                     _ => {
@@ -270,86 +265,114 @@ impl<V: Weigh> DecisionCache<V> {
 
     fn look_again(&self, questions: &Questions, freshness: &Freshness, arrived: Instant) -> Option<Arc<Landed<V>>> {
         let now = Instant::now();
-        let found = questions.each.iter().map(|question| {
+        let mut found = questions.each().iter().map(|question| {
             let decision = self.find(*question, freshness, arrived).ok()?;
             // Age counts from the arrival, but the hard end does not wait for those who wait.
             (now < decision.expires).then_some(decision)
         });
-        let decisions: Vec<_> = found.collect::<Option<_>>()?;
-        let one_snapshot = match &*decisions {
-            [_] => true,
-            several => {
-                let first = several.first()?.label()?;
-                self.0.capabilities.reads_repeat && several.iter().all(|decision| decision.holds_at(first))
-            }
+        let first = found.next()??;
+        let rest: Vec<_> = found.collect::<Option<_>>()?;
+        let one_snapshot = rest.is_empty() || {
+            let at = first.label()?;
+            self.0.capabilities.reads_repeat && first.holds_at(at) && rest.iter().all(|decision| decision.holds_at(at))
         };
         one_snapshot.then(|| {
             Arc::new(Landed {
-                decisions,
+                first,
+                rest,
                 shared: true,
                 stored: true,
-                ask: ReadAt::Any,
+                asked: ReadAt::Any,
                 replied: None,
             })
         })
     }
 }
 
-/// The task of a flight: it holds the cache's values, never the upstream's types, and outlives whoever began it.
-async fn fly<V, F, Fut>(
+impl<V, O> Called<V, O> {
+    fn fetched(self) -> Fetched<V, O> {
+        let landed = match self.end {
+            End::Answered(landed) => Some(landed),
+            End::Unshared | End::Failed | End::TimedOut => None,
+        };
+        Fetched::Own {
+            reply: self.own,
+            landed,
+        }
+    }
+}
+
+/// The calls of a flight. What its followers get, it lands; its leader's outcome it returns.
+async fn fly<V: Weigh, U: Fetch<V>>(
     cache: Arc<Inner<V>>,
     questions: Questions,
     lease: Lease<V>,
     own: Option<ReadAt>,
-    mut upstream: F,
-) where
-    V: Weigh,
-    F: FnMut(Turn) -> Fut + Send + 'static,
-    Fut: Future<Output = Upstream<V>> + Send + 'static,
-{
+    upstream: U,
+) -> Outcome<V, U::Own> {
     let flight = Arc::clone(&lease.flight);
+    let ask = flight.ask.clone();
     let calls = async {
         let Some(own) = own else {
             return cache
-                .call(
-                    &questions,
-                    &flight,
-                    flight.ask.clone(),
-                    Purpose::Answer,
-                    &mut upstream,
-                    true,
-                )
+                .call(&questions, &flight, ask, Purpose::Answer, true, upstream)
                 .await;
         };
-        match cache
-            .call(
-                &questions,
-                &flight,
-                flight.ask.clone(),
-                Purpose::AnswerAtMore,
-                &mut upstream,
-                true,
-            )
-            .await
-        {
-            Called::Ended(end) => Called::Ended(end),
-            Called::RevisionRejected => {
-                if let Some(rejected) = flight.ask.revision() {
-                    cache.knowledge.forget_shared(rejected);
-                }
-                cache
-                    .call(&questions, &flight, own, Purpose::Answer, &mut upstream, true)
-                    .await
-            }
+        let at_more = cache.call(&questions, &flight, ask, Purpose::AnswerAtMore, true, upstream.clone());
+        let called = at_more.await;
+        if !called.revision_rejected {
+            return called;
         }
+        if let Some(rejected) = flight.ask.revision() {
+            cache.knowledge.forget_shared(rejected);
+        }
+        cache
+            .call(&questions, &flight, own, Purpose::Answer, true, upstream)
+            .await
     };
-    let end = tokio::select! {
-        called = timeout(cache.settings.flight_timeout, calls) => called.map_or(End::TimedOut, Called::end),
-        () = flight.abandoned(cache.settings.flight_grace) => End::TimedOut,
-    };
+    let called = timeout(cache.settings.flight_timeout, calls).await;
     // Whoever comes from here on looks into the cache, which has the answer already.
     drop(lease);
-    flight.land(end);
+    match called {
+        Ok(called) => {
+            flight.land(called.end.clone());
+            Ok(called.fetched())
+        }
+        Err(_) => {
+            flight.land(End::TimedOut);
+            Err(Failure::TimedOut)
+        }
+    }
+}
+
+/// A flight on the runtime. It ends when neither its leader nor any follower has waited for the grace time.
+struct WithoutLeader<V> {
+    cache: Arc<Inner<V>>,
+    flight: Arc<Flight<V>>,
+}
+
+impl<V: Weigh, T: Send + 'static> OnRuntime<T> for WithoutLeader<V> {
+    fn run(self, mut flying: BoxFuture<T>, mut leader: oneshot::Sender<T>) -> Option<BoxFuture<()>> {
+        let Self { cache, flight } = self;
+        let grace = cache.settings.flight_grace;
+        Some(Box::pin(async move {
+            let abandoned = async {
+                leader.closed().await;
+                flight.abandoned(grace).await;
+            };
+            let output = tokio::select! {
+                output = &mut flying => Some(output),
+                () = abandoned => None,
+            };
+            match output {
+                Some(output) => drop(leader.send(output)),
+                None => {
+                    drop(flying);
+                    flight.land(End::TimedOut);
+                }
+            }
+        }))
+    }
 }
 
 #[cfg(test)]

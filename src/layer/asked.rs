@@ -1,14 +1,14 @@
 use http::HeaderMap;
 
-use super::wanted::CONSISTENCY;
 use crate::consistency::Consistency;
+use crate::layer::headers::CONSISTENCY;
 use crate::token::Zookie;
 
 const LONGEST_TOKEN: usize = 16 << 10;
 
-/// What the inner service is asked at: in the request's extensions, and with the feature `axum` an extractor.
+/// The consistency and token that the inner service is asked at: in the request's extensions, and with the feature `axum` an extractor.
 ///
-/// The same stands in the forwarded headers `zookie` and `zookie-consistency`, for services that are not in this process.
+/// The forwarded headers say the same: `zookie` and `zookie-consistency`, for services in other processes.
 /// On paths that the layer does not know, the extractor reads it from these headers.
 ///
 /// ```
@@ -39,7 +39,7 @@ impl Default for Asked {
 }
 
 impl Asked {
-    /// What a request demands that has these texts for tokens, `None` for one that is no text. What can't be read, and
+    /// What a request demands whose tokens have these texts; `None`: the token is no text. What can't be read, and
     /// several tokens, count as full consistency.
     pub(super) fn of<'a>(mut texts: impl Iterator<Item = Option<&'a str>>, headers: &HeaderMap) -> Self {
         let (first, several) = (texts.next(), texts.next().is_some());
@@ -59,7 +59,7 @@ impl Asked {
         Self { consistency, zookie }
     }
 
-    /// What the headers of a request demand that no layer has seen.
+    /// What the headers of a request demand that passed no layer.
     #[cfg(feature = "axum")]
     fn from_headers(headers: &HeaderMap) -> Self {
         let values = headers.get_all("zookie").iter();

@@ -3,14 +3,17 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderName};
 
-use super::credentials::{Credential, Credentials};
-use super::headers::Overrides;
-use super::shared::{LayerSettings, OldTokens, Shared};
-use super::unknown::UnknownOutcomes;
-use super::{Handle, ZookieLayer};
 use crate::cache::{ByteSize, DecisionCache, InvalidSetting, Settings};
 use crate::consistency::{Staleness, Window};
+use crate::layer::ZookieLayer;
+use crate::layer::credentials::{Credential, Credentials};
+use crate::layer::handle::Handle;
+use crate::layer::headers::Overrides;
+use crate::layer::schema_ends::SchemaEnds;
+use crate::layer::state::{LayerSettings, LayerState, OldTokens};
 use crate::protocol::Protocol;
+use crate::protocol::permify::{self, Permify};
+use crate::protocol::spicedb::{Engine, SpiceDb};
 use crate::token::{Carriers, TokenMemo};
 
 const LONGEST_TOKEN: usize = 16 << 10;
@@ -45,8 +48,57 @@ pub struct ZookieLayerBuilder<P> {
     token_age: Option<Duration>,
 }
 
+impl<P: Protocol> ZookieLayer<P> {
+    /// A layer before a store that speaks this API; `(A, B)` for one that speaks two.
+    pub fn builder(protocol: P) -> ZookieLayerBuilder<P> {
+        ZookieLayerBuilder::new(protocol)
+    }
+}
+
+impl ZookieLayer<SpiceDb> {
+    /// A layer before a SpiceDB on this datastore engine, with all defaults: before the channel of a generated client, or
+    /// around a server.
+    ///
+    /// ```
+    /// use tower::ServiceBuilder;
+    /// use tower_zookie::ZookieLayer;
+    /// use tower_zookie::protocol::spicedb::Engine;
+    /// # fn wrap(channel: tonic::transport::Channel) -> impl Sized {
+    ///
+    /// let zookie = ZookieLayer::spicedb(Engine::Postgres);
+    /// let channel = ServiceBuilder::new().layer(zookie).service(channel);
+    /// // PermissionsServiceClient::new(channel)
+    /// # channel
+    /// # }
+    /// ```
+    pub fn spicedb(engine: Engine) -> Self {
+        Self::builder(SpiceDb::new(engine)).assemble()
+    }
+}
+
+impl ZookieLayer<Permify> {
+    /// A layer before a Permify on this database engine, with all defaults: before the channel of a generated client, or
+    /// before the server.
+    ///
+    /// ```
+    /// use tower::ServiceBuilder;
+    /// use tower_zookie::ZookieLayer;
+    /// use tower_zookie::protocol::permify::Engine;
+    /// # fn wrap(channel: tonic::transport::Channel) -> impl Sized {
+    ///
+    /// let zookie = ZookieLayer::permify(Engine::Postgres);
+    /// let channel = ServiceBuilder::new().layer(zookie).service(channel);
+    /// // PermissionClient::new(channel)
+    /// # channel
+    /// # }
+    /// ```
+    pub fn permify(engine: permify::Engine) -> Self {
+        Self::builder(Permify::new(engine)).assemble()
+    }
+}
+
 impl<P: Protocol> ZookieLayerBuilder<P> {
-    pub(super) fn new(protocol: P) -> Self {
+    fn new(protocol: P) -> Self {
         Self {
             protocol,
             cache: Settings::default(),
@@ -235,7 +287,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     }
 
     /// The layer, of settings that are known to make sense.
-    pub(super) fn assemble(self) -> ZookieLayer<P> {
+    fn assemble(self) -> ZookieLayer<P> {
         let Self {
             protocol,
             cache,
@@ -250,20 +302,20 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         let cache = Settings { token_age, ..cache };
         let cache = DecisionCache::valid(cache, protocol.capabilities());
         let memo = TokenMemo::new(protocol.format(), max_token_len, token_memo.get());
-        let shared = Shared {
+        let state = LayerState {
             protocol,
             key_prefix: cache.keyer().question("http"),
+            schema_ends: SchemaEnds::new(cache.clone()),
             cache,
             memo,
             carriers,
             overrides: Overrides::all_but(|name| key_headers.contains(name) || credentials.headers.contains(name)),
             credentials,
             key_headers,
-            unknown_outcomes: UnknownOutcomes::default(),
             settings: layer,
         };
         ZookieLayer {
-            handle: Handle(Arc::new(shared)),
+            handle: Handle(Arc::new(state)),
         }
     }
 }

@@ -5,8 +5,8 @@ use http::request::Parts;
 use http::{Extensions, HeaderName};
 use tokio::time::Instant;
 
-use super::headers::{Header, Headers};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::layer::headers::{Header, Headers};
 use crate::token::Carriers;
 
 /// What of a request tells callers apart: `Authorization`, `Proxy-Authorization`, every cookie but the zookie's,
@@ -22,7 +22,7 @@ type Extractor = Arc<dyn Fn(&Extensions, &mut Credential<'_>) + Send + Sync>;
 /// Takes what an extractor found out about the caller.
 #[derive(Debug)]
 pub struct Credential<'a> {
-    parts: &'a mut FingerprintBuilder,
+    key: &'a mut FingerprintBuilder,
     ends: &'a mut Option<Instant>,
 }
 
@@ -30,7 +30,7 @@ impl Credential<'_> {
     /// These bytes identify the caller, such as a TLS peer's certificate hash. Callers with other bytes share no answers
     /// with this one.
     pub fn identify(&mut self, bytes: &[u8]) {
-        self.parts.add(Part::Credential, bytes);
+        self.key.add(Part::Credential, bytes);
     }
 
     /// The credential is valid until then, and so are the answers given under it. A request whose credential has ended is
@@ -67,13 +67,7 @@ impl Credentials {
         }
         let mut ends = None;
         if let Some(extractor) = &self.extractor {
-            extractor(
-                &parts.extensions,
-                &mut Credential {
-                    parts: key,
-                    ends: &mut ends,
-                },
-            );
+            extractor(&parts.extensions, &mut Credential { key, ends: &mut ends });
         }
         ends
     }

@@ -1,136 +1,169 @@
 use std::fmt;
-use std::future::Future;
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
-use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
-use tower_service::Service;
 
-use super::body::{Reader, RequestBody, ZookieBody};
-use super::reply::mark_bypassed;
-use super::service::ZookieService;
+use crate::layer::body::{Reader, RequestBody, ZookieBody};
+use crate::layer::inner::Upstream;
+use crate::layer::request::Step;
+use crate::layer::response::mark_bypassed;
+use crate::layer::state::LayerState;
+use crate::layer::upstream::{
+    ask_bulk, ask_check, forward_and_compare, forward_read, forward_write, read_in_background,
+};
 use crate::protocol::{Protocol, Rejection, Route};
 
-type Outcome<R, E> = Result<Response<ZookieBody<R>>, E>;
+type Outcome<S, B> =
+    Result<Response<ZookieBody<<S as Upstream<B>>::ResBody>>, <S as tower_service::Service<Request<B>>>::Error>;
 
 pin_project! {
     /// The reply to come: at once from memory, from the inner service unmodified, or after the upstream was asked.
-    pub struct ResponseFuture<S, P, B, R>
+    ///
+    /// # Panics
+    ///
+    /// If polled after it has completed.
+    pub struct ResponseFuture<S, P, B>
     where
-        S: Service<Request<B>>,
-        R: Body,
+        S: Upstream<B>,
     {
         #[pin]
-        state: State<S, P, B, R>,
+        state: State<S, P, B>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<S, P, B, R>
+    enum State<S, P, B>
     where
-        S: Service<Request<B>>,
-        R: Body,
+        S: Upstream<B>,
     {
-        Ready { outcome: Option<Outcome<R, S::Error>> },
+        Ready { outcome: Option<Outcome<S, B>> },
         /// The body had not arrived when the request did.
         Reading { reading: Option<Box<Reading<S, P, B>>>, #[pin] timeout: Sleep },
         /// The inner service was not ready.
-        Waiting { service: S, request: Option<Request<B>>, bypass: Option<&'static str> },
+        Waiting { inner: S, request: Option<Request<B>>, bypass: Option<&'static str> },
         Forwarded { #[pin] future: S::Future, bypass: Option<&'static str> },
-        Boxed { future: Pin<Box<dyn Future<Output = Outcome<R, S::Error>> + Send>> },
+        Asking { future: Pin<Box<dyn Future<Output = Outcome<S, B>> + Send>> },
     }
 }
 
+/// A request whose body has not arrived yet.
 struct Reading<S, P, B> {
-    service: ZookieService<S, P>,
+    state: Arc<LayerState<P>>,
+    inner: S,
     route: Route,
     parts: Parts,
     reader: Reader<B>,
 }
 
-impl<S, P, B, R> ResponseFuture<S, P, B, R>
+impl<S, P, B> From<State<S, P, B>> for ResponseFuture<S, P, B>
 where
-    S: Service<Request<B>>,
-    R: Body,
+    S: Upstream<B>,
 {
-    pub(super) fn ready(response: Response<ZookieBody<R>>) -> Self {
-        Self {
-            state: State::Ready {
-                outcome: Some(Ok(response)),
-            },
+    fn from(state: State<S, P, B>) -> Self {
+        Self { state }
+    }
+}
+
+impl<S, P, B> ResponseFuture<S, P, B>
+where
+    S: Upstream<B>,
+    P: Protocol,
+    B: RequestBody,
+{
+    /// Takes the next step of a request.
+    pub(super) fn take(step: Step<B>, state: &Arc<LayerState<P>>, inner: &mut S) -> Self {
+        match step {
+            Step::Reply(reply) => Self::ready(Ok(reply.map(Into::into))),
+            Step::ReplyAndRead(reply, pending, questions) => {
+                read_in_background(state, inner.clone(), &pending, &questions);
+                Self::ready(Ok(reply.map(Into::into)))
+            }
+            Step::Forward(request, why) => {
+                state.cache.counters().bypassed();
+                Self::forward(inner, request, Some(why))
+            }
+            Step::ForwardAndCompare(request, bypass) => {
+                Self::asking(forward_and_compare(Arc::clone(state), inner.clone(), request, bypass))
+            }
+            Step::Write(request, write) => {
+                Self::asking(forward_write(Arc::clone(state), inner.clone(), request, write))
+            }
+            Step::Read(pending, why) => Self::asking(forward_read(Arc::clone(state), inner.clone(), pending, why)),
+            Step::Check(pending, questions, why) => {
+                Self::asking(ask_check(Arc::clone(state), inner.clone(), pending, questions, why))
+            }
+            Step::Bulk(pending, each, served) => {
+                Self::asking(ask_bulk(Arc::clone(state), inner.clone(), pending, each, served))
+            }
         }
     }
 
-    pub(super) fn failed(error: S::Error) -> Self {
-        Self {
-            state: State::Ready {
-                outcome: Some(Err(error)),
-            },
-        }
-    }
-
-    pub(super) fn reading(service: ZookieService<S, P>, route: Route, parts: Parts, reader: Reader<B>) -> Self {
-        let timeout = sleep(service.shared().settings.read_timeout);
+    /// Waits for a request's body.
+    pub(super) fn reading(state: Arc<LayerState<P>>, inner: S, route: Route, parts: Parts, reader: Reader<B>) -> Self {
+        let timeout = sleep(state.settings.read_timeout);
         let reading = Some(Box::new(Reading {
-            service,
+            state,
+            inner,
             route,
             parts,
             reader,
         }));
-        Self {
-            state: State::Reading { reading, timeout },
-        }
+        State::Reading { reading, timeout }.into()
     }
 
-    pub(super) fn waiting(service: S, request: Request<B>, bypass: Option<&'static str>) -> Self {
-        Self {
-            state: State::Waiting {
-                service,
-                request: Some(request),
+    /// Forwards a request unmodified. The inner service is not cloned when it is ready.
+    pub(super) fn forward(inner: &mut S, request: Request<B>, bypass: Option<&'static str>) -> Self {
+        match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => State::Forwarded {
+                future: inner.call(request),
                 bypass,
-            },
+            }
+            .into(),
+            Poll::Ready(Err(error)) => Self::ready(Err(error)),
+            Poll::Pending => {
+                // The one that was polled keeps its place in the queue; the fresh clone serves the next caller.
+                let fresh = inner.clone();
+                State::Waiting {
+                    inner: mem::replace(inner, fresh),
+                    request: Some(request),
+                    bypass,
+                }
+                .into()
+            }
         }
     }
 
-    pub(super) fn forwarded(future: S::Future, bypass: Option<&'static str>) -> Self {
-        Self {
-            state: State::Forwarded { future, bypass },
-        }
+    fn ready(outcome: Outcome<S, B>) -> Self {
+        State::Ready { outcome: Some(outcome) }.into()
     }
 
-    pub(super) fn boxed(future: impl Future<Output = Outcome<R, S::Error>> + Send + 'static) -> Self {
-        Self {
-            state: State::Boxed {
-                future: Box::pin(future),
-            },
+    fn asking(future: impl Future<Output = Outcome<S, B>> + Send + 'static) -> Self {
+        State::Asking {
+            future: Box::pin(future),
         }
+        .into()
     }
 }
 
-impl<S, P, B, R> Future for ResponseFuture<S, P, B, R>
+impl<S, P, B> Future for ResponseFuture<S, P, B>
 where
-    S: Service<Request<B>, Response = Response<R>, Error: Send, Future: Send> + Clone + Send + 'static,
-    B: RequestBody,
-    R: Body<Data = Bytes, Error: Send> + Send + 'static,
+    S: Upstream<B>,
     P: Protocol,
+    B: RequestBody,
 {
-    type Output = Outcome<R, S::Error>;
+    type Output = Outcome<S, B>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project().state.project() {
-                StateProjection::Ready { outcome } => {
-                    return match outcome.take() {
-                        Some(outcome) => Poll::Ready(outcome),
-                        None => Poll::Pending,
-                    };
-                }
+                StateProjection::Ready { outcome } => return Poll::Ready(taken(outcome)),
                 StateProjection::Forwarded { future, bypass } => {
                     let mut response = ready!(future.poll(cx))?;
                     if let Some(why) = bypass {
@@ -138,42 +171,36 @@ where
                     }
                     return Poll::Ready(Ok(response.map(ZookieBody::inner)));
                 }
-                StateProjection::Boxed { future } => return future.as_mut().poll(cx),
-                StateProjection::Waiting {
-                    service,
-                    request,
-                    bypass,
-                } => {
-                    ready!(service.poll_ready(cx))?;
-                    match request.take() {
-                        Some(request) => Self::forwarded(service.call(request), *bypass),
-                        None => return Poll::Pending,
+                StateProjection::Asking { future } => return future.as_mut().poll(cx),
+                StateProjection::Waiting { inner, request, bypass } => {
+                    ready!(inner.poll_ready(cx))?;
+                    State::Forwarded {
+                        future: inner.call(taken(request)),
+                        bypass: *bypass,
                     }
+                    .into()
                 }
                 StateProjection::Reading { reading, timeout } => {
-                    let Some(read) = reading else { return Poll::Pending };
+                    let mut read = taken(reading);
                     match read.reader.poll_read(cx) {
                         Poll::Ready(body) => {
-                            let Some(read) = reading.take() else {
-                                return Poll::Pending;
-                            };
                             let Reading {
-                                mut service,
+                                state,
+                                mut inner,
                                 route,
                                 parts,
                                 ..
                             } = *read;
-                            let step = service.shared().decide_by_body(route, parts, body);
-                            service.take(step)
+                            Self::take(state.classify(route, parts, body), &state, &mut inner)
+                        }
+                        Poll::Pending if timeout.poll(cx).is_ready() => {
+                            let headers = &read.parts.headers;
+                            let reply = read.state.reject(read.route, headers, &Rejection::RequestTimeout);
+                            Self::ready(Ok(reply.map(Into::into)))
                         }
                         Poll::Pending => {
-                            ready!(timeout.poll(cx));
-                            let response = read.service.shared().reject(
-                                read.route,
-                                &read.parts.headers,
-                                &Rejection::RequestTimeout,
-                            );
-                            Self::ready(response.map(|(data, trailers)| ZookieBody::stored(data, trailers)))
+                            *reading = Some(read);
+                            return Poll::Pending;
                         }
                     }
                 }
@@ -183,10 +210,14 @@ where
     }
 }
 
-impl<S, P, B, R> fmt::Debug for ResponseFuture<S, P, B, R>
+/// What a state held, which the poll that takes it out ends.
+fn taken<T>(held: &mut Option<T>) -> T {
+    held.take().expect("`ResponseFuture` was polled after it had completed")
+}
+
+impl<S, P, B> fmt::Debug for ResponseFuture<S, P, B>
 where
-    S: Service<Request<B>>,
-    R: Body,
+    S: Upstream<B>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.state {
@@ -194,7 +225,7 @@ where
             State::Reading { .. } => "ResponseFuture(reading the request)",
             State::Waiting { .. } => "ResponseFuture(waiting for the inner service)",
             State::Forwarded { .. } => "ResponseFuture(forwarded)",
-            State::Boxed { .. } => "ResponseFuture(asking)",
+            State::Asking { .. } => "ResponseFuture(asking)",
         })
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::shared::Shared;
 use crate::cache::Stats;
+use crate::layer::state::LayerState;
 use crate::protocol::Protocol;
 use crate::token::Zookie;
 
@@ -9,7 +9,7 @@ use crate::token::Zookie;
 ///
 /// Clones, and the layer's own clones, share everything.
 #[derive(Debug)]
-pub struct Handle<P>(pub(super) Arc<Shared<P>>);
+pub struct Handle<P>(pub(super) Arc<LayerState<P>>);
 
 impl<P> Clone for Handle<P> {
     fn clone(&self) -> Self {

@@ -4,7 +4,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::wanted::CONSISTENCY;
+/// The header in which a request states its consistency.
+pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consistency");
 
 /// A header that matters to the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +186,34 @@ impl<'a> Iterator for Values<'a> {
             Self::All(all) => all.next(),
         }
     }
+}
+
+/// Whether `Cache-Control` says `no-cache`.
+pub(super) fn forbid_caching<'a>(cache_control: impl IntoIterator<Item = &'a HeaderValue>) -> bool {
+    cache_control
+        .into_iter()
+        .any(|value| has_directive(value.as_bytes(), b"no-cache"))
+}
+
+/// Whether a comma-separated list such as `Cache-Control` names a directive.
+fn has_directive(list: &[u8], directive: &[u8]) -> bool {
+    list.split(|byte| *byte == b',').any(|member| {
+        let name = member.split(|byte| *byte == b'=').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(directive)
+    })
+}
+
+/// Whether `Connection` names headers of the request itself: a proxy below the layer would not forward them, so a
+/// credential in the key would be missing in what is asked.
+pub(super) fn drops_headers(headers: &Headers<'_>) -> bool {
+    const OF_THE_CONNECTION: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
+    headers
+        .values(Header::Connection)
+        .flat_map(|names| names.as_bytes().split(|byte| *byte == b','))
+        .any(|name| {
+            let name = name.trim_ascii();
+            !name.is_empty() && !OF_THE_CONNECTION.iter().any(|known| name.eq_ignore_ascii_case(known))
+        })
 }
 
 #[cfg(test)]

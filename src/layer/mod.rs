@@ -1,38 +1,31 @@
 //! The tower layer.
 //!
-//! A request goes through these files in this order: `service` (is it ours, has its body arrived?), `decide` (what does it
-//! ask, and is there an answer?), `wanted` (how fresh must it be?), `credentials` (who asks?); on a hit `reply`; on a
-//! miss `miss` or `bulk`, `patient` as long as their caller is, which `ask` until the floor is covered, each time through
-//! `forward`, and through `probe` where a protocol has one; what is never kept through `read`, what the cache has nothing to
-//! do with through `around`, a background read through `refresh`, and writes through `write`, `outliving` their callers.
+//! A request goes through these folders in this order, and imports go the same way:
+//!
+//! - `service` claims it and reads its body, and `future` takes each next step;
+//! - `request` says what it is and what its answer must satisfy, and answers it from the cache or names the next step;
+//! - `upstream` calls the inner service;
+//! - `response` makes the reply.
+//!
+//! Below them are what they share: `pending` (a request under way and its requirement), `state` (what all clones of a layer
+//! share), `headers`, `credentials`, `body`, and `inner` (the bound on the inner service).
 
-mod around;
-mod ask;
 mod asked;
 mod body;
 mod builder;
-mod bulk;
-mod cache_status;
 mod credentials;
-mod decide;
-mod forward;
 mod future;
 mod handle;
 mod headers;
-mod keeping;
-mod miss;
-mod outliving;
-mod patient;
-mod probe;
-mod read;
-mod refresh;
-mod reply;
+mod inner;
+mod pending;
+mod request;
+mod response;
+mod schema_ends;
 mod service;
-mod shared;
-mod unknown;
-mod wanted;
+mod state;
+mod upstream;
 mod watch;
-mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,8 +33,6 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use crate::protocol::Protocol;
-use crate::protocol::permify::{self, Permify};
-use crate::protocol::spicedb::{Engine, SpiceDb};
 
 pub use asked::Asked;
 pub use body::{Replay, RequestBody, ZookieBody};
@@ -50,7 +41,7 @@ pub use credentials::Credential;
 pub use future::ResponseFuture;
 pub use handle::Handle;
 pub use service::ZookieService;
-pub use shared::OldTokens;
+pub use state::OldTokens;
 pub use watch::NoChangeFeed;
 
 /// Puts a cache of decisions before an authorization service, or before a client of one.
@@ -80,56 +71,9 @@ pub struct ZookieLayer<P> {
 }
 
 impl<P: Protocol> ZookieLayer<P> {
-    /// A layer before a store that speaks this API; `(A, B)` for one that speaks two.
-    pub fn builder(protocol: P) -> ZookieLayerBuilder<P> {
-        ZookieLayerBuilder::new(protocol)
-    }
-
     /// The layer seen from outside.
     pub fn handle(&self) -> Handle<P> {
         self.handle.clone()
-    }
-}
-
-impl ZookieLayer<SpiceDb> {
-    /// A layer before a SpiceDB on this datastore engine, with all defaults: before the channel of a generated client, or
-    /// around a server.
-    ///
-    /// ```
-    /// use tower::ServiceBuilder;
-    /// use tower_zookie::ZookieLayer;
-    /// use tower_zookie::protocol::spicedb::Engine;
-    /// # fn wrap(channel: tonic::transport::Channel) -> impl Sized {
-    ///
-    /// let zookie = ZookieLayer::spicedb(Engine::Postgres);
-    /// let channel = ServiceBuilder::new().layer(zookie).service(channel);
-    /// // PermissionsServiceClient::new(channel)
-    /// # channel
-    /// # }
-    /// ```
-    pub fn spicedb(engine: Engine) -> Self {
-        Self::builder(SpiceDb::new(engine)).assemble()
-    }
-}
-
-impl ZookieLayer<Permify> {
-    /// A layer before a Permify on this database engine, with all defaults: before the channel of a generated client, or
-    /// before the server.
-    ///
-    /// ```
-    /// use tower::ServiceBuilder;
-    /// use tower_zookie::ZookieLayer;
-    /// use tower_zookie::protocol::permify::Engine;
-    /// # fn wrap(channel: tonic::transport::Channel) -> impl Sized {
-    ///
-    /// let zookie = ZookieLayer::permify(Engine::Postgres);
-    /// let channel = ServiceBuilder::new().layer(zookie).service(channel);
-    /// // PermissionClient::new(channel)
-    /// # channel
-    /// # }
-    /// ```
-    pub fn permify(engine: permify::Engine) -> Self {
-        Self::builder(Permify::new(engine)).assemble()
     }
 }
 

@@ -9,9 +9,9 @@ use http_body::Body;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use super::Handle;
-use super::body::{Replay, RequestBody};
-use super::shared::Shared;
+use crate::layer::body::{Replay, RequestBody};
+use crate::layer::handle::Handle;
+use crate::layer::state::LayerState;
 use crate::protocol::grpc::Messages;
 use crate::protocol::{Protocol, Unreadable};
 
@@ -62,18 +62,18 @@ impl<P: Protocol> Handle<P> {
                 Ok(Ok(reply)) => {
                     let mut feed = Feed::new(&self.0);
                     let ended = feed.follow(reply).await;
-                    if feed.told {
+                    if feed.has_named {
                         pause = SHORTEST_PAUSE;
                     }
                     ended
                 }
             };
             match ended {
-                SILENT => tracing::debug!("the change feed has told of nothing: it is opened anew"),
+                SILENT => tracing::debug!("the change feed has named nothing: it is opened again"),
                 ended => tracing::warn!(
                     ended,
                     ?pause,
-                    "the change feed is gone: what others write stays unknown until it is back"
+                    "the change feed ended: the layer does not see what others write until it is open again"
                 ),
             }
             sleep(pause).await;
@@ -84,18 +84,18 @@ impl<P: Protocol> Handle<P> {
 
 /// The change feed, opened once.
 struct Feed<'a, P> {
-    shared: &'a Shared<P>,
+    state: &'a LayerState<P>,
     messages: Messages,
-    /// It has told of something.
-    told: bool,
+    /// It has named a revision.
+    has_named: bool,
 }
 
 impl<'a, P: Protocol> Feed<'a, P> {
-    fn new(shared: &'a Shared<P>) -> Self {
+    fn new(state: &'a LayerState<P>) -> Self {
         Self {
-            shared,
-            messages: Messages::new(shared.settings.max_reply_body),
-            told: false,
+            state,
+            messages: Messages::new(state.settings.max_reply_body),
+            has_named: false,
         }
     }
 
@@ -121,7 +121,7 @@ impl<'a, P: Protocol> Feed<'a, P> {
     }
 
     async fn in_time<T>(&self, next: impl Future<Output = T>) -> Option<T> {
-        if self.told {
+        if self.has_named {
             Some(next.await)
         } else {
             timeout(LONGEST_SILENCE, next).await.ok()
@@ -131,10 +131,10 @@ impl<'a, P: Protocol> Feed<'a, P> {
     fn hear(&mut self, data: &[u8]) -> Result<(), Unreadable> {
         self.messages.push(data);
         while let Some(message) = self.messages.next()? {
-            let feed_token = self.shared.protocol.feed_token(&message);
-            if let Some(token) = feed_token.and_then(|token| self.shared.memo.parse(&token).ok()) {
-                self.shared.cache.wrote(&token.revision);
-                self.told = true;
+            let feed_token = self.state.protocol.feed_token(&message);
+            if let Some(token) = feed_token.and_then(|token| self.state.memo.parse(&token).ok()) {
+                self.state.cache.wrote(&token.revision);
+                self.has_named = true;
             }
         }
         Ok(())

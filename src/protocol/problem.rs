@@ -21,7 +21,7 @@ pub enum Rejection {
     /// The header `zookie-consistency` says something else.
     UnknownConsistency,
     /// One exact snapshot is asked for, and something stricter beside it: head, a bounded staleness or `no-cache`.
-    WishesContradict,
+    ConsistenciesContradict,
     /// A carrier demands a freshness that the message would have to state, and the message can't be read here.
     FloorUnstated,
     /// The service answered at a revision that does not cover the request's tokens.
@@ -44,7 +44,7 @@ impl Rejection {
             | Self::TokenRequired
             | Self::ExactNeedsOneToken
             | Self::UnknownConsistency
-            | Self::WishesContradict => StatusCode::BAD_REQUEST,
+            | Self::ConsistenciesContradict => StatusCode::BAD_REQUEST,
             Self::FloorUnstated => StatusCode::NOT_IMPLEMENTED,
             Self::Behind => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -64,7 +64,7 @@ impl Rejection {
             Self::TokenRequired => "zookie-required",
             Self::ExactNeedsOneToken => "exact-needs-one-zookie",
             Self::UnknownConsistency => "unknown-consistency",
-            Self::WishesContradict => "wishes-contradict",
+            Self::ConsistenciesContradict => "consistencies-contradict",
             Self::FloorUnstated => "zookie-beside-unreadable-message",
             Self::Behind => "service-behind-zookie",
             Self::RequestTimeout => "request-timeout",
@@ -88,7 +88,7 @@ impl Rejection {
                     .into()
             }
             Self::UnknownConsistency => UnknownConsistency.to_string(),
-            Self::WishesContradict => {
+            Self::ConsistenciesContradict => {
                 "the request asks for one exact snapshot and beside it for head, a bounded staleness or no-cache; send one of \
                  them"
                     .into()

@@ -19,15 +19,12 @@ fn flights(max_flights: (usize, usize), max_waiters: usize) -> Arc<Flights<bool>
 }
 
 fn enter(flights: &Arc<Flights<bool>>, name: &str, freshness: &Freshness) -> Entry<bool> {
-    let wanted = (freshness, Instant::now(), &Window::default());
-    flights.enter(question(name), 0, ReadAt::Head, wanted)
+    let questions = Questions::one(question(name), 0);
+    flights.enter(&questions, ReadAt::Head, freshness, Instant::now())
 }
 
 fn lead(flights: &Arc<Flights<bool>>, name: &str, credential: u64) -> Option<Lease<bool>> {
-    match flights.lead(question(name), credential, ReadAt::Any) {
-        Entry::Lead(lease) => Some(lease),
-        Entry::Follow(_) | Entry::Crowded => None,
-    }
+    flights.lead(&Questions::one(question(name), credential), ReadAt::Any)
 }
 
 #[test]

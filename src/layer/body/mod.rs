@@ -8,4 +8,5 @@ mod response;
 pub(super) use read::{Read, Reader};
 pub use replay::Replay;
 pub use request::RequestBody;
+pub(super) use response::StoredBody;
 pub use response::ZookieBody;

@@ -5,7 +5,8 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
 
-use super::Replay;
+use crate::layer::body::replay::Replay;
+use crate::layer::body::request::RequestBody;
 
 /// Reads a body up to a limit, without copying one that comes in a single frame.
 #[derive(Debug)]
@@ -28,6 +29,19 @@ pub(in crate::layer) enum Read<B: Body> {
     },
     /// It is over the limit, or broke off: to be passed on unmodified.
     Unread(Replay<B>),
+}
+
+impl<B: RequestBody> Read<B> {
+    /// The body that yields what was read, and then the rest.
+    pub(in crate::layer) fn into_body(self) -> B {
+        match self {
+            Self::Whole { message, trailers } => B::replay(Replay::whole(message, trailers)),
+            Self::Unread(mut replay) => match replay.untouched() {
+                Some(body) => body,
+                None => B::replay(replay),
+            },
+        }
+    }
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Reader<B> {

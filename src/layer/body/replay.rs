@@ -7,8 +7,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::RequestBody;
-
 /// A body of which a part was read: that part again, then the rest, with the size that the whole had.
 pub struct Replay<B: Body> {
     read: VecDeque<Bytes>,
@@ -42,16 +40,10 @@ impl<B: Body> Replay<B> {
         }
     }
 
-    /// The body itself if nothing was read of it, or one that plays what was.
-    pub(in crate::layer) fn into_body(mut self) -> B
-    where
-        B: RequestBody,
-    {
+    /// The body itself, if nothing was read of it.
+    pub(super) fn untouched(&mut self) -> Option<B> {
         let untouched = self.read.is_empty() && self.trailers.is_none() && self.error.is_none();
-        match self.rest.take_if(|_| untouched) {
-            Some(body) => body,
-            None => B::replay(self),
-        }
+        self.rest.take_if(|_| untouched)
     }
 
     /// All the bytes, if there is nothing else to come.

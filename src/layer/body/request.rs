@@ -3,7 +3,7 @@ use http_body::Body;
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Full};
 
-use super::Replay;
+use crate::layer::body::replay::Replay;
 
 /// A request body that the layer can read and then hand on as if it had not.
 ///

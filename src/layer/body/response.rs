@@ -7,10 +7,10 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::Replay;
+use crate::layer::body::replay::Replay;
 
 pin_project! {
-    /// The body of a reply: the inner service's, or bytes and trailers from memory.
+    /// The body of a reply: the inner service's own, or bytes and trailers from memory.
     pub struct ZookieBody<R: Body> {
         #[pin]
         kind: Kind<R>,
@@ -22,7 +22,7 @@ pin_project! {
     enum Kind<R: Body> {
         Inner { #[pin] body: R },
         Replayed { body: Replay<Pin<Box<R>>> },
-        Stored { data: Option<Bytes>, trailers: Option<HeaderMap> },
+        Whole { data: Option<Bytes>, trailers: Option<HeaderMap> },
     }
 }
 
@@ -39,17 +39,31 @@ impl<R: Body> ZookieBody<R> {
         }
     }
 
-    pub(in crate::layer) fn stored(data: Bytes, trailers: Option<HeaderMap>) -> Self {
+    /// These bytes and trailers.
+    pub(in crate::layer) fn whole(data: Bytes, trailers: Option<HeaderMap>) -> Self {
         let data = Some(data).filter(|data| !data.is_empty());
         Self {
-            kind: Kind::Stored { data, trailers },
+            kind: Kind::Whole { data, trailers },
         }
+    }
+}
+
+/// The body and the trailers of a reply that the layer itself makes.
+#[derive(Debug)]
+pub(in crate::layer) struct StoredBody {
+    pub(in crate::layer) data: Bytes,
+    pub(in crate::layer) trailers: Option<HeaderMap>,
+}
+
+impl<R: Body> From<StoredBody> for ZookieBody<R> {
+    fn from(body: StoredBody) -> Self {
+        Self::whole(body.data, body.trailers)
     }
 }
 
 impl<R: Body> Default for ZookieBody<R> {
     fn default() -> Self {
-        Self::stored(Bytes::new(), None)
+        Self::whole(Bytes::new(), None)
     }
 }
 
@@ -61,7 +75,7 @@ impl<R: Body<Data = Bytes>> Body for ZookieBody<R> {
         match self.project().kind.project() {
             KindProjection::Inner { body } => body.poll_frame(cx),
             KindProjection::Replayed { body } => Pin::new(body).poll_frame(cx),
-            KindProjection::Stored { data, trailers } => {
+            KindProjection::Whole { data, trailers } => {
                 let frame = data
                     .take()
                     .map(Frame::data)
@@ -75,7 +89,7 @@ impl<R: Body<Data = Bytes>> Body for ZookieBody<R> {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
             Kind::Replayed { body } => body.is_end_stream(),
-            Kind::Stored { data, trailers } => data.is_none() && trailers.is_none(),
+            Kind::Whole { data, trailers } => data.is_none() && trailers.is_none(),
         }
     }
 
@@ -83,7 +97,7 @@ impl<R: Body<Data = Bytes>> Body for ZookieBody<R> {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
             Kind::Replayed { body } => body.size_hint(),
-            Kind::Stored { data, trailers } => {
+            Kind::Whole { data, trailers } => {
                 let len = data.as_ref().map_or(0, |data| data.len() as u64);
                 let mut hint = SizeHint::new();
                 hint.set_lower(len);
@@ -102,7 +116,7 @@ impl<R: Body> fmt::Debug for ZookieBody<R> {
         f.write_str(match &self.kind {
             Kind::Inner { .. } => "ZookieBody(inner)",
             Kind::Replayed { .. } => "ZookieBody(replayed)",
-            Kind::Stored { .. } => "ZookieBody(stored)",
+            Kind::Whole { .. } => "ZookieBody(whole)",
         })
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::protocol) fn code(why: &Rejection) -> Code {
         | Rejection::TokenRequired
         | Rejection::ExactNeedsOneToken
         | Rejection::UnknownConsistency
-        | Rejection::WishesContradict => Code::InvalidArgument,
+        | Rejection::ConsistenciesContradict => Code::InvalidArgument,
         Rejection::FloorUnstated => Code::Unimplemented,
         Rejection::Behind | Rejection::UpstreamFailed => Code::Unavailable,
         Rejection::RequestTimeout | Rejection::UpstreamTimeout => Code::DeadlineExceeded,
@@ -69,7 +69,7 @@ mod tests {
             (Rejection::TokenRequired, "3"),
             (Rejection::ExactNeedsOneToken, "3"),
             (Rejection::UnknownConsistency, "3"),
-            (Rejection::WishesContradict, "3"),
+            (Rejection::ConsistenciesContradict, "3"),
             (Rejection::FloorUnstated, "12"),
             (Rejection::Behind, "14"),
             (Rejection::RequestTimeout, "4"),

@@ -23,7 +23,7 @@ fn wrote(cache: &DecisionCache<bool>, revision: u64) {
 }
 
 fn a_question() -> Questions {
-    Questions::one(two_questions().each[0], 0)
+    Questions::one(first_of(&two_questions()), 0)
 }
 
 /// Answers after a second, and tells what it was asked at.
@@ -31,21 +31,18 @@ async fn run(
     cache: &DecisionCache<bool>,
     questions: &Questions,
     freshness: &Freshness,
-) -> (Vec<ReadAt>, Outcome<bool>) {
+) -> (Vec<ReadAt>, Outcome<bool, ()>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let calls = Arc::clone(&asked);
-    let upstream = move |turn: Turn| {
+    let upstream = move |turn: Turn<bool>| {
         calls.lock().unwrap().push(turn.ask.clone());
         async move {
             turn.begin();
             tokio::time::sleep(SECOND).await;
-            Upstream::Answered {
-                items: vec![item(true)],
-                revision: None,
-            }
+            answered(1, None)
         }
     };
-    let outcome = cache.run(questions, demand(freshness), upstream).await;
+    let outcome = cache.run(questions, demand(freshness), &mut Asks(upstream)).await;
     let asked = std::mem::take(&mut *asked.lock().unwrap());
     (asked, outcome)
 }
@@ -75,7 +72,7 @@ async fn rule_04_a_named_floor_that_is_not_fresh_is_read_unmodified() {
     let floor = Freshness::at_least(at(5));
     let (asked, outcome) = run(&cache, &question, &floor).await;
     assert_eq!(asked, [ReadAt::Unmodified(at(5))]);
-    assert!(matches!(outcome, Outcome::Asked(Some(landed)) if !landed.shared && !landed.stored));
+    assert!(matches!(outcome, Ok(Fetched::Own { landed: Some(landed), .. }) if !landed.shared && !landed.stored));
     assert!(!is_kept(&cache, &question, &floor) && !is_kept(&cache, &question, &Freshness::any()));
 }
 
@@ -83,12 +80,12 @@ async fn rule_04_a_named_floor_that_is_not_fresh_is_read_unmodified() {
 async fn rule_08_a_feed_names_a_revision_and_makes_no_watermark() {
     let (cache, question) = (cache(FACTS), a_question());
     let exactly = Freshness::Exact(at(5));
-    run(&cache, &question, &exactly).await;
+    let _ = run(&cache, &question, &exactly).await;
     assert!(!is_kept(&cache, &question, &exactly), "the store has not named it");
     cache.wrote(&at(5));
     let (asked, _) = run(&cache, &question, &Freshness::at_least(at(4))).await;
     assert_eq!(asked, [ReadAt::Unmodified(at(4))]);
-    run(&cache, &question, &exactly).await;
+    let _ = run(&cache, &question, &exactly).await;
     assert!(is_kept(&cache, &question, &exactly));
 }
 
@@ -122,25 +119,36 @@ async fn rule_04_reads_without_a_floor_share_the_windows_revision() {
     assert!(is_kept(&cache, &another, &Freshness::at_least(at(5))));
 }
 
-/// Answers probes with the revision 9, and tells what it was asked at, probes by `None`.
+/// Names the revision 9 to probes, and records what it was asked at, probes as `None`.
+#[derive(Clone, Default)]
+struct Probed(Arc<Mutex<Vec<Option<ReadAt>>>>);
+
+impl Fetch<bool> for Probed {
+    type Own = ();
+
+    async fn ask(self, turn: Turn<bool>) -> Replied<bool, ()> {
+        self.0.lock().unwrap().push(Some(turn.ask.clone()));
+        turn.begin();
+        tokio::time::sleep(SECOND).await;
+        answered(1, None)
+    }
+
+    fn can_probe(&self) -> bool {
+        true
+    }
+
+    async fn probe(self, turn: Turn<bool>) -> Option<Revision> {
+        self.0.lock().unwrap().push(None);
+        turn.begin();
+        tokio::time::sleep(SECOND).await;
+        Some(at(9))
+    }
+}
+
 async fn run_probed(cache: &DecisionCache<bool>, questions: &Questions, freshness: &Freshness) -> Vec<Option<ReadAt>> {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let calls = Arc::clone(&asked);
-    let upstream = move |turn: Turn| {
-        let is_probe = turn.purpose == Purpose::Probe;
-        calls.lock().unwrap().push((!is_probe).then(|| turn.ask.clone()));
-        async move {
-            turn.begin();
-            tokio::time::sleep(SECOND).await;
-            Upstream::Answered {
-                items: if is_probe { vec![] } else { vec![item(true)] },
-                revision: is_probe.then(|| at(9)),
-            }
-        }
-    };
-    let questions = questions.clone().with_probes(true);
-    cache.run(&questions, demand(freshness), upstream).await;
-    std::mem::take(&mut *asked.lock().unwrap())
+    let mut probed = Probed::default();
+    let _ = cache.run(questions, demand(freshness), &mut probed).await;
+    std::mem::take(&mut *probed.0.lock().unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,11 +218,11 @@ async fn a_head_without_a_revision_leaves_what_serves_floors_in_its_place() {
     let (cache, question) = (cache(FACTS), a_question());
     let floor = Freshness::at_least(at(5));
     wrote(&cache, 5);
-    run(&cache, &question, &floor).await;
-    run(&cache, &question, &Freshness::Full).await;
+    let _ = run(&cache, &question, &floor).await;
+    let _ = run(&cache, &question, &Freshness::Full).await;
     assert!(is_kept(&cache, &question, &floor));
     advance(SECOND * 4).await;
-    run(&cache, &question, &Freshness::Full).await;
+    let _ = run(&cache, &question, &Freshness::Full).await;
     assert!(
         is_kept(&cache, &question, &Freshness::any()),
         "the other one is too old by now"

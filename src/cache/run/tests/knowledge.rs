@@ -25,8 +25,10 @@ impl Default for Gullible {
     }
 }
 
-impl Gullible {
-    async fn answer(self, turn: Turn) -> Upstream<bool> {
+impl Fetch<bool> for Gullible {
+    type Own = ();
+
+    async fn ask(self, turn: Turn<bool>) -> Replied<bool, ()> {
         turn.begin();
         sleep(Duration::from_millis(5)).await;
         self.calls.lock().unwrap().push((turn.purpose, turn.ask.clone()));
@@ -39,16 +41,18 @@ impl Gullible {
                 false => asked,
             },
         };
-        Upstream::Answered {
-            items: vec![item(true)],
-            revision: Some(revision),
-        }
+        answered(1, Some(revision))
     }
+}
 
-    async fn ask(&self, cache: &DecisionCache<bool>, question: &Questions, freshness: &Freshness) -> Outcome<bool> {
-        let store = self.clone();
-        let upstream = move |turn| store.clone().answer(turn);
-        cache.run(question, demand(freshness), upstream).await
+impl Gullible {
+    async fn check(
+        &self,
+        cache: &DecisionCache<bool>,
+        question: &Questions,
+        freshness: &Freshness,
+    ) -> Outcome<bool, ()> {
+        cache.run(question, demand(freshness), &mut self.clone()).await
     }
 
     fn calls(&self) -> Vec<ReadAt> {
@@ -71,19 +75,21 @@ fn finds(cache: &DecisionCache<bool>, question: &Questions, freshness: &Freshnes
 async fn rule_08_an_unknown_token_costs_a_head_read_of_its_question() {
     let (cache, store) = (cache(Capabilities::versioned()), Gullible::default());
     let floor = Freshness::at_least(at(5));
-    let outcome = store.ask(&cache, &question("a"), &floor).await;
-    assert!(matches!(outcome, Outcome::Asked(Some(landed)) if landed.stored));
+    let outcome = store.check(&cache, &question("a"), &floor).await;
+    assert!(matches!(outcome, Ok(Fetched::Own { landed: Some(landed), .. }) if landed.stored));
     assert_eq!(store.calls(), [ReadAt::Head]);
     assert!(finds(&cache, &question("a"), &Freshness::at_least(at(7))));
-    store.ask(&cache, &question("b"), &Freshness::at_least(at(6))).await;
+    let _ = store.check(&cache, &question("b"), &Freshness::at_least(at(6))).await;
     assert_eq!(store.calls(), [ReadAt::AtLeast(at(7))], "the head's revision covers it");
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_store_that_has_not_reached_the_floor_is_behind() {
     let (cache, store) = (cache(Capabilities::versioned()), Gullible::default());
-    let outcome = store.ask(&cache, &question("a"), &Freshness::at_least(at(1000))).await;
-    assert!(matches!(outcome, Outcome::Behind(replied) if replied == at(7)));
+    let outcome = store
+        .check(&cache, &question("a"), &Freshness::at_least(at(1000)))
+        .await;
+    assert!(matches!(outcome, Err(Failure::Behind(replied)) if replied == at(7)));
     assert_eq!(store.calls(), [ReadAt::Head, ReadAt::Head], "a head is read once more");
     assert!(!finds(&cache, &question("a"), &Freshness::at_least(at(1000))));
 }
@@ -96,17 +102,17 @@ async fn rule_15_head_reads_by_unknown_tokens_are_limited_per_credential() {
     let ask = |credential: u64, floor: u64| {
         let questions = Questions::one(question("a").flight, credential);
         let (cache, store) = (cache.clone(), store.clone());
-        async move { store.ask(&cache, &questions, &Freshness::at_least(at(floor))).await }
+        async move { store.check(&cache, &questions, &Freshness::at_least(at(floor))).await }
     };
     for floor in 1000..1002 {
-        assert!(matches!(ask(1, floor).await, Outcome::Behind(_)));
+        assert!(matches!(ask(1, floor).await, Err(Failure::Behind(_))));
     }
     store.calls();
     let outcome = ask(1, 1002).await;
-    assert!(matches!(outcome, Outcome::Asked(Some(landed)) if !landed.stored && !landed.shared));
+    assert!(matches!(outcome, Ok(Fetched::Own { landed: Some(landed), .. }) if !landed.stored && !landed.shared));
     assert_eq!(store.calls(), [ReadAt::Unmodified(at(1002))]);
     assert!(
-        matches!(ask(2, 1003).await, Outcome::Behind(_)),
+        matches!(ask(2, 1003).await, Err(Failure::Behind(_))),
         "another credential has its own"
     );
 }
@@ -126,19 +132,19 @@ async fn rule_08_a_settled_snapshot_that_was_never_named_is_not_shared() {
         quantized: snapshot(8000, &[]),
         ..Gullible::default()
     };
-    store.ask(&cache, &question("a"), &Freshness::Full).await;
+    let _ = store.check(&cache, &question("a"), &Freshness::Full).await;
     advance(Duration::from_millis(10)).await;
     store.calls();
     // Everything but one transaction: the head covers it.
     let forged = snapshot(9149, &[8812]);
     assert!(cache.knowledge().has_passed(&forged) && !cache.knowledge().is_named(&forged));
-    store
-        .ask(&cache, &question("b"), &Freshness::at_least(forged.clone()))
+    let _ = store
+        .check(&cache, &question("b"), &Freshness::at_least(forged.clone()))
         .await;
     assert_eq!(store.calls(), [ReadAt::AtLeast(snapshot(9150, &[]))]);
 
     let exactly = Freshness::Exact(forged.clone());
-    store.ask(&cache, &question("c"), &exactly).await;
+    let _ = store.check(&cache, &question("c"), &exactly).await;
     assert!(finds(&cache, &question("c"), &exactly), "the snapshot repeats");
     assert!(!finds(&cache, &question("c"), &Freshness::any()));
     assert!(!finds(&cache, &question("c"), &Freshness::at_least(forged)));
@@ -152,10 +158,10 @@ async fn rule_04_an_answer_at_the_told_revision_is_as_old_as_its_watermark() {
         quantized: snapshot(10, &[]),
         ..Gullible::default()
     };
-    store.ask(&cache, &question("a"), &Freshness::any()).await;
+    let _ = store.check(&cache, &question("a"), &Freshness::any()).await;
     advance(Duration::from_secs(4)).await;
     let floor = Freshness::at_least(snapshot(10, &[]));
-    store.ask(&cache, &question("b"), &floor).await;
+    let _ = store.check(&cache, &question("b"), &floor).await;
     assert!(finds(&cache, &question("b"), &floor));
     // The store's reply repeated what it was told, so the answer is as old as the default read.
     let found = cache.find(question("b").flight, &floor, Instant::now()).unwrap();
@@ -165,13 +171,13 @@ async fn rule_04_an_answer_at_the_told_revision_is_as_old_as_its_watermark() {
 #[tokio::test(start_paused = true)]
 async fn rule_04_a_store_that_does_not_move_renews_its_answers() {
     let (cache, store) = (cache(Capabilities::versioned()), Gullible::default());
-    store.ask(&cache, &question("a"), &Freshness::any()).await;
+    let _ = store.check(&cache, &question("a"), &Freshness::any()).await;
     for _ in 0..5 {
         advance(Duration::from_secs(4)).await;
-        store.ask(&cache, &question("b"), &Freshness::Full).await;
-        store.ask(&cache, &question("b"), &Freshness::any()).await;
-        store
-            .ask(&cache, &question(&store.calls().len().to_string()), &Freshness::any())
+        let _ = store.check(&cache, &question("b"), &Freshness::Full).await;
+        let _ = store.check(&cache, &question("b"), &Freshness::any()).await;
+        let _ = store
+            .check(&cache, &question(&store.calls().len().to_string()), &Freshness::any())
             .await;
         assert!(finds(&cache, &question("a"), &Freshness::any()));
     }
@@ -180,11 +186,11 @@ async fn rule_04_a_store_that_does_not_move_renews_its_answers() {
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_renewed_answer_ends_with_its_time_to_live() {
     let (cache, store) = (cache(Capabilities::versioned()), Gullible::default());
-    store.ask(&cache, &question("a"), &Freshness::any()).await;
+    let _ = store.check(&cache, &question("a"), &Freshness::any()).await;
     for n in 0..30 {
         advance(Duration::from_secs(2)).await;
-        store
-            .ask(&cache, &question(&format!("other {n}")), &Freshness::any())
+        let _ = store
+            .check(&cache, &question(&format!("other {n}")), &Freshness::any())
             .await;
         let age = Duration::from_millis(2005) * (n + 1);
         assert_eq!(
@@ -198,9 +204,9 @@ async fn rule_12_a_renewed_answer_ends_with_its_time_to_live() {
 #[tokio::test(start_paused = true)]
 async fn rule_04_where_reads_do_not_repeat_nothing_is_renewed() {
     let (cache, store) = (cache(Capabilities::unknown()), Gullible::default());
-    store.ask(&cache, &question("a"), &Freshness::any()).await;
+    let _ = store.check(&cache, &question("a"), &Freshness::any()).await;
     advance(Duration::from_secs(4)).await;
-    store.ask(&cache, &question("b"), &Freshness::any()).await;
+    let _ = store.check(&cache, &question("b"), &Freshness::any()).await;
     assert!(finds(&cache, &question("a"), &Freshness::any()));
     advance(Duration::from_secs(2)).await;
     assert!(!finds(&cache, &question("a"), &Freshness::any()));
@@ -220,7 +226,7 @@ async fn rule_04_a_quiet_store_with_tokens_only_is_read_in_the_background() {
     for _ in 0..100 {
         match finds(&cache, &question("a"), &floor) {
             true => hits += 1,
-            false => drop(store.ask(&cache, &question("a"), &floor).await),
+            false => drop(store.check(&cache, &question("a"), &floor).await),
         }
         advance(Duration::from_millis(500)).await;
     }
@@ -230,7 +236,7 @@ async fn rule_04_a_quiet_store_with_tokens_only_is_read_in_the_background() {
 #[tokio::test(start_paused = true)]
 async fn rule_02_exact_answers_that_do_not_repeat_are_never_served() {
     let (cache, store) = (cache(Capabilities::unknown()), Gullible::default());
-    store.ask(&cache, &question("a"), &Freshness::at_least(at(7))).await;
+    let _ = store.check(&cache, &question("a"), &Freshness::at_least(at(7))).await;
     assert!(finds(&cache, &question("a"), &Freshness::at_least(at(7))));
     assert!(!finds(&cache, &question("a"), &Freshness::Exact(at(7))));
 }

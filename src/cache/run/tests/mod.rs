@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::cache::{Capabilities, Item, Keyer, Part, Settings};
+use crate::cache::{Capabilities, Fingerprint, Item, Keyer, Part, Replied, Settings, Turn};
 use crate::revision::{Counter, StoreId};
 
 fn at(n: u64) -> Revision {
@@ -16,7 +16,7 @@ fn at(n: u64) -> Revision {
 fn item(value: bool) -> Item<bool> {
     Item {
         value,
-        keep: true,
+        store: true,
         expires_in: None,
     }
 }
@@ -28,18 +28,45 @@ fn demand(freshness: &Freshness) -> Demand<'_> {
         Freshness::AtLeast { floors, .. } => floors,
         Freshness::Exact(_) | Freshness::Full => &NO_FLOORS,
     };
-    Demand::new(freshness, floors, Instant::now())
+    Demand {
+        freshness,
+        floors,
+        arrived: Instant::now(),
+    }
+}
+
+/// An upstream that is a closure.
+#[derive(Clone)]
+struct Asks<F>(F);
+
+impl<F, Fut> Fetch<bool> for Asks<F>
+where
+    F: FnMut(Turn<bool>) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = Replied<bool, ()>> + Send + 'static,
+{
+    type Own = ();
+
+    fn ask(mut self, turn: Turn<bool>) -> impl Future<Output = Replied<bool, ()>> + Send + 'static {
+        (self.0)(turn)
+    }
+}
+
+fn answered(items: usize, revision: Option<Revision>) -> Replied<bool, ()> {
+    Replied::Answered {
+        own: (),
+        items: (0..items).map(|_| item(true)).collect(),
+        revision,
+    }
 }
 
 fn two_questions() -> Questions {
     let keyer = Keyer::random();
     let each = ["a", "b"].map(|name| keyer.question("test").text(Part::Resource, name).finish());
-    Questions {
-        flight: keyer.all(&each, b""),
-        each: each.into(),
-        credential: 0,
-        can_probe: false,
-    }
+    Questions::several(each.into(), keyer.all(&each, b""), 0)
+}
+
+fn first_of(questions: &Questions) -> Fingerprint {
+    questions.each()[0]
 }
 
 /// Runs `callers` at once; the upstream answers its calls in order with as many items as `replies` says, at `revision`.
@@ -48,27 +75,27 @@ async fn run_together(
     questions: &Questions,
     callers: usize,
     replies: Vec<usize>,
-) -> Vec<Outcome<bool>> {
+) -> Vec<Fetched<bool, ()>> {
     let replies = Arc::new(Mutex::new(replies.into_iter()));
     let mut tasks = Vec::new();
     let (calls, mut called) = mpsc::unbounded_channel();
     for _ in 0..callers {
         let (cache, questions, replies, calls) = (cache.clone(), questions.clone(), replies.clone(), calls.clone());
         tasks.push(tokio::spawn(async move {
-            let upstream = move |turn: Turn| {
+            let upstream = move |turn: Turn<bool>| {
                 let (replies, calls) = (replies.clone(), calls.clone());
                 async move {
                     turn.begin();
                     calls.send(()).unwrap();
                     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
                     let items = replies.lock().unwrap().next().expect("a call too many");
-                    Upstream::Answered {
-                        items: (0..items).map(|_| item(true)).collect(),
-                        revision: Some(at(5)),
-                    }
+                    answered(items, Some(at(5)))
                 }
             };
-            cache.run(&questions, demand(&Freshness::any()), upstream).await
+            let outcome = cache
+                .run(&questions, demand(&Freshness::any()), &mut Asks(upstream))
+                .await;
+            outcome.expect("every call is answered")
         }));
     }
     drop(calls);
@@ -88,11 +115,8 @@ fn cache(capabilities: Capabilities) -> DecisionCache<bool> {
     DecisionCache::new(Settings::default(), capabilities).unwrap()
 }
 
-fn answers(outcome: &Outcome<bool>) -> usize {
-    match outcome {
-        Outcome::Hit(landed) | Outcome::Joined(landed) | Outcome::Asked(Some(landed)) => landed.decisions.len(),
-        other => panic!("no answer: {other:?}"),
-    }
+fn answers(fetched: &Fetched<bool, ()>) -> usize {
+    fetched.landed().expect("an answer").len()
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +132,7 @@ async fn rule_07_a_reply_that_stopped_early_is_its_callers_alone() {
     let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let outcomes = run_together(&cache, &questions, 2, vec![1, 2]).await;
     assert_eq!(outcomes.iter().map(answers).collect::<Vec<_>>(), [1, 2]);
-    assert!(matches!(outcomes[1], Outcome::Asked(_)));
+    assert!(matches!(outcomes[1], Fetched::Own { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,16 +149,13 @@ async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
         (Capabilities::unversioned(), [None, None], false),
     ] {
         let cache = cache(capabilities);
-        for (question, revision) in questions.each.iter().zip(revisions) {
-            let answer = move |turn: Turn| async move {
+        for (question, revision) in questions.each().iter().zip(revisions) {
+            let answer = move |turn: Turn<bool>| async move {
                 turn.begin();
-                Upstream::Answered {
-                    items: vec![item(true)],
-                    revision: revision.map(at),
-                }
+                answered(1, revision.map(at))
             };
             let one = Questions::one(*question, 0);
-            cache.run(&one, demand(&Freshness::any()), answer).await;
+            let _ = cache.run(&one, demand(&Freshness::any()), &mut Asks(answer)).await;
         }
         let found = cache.look_again(&questions, &Freshness::any(), Instant::now());
         assert_eq!(found.is_some(), merged, "{capabilities:?} {revisions:?}");
@@ -144,16 +165,15 @@ async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
 #[tokio::test(start_paused = true)]
 async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_beginning() {
     let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
-    let one = Questions::one(questions.each[0], 0);
-    let slow_to_begin = |turn: Turn| async move {
+    let one = Questions::one(first_of(&questions), 0);
+    let slow_to_begin = |turn: Turn<bool>| async move {
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         turn.begin();
-        Upstream::Answered {
-            items: vec![item(true)],
-            revision: Some(at(5)),
-        }
+        answered(1, Some(at(5)))
     };
-    cache.run(&one, demand(&Freshness::any()), slow_to_begin).await;
+    let _ = cache
+        .run(&one, demand(&Freshness::any()), &mut Asks(slow_to_begin))
+        .await;
     let found = cache.find(one.flight, &Freshness::any(), Instant::now()).unwrap();
     assert_eq!(found.age(Instant::now()), std::time::Duration::ZERO);
 }
@@ -161,14 +181,11 @@ async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_begi
 #[tokio::test(start_paused = true)]
 async fn rule_04_an_answer_whose_call_never_began_is_kept_by_nobody() {
     let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
-    let one = Questions::one(questions.each[0], 0);
-    let never_begins = |_: Turn| async {
-        Upstream::Answered {
-            items: vec![item(true)],
-            revision: Some(at(5)),
-        }
-    };
-    let outcome = cache.run(&one, demand(&Freshness::any()), never_begins).await;
-    assert!(matches!(outcome, Outcome::Asked(None)));
+    let one = Questions::one(first_of(&questions), 0);
+    let never_begins = |_: Turn<bool>| async { answered(1, Some(at(5))) };
+    let outcome = cache
+        .run(&one, demand(&Freshness::any()), &mut Asks(never_begins))
+        .await;
+    assert!(matches!(outcome, Ok(Fetched::Own { landed: None, .. })));
     assert!(cache.find(one.flight, &Freshness::any(), Instant::now()).is_err());
 }

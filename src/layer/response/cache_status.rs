@@ -6,7 +6,7 @@ use crate::cache::Miss;
 
 /// Our member of the `Cache-Status` field (RFC 9211).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CacheStatus {
+pub(in crate::layer) enum CacheStatus {
     Hit,
     /// Forwarded, because the cache had no answer that is fresh enough.
     Missed {
@@ -32,7 +32,7 @@ pub(super) enum CacheStatus {
 }
 
 impl CacheStatus {
-    pub(super) fn to_header_value(self) -> HeaderValue {
+    pub(in crate::layer) fn to_header_value(self) -> HeaderValue {
         const HIT: HeaderValue = HeaderValue::from_static("tower-zookie; hit");
         match self {
             Self::Hit => HIT,

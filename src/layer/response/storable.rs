@@ -1,4 +1,4 @@
-//! What a reply's own headers say of keeping it.
+//! What a reply's own headers say about storing it.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,9 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const OUR_NAME: &[u8] = b"tower-zookie";
 
-/// Whether a reply may be kept, as a cache that many share has to judge it (RFC 9111).
+/// Whether a reply may be stored, as a cache that many share has to judge it (RFC 9111).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeping {
+pub(in crate::layer) enum Storable {
     /// No.
     Never,
     /// For this long, counted from the call's start.
@@ -19,12 +19,12 @@ pub(super) enum Keeping {
     Unsaid,
 }
 
-impl Keeping {
-    /// What the reply with these headers says to a request with those of `request`.
+impl Storable {
+    /// What a reply with these headers says to a request with those of `request`.
     ///
     /// A second layer's own `no-store` does not count, nor that a reply would vary with an `Origin` that the request does
     /// not have.
-    pub(super) fn of(request: &HeaderMap, reply: &HeaderMap) -> Self {
+    pub(in crate::layer) fn of(request: &HeaderMap, reply: &HeaderMap) -> Self {
         if is_forbidden(reply) || varies(request, reply) {
             return Self::Never;
         }
@@ -38,8 +38,8 @@ impl Keeping {
         }
     }
 
-    /// How long the reply may be kept, where it says so.
-    pub(super) fn lifetime(self) -> Option<Duration> {
+    /// How long the reply may be stored, where it says so.
+    pub(in crate::layer) fn lifetime(self) -> Option<Duration> {
         match self {
             Self::For(left) => Some(left),
             Self::Never | Self::Unsaid => None,
@@ -47,7 +47,7 @@ impl Keeping {
     }
 }
 
-/// `no-cache` allows keeping a reply only for one who asks the upstream again before each use.
+/// `no-cache` allows to store a reply only if the upstream is asked again before each use.
 fn is_forbidden(reply: &HeaderMap) -> bool {
     let mut directives = directives(reply);
     directives.any(|(name, _)| is_one_of(name, &[b"no-store", b"no-cache", b"private"])) && !is_by_a_layer(reply)
@@ -84,7 +84,7 @@ fn is_one_of(name: &[u8], names: &[&[u8]]) -> bool {
     names.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// The number of seconds that a directive names: the least, if it is there more than once, and 0 if it can't be read.
+/// The number of seconds that a directive names: the least if it occurs more than once, and 0 if it can't be read.
 fn seconds(reply: &HeaderMap, directive: &[u8]) -> Option<Duration> {
     directives(reply)
         .filter(|(name, _)| name.eq_ignore_ascii_case(directive))

@@ -1,19 +1,18 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::HeaderName;
 
-use super::credentials::Credentials;
-use super::headers::Overrides;
-use super::service::Stored;
-use super::unknown::UnknownOutcomes;
 use crate::cache::{DecisionCache, FingerprintBuilder};
-use crate::protocol::{Protocol, Rejection, Route, StoredResponse};
+use crate::layer::credentials::Credentials;
+use crate::layer::headers::Overrides;
+use crate::layer::schema_ends::SchemaEnds;
+use crate::protocol::StoredResponse;
 use crate::token::{Carriers, TokenMemo};
 
 /// What all clones of a layer and its services share.
 #[derive(Debug)]
-pub(super) struct Shared<P> {
+pub(super) struct LayerState<P> {
     pub(super) protocol: P,
     /// What the key of every request begins with.
     pub(super) key_prefix: FingerprintBuilder,
@@ -25,7 +24,7 @@ pub(super) struct Shared<P> {
     pub(super) key_headers: Vec<HeaderName>,
     /// Headers that make a request unreadable, because they may change its path or method.
     pub(super) overrides: Overrides,
-    pub(super) unknown_outcomes: UnknownOutcomes,
+    pub(super) schema_ends: Arc<SchemaEnds>,
     pub(super) settings: LayerSettings,
 }
 
@@ -49,24 +48,4 @@ pub enum OldTokens {
     Reject,
     /// It is asked at head, as if it had no token. One at an exact snapshot is rejected.
     AskAtHead,
-}
-
-impl<P: Protocol> Shared<P> {
-    pub(super) fn reject(&self, route: Route, headers: &HeaderMap, why: &Rejection) -> Response<Stored> {
-        self.cache.counters().rejected();
-        tracing::debug!(reason = why.name(), "rejected a request");
-        let mut response = self.protocol.reject(route, headers, why);
-        self.echo(route, headers, response.headers_mut());
-        super::reply::mark_rejected(response.headers_mut(), why.name());
-        response.map(|body: Bytes| (body, None))
-    }
-
-    /// Copies the headers that the API promises to echo from a request to a reply.
-    pub(super) fn echo(&self, route: Route, request: &HeaderMap, reply: &mut HeaderMap) {
-        for name in self.protocol.echoed(route) {
-            if let Some(value) = request.get(name) {
-                reply.insert(name.clone(), value.clone());
-            }
-        }
-    }
 }

@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use tokio::time::Instant;
+
+use crate::cache::ReadAt;
+use crate::consistency::{Consistency, Floors, Freshness};
+use crate::protocol::Call;
+use crate::token::Zookie;
+
+/// A request that the upstream has to answer, in whole or in part.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) parts: Parts,
+    pub(super) message: Bytes,
+    pub(super) call: Call,
+    pub(super) requirement: Requirement,
+    pub(super) arrived: Instant,
+    /// Whom the cap on flights counts this request for.
+    pub(super) caller: u64,
+    /// How long the caller is ready to wait, counted from the arrival.
+    pub(super) timeout: Option<Duration>,
+    pub(super) credential_ends: Option<Instant>,
+}
+
+/// What a request's answer must satisfy, and which tokens say so.
+#[derive(Debug)]
+pub(super) struct Requirement {
+    pub(super) freshness: Freshness,
+    /// What the answer must cover, also where it is read at head. An exact snapshot is no floor.
+    pub(super) floors: Floors,
+    /// Cookies of other stores than the floors'. Only a reply can show which store answers here.
+    pub(super) elsewhere: Floors,
+    /// The only token of the request, as its caller spelled it.
+    pub(super) own_zookie: Option<Zookie>,
+    /// One of the tokens is in a header, the query or the message.
+    pub(super) explicit: bool,
+    /// One of the tokens is in the message: the upstream judges whether it belongs here.
+    pub(super) in_message: bool,
+    /// The request has a cookie that is of no use, so that the reply sets another one.
+    pub(super) replace_cookie: bool,
+    /// The request is forwarded unmodified: no entry and no head read satisfies it.
+    pub(super) unmodified: bool,
+}
+
+impl Requirement {
+    /// What the request itself demands. `None` where no one revision says it.
+    pub(super) fn read_at_unmodified(&self) -> Option<ReadAt> {
+        match (&self.freshness, self.floors.top()) {
+            (Freshness::Full, Some(top)) if self.unmodified => Some(ReadAt::Unmodified(top.revision.clone())),
+            _ => ReadAt::unmodified(&self.freshness),
+        }
+    }
+
+    /// The consistency with which a request is forwarded that is asked at `ask`.
+    pub(super) fn consistency_at(&self, ask: &ReadAt) -> Consistency {
+        match (&self.freshness, ask) {
+            (
+                Freshness::AtLeast {
+                    head_within: Some(bound),
+                    ..
+                },
+                ReadAt::Head,
+            ) => Consistency::BoundedStaleness(*bound),
+            _ => ask.consistency(),
+        }
+    }
+}

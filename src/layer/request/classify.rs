@@ -1,0 +1,332 @@
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response};
+use tokio::time::Instant;
+
+use crate::cache::{Fingerprint, Merge, Miss, Questions, Served};
+use crate::layer::asked::Asked;
+use crate::layer::body::{Read, Replay, RequestBody, StoredBody};
+use crate::layer::headers::{Header, Headers, drops_headers};
+use crate::layer::pending::{Pending, Requirement};
+use crate::layer::request::key::Caller;
+use crate::layer::request::tokens::{Denied, Stated};
+use crate::layer::response::CacheStatus;
+use crate::layer::state::LayerState;
+use crate::layer::upstream::{Bypass, NEVER_STORED, Write};
+use crate::protocol::{Call, Key, Kind, Protocol, Rejection, Route, StoredResponse};
+
+const OVERRIDDEN: &str = "a header that may change the request's path or method";
+const ENDED: &str = "the credential has ended";
+
+/// What to do with a request.
+pub(in crate::layer) enum Step<B> {
+    /// Reply from memory, or with a rejection.
+    Reply(Response<StoredBody>),
+    /// Reply from memory, and make a background read, which is due.
+    ReplyAndRead(Response<StoredBody>, Arc<Pending>, Questions),
+    /// Forward around the cache, for this reason. The requirement is stated already.
+    Forward(Request<B>, &'static str),
+    /// The same, and compare the reply with the request's tokens.
+    ForwardAndCompare(Request<B>, Box<Bypass>),
+    /// Forward a write, and learn from its reply.
+    Write(Request<B>, Write),
+    /// Forward a read whose answer is never stored, for this reason, no lower than its floor.
+    Read(Box<Pending>, &'static str),
+    /// Ask one question that the cache could not answer.
+    Check(Arc<Pending>, Questions, Miss),
+    /// Ask those of several questions that the cache could not answer.
+    Bulk(Arc<Pending>, Arc<[Fingerprint]>, Served<StoredResponse>),
+}
+
+/// What a request is.
+#[expect(clippy::large_enum_variant, reason = "a hit makes no box")]
+enum Class {
+    /// A check, or another read.
+    Read(Call, Caller, Requirement),
+    Write(Box<(Call, Caller)>),
+    /// It can't be answered from the cache, and is forwarded with its requirement. `None` where its message can't be read.
+    Bypass(Box<(Option<Call>, Requirement)>, &'static str),
+    /// A page of a listing: its cursor names its revision.
+    Page,
+}
+
+impl<P: Protocol> LayerState<P> {
+    /// What to do with a request whose parts say it all.
+    pub(in crate::layer) fn classify_by_parts<B: RequestBody>(&self, route: Route, parts: Parts, body: B) -> Step<B> {
+        let arrived = Instant::now();
+        let message = Bytes::new();
+        let bypass = (!body.is_end_stream()).then_some("a body where none was expected");
+        let class = self.class(route, &parts, &message, bypass, arrived);
+        self.step(route, parts, message, body, class, arrived)
+    }
+
+    /// What to do with a request whose body has been read.
+    pub(in crate::layer) fn classify<B: RequestBody>(&self, route: Route, parts: Parts, read: Read<B>) -> Step<B> {
+        let arrived = Instant::now();
+        match read {
+            Read::Whole {
+                message,
+                trailers: None,
+            } => {
+                let class = self.class(route, &parts, &message, None, arrived);
+                match class {
+                    Ok(Class::Read(call, caller, requirement)) => {
+                        self.answer(parts, message, call, &caller, requirement, arrived)
+                    }
+                    other => {
+                        let body = B::replay(Replay::whole(message.clone(), None));
+                        self.step(route, parts, message, body, other, arrived)
+                    }
+                }
+            }
+            unread => {
+                let why = "a body over the limit, broken off, or with trailers";
+                let class = self.class_by_parts(&parts, why, arrived);
+                self.step(route, parts, Bytes::new(), unread.into_body(), class, arrived)
+            }
+        }
+    }
+
+    /// What a request is whose message can't be read.
+    fn class_by_parts(&self, parts: &Parts, why: &'static str, arrived: Instant) -> Result<Class, Denied> {
+        let headers = Headers::of(&parts.headers);
+        let query = self.carriers.outline(&parts.uri);
+        let requirement = self.requirement(parts, &headers, query, Stated::UNREADABLE, arrived)?;
+        Ok(Class::Bypass(Box::new((None, requirement)), why))
+    }
+
+    /// What a request is. Tokens, consistency and `require_token` are judged before anything is judged uncacheable.
+    fn class(
+        &self,
+        route: Route,
+        parts: &Parts,
+        message: &Bytes,
+        bypass: Option<&'static str>,
+        arrived: Instant,
+    ) -> Result<Class, Denied> {
+        let headers = Headers::of(&parts.headers);
+        let (key, caller) = self.key(parts, &headers);
+        let key = Key::new(key, &self.carriers, &parts.uri);
+        let query = key.query;
+        let call = self.protocol.read(route, parts, message, key);
+        let stated = match call {
+            Ok(call) if matches!(call.kind, Kind::Write { .. }) => return Ok(Class::Write(Box::new((call, caller)))),
+            Ok(Call { kind: Kind::Page, .. }) => return Ok(Class::Page),
+            Ok(ref call) => Stated::of(call),
+            Err(_) => Stated::UNREADABLE,
+        };
+        let requirement = self.requirement(parts, &headers, query, stated, arrived)?;
+        let call = match call {
+            Ok(call) => call,
+            Err(why) => return Ok(Class::Bypass(Box::new((None, requirement)), why.0)),
+        };
+        let has_no_questions = matches!(&call.kind, Kind::Bulk(questions) if questions.is_empty());
+        let bypass = bypass
+            .or(has_no_questions.then_some("a bulk without questions"))
+            .or_else(|| self.uncacheable(&headers, message));
+        Ok(match bypass {
+            Some(why) => Class::Bypass(Box::new((Some(call), requirement)), why),
+            None => Class::Read(call, caller, requirement),
+        })
+    }
+
+    /// Why a request with these headers can't be answered from the cache.
+    fn uncacheable(&self, headers: &Headers<'_>, message: &Bytes) -> Option<&'static str> {
+        if headers.are_unkeyable() {
+            Some("a conditional, partial or signed request")
+        } else if headers.override_request(self.overrides) {
+            Some(OVERRIDDEN)
+        } else if drops_headers(headers) {
+            Some("a Connection header that names others")
+        } else if !message.is_empty() && headers.has(Header::ContentEncoding) {
+            Some("a compressed body")
+        } else {
+            None
+        }
+    }
+
+    fn step<B: RequestBody>(
+        &self,
+        route: Route,
+        parts: Parts,
+        message: Bytes,
+        body: B,
+        class: Result<Class, Denied>,
+        arrived: Instant,
+    ) -> Step<B> {
+        match class {
+            Ok(Class::Read(call, caller, requirement)) => {
+                self.answer(parts, message, call, &caller, requirement, arrived)
+            }
+            // It may do something else, so its reply says nothing about a write.
+            Ok(Class::Write(_)) if Headers::of(&parts.headers).override_request(self.overrides) => {
+                Step::Forward(Request::from_parts(parts, body), OVERRIDDEN)
+            }
+            Ok(Class::Write(write)) => {
+                let (call, caller) = *write;
+                Step::Write(Request::from_parts(parts, body), Write::new(call, caller.number()))
+            }
+            Ok(Class::Bypass(bypass, why)) => {
+                let (call, requirement) = *bypass;
+                self.bypass(route, parts, &message, body, call, requirement, why)
+            }
+            Ok(Class::Page) => Step::Forward(Request::from_parts(parts, body), "a page of a listing"),
+            Err(Denied::Forward(why)) => {
+                // The upstream would not know of what the headers demand.
+                if self.protocol.states_freshness(route) && self.raises_floor(&parts) {
+                    return Step::Reply(self.reject(route, &parts.headers, &Rejection::FloorUnstated));
+                }
+                let mut parts = parts;
+                parts.extensions.insert(self.asked_unread(&parts));
+                Step::Forward(Request::from_parts(parts, body), why)
+            }
+            Err(Denied::Reject(why)) => Step::Reply(self.reject(route, &parts.headers, &why)),
+        }
+    }
+
+    /// Forwards a request around the cache, with its requirement stated.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of the request")]
+    fn bypass<B: RequestBody>(
+        &self,
+        route: Route,
+        parts: Parts,
+        message: &Bytes,
+        body: B,
+        call: Option<Call>,
+        requirement: Requirement,
+        why: &'static str,
+    ) -> Step<B> {
+        let request = match self.stated(route, &parts, message, call.as_ref(), &requirement) {
+            Ok((parts, None)) => Request::from_parts(parts, body),
+            Ok((parts, Some(message))) => Request::from_parts(parts, B::replay(Replay::whole(message, None))),
+            Err(why) => return Step::Reply(self.reject(route, &parts.headers, &why)),
+        };
+        if requirement.floors.is_empty() {
+            return Step::Forward(request, why);
+        }
+        let bypass = Bypass {
+            route,
+            call,
+            message: message.clone(),
+            headers: parts.headers,
+            rejects_foreign: requirement.explicit && !requirement.in_message,
+            floors: requirement.floors,
+            why,
+        };
+        Step::ForwardAndCompare(request, Box::new(bypass))
+    }
+
+    /// What a request's carriers demand when one has a token that can't be read.
+    fn asked_unread(&self, parts: &Parts) -> Asked {
+        let mut texts = Vec::new();
+        let visited = self.carriers.visit(&parts.headers, &parts.uri, |_, text| {
+            texts.push(text.ok().map(str::to_owned))
+        });
+        if visited.is_err() {
+            texts.push(None);
+        }
+        Asked::of(texts.iter().map(Option::as_deref), &parts.headers)
+    }
+
+    /// Answers from the cache, or says what to ask upstream.
+    fn answer<B>(
+        &self,
+        mut parts: Parts,
+        message: Bytes,
+        call: Call,
+        caller: &Caller,
+        requirement: Requirement,
+        arrived: Instant,
+    ) -> Step<B> {
+        let pending = |parts: Parts, message, call: Call, requirement| Pending {
+            timeout: self.protocol.timeout(call.route, &parts.headers),
+            parts,
+            message,
+            call,
+            requirement,
+            arrived,
+            caller: caller.number(),
+            credential_ends: caller.ends,
+        };
+        let (route, replace_cookie) = (call.route, requirement.replace_cookie);
+        // The inner service judges a credential that has ended. Neither memory nor a shared call may do so for it.
+        let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
+        match &call.kind {
+            Kind::Check(_) | Kind::Bulk(_) if has_ended => {
+                let kind = Kind::Read { stream: false };
+                let call = Call { kind, ..call };
+                Step::Read(Box::new(pending(parts, message, call, requirement)), ENDED)
+            }
+            Kind::Check(question) => {
+                let question = *question;
+                let found = match requirement.unmodified {
+                    true => Err(Miss::Full),
+                    false => self.cache.look(question, &requirement.freshness, arrived),
+                };
+                let decision = match found {
+                    Ok(decision) => decision,
+                    Err(why) => {
+                        let pending = pending(parts, message, call, requirement);
+                        let questions = Questions::one(question, pending.caller);
+                        return Step::Check(Arc::new(pending), questions, why);
+                    }
+                };
+                self.count_lag(&requirement, decision.label());
+                let reads = self.cache.wants_background_read(arrived);
+                let headers = own_or_clone(&mut parts.headers, reads);
+                let reply = self.stored_reply(route, headers, &decision.value, replace_cookie, CacheStatus::Hit);
+                if !reads {
+                    return Step::Reply(reply);
+                }
+                let pending = pending(parts, message, call, requirement);
+                let questions = Questions::one(question, pending.caller);
+                Step::ReplyAndRead(reply, Arc::new(pending), questions)
+            }
+            Kind::Bulk(each) => {
+                let served = match (requirement.unmodified, self.settings.mix_revisions) {
+                    (true, _) => Served::nothing(each.len(), Miss::Full),
+                    (false, mix) => {
+                        let merge = if mix { Merge::Mixed } else { Merge::OneSnapshot };
+                        self.cache.gather(each, &requirement.freshness, arrived, merge)
+                    }
+                };
+                let found: Vec<Option<&StoredResponse>> = served.stored().collect();
+                if !self.protocol.needed(&call, &message, &found).is_empty() {
+                    let each = each.as_slice().into();
+                    return Step::Bulk(Arc::new(pending(parts, message, call, requirement)), each, served);
+                }
+                let zookie = self.zookie_at(served.at.as_ref(), served.found.iter().flatten());
+                let merged = self.merge(&call, &message, &found, zookie);
+                let status = match served.is_mixed() {
+                    true => CacheStatus::MixedHit,
+                    false => CacheStatus::Hit,
+                };
+                let reads = self.cache.wants_background_read(arrived);
+                let headers = own_or_clone(&mut parts.headers, reads);
+                let reply = self.stored_reply(route, headers, &merged, replace_cookie, status);
+                if !reads {
+                    return Step::Reply(reply);
+                }
+                let each = each.as_slice().into();
+                let pending = pending(parts, message, call, requirement);
+                let questions = self.cache.questions(each, &pending.message, pending.caller);
+                Step::ReplyAndRead(reply, Arc::new(pending), questions)
+            }
+            // `class` has sorted out writes and pages.
+            Kind::Read { .. } | Kind::Write { .. } | Kind::Page => {
+                Step::Read(Box::new(pending(parts, message, call, requirement)), NEVER_STORED)
+            }
+        }
+    }
+}
+
+/// A reply takes the request's header map for its own, unless the request is `asked_again`.
+fn own_or_clone(headers: &mut HeaderMap, asked_again: bool) -> HeaderMap {
+    match asked_again {
+        true => headers.clone(),
+        false => mem::take(headers),
+    }
+}

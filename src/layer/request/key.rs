@@ -1,0 +1,52 @@
+use http::request::Parts;
+use tokio::time::Instant;
+
+use crate::cache::{FingerprintBuilder, Part};
+use crate::layer::headers::{Header, Headers};
+use crate::layer::state::LayerState;
+use crate::protocol::Protocol;
+
+/// Who sent a request.
+pub(super) struct Caller {
+    /// The credential, and nothing else of the request.
+    key: FingerprintBuilder,
+    pub(super) ends: Option<Instant>,
+}
+
+impl Caller {
+    /// Whom the cap on flights counts the request for.
+    pub(super) fn number(&self) -> u64 {
+        self.key.finish().low_half()
+    }
+}
+
+impl<P: Protocol> LayerState<P> {
+    /// What every question's fingerprint begins with: who asks it, which server, and in which form.
+    pub(super) fn key(&self, parts: &Parts, headers: &Headers<'_>) -> (FingerprintBuilder, Caller) {
+        let mut key = self.key_prefix.clone();
+        let ends = self.credentials.add(parts, headers, &self.carriers, &mut key);
+        let caller = Caller { key: key.clone(), ends };
+        if let Some(authority) = parts.uri.authority() {
+            key.add(Part::Store, authority.as_str().as_bytes());
+        }
+        // Services differ in which of several hosts they believe. A browser accepts a reply only if it names its origin.
+        for header in [
+            Header::Host,
+            Header::ForwardedHost,
+            Header::ForwardedPrefix,
+            Header::Accept,
+            Header::AcceptEncoding,
+            Header::Origin,
+        ] {
+            for value in headers.values(header) {
+                key.add_nth(Part::Header, header.number(), value.as_bytes());
+            }
+        }
+        for name in &self.key_headers {
+            for value in headers.named(name) {
+                key.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
+            }
+        }
+        (key, caller)
+    }
+}

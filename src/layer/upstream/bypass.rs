@@ -1,0 +1,88 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+
+use crate::cache::lies_below;
+use crate::consistency::Floors;
+use crate::layer::body::{Read, RequestBody, ZookieBody};
+use crate::layer::inner::Upstream;
+use crate::layer::response::mark_bypassed;
+use crate::layer::state::LayerState;
+use crate::layer::upstream::reply::{read_reply, whole};
+use crate::protocol::{Call, Kind, Protocol, Rejection, ReplyOutcome, Route};
+use crate::revision::Revision;
+use crate::token::TokenErrorKind;
+
+/// What a request demands that is forwarded around the cache.
+#[derive(Debug)]
+pub(in crate::layer) struct Bypass {
+    pub(in crate::layer) route: Route,
+    /// `None` where its message can't be read.
+    pub(in crate::layer) call: Option<Call>,
+    pub(in crate::layer) message: Bytes,
+    pub(in crate::layer) headers: HeaderMap,
+    pub(in crate::layer) floors: Floors,
+    /// A reply of another store is an error: the caller put a token into a header or the query, and none into the message.
+    pub(in crate::layer) rejects_foreign: bool,
+    pub(in crate::layer) why: &'static str,
+}
+
+/// Forwards a request around the cache, and compares its reply with its tokens.
+pub(in crate::layer) async fn forward_and_compare<S, P, B>(
+    state: Arc<LayerState<P>>,
+    mut inner: S,
+    request: Request<B>,
+    bypass: Box<Bypass>,
+) -> Result<Response<ZookieBody<S::ResBody>>, S::Error>
+where
+    S: Upstream<B>,
+    P: Protocol,
+    B: RequestBody,
+{
+    state.cache.counters().bypassed();
+    poll_fn(|cx| inner.poll_ready(cx)).await?;
+    let (mut parts, body) = inner.call(request).await?.into_parts();
+    let unary = bypass
+        .call
+        .as_ref()
+        .filter(|call| call.kind != Kind::Read { stream: true });
+    let (token, body) = match unary {
+        None => (None, ZookieBody::inner(body)),
+        Some(call) => match read_reply(body, state.settings.max_reply_body).await {
+            Read::Unread(replay) => (None, ZookieBody::replayed(replay)),
+            Read::Whole { message, trailers } => {
+                let reply = whole(&parts, &message, trailers.as_ref());
+                let asked: Vec<usize> = (0..call.kind.questions()).collect();
+                let token = match state.protocol.learn(call, &bypass.message, &asked, &reply) {
+                    ReplyOutcome::Answers { token, .. } => token,
+                    _ => None,
+                };
+                (token, ZookieBody::whole(message, trailers))
+            }
+        },
+    };
+    let replied = state.reply_token(&parts.headers, token.as_deref());
+    if let Some(why) = replied.and_then(|token| bypass.rejection(&token.revision)) {
+        let rejection = state.reject(bypass.route, &bypass.headers, &why);
+        return Ok(rejection.map(Into::into));
+    }
+    mark_bypassed(&mut parts.headers, bypass.why);
+    Ok(Response::from_parts(parts, body))
+}
+
+impl Bypass {
+    /// Why a reply at this revision does not satisfy the request.
+    fn rejection(&self, replied: &Revision) -> Option<Rejection> {
+        let foreign = self
+            .floors
+            .iter()
+            .any(|floor| floor.revision.store() != replied.store());
+        if foreign && self.rejects_foreign {
+            Some(Rejection::BadToken(TokenErrorKind::Foreign))
+        } else {
+            lies_below(replied, &self.floors).then_some(Rejection::Behind)
+        }
+    }
+}

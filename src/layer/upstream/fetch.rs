@@ -1,0 +1,228 @@
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::time::Instant;
+
+use crate::cache::{Fetch, Item, Replied, Turn};
+use crate::consistency::Consistency;
+use crate::layer::body::{Read, Replay, RequestBody, ZookieBody};
+use crate::layer::inner::Upstream;
+use crate::layer::pending::Pending;
+use crate::layer::response::{NoReply, OwnReply, Storable};
+use crate::layer::state::LayerState;
+use crate::layer::upstream::edit_headers::strip_own_call;
+use crate::layer::upstream::reply::{read_reply, whole};
+use crate::protocol::{Call, Protocol, ReplyItem, ReplyOutcome, StoredResponse};
+use crate::revision::Revision;
+use crate::token::Token;
+
+/// Which of a request's questions are asked.
+#[derive(Clone, Debug)]
+pub(super) enum Open {
+    TheOnly,
+    These(Arc<[usize]>),
+}
+
+impl Open {
+    fn as_slice(&self) -> &[usize] {
+        match self {
+            Self::TheOnly => &[0],
+            Self::These(these) => these,
+        }
+    }
+}
+
+/// Asks the inner service the open questions of a pending request.
+pub(super) struct InnerFetch<S, P, B> {
+    state: Arc<LayerState<P>>,
+    inner: S,
+    pending: Arc<Pending>,
+    open: Open,
+    body: PhantomData<fn() -> B>,
+}
+
+impl<S, P, B> InnerFetch<S, P, B> {
+    pub(super) fn new(state: &Arc<LayerState<P>>, inner: S, pending: &Arc<Pending>, open: Open) -> Self {
+        Self {
+            state: Arc::clone(state),
+            inner,
+            pending: Arc::clone(pending),
+            open,
+            body: PhantomData,
+        }
+    }
+}
+
+impl<S: Clone, P, B> Clone for InnerFetch<S, P, B> {
+    fn clone(&self) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            inner: self.inner.clone(),
+            pending: Arc::clone(&self.pending),
+            open: self.open.clone(),
+            body: PhantomData,
+        }
+    }
+}
+
+impl<S, P, B> Fetch<StoredResponse> for InnerFetch<S, P, B>
+where
+    S: Upstream<B>,
+    P: Protocol,
+    B: RequestBody,
+{
+    type Own = Result<OwnReply<S::ResBody>, NoReply<S::Error>>;
+
+    async fn ask(self, turn: Turn<StoredResponse>) -> Replied<StoredResponse, Self::Own> {
+        let Self {
+            state,
+            mut inner,
+            pending,
+            open,
+            ..
+        } = self;
+        if let Err(error) = poll_fn(|cx| inner.poll_ready(cx)).await {
+            let own = Err(NoReply::Inner(error));
+            return Replied::Failed { own };
+        }
+        let open = open.as_slice();
+        let Some(request) = state.request(&pending, open, &turn.ask, turn.shared) else {
+            let own = Err(NoReply::Unspellable);
+            return Replied::RevisionRejected { own };
+        };
+        turn.begin();
+        let replied = inner.call(request).await;
+        drop(inner);
+        let (parts, body) = match replied {
+            Ok(response) => response.into_parts(),
+            Err(error) => {
+                let own = Err(NoReply::Inner(error));
+                return Replied::Failed { own };
+            }
+        };
+        let (body, trailers) = match read_reply(body, state.settings.max_reply_body).await {
+            Read::Whole { message, trailers } => (message, trailers),
+            Read::Unread(replay) => {
+                let token = state.reply_token(&parts.headers, None);
+                let response = Response::from_parts(parts, ZookieBody::replayed(replay));
+                let own = Ok(OwnReply { response, token });
+                return Replied::Unshared { own };
+            }
+        };
+        let reply = whole(&parts, &body, trailers.as_ref());
+        let outcome = state.protocol.learn(&pending.call, &pending.message, open, &reply);
+        let rejected = matches!(outcome, ReplyOutcome::RevisionRejected);
+        let (items, in_message) = match outcome {
+            ReplyOutcome::Answers { items, token } => (Some(items), token),
+            _ => (None, None),
+        };
+        let token = state.reply_token(&parts.headers, in_message.as_deref());
+        let revision = token.as_ref().map(|token| token.revision.clone());
+        let items = items.map(|items| {
+            let storable = Storable::of(&pending.parts.headers, &parts.headers);
+            state.items(items, storable, token.as_deref(), &turn, &pending)
+        });
+        let response = Response::from_parts(parts, ZookieBody::whole(body, trailers));
+        let own = Ok(OwnReply { response, token });
+        match items {
+            Some(items) => Replied::Answered { own, items, revision },
+            None if rejected => Replied::RevisionRejected { own },
+            None => Replied::Unshared { own },
+        }
+    }
+
+    fn can_probe(&self) -> bool {
+        self.state.protocol.can_probe()
+    }
+
+    async fn probe(self, turn: Turn<StoredResponse>) -> Option<Revision> {
+        let Self {
+            state,
+            mut inner,
+            pending,
+            ..
+        } = self;
+        let (call, message, request) = state.head_probe(&pending)?;
+        poll_fn(|cx| inner.poll_ready(cx)).await.ok()?;
+        turn.begin();
+        let replied = inner.call(request).await.ok()?;
+        drop(inner);
+        let (parts, body) = replied.into_parts();
+        let Read::Whole {
+            message: body,
+            trailers,
+        } = read_reply(body, state.settings.max_reply_body).await
+        else {
+            return None;
+        };
+        let reply = whole(&parts, &body, trailers.as_ref());
+        let (ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. }) =
+            state.protocol.learn(&call, &message, &[], &reply)
+        else {
+            tracing::debug!("a probe failed: it named no revision");
+            return None;
+        };
+        let token = state.reply_token(&parts.headers, token.as_deref())?;
+        Some(token.revision.clone())
+    }
+}
+
+impl<P: Protocol> LayerState<P> {
+    /// The answers of a reply as the cache takes them.
+    fn items(
+        &self,
+        items: Vec<ReplyItem>,
+        storable: Storable,
+        token: Option<&Token>,
+        turn: &Turn<StoredResponse>,
+        pending: &Pending,
+    ) -> Vec<Item<StoredResponse>> {
+        if items.iter().any(|item| item.keep) {
+            self.count_storable(storable);
+        }
+        let zookie = match token {
+            Some(token) => Some(token.zookie.clone()),
+            None => {
+                let asked_at = turn.ask.revision().filter(|_| turn.shared);
+                asked_at.and_then(|revision| self.memo.format().encode(revision))
+            }
+        };
+        let credential_lives = pending
+            .credential_ends
+            .map(|ends| ends.saturating_duration_since(Instant::now()));
+        let window_lives = pending.call.unpinned.then(|| self.cache.bound());
+        let lives = [storable.lifetime(), credential_lives, window_lives];
+        let items = items.into_iter().map(|item| Item {
+            value: StoredResponse {
+                zookie: zookie.clone(),
+                ..item.kept
+            },
+            store: item.keep && storable != Storable::Never,
+            expires_in: lives.into_iter().chain([item.expires_in]).flatten().min(),
+        });
+        items.collect()
+    }
+
+    /// Counts where a reply's own headers shorten the life of its answers.
+    fn count_storable(&self, storable: Storable) {
+        match storable {
+            Storable::Never => self.cache.counters().not_stored_by_reply(),
+            Storable::For(lifetime) if lifetime < self.cache.time_to_live() => self.cache.counters().kept_shorter(),
+            Storable::For(_) | Storable::Unsaid => {}
+        }
+    }
+
+    /// The request that asks the store for its head revision, with the credentials of the pending request. Its reply goes to
+    /// no caller.
+    fn head_probe<B: RequestBody>(&self, pending: &Pending) -> Option<(Call, Bytes, Request<B>)> {
+        let mut parts = pending.parts.clone();
+        strip_own_call(&mut parts.headers);
+        let (call, message) = self.protocol.probe(pending.call.route, &mut parts)?;
+        self.state_requirement(&mut parts, call.route, Consistency::FullyConsistent, None)?;
+        let body = B::replay(Replay::whole(message.clone(), None));
+        Some((call, message, Request::from_parts(parts, body)))
+    }
+}

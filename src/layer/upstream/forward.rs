@@ -1,0 +1,174 @@
+//! The requests that go to the inner service.
+
+use bytes::Bytes;
+use http::header::CACHE_CONTROL;
+use http::request::Parts;
+use http::{HeaderValue, Request};
+
+use crate::cache::ReadAt;
+use crate::consistency::{Consistency, Floor};
+use crate::layer::asked::Asked;
+use crate::layer::body::{Replay, RequestBody};
+use crate::layer::headers::{CONSISTENCY, Headers, forbid_caching};
+use crate::layer::pending::{Pending, Requirement};
+use crate::layer::state::LayerState;
+use crate::layer::upstream::edit_headers::{keep_from_connection, set_length, strip_own_call};
+use crate::protocol::{Call, Protocol, Rejection, Route};
+use crate::revision::Revision;
+use crate::token::Zookie;
+
+impl<P: Protocol> LayerState<P> {
+    /// The request that asks the questions `open` at `ask`. `None` where no token says that. A `shared` one contains nothing
+    /// of its caller's own spelling.
+    pub(in crate::layer) fn request<B: RequestBody>(
+        &self,
+        pending: &Pending,
+        open: &[usize],
+        ask: &ReadAt,
+        shared: bool,
+    ) -> Option<Request<B>> {
+        let Pending {
+            parts, message, call, ..
+        } = pending;
+        let zookie = match ask.revision() {
+            None => None,
+            Some(revision) => Some(self.spelled(&pending.requirement, revision, shared)?),
+        };
+        let mut parts = parts.clone();
+        self.state_requirement(&mut parts, call.route, ask.consistency(), zookie.clone())?;
+        if shared {
+            strip_own_call(&mut parts.headers);
+        }
+        let body = match self.protocol.ask(call, message, open, ask, zookie.as_ref()) {
+            None => message.clone(),
+            Some(body) => {
+                set_length(&mut parts.headers, &body);
+                body
+            }
+        };
+        Some(Request::from_parts(parts, B::replay(Replay::whole(body, None))))
+    }
+
+    /// A token of `revision`: the caller's own, if it names that revision and no other caller sees it.
+    fn spelled(&self, requirement: &Requirement, revision: &Revision, shared: bool) -> Option<Zookie> {
+        let demanded = requirement
+            .freshness
+            .revision()
+            .or(requirement.floors.top().map(|top| &top.revision));
+        match &requirement.own_zookie {
+            Some(own) if !shared && demanded == Some(revision) => Some(own.clone()),
+            _ => self.memo.format().encode(revision),
+        }
+    }
+
+    /// What a request is asked at if its answer is never stored. `None` where no one read covers all floors.
+    pub(in crate::layer) fn read_at_unstored(&self, requirement: &Requirement, call: Option<&Call>) -> Option<ReadAt> {
+        if self.has_doubtful_cookie(requirement) {
+            Some(ReadAt::Head)
+        } else if call.is_some_and(|call| call.token.is_some()) {
+            requirement.read_at_unmodified()
+        } else {
+            self.cache.read_at_unstored(&requirement.freshness)
+        }
+    }
+
+    /// Whether the request's only tokens are cookies, which a browser sends by itself, and they may be of another store than
+    /// the one that answers here. Head covers them if they are of this store.
+    fn has_doubtful_cookie(&self, requirement: &Requirement) -> bool {
+        let knowledge = self.cache.knowledge();
+        let known = |floor: &Floor| knowledge.is_of_known_store(&floor.revision);
+        !requirement.explicit && !requirement.floors.iter().all(known)
+    }
+
+    /// The parts of a request that is forwarded around the cache, with its requirement stated in them, and its message where
+    /// the message states it.
+    pub(in crate::layer) fn stated(
+        &self,
+        route: Route,
+        parts: &Parts,
+        message: &Bytes,
+        call: Option<&Call>,
+        requirement: &Requirement,
+    ) -> Result<(Parts, Option<Bytes>), Rejection> {
+        let mut parts = parts.clone();
+        let in_message = self.protocol.states_freshness(route);
+        if in_message && !self.raises_floor(&parts) {
+            return Ok((parts, None));
+        }
+        let ask = self
+            .read_at_unstored(requirement, call)
+            .ok_or(Rejection::TokensDoNotJoin)?;
+        // Also beside a stricter consistency, which a message can't state together with a token.
+        let doubtful = self.has_doubtful_cookie(requirement);
+        let top = requirement.floors.top().filter(|_| !doubtful);
+        let stated = ask.revision().or(top.map(|top| &top.revision));
+        let zookie = match stated {
+            None => None,
+            Some(revision) => Some(
+                self.spelled(requirement, revision, false)
+                    .ok_or(Rejection::TokensDoNotJoin)?,
+            ),
+        };
+        let consistency = match doubtful {
+            true => Consistency::FullyConsistent,
+            false => requirement.consistency_at(&ask),
+        };
+        if Headers::of(&parts.headers).are_signed() {
+            // Its own headers state the requirement, and nothing in it may be changed.
+            parts.extensions.insert(Asked { consistency, zookie });
+            return if in_message {
+                Err(Rejection::FloorUnstated)
+            } else {
+                Ok((parts, None))
+            };
+        }
+        let body = match call {
+            None if in_message => return Err(Rejection::FloorUnstated),
+            None => None,
+            Some(call) => {
+                let all: Vec<usize> = (0..call.kind.questions()).collect();
+                let zookie = zookie.as_ref().filter(|_| ask.revision().is_some());
+                self.protocol.ask(call, message, &all, &ask, zookie)
+            }
+        };
+        self.state_requirement(&mut parts, route, consistency, zookie)
+            .ok_or(Rejection::FloorUnstated)?;
+        if let Some(body) = &body {
+            set_length(&mut parts.headers, body);
+        }
+        Ok((parts, body))
+    }
+
+    /// Whether the request's parts say anything about tokens and consistency.
+    pub(in crate::layer) fn raises_floor(&self, parts: &Parts) -> bool {
+        let mut raises =
+            parts.headers.contains_key(CONSISTENCY) || forbid_caching(parts.headers.get_all(CACHE_CONTROL));
+        let visited = self.carriers.visit(&parts.headers, &parts.uri, |_, _| raises = true);
+        raises || visited.is_err()
+    }
+
+    /// States consistency and token in a request's parts, in place of all that the caller's carriers said.
+    pub(in crate::layer) fn state_requirement(
+        &self,
+        parts: &mut Parts,
+        route: Route,
+        consistency: Consistency,
+        zookie: Option<Zookie>,
+    ) -> Option<()> {
+        parts.headers.remove(CONSISTENCY);
+        self.carriers.strip(&mut parts.headers, &mut parts.uri);
+        keep_from_connection(&mut parts.headers, &[&CONSISTENCY, &self.token_header()]);
+        if !self.protocol.states_freshness(route) {
+            if let Some(zookie) = &zookie {
+                parts.headers.insert(self.token_header(), zookie.to_header_value());
+            }
+            if consistency != Consistency::MinimizeLatency {
+                parts
+                    .headers
+                    .insert(CONSISTENCY, HeaderValue::try_from(consistency.to_string()).ok()?);
+            }
+        }
+        parts.extensions.insert(Asked { consistency, zookie });
+        Some(())
+    }
+}

@@ -1,0 +1,20 @@
+//! Calls the inner service.
+
+mod ask;
+mod background;
+mod bulk;
+mod bypass;
+mod check;
+mod edit_headers;
+mod fetch;
+mod forward;
+mod read;
+mod reply;
+mod write;
+
+pub(super) use background::read_in_background;
+pub(super) use bulk::ask_bulk;
+pub(super) use bypass::{Bypass, forward_and_compare};
+pub(super) use check::ask_check;
+pub(super) use read::{NEVER_STORED, forward_read};
+pub(super) use write::{Write, forward_write};

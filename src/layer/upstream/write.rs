@@ -1,0 +1,186 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::cache::{BoxFuture, DecisionCache, OnRuntime, Outliving};
+use crate::consistency::{Floor, Floors};
+use crate::knowledge::CallStart;
+use crate::layer::body::{Read, RequestBody, ZookieBody};
+use crate::layer::inner::Upstream;
+use crate::layer::schema_ends::SchemaEnds;
+use crate::layer::state::LayerState;
+use crate::layer::upstream::reply::{read_reply, whole};
+use crate::protocol::{Call, Kind, Protocol, ReplyOutcome, StoredResponse};
+use crate::token::TokenErrorKind;
+
+/// A write that is to be forwarded.
+#[derive(Debug)]
+pub(in crate::layer) struct Write {
+    call: Call,
+    /// Whom the cap on flights counts it for.
+    caller: u64,
+}
+
+impl Write {
+    pub(in crate::layer) fn new(call: Call, caller: u64) -> Self {
+        Self { call, caller }
+    }
+}
+
+/// Forwards a write unmodified, and learns from the reply, also when the caller has left.
+///
+/// A client's stream ends with its caller, who has not sent all of it.
+pub(in crate::layer) async fn forward_write<S, P, B>(
+    state: Arc<LayerState<P>>,
+    mut inner: S,
+    request: Request<B>,
+    write: Write,
+) -> Result<Response<ZookieBody<S::ResBody>>, S::Error>
+where
+    S: Upstream<B>,
+    P: Protocol,
+    B: RequestBody,
+{
+    poll_fn(|cx| inner.poll_ready(cx)).await?;
+    let start = state.cache.knowledge().begin();
+    let (schema, stream) = match write.call.kind {
+        Kind::Write { schema, stream } => (schema, stream),
+        _ => (false, false),
+    };
+    let begun = Begun {
+        call: write.call,
+        start,
+        session: state.session(request.headers(), request.uri()),
+        schema: schema.then(|| SchemaWrite {
+            ends: Arc::clone(&state.schema_ends),
+            outcome_known: false,
+        }),
+    };
+    let on_runtime = WithoutCaller {
+        cache: state.cache.clone(),
+        caller: write.caller,
+    };
+    let reply = inner.call(request);
+    let outcome = async move { begun.learn(&state, reply.await?).await };
+    if stream {
+        outcome.await
+    } else {
+        Outliving::new(Box::pin(outcome), on_runtime).await
+    }
+}
+
+/// A write under way.
+struct Begun {
+    call: Call,
+    start: CallStart,
+    /// The tokens that its caller sent.
+    session: Floors,
+    schema: Option<SchemaWrite>,
+}
+
+impl Begun {
+    async fn learn<P, R, E>(mut self, state: &LayerState<P>, reply: Response<R>) -> Result<Response<ZookieBody<R>>, E>
+    where
+        P: Protocol,
+        R: http_body::Body<Data = Bytes>,
+    {
+        let (parts, body) = reply.into_parts();
+        let (message, trailers, unread) = match read_reply(body, state.settings.max_reply_body).await {
+            Read::Whole { message, trailers } => (message, trailers, None),
+            Read::Unread(replay) => (Bytes::new(), None, Some(replay)),
+        };
+        let reply = whole(&parts, &message, trailers.as_ref());
+        let outcome = state.protocol.learn(&self.call, &Bytes::new(), &[], &reply);
+        let rejected = says_nothing_was_done(parts.status) || matches!(outcome, ReplyOutcome::NotWritten);
+        let wrote = matches!(outcome, ReplyOutcome::Wrote { .. });
+        let token = match outcome {
+            ReplyOutcome::Wrote { token, schema } => {
+                let token = state.read_token(&parts.headers, token.as_deref());
+                match &token {
+                    Some(Ok(token)) => state.cache.learn_write(&self.start, &token.revision),
+                    // The store names a revision in a token that is too long to be read. Nothing is learned from it.
+                    Some(Err(error)) if matches!(error.kind(), TokenErrorKind::TooLong { .. }) => {}
+                    // Something changed, and the reply does not say when: no answer's span is known any more.
+                    Some(Err(_)) | None => state.cache.schema_changed(),
+                }
+                if schema {
+                    state.cache.schema_changed();
+                }
+                token.and_then(Result::ok)
+            }
+            _ => None,
+        };
+        if let Some(schema) = &mut self.schema {
+            // A gateway's 504, for example, leaves open whether the schema has changed.
+            schema.outcome_known = wrote || rejected;
+        }
+        let body = match unread {
+            Some(replay) => ZookieBody::replayed(replay),
+            None => ZookieBody::whole(message, trailers),
+        };
+        let mut response = Response::from_parts(parts, body);
+        state.mark_write(response.headers_mut(), token.as_deref(), self.session);
+        Ok(response)
+    }
+}
+
+/// Whether a status says that nothing was done. A status that says that the caller took too long, or left, does not.
+fn says_nothing_was_done(status: StatusCode) -> bool {
+    const LEFT: u16 = 499;
+    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT && status.as_u16() != LEFT
+}
+
+/// A schema write under way. Ends all answers if dropped before its outcome is known: its reply may never come.
+struct SchemaWrite {
+    ends: Arc<SchemaEnds>,
+    outcome_known: bool,
+}
+
+impl Drop for SchemaWrite {
+    fn drop(&mut self) {
+        if !self.outcome_known {
+            self.ends.schema_may_have_changed();
+        }
+    }
+}
+
+/// A write whose caller has left. It has a flight's time and takes a flight's place. If all places are taken, it ends.
+struct WithoutCaller {
+    cache: DecisionCache<StoredResponse>,
+    caller: u64,
+}
+
+impl<T: Send + 'static> OnRuntime<T> for WithoutCaller {
+    fn run(self, outcome: BoxFuture<T>, caller: oneshot::Sender<T>) -> Option<BoxFuture<()>> {
+        drop(caller);
+        let Some(place) = self.cache.place_for(self.caller) else {
+            tracing::debug!("a write ends with its caller: there are too many flights");
+            return None;
+        };
+        let limit = self.cache.flight_timeout();
+        Some(Box::pin(async move {
+            if timeout(limit, outcome).await.is_err() {
+                tracing::debug!("a write whose caller has left did not end in time");
+            }
+            drop(place);
+        }))
+    }
+}
+
+impl<P: Protocol> LayerState<P> {
+    /// The tokens in a request's carriers that can be read, for the sake of its session.
+    fn session(&self, headers: &HeaderMap, uri: &Uri) -> Floors {
+        let mut floors = Floors::none();
+        // Beyond the most that are read, the first ones are remembered.
+        let _ = self.carriers.visit(headers, uri, |_, text| {
+            if let Some(token) = text.ok().and_then(|text| self.memo.parse(text).ok()) {
+                floors.push(Floor::now(token.revision.clone()));
+            }
+        });
+        floors
+    }
+}
