@@ -313,6 +313,10 @@ async fn fly<V: Weigh, U: Fetch<V>>(
     let flight = Arc::clone(&lease.flight);
     let ask = flight.ask.clone();
     let calls = async {
+        if ask == ReadAt::Head {
+            // Hardly any request may join a head read that has begun, so those that are ready now get the chance before.
+            tokio::task::yield_now().await;
+        }
         let Some(own) = own else {
             return cache
                 .call(&questions, &flight, ask, Purpose::Answer, true, upstream)
