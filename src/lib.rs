@@ -60,6 +60,8 @@
 
 pub mod cache;
 pub mod consistency;
+#[cfg(any(doc, doctest))]
+pub mod docs;
 mod knowledge;
 mod layer;
 mod names;

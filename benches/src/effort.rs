@@ -12,7 +12,7 @@ pub enum Effort {
 }
 
 #[derive(Parser)]
-#[command(about = "See the README's section on benchmarks.")]
+#[command(about = "See docs/benchmarks.md.")]
 struct Args {
     /// Run every row once, to see that it works.
     #[arg(long, conflicts_with = "full")]

@@ -1,0 +1,44 @@
+//! The guides.
+//!
+//! They are part of the documentation only: a normal build does not contain this module.
+
+#[doc = include_str!("../docs/spicedb.md")]
+///
+/// In these docs: [`ZookieLayer::spicedb`](crate::ZookieLayer::spicedb), [`SpiceDb`](crate::protocol::SpiceDb),
+/// [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
+pub mod spicedb {}
+
+#[doc = include_str!("../docs/permify.md")]
+///
+/// In these docs: [`ZookieLayer::permify`](crate::ZookieLayer::permify), [`Permify`](crate::protocol::Permify),
+/// [`Handle::watch`](crate::Handle::watch), [`ZookieLayerBuilder`](crate::ZookieLayerBuilder),
+/// [`cache::Settings`](crate::cache::Settings).
+pub mod permify {}
+
+#[doc = include_str!("../docs/own-service.md")]
+///
+/// In these docs: [`Routes`](crate::protocol::Routes), [`AuthZen`](crate::protocol::AuthZen), [`Asked`](crate::Asked),
+/// [`Capabilities`](crate::cache::Capabilities), [`DecisionCache`](crate::cache::DecisionCache),
+/// [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
+pub mod own_service {}
+
+#[doc = include_str!("../docs/sidecar.md")]
+pub mod sidecar {}
+
+#[doc = include_str!("../docs/contract.md")]
+///
+/// In these docs: [`Consistency`](crate::consistency::Consistency), [`Window`](crate::consistency::Window),
+/// [`Carriers`](crate::token::Carriers), [`Stats`](crate::cache::Stats),
+/// [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
+pub mod contract {}
+
+#[doc = include_str!("../docs/security.md")]
+///
+/// In these docs: [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`Credential`](crate::Credential).
+pub mod security {}
+
+#[doc = include_str!("../docs/benchmarks.md")]
+pub mod benchmarks {}
+
+#[doc = include_str!("../docs/architecture.md")]
+pub mod architecture {}
