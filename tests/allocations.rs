@@ -121,7 +121,7 @@ impl<R> HasStatus for Response<R> {
 }
 
 #[tokio::test]
-async fn a_foreign_route_costs_nothing() {
+async fn an_unclaimed_route_allocates_nothing() {
     let mut layered = ZookieLayer::builder(both()).build().unwrap().layer(Bare);
     for _ in 0..3 {
         let request = || asked("POST", "/other?a=1", "body".into());
@@ -149,20 +149,20 @@ async fn hit_costs(method: &str, uri: &str, body: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_hit_by_path_with_a_token_costs_at_most_two() {
+async fn a_hit_by_path_with_a_token_allocates_at_most_twice() {
     let spent = hit_costs("GET", "/check?resource=a&subject=user:ada", "").await;
     assert!(spent <= 2, "{spent}");
 }
 
 #[tokio::test]
-async fn a_hit_by_body_with_a_token_costs_at_most_two() {
+async fn a_hit_by_body_with_a_token_allocates_at_most_twice() {
     let body = r#"{"subject":{"type":"user","id":"ada"},"action":{"name":"read"},"resource":{"type":"doc","id":"a"}}"#;
     let spent = hit_costs("POST", "/access/v1/evaluation", body).await;
     assert!(spent <= 2, "{spent}");
 }
 
 #[tokio::test]
-async fn a_bulk_hit_costs_a_few_lists() {
+async fn a_bulk_hit_allocates_only_a_few_lists() {
     let spent = hit_costs(
         "POST",
         "/access/v1/evaluations",
@@ -218,7 +218,7 @@ fn spicedb_check(message: &Bytes) -> Asked {
 }
 
 #[tokio::test]
-async fn a_hit_over_grpc_with_a_token_and_trailers_costs_at_most_three() {
+async fn a_grpc_hit_with_a_token_allocates_at_most_three_times() {
     let mut layered = ZookieLayer::spicedb(Engine::Postgres).layer(BareSpiceDb);
     let message = |text| Bytes::from(STANDARD.decode(text).unwrap());
     // What is read at head is trusted from then on.

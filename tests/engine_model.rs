@@ -365,7 +365,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rules_01_to_08_every_reply_is_one_that_the_store_could_have_given(
+    fn rules_01_to_08_the_store_could_have_given_every_reply(
         ops in prop::collection::vec(any_op(), 1..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -329,13 +329,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rule_01_every_answer_holds_what_its_callers_transactions_did(ops in any_ops()) {
+    fn rule_01_every_answer_includes_its_callers_writes(ops in any_ops()) {
         run(transaction, &ops)?;
     }
 }
 
 #[test]
-fn the_model_tells_that_a_plain_counter_is_not_enough() {
+fn the_model_rejects_a_plain_counter() {
     let mut runner = TestRunner::deterministic();
     assert!(runner.run(&any_ops(), |ops| run(counter, &ops)).is_err());
 }
@@ -353,7 +353,7 @@ async fn late_commit(kind: Kind, floor: u64) -> [Checked<Held>; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_lower_number_that_commits_later_is_not_missed() {
+async fn rule_01_a_lower_number_that_commits_late_is_not_missed() {
     // Its own token, and the one of a reply that held it.
     for floor in [1, 2] {
         let [first, second] = late_commit(transaction, floor).await;

@@ -138,7 +138,7 @@ fn replied(recording: &Recording) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn every_recorded_token_is_read_and_written_as_it_was() {
+fn every_recorded_token_reads_back_unmodified() {
     for (name, engine, expected) in RECORDINGS {
         let recording = Recording::load(name);
         let tokens: Vec<String> = recording.calls.iter().flat_map(|call| tokens(call)).collect();
@@ -152,7 +152,7 @@ fn every_recorded_token_is_read_and_written_as_it_was() {
 }
 
 #[test]
-fn what_else_was_sent_and_given_as_a_token_is_none() {
+fn other_recorded_texts_are_not_tokens() {
     let mut seen = BTreeSet::new();
     for (name, engine, _) in RECORDINGS {
         for text in Recording::load(name)
@@ -171,7 +171,7 @@ fn what_else_was_sent_and_given_as_a_token_is_none() {
 }
 
 #[test]
-fn rule_01_writes_one_after_the_other_ascend() {
+fn rule_01_sequential_writes_ascend() {
     for (name, engine, _) in RECORDINGS {
         let revisions: Vec<_> = replied(&Recording::load(name))
             .map(|text| decode(engine, &text))
@@ -183,7 +183,7 @@ fn rule_01_writes_one_after_the_other_ascend() {
 }
 
 #[test]
-fn the_watch_tells_of_every_write_in_legacy_tokens() {
+fn the_watch_reports_every_write_in_legacy_tokens() {
     let recording = Recording::load("permify/grpc-postgres");
     let xid = |text: &String| snapshot(&decode(Engine::Postgres, text)).xid();
     let [start, told] = places(recording.call("watch"));
@@ -202,7 +202,7 @@ fn the_watch_tells_of_every_write_in_legacy_tokens() {
 }
 
 #[test]
-fn a_token_of_the_other_engine_is_never_taken_for_a_snapshot() {
+fn a_token_of_the_other_engine_is_never_a_snapshot() {
     for (name, engine, _) in RECORDINGS {
         let recording = Recording::load(name);
         for text in recording.calls.iter().flat_map(|call| tokens(call)) {

@@ -135,7 +135,7 @@ fn a_question_to_permifys_gateway_is_read_without_allocating() {
 }
 
 #[test]
-fn what_is_not_claimed_allocates_nothing() {
+fn unclaimed_requests_allocate_nothing() {
     let parts = parts("POST", "/somewhere/else");
     let (count, claim) = allocations(|| {
         AuthZen::new(NoTokens)

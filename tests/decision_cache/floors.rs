@@ -48,7 +48,7 @@ async fn rule_01_a_read_that_began_before_a_write_does_not_cover_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_where_numbers_precede_commits_the_call_must_have_begun_after_the_floor_was_seen() {
+async fn rule_01_on_mysql_the_call_must_begin_after_its_floor() {
     let mut bench = Bench::new();
     bench.fill(number(10)).await;
     advance(secs(1)).await;
@@ -59,7 +59,7 @@ async fn rule_01_where_numbers_precede_commits_the_call_must_have_begun_after_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_where_numbers_precede_commits_no_flight_from_before_the_floor_is_joined() {
+async fn rule_01_on_mysql_older_flights_are_not_joined() {
     let mut bench = Bench::new();
     bench.wrote(&number(10));
     let early = bench.ask(&Freshness::at_least(number(10)));
@@ -104,7 +104,7 @@ async fn rule_06_of_incomparable_answers_the_later_call_wins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_a_session_that_hands_on_its_revision_never_goes_back() {
+async fn rule_06_a_session_that_sends_its_revision_never_goes_back() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.wrote(&at(9));

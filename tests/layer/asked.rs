@@ -70,7 +70,7 @@ async fn rule_09_asked_falls_back_to_the_headers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_asked_takes_no_unreadable_header_for_none() {
+async fn rule_09_asked_never_ignores_an_unreadable_header() {
     for headers in [
         vec![("zookie-consistency", "fresh")],
         vec![("zookie-consistency", "")],

@@ -30,7 +30,7 @@ fn detail(reply: &Reply) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_only_the_missing_are_asked_at_the_served_ones_revision() {
+async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.grant("b");
@@ -79,7 +79,7 @@ async fn a_whole_bulk_from_the_cache_is_a_hit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_items_that_do_not_hold_at_one_revision_are_asked_again() {
+async fn rule_16_items_of_mixed_revisions_are_asked_again() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a", "b"], None).send().await;
@@ -93,7 +93,7 @@ async fn rule_16_items_that_do_not_hold_at_one_revision_are_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn short_circuits_ask_no_more_than_the_semantic_needs() {
+async fn short_circuits_ask_only_what_they_need() {
     let upstream = Upstream::new();
     upstream.grant("yes");
     let client = Client::new(&upstream);
@@ -122,7 +122,7 @@ async fn short_circuits_ask_no_more_than_the_semantic_needs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_an_items_error_is_not_kept() {
+async fn rule_11_an_items_error_is_not_stored() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     for _ in 0..2 {
@@ -133,7 +133,7 @@ async fn rule_11_an_items_error_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_where_snapshots_are_not_repeatable_the_whole_bulk_is_asked() {
+async fn rule_16_unrepeatable_bulks_are_asked_whole() {
     let upstream = Upstream::new();
     let capabilities = Capabilities {
         reads_repeat: false,
@@ -151,7 +151,7 @@ async fn rule_16_where_snapshots_are_not_repeatable_the_whole_bulk_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_mixed_replies_say_so_and_bear_the_lowest_revision() {
+async fn rule_16_mixed_replies_say_so_with_the_lowest_revision() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| builder.mix_revisions(true));
     client.bulk(&["a", "b"], None).send().await;
@@ -168,7 +168,7 @@ async fn rule_16_mixed_replies_say_so_and_bear_the_lowest_revision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_snapshot_that_expired_in_between_costs_one_more_call_for_the_whole() {
+async fn an_expired_snapshot_costs_one_more_call_for_the_bulk() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a", "b"], None).send().await;
@@ -181,7 +181,7 @@ async fn a_snapshot_that_expired_in_between_costs_one_more_call_for_the_whole() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_upstreams_word_on_the_whole_is_the_callers() {
+async fn an_upstream_error_for_the_bulk_is_forwarded() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a"], None).send().await;
@@ -215,7 +215,7 @@ async fn two_of_the_same_bulk_share_a_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_answers_of_another_revision_than_was_asked_are_not_merged() {
+async fn rule_16_answers_of_another_revision_are_not_merged() {
     let upstream = Upstream::new();
     upstream.disobey();
     let client = Client::new(&upstream);
@@ -228,7 +228,7 @@ async fn rule_16_answers_of_another_revision_than_was_asked_are_not_merged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_answers_of_a_store_that_was_replaced_are_not_merged_with_those_of_the_next() {
+async fn rule_16_answers_of_a_replaced_store_are_not_merged() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a"], None).send().await;

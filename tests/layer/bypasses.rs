@@ -207,7 +207,7 @@ async fn loses_nothing(bypass: Bypass) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_parameter_twice_keeps_the_requirement() {
+async fn rule_09_a_repeated_parameter_keeps_the_requirement() {
     loses_nothing(Bypass::ParameterTwice).await;
 }
 
@@ -237,7 +237,7 @@ async fn rule_09_a_signed_request_keeps_the_requirement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_header_that_renames_the_path_keeps_the_requirement() {
+async fn rule_09_a_path_override_header_keeps_the_requirement() {
     for (name, value) in [
         ("x-original-url", "/check?resource=b"),
         ("x-rewrite-url", "/check?resource=b"),
@@ -253,7 +253,7 @@ async fn rule_09_a_body_of_a_get_keeps_the_requirement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_name_twice_keeps_the_requirement() {
+async fn rule_09_a_repeated_name_keeps_the_requirement() {
     loses_nothing(Bypass::NameTwice).await;
 }
 
@@ -278,7 +278,7 @@ async fn rule_09_a_compressed_body_keeps_the_requirement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_messages_own_token_outlives_the_bypass() {
+async fn rule_09_a_bypass_keeps_the_messages_own_token() {
     let upstream = Upstream::new();
     upstream.grant("a");
     let client = strict(&upstream, true);
@@ -318,7 +318,7 @@ async fn rule_01_a_bypass_is_not_answered_below_its_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_token_that_is_forwarded_is_handed_on() {
+async fn rule_09_forwarded_bad_tokens_are_unmodified() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| {
         builder.forward_bad_tokens(true).require_token(true)
@@ -355,7 +355,7 @@ async fn rule_09_a_bad_token_that_is_forwarded_is_handed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_beside_a_stricter_wish_is_rejected() {
+async fn rule_02_exact_with_a_stricter_consistency_is_rejected() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let exact = || client.check("a").zookie(1).wish("at-exact-snapshot");
@@ -382,7 +382,7 @@ async fn rule_02_exact_beside_a_stricter_wish_is_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bypass_with_a_cookie_of_an_unknown_store_reads_head() {
+async fn rule_09_a_bypass_with_an_unknown_stores_cookie_reads_head() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let foreign = tower_zookie::token::RevisionToken::new("elsewhere", 7).encode();

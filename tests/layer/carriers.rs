@@ -29,7 +29,7 @@ async fn the_plus_sign_of_a_query_token_may_be_escaped_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_each_carrier_alone_lifts_the_floor() {
+async fn rule_01_each_carrier_alone_raises_the_floor() {
     for nth in 0..4 {
         let upstream = Upstream::new();
         let client = Client::new(&upstream);
@@ -81,7 +81,7 @@ async fn rule_01_several_carriers_join_to_the_strongest_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_explicit_token_is_rejected_with_what_to_do() {
+async fn rule_09_a_bad_explicit_token_is_rejected_with_advice() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let long = "a".repeat(5000);
@@ -115,7 +115,7 @@ async fn rule_15_nine_tokens_are_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_cookie_means_fully_consistent_and_a_new_cookie() {
+async fn rule_09_a_bad_cookie_reads_head_and_is_replaced() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -129,7 +129,7 @@ async fn rule_09_a_bad_cookie_means_fully_consistent_and_a_new_cookie() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_foreign_cookie_means_fully_consistent_and_a_new_cookie() {
+async fn rule_09_a_foreign_cookie_reads_head_and_is_replaced() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let foreign = RevisionToken::new("another", 9).encode();
@@ -161,7 +161,7 @@ async fn rule_09_a_foreign_explicit_token_is_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_cookie_yields_to_an_explicit_token() {
+async fn an_explicit_token_overrides_a_foreign_cookie() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -206,7 +206,7 @@ async fn rule_09_a_token_can_be_required() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_token_in_the_message_is_a_floor_and_a_bad_one_is_the_upstreams_to_judge() {
+async fn rule_09_a_bad_token_in_the_message_is_forwarded() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let ask = |at: &str| client.post("/allow", &json!({ "resource": "a", "at": at }));

@@ -49,7 +49,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hits_are_served_while_the_inner_service_is_pending_or_failing() {
+async fn hits_need_no_ready_inner_service() {
     let (inner, mut handle) = mock::pair::<Asked, Answer>();
     let mut service = layer().layer(inner);
     handle.allow(1);
@@ -139,7 +139,7 @@ fn patient(builder: ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_leader_that_hangs_up_strands_nobody() {
+async fn rule_07_a_leader_that_hangs_up_strands_no_follower() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.grant("a");
@@ -220,7 +220,7 @@ async fn rule_14_the_leader_has_the_error_and_followers_a_rejection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_14_an_upstream_that_hangs_is_a_504_and_followers_ask_again() {
+async fn rule_14_a_hanging_upstream_is_a_504_and_followers_retry() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, patient);
     upstream.hold();
@@ -268,7 +268,7 @@ async fn rule_07_followers_join_only_what_serves_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_over_the_cap_on_flights_requests_ask_for_themselves() {
+async fn rule_15_over_the_cap_on_flights_requests_run_alone() {
     let upstream = Upstream::new();
     let builder = ZookieLayer::builder(both()).cache(Settings::default().max_flights(1, 1).max_waiters(1));
     let client = Client::of(&upstream, builder);
@@ -283,7 +283,7 @@ async fn rule_15_over_the_cap_on_flights_requests_ask_for_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_the_cap_on_flights_counts_the_credential_and_nothing_else() {
+async fn rule_15_the_cap_on_flights_counts_only_credentials() {
     let upstream = Upstream::new();
     let builder = ZookieLayer::builder(both()).cache(Settings::default().max_flights(10, 1));
     let client = Client::of(&upstream, builder);
@@ -343,7 +343,7 @@ impl Service<Asked> for Numbered {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_one_that_was_polled_is_the_one_that_is_called() {
+async fn the_polled_service_is_the_one_called() {
     let log = Arc::<Mutex<Vec<_>>>::default();
     let inner = Numbered {
         number: 0,

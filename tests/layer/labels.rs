@@ -42,7 +42,7 @@ async fn rule_08_another_replicas_write_costs_one_head_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_another_store_drops_all_that_was_known() {
+async fn rule_05_another_store_drops_everything_known() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;

@@ -64,7 +64,7 @@ fn assert_rejected(replies: Vec<Reply>, told: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_lower_revision_is_an_error_and_no_answer() {
+async fn rule_01_a_lower_revision_is_an_error() {
     let format = CounterTokens::new("test");
     for consistency in ["at-least-as-fresh", "fully-consistent"] {
         let headers = [("zookie", "7777777"), ("zookie-consistency", consistency)];
@@ -73,7 +73,7 @@ async fn rule_01_a_lower_revision_is_an_error_and_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_revision_beside_the_floor_is_an_error() {
+async fn rule_01_a_revision_incomparable_with_the_floor_is_an_error() {
     let here = RevisionToken::new(NODE, 42).encode();
     let elsewhere = RevisionToken::with_vector_clock(NODE, 1, [(NODE, 1), ("n2", 5)]).encode();
     let replies = answered_at(InferaDb::cluster("test"), &here, &[("zookie", &elsewhere)]).await;
@@ -94,7 +94,7 @@ async fn rule_01_a_cookie_ahead_of_the_store_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_an_upstream_that_has_not_come_so_far_gives_503() {
+async fn rule_01_an_upstream_behind_the_floor_gives_503() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -121,7 +121,7 @@ async fn rule_05_opaque_replies_pass_with_their_own_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_callers_spelling_is_not_asked_at_for_others() {
+async fn rule_08_a_callers_spelling_is_not_used_for_others() {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     let upstream = Upstream::new();
@@ -240,7 +240,7 @@ async fn rule_06_parallel_reads_set_no_cookie() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_a_cookie_that_is_of_no_use_is_replaced() {
+async fn rule_06_an_unusable_cookie_is_replaced() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;

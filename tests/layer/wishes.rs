@@ -22,7 +22,7 @@ async fn rule_02_exact_needs_exactly_one_explicit_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_is_answered_at_its_snapshot_whatever_the_cookie_says() {
+async fn rule_02_a_cookie_does_not_move_an_exact_read() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.grant("a");
@@ -106,7 +106,7 @@ async fn rule_04_bounded_staleness_counts_from_full_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_no_answer_is_older_than_the_bound_token_or_not() {
+async fn rule_04_no_answer_is_older_than_the_bound() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -117,7 +117,7 @@ async fn rule_04_no_answer_is_older_than_the_bound_token_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_wish_is_rejected_with_what_to_say() {
+async fn an_unknown_consistency_is_rejected_with_advice() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let twice = client.check("a").wish("fully-consistent").wish("minimize-latency");

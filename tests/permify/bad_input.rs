@@ -29,7 +29,7 @@ async fn passes(server: &Server, client: &Client, method: &str, body: &Bytes, st
 }
 
 #[tokio::test]
-async fn rule_14_what_permify_rejects_is_its_to_refuse_each_time() {
+async fn rule_14_permify_rejects_bad_requests_each_time() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -91,7 +91,7 @@ async fn rule_14_what_permify_rejects_is_its_to_refuse_each_time() {
 }
 
 #[tokio::test]
-async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_rejected_in_the_metadata() {
+async fn rule_09_a_malformed_token_is_rejected_in_metadata_only() {
     // 1273:1273:1274:1273 says nothing to an engine whose tokens are nanoseconds.
     for (engine, bad, status) in [
         (Engine::Postgres, "not a token", INTERNAL),
@@ -112,7 +112,7 @@ async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_reje
 }
 
 #[tokio::test]
-async fn rule_09_a_message_that_cannot_be_read_passes_unless_a_carrier_demands_something() {
+async fn rule_09_unreadable_messages_pass_only_without_a_carrier() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -138,7 +138,7 @@ async fn rule_09_a_message_that_cannot_be_read_passes_unless_a_carrier_demands_s
 }
 
 #[tokio::test]
-async fn rule_10_attributes_of_every_type_are_questions_of_their_own() {
+async fn rule_10_every_attribute_type_is_its_own_question() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;

@@ -65,7 +65,7 @@ async fn old_tokens_are_asked_at_head() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_service_can_demand_a_token_of_checks() {
+async fn rule_09_a_service_can_require_a_token_for_checks() {
     let server = Server::new(Engine::Postgres);
     let api = Permify::new(Engine::Postgres);
     let client = Client::with(&server, api, |builder| builder.require_token(true));
@@ -85,7 +85,7 @@ async fn rule_09_a_service_can_demand_a_token_of_checks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_in_memory_exact_answers_are_not_kept_and_bulks_are_asked_whole() {
+async fn rule_02_in_memory_exact_answers_are_not_stored() {
     let server = Server::new(Engine::Memory);
     let client = Client::new(&server, Engine::Memory);
     let token = client.set("plan", "ada", true).await;

@@ -32,7 +32,7 @@ async fn watching(server: &Server, api: Permify) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_the_feed_proves_writes_of_others() {
+async fn rule_08_the_feed_names_writes_of_others() {
     let server = Server::new(Engine::Postgres);
     let unaware = Client::new(&server, Engine::Postgres);
     let watching = watching(&server, Permify::new(Engine::Postgres)).await;
@@ -60,7 +60,7 @@ async fn rule_04_the_feed_opens_no_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_feed_is_opened_again_when_it_breaks() {
+async fn the_feed_reopens_when_it_breaks() {
     let server = Server::new(Engine::Postgres);
     let client = watching(&server, Permify::new(Engine::Postgres)).await;
     assert!(exactly(&client, &server).await[1].is_hit());
@@ -74,7 +74,7 @@ async fn the_feed_is_opened_again_when_it_breaks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_the_feed_is_opened_again_when_no_response_head_comes() {
+async fn rule_15_the_feed_reopens_when_no_response_arrives() {
     let opened = Arc::new(Mutex::new(Vec::new()));
     let began = Instant::now();
     let log = Arc::clone(&opened);

@@ -17,7 +17,7 @@ async fn grant_alone(server: &Server, replica: &Client, documents: &[&str]) -> S
     panic!("the server is too busy")
 }
 
-pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known(server: &'static Server) {
+pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(server: &'static Server) {
     let replica = server.replica(&server.tenant("bulk"));
     replica.define(SCHEMA).await;
     let token = grant_alone(server, &replica, &["a", "b", "c"]).await;

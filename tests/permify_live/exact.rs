@@ -14,7 +14,7 @@ async fn settle(server: &Server, replica: &Client, token: &str) {
     panic!("the server is too busy")
 }
 
-pub(crate) async fn rule_02_a_settled_snapshot_is_kept(server: &'static Server) {
+pub(crate) async fn rule_02_a_settled_snapshot_is_stored(server: &'static Server) {
     let replica = server.replica(&server.tenant("settled"));
     replica.define(SCHEMA).await;
     let token = replica.grant("plan", "alice").await;
@@ -28,7 +28,7 @@ pub(crate) async fn rule_02_a_settled_snapshot_is_kept(server: &'static Server) 
     replica.check_exactly("plan", "alice", &token).await.allows().is_hit();
 }
 
-pub(crate) async fn rule_02_an_old_snapshot_is_answered_as_it_was(server: &'static Server) {
+pub(crate) async fn rule_02_an_old_snapshot_gives_its_old_answer(server: &'static Server) {
     let replica = server.replica(&server.tenant("snapshots"));
     replica.define(SCHEMA).await;
     let granted = replica.grant("plan", "alice").await;

@@ -5,7 +5,7 @@ use tower_zookie::protocol::Permify;
 use crate::client::SCHEMA;
 use crate::server::Server;
 
-pub(crate) async fn rule_08_a_probe_opens_a_window_for_what_others_wrote(server: &'static Server) {
+pub(crate) async fn rule_08_a_probe_opens_a_window_for_writes_of_others(server: &'static Server) {
     let tenant = server.tenant("probing");
     let permify = Permify::new(server.engine).probe_by_writing(&server.tenant("probes"));
     let (replica, direct) = (

@@ -130,7 +130,7 @@ pub(crate) async fn a_check_at_a_writes_token(server: &'static Server) {
     }
 }
 
-pub(crate) async fn a_bulk_and_what_is_never_kept(server: &'static Server) {
+pub(crate) async fn a_bulk_and_reads_that_are_not_stored(server: &'static Server) {
     let rest = Rest::replica(server, "rest-bulk").await;
     let token = rest.grant("plan").await;
     let bulk = |documents: [&str; 2]| json!({"metadata": metadata(&token), "items": documents.map(question)});
@@ -170,7 +170,7 @@ pub(crate) async fn a_bulk_and_what_is_never_kept(server: &'static Server) {
 }
 
 /// It is Permify's to judge.
-pub(crate) async fn a_token_that_can_not_be_read(server: &'static Server) {
+pub(crate) async fn an_unreadable_token(server: &'static Server) {
     let rest = Rest::replica(server, "rest-bad").await;
     rest.grant("plan").await;
     for _ in 0..2 {

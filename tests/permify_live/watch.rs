@@ -9,7 +9,7 @@ use crate::server::Server;
 
 const A_WHILE: Duration = Duration::from_secs(30);
 
-pub(crate) async fn rule_08_the_change_feed_proves_what_others_wrote(server: &'static Server) {
+pub(crate) async fn rule_08_the_change_feed_names_writes_of_others(server: &'static Server) {
     let tenant = server.tenant("watched");
     let (watching, deaf) = (server.replica(&tenant), server.replica(&tenant));
     let direct = server.direct(&tenant);

@@ -192,7 +192,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rule_01_an_answer_at_a_token_holds_what_earlier_ones_will_ever_see(
+    fn rule_01_later_tokens_see_all_that_earlier_ones_see(
         ops in any_ops(),
         forged in prop::collection::vec(any_forged(), 0..8),
     ) {
@@ -206,7 +206,7 @@ proptest! {
 }
 
 #[test]
-fn the_model_tells_what_is_not_enough() {
+fn the_model_rejects_weaker_rules() {
     for claims in [BY_NUMBER, SETTLED_BY_EQUALS] {
         let mut runner = TestRunner::deterministic();
         let judged = runner.run(&any_ops(), |ops| History::of(&ops).judge(claims, &[]));

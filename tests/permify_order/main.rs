@@ -40,7 +40,7 @@ fn writes_at_once() -> (Database, Vec<Token>) {
 }
 
 #[test]
-fn the_recorded_writes_at_once_are_such_a_history() {
+fn the_recorded_concurrent_writes_fit_the_model() {
     let recording = Recording::load("permify/grpc-postgres");
     let replies = recording.calls.iter().filter(|call| call.case == "parallel-write");
     // A frame's head, a field's key and its length, and the token.
@@ -87,7 +87,7 @@ async fn late_commit(kind: fn(&Token) -> Revision) -> Checked<Held> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_order_of_numbers_serves_an_answer_without_the_callers_own_write() {
+async fn rule_01_ordering_by_number_misses_the_callers_own_write() {
     let by_number = |token: &Token| Revision::new(StoreId::new(["model"]), Counter(token.xid));
     let served = late_commit(by_number).await;
     assert!(served.is_hit() && !served.value.0.contains(&1280), "the trap");
@@ -97,7 +97,7 @@ async fn rule_01_the_order_of_numbers_serves_an_answer_without_the_callers_own_w
 }
 
 #[test]
-fn one_token_gives_two_answers_until_all_below_it_have_ended() {
+fn one_token_gives_two_answers_until_it_settles() {
     let (mut database, _) = writes_at_once();
     let token = database.commit(1282);
     let before = token.read(&database.committed);
@@ -113,7 +113,7 @@ fn one_token_gives_two_answers_until_all_below_it_have_ended() {
 
 /// Without a token Permify reads at that of the highest number.
 #[test]
-fn head_may_lack_a_write_that_was_answered() {
+fn head_may_lack_an_acknowledged_write() {
     let mut database = Database::new(1276);
     begin(&mut database, 1);
     database.write();

@@ -20,7 +20,7 @@ fn is_default(call: &Called) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_age_counts_from_what_is_covered_not_from_the_call() {
+async fn rule_04_age_counts_from_the_watermark_not_from_the_call() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     // A write through this replica, and another one that is not in its snapshot and whose successor lacks it.
@@ -58,7 +58,7 @@ async fn rule_04_age_counts_from_what_is_covered_not_from_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_a_floor_is_asked_at_what_the_window_has_named() {
+async fn rule_04_a_floor_is_asked_at_the_window_revision() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let older = client.set("plan", "ada", true).await;
@@ -194,7 +194,7 @@ async fn rule_01_a_head_that_lags_is_asked_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_a_head_that_lags_is_not_taken_for_news() {
+async fn rule_06_a_lagging_head_is_not_taken_as_newer() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     server.set("plan", "ada", true);
@@ -237,7 +237,7 @@ async fn rule_04_one_background_read_keeps_entries_young() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_on_mysql_no_answer_becomes_young_again() {
+async fn rule_04_on_mysql_no_answer_is_renewed() {
     let server = Server::new(Engine::MySql);
     let client = Client::new(&server, Engine::MySql);
     // An answer labelled above a transaction that it lacks.
@@ -256,7 +256,7 @@ async fn rule_04_on_mysql_no_answer_becomes_young_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_on_mysql_two_floors_are_both_kept() {
+async fn rule_01_on_mysql_two_floors_are_both_covered() {
     let server = Server::new(Engine::MySql);
     let client = Client::new(&server, Engine::MySql);
     let late = server.begin("plan", "bob", true);

@@ -55,7 +55,7 @@ fn odd_frames() -> Vec<Bytes> {
 }
 
 #[tokio::test]
-async fn rule_10_what_can_not_be_read_passes_as_it_came() {
+async fn rule_10_unreadable_messages_pass_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     for method in [CHECK, BULK] {
@@ -72,7 +72,7 @@ async fn rule_10_what_can_not_be_read_passes_as_it_came() {
 }
 
 #[tokio::test]
-async fn rule_09_what_a_carrier_demands_beside_an_unreadable_message_is_not_forgotten() {
+async fn rule_09_a_carrier_with_an_unreadable_message_is_rejected() {
     let server = Server::new(Engine::Postgres);
     let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
     let large = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
@@ -167,7 +167,7 @@ async fn rule_15_deep_and_huge_contexts_cost_bounded_work() {
 }
 
 #[tokio::test]
-async fn other_content_types_and_methods_are_not_ours() {
+async fn other_content_types_and_methods_are_not_claimed() {
     let server = Server::new(Engine::Postgres);
     let layer = ZookieLayer::spicedb(Engine::Postgres);
     let body = frame(&check("plan", "ada", None).encode_to_vec());
@@ -192,7 +192,7 @@ async fn other_content_types_and_methods_are_not_ours() {
 
 /// Go's servers take a codec that they don't have for Protocol Buffers.
 #[tokio::test]
-async fn rule_09_grpc_of_other_codecs_is_ours_and_not_kept() {
+async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
     let server = Server::new(Engine::Postgres);
     let layer = ZookieLayer::spicedb(Engine::Postgres);
     let body = frame(&check("plan", "ada", None).encode_to_vec());
@@ -285,7 +285,7 @@ fn reply(body: Bytes, trailers: Option<HeaderMap>) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn rule_11_odd_replies_pass_and_are_not_kept() {
+async fn rule_11_odd_replies_pass_and_are_not_stored() {
     let server = Server::new(Engine::Postgres);
     let good = verdict(Some(&server.token(7))).encode_to_vec();
     let status = |code: &str| {
@@ -320,7 +320,7 @@ async fn rule_11_odd_replies_pass_and_are_not_kept() {
 }
 
 #[tokio::test]
-async fn rule_14_an_upstream_that_breaks_off_is_a_failure_for_everyone() {
+async fn rule_14_a_truncated_reply_fails_for_all_callers() {
     let (client, asked) = scripted(|| Err("connection reset"));
     for _ in 0..2 {
         let request = check("plan", "ada", None);
@@ -334,7 +334,7 @@ async fn rule_14_an_upstream_that_breaks_off_is_a_failure_for_everyone() {
 }
 
 #[tokio::test]
-async fn rule_08_a_reply_of_another_datastore_replaces_what_was_known_and_is_not_kept() {
+async fn rule_08_another_datastores_reply_resets_what_is_known() {
     let server = Server::new(Engine::Postgres);
     let ours = server.token(7);
     let theirs = server.token_of(8, "anothers");
@@ -358,7 +358,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rule_15_no_bytes_break_it(
+    fn rule_15_no_bytes_panic(
         flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in any::<prop::sample::Index>(),
         of_bulk: bool,

@@ -48,7 +48,7 @@ async fn a_bulk_from_memory_is_byte_identical() {
 }
 
 #[tokio::test]
-async fn rule_16_only_missing_items_are_asked_at_exactly_the_revision_of_the_others() {
+async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let granted = client.set("plan", "ada", true).await;
@@ -92,7 +92,7 @@ async fn rule_16_only_missing_items_are_asked_at_exactly_the_revision_of_the_oth
 }
 
 #[tokio::test]
-async fn rule_16_where_exact_reads_are_not_repeatable_the_whole_bulk_is_asked() {
+async fn rule_16_unrepeatable_bulks_are_asked_whole() {
     for engine in [Engine::Memory, Engine::MySql] {
         let server = Server::new(engine);
         let client = Client::new(&server, engine);
@@ -112,7 +112,7 @@ async fn rule_16_where_exact_reads_are_not_repeatable_the_whole_bulk_is_asked() 
 }
 
 #[tokio::test]
-async fn rule_16_a_revision_that_is_gone_makes_the_bulk_be_asked_whole() {
+async fn rule_16_after_a_collected_revision_the_bulk_is_asked_whole() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.bulk(&bulk(&[("plan", "ada")], None)).await;
@@ -123,7 +123,7 @@ async fn rule_16_a_revision_that_is_gone_makes_the_bulk_be_asked_whole() {
 }
 
 #[tokio::test]
-async fn rule_11_an_items_error_is_passed_and_not_kept() {
+async fn rule_11_an_items_error_is_forwarded_and_not_stored() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let mut request = bulk(&[("plan", "ada"), ("plan", "bob")], None);
@@ -148,7 +148,7 @@ async fn rule_11_an_items_error_is_passed_and_not_kept() {
 }
 
 #[tokio::test]
-async fn rule_15_bulks_of_no_item_of_ten_thousand_and_of_one_more() {
+async fn rule_15_bulks_of_zero_ten_thousand_and_one_more_items() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let names: Vec<String> = (0..10_001).map(|n| format!("d{n}")).collect();
@@ -280,7 +280,7 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
 }
 
 #[test]
-fn rule_16_a_bulk_served_in_part_equals_the_same_bulk_forwarded_whole() {
+fn rule_16_a_merged_bulk_equals_the_bulk_forwarded_whole() {
     let mut partial = 0;
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()

@@ -64,7 +64,7 @@ async fn something_is_written(server: &Server, client: &Client) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_everything_but_my_revocation_lets_nobody_in() {
+async fn rule_08_a_forged_token_grants_access_to_no_other_caller() {
     for carried in [false, true] {
         for exact in [false, true] {
             let server = Server::new(Engine::Postgres);
@@ -133,7 +133,7 @@ async fn rule_08_everything_but_my_revocation_lets_nobody_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_nobody_joins_a_forgers_flight() {
+async fn rule_08_no_caller_joins_a_forgers_flight() {
     for exact in [false, true] {
         let server = Server::new(Engine::Postgres);
         let client = Client::new(&server, Engine::Postgres);
@@ -161,7 +161,7 @@ async fn rule_08_nobody_joins_a_forgers_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_settled_snapshot_without_a_name_is_not_shared() {
+async fn rule_08_a_settled_but_unnamed_snapshot_is_not_shared() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let (granted, ..) = mallory_is_revoked(&server);
@@ -234,7 +234,7 @@ async fn rule_01_a_forged_future_floor_is_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_memory_judges_a_future_floor_itself() {
+async fn rule_01_on_memory_a_future_floor_is_forwarded() {
     let server = Server::new(Engine::Memory);
     let client = Client::new(&server, Engine::Memory);
     server.set("plan", "mallory", true);

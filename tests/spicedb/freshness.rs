@@ -25,7 +25,7 @@ fn requirement(consistency: Option<Consistency>) -> Option<Requirement> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_new_enemy_is_turned_away() {
+async fn rule_01_the_new_enemy_is_denied() {
     for engine in ENGINES {
         let server = Server::new(engine);
         let client = Client::new(&server, engine);
@@ -53,7 +53,7 @@ async fn rule_01_the_new_enemy_is_turned_away() {
 }
 
 #[tokio::test]
-async fn rule_01_a_carrier_raises_the_floor_and_the_message_says_so() {
+async fn rule_01_a_carrier_raises_the_floor_in_the_message() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let older = client.set("plan", "ada", true).await;
@@ -93,7 +93,7 @@ async fn rule_01_a_carrier_raises_the_floor_and_the_message_says_so() {
 }
 
 #[tokio::test]
-async fn rule_01_a_wish_in_the_metadata_stands_in_the_message() {
+async fn rule_01_metadata_consistency_is_put_into_the_message() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let token = client.set("plan", "ada", true).await;
@@ -158,7 +158,7 @@ async fn rule_01_tokens_that_have_no_join_are_asked_at_head() {
 }
 
 #[tokio::test]
-async fn rule_02_an_exact_read_is_kept_where_it_is_repeatable_and_never_rewritten() {
+async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
     for engine in ENGINES {
         let server = Server::new(engine);
         let client = Client::new(&server, engine);
@@ -180,7 +180,7 @@ async fn rule_02_an_exact_read_is_kept_where_it_is_repeatable_and_never_rewritte
 }
 
 #[tokio::test]
-async fn rule_02_errors_of_exact_reads_come_as_they_are() {
+async fn rule_02_errors_of_exact_reads_are_forwarded() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.check(&check("plan", "ada", full())).await;
@@ -201,7 +201,7 @@ async fn rule_02_errors_of_exact_reads_come_as_they_are() {
 }
 
 #[tokio::test]
-async fn rule_02_an_exact_read_and_a_wish_for_head_contradict_each_other() {
+async fn rule_02_an_exact_read_that_also_asks_head_is_rejected() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -243,7 +243,7 @@ async fn rule_04_a_token_does_not_lift_the_age_bound() {
 }
 
 #[tokio::test]
-async fn a_request_that_says_already_what_is_asked_goes_on_byte_for_byte() {
+async fn a_request_that_already_asks_so_is_unmodified() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let token = client.set("plan", "ada", true).await;
@@ -267,7 +267,7 @@ async fn a_request_that_says_already_what_is_asked_goes_on_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn rule_09_bad_tokens_are_rejected_in_the_metadata_and_judged_upstream_in_the_message() {
+async fn rule_09_bad_tokens_are_rejected_in_metadata_only() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     for bad in ["%%%", "CAESAA", "not a token"] {

@@ -49,7 +49,7 @@ async fn rule_15_head_reads_of_unknown_tokens_are_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_a_slow_question_makes_nobody_else_wait() {
+async fn rule_15_a_slow_question_delays_no_other_caller() {
     for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql] {
         let server = Server::new(engine);
         server.state().latency = Duration::from_millis(20);

@@ -176,7 +176,7 @@ impl Script {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tests_server_chooses_the_revisions_that_a_real_one_chose() {
+async fn the_test_server_chooses_revisions_like_a_real_one() {
     for (engine, name) in [
         (Engine::Postgres, "spicedb/grpc-postgres"),
         (Engine::Memory, "spicedb/grpc-memory"),

@@ -40,7 +40,7 @@ fn spellings(token: &str) -> [String; 3] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_callers_spelling_reaches_nobody_else() {
+async fn rule_08_a_callers_spelling_reaches_no_other_caller() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -90,7 +90,7 @@ async fn rule_08_shared_calls_spell_a_revision_canonically() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_what_the_store_says_besides_is_not_kept() {
+async fn rule_08_a_tokens_other_fields_are_not_stored() {
     let server = Server::new(Engine::Postgres);
     server.state().says_all = true;
     let client = Client::new(&server, Engine::Postgres);
@@ -105,7 +105,7 @@ async fn rule_08_what_the_store_says_besides_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_token_with_a_schema_hash_goes_on_as_it_came() {
+async fn rule_08_a_token_with_a_schema_hash_is_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;

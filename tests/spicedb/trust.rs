@@ -32,7 +32,7 @@ async fn rule_08_a_head_read_makes_another_replicas_write_known() {
 }
 
 #[tokio::test]
-async fn rule_02_another_replicas_settled_snapshot_is_kept_for_itself() {
+async fn rule_02_a_settled_snapshot_is_stored_for_exact_reads() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let granted = server.set("plan", "ada", true);
@@ -48,7 +48,7 @@ async fn rule_02_another_replicas_settled_snapshot_is_kept_for_itself() {
 }
 
 #[tokio::test]
-async fn rule_02_a_snapshot_that_may_not_have_been_is_asked_each_time() {
+async fn rule_02_an_unsettled_snapshot_is_asked_each_time() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let granted = server.set("plan", "ada", true);
@@ -61,7 +61,7 @@ async fn rule_02_a_snapshot_that_may_not_have_been_is_asked_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_token_of_another_datastore_is_the_upstreams_to_judge() {
+async fn rule_08_another_datastores_token_is_judged_upstream() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.set("plan", "ada", true).await;

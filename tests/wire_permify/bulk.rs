@@ -75,7 +75,7 @@ fn the_recorded_bulks_have_duplicates_and_items_of_both_kinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_only_the_denied_items_are_asked_again_and_the_reply_is_the_recorded_one() {
+async fn rule_16_only_denied_items_are_asked_again() {
     for bulk in bulks().filter(|bulk| bulk.engine == Engine::Postgres) {
         for request in [bulk.call.request.clone(), exactly(&bulk.call.request)] {
             let session = bulk.session().await;
@@ -109,7 +109,7 @@ async fn rule_16_in_memory_a_bulk_is_asked_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_denied_items_and_items_with_errors_are_kept_by_nobody() {
+async fn rule_11_denied_and_failed_items_are_not_stored() {
     for bulk in bulks() {
         let session = bulk.session().await;
         let before = session.upstream.calls();
@@ -128,7 +128,7 @@ async fn rule_11_denied_items_and_items_with_errors_are_kept_by_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_allowed_item_is_served_alone_and_as_often_as_it_is_asked() {
+async fn an_allowed_item_is_served_alone_and_repeatedly() {
     for bulk in bulks() {
         let session = bulk.session().await;
         session.send(&bulk.call.request).await;
@@ -147,7 +147,7 @@ async fn an_allowed_item_is_served_alone_and_as_often_as_it_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_in_another_order_each_answer_stands_where_its_item_is() {
+async fn rule_16_reordered_items_get_their_own_answers() {
     for bulk in bulks().filter(|bulk| bulk.engine == Engine::Postgres) {
         let every = bulk.allowed.len() + bulk.denied.len();
         let order: Vec<_> = bulk.denied.iter().copied().chain((0..every).rev()).collect();

@@ -94,7 +94,7 @@ impl DefaultRead {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_carrier_tells_a_check_what_it_has_to_see() {
+async fn rule_01_a_carrier_raises_a_checks_floor() {
     for case in untold() {
         for (name, value) in [("zookie", case.at.clone()), ("cookie", format!("zookie={}", case.at))] {
             let carried = with_header(case.request(), name, &value);
@@ -119,7 +119,7 @@ async fn rule_01_a_carrier_tells_a_check_what_it_has_to_see() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_carried_token_that_nobody_has_proven_is_asked_at_head_and_kept_by_nobody() {
+async fn rule_08_an_unknown_carried_token_asks_head_and_is_unstored() {
     for case in untold() {
         let carried = with_header(case.request(), "zookie", &case.at);
         let session = Session::new(&case.recording, case.engine);
@@ -133,7 +133,7 @@ async fn rule_08_a_carried_token_that_nobody_has_proven_is_asked_at_head_and_kep
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_setting_a_check_without_a_token_is_asked_at_the_windows_revision() {
+async fn windowed_reads_without_a_token_use_the_window_revision() {
     for case in untold() {
         let (session, before) = case.after_write(Session::windowed(&case.recording, case.engine)).await;
         let reply = session.send(case.request()).await;
@@ -173,7 +173,7 @@ fn old(engine: Engine) -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_what_is_no_token_is_rejected_in_a_carrier_and_forwarded_in_a_message() {
+async fn rule_09_malformed_tokens_are_rejected_in_carriers_only() {
     for case in untold() {
         let mut strangers = vec!["no snap token", "nope!", "noop"];
         if case.engine == Engine::Memory {
@@ -233,7 +233,7 @@ async fn rule_09_memorys_token_is_never_fresh_enough_on_postgres() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_03_whoever_wishes_head_is_asked_without_a_token() {
+async fn rule_03_a_fully_consistent_check_is_asked_without_a_token() {
     for case in untold() {
         for (name, wish) in [
             ("zookie-consistency", "fully-consistent"),

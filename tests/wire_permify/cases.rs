@@ -44,7 +44,7 @@ async fn each_case(mut test: impl AsyncFnMut(Case)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_of_the_upstream_reaches_its_caller_as_it_came() {
+async fn an_upstreams_reply_reaches_its_caller_unmodified() {
     each_case(async |case: Case| {
         let (call, recorded) = (&case.call, &case.call.response);
         let before = case.session.upstream.calls();
@@ -77,7 +77,7 @@ async fn a_reply_of_the_upstream_reaches_its_caller_as_it_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_call_again_is_served_from_memory_or_asked_again() {
+async fn a_repeated_call_is_a_hit_or_asked_again() {
     each_case(async |case: Case| {
         case.session.send(&case.call.request).await;
         let before = case.session.upstream.calls();
@@ -104,7 +104,7 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_token_that_no_write_here_proves_goes_as_it_came_and_is_kept_by_nobody() {
+async fn rule_08_an_unknown_token_is_unmodified_and_not_stored() {
     each_case(async |case: Case| {
         if !matches!(case.then, Then::Kept | Then::InPart(_)) || token(&case.call.request).is_none() {
             return;
@@ -125,7 +125,7 @@ async fn rule_08_a_token_that_no_write_here_proves_goes_as_it_came_and_is_kept_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_answer_is_as_old_as_the_write_that_it_was_asked_at() {
+async fn rule_04_an_answer_is_as_old_as_the_write_it_asked_at() {
     each_case(async |case: Case| {
         if case.then != Then::Kept {
             return;
@@ -144,7 +144,7 @@ async fn rule_04_an_answer_is_as_old_as_the_write_that_it_was_asked_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_token_an_answer_is_for_those_who_are_content_with_any() {
+async fn tokenless_answers_serve_only_minimize_latency() {
     each_case(async |case: Case| {
         if case.then != Then::KeptByAge {
             return;

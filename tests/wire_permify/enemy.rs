@@ -250,7 +250,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn rule_01_the_new_enemy_is_denied_whatever_the_cache_holds(
+    fn rule_01_the_new_enemy_is_denied_whatever_is_stored(
         steps in prop::collection::vec(step(), 1..40), postgres: bool, windowed: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -308,7 +308,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
 
 /// Exactly the old token is asked and answered, when everything newer is known and kept.
 #[tokio::test(start_paused = true)]
-async fn rule_02_at_just_the_grant_the_secret_is_still_seen() {
+async fn rule_02_an_exact_read_at_the_grant_still_sees_it() {
     let recording = &RECORDED[1].recording;
     let call = recording.call("enemy-check-at-grant");
     let session = Session::new(recording, Engine::Postgres);

@@ -40,7 +40,7 @@ async fn each_check(mut test: impl AsyncFnMut(&Recording, Engine, &Call)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_is_asked_as_it_came_and_kept_where_it_is_repeatable() {
+async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
     each_check(async |recording, engine, call| {
         let session = Session::before(recording, engine, call).await;
         let exact = exactly(&call.request);
@@ -73,7 +73,7 @@ async fn rule_02_an_exact_read_is_asked_as_it_came_and_kept_where_it_is_repeatab
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_that_no_write_here_proves_is_kept_by_nobody() {
+async fn rule_02_an_exact_read_at_an_unknown_token_is_not_stored() {
     each_check(async |recording, engine, call| {
         let session = Session::new(recording, engine);
         for asked in 1..3 {
@@ -86,7 +86,7 @@ async fn rule_02_an_exact_read_that_no_write_here_proves_is_kept_by_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_is_asked_at_its_own_token_though_a_newer_one_is_there() {
+async fn rule_02_a_newer_token_does_not_move_an_exact_read() {
     let recording = Recording::load("permify/grpc-postgres");
     let older = recording.call("check-older-token");
     let newer = recording.call("check-newer-token");

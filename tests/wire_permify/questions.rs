@@ -17,7 +17,7 @@ fn is_same(one: &Request<Bytes>, other: &Request<Bytes>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_an_answer_is_served_to_its_own_question_and_to_no_other() {
+async fn rule_10_an_answer_is_served_only_to_its_own_question() {
     for (name, engine, table) in RECORDINGS {
         let recording = Recording::load(name);
         let rows = recording.calls.iter().zip(table);

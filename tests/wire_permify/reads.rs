@@ -37,7 +37,7 @@ fn lookups() -> impl Iterator<Item = (Recording, Engine, Arc<Call>, String)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_carrier_tells_a_lookup_what_it_has_to_see() {
+async fn rule_01_a_carrier_raises_a_lookups_floor() {
     for (recording, engine, call, _) in lookups() {
         let own = token(&call.request).unwrap();
         let untold = with_token(&call.request, None);
@@ -67,7 +67,7 @@ async fn rule_01_a_carrier_tells_a_lookup_what_it_has_to_see() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_of_a_lookups_two_tokens_the_higher_one_is_asked() {
+async fn rule_01_a_lookup_is_asked_at_the_higher_of_two_tokens() {
     for (recording, engine, call, newer) in lookups() {
         let own = token(&call.request).unwrap();
         let higher = with_token(&call.request, Some(&newer));
@@ -92,7 +92,7 @@ async fn rule_01_of_a_lookups_two_tokens_the_higher_one_is_asked() {
 
 /// A token in the message is Permify's own: it goes as it came, though a newer one covers it.
 #[tokio::test(start_paused = true)]
-async fn a_lookup_at_a_token_goes_as_it_came() {
+async fn a_lookup_at_a_token_is_forwarded_unmodified() {
     for (recording, engine, call, newer) in lookups() {
         let session = Session::new(&recording, engine);
         session.see(&recording, &newer).await;

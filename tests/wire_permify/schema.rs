@@ -49,7 +49,7 @@ async fn rule_10_the_old_schema_and_the_new_one_share_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_a_schema_write_that_passes_ends_what_was_answered_by_the_latest() {
+async fn rule_13_a_schema_write_ends_answers_by_the_latest_schema() {
     for (recording, engine) in over_grpc() {
         let latest = recording.call("check-latest-schema");
         let exact_is_kept = engine == Engine::Postgres;
@@ -80,7 +80,7 @@ async fn rule_13_a_schema_write_that_passes_ends_what_was_answered_by_the_latest
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_by_the_latest_schema_an_answer_ends_with_the_window() {
+async fn rule_04_an_unpinned_answer_ends_with_the_window() {
     let recording = Recording::load("permify/grpc-postgres");
     let [latest, pinned] = ["check-latest-schema", "check-new-schema"].map(|case| recording.call(case));
     for (call, outlives) in [(latest, false), (pinned, true)] {
@@ -110,7 +110,7 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_number_and_its_text_are_not_the_same_context() {
+async fn rule_10_a_number_and_its_text_differ() {
     for (recording, engine) in over_grpc() {
         // Any answer: which question it is served to is what counts.
         let reply = &recording.call("check-context-unused").response;
@@ -148,7 +148,7 @@ async fn rule_10_a_number_and_its_text_are_not_the_same_context() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_contexts_and_contextual_tuples_are_part_of_the_question() {
+async fn rule_10_contextual_tuples_are_part_of_the_question() {
     for (recording, engine) in over_grpc() {
         for case in [
             "check-contextual-tuple",
@@ -192,7 +192,7 @@ async fn rule_10_one_contextual_tuple_is_not_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_over_rest_a_number_and_its_text_are_not_the_same_context() {
+async fn rule_10_over_rest_a_number_and_its_text_differ() {
     for (name, engine, _) in RECORDINGS.into_iter().filter(|(name, ..)| name.contains("http")) {
         let recording = Recording::load(name);
         let call = recording.call("http-check-context").clone();

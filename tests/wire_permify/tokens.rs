@@ -97,7 +97,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
     #[test]
-    fn rule_01_a_check_is_asked_at_a_write_that_covers_its_token_whatever_came_first(
+    fn rule_01_a_check_is_asked_at_a_write_that_covers_it(
         writes in Just(RECORDED.1.clone()).prop_shuffle(), seen in 0..12usize,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -106,7 +106,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_order_of_numbers_and_the_order_of_replies() {
+async fn rule_01_neither_number_nor_reply_order_matters() {
     let told = &RECORDED.1;
     assert!(!told.is_sorted_by_key(|told| told.xid));
     let mut by_number = told.clone();
@@ -121,7 +121,7 @@ async fn rule_01_the_order_of_numbers_and_the_order_of_replies() {
 
 /// Which of the writes at once the window of each covers.
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_windows_of_the_writes_at_once() {
+async fn rule_01_the_windows_of_concurrent_writes() {
     for (window, covered) in [
         (1276, &[1276][..]),
         (1277, &[1277]),
@@ -146,7 +146,7 @@ async fn rule_01_the_windows_of_the_writes_at_once() {
 
 /// The writer of 1280 was answered after the writer of 1282, whose snapshot lacks it.
 #[tokio::test(start_paused = true)]
-async fn rule_01_an_answer_at_the_higher_number_is_not_served_to_the_lower_ones_writer() {
+async fn rule_01_a_higher_number_does_not_serve_the_lower_writer() {
     let session = session_after(&[named(1282).clone()]).await;
     assert!(
         session
@@ -173,7 +173,7 @@ async fn rule_01_an_answer_at_the_higher_number_is_not_served_to_the_lower_ones_
 
 /// No one read surely holds what either of them names; head may hold neither.
 #[tokio::test(start_paused = true)]
-async fn rule_01_two_of_them_in_one_request_are_rejected() {
+async fn rule_01_two_tokens_without_a_join_are_rejected() {
     let [header, message] = [1280, 1282].map(named);
     let mut request = check_at(message);
     let value = HeaderValue::from_str(&header.text).unwrap();
@@ -190,7 +190,7 @@ async fn rule_01_two_of_them_in_one_request_are_rejected() {
 
 /// A read at one of them sees more once those below it have ended.
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_reads_at_writes_at_once_are_kept_once_they_have_settled() {
+async fn rule_02_concurrent_exact_reads_are_stored_once_settled() {
     for xid in 1276..=1283 {
         let exact = crate::exact::exactly(&check_at(named(xid)));
         let session = session_after(&[named(xid).clone()]).await;

@@ -43,7 +43,7 @@ const PROVEN: [&str; 4] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_the_change_feed_proves_the_tokens_that_it_tells_of() {
+async fn rule_08_the_change_feed_names_the_tokens_it_reports() {
     let recording = recorded("permify/grpc-postgres", whole);
     // Before the feed begins, too: what it tells of covers that.
     for case in PROVEN.into_iter().chain(["check-allowed", "check-older-token"]) {
@@ -89,7 +89,7 @@ async fn rule_04_the_change_feed_opens_no_window() {
 
 /// A token covers what had ended when it was told of, so the feed proves the writes at once as far as it has come.
 #[tokio::test(start_paused = true)]
-async fn rule_08_the_change_feed_proves_no_more_than_it_has_told_of() {
+async fn rule_08_the_change_feed_names_only_what_it_reported() {
     let until = |nth: usize| {
         recorded("permify/grpc-postgres", move |watch| {
             let body = watch.response.body();
@@ -121,7 +121,7 @@ async fn rule_08_the_change_feed_proves_no_more_than_it_has_told_of() {
 
 /// Permify tells of a write once all before it have ended, so one that comes out of the numbers' order proves them all.
 #[tokio::test(start_paused = true)]
-async fn rule_08_of_the_writes_at_once_the_feed_proves_every_one() {
+async fn rule_08_the_change_feed_names_every_concurrent_write() {
     let recording = recorded("permify/grpc-postgres", whole);
     let check = recording.call("check-allowed").clone();
     let writes = recording.calls.iter().filter(|call| call.case == "parallel-write");
@@ -141,7 +141,7 @@ async fn rule_08_of_the_writes_at_once_the_feed_proves_every_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_ends_is_opened_again_after_a_pause_that_grows_until_it_tells_of_something() {
+async fn a_feed_reopens_after_pauses_that_grow_until_it_reports() {
     for (name, engine, pauses) in [
         // In memory it is empty, and ends at once.
         ("permify/grpc-memory", Engine::Memory, [500, 1000, 2000, 4000]),

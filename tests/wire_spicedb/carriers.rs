@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::table::RECORDINGS;
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_wish_in_the_head_is_forwarded_in_the_message() {
+async fn rule_01_header_consistency_is_forwarded_in_the_message() {
     for (name, engine, table) in RECORDINGS {
         let recording = Recording::load(name);
         let mut tried = [0; 3];

@@ -50,7 +50,7 @@ async fn each_case(mut test: impl AsyncFnMut(Case)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
+async fn an_upstreams_reply_reaches_its_caller_unmodified() {
     each_case(async |case: Case| {
         let before = case.session.upstream.calls();
         let reply = case.session.send(&case.call.request).await;
@@ -94,7 +94,7 @@ async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_call_again_is_served_from_memory_or_asked_again() {
+async fn a_repeated_call_is_a_hit_or_asked_again() {
     each_case(async |case: Case| {
         case.session.send(&case.call.request).await;
         let before = case.session.upstream.calls();
@@ -125,7 +125,7 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
+async fn a_weaker_consistency_is_served_if_the_reply_was_stored() {
     each_case(async |case: Case| {
         if !is_check(&case.call) || case.then.is_unreadable() {
             return;
@@ -158,7 +158,7 @@ async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_exact_reply_outlives_the_bound_but_not_for_others() {
+async fn rule_04_only_exact_reads_use_a_reply_over_the_bound() {
     let mut tried = 0;
     each_case(async |case: Case| {
         let exact =

@@ -195,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn rule_01_the_new_enemy_is_denied_whatever_the_cache_holds(
+    fn rule_01_the_new_enemy_is_denied_whatever_is_stored(
         steps in prop::collection::vec(step(), 1..40), postgres: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -31,7 +31,7 @@ fn checks(name: &str, engine: Engine, table: &[Row]) -> (Recording, Vec<(Arc<Cal
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_an_answer_is_served_to_its_own_question_and_to_no_other() {
+async fn rule_10_an_answer_is_served_only_to_its_own_question() {
     for (name, engine, table) in RECORDINGS {
         let (recording, checks) = checks(name, engine, table);
         let mut shared = 0;

@@ -69,7 +69,7 @@ async fn a_replay_is_what_was_recorded() {
 }
 
 #[tokio::test]
-async fn a_head_read_is_answered_in_the_state_of_the_last_write() {
+async fn a_head_read_sees_the_last_write() {
     for name in ["spicedb/grpc-memory", "spicedb/grpc-postgres"] {
         let recording = Recording::load(name);
         let replay = Replay::new(&recording);

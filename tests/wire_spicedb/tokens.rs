@@ -90,7 +90,7 @@ fn the_tokens_of_writes_ascend() {
 }
 
 #[test]
-fn each_reply_bears_a_revision_that_fits_its_wish() {
+fn each_reply_has_a_revision_that_fits_its_consistency() {
     for scenario in scenarios() {
         let mut seen = [0; 4];
         for call in scenario.recording.calls.iter().filter(|call| is_check(call)) {
@@ -155,7 +155,7 @@ fn all_revisions_of_a_recording_are_of_one_store() {
 }
 
 #[test]
-fn what_the_server_takes_for_no_token_is_none() {
+fn texts_that_the_server_rejects_are_not_tokens() {
     for scenario in scenarios().filter(|scenario| scenario.name.contains("grpc")) {
         for case in ["check-least-malformed", "check-least-empty", "check-exact-malformed"] {
             let (Wish::Least(token) | Wish::Exact(token)) = wish(&scenario.recording.call(case).request) else {
@@ -187,7 +187,7 @@ fn the_tokens_of_a_watch_ascend_from_where_it_starts() {
 }
 
 #[test]
-fn a_token_spelled_anew_names_the_same_revision() {
+fn a_rewritten_token_names_the_same_revision() {
     for scenario in scenarios() {
         for call in &scenario.recording.calls {
             for token in tokens(call) {

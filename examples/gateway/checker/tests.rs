@@ -107,13 +107,13 @@ fn right_replies_pass() {
 }
 
 #[test]
-fn a_wrong_verdict_is_found() {
+fn a_wrong_decision_is_found() {
     let question = question("doc:plan#view@user:ada");
     assert_eq!(found([reply(22, 3, true)]), [Broken::Verdict { question, said: true }]);
 }
 
 #[test]
-fn a_revision_that_nobody_wrote_is_found() {
+fn a_revision_that_was_never_written_is_found() {
     assert_eq!(found([reply(22, 7, false)]), [Broken::UnknownRevision]);
 }
 
@@ -127,7 +127,7 @@ fn a_reply_below_its_floor_is_found() {
 }
 
 #[test]
-fn another_snapshot_than_the_exact_one_is_found() {
+fn an_exact_read_at_another_snapshot_is_found() {
     let other = Reply {
         wish: Wish::Exact,
         tokens: vec![2],
@@ -201,7 +201,7 @@ fn a_bulk_of_two_revisions_is_found() {
 }
 
 #[test]
-fn a_write_acknowledged_late_excuses_nobody_who_misses_an_earlier_one() {
+fn a_late_acknowledgement_does_not_excuse_a_stale_reply() {
     let writes = vec![
         write(2, 30, true, "doc:plan#reader@user:ada"),
         write(3, 20, false, "doc:plan#reader@user:ada"),
@@ -260,7 +260,7 @@ fn the_evaluator_knows_the_schema_language() {
 }
 
 #[test]
-fn unions_bind_tighter_than_intersections_and_those_than_exclusions() {
+fn operator_precedence_is_union_intersection_exclusion() {
     let rule = |text: &str| {
         let rules = Rules::parse(&format!("definition t {{ permission p = {text} }}")).unwrap();
         rules.of("t", "p").cloned()

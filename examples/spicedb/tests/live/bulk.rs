@@ -17,7 +17,7 @@ use crate::server::Server;
 /// In one bulk, with SpiceDB's default flags.
 const MOST_ITEMS: usize = 10_000;
 
-pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known(server: &'static Server) {
+pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let written = replica
         .touch(&[
@@ -71,7 +71,7 @@ pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_
     }
 }
 
-pub(crate) async fn rule_11_errors_of_items_are_passed_and_not_kept(server: &'static Server) {
+pub(crate) async fn rule_11_item_errors_are_forwarded_and_not_stored(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:partly#direct@user:partly")])

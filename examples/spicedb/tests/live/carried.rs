@@ -44,7 +44,7 @@ pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static 
 }
 
 /// The layer can't make a packed message say how fresh its answer has to be, so it may only reject.
-pub(crate) async fn rule_01_a_token_beside_a_packed_message_is_not_forgotten(server: &'static Server) {
+pub(crate) async fn rule_01_a_token_with_a_compressed_message_is_honoured(server: &'static Server) {
     let (replica, mut direct) = (server.replica(), server.direct());
     let question = server.question("team:beside", "member", "user:beside");
     let relationship = server.relationship("team:beside#direct@user:beside");
@@ -60,7 +60,7 @@ pub(crate) async fn rule_01_a_token_beside_a_packed_message_is_not_forgotten(ser
     }
 }
 
-pub(crate) async fn compressed_replies_go_to_those_who_take_them(server: &'static Server) {
+pub(crate) async fn compressed_replies_go_to_clients_that_accept_them(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:packed#direct@user:packed")])
@@ -91,7 +91,7 @@ pub(crate) async fn compressed_replies_go_to_those_who_take_them(server: &'stati
     }
 }
 
-pub(crate) async fn rule_10_credentials_are_told_apart(server: &'static Server) {
+pub(crate) async fn rule_10_credentials_share_nothing(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:apart#direct@user:apart")])

@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::server::Server;
 
 /// One replica writes and revokes. The other has remembered how it was before.
-pub(crate) async fn rule_01_what_another_replica_revoked_is_seen(server: &'static Server) {
+pub(crate) async fn rule_01_another_replicas_revocation_is_seen(server: &'static Server) {
     let [mut writer, mut other] = [(); 2].map(|()| server.replica());
     let member = server.relationship("team:enemy#direct@user:enemy");
     let reader = server.relationship("repo:enemy#reader@team:enemy#member");

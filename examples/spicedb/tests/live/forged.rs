@@ -100,7 +100,7 @@ fn all_but(server: &Server, newest: &ZedToken, removed: &ZedToken) -> Option<Zed
 }
 
 /// The server may give the forger any answer. No one else gets it.
-pub(crate) async fn rule_08_a_revoked_user_lets_himself_in_for_no_one_else(server: &'static Server) {
+pub(crate) async fn rule_08_a_revoked_users_token_affects_no_other_caller(server: &'static Server) {
     let (mut direct, mut replica) = (server.direct(), server.replica());
     let relationship = server.relationship("team:revoked#direct@user:mallory");
     let question = server.question("team:revoked", "member", "user:mallory");

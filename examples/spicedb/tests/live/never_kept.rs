@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::server::Server;
 
-pub(crate) async fn rule_11_errors_are_passed_and_not_kept(server: &'static Server) {
+pub(crate) async fn rule_11_errors_are_forwarded_and_not_stored(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let written = replica
         .touch(&[&server.relationship("team:wrong#direct@user:wrong")])
@@ -29,7 +29,7 @@ pub(crate) async fn rule_11_errors_are_passed_and_not_kept(server: &'static Serv
     }
 }
 
-pub(crate) async fn rule_11_traces_are_not_kept(server: &'static Server) {
+pub(crate) async fn rule_11_traces_are_not_stored(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:traced#direct@user:traced")])
@@ -57,7 +57,7 @@ pub(crate) async fn rule_11_traces_are_not_kept(server: &'static Server) {
     );
 }
 
-pub(crate) async fn rule_09_tokens_that_cannot_be_read_are_left_to_the_server(server: &'static Server) {
+pub(crate) async fn rule_09_unreadable_tokens_are_left_to_the_server(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let relationship = server.relationship("team:unread#direct@user:unread");
     let question = server.question("team:unread", "member", "user:unread");

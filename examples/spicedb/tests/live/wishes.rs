@@ -86,7 +86,7 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
         .says("no");
 }
 
-pub(crate) async fn rule_03_full_consistency_is_the_servers(server: &'static Server) {
+pub(crate) async fn rule_03_full_consistency_is_answered_by_the_server(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let relationship = server.relationship("team:full#direct@user:full");
     let question = server.question("team:full", "member", "user:full");
@@ -106,7 +106,7 @@ pub(crate) async fn rule_03_full_consistency_is_the_servers(server: &'static Ser
     }
 }
 
-pub(crate) async fn rule_04_nothing_outlives_its_age(server: &'static Server) {
+pub(crate) async fn rule_04_no_answer_outlives_its_age_bound(server: &'static Server) {
     let window = Duration::from_secs(1);
     let mut replica = server.replica_with(|builder| builder.window(window, Staleness::percent(0)));
     let written = replica

@@ -33,7 +33,7 @@ async fn rule_01_each_consistency_is_honoured() {
 }
 
 #[tokio::test]
-async fn a_hit_is_the_reply_that_the_service_gave() {
+async fn a_hit_equals_the_services_reply() {
     let mut client = Client::new().await;
     let written = client.touch(&["doc:plan#reader@user:*"]).await;
     let mut replies = Vec::new();
@@ -95,7 +95,7 @@ async fn rule_16_a_bulk_is_one_snapshot() {
 }
 
 #[tokio::test]
-async fn gzip_is_taken_and_given_where_it_is_asked_for() {
+async fn gzip_is_accepted_and_used_on_request() {
     let mut client = Client::new().await;
     let written = client.touch(&["doc:plan#reader@user:ada"]).await;
     let plain = client.permissions.clone();
@@ -123,7 +123,7 @@ async fn gzip_is_taken_and_given_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn rule_13_a_new_schema_ends_all_answers() {
+async fn rule_13_a_new_schema_ends_all_stored_answers() {
     let mut client = Client::new().await;
     let written = client.touch(&["doc:plan#reader@user:ada"]).await;
     for hit in [false, true] {

@@ -13,7 +13,7 @@ fn token(text: &str) -> ZedToken {
 }
 
 #[tokio::test]
-async fn rule_11_questions_that_have_no_answer_are_rejected_each_time() {
+async fn rule_11_questions_without_an_answer_are_rejected_each_time() {
     let mut client = Client::new().await;
     let checks = [
         ("no_such_type:plan", "read", "user:ada", Code::FailedPrecondition),
@@ -96,7 +96,7 @@ async fn rule_09_tokens_are_judged_as_spicedb_judges_them() {
 }
 
 #[tokio::test]
-async fn rule_02_a_snapshot_that_is_gone_is_out_of_range() {
+async fn rule_02_a_collected_snapshot_is_out_of_range() {
     let store = Store::builder().max_revisions(2).build(Schema::parse(SCHEMA).unwrap());
     let mut client = Client::of(store).await;
     let first = client.touch(&["doc:plan#reader@user:ada"]).await;
@@ -120,7 +120,7 @@ async fn rule_02_a_snapshot_that_is_gone_is_out_of_range() {
 }
 
 #[tokio::test]
-async fn rule_08_a_revision_that_is_not_reached_is_rejected() {
+async fn rule_08_a_revision_ahead_of_the_store_is_rejected() {
     let (mut ahead, mut behind) = (Client::new().await, Client::new().await);
     let mut last = ahead.touch(&["doc:plan#reader@user:ada"]).await;
     for _ in 0..3 {
