@@ -13,6 +13,7 @@ mod peer_rows;
 mod peers;
 mod permify;
 mod requests;
+mod row;
 mod rows;
 mod services;
 #[path = "../spicedb/mod.rs"]
@@ -26,7 +27,7 @@ use tower_zookie_benches::{Effort, Report, Sample, interleaved};
 use crate::checks::Draws;
 use crate::counting::Counting;
 use crate::measure::{Caller, Cost};
-use crate::rows::{Row, THREADS};
+use crate::row::{Row, THREADS};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;

@@ -14,7 +14,7 @@ use tower::{Service, ServiceExt};
 
 use crate::checks::Check;
 use crate::measure::Calls;
-use crate::rows::{Asked, Row, ask_each};
+use crate::row::{Asked, Row, ask_each};
 use crate::services::{self, Http};
 use crate::{peers, requests};
 

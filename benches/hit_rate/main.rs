@@ -4,6 +4,7 @@
 //! The clock stands still while there is something to do, so that minutes take seconds; what is not drawn at random with
 //! a fixed seed is the key of our own cache's fingerprints, which moves its rows by a tenth of a percent.
 
+mod asked;
 mod closed_forms;
 mod plot;
 mod policy;

@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use tower_zookie::store::{History, ObjectRef, SubjectRef};
 
 use crate::AnyError;
-use crate::world::Asked;
+use crate::asked::Asked;
 
 /// One question for each of so many ranks, always the same.
 ///

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tower_zookie::store::{History, ObjectRef};
 
-use crate::world::Asked;
+use crate::asked::Asked;
 
 /// The revisions that matter, by what a question names.
 pub(crate) struct Relevant {

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tower_zookie::store::{History, ObjectRef, Store, SubjectRef};
+use tower_zookie::store::{History, Store};
 
 use crate::AnyError;
+use crate::asked::Asked;
 use crate::relevant::Relevant;
 
 /// Milliseconds on a run's clock, which starts at 0. The history reaches back before it.
@@ -137,14 +138,6 @@ impl Verdicts {
             recorded.evaluate(index)
         })
     }
-}
-
-/// What one question asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) resource: ObjectRef,
-    pub(crate) permission: String,
-    pub(crate) subject: SubjectRef,
 }
 
 /// The recorded history in a store, and the questions about it.
