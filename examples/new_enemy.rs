@@ -112,6 +112,6 @@ where
         .and_then(|status| status.to_str().ok());
     let status = status.unwrap_or_default().to_owned();
     let body: Value = serde_json::from_slice(&response.into_body().collect().await?.to_bytes())?;
-    let verdict = if body["allowed"] == true { "allowed" } else { "denied " };
-    Ok(format!("{verdict}  ({status})"))
+    let decision = if body["allowed"] == true { "allowed" } else { "denied " };
+    Ok(format!("{decision}  ({status})"))
 }

@@ -200,12 +200,12 @@ impl Service {
 }
 
 fn shown(reply: &Response<Checked>) -> String {
-    let verdict = match reply.get_ref().can {
+    let decision = match reply.get_ref().can {
         1 => "yes",
         2 => "no",
         _ => "unknown",
     };
-    format!("{verdict:4}{}", cache_status(reply.metadata()))
+    format!("{decision:4}{}", cache_status(reply.metadata()))
 }
 
 fn cache_status(metadata: &MetadataMap) -> &str {

@@ -31,7 +31,7 @@ enum Op {
 #[derive(Clone, Copy, Debug)]
 struct Check {
     question: usize,
-    wish: Wish,
+    consistency: ConsistencyLevel,
     token: Token,
     session: usize,
     upstream: Delays,
@@ -39,7 +39,7 @@ struct Check {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wish {
+enum ConsistencyLevel {
     MinimizeLatency,
     AtLeast,
     Exact,
@@ -105,14 +105,14 @@ impl Store {
     /// The revision that a read takes which began at `began` and reads now.
     fn read(&self, ask: &ReadAt, began: u64, eager: bool) -> Option<u64> {
         let rounded = self.rounded_at(if eager { self.now() } else { began });
-        let told = ask.revision().map(number);
-        if told.is_some_and(|told| told > self.head()) {
+        let asked = ask.revision().map(number);
+        if asked.is_some_and(|asked| asked > self.head()) {
             return None;
         }
-        Some(match (ask, told) {
+        Some(match (ask, asked) {
             (ReadAt::Head, _) => self.head(),
-            (ReadAt::Exact(_), Some(told)) => told,
-            (_, told) => rounded.max(told.unwrap_or(0)),
+            (ReadAt::Exact(_), Some(asked)) => asked,
+            (_, asked) => rounded.max(asked.unwrap_or(0)),
         })
     }
 }
@@ -176,18 +176,18 @@ impl World {
             Token::Forged => FORGED,
         };
         let floor = Some(Floor::now(revision(token)));
-        let (freshness, token) = match op.wish {
-            Wish::MinimizeLatency => (Freshness::any(), None),
-            Wish::AtLeast => (
+        let (freshness, token) = match op.consistency {
+            ConsistencyLevel::MinimizeLatency => (Freshness::any(), None),
+            ConsistencyLevel::AtLeast => (
                 Freshness::AtLeast {
                     floors: floor.into(),
                     head_within: None,
                 },
                 Some(token),
             ),
-            Wish::Exact => (Freshness::Exact(revision(token)), Some(token)),
-            Wish::Full => (Freshness::Full, None),
-            Wish::Bounded { millis } => (
+            ConsistencyLevel::Exact => (Freshness::Exact(revision(token)), Some(token)),
+            ConsistencyLevel::Full => (Freshness::Full, None),
+            ConsistencyLevel::Bounded { millis } => (
                 Freshness::AtLeast {
                     floors: floor.into(),
                     head_within: Some(Duration::from_millis(millis)),
@@ -205,7 +205,7 @@ impl World {
             let reply = cache.check(question, &freshness, upstream).await;
             if let Ok(checked) = &reply
                 && let Some(revision) = &checked.revision
-                && !matches!(op.wish, Wish::Exact)
+                && !matches!(op.consistency, ConsistencyLevel::Exact)
             {
                 let mut sessions = sessions.lock().unwrap();
                 sessions[op.session] = sessions[op.session].max(number(revision));
@@ -230,11 +230,11 @@ impl World {
                 .saturating_sub(u64::try_from(duration.as_millis()).unwrap())
         };
         let young_enough = store.rounded_at(ago(WINDOW.bound()));
-        let lowest = match asked.op.wish {
-            Wish::Exact => return asked.token.unwrap()..=asked.token.unwrap(),
-            Wish::Full => store.head_at(asked.arrived),
-            Wish::Bounded { millis } => store.head_at(ago(Duration::from_millis(millis))),
-            Wish::MinimizeLatency | Wish::AtLeast => 0,
+        let lowest = match asked.op.consistency {
+            ConsistencyLevel::Exact => return asked.token.unwrap()..=asked.token.unwrap(),
+            ConsistencyLevel::Full => store.head_at(asked.arrived),
+            ConsistencyLevel::Bounded { millis } => store.head_at(ago(Duration::from_millis(millis))),
+            ConsistencyLevel::MinimizeLatency | ConsistencyLevel::AtLeast => 0,
         };
         lowest.max(young_enough).max(asked.token.unwrap_or(0))..=head_at_reply
     }
@@ -245,7 +245,7 @@ impl World {
             Err(left) if asked.op.leaves && left.is_cancelled() => return Ok(()),
             Err(panic) => return Err(TestCaseError::fail(format!("{:?}: {panic}", asked.op))),
         };
-        let told = format!(
+        let context = format!(
             "{:?} with token {:?} at {} ms got {reply:?}",
             asked.op, asked.token, asked.arrived
         );
@@ -253,14 +253,14 @@ impl World {
         let checked = match reply {
             Ok(checked) => checked,
             Err(CheckError::Upstream(NotReached) | CheckError::Behind(_)) if forged => return Ok(()),
-            Err(_) => return Err(TestCaseError::fail(format!("no answer: {told}"))),
+            Err(_) => return Err(TestCaseError::fail(format!("no answer: {context}"))),
         };
         if forged {
-            prop_assert!(checked.revision.is_none(), "a forged label: {}", told);
+            prop_assert!(checked.revision.is_none(), "a forged label: {}", context);
             prop_assert!(
                 !checked.stored && !checked.coalesced && !checked.is_hit(),
                 "shared: {}",
-                told
+                context
             );
             return Ok(());
         }
@@ -269,14 +269,14 @@ impl World {
         let holds_at = |revision| store.value(asked.op.question, revision) == checked.value;
         match checked.revision.as_ref().map(number) {
             Some(revision) => {
-                prop_assert!(allowed.contains(&revision), "{} outside of {:?}", told, allowed);
-                prop_assert!(holds_at(revision), "wrong at the revision it bears: {}", told);
+                prop_assert!(allowed.contains(&revision), "{} outside of {:?}", context, allowed);
+                prop_assert!(holds_at(revision), "wrong at the revision that it names: {}", context);
             }
             None => prop_assert!(
                 allowed.clone().any(holds_at),
                 "at no revision in {:?}: {}",
                 allowed,
-                told
+                context
             ),
         }
         Ok(())
@@ -315,8 +315,8 @@ async fn upstream(store: Arc<Mutex<Store>>, op: Check, ask: ReadAt) -> Result<An
         let store = store.lock().unwrap();
         match (store.read(&ask, began, op.upstream.eager), ask.revision()) {
             (Some(read), _) => Ok(Answer::at(store.value(op.question, read), revision(read))),
-            (None, Some(told)) if op.upstream.eager => {
-                Ok(Answer::at(store.value(op.question, store.head()), told.clone()))
+            (None, Some(asked)) if op.upstream.eager => {
+                Ok(Answer::at(store.value(op.question, store.head()), asked.clone()))
             }
             (None, _) => Err(NotReached),
         }
@@ -332,12 +332,12 @@ fn delay() -> impl Strategy<Value = u64> {
 prop_compose! {
     fn any_check()(
         question in 0..QUESTIONS,
-        wish in prop_oneof![
-            3 => Just(Wish::MinimizeLatency),
-            4 => Just(Wish::AtLeast),
-            2 => Just(Wish::Exact),
-            1 => Just(Wish::Full),
-            2 => (1u64..3000).prop_map(|millis| Wish::Bounded { millis }),
+        consistency in prop_oneof![
+            3 => Just(ConsistencyLevel::MinimizeLatency),
+            4 => Just(ConsistencyLevel::AtLeast),
+            2 => Just(ConsistencyLevel::Exact),
+            1 => Just(ConsistencyLevel::Full),
+            2 => (1u64..3000).prop_map(|millis| ConsistencyLevel::Bounded { millis }),
         ],
         token in prop_oneof![
             4 => Just(Token::Session),
@@ -349,7 +349,7 @@ prop_compose! {
         (before_reading, after_reading, eager) in (delay(), delay(), any::<bool>()),
         leaves in prop::bool::weighted(0.1),
     ) -> Check {
-        Check { question, wish, token, session, upstream: Delays { before_reading, after_reading, eager }, leaves }
+        Check { question, consistency, token, session, upstream: Delays { before_reading, after_reading, eager }, leaves }
     }
 }
 

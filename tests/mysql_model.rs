@@ -31,14 +31,14 @@ enum Op {
 #[derive(Clone, Debug)]
 struct Check {
     question: usize,
-    wish: Wish,
+    consistency: ConsistencyLevel,
     /// Which transactions' tokens the caller has: of an open one only a guess.
     tokens: Vec<Index>,
     upstream: Upstream,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wish {
+enum ConsistencyLevel {
     AtLeast,
     Exact,
     Full,
@@ -97,8 +97,8 @@ impl Store {
     fn choose(&self, ask: &ReadAt, optimized: u64) -> u64 {
         match (ask, ask.revision().map(number)) {
             (ReadAt::Head, _) => self.head(),
-            (ReadAt::Exact(_), Some(told)) => told,
-            (_, told) => told.map_or(optimized, |told| told.max(optimized)),
+            (ReadAt::Exact(_), Some(asked)) => asked,
+            (_, asked) => asked.map_or(optimized, |asked| asked.max(optimized)),
         }
     }
 
@@ -130,7 +130,7 @@ type Reply = Result<Checked<Held>, CheckError<Infallible>>;
 
 /// A request, as it was made, and what was committed when it was.
 struct Asked {
-    wish: Wish,
+    consistency: ConsistencyLevel,
     tokens: Vec<u64>,
     committed: Held,
     reply: JoinHandle<Reply>,
@@ -175,9 +175,9 @@ impl World {
             (tokens, store.read_at(u64::MAX))
         };
         let floors = tokens.iter().map(|id| Floor::now((self.kind)(*id))).collect();
-        let freshness = match (op.wish, tokens.first()) {
-            (Wish::Exact, Some(id)) => Freshness::Exact((self.kind)(*id)),
-            (Wish::Full, _) => Freshness::Full,
+        let freshness = match (op.consistency, tokens.first()) {
+            (ConsistencyLevel::Exact, Some(id)) => Freshness::Exact((self.kind)(*id)),
+            (ConsistencyLevel::Full, _) => Freshness::Full,
             _ => Freshness::AtLeast {
                 floors,
                 head_within: None,
@@ -187,7 +187,7 @@ impl World {
         let (store, kind, upstream) = (self.store.clone(), self.kind, op.upstream);
         let ask = move |ask| upstream.answer(store.clone(), kind, ask);
         Asked {
-            wish: op.wish,
+            consistency: op.consistency,
             tokens,
             committed,
             reply: tokio::spawn(async move { cache.check(question, &freshness, ask).await }),
@@ -252,9 +252,9 @@ impl Asked {
             _ => return Err(TestCaseError::fail("no answer")),
         };
         // What was committed when the request came and is not above its floor, for that is what the caller can have seen.
-        let floor = match (self.wish, &*self.tokens) {
-            (Wish::Exact, [first, ..]) => Some(*first),
-            (Wish::Full, _) => None,
+        let floor = match (self.consistency, &*self.tokens) {
+            (ConsistencyLevel::Exact, [first, ..]) => Some(*first),
+            (ConsistencyLevel::Full, _) => None,
             (_, tokens) => tokens.iter().copied().max(),
         };
         if let Some(floor) = floor {
@@ -262,7 +262,7 @@ impl Asked {
                 prop_assert!(
                     checked.value.holds(id),
                     "{:?} of {:?} lacks {}: {:?}",
-                    self.wish,
+                    self.consistency,
                     self.tokens,
                     id,
                     checked
@@ -276,7 +276,7 @@ impl Asked {
                 floor
             );
         }
-        if let Wish::Full = self.wish {
+        if let ConsistencyLevel::Full = self.consistency {
             prop_assert_eq!(
                 self.committed.0 & !checked.value.0,
                 0,
@@ -296,12 +296,12 @@ fn delay() -> impl Strategy<Value = u64> {
 prop_compose! {
     fn any_check()(
         question in 0..QUESTIONS,
-        wish in prop_oneof![8 => Just(Wish::AtLeast), 1 => Just(Wish::Exact), 1 => Just(Wish::Full)],
+        consistency in prop_oneof![8 => Just(ConsistencyLevel::AtLeast), 1 => Just(ConsistencyLevel::Exact), 1 => Just(ConsistencyLevel::Full)],
         tokens in prop::collection::vec(any::<Index>(), 0..3),
         optimized: Index,
         (before_choosing, before_reading, after_reading) in (delay(), delay(), delay()),
     ) -> Check {
-        Check { question, wish, tokens, upstream: Upstream { optimized, before_choosing, before_reading, after_reading } }
+        Check { question, consistency, tokens, upstream: Upstream { optimized, before_choosing, before_reading, after_reading } }
     }
 }
 

@@ -47,7 +47,7 @@ struct Wrote {
 
 /// A message of a watch.
 #[derive(Message)]
-struct ReadMode {
+struct Watched {
     #[prost(message, optional, tag = "1")]
     changes: Option<Wrote>,
 }
@@ -82,11 +82,13 @@ fn places(call: &Call) -> [Vec<String>; 2] {
             [vec![], wrote.map(|wrote| wrote.snap_token).collect()]
         }
         "base.v1.Watch" => {
-            let (asked, told) = (messages::<Asked>(request), messages::<ReadMode>(&response));
-            let told = told.into_iter().filter_map(|told| Some(told.changes?.snap_token));
+            let (asked, reported) = (messages::<Asked>(request), messages::<Watched>(&response));
+            let reported = reported
+                .into_iter()
+                .filter_map(|reported| Some(reported.changes?.snap_token));
             [
                 asked.into_iter().map(|asked| asked.snap_token).collect(),
-                told.collect(),
+                reported.collect(),
             ]
         }
         "v1" => [request, &response].map(|body| members(&serde_json::from_slice(body).unwrap_or_default())),
@@ -186,16 +188,16 @@ fn rule_01_sequential_writes_ascend() {
 fn the_watch_reports_every_write_in_legacy_tokens() {
     let recording = Recording::load("permify/grpc-postgres");
     let xid = |text: &String| snapshot(&decode(Engine::Postgres, text)).xid();
-    let [start, told] = places(recording.call("watch"));
-    let told: Vec<_> = told.iter().map(|text| decode(Engine::Postgres, text)).collect();
-    assert!(told.iter().all(|revision| snapshot(revision).xmin().is_none()));
+    let [start, reported] = places(recording.call("watch"));
+    let reported: Vec<_> = reported.iter().map(|text| decode(Engine::Postgres, text)).collect();
+    assert!(reported.iter().all(|revision| snapshot(revision).xmin().is_none()));
 
     let writes = recording.calls.iter().filter(|call| call.case != "watch");
     let written: BTreeSet<u64> = writes
         .flat_map(|call| places(call)[1].iter().map(xid).collect::<Vec<_>>())
         .collect();
     let later = written.into_iter().filter(|write| *write > xid(&start[0]));
-    let order: Vec<u64> = told.iter().map(|revision| snapshot(revision).xid()).collect();
+    let order: Vec<u64> = reported.iter().map(|revision| snapshot(revision).xid()).collect();
     assert_eq!(later.collect::<BTreeSet<_>>(), order.iter().copied().collect());
     // In the order of the commits, which is not that of the numbers.
     assert!(!order.is_sorted());

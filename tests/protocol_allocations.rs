@@ -84,11 +84,11 @@ fn a_single_question_is_read_without_allocating() {
     }"#;
     allocates_nothing(&AuthZen::new(NoTokens), &evaluation, body);
 
-    let verdict = || Verdict::json("allowed");
+    let decision = || Verdict::json("allowed");
     let routes = Routes::builder(NoTokens)
-        .check(CheckRoute::get("/v1/{tenant}/check").verdict(verdict()))
-        .check(CheckRoute::post("/allow").verdict(verdict()))
-        .check(CheckRoute::post("/in-body").verdict(verdict()).request_token("zookie"))
+        .check(CheckRoute::get("/v1/{tenant}/check").verdict(decision()))
+        .check(CheckRoute::post("/allow").verdict(decision()))
+        .check(CheckRoute::post("/in-body").verdict(decision()).request_token("zookie"))
         .build()
         .expect("valid routes");
     allocates_nothing(&routes, &parts("GET", "/v1/t1/check?user=u1&doc=1&zookie=x"), b"");

@@ -73,7 +73,7 @@ fn compare(plan: Plan, report: &mut Report) {
         let setting = format!("{} checks, {threads}", plan.distinct);
         for (row, cost) in rows.iter().zip(&costs) {
             let base = rows.iter().position(|other| other.name == row.base).unwrap_or_default();
-            tell(report, row, &setting, more, cost, &costs[base]);
+            add_row(report, row, &setting, more, cost, &costs[base]);
         }
     }
 }
@@ -86,7 +86,7 @@ fn candidate(row: &mut Row, plan: Plan) -> Box<dyn FnMut() -> [Cost; THREADS] + 
     })
 }
 
-fn tell(report: &mut Report, row: &Row, setting: &str, more: usize, costs: &Costs, base: &Costs) {
+fn add_row(report: &mut Report, row: &Row, setting: &str, more: usize, costs: &Costs, base: &Costs) {
     let a_call = |costs: &Costs, more: usize, what: fn(&Cost) -> f64| -> Vec<f64> {
         let in_a_round = |cost: &[Cost; THREADS]| what(&cost[more]) / cost[more].calls as f64;
         costs.iter().map(in_a_round).collect()

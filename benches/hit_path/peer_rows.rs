@@ -52,8 +52,8 @@ fn upstream(
 ) -> impl Service<Request<B>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + Sync {
     Http::at(&services::head(3)).map_response(move |mut response: Response<_>| {
         counter.fetch_add(1, Ordering::Relaxed);
-        let keep = HeaderValue::from_static(peers::CACHE_CONTROL);
-        response.headers_mut().insert("cache-control", keep);
+        let storable = HeaderValue::from_static(peers::CACHE_CONTROL);
+        response.headers_mut().insert("cache-control", storable);
         response
     })
 }

@@ -100,8 +100,8 @@ fn moka(distinct: usize) -> Row {
 /// What of a hit's time the work itself takes, were it written for these checks alone.
 fn by_hand(distinct: usize) -> Row {
     let token = services::head(3).encode();
-    let bears = token.clone();
-    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&bears));
+    let carried = token.clone();
+    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&carried));
     let service = ByHand::knowing((0..distinct).map(&request), &token);
     Row::new("by hand: key, look-up, reply", |_| {
         Box::new(Calls::new(service.clone(), request.clone()))

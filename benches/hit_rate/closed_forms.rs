@@ -14,7 +14,7 @@ use tower_zookie_benches::{Effort, Report};
 use crate::policy::Kind;
 use crate::simulate::simulate;
 use crate::workload::{Check, Terms, Workload, poisson};
-use crate::world::{Question, Spans, Verdicts, World};
+use crate::world::{Decisions, Question, Spans, World};
 
 const KEYS: Question = 10;
 
@@ -99,7 +99,7 @@ impl Rates {
         match kind {
             Kind::TimeToLive => self.of_lifetime(self.tolerated),
             Kind::Ours => self.of_ours(),
-            // Every write to a key changes its verdict here.
+            // Every write to a key changes its decision here.
             Kind::Oracle => self.of_lifetime(1.0 / self.writes + self.tolerated),
             Kind::HeadRevision => self.reads / (self.reads + self.writes * f64::from(KEYS)),
             Kind::Quantized => {
@@ -130,7 +130,7 @@ impl Rates {
         });
         Workload {
             checks: checks.collect(),
-            world: World::new(commits, Arc::new(Verdicts::known(spans.collect()))),
+            world: World::new(commits, Arc::new(Decisions::known(spans.collect()))),
             counts_from: end / 10,
         }
     }

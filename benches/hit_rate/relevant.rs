@@ -1,4 +1,4 @@
-//! Which writes can change a verdict, so that not every question need be evaluated at every revision.
+//! Which writes can change a decision, so that not every question need be evaluated at every revision.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -52,7 +52,7 @@ impl Relevant {
         }
     }
 
-    /// The revisions that can change the verdict, ascending.
+    /// The revisions that can change the decision, ascending.
     pub(crate) fn to(&self, asked: &Asked) -> BTreeSet<u64> {
         let structure = self.structure.get(&asked.resource);
         let personal = self.personal.get(asked.subject.object_ref());

@@ -22,7 +22,7 @@ pub(crate) struct Tally {
     pub(crate) coalesced: u64,
     pub(crate) upstream_calls: u64,
     age_sum: f64,
-    /// Answers evaluated below the floor that they owed, with another verdict than there; and answers that are not true at
+    /// Answers evaluated below the floor that they owed, with another decision than there; and answers that are not true at
     /// the revision that they claim.
     pub(crate) violations: u64,
     /// Answers evaluated below the floor that they owed.
@@ -65,9 +65,9 @@ impl Tally {
         let age = world
             .overtaken(answer.revision)
             .map_or(0, |overtaken| (check.at - overtaken).max(0));
-        let true_there = answer.allowed == world.verdict(check.question, answer.revision);
+        let true_there = answer.allowed == world.decision(check.question, answer.revision);
         let below = check.floor.filter(|floor| answer.revision < *floor);
-        let another = below.is_some_and(|floor| answer.allowed != world.verdict(check.question, floor));
+        let another = below.is_some_and(|floor| answer.allowed != world.decision(check.question, floor));
         self.judged += 1;
         self.violations += u64::from(another || !true_there);
         self.below_floor += u64::from(below.is_some());

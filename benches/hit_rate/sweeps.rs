@@ -160,8 +160,8 @@ pub(crate) fn sweep(sweep: Sweep, effort: Effort, recordings: &Recordings, failu
 /// Whether ours hits less often than a cache that shares answers across windows without a write between them, as SpiceDB's
 /// on PostgreSQL does.
 fn behind_quantized(tallies: &[(Kind, Tally)], setting: &str) -> Option<String> {
-    let hits = |wanted| {
-        let found = tallies.iter().find(|(kind, _)| *kind == wanted);
+    let hits = |sought| {
+        let found = tallies.iter().find(|(kind, _)| *kind == sought);
         found.map_or(0.0, |(_, tally)| tally.hit_share())
     };
     let (ours, quantized) = (hits(Kind::Ours), hits(Kind::QuantizedByWrites));

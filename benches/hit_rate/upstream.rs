@@ -73,7 +73,7 @@ impl Upstream {
             At::Exactly { revision, as_of } => (revision, as_of.min(began)),
         };
         assert!(revision <= head, "nobody can ask for what is not written yet");
-        let allowed = self.world.verdict(question, revision);
+        let allowed = self.world.decision(question, revision);
         self.travel().await;
         Answer {
             allowed,

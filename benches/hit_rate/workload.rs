@@ -11,7 +11,7 @@ use tower_zookie::store::History;
 
 use crate::AnyError;
 use crate::questions::questions;
-use crate::world::{Millis, Question, Recorded, Verdicts, World};
+use crate::world::{Decisions, Millis, Question, Recorded, World};
 
 /// A token is recent for so long, as Zanzibar tells Check Recent from Check Safe.
 const RECENT: Millis = 10_000;
@@ -79,8 +79,8 @@ pub(crate) struct Recordings {
     ranks: u32,
     /// When each transaction was made, in seconds.
     written: Vec<u64>,
-    verdicts: Arc<Verdicts>,
-    /// For each revision, one of the popular questions whose verdict it changes.
+    decisions: Arc<Decisions>,
+    /// For each revision, one of the popular questions whose decision it changes.
     concerned: Vec<Option<Question>>,
 }
 
@@ -96,13 +96,13 @@ impl Recordings {
         let history = History::open(folder)?;
         let schema = std::fs::read_to_string(folder.join("schema.zed"))?;
         let asked = questions(&history, &schema, ranks)?;
-        let verdicts = Verdicts::recorded(Recorded::new(&history, asked)?);
+        let decisions = Decisions::recorded(Recorded::new(&history, asked)?);
         Ok(Self {
             sequence,
             ranks,
             written: history.transactions.iter().map(|transaction| transaction.t).collect(),
-            concerned: concerned(&verdicts, history.transactions.len() + 2),
-            verdicts: Arc::new(verdicts),
+            concerned: concerned(&decisions, history.transactions.len() + 2),
+            decisions: Arc::new(decisions),
         })
     }
 
@@ -171,16 +171,16 @@ impl Recordings {
         });
         // Revision 0 is none, and 1 the empty store.
         let commits = [Millis::MIN, Millis::MIN].into_iter().chain(written).collect();
-        World::new(commits, Arc::clone(&self.verdicts))
+        World::new(commits, Arc::clone(&self.decisions))
     }
 }
 
 /// One question that a revision changes, each of them with the same chance.
-fn concerned(verdicts: &Verdicts, revisions: usize) -> Vec<Option<Question>> {
+fn concerned(decisions: &Decisions, revisions: usize) -> Vec<Option<Question>> {
     let mut dice = StdRng::seed_from_u64(0xc0);
     let mut found = vec![(0, None); revisions];
     for question in 0..WATCHED {
-        for revision in verdicts.changes(question) {
+        for revision in decisions.changes(question) {
             let (seen, one) = &mut found[*revision as usize];
             *seen += 1;
             if dice.random_ratio(1, *seen) {

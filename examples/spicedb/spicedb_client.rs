@@ -22,8 +22,8 @@ use spicedb_examples::v1::{
     WriteSchemaRequest, ZedToken,
 };
 use spicedb_examples::{
-    Bearer, at_exact_snapshot, at_least_as_fresh, bulk_item, check, engine, fully_consistent, minimize_latency,
-    relationship, verdict,
+    Bearer, at_exact_snapshot, at_least_as_fresh, bulk_item, check, decision, engine, fully_consistent,
+    minimize_latency, relationship,
 };
 use tokio::time::sleep;
 use tonic::metadata::MetadataMap;
@@ -211,7 +211,7 @@ impl Replica {
         self.asked += 1;
         let question = check(folder, "read", user, consistency.clone())?;
         let reply = self.permissions.check_permission(question).await;
-        Ok(shown(reply, |reply| verdict(reply.permissionship).to_owned()))
+        Ok(shown(reply, |reply| decision(reply.permissionship).to_owned()))
     }
 
     /// The answers to several questions at one revision, and who gave them.
@@ -226,7 +226,7 @@ impl Replica {
         let reply = self.permissions.check_bulk_permissions(request).await;
         Ok(shown(reply, |reply| {
             let answers = reply.pairs.into_iter().map(|pair| match pair.response {
-                Some(Answer::Item(item)) => verdict(item.permissionship),
+                Some(Answer::Item(item)) => decision(item.permissionship),
                 _ => "error",
             });
             answers.collect::<Vec<_>>().join(", ")

@@ -70,7 +70,7 @@ struct State {
     seen: Vec<Seen>,
     extra: HeaderMap,
     trouble: Option<Trouble>,
-    bears_zookie: bool,
+    sends_zookie: bool,
     disobeys: bool,
     padding: usize,
 }
@@ -91,7 +91,7 @@ impl Upstream {
             seen: Vec::new(),
             extra: HeaderMap::new(),
             trouble: None,
-            bears_zookie: true,
+            sends_zookie: true,
             disobeys: false,
             padding: 0,
         };
@@ -139,8 +139,8 @@ impl Upstream {
         self.state().node = node.to_owned();
     }
 
-    pub fn bear_zookies(&self, bears: bool) {
-        self.state().bears_zookie = bears;
+    pub fn send_zookies(&self, sends: bool) {
+        self.state().sends_zookie = sends;
     }
 
     /// Answers at head what is asked at an exact snapshot, from now on.
@@ -187,8 +187,8 @@ impl Upstream {
         let _ = self.1.subscribe().wait_for(|held| !held).await;
         let trouble = self.state().trouble.clone();
         match trouble {
-            Some(Trouble::Panic) => panic!("the upstream panics, as it was told"),
-            Some(Trouble::Error) => return Err(io::Error::other("the upstream fails, as it was told")),
+            Some(Trouble::Panic) => panic!("the upstream panics on purpose"),
+            Some(Trouble::Error) => return Err(io::Error::other("the upstream fails on purpose")),
             Some(Trouble::Status(status)) => {
                 let mut response = Response::new(Full::from("no"));
                 *response.status_mut() = status;
@@ -251,16 +251,18 @@ impl State {
     }
 
     fn at(&self, seen: &Seen, reply: impl FnOnce(&BTreeSet<String>, u64) -> Value) -> Response<Full<Bytes>> {
-        let told = seen.header("zookie").map(|text| RevisionToken::decode(text).unwrap());
-        if told.as_ref().is_some_and(|told| told.node_id != self.node) {
+        let token = seen.header("zookie").map(|text| RevisionToken::decode(text).unwrap());
+        if token.as_ref().is_some_and(|token| token.node_id != self.node) {
             return self.response(400, &json!({ "error": "another store's token" }), None);
         }
-        let told = told.map(|told| told.revision);
-        let wish = seen.header("zookie-consistency").map(|wish| wish.parse().unwrap());
-        let revision = match (wish.unwrap_or(Consistency::MinimizeLatency), told) {
-            (Consistency::AtExactSnapshot, Some(told)) if !self.disobeys => told,
+        let token = token.map(|token| token.revision);
+        let consistency = seen
+            .header("zookie-consistency")
+            .map(|consistency| consistency.parse().unwrap());
+        let revision = match (consistency.unwrap_or(Consistency::MinimizeLatency), token) {
+            (Consistency::AtExactSnapshot, Some(asked)) if !self.disobeys => asked,
             (Consistency::FullyConsistent, _) => self.head(),
-            (_, Some(told)) if told > self.head() => {
+            (_, Some(asked)) if asked > self.head() => {
                 return self.response(409, &json!({ "error": "not reached" }), None);
             }
             (_, Some(_)) => self.head(),
@@ -284,7 +286,7 @@ impl State {
             .unwrap();
         let headers = response.headers_mut();
         headers.extend(self.extra.clone());
-        if let Some(revision) = at.filter(|_| self.bears_zookie) {
+        if let Some(revision) = at.filter(|_| self.sends_zookie) {
             let zookie = RevisionToken::new(&*self.node, revision).encode();
             headers.insert("zookie", zookie.parse().unwrap());
         }

@@ -1,4 +1,4 @@
-//! Who wants others to get wrong answers: she sends any token, any wish, bad credentials and odd requests, and hangs up.
+//! Who wants others to get wrong answers: she sends any token, any consistency, bad credentials and odd requests, and hangs up.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
 pub(crate) struct Forge {
     form: Form,
     questions: Vec<u8>,
-    wish: Option<&'static str>,
+    consistency: Option<&'static str>,
     tokens: Vec<(Place, Forgery, u8)>,
     no_cache: bool,
     bad_credentials: bool,
@@ -71,7 +71,7 @@ const FORGERIES: [Forgery; 11] = [
     Empty,
 ];
 
-const WISHES: [&str; 6] = [
+const CONSISTENCIES: [&str; 6] = [
     "minimize-latency",
     "at-least-as-fresh",
     "at-exact-snapshot",
@@ -83,7 +83,11 @@ const WISHES: [&str; 6] = [
 pub(crate) fn forge() -> impl Strategy<Value = Forge> {
     let patience = select(vec![0_u64, 0, 1, 40, 60, 500]).prop_map(Duration::from_millis);
     (
-        (form(), vec(0..8_u8, 2..5), weighted(0.5, select(WISHES.to_vec()))),
+        (
+            form(),
+            vec(0..8_u8, 2..5),
+            weighted(0.5, select(CONSISTENCIES.to_vec())),
+        ),
         vec((place(), select(FORGERIES.to_vec()), any::<u8>()), 0..4),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.2),
@@ -92,10 +96,10 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
         weighted(0.3, patience),
     )
         .prop_map(
-            |((form, questions, wish), tokens, no_cache, bad_credentials, writes, bypass, patience)| Forge {
+            |((form, questions, consistency), tokens, no_cache, bad_credentials, writes, bypass, patience)| Forge {
                 form,
                 questions,
-                wish,
+                consistency,
                 tokens,
                 no_cache,
                 bad_credentials,
@@ -186,7 +190,7 @@ impl World {
         let request = request(Parts {
             form: forge.form,
             questions: forge.questions.iter().map(|number| question(*number)).collect(),
-            wish: forge.wish.map(str::to_owned),
+            consistency: forge.consistency.map(str::to_owned),
             no_cache: forge.no_cache,
             tokens: tokens.collect(),
             bypass: forge.bypass.map(|number| Bypass::of(number, forge.form.posts())),

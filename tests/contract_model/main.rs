@@ -1,4 +1,4 @@
-//! The contract, under random schemas, histories, schedules, wishes and tokens: the service behind the layer is driven
+//! The contract, under random schemas, histories, schedules, consistencies and tokens: the service behind the layer is driven
 //! in process under paused time, and the checker of `--replay` judges every reply at its revision.
 
 mod adversary;
@@ -16,8 +16,8 @@ mod schema;
 #[path = "../../examples/gateway/service/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the example uses the rest")]
 mod service;
+mod stated;
 mod tally;
-mod told;
 mod world;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};

@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use crate::adversary::{Forge, forge};
 use crate::bypass::bypass;
-use crate::checker::Wish;
+use crate::checker::ConsistencyLevel;
 use crate::schema::{Fragment, fragment};
 
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub(crate) enum Action {
     },
     /// Snapshots but the last so many are let go of.
     Collect {
-        kept: u64,
+        retained: u64,
     },
     Purge,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Ask {
     pub(crate) form: Form,
     pub(crate) questions: Vec<u8>,
     /// `None`: the request does not say.
-    pub(crate) wish: Option<Wish>,
+    pub(crate) consistency: Option<ConsistencyLevel>,
     pub(crate) tokens: Vec<(Place, Kind)>,
     /// A client that chains its own zookies, and where it bears them.
     pub(crate) session: Option<(u32, Place)>,
@@ -67,7 +67,7 @@ pub(crate) struct Ask {
 pub(crate) enum Form {
     Check,
     Evaluation,
-    /// All items are answered, or only those up to the first of this verdict.
+    /// All items are answered, or only those up to the first of this decision.
     Evaluations {
         until: Option<bool>,
     },
@@ -141,13 +141,13 @@ pub(crate) fn place() -> impl Strategy<Value = Place> {
     ])
 }
 
-fn wish() -> impl Strategy<Value = Option<Wish>> {
+fn consistency() -> impl Strategy<Value = Option<ConsistencyLevel>> {
     prop_oneof![
         6 => Just(None),
-        2 => Just(Some(Wish::Any)),
-        2 => Just(Some(Wish::Exact)),
-        1 => Just(Some(Wish::Full)),
-        2 => millis(&[1, 100, 1000, 3000, 20_000]).prop_map(|bound| Some(Wish::Bounded(bound))),
+        2 => Just(Some(ConsistencyLevel::Any)),
+        2 => Just(Some(ConsistencyLevel::Exact)),
+        1 => Just(Some(ConsistencyLevel::Full)),
+        2 => millis(&[1, 100, 1000, 3000, 20_000]).prop_map(|bound| Some(ConsistencyLevel::Bounded(bound))),
     ]
 }
 
@@ -170,7 +170,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     (
         form(),
         vec(question, 2..5),
-        wish(),
+        consistency(),
         tokens,
         weighted(0.3, (0..3_u32, place())),
         prop::bool::weighted(0.03),
@@ -178,10 +178,10 @@ fn ask() -> impl Strategy<Value = Ask> {
         weighted(0.05, millis(&[0, 10, 500])),
     )
         .prop_map(
-            |(form, questions, wish, tokens, session, no_cache, bypass, patience)| Ask {
+            |(form, questions, consistency, tokens, session, no_cache, bypass, patience)| Ask {
                 form,
                 questions,
-                wish,
+                consistency,
                 tokens,
                 session,
                 no_cache,
@@ -211,7 +211,7 @@ fn action() -> impl Strategy<Value = Action> {
             changes,
             tokens,
         }),
-        1 => (0..4_u64).prop_map(|kept| Action::Collect { kept }),
+        1 => (0..4_u64).prop_map(|retained| Action::Collect { retained }),
     ]
 }
 

@@ -30,8 +30,8 @@ use crate::plan::{Action, Case, Kind, Place};
 use crate::requests::carry;
 use crate::schema::Fragment;
 use crate::service;
+use crate::stated::Stated;
 use crate::tally::Tally;
-use crate::told::Told;
 
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
@@ -40,12 +40,12 @@ pub(crate) struct World {
     handle: Handle<layer::Api>,
     began: Instant,
     record: Mutex<Record>,
-    told: AllTold,
+    stated: AllStated,
     requests: AtomicUsize,
 }
 
 /// What the service was told, by the ids of requests that are bypassed.
-type AllTold = Arc<Mutex<HashMap<String, Vec<Told>>>>;
+type AllStated = Arc<Mutex<HashMap<String, Vec<Stated>>>>;
 
 /// What was done and seen.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl Answer {
     }
 }
 
-/// One case, from an empty store to the verdict on all that was seen.
+/// One case, from an empty store to the decision on all that was seen.
 pub(crate) fn run(case: &Case, tally: &Tally) -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
@@ -129,13 +129,13 @@ impl World {
         let store = Arc::new(Store::new(Schema::parse(&case.schema.text())?));
         let layer = layer::build(settings(case)).map_err(|error| error.to_string())?;
         let delays = Arc::new(Mutex::new(VecDeque::from(case.delays.clone())));
-        let told = AllTold::default();
-        let all_told = Arc::clone(&told);
+        let stated = AllStated::default();
+        let all_stated = Arc::clone(&stated);
         let slow = move |request: Request, next: Next| {
             if let Some(id) = request.headers().get("x-request-id") {
                 let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
-                let mut told = all_told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.entry(id).or_default().push(Told::of(&request));
+                let mut stated = all_stated.lock().unwrap_or_else(PoisonError::into_inner);
+                stated.entry(id).or_default().push(Stated::of(&request));
             }
             late(Arc::clone(&delays), request, next)
         };
@@ -146,7 +146,7 @@ impl World {
             schema: case.schema.clone(),
             began: Instant::now(),
             record: Mutex::default(),
-            told,
+            stated,
             requests: AtomicUsize::new(0),
             store,
         })
@@ -180,9 +180,9 @@ impl World {
     }
 
     /// What the forwarded forms of a request stated.
-    pub(crate) fn told(&self, id: &str) -> Vec<Told> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.get(id).cloned().unwrap_or_default()
+    pub(crate) fn stated(&self, id: &str) -> Vec<Stated> {
+        let stated = self.stated.lock().unwrap_or_else(PoisonError::into_inner);
+        stated.get(id).cloned().unwrap_or_default()
     }
 
     /// How the store spells a revision.
@@ -198,9 +198,9 @@ impl World {
                 behind: true, changes, ..
             } => self.write_behind(&changes),
             Action::Write { changes, tokens, .. } => self.write(&changes, &tokens).await,
-            Action::Collect { kept } => {
+            Action::Collect { retained } => {
                 let head = self.store.current_revision();
-                self.store.garbage_collect(head.saturating_sub(kept));
+                self.store.garbage_collect(head.saturating_sub(retained));
             }
             Action::Purge => self.handle.purge(),
         }

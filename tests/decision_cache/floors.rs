@@ -21,8 +21,8 @@ async fn rule_01_an_incomparable_entry_does_not_cover() {
     let mut bench = Bench::new();
     bench.fill(pair(5, 1)).await;
     bench.wrote(&pair(1, 2));
-    let wanted = Freshness::at_least(pair(1, 2));
-    let checked = bench.miss(&wanted, ReadAt::AtLeast(pair(1, 2)), yes(pair(5, 2))).await;
+    let both = Freshness::at_least(pair(1, 2));
+    let checked = bench.miss(&both, ReadAt::AtLeast(pair(1, 2)), yes(pair(5, 2))).await;
     assert_eq!(checked.miss, Some(Miss::Floor));
     bench.hit(&Freshness::at_least(pair(5, 1))).await;
 }
@@ -31,8 +31,8 @@ async fn rule_01_an_incomparable_entry_does_not_cover() {
 async fn rule_01_another_stores_revision_does_not_cover() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
-    let wanted = Freshness::at_least(pair(1, 1));
-    assert_eq!(bench.would_ask(&wanted).await, ReadAt::Head);
+    let both = Freshness::at_least(pair(1, 1));
+    assert_eq!(bench.would_ask(&both).await, ReadAt::Head);
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,8 +96,8 @@ async fn rule_06_of_incomparable_answers_the_later_call_wins() {
     let slow = bench.ask(&Freshness::any());
     let earlier = bench.call().await;
     advance(secs(1)).await;
-    let wanted = Freshness::at_least(pair(0, 2));
-    bench.miss(&wanted, ReadAt::AtLeast(pair(0, 2)), no(pair(0, 2))).await;
+    let both = Freshness::at_least(pair(0, 2));
+    bench.miss(&both, ReadAt::AtLeast(pair(0, 2)), no(pair(0, 2))).await;
     earlier.answer(yes(pair(2, 0)));
     slow.await.unwrap().unwrap();
     assert_eq!(bench.hit(&Freshness::any()).await.revision, Some(pair(0, 2)));

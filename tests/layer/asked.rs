@@ -10,7 +10,7 @@ use tower_zookie::{Asked, ZookieLayer};
 
 use crate::common::{both, z};
 
-async fn tells(asked: Asked) -> String {
+async fn report(asked: Asked) -> String {
     let zookie = asked
         .zookie
         .map_or("none".to_owned(), |zookie| zookie.as_str().to_owned());
@@ -27,8 +27,8 @@ where
 }
 
 /// What a handler of a path that no protocol knows is told, behind the layer and without it.
-async fn told(headers: &[(&str, &str)]) -> [(u16, String); 2] {
-    let router = || Router::new().fallback(tells);
+async fn seen_by_handlers(headers: &[(&str, &str)]) -> [(u16, String); 2] {
+    let router = || Router::new().fallback(report);
     let request = || {
         let request = Request::get("/elsewhere");
         let request = headers
@@ -63,8 +63,8 @@ async fn rule_09_asked_falls_back_to_the_headers() {
             (200, "fully-consistent none".to_owned()),
         ),
     ] {
-        for told in told(&headers).await {
-            assert_eq!(told, expected, "{headers:?}");
+        for seen in seen_by_handlers(&headers).await {
+            assert_eq!(seen, expected, "{headers:?}");
         }
     }
 }
@@ -77,9 +77,9 @@ async fn rule_09_asked_never_ignores_an_unreadable_header() {
         vec![("zookie", "")],
         vec![("zookie", "a b")],
     ] {
-        for (status, told) in told(&headers).await {
-            let strictest = told.starts_with("fully-consistent");
-            assert!(status == 400 || strictest, "{headers:?}: {status} {told}");
+        for (status, seen) in seen_by_handlers(&headers).await {
+            let strictest = seen.starts_with("fully-consistent");
+            assert!(status == 400 || strictest, "{headers:?}: {status} {seen}");
         }
     }
 }

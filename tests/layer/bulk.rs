@@ -56,7 +56,7 @@ async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     let reply = client
         .bulk(&["d", "c", "b", "a"], None)
         .zookie(2)
-        .wish("at-exact-snapshot")
+        .consistency("at-exact-snapshot")
         .send()
         .await;
     assert_eq!(
@@ -255,7 +255,7 @@ enum Op {
         resources: Vec<usize>,
         semantic: Option<&'static str>,
         floor: Option<u64>,
-        wish: Option<&'static str>,
+        consistency: Option<&'static str>,
     },
 }
 
@@ -269,7 +269,7 @@ fn op() -> impl Strategy<Value = Op> {
         Some("deny_on_first_deny"),
         Some("permit_on_first_permit"),
     ];
-    let wishes = [
+    let consistencies = [
         None,
         None,
         Some("at-exact-snapshot"),
@@ -280,7 +280,7 @@ fn op() -> impl Strategy<Value = Op> {
         prop::collection::vec(name(), 1..7),
         prop::sample::select(semantics.to_vec()),
         prop::option::of(0u64..6),
-        prop::sample::select(wishes.to_vec()),
+        prop::sample::select(consistencies.to_vec()),
     );
     prop_oneof![
         2 => name().prop_map(Op::Grant),
@@ -290,7 +290,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Unpin),
         1 => (0u64..6000).prop_map(Op::Pass),
         1 => (0u64..4).prop_map(Op::Collect),
-        6 => bulk.prop_map(|(resources, semantic, floor, wish)| Op::Bulk { resources, semantic, floor, wish }),
+        6 => bulk.prop_map(|(resources, semantic, floor, consistency)| Op::Bulk { resources, semantic, floor, consistency }),
     ]
 }
 
@@ -318,7 +318,7 @@ async fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 resources,
                 semantic,
                 floor,
-                wish,
+                consistency,
             } => {
                 let names: Vec<_> = resources.iter().map(|name| NAMES[*name]).collect();
                 let body = bulk_body(&names, semantic);
@@ -327,17 +327,17 @@ async fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 if let Some(floor) = floor {
                     request = request.zookie(floor);
                 }
-                if let Some(wish) = wish {
-                    request = request.wish(wish);
+                if let Some(consistency) = consistency {
+                    request = request.consistency(consistency);
                 }
                 let reply = request.send().await;
                 if reply.status != 200 {
                     let expired = floor.is_some_and(|floor| floor < oldest) || floor.is_none();
-                    prop_assert!(expired && wish == Some("at-exact-snapshot"), "{:?}", reply);
+                    prop_assert!(expired && consistency == Some("at-exact-snapshot"), "{:?}", reply);
                     continue;
                 }
                 let revision = reply.revision();
-                match (wish, floor) {
+                match (consistency, floor) {
                     (Some("at-exact-snapshot"), Some(floor)) => prop_assert_eq!(revision, floor),
                     (Some("fully-consistent"), _) => prop_assert_eq!(revision, head),
                     (_, Some(floor)) => prop_assert!(revision >= floor, "{} < {}", revision, floor),

@@ -1,4 +1,4 @@
-//! Requests that memory can't answer: what they demand is judged all the same, and told to the inner service.
+//! Requests that memory can't answer: what they demand is judged all the same, and received to the inner service.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -67,7 +67,7 @@ fn check(client: &Client, bypass: Bypass, query: &[String]) -> Sent<Both> {
 }
 
 /// The same with a token in one of four places.
-fn bearing(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent<Both> {
+fn with_token(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent<Both> {
     let escaped = token.replace('=', "%3D").replace('+', "%2B").replace('/', "%2F");
     match place {
         "header" => check(client, bypass, &[]).header("zookie", token),
@@ -78,18 +78,18 @@ fn bearing(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent<Bo
 
 const PLACES: [&str; 4] = ["header", "cookie", "zookie", "token"];
 
-/// What the inner service was told: in the headers, and the same in the extension. A signed request's headers stay as they
+/// What the inner service was received: in the headers, and the same in the extension. A signed request's headers stay as they
 /// are.
-fn told(bypass: Bypass, seen: &Seen) -> (Consistency, Option<u64>) {
+fn received(bypass: Bypass, seen: &Seen) -> (Consistency, Option<u64>) {
     for name in ["zookie", "zookie-consistency"] {
         assert!(seen.headers.get_all(name).iter().count() <= 1, "{name} twice: {seen:?}");
     }
     let asked = seen.asked.as_ref().unwrap_or_else(|| panic!("no `Asked`: {seen:?}"));
-    let unsaid = match seen.header("zookie") {
+    let unstated = match seen.header("zookie") {
         Some(_) => Consistency::AtLeastAsFresh,
         None => Consistency::MinimizeLatency,
     };
-    let consistency = seen.header("zookie-consistency").map_or(unsaid, |text| {
+    let consistency = seen.header("zookie-consistency").map_or(unstated, |text| {
         text.parse().unwrap_or_else(|_| panic!("what consistency? {seen:?}"))
     });
     let zookie = asked.zookie.as_ref().map(|zookie| zookie.as_str());
@@ -105,7 +105,7 @@ async fn states_the_requirement(bypass: Bypass) {
     upstream.grant("b");
     let client = strict(&upstream, false);
     for place in PLACES {
-        for (name, wish) in [
+        for (name, value) in [
             ("accept", "*/*"),
             ("zookie-consistency", "at-least-as-fresh"),
             ("zookie-consistency", "minimize-latency"),
@@ -114,13 +114,16 @@ async fn states_the_requirement(bypass: Bypass) {
             ("cache-control", "max-age=0, no-cache"),
             ("zookie-consistency", "at-exact-snapshot"),
         ] {
-            let exact = wish == "at-exact-snapshot";
+            let exact = value == "at-exact-snapshot";
             if exact && place == "cookie" {
                 continue;
             }
             let calls = upstream.calls();
-            let reply = bearing(&client, bypass, place, &z(1)).header(name, wish).send().await;
-            let case = format!("{bypass:?}, {place}, {wish}");
+            let reply = with_token(&client, bypass, place, &z(1))
+                .header(name, value)
+                .send()
+                .await;
+            let case = format!("{bypass:?}, {place}, {value}");
             assert_eq!((reply.status, upstream.calls()), (StatusCode::OK, calls + 1), "{case}");
             assert!(reply.outcome().starts_with("fwd=bypass"), "{case}: {}", reply.outcome());
             let revision = if exact { 1 } else { 2 };
@@ -128,9 +131,9 @@ async fn states_the_requirement(bypass: Bypass) {
             if !matches!(bypass, Bypass::Header("signature", _)) {
                 assert_eq!(reply.header("zookie"), Some(&*z(revision)), "{case}");
             }
-            let (consistency, floor) = told(bypass, &upstream.last());
+            let (consistency, floor) = received(bypass, &upstream.last());
             let head = consistency == Consistency::FullyConsistent;
-            match wish {
+            match value {
                 "fully-consistent" | "max-age=0, no-cache" => assert!(head, "{case}: {consistency}"),
                 "bounded-staleness=2s" => assert!(
                     head || consistency == "bounded-staleness=2s".parse().unwrap(),
@@ -146,15 +149,15 @@ async fn states_the_requirement(bypass: Bypass) {
         }
     }
     // Without a token, and with a cookie that is none.
-    let wishes = |name, value| check(&client, bypass, &[]).header(name, value);
+    let consistencies = |name, value| check(&client, bypass, &[]).header(name, value);
     for request in [
-        wishes("zookie-consistency", "fully-consistent"),
-        wishes("cache-control", "no-cache"),
-        wishes("cookie", "zookie=rubbish"),
+        consistencies("zookie-consistency", "fully-consistent"),
+        consistencies("cache-control", "no-cache"),
+        consistencies("cookie", "zookie=rubbish"),
     ] {
         request.send().await;
         assert_eq!(
-            told(bypass, &upstream.last()).0,
+            received(bypass, &upstream.last()).0,
             Consistency::FullyConsistent,
             "{bypass:?}"
         );
@@ -165,7 +168,7 @@ async fn states_the_requirement(bypass: Bypass) {
 async fn is_judged_first(bypass: Bypass) {
     let upstream = Upstream::new();
     let client = strict(&upstream, true);
-    let exact = || bearing(&client, bypass, "header", &z(1)).wish("at-exact-snapshot");
+    let exact = || with_token(&client, bypass, "header", &z(1)).consistency("at-exact-snapshot");
     for (request, name) in [
         (check(&client, bypass, &[]), "zookie-required"),
         (
@@ -177,11 +180,11 @@ async fn is_judged_first(bypass: Bypass) {
             "zookie-malformed",
         ),
         (
-            check(&client, bypass, &[]).zookie(1).wish("fresh"),
+            check(&client, bypass, &[]).zookie(1).consistency("fresh"),
             "unknown-consistency",
         ),
         (
-            bearing(&client, bypass, "cookie", &z(1)).wish("at-exact-snapshot"),
+            with_token(&client, bypass, "cookie", &z(1)).consistency("at-exact-snapshot"),
             "exact-needs-one-zookie",
         ),
         (exact().zookie(1), "exact-needs-one-zookie"),
@@ -306,13 +309,16 @@ async fn rule_01_a_bypass_is_not_answered_below_its_floor() {
         Bypass::Header("range", "bytes=0-1"),
         Bypass::NotJson,
     ] {
-        for wish in ["at-least-as-fresh", "fully-consistent"] {
-            let reply = bearing(&client, bypass, "header", &z(9)).wish(wish).send().await;
+        for consistency in ["at-least-as-fresh", "fully-consistent"] {
+            let reply = with_token(&client, bypass, "header", &z(9))
+                .consistency(consistency)
+                .send()
+                .await;
             assert!(
                 matches!(reply.status, StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE),
-                "{bypass:?}, {wish}: {reply:?}"
+                "{bypass:?}, {consistency}: {reply:?}"
             );
-            assert_ne!(reply.header("zookie"), Some(&*z(9)), "{bypass:?}, {wish}");
+            assert_ne!(reply.header("zookie"), Some(&*z(9)), "{bypass:?}, {consistency}");
         }
     }
 }
@@ -358,11 +364,11 @@ async fn rule_09_forwarded_bad_tokens_are_unmodified() {
 async fn rule_02_exact_with_a_stricter_consistency_is_rejected() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    let exact = || client.check("a").zookie(1).wish("at-exact-snapshot");
+    let exact = || client.check("a").zookie(1).consistency("at-exact-snapshot");
     for request in [
         exact().header("cache-control", "no-cache"),
-        exact().wish("bounded-staleness=2s"),
-        exact().wish("fully-consistent"),
+        exact().consistency("bounded-staleness=2s"),
+        exact().consistency("fully-consistent"),
     ] {
         let reply = request.send().await;
         assert_eq!(

@@ -75,8 +75,8 @@ async fn rule_01_several_carriers_join_to_the_strongest_floor() {
             .await;
         assert!(reply.allowed() && reply.revision() >= 4);
     }
-    let told = upstream.seen()[2].clone();
-    assert_eq!(told.header("zookie"), Some(&*z(4)));
+    let seen = upstream.seen()[2].clone();
+    assert_eq!(seen.header("zookie"), Some(&*z(4)));
     assert_eq!(upstream.calls(), 3, "the two others are hits at revision 4");
 }
 
@@ -148,14 +148,19 @@ async fn rule_09_a_foreign_explicit_token_is_rejected() {
     let client = Client::new(&upstream);
     client.check("a").send().await;
     let foreign = RevisionToken::new("another", 9).encode();
-    for wish in ["at-least-as-fresh", "fully-consistent", "bounded-staleness=1s"] {
-        let reply = client.check("a").header("zookie", &foreign).wish(wish).send().await;
-        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{wish}: {reply:?}");
+    for consistency in ["at-least-as-fresh", "fully-consistent", "bounded-staleness=1s"] {
+        let reply = client
+            .check("a")
+            .header("zookie", &foreign)
+            .consistency(consistency)
+            .send()
+            .await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{consistency}: {reply:?}");
         tokio::time::advance(std::time::Duration::from_millis(200)).await;
     }
-    let mut told = client.check("a").header("zookie", &foreign).zookie(1);
-    told = told.header("cookie", "other=1");
-    let reply = told.send().await;
+    let mut request = client.check("a").header("zookie", &foreign).zookie(1);
+    request = request.header("cookie", "other=1");
+    let reply = request.send().await;
     assert_eq!(reply.json()["type"], "urn:tower-zookie:zookies-do-not-join");
     assert!(client.check("a").send().await.is_hit(), "the forgery emptied nothing");
 }
@@ -196,7 +201,7 @@ async fn rule_09_a_token_can_be_required() {
     let reply = client.check("a").send().await;
     assert_eq!(reply.json()["type"], "urn:tower-zookie:zookie-required");
     assert_eq!(
-        client.check("a").wish("fully-consistent").send().await.status,
+        client.check("a").consistency("fully-consistent").send().await.status,
         StatusCode::OK
     );
     assert_eq!(client.check("a").zookie(1).send().await.status, StatusCode::OK);
@@ -249,7 +254,7 @@ async fn rule_06_reads_set_no_cookie_and_writes_set_the_join() {
         .check("a")
         .cookie(2)
         .zookie(1)
-        .wish("at-exact-snapshot")
+        .consistency("at-exact-snapshot")
         .send()
         .await;
     assert_eq!((reply.revision(), reply.header("set-cookie")), (1, None));

@@ -214,7 +214,7 @@ async fn rule_14_the_leader_has_the_error_and_followers_a_rejection() {
     settle().await;
     upstream.release();
     let error = leader.await.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the upstream fails, as it was told");
+    assert_eq!(error.to_string(), "the upstream fails on purpose");
     let reply = follower.await.unwrap().unwrap();
     assert_eq!((reply.status, upstream.calls()), (StatusCode::BAD_GATEWAY, 1));
 }
@@ -245,15 +245,15 @@ async fn rule_07_followers_join_only_what_serves_them() {
     let _tokenless = client.check("a").spawn();
     settle().await;
     let _floor = client.check("a").zookie(1).spawn();
-    let _full = client.check("a").wish("fully-consistent").spawn();
-    let _exact = client.check("a").zookie(1).wish("at-exact-snapshot").spawn();
+    let _full = client.check("a").consistency("fully-consistent").spawn();
+    let _exact = client.check("a").zookie(1).consistency("at-exact-snapshot").spawn();
     settle().await;
     assert_eq!(
         upstream.calls(),
         5,
         "each asks something stronger than what is under way"
     );
-    let _late = client.check("a").wish("fully-consistent").spawn();
+    let _late = client.check("a").consistency("fully-consistent").spawn();
     let _joins = client.check("a").spawn();
     let _joins = client.check("a").zookie(1).spawn();
     settle().await;

@@ -17,7 +17,7 @@ async fn a_shared_call_has_no_headers_of_one_caller() {
         .zookie(1)
         .header("cookie", &format!("a=1; zookie={}; b=2", z(1)))
         .header("authorization", "Bearer alice")
-        .wish("at-least-as-fresh")
+        .consistency("at-least-as-fresh")
         .header("x-request-id", "7")
         .header("x-correlation-id", "7")
         .header("traceparent", "t")
@@ -57,7 +57,7 @@ async fn a_shared_call_has_no_headers_of_one_caller() {
 async fn a_read_without_a_token_asks_for_the_weakest_consistency() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    client.check("a").wish("minimize-latency").send().await;
+    client.check("a").consistency("minimize-latency").send().await;
     let seen = upstream.last();
     assert_eq!((seen.header("zookie"), seen.header("zookie-consistency")), (None, None));
     assert_eq!(seen.asked, Some(Asked::default()));

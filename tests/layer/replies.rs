@@ -212,10 +212,10 @@ async fn every_cache_status_states_its_reason() {
     let outcomes = [
         (client.check("a"), "fwd=miss; stored"),
         (client.check("a"), "hit"),
-        (client.check("a").wish("fully-consistent"), "fwd=request; stored"),
-        (client.check("a").zookie(1).wish("at-exact-snapshot"), "hit"),
+        (client.check("a").consistency("fully-consistent"), "fwd=request; stored"),
+        (client.check("a").zookie(1).consistency("at-exact-snapshot"), "hit"),
         (
-            client.check("b").zookie(1).wish("at-exact-snapshot"),
+            client.check("b").zookie(1).consistency("at-exact-snapshot"),
             "fwd=request; stored",
         ),
         (client.get("/check?resource=a&resource=b"), "fwd=bypass"),

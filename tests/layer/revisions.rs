@@ -47,12 +47,12 @@ async fn answered_at<F: TokenFormat + Clone>(format: F, says: &str, headers: &[(
     replies
 }
 
-fn assert_rejected(replies: Vec<Reply>, told: &str) {
+fn assert_rejected(replies: Vec<Reply>, token: &str) {
     for reply in replies {
         assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{reply:?}");
         let seconds: u64 = reply.header("retry-after").expect("no Retry-After").parse().unwrap();
         assert!(seconds < 60, "{seconds}");
-        assert_ne!(reply.header("zookie"), Some(told), "the caller's own token");
+        assert_ne!(reply.header("zookie"), Some(token), "the caller's own token");
         let problem = reply.json();
         let detail = problem["detail"].as_str().unwrap();
         assert!(
@@ -135,12 +135,12 @@ async fn rule_08_a_callers_spelling_is_not_used_for_others() {
     for (nth, json) in spellings.iter().enumerate() {
         for (form, token) in [("std", STANDARD.encode(json)), ("url", URL_SAFE_NO_PAD.encode(json))] {
             let name = format!("{nth}{form}");
-            let asked = client.check(&name).header("zookie", &token).send().await;
-            assert_eq!(asked.status, StatusCode::OK);
-            let told = upstream.last().header("zookie").map(str::to_owned);
+            let reply = client.check(&name).header("zookie", &token).send().await;
+            assert_eq!(reply.status, StatusCode::OK);
+            let asked = upstream.last().header("zookie").map(str::to_owned);
             let shared = client.check(&name).send().await;
-            if asked.outcome().contains("stored") {
-                assert_eq!(told.as_deref().unwrap_or(&z(1)), z(1), "{json}");
+            if reply.outcome().contains("stored") {
+                assert_eq!(asked.as_deref().unwrap_or(&z(1)), z(1), "{json}");
             }
             assert_eq!(shared.header("zookie"), Some(&*z(1)), "{json}");
         }
@@ -226,7 +226,7 @@ async fn rule_06_parallel_reads_set_no_cookie() {
     for request in [
         client.check("a").cookie(1),
         client.check("a").cookie(2),
-        client.check("c").cookie(2).wish("fully-consistent"),
+        client.check("c").cookie(2).consistency("fully-consistent"),
         client.check("c").cookie(1).zookie(2),
         client.check("c").cookie(1).header("range", "bytes=0-1"),
     ] {

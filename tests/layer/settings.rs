@@ -69,7 +69,7 @@ async fn clones_of_a_layer_share_a_cache_that_a_purge_empties() {
 #[tokio::test(start_paused = true)]
 async fn rule_05_without_revisions_only_tokenless_calls_hit() {
     let upstream = Upstream::new();
-    upstream.bear_zookies(false);
+    upstream.send_zookies(false);
     let api = Routes::builder(InferaDb::new("test"))
         .capabilities(Capabilities::unversioned())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))

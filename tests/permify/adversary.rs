@@ -1,4 +1,4 @@
-//! Who wants others to get wrong answers: she sends any token, any wish, bad credentials and odd requests, and hangs up.
+//! Who wants others to get wrong answers: she sends any token, any consistency, bad credentials and odd requests, and hangs up.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) struct Forge {
     pub(crate) tenant: usize,
     pub(crate) whats: Vec<(usize, usize)>,
     pub(crate) tokens: Vec<Forged>,
-    wish: Option<&'static str>,
+    consistency: Option<&'static str>,
     no_cache: bool,
     bad_credentials: bool,
     /// A write instead, of data or of a schema, which she may not make.
@@ -183,8 +183,8 @@ impl Forge {
                 Place::Cookie => client = client.cookie(&text),
             }
         }
-        if let Some(wish) = self.wish {
-            client = client.metadata("zookie-consistency", wish);
+        if let Some(consistency) = self.consistency {
+            client = client.metadata("zookie-consistency", consistency);
         }
         if self.no_cache {
             client = client.metadata("cache-control", "no-cache");
@@ -224,7 +224,7 @@ impl Forge {
 }
 
 pub(crate) fn forge() -> impl Strategy<Value = Forge> {
-    let wishes = vec![
+    let consistencies = vec![
         "minimize-latency",
         "at-least-as-fresh",
         "at-exact-snapshot",
@@ -247,7 +247,7 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
     ];
     (
         (0..2_usize, 0..2_usize, whats, prop::collection::vec(forged, 0..3)),
-        prop::option::weighted(0.3, select(wishes)),
+        prop::option::weighted(0.3, select(consistencies)),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.2),
         prop::option::weighted(0.06, any::<bool>()),
@@ -255,12 +255,12 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
         prop::option::weighted(0.3, select(vec![0_u64, 1, 5, 15, 40])),
     )
         .prop_map(
-            |((way, tenant, whats, tokens), wish, no_cache, bad_credentials, writes, bypass, patience)| Forge {
+            |((way, tenant, whats, tokens), consistency, no_cache, bad_credentials, writes, bypass, patience)| Forge {
                 way,
                 tenant,
                 whats,
                 tokens,
-                wish,
+                consistency,
                 no_cache,
                 bad_credentials,
                 writes,

@@ -219,8 +219,8 @@ impl Reply {
         self.message::<CheckResponse>().can == 1
     }
 
-    /// The verdicts of a bulk.
-    pub(crate) fn verdicts(&self) -> Vec<bool> {
+    /// The decisions of a bulk.
+    pub(crate) fn decisions(&self) -> Vec<bool> {
         let results = self.message::<BulkResponse>().results;
         results.iter().map(|result| result.can == 1).collect()
     }

@@ -308,11 +308,11 @@ async fn rule_10_tenants_and_versions_share_nothing() {
         request,
         of_another,
     ];
-    let verdicts = [true, true, true, false];
+    let decisions = [true, true, true, false];
     for hit in [false, true] {
-        for (request, verdict) in requests.iter().zip(verdicts) {
+        for (request, decision) in requests.iter().zip(decisions) {
             let reply = client.check(request).await;
-            assert_eq!((reply.is_hit(), reply.allowed()), (hit, verdict), "{request:?}");
+            assert_eq!((reply.is_hit(), reply.allowed()), (hit, decision), "{request:?}");
         }
     }
 }
@@ -326,14 +326,14 @@ async fn rule_16_missing_items_are_asked_at_the_others_revision() {
         client
             .bulk(&bulk(&[("plan", "ada"), ("map", "ada")], &token))
             .await
-            .verdicts(),
+            .decisions(),
         [true, false]
     );
     client.set("map", "ada", true).await;
     server.calls();
     let items = [("plan", "ada"), ("map", "ada"), ("plan", "ada"), ("plan", "bob")];
     let reply = client.bulk(&bulk(&items, &token)).await;
-    assert_eq!(reply.verdicts(), [true, false, true, false], "as of the first token");
+    assert_eq!(reply.decisions(), [true, false, true, false], "as of the first token");
     assert!(reply.cache_status().contains("2 of 4 from the cache"), "{reply:?}");
     let calls = server.calls();
     let asked = crate::api::BulkRequest::decode(&calls[0].body[5..]).unwrap();
@@ -346,7 +346,7 @@ async fn rule_01_only_carriers_raise_a_lookups_floor() {
     let client = before(&server);
     let older = client.set("plan", "ada", true).await;
     let newer = client.set("map", "ada", true).await;
-    let unproven = Client::direct(&server).set("plan", "ada", false).await;
+    let unnamed = Client::direct(&server).set("plan", "ada", false).await;
     server.calls();
     for token in ["", &*older] {
         let request = lookup("ada", token);
@@ -361,9 +361,9 @@ async fn rule_01_only_carriers_raise_a_lookups_floor() {
         (&newer, "", &*newer),
         (&newer, &*older, &*newer),
         (&older, &*newer, &*newer),
-        (&unproven, &*newer, &*unproven),
+        (&unnamed, &*newer, &*unnamed),
         // Nobody has proven it, and head is what Permify itself would read.
-        (&unproven, "", ""),
+        (&unnamed, "", ""),
     ] {
         let client = client.metadata("zookie", header);
         client.call("Permission/LookupEntity", &lookup("ada", message)).await;

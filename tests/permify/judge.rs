@@ -12,7 +12,7 @@ use crate::bypass::Bypass;
 use crate::database::Token;
 use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
 use crate::store::{Evaluation, Store, version};
-use crate::world::{Passed, WINDOWED, Wish};
+use crate::world::{ConsistencyLevel, Passed, WINDOWED};
 
 /// What no answer of a layer with default settings outlives.
 const BOUND: Duration = Duration::from_millis(5500);
@@ -42,7 +42,9 @@ impl Judge<'_> {
         }
         match (answered.asked.bypass, reply.status()) {
             // The token that an exact read needs may be in a message that can't be read.
-            (Some(bypass), INVALID_ARGUMENT) if !bypass.is_of_head() && answered.asked.wish == Wish::Exact => {
+            (Some(bypass), INVALID_ARGUMENT)
+                if !bypass.is_of_head() && answered.asked.consistency == ConsistencyLevel::Exact =>
+            {
                 return Ok(0);
             }
             (Some(_), UNIMPLEMENTED) if answered.asked.demands_beside() => return Ok(0),
@@ -75,15 +77,15 @@ impl Judge<'_> {
         }
         for case in &cases {
             self.judge_schema(case)?;
-            self.judge_trust(case)?;
-            match answered.asked.wish {
-                Wish::Exact => judge_exact(self, case)?,
-                Wish::Full => judge_head(case)?,
-                Wish::None if answered.asked.tokens().next().is_some() => self.judge_floors(case)?,
-                Wish::None if answered.asked.way == WINDOWED => {}
-                Wish::None => judge_head(case)?,
+            self.judge_naming(case)?;
+            match answered.asked.consistency {
+                ConsistencyLevel::Exact => judge_exact(self, case)?,
+                ConsistencyLevel::Full => judge_head(case)?,
+                ConsistencyLevel::None if answered.asked.tokens().next().is_some() => self.judge_floors(case)?,
+                ConsistencyLevel::None if answered.asked.way == WINDOWED => {}
+                ConsistencyLevel::None => judge_head(case)?,
             }
-            if answered.asked.wish != Wish::Exact {
+            if answered.asked.consistency != ConsistencyLevel::Exact {
                 self.judge_age(case)?;
             }
         }
@@ -128,7 +130,7 @@ impl Judge<'_> {
         let named = |text: &str| self.store.has_named(text, answered.replied, self.feeds);
         if let Some(zookie) = answered.reply.header("zookie") {
             let asked = &answered.asked;
-            let own = asked.wish == Wish::Exact && asked.tokens().any(|token| token == zookie);
+            let own = asked.consistency == ConsistencyLevel::Exact && asked.tokens().any(|token| token == zookie);
             prop_assert!(
                 own || named(zookie),
                 "rule 5: the store never said {}: {:?}",
@@ -144,12 +146,12 @@ impl Judge<'_> {
     }
 
     /// Rule 8. What is shared was read at the store's own words. (A snapshot that is settled serves exact reads at itself.)
-    fn judge_trust(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
-        let Some(told) = &case.evaluation.told else {
+    fn judge_naming(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let Some(asked_at) = &case.evaluation.asked_at else {
             return Ok(());
         };
-        let shared = case.from_memory && case.answered.asked.wish != Wish::Exact;
-        let named = self.store.has_named(&told.text(), case.evaluation.at, self.feeds);
+        let shared = case.from_memory && case.answered.asked.consistency != ConsistencyLevel::Exact;
+        let named = self.store.has_named(&asked_at.text(), case.evaluation.at, self.feeds);
         prop_assert!(named || !shared, "rule 8: {:?} by {:?}", case.answered, case.evaluation);
         Ok(())
     }
@@ -157,7 +159,7 @@ impl Judge<'_> {
     /// Rule 1. A message without a token asks for head. If nothing fresh covers the token beside it, head is read: a read at
     /// exactly that token would be as old as the token.
     fn judge_floors(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
-        if case.evaluation.told.is_none() {
+        if case.evaluation.asked_at.is_none() {
             return judge_head(case);
         }
         for token in case.answered.asked.tokens() {
@@ -175,25 +177,25 @@ impl Judge<'_> {
     /// by then, if it was read at the caller's own word, which may be forged.
     fn covers(&self, case: &Case<'_>, token: &str) -> bool {
         let (token, evaluation) = (self.store.parse(token).unwrap(), case.evaluation);
-        let own_word = case.is_told(&token) || evaluation.told.is_none() || self.is_as_it_came(case);
+        let own_word = case.was_asked_at(&token) || evaluation.asked_at.is_none() || self.is_unmodified(case);
         let by = if own_word { evaluation.at } else { case.answered.replied };
         evaluation.seen.is_superset(&token.read(&self.committed(case, by)))
     }
 
     /// Whether it was asked at one of the caller's tokens, for the caller alone.
-    fn is_as_it_came(&self, case: &Case<'_>) -> bool {
-        let mut came = case.answered.asked.tokens().filter_map(|token| self.store.parse(token));
-        !case.from_memory && came.any(|token| case.is_told(&token))
+    fn is_unmodified(&self, case: &Case<'_>) -> bool {
+        let mut sent = case.answered.asked.tokens().filter_map(|token| self.store.parse(token));
+        !case.from_memory && sent.any(|token| case.was_asked_at(&token))
     }
 
     /// Rule 4, but for what goes as it came, which is as old as its caller has it.
     fn judge_age(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         let evaluation = case.evaluation;
-        if evaluation.told.is_none() {
+        if evaluation.asked_at.is_none() {
             prop_assert!(evaluation.at >= case.long_ago(), "rule 4: {:?}", case.answered);
             return Ok(());
         }
-        if self.is_as_it_came(case) {
+        if self.is_unmodified(case) {
             return Ok(());
         }
         let ended = self.committed(case, case.long_ago());
@@ -219,8 +221,8 @@ impl Judge<'_> {
 fn judge_exact(judge: &Judge<'_>, case: &Case<'_>) -> Result<(), TestCaseError> {
     let token = case.answered.asked.tokens().next().unwrap();
     let evaluation = case.evaluation;
-    let told = case.is_told(&judge.store.parse(token).unwrap());
-    prop_assert!(told, "rule 2: {:?} by {:?}", case.answered, evaluation);
+    let asked_at = case.was_asked_at(&judge.store.parse(token).unwrap());
+    prop_assert!(asked_at, "rule 2: {:?} by {:?}", case.answered, evaluation);
     if case.from_memory {
         let joined = evaluation.at >= case.answered.arrived;
         prop_assert!(
@@ -237,7 +239,7 @@ fn judge_exact(judge: &Judge<'_>, case: &Case<'_>) -> Result<(), TestCaseError> 
 /// Rule 3.
 fn judge_head(case: &Case<'_>) -> Result<(), TestCaseError> {
     let evaluation = case.evaluation;
-    let read_by_now = evaluation.told.is_none() && evaluation.at >= case.answered.arrived;
+    let read_by_now = evaluation.asked_at.is_none() && evaluation.at >= case.answered.arrived;
     prop_assert!(
         read_by_now && !case.answered.reply.is_hit(),
         "rule 3: {:?} by {:?}",
@@ -248,9 +250,9 @@ fn judge_head(case: &Case<'_>) -> Result<(), TestCaseError> {
 }
 
 impl<'a> Case<'a> {
-    fn is_told(&self, token: &Token) -> bool {
-        let told = self.evaluation.told.as_ref();
-        told.is_some_and(|told| told.text() == token.text())
+    fn was_asked_at(&self, token: &Token) -> bool {
+        let asked_at = self.evaluation.asked_at.as_ref();
+        asked_at.is_some_and(|asked_at| asked_at.text() == token.text())
     }
 
     /// Just before any answer from memory can have been read.

@@ -101,7 +101,7 @@ async fn rule_02_in_memory_exact_answers_are_not_stored() {
     );
     server.calls();
     for _ in 0..2 {
-        assert_eq!(client.bulk(&bulk(&items, &token)).await.verdicts(), [true, false]);
+        assert_eq!(client.bulk(&bulk(&items, &token)).await.decisions(), [true, false]);
         let calls = server.calls();
         let asked = BulkRequest::decode(&calls[0].body[5..]).unwrap();
         assert_eq!((calls.len(), asked.items.len()), (1, 2));

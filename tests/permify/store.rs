@@ -67,7 +67,7 @@ pub(crate) struct Evaluation {
     pub(crate) what: What,
     pub(crate) version: usize,
     /// What it was asked at; `None` is head.
-    pub(crate) told: Option<Token>,
+    pub(crate) asked_at: Option<Token>,
     /// All transactions that it saw, whoever's.
     pub(crate) seen: BTreeSet<u64>,
     /// All that it may see had ended.
@@ -79,7 +79,7 @@ pub(crate) struct Evaluation {
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     version: usize,
-    told: Option<Token>,
+    asked_at: Option<Token>,
     seen: BTreeSet<u64>,
     settled: bool,
 }
@@ -161,12 +161,12 @@ impl Store {
         let below = self.database.snapshot().xmin;
         for Tenant { tokens, feeds, .. } in self.tenants.values_mut() {
             feeds.retain_mut(|feed| {
-                let told: Vec<u64> = tokens
+                let asked_at: Vec<u64> = tokens
                     .keys()
                     .copied()
                     .filter(|xid| (feed.after + 1..below).contains(xid))
                     .collect();
-                told.into_iter().all(|xid| {
+                asked_at.into_iter().all(|xid| {
                     feed.after = xid;
                     let snap_token = legacy(xid);
                     let changes = Some(Wrote { snap_token });
@@ -212,19 +212,19 @@ impl Store {
                 .ok_or(SCHEMA_NOT_FOUND)?,
         };
         let head = of.tokens.values().last().cloned();
-        let told = match (token, engine) {
+        let asked_at = match (token, engine) {
             ("", _) | (_, Engine::Memory) => None,
             (token, _) => Some(self.parse(token).ok_or(INTERNAL)?),
         };
         let committed = &self.database.committed;
-        let (seen, settled) = match (told.as_ref().or(head.as_ref()), engine) {
+        let (seen, settled) = match (asked_at.as_ref().or(head.as_ref()), engine) {
             (_, Engine::Memory) => (committed.clone(), false),
             (None, _) => (BTreeSet::new(), false),
             (Some(token), _) => (token.read(committed), self.is_settled(token)),
         };
         Ok(View {
             version,
-            told,
+            asked_at,
             seen,
             settled,
         })
@@ -277,7 +277,7 @@ impl Store {
         let allowed = self.views(tenant, view, &what);
         let View {
             version,
-            told,
+            asked_at,
             seen,
             settled,
         } = view.clone();
@@ -286,7 +286,7 @@ impl Store {
             tenant: tenant.to_owned(),
             what,
             version,
-            told,
+            asked_at,
             seen,
             settled,
             allowed,

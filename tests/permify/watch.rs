@@ -36,10 +36,10 @@ async fn rule_08_the_feed_names_writes_of_others() {
     let server = Server::new(Engine::Postgres);
     let unaware = Client::new(&server, Engine::Postgres);
     let watching = watching(&server, Permify::new(Engine::Postgres)).await;
-    for (client, proven) in [(unaware, false), (watching, true)] {
+    for (client, named) in [(unaware, false), (watching, true)] {
         let [first, second] = exactly(&client, &server).await;
         assert!(first.allowed() && second.allowed());
-        assert_eq!((first.is_stored(), second.is_hit()), (proven, proven));
+        assert_eq!((first.is_stored(), second.is_hit()), (named, named));
     }
 }
 

@@ -57,13 +57,13 @@ pub(crate) struct Read {
     /// One is a check, several are a bulk.
     pub(crate) whats: Vec<(usize, usize)>,
     pub(crate) pinned: Option<Index>,
-    pub(crate) wish: Wish,
+    pub(crate) consistency: ConsistencyLevel,
     pub(crate) tokens: Vec<(Pick, Place)>,
     pub(crate) bypass: Option<Bypass>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum ConsistencyLevel {
     None,
     /// If there is a token.
     Exact,
@@ -102,7 +102,7 @@ pub(crate) struct Passed {
 pub(crate) struct World {
     pub(crate) server: Server,
     ways: [Client; 3],
-    told: Arc<Mutex<Vec<String>>>,
+    issued: Arc<Mutex<Vec<String>>>,
     pub(crate) passed: Arc<Mutex<Vec<Passed>>>,
     writes: JoinSet<()>,
     reads: JoinSet<Answered>,
@@ -139,7 +139,7 @@ impl World {
         Self {
             server,
             ways,
-            told: Arc::default(),
+            issued: Arc::default(),
             passed: Arc::default(),
             writes: JoinSet::new(),
             reads: JoinSet::new(),
@@ -178,13 +178,13 @@ impl World {
                 views,
                 hold,
             } => {
-                let (client, told) = (self.ways[way].clone(), Arc::clone(&self.told));
+                let (client, issued) = (self.ways[way].clone(), Arc::clone(&self.issued));
                 let client = if hold { client.holding() } else { client };
                 self.writes.spawn(async move {
                     let token = client
                         .set_in(TENANTS[tenant], DOCUMENTS[what.0], USERS[what.1], views)
                         .await;
-                    told.lock().unwrap().push(token);
+                    issued.lock().unwrap().push(token);
                 });
             }
             Step::Advance(which) => {
@@ -227,8 +227,11 @@ impl World {
     fn forge(&mut self, forge: Forge) {
         let client = self.ways[forge.way].clone();
         let texts = forge.tokens.iter().map(|forged| {
-            let told = self.told.lock().unwrap();
-            let seen = told.len().checked_sub(forged.since + 1).map(|nth| told[nth].clone());
+            let issued = self.issued.lock().unwrap();
+            let seen = issued
+                .len()
+                .checked_sub(forged.since + 1)
+                .map(|nth| issued[nth].clone());
             let seen = seen.and_then(|seen| self.server.state().store.parse(&seen));
             (forged.place, forged.text(seen.as_ref()))
         });
@@ -253,14 +256,14 @@ impl World {
                 .map(|what| (DOCUMENTS[what.0], USERS[what.1]))
                 .collect(),
             pinned: read.pinned.map(|pinned| pinned.index(latest + 1)),
-            wish: read.wish,
+            consistency: read.consistency,
             message: None,
             header: None,
             cookie: None,
             bypass: read.bypass,
         };
-        // An exact wish takes one token, and not a cookie's.
-        let exact = read.wish == Wish::Exact;
+        // An exact consistency takes one token, and not a cookie's.
+        let exact = read.consistency == ConsistencyLevel::Exact;
         let most = if exact { 1 } else { 2 };
         for (pick, place) in read.tokens.iter().take(most) {
             let place = match place {
@@ -271,14 +274,14 @@ impl World {
             *place = self.pick(pick);
         }
         if exact && asked.message.is_none() && asked.header.is_none() {
-            asked.wish = Wish::None;
+            asked.consistency = ConsistencyLevel::None;
         }
         asked
     }
 
     fn pick(&self, pick: &Pick) -> Option<String> {
-        let told = self.told.lock().unwrap();
-        let since = |since: usize| told.len().checked_sub(since + 1).map(|nth| told[nth].clone());
+        let issued = self.issued.lock().unwrap();
+        let since = |since: usize| issued.len().checked_sub(since + 1).map(|nth| issued[nth].clone());
         let store = &self.server.state().store;
         match *pick {
             Pick::ReadMode(n) => since(n),
@@ -352,19 +355,29 @@ fn read() -> impl Strategy<Value = Read> {
         6 => prop::collection::vec(tokens.clone(), 1),
         1 => prop::collection::vec(tokens, 2),
     ];
-    let wish = prop_oneof![10 => Just(Wish::None), 3 => Just(Wish::Exact), 1 => Just(Wish::Full)];
+    let consistency = prop_oneof![10 => Just(ConsistencyLevel::None), 3 => Just(ConsistencyLevel::Exact), 1 => Just(ConsistencyLevel::Full)];
     let pinned = prop::option::weighted(0.3, any::<Index>());
     let bypass = prop::option::weighted(0.12, bypass());
-    (0..2_usize, tenant(), 1..8_usize, whats, pinned, wish, tokens, bypass).prop_map(
-        |(way, tenant, times, whats, pinned, wish, tokens, bypass)| Read {
-            way,
-            tenant,
-            times,
-            whats,
-            pinned,
-            wish,
-            tokens,
-            bypass,
-        },
+    (
+        0..2_usize,
+        tenant(),
+        1..8_usize,
+        whats,
+        pinned,
+        consistency,
+        tokens,
+        bypass,
     )
+        .prop_map(
+            |(way, tenant, times, whats, pinned, consistency, tokens, bypass)| Read {
+                way,
+                tenant,
+                times,
+                whats,
+                pinned,
+                consistency,
+                tokens,
+                bypass,
+            },
+        )
 }

@@ -19,7 +19,7 @@ mod recorder;
 mod rest;
 mod schema;
 mod server;
-mod untold;
+mod tokenless;
 mod watch;
 
 use std::pin::Pin;
@@ -70,8 +70,8 @@ fn main() -> ExitCode {
         Grpc => schema::rule_10_versions_share_nothing,
         Grpc => schema::rule_13_a_schema_write_ends_all_answers,
         Grpc => schema::rule_04_anothers_schema_is_seen_within_the_window,
-        Grpc => untold::reads_without_a_token_are_head,
-        Grpc => untold::rule_04_windowed_reads_are_no_older_than_the_window,
+        Grpc => tokenless::reads_without_a_token_are_head,
+        Grpc => tokenless::rule_04_windowed_reads_are_no_older_than_the_window,
         GrpcOnPostgres => watch::rule_08_the_change_feed_names_writes_of_others,
     ];
     for api in [Api::Grpc, Api::Rest] {

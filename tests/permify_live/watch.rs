@@ -21,14 +21,14 @@ pub(crate) async fn rule_08_the_change_feed_names_writes_of_others(server: &'sta
     let feed = tokio::spawn(async move { layer.watch(channel, &watched).await });
 
     let token = direct.grant("plan", "alice").await;
-    let proven = async {
+    let stored = async {
         // Nothing says when the feed is open: what is written before, it does not tell of.
         while !watching.check_exactly("plan", "alice", &token).await.allows().hit() {
             direct.grant("later", "alice").await;
             sleep(Duration::from_millis(100)).await;
         }
     };
-    timeout(A_WHILE, proven).await.unwrap();
+    timeout(A_WHILE, stored).await.unwrap();
     feed.abort();
     for _ in 0..3 {
         let answer = deaf.check_exactly("plan", "alice", &token).await;

@@ -23,7 +23,7 @@ enum Op {
 
 /// A token that was given out, and what was committed then.
 #[derive(Debug)]
-struct ReadMode {
+struct Issued {
     token: Token,
     revision: Revision,
     committed: BTreeSet<u64>,
@@ -32,8 +32,8 @@ struct ReadMode {
 /// How one token is said to relate to another.
 #[derive(Clone, Copy)]
 struct Claims {
-    at_or_after: fn(&ReadMode, &ReadMode) -> bool,
-    settles: fn(&ReadMode, &ReadMode) -> bool,
+    at_or_after: fn(&Issued, &Issued) -> bool,
+    settles: fn(&Issued, &Issued) -> bool,
 }
 
 const OURS: Claims = Claims {
@@ -54,7 +54,7 @@ const SETTLED_BY_EQUALS: Claims = Claims {
 #[derive(Debug)]
 struct History {
     database: Database,
-    told: Vec<ReadMode>,
+    issued: Vec<Issued>,
     watched: BTreeSet<u64>,
 }
 
@@ -62,12 +62,12 @@ impl History {
     fn of(ops: &[Op]) -> Self {
         let mut history = Self {
             database: Database::new(FIRST),
-            told: vec![],
+            issued: vec![],
             watched: BTreeSet::new(),
         };
         for op in ops {
             let token = history.apply(op);
-            history.tell(token);
+            history.issue(token);
             history.watch();
         }
         history
@@ -88,8 +88,8 @@ impl History {
         None
     }
 
-    fn tell(&mut self, tokens: impl IntoIterator<Item = Token>) {
-        self.told.extend(tokens.into_iter().map(|token| ReadMode {
+    fn issue(&mut self, tokens: impl IntoIterator<Item = Token>) {
+        self.issued.extend(tokens.into_iter().map(|token| Issued {
             revision: token.revision(),
             token,
             committed: self.database.committed.clone(),
@@ -101,45 +101,45 @@ impl History {
         let below = self.database.committed.range(..self.database.snapshot().xmin);
         let new: Vec<u64> = below.copied().filter(|xid| !self.watched.contains(xid)).collect();
         self.watched.extend(&new);
-        self.tell(new.into_iter().map(Token::watched));
+        self.issue(new.into_iter().map(Token::watched));
     }
 
     /// Commits all that is in progress, and writes once more.
     fn last_write(&mut self) -> Revision {
         for xid in self.database.in_progress() {
             let token = self.database.commit(xid);
-            self.tell([token]);
+            self.issue([token]);
         }
         let token = self.database.write();
         let revision = token.revision();
-        self.tell([token]);
+        self.issue([token]);
         revision
     }
 
     /// What is committed only grows: the first read at a token sees the least, and the last one the most.
-    fn first_read(told: &ReadMode) -> BTreeSet<u64> {
-        told.token.read(&told.committed)
+    fn first_read(issued: &Issued) -> BTreeSet<u64> {
+        issued.token.read(&issued.committed)
     }
 
-    fn last_read(&self, told: &ReadMode) -> BTreeSet<u64> {
-        told.token.read(&self.database.committed)
+    fn last_read(&self, issued: &Issued) -> BTreeSet<u64> {
+        issued.token.read(&self.database.committed)
     }
 
-    fn judge(&self, claims: Claims, forged: &[ReadMode]) -> Result<(), TestCaseError> {
-        for b in &self.told {
+    fn judge(&self, claims: Claims, forged: &[Issued]) -> Result<(), TestCaseError> {
+        for b in &self.issued {
             prop_assert!(
                 Self::first_read(b).contains(&b.token.xid),
                 "{:?} lacks its own write",
                 b
             );
-            for a in self.told.iter().chain(forged) {
+            for a in self.issued.iter().chain(forged) {
                 self.judge_pair(claims, b, a)?;
             }
         }
         Ok(())
     }
 
-    fn judge_pair(&self, claims: Claims, b: &ReadMode, a: &ReadMode) -> Result<(), TestCaseError> {
+    fn judge_pair(&self, claims: Claims, b: &Issued, a: &Issued) -> Result<(), TestCaseError> {
         let (ever_seen, seen_by_then) = (self.last_read(a), a.token.read(&b.committed));
         if b.revision == a.revision {
             prop_assert_eq!(&self.last_read(b), &ever_seen, "{:?} {:?}", b, a);
@@ -170,7 +170,7 @@ fn any_ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 /// A floor that somebody made by hand: it may see more than what is up to its write.
-fn any_forged() -> impl Strategy<Value = ReadMode> {
+fn any_forged() -> impl Strategy<Value = Issued> {
     let ids = prop::collection::btree_set(FIRST - 2..FIRST + 12, 0..4);
     (FIRST..FIRST + 12, 0_u64..6, 1_u64..8, ids).prop_map(|(xid, below, above, mut ids)| {
         ids.retain(|id| *id < xid + above);
@@ -180,7 +180,7 @@ fn any_forged() -> impl Strategy<Value = ReadMode> {
             in_progress: ids,
         };
         let token = Token::of(xid, snapshot);
-        ReadMode {
+        Issued {
             revision: token.revision(),
             token,
             committed: BTreeSet::new(),
@@ -199,8 +199,8 @@ proptest! {
         let mut history = History::of(&ops);
         let last = history.last_write();
         history.judge(OURS, &forged)?;
-        for told in &history.told {
-            prop_assert!(last >= told.revision && last.settles(&told.revision), "{:?} after {:?}", last, told);
+        for issued in &history.issued {
+            prop_assert!(last >= issued.revision && last.settles(&issued.revision), "{:?} after {:?}", last, issued);
         }
     }
 }

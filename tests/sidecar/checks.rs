@@ -13,7 +13,7 @@ use crate::caller::{Caller, Whole};
 use crate::http::{BOTH, client, send};
 use crate::recorded::Recorded;
 use crate::running::Running;
-use crate::wire::spicedb::{Wish, wish};
+use crate::wire::spicedb::{ConsistencyLevel, consistency};
 use crate::wire::{Call, Recording};
 
 /// Makes a recorded gRPC call.
@@ -76,7 +76,11 @@ async fn a_whole_recorded_session_passes() {
         assert_eq!(whole.body, sent.reply, "{}", call.case);
         if sent.reply != recorded.body() {
             // It was asked at a newer write than it names, at which others share the answer.
-            assert!(matches!(wish(&call.request), Wish::Least(_)), "{}", call.case);
+            assert!(
+                matches!(consistency(&call.request), ConsistencyLevel::Least(_)),
+                "{}",
+                call.case
+            );
             at_a_newer_write += 1;
         }
         assert_eq!(whole.trailers, sent.call.unwrap().response.trailers, "{}", call.case);

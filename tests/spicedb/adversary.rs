@@ -247,7 +247,7 @@ impl Attack {
 
     /// The consistency in the message, and what stands in the metadata.
     fn carry(&self, client: Client, token: &str) -> (Client, Option<Consistency>) {
-        let wish = |client: Client, wish| client.metadata("zookie-consistency", wish);
+        let with_consistency = |client: Client, consistency| client.metadata("zookie-consistency", consistency);
         let in_message = matches!(self.carrier, Carrier::Message | Carrier::MessageAndMetadata);
         let client = match self.carrier {
             Carrier::Message => client,
@@ -261,17 +261,17 @@ impl Attack {
             (Demand::AtLeast, true) => (client, at_least(token)),
             (Demand::AtLeast, false) => (client, None),
             (Demand::Exactly, true) => (client, exactly(token)),
-            (Demand::Exactly, false) => (wish(client, "at-exact-snapshot"), None),
+            (Demand::Exactly, false) => (with_consistency(client, "at-exact-snapshot"), None),
             (Demand::Full, true) => (client, full()),
-            (Demand::Full, false) => (wish(client, "fully-consistent"), None),
+            (Demand::Full, false) => (with_consistency(client, "fully-consistent"), None),
             (Demand::MinimizeLatency, true) => (client, minimize_latency()),
-            (Demand::MinimizeLatency, false) => (wish(client, "minimize-latency"), None),
-            (Demand::BoundedStaleness, true) => (wish(client, "bounded-staleness=2s"), at_least(token)),
-            (Demand::BoundedStaleness, false) => (wish(client, "bounded-staleness=2s"), None),
+            (Demand::MinimizeLatency, false) => (with_consistency(client, "minimize-latency"), None),
+            (Demand::BoundedStaleness, true) => (with_consistency(client, "bounded-staleness=2s"), at_least(token)),
+            (Demand::BoundedStaleness, false) => (with_consistency(client, "bounded-staleness=2s"), None),
             (Demand::NoCache, true) => (client.metadata("cache-control", "no-cache"), exactly(token)),
             (Demand::NoCache, false) => (client.metadata("cache-control", "no-cache"), None),
-            (Demand::Unknown, true) => (wish(client, "whatever"), at_least(token)),
-            (Demand::Unknown, false) => (wish(client, "whatever"), None),
+            (Demand::Unknown, true) => (with_consistency(client, "whatever"), at_least(token)),
+            (Demand::Unknown, false) => (with_consistency(client, "whatever"), None),
         }
     }
 }

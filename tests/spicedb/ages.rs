@@ -36,9 +36,9 @@ async fn rule_04_age_counts_from_the_watermark_not_from_the_call() {
     let written = written.await.unwrap();
     server.commit(other);
     let quantized = server.state().store.of_transaction(0).unwrap();
-    let told = server.point(&written);
+    let written_point = server.point(&written);
     assert_eq!(
-        quantized.point.partial_cmp(&told),
+        quantized.point.partial_cmp(&written_point),
         None,
         "concurrent, so SpiceDB answers at the token"
     );
@@ -48,12 +48,12 @@ async fn rule_04_age_counts_from_the_watermark_not_from_the_call() {
     sleep(Duration::from_secs(4)).await;
     let first = client.check(&check("plan", "ada", at_least(&written))).await;
     assert!(first.has());
-    let at_the_token = server.point(&first.at()) == told;
+    let at_the_token = server.point(&first.at()) == written_point;
     sleep(Duration::from_secs(2)).await;
     // Six seconds after the write, two after the call.
     for consistency in [at_least(&written), None] {
         let reply = client.check(&check("plan", "ada", consistency)).await;
-        assert!(!at_the_token || server.point(&reply.at()) != told, "{reply:?}");
+        assert!(!at_the_token || server.point(&reply.at()) != written_point, "{reply:?}");
     }
 }
 

@@ -196,7 +196,7 @@ async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
     let server = Server::new(Engine::Postgres);
     let layer = ZookieLayer::spicedb(Engine::Postgres);
     let body = frame(&check("plan", "ada", None).encode_to_vec());
-    for (content_type, kept) in [
+    for (content_type, stored) in [
         ("application/grpc;v=1", true),
         ("application/grpc+proto; charset=utf-8", true),
         ("application/grpc+json", false),
@@ -211,7 +211,7 @@ async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
             let status = response.headers()["cache-status"].to_str().unwrap();
             outcomes.push(status.split(';').nth(1).unwrap().trim().to_owned());
         }
-        let expected = if kept { ["fwd=miss", "hit"] } else { ["fwd=bypass"; 2] };
+        let expected = if stored { ["fwd=miss", "hit"] } else { ["fwd=bypass"; 2] };
         assert_eq!(outcomes, expected, "{content_type}");
     }
 }
@@ -256,7 +256,7 @@ impl tower::Service<Request<Body>> for Cloned {
     }
 }
 
-async fn never_kept(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) -> Reply {
+async fn never_stored(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) -> Reply {
     let (client, asked) = scripted(move || Ok(reply()));
     client.check(&check("plan", "ada", None)).await;
     let last = client.check(&check("plan", "ada", None)).await;
@@ -265,7 +265,7 @@ async fn never_kept(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) 
     last
 }
 
-fn verdict(token: Option<&str>) -> CheckResponse {
+fn decision(token: Option<&str>) -> CheckResponse {
     CheckResponse {
         checked_at: token.map(zed_token),
         permissionship: 2,
@@ -287,7 +287,7 @@ fn reply(body: Bytes, trailers: Option<HeaderMap>) -> Response<Body> {
 #[tokio::test]
 async fn rule_11_odd_replies_pass_and_are_not_stored() {
     let server = Server::new(Engine::Postgres);
-    let good = verdict(Some(&server.token(7))).encode_to_vec();
+    let good = decision(Some(&server.token(7))).encode_to_vec();
     let status = |code: &str| {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_str(code).unwrap());
@@ -297,9 +297,9 @@ async fn rule_11_odd_replies_pass_and_are_not_stored() {
     let mut compressed = frame(&good).to_vec();
     compressed[0] = 1;
     for (body, trailers) in [
-        (frame(&verdict(None).encode_to_vec()), status("0")),
-        (frame(&verdict(Some("not a token")).encode_to_vec()), status("0")),
-        (frame(&verdict(Some("")).encode_to_vec()), status("0")),
+        (frame(&decision(None).encode_to_vec()), status("0")),
+        (frame(&decision(Some("not a token")).encode_to_vec()), status("0")),
+        (frame(&decision(Some("")).encode_to_vec()), status("0")),
         (frame(&unknown_field), status("0")),
         (frame(&good[..good.len() - 3]), status("0")),
         (frame(&good).slice(..9), status("0")),
@@ -311,11 +311,11 @@ async fn rule_11_odd_replies_pass_and_are_not_stored() {
         (frame(&good), status("13")),
         (frame(&good), status("zero")),
     ] {
-        let (kept_body, kept_trailers) = (body.clone(), trailers.clone());
-        let last = never_kept(move || reply(kept_body.clone(), kept_trailers.clone())).await;
+        let (sent_body, sent_trailers) = (body.clone(), trailers.clone());
+        let last = never_stored(move || reply(sent_body.clone(), sent_trailers.clone())).await;
         assert_eq!((last.body, last.trailers), (body, trailers), "whole, as it came");
     }
-    let failed = never_kept(|| failed(UNAVAILABLE, "down")).await;
+    let failed = never_stored(|| failed(UNAVAILABLE, "down")).await;
     assert_eq!(failed.status(), UNAVAILABLE);
 }
 
@@ -346,7 +346,7 @@ async fn rule_08_another_datastores_reply_resets_what_is_known() {
         } else {
             next.last().cloned()
         };
-        Ok(succeeded(&verdict(token.as_deref()).encode_to_vec()))
+        Ok(succeeded(&decision(token.as_deref()).encode_to_vec()))
     });
     client.check(&check("plan", "ada", None)).await;
     assert!(client.check(&check("plan", "ada", None)).await.is_hit());
@@ -383,7 +383,7 @@ proptest! {
                 Bytes::from(bytes)
             };
             if in_reply {
-                let body = mutate(&frame(&verdict(Some(&token)).encode_to_vec()));
+                let body = mutate(&frame(&decision(Some(&token)).encode_to_vec()));
                 let mut trailers = HeaderMap::new();
                 trailers.insert("grpc-status", HeaderValue::from_static("0"));
                 let (client, _) = scripted({

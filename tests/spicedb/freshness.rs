@@ -34,8 +34,8 @@ async fn rule_01_the_new_enemy_is_denied() {
         advance(Duration::from_millis(1)).await;
         let cached = client.check(&check("plan", "mallory", at_least(&granted))).await;
         // A number of MySQL's says too little: who names one is answered by calls that begin after the request.
-        let kept_for_floors = engine != Engine::MySql;
-        assert!(cached.has() && cached.is_hit() == kept_for_floors, "{engine:?}");
+        let stored_for_floors = engine != Engine::MySql;
+        assert!(cached.has() && cached.is_hit() == stored_for_floors, "{engine:?}");
 
         let revoked = client.set("plan", "mallory", false).await;
         let stale = client.check(&check("plan", "mallory", minimize_latency())).await;
@@ -48,7 +48,7 @@ async fn rule_01_the_new_enemy_is_denied() {
         assert!(server.number(&reply.at()) >= server.number(&revoked));
         advance(Duration::from_millis(1)).await;
         let reply = client.check(&check("plan", "mallory", at_least(&revoked))).await;
-        assert!(!reply.has() && reply.is_hit() == kept_for_floors, "{engine:?}");
+        assert!(!reply.has() && reply.is_hit() == stored_for_floors, "{engine:?}");
     }
 }
 
@@ -98,21 +98,25 @@ async fn rule_01_metadata_consistency_is_put_into_the_message() {
     let client = Client::new(&server, Engine::CockroachDb);
     let token = client.set("plan", "ada", true).await;
     server.calls();
-    let wish = |wish: &str| client.metadata("zookie-consistency", wish);
-    wish("fully-consistent").check(&check("plan", "a", None)).await;
-    wish("bounded-staleness=1s")
+    let with_consistency = |consistency: &str| client.metadata("zookie-consistency", consistency);
+    with_consistency("fully-consistent")
+        .check(&check("plan", "a", None))
+        .await;
+    with_consistency("bounded-staleness=1s")
         .check(&check("plan", "b", minimize_latency()))
         .await;
-    wish("at-exact-snapshot")
+    with_consistency("at-exact-snapshot")
         .metadata("zookie", &token)
         .check(&check("plan", "c", None))
         .await;
-    wish("minimize-latency").check(&check("plan", "d", full())).await;
+    with_consistency("minimize-latency")
+        .check(&check("plan", "d", full()))
+        .await;
     assert_eq!(
         asked(&server),
         [full(), full(), exactly(&token), full()].map(requirement)
     );
-    let rejected = wish("whatever").check(&check("plan", "a", None)).await;
+    let rejected = with_consistency("whatever").check(&check("plan", "a", None)).await;
     assert_eq!((rejected.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
 }
 
@@ -248,8 +252,8 @@ async fn a_request_that_already_asks_so_is_unmodified() {
     let client = Client::new(&server, Engine::CockroachDb);
     let token = client.set("plan", "ada", true).await;
     server.calls();
-    let wishes = [None, minimize_latency(), at_least(&token), exactly(&token), full()];
-    for (nth, consistency) in wishes.into_iter().enumerate() {
+    let consistencies = [None, minimize_latency(), at_least(&token), exactly(&token), full()];
+    for (nth, consistency) in consistencies.into_iter().enumerate() {
         // The consistency last and an unknown field in between, as no encoder writes it.
         let mut message = check("plan", &format!("user{nth}"), None).encode_to_vec();
         message.extend_from_slice(&[0xfa, 0x07, 2, b'h', b'i']);

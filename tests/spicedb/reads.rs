@@ -58,8 +58,8 @@ async fn rule_01_a_carrier_raises_a_reads_floor() {
             server.calls().remove(0).consistency,
             Some(Requirement::FullyConsistent(true))
         );
-        let wish = client.metadata("zookie-consistency", "fully-consistent");
-        wish.call(method, &lookup(at_least(&older))).await;
+        let at_head = client.metadata("zookie-consistency", "fully-consistent");
+        at_head.call(method, &lookup(at_least(&older))).await;
         assert_eq!(
             server.calls().remove(0).consistency,
             Some(Requirement::FullyConsistent(true))

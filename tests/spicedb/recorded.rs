@@ -125,12 +125,12 @@ impl Script {
     /// When a write was made, by the store's clock.
     fn instant(&self, call: &Call) -> u64 {
         // An import's reply does not tell; a head read after it does.
-        let telling = if call.case == "import-bulk" {
+        let reporting = if call.case == "import-bulk" {
             self.recording.call("check-after-import")
         } else {
             self.recording.call(&call.case)
         };
-        let revision = Spelling::read(&token(telling).unwrap()).unwrap().revision;
+        let revision = Spelling::read(&token(reporting).unwrap()).unwrap().revision;
         match self.engine {
             Engine::Postgres => PostgresRevision::read(&revision).unwrap().optional_timestamp.max(1),
             _ => revision.parse().unwrap(),

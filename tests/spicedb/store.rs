@@ -17,7 +17,7 @@ pub(crate) const FIRST: u64 = 1000;
 /// The same for engines that number by the clock, in nanoseconds.
 const FIRST_INSTANT: u64 = 1_795_230_120_000_000_000;
 /// How long old revisions can be read, in nanoseconds.
-const KEPT: u64 = 24 * 3600 * 1_000_000_000;
+const RETENTION: u64 = 24 * 3600 * 1_000_000_000;
 /// How far beyond what was given out PostgreSQL takes a transaction's id for one.
 const READABLE_AHEAD: u64 = 1 << 33;
 
@@ -241,7 +241,7 @@ impl Store {
         }
         let oldest = match self.engine {
             Engine::Postgres | Engine::MySql => self.oldest.clone(),
-            _ => Point::Number(self.clock - KEPT, 0),
+            _ => Point::Number(self.clock - RETENTION, 0),
         };
         (oldest > *point).then_some("invalid revision: revision has expired")
     }

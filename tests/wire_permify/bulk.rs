@@ -39,8 +39,8 @@ fn bulks() -> impl Iterator<Item = Bulk> {
 
 impl Bulk {
     fn new(recording: Recording, engine: Engine, call: Arc<Call>) -> Self {
-        let verdicts = allowed_items(&call);
-        let (allowed, denied): (Vec<_>, Vec<_>) = (0..verdicts.len()).partition(|&nth| verdicts[nth]);
+        let decisions = allowed_items(&call);
+        let (allowed, denied): (Vec<_>, Vec<_>) = (0..decisions.len()).partition(|&nth| decisions[nth]);
         let denials = with_items(&call.request, &denied);
         let replied = call.response.with_body(with_results(&call, &denied));
         Self {
@@ -86,8 +86,8 @@ async fn rule_16_only_denied_items_are_asked_again() {
                 assert_eq!(again.body, bulk.body());
                 assert_eq!(again.trailers, bulk.call.response.trailers);
                 assert_eq!(again.header("zookie"), token(&request).as_deref());
-                let (kept, of) = (bulk.allowed.len(), bulk.allowed.len() + bulk.denied.len());
-                let said = format!("detail=\"{kept} of {of} from the cache\"");
+                let (stored, of) = (bulk.allowed.len(), bulk.allowed.len() + bulk.denied.len());
+                let said = format!("detail=\"{stored} of {of} from the cache\"");
                 assert!(again.cache_status().ends_with(&said), "{}", again.cache_status());
             }
             assert_eq!(session.asked(before), ["denials", "denials"], "{}", bulk.call.case);

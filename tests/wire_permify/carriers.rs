@@ -22,13 +22,13 @@ struct DefaultRead {
     recording: Recording,
     engine: Engine,
     /// What they are called.
-    untold: &'static str,
-    told: &'static str,
+    tokenless: &'static str,
+    at_token: &'static str,
     /// The write's token.
     at: String,
 }
 
-fn untold() -> impl Iterator<Item = DefaultRead> {
+fn tokenless() -> impl Iterator<Item = DefaultRead> {
     RECORDINGS.into_iter().flat_map(|(name, engine, _)| {
         let recording = Recording::load(name);
         if name.contains("grpc") {
@@ -37,23 +37,23 @@ fn untold() -> impl Iterator<Item = DefaultRead> {
                 ("check-head", "check-token-no-version"),
                 ("check-head-with-version", "check-allowed-again"),
             ];
-            let both = pairs.map(|(untold, told)| DefaultRead {
+            let both = pairs.map(|(tokenless, at_token)| DefaultRead {
                 recording: recording.clone(),
                 engine,
-                untold,
-                told,
+                tokenless,
+                at_token,
                 at: at.clone(),
             });
             return Vec::from(both);
         }
         let at = written(recording.call("http-write")).unwrap();
-        let (untold, told) = ("http-check-head", "http-check-head at a token");
-        let head = recording.call(untold).clone();
+        let (tokenless, at_token) = ("http-check-head", "http-check-head at a token");
+        let head = recording.call(tokenless).clone();
         let one = DefaultRead {
-            recording: recording.and(told, with_token(&head.request, Some(&at)), head.response.clone()),
+            recording: recording.and(at_token, with_token(&head.request, Some(&at)), head.response.clone()),
             engine,
-            untold,
-            told,
+            tokenless,
+            at_token,
             at,
         };
         vec![one]
@@ -62,7 +62,7 @@ fn untold() -> impl Iterator<Item = DefaultRead> {
 
 impl DefaultRead {
     fn request(&self) -> &Request<Bytes> {
-        &self.recording.call(self.untold).request
+        &self.recording.call(self.tokenless).request
     }
 
     fn at(&self, token: &str) -> Request<Bytes> {
@@ -71,23 +71,23 @@ impl DefaultRead {
 
     /// The reply without a token, and the one at the write's.
     fn bodies(&self) -> [Bytes; 2] {
-        [self.untold, self.told].map(|case| self.recording.call(case).response.body())
+        [self.tokenless, self.at_token].map(|case| self.recording.call(case).response.body())
     }
 
     fn session(&self) -> Session {
         let session = Session::new(&self.recording, self.engine);
-        session.upstream.skip_to(self.recording.call(self.told).n);
+        session.upstream.skip_to(self.recording.call(self.at_token).n);
         session
     }
 
     /// One through which the write has gone, and how often the upstream was asked by then.
-    async fn proven(&self) -> (Session, usize) {
+    async fn with_named_token(&self) -> (Session, usize) {
         self.after_write(Session::new(&self.recording, self.engine)).await
     }
 
     async fn after_write(&self, session: Session) -> (Session, usize) {
         session.see(&self.recording, &self.at).await;
-        session.upstream.skip_to(self.recording.call(self.told).n);
+        session.upstream.skip_to(self.recording.call(self.at_token).n);
         let asked = session.upstream.calls();
         (session, asked)
     }
@@ -95,12 +95,12 @@ impl DefaultRead {
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_carrier_raises_a_checks_floor() {
-    for case in untold() {
+    for case in tokenless() {
         for (name, value) in [("zookie", case.at.clone()), ("cookie", format!("zookie={}", case.at))] {
             let carried = with_header(case.request(), name, &value);
-            let (session, before) = case.proven().await;
+            let (session, before) = case.with_named_token().await;
             let reply = session.send(&carried).await;
-            assert_eq!(session.asked(before), [case.told], "{} by {name}", case.untold);
+            assert_eq!(session.asked(before), [case.at_token], "{} by {name}", case.tokenless);
             assert_eq!(reply.body, case.bodies()[1]);
             assert_eq!(reply.header("zookie"), Some(&*case.at));
             let asked = &session.upstream.asked()[before].request;
@@ -120,12 +120,12 @@ async fn rule_01_a_carrier_raises_a_checks_floor() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_08_an_unknown_carried_token_asks_head_and_is_unstored() {
-    for case in untold() {
+    for case in tokenless() {
         let carried = with_header(case.request(), "zookie", &case.at);
         let session = Session::new(&case.recording, case.engine);
         for asked in 1..3 {
             assert_eq!(session.send(&carried).await.body, case.bodies()[0]);
-            assert_eq!(session.asked(0), vec![case.untold; asked]);
+            assert_eq!(session.asked(0), vec![case.tokenless; asked]);
         }
         assert_eq!(session.upstream.asked()[0].request.body(), case.request().body());
         assert_eq!(session.layer.handle().stats().entries, 0);
@@ -134,32 +134,32 @@ async fn rule_08_an_unknown_carried_token_asks_head_and_is_unstored() {
 
 #[tokio::test(start_paused = true)]
 async fn windowed_reads_without_a_token_use_the_window_revision() {
-    for case in untold() {
+    for case in tokenless() {
         let (session, before) = case.after_write(Session::windowed(&case.recording, case.engine)).await;
         let reply = session.send(case.request()).await;
-        assert_eq!(session.asked(before), [case.told]);
+        assert_eq!(session.asked(before), [case.at_token]);
         assert_eq!(reply.header("zookie"), Some(&*case.at));
         assert!(session.send(&case.at(&case.at)).await.is_hit(), "shared with the token");
 
-        let (session, before) = case.proven().await;
+        let (session, before) = case.with_named_token().await;
         session.send(case.request()).await;
-        assert_eq!(session.asked(before), [case.untold], "head, without the setting");
+        assert_eq!(session.asked(before), [case.tokenless], "head, without the setting");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_header_raises_the_floor_of_a_message() {
-    for case in untold() {
+    for case in tokenless() {
         let older = case.at(old(case.engine));
         let carried = with_header(&older, "zookie", &case.at);
-        let (session, before) = case.proven().await;
+        let (session, before) = case.with_named_token().await;
         session.send(&carried).await;
-        assert_eq!(session.asked(before), [case.told]);
+        assert_eq!(session.asked(before), [case.at_token]);
 
         // Unproven, the message bears the higher one.
         let session = case.session();
         session.send(&carried).await;
-        assert_eq!(session.asked(0), [case.told]);
+        assert_eq!(session.asked(0), [case.at_token]);
         assert_eq!(session.layer.handle().stats().entries, 0);
     }
 }
@@ -174,7 +174,7 @@ fn old(engine: Engine) -> &'static str {
 
 #[tokio::test(start_paused = true)]
 async fn rule_09_malformed_tokens_are_rejected_in_carriers_only() {
-    for case in untold() {
+    for case in tokenless() {
         let mut strangers = vec!["no snap token", "nope!", "noop"];
         if case.engine == Engine::Memory {
             strangers.push(old(Engine::Postgres));
@@ -196,7 +196,7 @@ async fn rule_09_malformed_tokens_are_rejected_in_carriers_only() {
 
             // Which answer it gets is the upstream's to say.
             let said = case.at(stranger);
-            let reply = &case.recording.call(case.untold).response;
+            let reply = &case.recording.call(case.tokenless).response;
             let recording = case.recording.clone().and("said", said.clone(), reply.clone());
             let session = Session::new(&recording, case.engine);
             for asked in 1..3 {
@@ -213,16 +213,16 @@ async fn rule_09_malformed_tokens_are_rejected_in_carriers_only() {
 /// covers nothing.
 #[tokio::test(start_paused = true)]
 async fn rule_09_memorys_token_is_never_fresh_enough_on_postgres() {
-    for case in untold().filter(|case| case.engine == Engine::Postgres) {
+    for case in tokenless().filter(|case| case.engine == Engine::Postgres) {
         let foreign = "FxHhb4CrLBc=";
-        let (session, _) = case.proven().await;
+        let (session, _) = case.with_named_token().await;
         session.send(&case.at(&case.at)).await;
         let before = session.upstream.calls();
         let reply = session.send(&with_header(case.request(), "zookie", foreign)).await;
         assert!(!reply.is_hit());
         assert_eq!(
             session.asked(before),
-            [case.untold],
+            [case.tokenless],
             "head holds whatever it stands for"
         );
 
@@ -234,25 +234,28 @@ async fn rule_09_memorys_token_is_never_fresh_enough_on_postgres() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_03_a_fully_consistent_check_is_asked_without_a_token() {
-    for case in untold() {
-        for (name, wish) in [
+    for case in tokenless() {
+        for (name, consistency) in [
             ("zookie-consistency", "fully-consistent"),
             ("cache-control", "no-cache"),
         ] {
-            let (session, before) = case.proven().await;
+            let (session, before) = case.with_named_token().await;
             for token in [None, Some(&*case.at)] {
-                let head = with_header(&with_token(case.request(), token), name, wish);
+                let head = with_header(&with_token(case.request(), token), name, consistency);
                 for _ in 0..2 {
                     assert!(!session.send(&head).await.is_hit());
                 }
             }
             // On PostgreSQL a head may lack what the message's token names.
             let beside_a_token = match (case.engine, name) {
-                (Engine::Memory, _) => vec![case.untold; 2],
-                (_, "cache-control") => vec![case.told; 2],
+                (Engine::Memory, _) => vec![case.tokenless; 2],
+                (_, "cache-control") => vec![case.at_token; 2],
                 _ => vec![],
             };
-            assert_eq!(session.asked(before), [vec![case.untold; 2], beside_a_token].concat());
+            assert_eq!(
+                session.asked(before),
+                [vec![case.tokenless; 2], beside_a_token].concat()
+            );
         }
     }
 }

@@ -67,7 +67,7 @@ async fn an_upstreams_reply_reaches_its_caller_unmodified() {
         assert_eq!(ours[1].is_some(), !matches!(case.then, Then::Passes | Then::Write));
         // The reply to a check bears none itself, so what it holds at is what was asked.
         let token = match case.then {
-            Then::Kept | Then::InPart(_) => token(&call.request),
+            Then::Stored | Then::InPart(_) => token(&call.request),
             Then::Write => written(call),
             _ => None,
         };
@@ -84,7 +84,7 @@ async fn a_repeated_call_is_a_hit_or_asked_again() {
         let again = case.session.send(&case.call.request).await;
         let asked = case.session.asked(before);
         match case.then {
-            Then::Kept => {
+            Then::Stored => {
                 assert!(asked.is_empty());
                 is_from_memory(&again, &case.call);
             }
@@ -93,12 +93,12 @@ async fn a_repeated_call_is_a_hit_or_asked_again() {
                 assert!(!again.is_hit());
             }
         }
-        if let Then::NotKept(_, said) = case.then {
+        if let Then::NotStored(_, said) = case.then {
             let detail = format!("detail=\"{said}\"");
             assert!(again.cache_status().ends_with(&detail), "{}", again.cache_status());
         }
-        let kept = matches!(case.then, Then::Kept | Then::KeptByAge | Then::InPart(_));
-        assert_eq!(case.session.layer.handle().stats().entries > 0, kept);
+        let stored = matches!(case.then, Then::Stored | Then::StoredByAge | Then::InPart(_));
+        assert_eq!(case.session.layer.handle().stats().entries > 0, stored);
     })
     .await;
 }
@@ -106,7 +106,7 @@ async fn a_repeated_call_is_a_hit_or_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn rule_08_an_unknown_token_is_unmodified_and_not_stored() {
     each_case(async |case: Case| {
-        if !matches!(case.then, Then::Kept | Then::InPart(_)) || token(&case.call.request).is_none() {
+        if !matches!(case.then, Then::Stored | Then::InPart(_)) || token(&case.call.request).is_none() {
             return;
         }
         let session = Session::new(&case.recording, case.engine);
@@ -127,7 +127,7 @@ async fn rule_08_an_unknown_token_is_unmodified_and_not_stored() {
 #[tokio::test(start_paused = true)]
 async fn rule_04_an_answer_is_as_old_as_the_write_it_asked_at() {
     each_case(async |case: Case| {
-        if case.then != Then::Kept {
+        if case.then != Then::Stored {
             return;
         }
         // The write was seen at once.
@@ -146,12 +146,12 @@ async fn rule_04_an_answer_is_as_old_as_the_write_it_asked_at() {
 #[tokio::test(start_paused = true)]
 async fn tokenless_answers_serve_only_minimize_latency() {
     each_case(async |case: Case| {
-        if case.then != Then::KeptByAge {
+        if case.then != Then::StoredByAge {
             return;
         }
         let mut content = case.call.request.clone();
-        let wish = HeaderValue::from_static("minimize-latency");
-        content.headers_mut().insert("zookie-consistency", wish);
+        let consistency = HeaderValue::from_static("minimize-latency");
+        content.headers_mut().insert("zookie-consistency", consistency);
         case.session.send(&case.call.request).await;
         is_from_memory(&case.session.send(&content).await, &case.call);
 

@@ -41,7 +41,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 const BOUND: Duration = Duration::from_millis(5500);
 
 #[derive(Clone, Copy, Debug)]
-enum ReadMode {
+enum AskedBy {
     Message,
     Header,
     /// Exactly, in the message.
@@ -58,7 +58,7 @@ enum Step {
     Check {
         question: usize,
         write: usize,
-        told: ReadMode,
+        by: AskedBy,
     },
     /// One without a token.
     DefaultRead(usize),
@@ -67,10 +67,10 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let told = prop_oneof![4 => Just(ReadMode::Message), 2 => Just(ReadMode::Header), 2 => Just(ReadMode::Exactly)];
+    let by = prop_oneof![4 => Just(AskedBy::Message), 2 => Just(AskedBy::Header), 2 => Just(AskedBy::Exactly)];
     prop_oneof![
         2 => any::<bool>().prop_map(|seen| Step::Write { seen }),
-        8 => (0..2usize, 0..3usize, told).prop_map(|(question, write, told)| Step::Check { question, write, told }),
+        8 => (0..2usize, 0..3usize, by).prop_map(|(question, write, by)| Step::Check { question, write, by }),
         3 => (0..2usize).prop_map(Step::DefaultRead),
         2 => (0..NOISE.len()).prop_map(Step::Noise),
         2 => prop::sample::select(vec![1, 90, 200, 4900, 5100, 5600]).prop_map(Step::Wait),
@@ -124,10 +124,10 @@ impl Script {
     async fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match *step {
             Step::Write { seen } if self.made.len() < WRITES.len() => self.write(seen).await,
-            Step::Check { question, write, told } if write < self.made.len() => {
-                self.check(question, write, told).await?;
+            Step::Check { question, write, by } if write < self.made.len() => {
+                self.check(question, write, by).await?;
             }
-            Step::DefaultRead(question) => self.untold(question).await?,
+            Step::DefaultRead(question) => self.read_without_token(question).await?,
             Step::Noise(nth) => {
                 let call = self.recorded.recording.call(NOISE[nth]);
                 // At an enemy's token nobody recorded it, and it fails.
@@ -158,12 +158,12 @@ impl Script {
         with_token(&self.recorded.recording.call(QUESTIONS[question].1).request, token)
     }
 
-    async fn check(&self, question: usize, write: usize, told: ReadMode) -> Result<(), TestCaseError> {
+    async fn check(&self, question: usize, write: usize, by: AskedBy) -> Result<(), TestCaseError> {
         let floor = self.at(write);
-        let request = match told {
-            ReadMode::Message => self.request(question, Some(&floor)),
-            ReadMode::Exactly => exactly(&self.request(question, Some(&floor))),
-            ReadMode::Header => {
+        let request = match by {
+            AskedBy::Message => self.request(question, Some(&floor)),
+            AskedBy::Exactly => exactly(&self.request(question, Some(&floor))),
+            AskedBy::Header => {
                 let mut request = self.request(question, None);
                 request
                     .headers_mut()
@@ -174,7 +174,7 @@ impl Script {
         let before = self.session.upstream.calls();
         let reply = self.session.send(&request).await;
         let allowed = is_allowed(&reply.body);
-        if matches!(told, ReadMode::Exactly) {
+        if matches!(by, AskedBy::Exactly) {
             prop_assert_eq!(allowed, is_granted(question, write), "exactly at {}", WRITES[write]);
             match reply.header("zookie") {
                 Some(at) => prop_assert_eq!(at, &*floor),
@@ -196,8 +196,8 @@ impl Script {
         );
         let asked = self.session.upstream.asked().split_off(before);
         let at = asked.last().map(|asked| token(&asked.request));
-        let unproven = at == Some(Some(floor.clone())) && reply.header("zookie").is_none();
-        if unproven {
+        let unnamed = at == Some(Some(floor.clone())) && reply.header("zookie").is_none();
+        if unnamed {
             let age = Instant::now() - self.made[write];
             prop_assert!(!self.seen[write] || age > WINDOW, "a write named it {age:?} ago");
             prop_assert_eq!(allowed, is_granted(question, write), "not what holds at its own token");
@@ -228,7 +228,7 @@ impl Script {
         Ok(())
     }
 
-    async fn untold(&self, question: usize) -> Result<(), TestCaseError> {
+    async fn read_without_token(&self, question: usize) -> Result<(), TestCaseError> {
         let reply = self.session.send(&self.request(question, None)).await;
         let allowed = is_allowed(&reply.body);
         if self.windowed {
@@ -271,7 +271,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
         let check = |question, write| Step::Check {
             question,
             write,
-            told: ReadMode::Message,
+            by: AskedBy::Message,
         };
         let steps = [
             Step::Write { seen: true },
@@ -286,7 +286,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
             Step::Check {
                 question: SECRET,
                 write: GRANT,
-                told: ReadMode::Exactly,
+                by: AskedBy::Exactly,
             },
         ];
         for step in &steps {

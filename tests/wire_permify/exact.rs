@@ -21,8 +21,8 @@ const LATEST: [&str; 2] = ["check-token-no-version", "check-latest-schema"];
 
 pub(crate) fn exactly(request: &Request<Bytes>) -> Request<Bytes> {
     let mut request = request.clone();
-    let wish = HeaderValue::from_static("at-exact-snapshot");
-    request.headers_mut().insert("zookie-consistency", wish);
+    let consistency = HeaderValue::from_static("at-exact-snapshot");
+    request.headers_mut().insert("zookie-consistency", consistency);
     request
 }
 
@@ -31,7 +31,7 @@ async fn each_check(mut test: impl AsyncFnMut(&Recording, Engine, &Call)) {
     for (name, engine, table) in RECORDINGS {
         let recording = Recording::load(name);
         for (call, row) in recording.calls.iter().zip(table) {
-            if row.on(engine) == Then::Kept && token(&call.request).is_some() {
+            if row.on(engine) == Then::Stored && token(&call.request).is_some() {
                 println!("{name}: {}", call.case);
                 test(&recording, engine, call).await;
             }
@@ -91,7 +91,7 @@ async fn rule_02_a_newer_token_does_not_move_an_exact_read() {
     let older = recording.call("check-older-token");
     let newer = recording.call("check-newer-token");
     let session = Session::new(&recording, Engine::Postgres);
-    // The window's own, so that who wishes at least the older one is asked at it.
+    // The window's own, so that who consistencies at least the older one is asked at it.
     for call in [newer, older] {
         session.see(&recording, &token(&call.request).unwrap()).await;
     }

@@ -40,9 +40,9 @@ fn lookups() -> impl Iterator<Item = (Recording, Engine, Arc<Call>, String)> {
 async fn rule_01_a_carrier_raises_a_lookups_floor() {
     for (recording, engine, call, _) in lookups() {
         let own = token(&call.request).unwrap();
-        let untold = with_token(&call.request, None);
+        let tokenless = with_token(&call.request, None);
         for (name, value) in [("zookie", own.clone()), ("cookie", format!("zookie={own}"))] {
-            let mut carried = untold.clone();
+            let mut carried = tokenless.clone();
             carried
                 .headers_mut()
                 .insert(name, HeaderValue::from_str(&value).unwrap());
@@ -58,7 +58,7 @@ async fn rule_01_a_carrier_raises_a_lookups_floor() {
             assert!(reply.cache_status().ends_with("\"a read that is never kept\""));
 
             // Where nobody has proven it, head holds it and a token would make it older.
-            let recording = recording.clone().and("head", untold.clone(), call.response.clone());
+            let recording = recording.clone().and("head", tokenless.clone(), call.response.clone());
             let session = Session::new(&recording, engine);
             session.send(&carried).await;
             assert_eq!(token(&session.upstream.asked()[0].request), None);

@@ -16,13 +16,13 @@ use crate::session::Session;
 
 /// A write's token, read with nothing of the crate.
 #[derive(Clone, Debug)]
-struct ReadMode {
+struct WriteToken {
     text: String,
     xid: u64,
     xmin: u64,
 }
 
-impl ReadMode {
+impl WriteToken {
     fn read(text: String) -> Self {
         let snapshot = String::from_utf8(STANDARD.decode(&text).unwrap()).unwrap();
         let mut parts = snapshot.split(':').map(|part| part.parse().unwrap());
@@ -37,29 +37,29 @@ impl ReadMode {
 }
 
 /// The writes at once and those before and after them, in the order of the recording, with a check at each.
-static RECORDED: LazyLock<(Recording, Vec<ReadMode>)> = LazyLock::new(|| {
+static RECORDED: LazyLock<(Recording, Vec<WriteToken>)> = LazyLock::new(|| {
     let recording = Recording::load("permify/grpc-postgres");
-    let told = recording.calls.iter().filter(|call| call.n > 42 && call.n < 56);
-    let told: Vec<_> = told.filter_map(|call| written(call)).map(ReadMode::read).collect();
+    let calls = recording.calls.iter().filter(|call| call.n > 42 && call.n < 56);
+    let tokens: Vec<_> = calls.filter_map(|call| written(call)).map(WriteToken::read).collect();
     let check = recording.call("check-allowed").clone();
-    let recording = told.iter().fold(recording, |recording, told| {
-        let request = with_token(&check.request, Some(&told.text));
-        recording.and(&told.text, request, check.response.clone())
+    let recording = tokens.iter().fold(recording, |recording, token| {
+        let request = with_token(&check.request, Some(&token.text));
+        recording.and(&token.text, request, check.response.clone())
     });
-    (recording, told)
+    (recording, tokens)
 });
 
 /// The write of this transaction.
-fn named(xid: u64) -> &'static ReadMode {
-    RECORDED.1.iter().find(|told| told.xid == xid).unwrap()
+fn named(xid: u64) -> &'static WriteToken {
+    RECORDED.1.iter().find(|token| token.xid == xid).unwrap()
 }
 
 /// A check with this token.
-fn check_at(told: &ReadMode) -> Request<Bytes> {
-    RECORDED.0.call(&told.text).request.clone()
+fn check_at(token: &WriteToken) -> Request<Bytes> {
+    RECORDED.0.call(&token.text).request.clone()
 }
 
-async fn session_after(writes: &[ReadMode]) -> Session {
+async fn session_after(writes: &[WriteToken]) -> Session {
     let session = Session::new(&RECORDED.0, Engine::Postgres);
     for write in writes {
         session.see(&RECORDED.0, &write.text).await;
@@ -68,26 +68,26 @@ async fn session_after(writes: &[ReadMode]) -> Session {
 }
 
 /// The token that a check with that one is asked at, and whether its answer is kept.
-async fn asked_at(session: &Session, wanted: &ReadMode) -> (ReadMode, bool) {
+async fn asked_at(session: &Session, write: &WriteToken) -> (WriteToken, bool) {
     let before = session.upstream.calls();
-    let reply = session.send(&check_at(wanted)).await;
+    let reply = session.send(&check_at(write)).await;
     let asked = session.upstream.asked().split_off(before);
     assert_eq!(asked.len(), 1);
     let asked = token(&asked[0].request).unwrap();
-    (ReadMode::read(asked), reply.cache_status().contains("stored"))
+    (WriteToken::read(asked), reply.cache_status().contains("stored"))
 }
 
-async fn asks_in_their_true_order(writes: &[ReadMode]) -> Result<(), TestCaseError> {
-    for wanted in &RECORDED.1 {
+async fn asks_in_their_true_order(writes: &[WriteToken]) -> Result<(), TestCaseError> {
+    for token in &RECORDED.1 {
         let session = session_after(writes).await;
-        let (asked, stored) = asked_at(&session, wanted).await;
-        prop_assert!(asked.covers(wanted), "{:?} was asked at {:?}", wanted, asked);
-        let covering = writes.iter().any(|write| write.covers(wanted));
-        prop_assert_eq!(stored, covering, "{:?}", wanted);
+        let (asked, stored) = asked_at(&session, token).await;
+        prop_assert!(asked.covers(token), "{:?} was asked at {:?}", token, asked);
+        let covering = writes.iter().any(|write| write.covers(token));
+        prop_assert_eq!(stored, covering, "{:?}", token);
         match writes.first() {
-            Some(window) if window.covers(wanted) => prop_assert_eq!(&asked.text, &window.text),
+            Some(window) if window.covers(token) => prop_assert_eq!(&asked.text, &window.text),
             _ if covering => prop_assert!(writes.iter().any(|write| write.text == asked.text)),
-            _ => prop_assert_eq!(&asked.text, &wanted.text, "as it came"),
+            _ => prop_assert_eq!(&asked.text, &token.text, "as it came"),
         }
     }
     Ok(())
@@ -107,12 +107,12 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_neither_number_nor_reply_order_matters() {
-    let told = &RECORDED.1;
-    assert!(!told.is_sorted_by_key(|told| told.xid));
-    let mut by_number = told.clone();
-    by_number.sort_by_key(|told| told.xid);
+    let tokens = &RECORDED.1;
+    assert!(!tokens.is_sorted_by_key(|token| token.xid));
+    let mut by_number = tokens.clone();
+    by_number.sort_by_key(|token| token.xid);
     let reversed: Vec<_> = by_number.iter().rev().cloned().collect();
-    for writes in [told, &by_number, &reversed] {
+    for writes in [tokens, &by_number, &reversed] {
         for seen in 1..=writes.len() {
             asks_in_their_true_order(&writes[..seen]).await.unwrap();
         }

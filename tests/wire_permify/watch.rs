@@ -17,8 +17,8 @@ fn recorded(name: &str, feed: impl FnOnce(&Call) -> Vec<u8>) -> Recording {
     let recording = Recording::load(name);
     let watch = recording.call("watch").clone();
     let opened = with_body(&watch.request, frame(&field_of(1, b"acme")));
-    let told = watch.response.with_body(feed(&watch).into());
-    recording.and("feed", opened, told)
+    let reported = watch.response.with_body(feed(&watch).into());
+    recording.and("feed", opened, reported)
 }
 
 fn whole(watch: &Call) -> Vec<u8> {
@@ -35,7 +35,7 @@ async fn follow(session: &Session) {
 }
 
 /// Checks at the tokens of writes that the feed tells of.
-const PROVEN: [&str; 4] = [
+const NAMED: [&str; 4] = [
     "enemy-check-granted",
     "enemy-check-at-grant",
     "enemy-check-at-revocation",
@@ -46,7 +46,7 @@ const PROVEN: [&str; 4] = [
 async fn rule_08_the_change_feed_names_the_tokens_it_reports() {
     let recording = recorded("permify/grpc-postgres", whole);
     // Before the feed begins, too: what it tells of covers that.
-    for case in PROVEN.into_iter().chain(["check-allowed", "check-older-token"]) {
+    for case in NAMED.into_iter().chain(["check-allowed", "check-older-token"]) {
         let call = recording.call(case);
         let exact = exactly(&call.request);
         let session = Session::new(&recording, Engine::Postgres);
@@ -73,7 +73,7 @@ async fn rule_08_the_change_feed_names_the_tokens_it_reports() {
 async fn rule_04_the_change_feed_opens_no_window() {
     let recording = recorded("permify/grpc-postgres", whole);
     // The last one's token is covered by all that the feed tells of.
-    for case in PROVEN.into_iter().chain(["check-allowed"]) {
+    for case in NAMED.into_iter().chain(["check-allowed"]) {
         let call = recording.call(case);
         let session = Session::new(&recording, Engine::Postgres);
         follow(&session).await;
@@ -93,11 +93,11 @@ async fn rule_08_the_change_feed_names_only_what_it_reported() {
     let until = |nth: usize| {
         recorded("permify/grpc-postgres", move |watch| {
             let body = watch.response.body();
-            let told = messages(&body)
+            let reported = messages(&body)
                 .into_iter()
                 .take(nth)
                 .flat_map(|message| frame(message).to_vec());
-            told.collect()
+            reported.collect()
         })
     };
     // How many messages it takes until the write's own has come.
@@ -107,14 +107,14 @@ async fn rule_08_the_change_feed_names_only_what_it_reported() {
         ("enemy-check-at-revocation", 4),
         ("enemy-check-new-content", 5),
     ] {
-        for told in needed - 1..needed + 1 {
-            let recording = until(told);
+        for reported in needed - 1..needed + 1 {
+            let recording = until(reported);
             let call = recording.call(case);
             let session = Session::new(&recording, Engine::Postgres);
             follow(&session).await;
             let reply = session.send(&exactly(&call.request)).await;
             let stored = reply.cache_status().contains("stored");
-            assert_eq!(stored, told == needed, "{case} after {told} messages");
+            assert_eq!(stored, reported == needed, "{case} after {reported} messages");
         }
     }
 }

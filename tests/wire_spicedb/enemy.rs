@@ -17,7 +17,7 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::common::wire::protobuf::{field, messages};
 use crate::common::wire::{Call, Recording, Replayed};
-use crate::message::{Wish, is_check, is_write, token, tokens, tokens_in, verdict, wish};
+use crate::message::{ConsistencyLevel, consistency, decision, is_check, is_write, token, tokens, tokens_in};
 use crate::session::Session;
 
 static RECORDED: LazyLock<[(Recording, Engine); 2]> = LazyLock::new(|| {
@@ -61,7 +61,7 @@ enum Step {
         seen: bool,
     },
     Check(usize),
-    /// The check without a wish, with the token of one of the writes in the metadata.
+    /// The check without a consistency, with the token of one of the writes in the metadata.
     Carried(usize),
     Noise(usize),
     Wait(u64),
@@ -125,8 +125,8 @@ impl Script {
             }
             Step::Check(nth) if CHECKS[*nth].1 <= self.written => {
                 let check = Arc::clone(self.recording.call(CHECKS[*nth].0));
-                let floor = match wish(&check.request) {
-                    Wish::Least(token) => Some(token),
+                let floor = match consistency(&check.request) {
+                    ConsistencyLevel::Least(token) => Some(token),
                     _ => None,
                 };
                 self.ask(&check, &check.request, floor).await?;
@@ -162,7 +162,7 @@ impl Script {
         let is_new_content = check.case == "enemy-check-new-content";
         let allowed = !is_new_content && made(0) && !made(1);
         prop_assert_eq!(
-            verdict(&reply.body),
+            decision(&reply.body),
             1 + u8::from(allowed),
             "{} at {:?}",
             check.case,
@@ -227,7 +227,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
             script.step(step).await.unwrap();
         }
         let asked = script.session.asked(script.session.upstream.calls() - 6);
-        // What was answered at the grant is new enough for those who wish nothing, and for nobody with a later token.
+        // What was answered at the grant is new enough for those who consistency nothing, and for nobody with a later token.
         let expected = [
             "enemy-grant",
             "enemy-check-granted",

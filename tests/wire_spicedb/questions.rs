@@ -8,7 +8,7 @@ use tower_zookie::protocol::spicedb::Engine;
 
 use crate::common::wire::table::{Row, Then};
 use crate::common::wire::{Call, Recording};
-use crate::message::{Wish, is_check, questions, unwished, wish};
+use crate::message::{ConsistencyLevel, consistency, is_check, questions, without_consistency};
 use crate::session::Session;
 use crate::table::RECORDINGS;
 
@@ -35,20 +35,23 @@ async fn rule_10_an_answer_is_served_only_to_its_own_question() {
     for (name, engine, table) in RECORDINGS {
         let (recording, checks) = checks(name, engine, table);
         let mut shared = 0;
-        for (kept, then) in &checks {
-            let needs_no_trust = matches!(wish(&kept.request), Wish::Full | Wish::Any);
-            if !matches!(then, Then::Kept | Then::KeptForOthers) || !needs_no_trust {
+        for (stored, then) in &checks {
+            let needs_no_named_token = matches!(
+                consistency(&stored.request),
+                ConsistencyLevel::Full | ConsistencyLevel::Any
+            );
+            if !matches!(then, Then::Stored | Then::StoredForOthers) || !needs_no_named_token {
                 continue;
             }
             let session = Session::new(&recording, engine);
             for (other, then) in &checks {
                 session.layer.handle().purge();
-                session.send(&kept.request).await;
-                let same = is_within(&other.request, &kept.request) && !matches!(then, Then::NotKept("a trace", _));
-                let reply = session.try_send(&unwished(&other.request)).await;
+                session.send(&stored.request).await;
+                let same = is_within(&other.request, &stored.request) && !matches!(then, Then::NotStored("a trace", _));
+                let reply = session.try_send(&without_consistency(&other.request)).await;
                 let hit = reply.is_ok_and(|reply| reply.is_hit());
-                assert_eq!(hit, same, "{name}: {} after {}", other.case, kept.case);
-                shared += usize::from(same && kept.n != other.n);
+                assert_eq!(hit, same, "{name}: {} after {}", other.case, stored.case);
+                shared += usize::from(same && stored.n != other.n);
             }
         }
         assert!(shared > 4, "{name}: few calls ask the same");

@@ -6,7 +6,7 @@ use tower::ServiceExt;
 
 use crate::common::wire::protobuf::is_framed;
 use crate::common::wire::{Recording, Replay};
-use crate::message::{at_head, tokens, tokens_in, verdict};
+use crate::message::{at_head, decision, tokens, tokens_in};
 
 #[test]
 fn every_recorded_call_is_read() {
@@ -84,7 +84,7 @@ async fn a_head_read_sees_the_last_write() {
             replay.skip_to(write.n + 1);
             let reply = replay.clone().oneshot(question.clone().map(Full::new)).await.unwrap();
             let reply = reply.into_body().collect().await.unwrap().to_bytes();
-            assert_eq!(verdict(&reply), expected, "{name}: {}", write.case);
+            assert_eq!(decision(&reply), expected, "{name}: {}", write.case);
             assert_eq!(tokens_in(&reply, question.uri().path()), tokens(write));
         }
         // What was recorded in that state is replayed whole.

@@ -9,7 +9,7 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::common::wire::protobuf::{field, messages};
 use crate::common::wire::{Call, Recording, is_grpc};
-use crate::message::{Wish, is_check, is_write, tokens, wish};
+use crate::message::{ConsistencyLevel, consistency, is_check, is_write, tokens};
 use crate::table::RECORDINGS;
 
 /// Tokens that were made by hand, and of other datastores.
@@ -97,16 +97,16 @@ fn each_reply_has_a_revision_that_fits_its_consistency() {
             let Some(borne) = scenario.borne(call) else { continue };
             let context = format!("{}: {}", scenario.name, call.case);
             let head = scenario.last_write(call).unwrap();
-            match wish(&call.request) {
-                Wish::Full => {
+            match consistency(&call.request) {
+                ConsistencyLevel::Full => {
                     assert!(reaches(&borne, &head), "{context}");
                     seen[0] += 1;
                 }
-                Wish::Any => {
+                ConsistencyLevel::Any => {
                     assert!(is_before(&borne, &head), "{context}");
                     seen[1] += 1;
                 }
-                Wish::Least(token) => {
+                ConsistencyLevel::Least(token) => {
                     let asked = scenario.revision(&token, call);
                     if asked.store() != borne.store() {
                         assert!(NOT_OF_THE_STORE.contains(&&*call.case), "{context}");
@@ -118,7 +118,7 @@ fn each_reply_has_a_revision_that_fits_its_consistency() {
                     }
                     seen[2] += 1;
                 }
-                Wish::Exact(token) => {
+                ConsistencyLevel::Exact(token) => {
                     assert_eq!(borne, scenario.revision(&token, call), "{context}");
                     seen[3] += 1;
                 }
@@ -158,7 +158,9 @@ fn all_revisions_of_a_recording_are_of_one_store() {
 fn texts_that_the_server_rejects_are_not_tokens() {
     for scenario in scenarios().filter(|scenario| scenario.name.contains("grpc")) {
         for case in ["check-least-malformed", "check-least-empty", "check-exact-malformed"] {
-            let (Wish::Least(token) | Wish::Exact(token)) = wish(&scenario.recording.call(case).request) else {
+            let (ConsistencyLevel::Least(token) | ConsistencyLevel::Exact(token)) =
+                consistency(&scenario.recording.call(case).request)
+            else {
                 panic!("{case} has no token");
             };
             assert!(scenario.format.decode(&token).is_err(), "{case}");

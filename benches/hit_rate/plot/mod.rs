@@ -66,7 +66,7 @@ fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) 
             .to_owned(),
         format!(
             "Dashed: does not look at tokens. Wrong, of {} answers each: evaluated before the write that the token names, \
-             with another verdict than there.",
+             with another decision than there.",
             grouped(answers)
         ),
     ]

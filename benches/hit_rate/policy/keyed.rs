@@ -26,7 +26,7 @@ pub(crate) trait Rule: Send + Sync + 'static {
     fn serve(&self, entry: &Answer, upstream: &Upstream, check: &Check) -> Option<Answer>;
 
     /// Where an answer is kept.
-    fn keep_under(&self, planned: Key, _answer: &Answer) -> Key {
+    fn store_under(&self, planned: Key, _answer: &Answer) -> Key {
         planned
     }
 }
@@ -79,7 +79,7 @@ impl<R: Rule> Keyed<R> {
 
     async fn ask(&self, upstream: &Upstream, check: &Check, key: Key, at: At) -> Answer {
         let answer = upstream.ask(check.question, at).await;
-        let key = self.rule.keep_under(key, &answer);
+        let key = self.rule.store_under(key, &answer);
         self.entries().insert(key, answer);
         answer
     }

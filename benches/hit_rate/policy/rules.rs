@@ -81,7 +81,7 @@ impl Rule for HeadRevision {
         self.0.serve(entry, upstream, check)
     }
 
-    fn keep_under(&self, (question, _): Key, answer: &Answer) -> Key {
+    fn store_under(&self, (question, _): Key, answer: &Answer) -> Key {
         (question, answer.revision)
     }
 }

@@ -59,7 +59,7 @@ impl Demand {
 pub(crate) enum Forgery {
     /// What is to come.
     Future,
-    /// All that there is, apart from the last write that changed the verdict.
+    /// All that there is, apart from the last write that changed the decision.
     AllButOneWrite,
     /// What is to come, apart from that write.
     FutureButOneWrite,

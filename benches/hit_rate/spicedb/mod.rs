@@ -78,8 +78,8 @@ pub(crate) fn compare(effort: Effort, recordings: &Recordings, report: &mut Repo
             failures.extend(failure(kind, &setting, &tally));
             (kind, tally)
         });
-        let hits = |wanted| {
-            let found = tallies.iter().find(|(kind, _)| *kind == wanted);
+        let hits = |sought| {
+            let found = tallies.iter().find(|(kind, _)| *kind == sought);
             found.map_or(0.0, |(_, tally)| tally.hit_share())
         };
         let (ours, quantized) = (hits(Kind::Ours), hits(Kind::Quantized));

@@ -148,12 +148,12 @@ impl Policy for Ours {
 }
 
 /// Entries and flights under the same keys. Nothing limits them.
-struct Kept<K> {
+struct Stored<K> {
     entries: Mutex<HashMap<K, Evaluated>>,
     flights: Mutex<HashMap<K, watch::Receiver<Option<Evaluated>>>>,
 }
 
-impl<K> Default for Kept<K> {
+impl<K> Default for Stored<K> {
     fn default() -> Self {
         Self {
             entries: Mutex::default(),
@@ -166,7 +166,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<K: Clone + Eq + Hash> Kept<K> {
+impl<K: Clone + Eq + Hash> Stored<K> {
     /// The entry or else the answer of the flight under `key`, if `serve` makes something of it, and otherwise what the
     /// store answers.
     async fn answer(
@@ -202,7 +202,7 @@ impl<K: Clone + Eq + Hash> Kept<K> {
 /// What SpiceDB's own cache does with whole answers: their key is the revision that they are evaluated at. Which one that
 /// is, it knows at once and for nothing.
 #[derive(Default)]
-struct Quantized(Kept<(Question, Revision)>);
+struct Quantized(Stored<(Question, Revision)>);
 
 impl Policy for Quantized {
     fn answer(self: Arc<Self>, store: Arc<Store>, request: Request) -> Answering {
@@ -223,17 +223,17 @@ impl Policy for Quantized {
     }
 }
 
-/// The upper bound: a cache that knows which writes change which verdict.
+/// The upper bound: a cache that knows which writes change which decision.
 struct Oracle {
     bound: Millis,
-    kept: Kept<Question>,
+    stored: Stored<Question>,
 }
 
 impl Oracle {
     fn new(terms: &Terms) -> Self {
         Self {
             bound: terms.bound(),
-            kept: Kept::default(),
+            stored: Stored::default(),
         }
     }
 
@@ -259,7 +259,11 @@ impl Policy for Oracle {
                 Some(Evaluated { revision, ..entry })
             };
             let question = request.question;
-            Some(self.kept.answer(&store, question, question, ReadAt::Head, serve).await)
+            Some(
+                self.stored
+                    .answer(&store, question, question, ReadAt::Head, serve)
+                    .await,
+            )
         })
     }
 }

@@ -66,7 +66,7 @@ impl Tally {
         let revision = &answer.revision;
         let shared = source != Source::Asked;
         self.below_floor += u64::from(!request.demand.is_covered(revision));
-        self.untrue += u64::from(answer.allowed != history.verdict(request.question, revision, Millis::MAX));
+        self.untrue += u64::from(answer.allowed != history.decision(request.question, revision, Millis::MAX));
         self.unnamed += u64::from(shared && judging.names && !store.has_named(revision));
         self.over_age += u64::from(shared && history.overtaken(revision) < request.at - judging.bound);
         self.hits += u64::from(counts && source == Source::Hit);

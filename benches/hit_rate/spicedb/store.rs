@@ -197,7 +197,7 @@ impl History {
         }
     }
 
-    /// The id of the last write by an instant that changed a question's verdict.
+    /// The id of the last write by an instant that changed a question's decision.
     pub(crate) fn last_change(&self, question: Question, at: Millis) -> Option<u64> {
         let ids = self
             .world
@@ -207,15 +207,15 @@ impl History {
         ids.rev().find(|id| self.commits(*id) <= at)
     }
 
-    /// The verdict at a revision, by an instant: each write that changes it says what it is from then on.
-    pub(crate) fn verdict(&self, question: Question, revision: &Revision, at: Millis) -> bool {
-        self.world.verdict_seen(question, |change| {
+    /// The decision at a revision, by an instant: each write that changes it says what it is from then on.
+    pub(crate) fn decision(&self, question: Question, revision: &Revision, at: Millis) -> bool {
+        self.world.decision_seen(question, |change| {
             let id = self.ids[change as usize];
             self.commits(id) <= at && self.sees(revision, id)
         })
     }
 
-    /// When the first write committed, by an instant, that changes a question's verdict and that a revision does not see.
+    /// When the first write committed, by an instant, that changes a question's decision and that a revision does not see.
     pub(crate) fn next_change(&self, question: Question, revision: &Revision, by: Millis) -> Option<Millis> {
         let ids = self
             .world
@@ -335,11 +335,11 @@ impl Store {
     pub(crate) fn revision_for(&self, at: &ReadAt) -> Revision {
         match at {
             ReadAt::Any => self.quantized(),
-            ReadAt::AtLeast(told) | ReadAt::Unmodified(told) => {
+            ReadAt::AtLeast(asked) | ReadAt::Unmodified(asked) => {
                 let quantized = self.quantized();
-                if quantized > *told { quantized } else { told.clone() }
+                if quantized > *asked { quantized } else { asked.clone() }
             }
-            ReadAt::Exact(told) => told.clone(),
+            ReadAt::Exact(asked) => asked.clone(),
             ReadAt::Head => {
                 let head = self.history.head(self.now());
                 self.state().named.insert(head.clone());
@@ -363,7 +363,7 @@ impl Store {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.travel().await;
         let revision = self.revision_for(at);
-        let allowed = self.history.verdict(question, &revision, self.now());
+        let allowed = self.history.decision(question, &revision, self.now());
         self.travel().await;
         Evaluated { allowed, revision }
     }

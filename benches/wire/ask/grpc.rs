@@ -78,7 +78,7 @@ impl Connection {
         })
     }
 
-    /// The verdict.
+    /// The decision.
     pub(super) async fn ask(&mut self, request: &Request, token: &[u8]) -> Result<bool, AnyError> {
         let length = token.len() + request.after.len();
         let mut message = BytesMut::with_capacity(PREFIX + length);

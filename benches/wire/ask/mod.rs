@@ -97,7 +97,7 @@ impl Script {
         })
     }
 
-    /// The next question, the token to bear, and the verdict to expect.
+    /// The next question, the token to bear, and the decision to expect.
     fn next(&self) -> (&Request, &[u8], bool) {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let rank = match self.row.asked {
@@ -127,7 +127,7 @@ impl Connection {
             Self::Grpc(connection) => connection.ask(request, token).await?,
         };
         if allowed != expected {
-            return Err(format!("the verdict {allowed} is wrong").into());
+            return Err(format!("the decision {allowed} is wrong").into());
         }
         Ok(())
     }

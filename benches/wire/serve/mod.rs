@@ -48,7 +48,7 @@ struct Checker {
 }
 
 impl Checker {
-    /// The verdict, and the revision that it was evaluated at.
+    /// The decision, and the revision that it was evaluated at.
     async fn check(
         &self,
         resource: &ObjectRef,

@@ -74,10 +74,10 @@ fn judge() -> Judge {
 fn reply(sent: u64, revision: u64, said: bool) -> Reply {
     Reply {
         sent: seconds(sent),
-        wish: Wish::Any,
+        consistency: ConsistencyLevel::Any,
         tokens: Vec::new(),
         revision,
-        verdicts: vec![(question("doc:plan#view@user:ada"), said)],
+        decisions: vec![(question("doc:plan#view@user:ada"), said)],
         session: None,
         note: "".into(),
     }
@@ -91,12 +91,12 @@ fn found(replies: impl IntoIterator<Item = Reply>) -> Vec<Broken> {
 #[test]
 fn right_replies_pass() {
     let exact = Reply {
-        wish: Wish::Exact,
+        consistency: ConsistencyLevel::Exact,
         tokens: vec![2],
         ..reply(100, 2, true)
     };
     let full = Reply {
-        wish: Wish::Full,
+        consistency: ConsistencyLevel::Full,
         tokens: vec![2, 3],
         ..reply(100, 3, false)
     };
@@ -109,7 +109,7 @@ fn right_replies_pass() {
 #[test]
 fn a_wrong_decision_is_found() {
     let question = question("doc:plan#view@user:ada");
-    assert_eq!(found([reply(22, 3, true)]), [Broken::Verdict { question, said: true }]);
+    assert_eq!(found([reply(22, 3, true)]), [Broken::Decision { question, said: true }]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_reply_below_its_floor_is_found() {
 #[test]
 fn an_exact_read_at_another_snapshot_is_found() {
     let other = Reply {
-        wish: Wish::Exact,
+        consistency: ConsistencyLevel::Exact,
         tokens: vec![2],
         ..reply(21, 3, false)
     };
@@ -139,7 +139,7 @@ fn an_exact_read_at_another_snapshot_is_found() {
 #[test]
 fn a_full_read_that_misses_a_write_is_found() {
     let full = |sent| Reply {
-        wish: Wish::Full,
+        consistency: ConsistencyLevel::Full,
         ..reply(sent, 2, true)
     };
     assert_eq!(found([full(20)]), []);
@@ -159,7 +159,7 @@ fn an_answer_over_the_age_bound_is_found() {
 #[test]
 fn an_answer_over_the_callers_own_bound_is_found() {
     let bounded = |sent| Reply {
-        wish: Wish::Bounded(seconds(1)),
+        consistency: ConsistencyLevel::Bounded(seconds(1)),
         ..reply(sent, 2, true)
     };
     assert_eq!(found([bounded(21)]), []);
@@ -179,7 +179,7 @@ fn a_session_that_goes_back_is_found() {
     };
     assert_eq!(found([nth(1, 0, 2), nth(1, 1, 3), nth(2, 0, 2)]), []);
     let exact = Reply {
-        wish: Wish::Exact,
+        consistency: ConsistencyLevel::Exact,
         ..nth(1, 0, 3)
     };
     assert_eq!(found([exact, nth(1, 1, 2)]), []);
@@ -193,7 +193,7 @@ fn a_session_that_goes_back_is_found() {
 fn a_bulk_of_two_revisions_is_found() {
     let (ada, bob) = (question("doc:plan#view@user:ada"), question("doc:plan#view@user:bob"));
     let mixed = Reply {
-        verdicts: vec![(Arc::clone(&ada), true), (bob, false)],
+        decisions: vec![(Arc::clone(&ada), true), (bob, false)],
         ..reply(21, 3, false)
     };
     let (question, said) = (ada, true);

@@ -71,7 +71,7 @@ async fn echo_request_id(request: Request, next: Next) -> Response {
 }
 
 /// The header that every reply bears: the revision that it was evaluated at.
-fn bearing(zookie: &str) -> [(HeaderName, HeaderValue); 1] {
+fn with_zookie(zookie: &str) -> [(HeaderName, HeaderValue); 1] {
     // Base64 always is a header value.
     let value = HeaderValue::from_str(zookie).unwrap_or(HeaderValue::from_static(""));
     [(HeaderName::from_static("zookie"), value)]

@@ -5,8 +5,8 @@ mod words;
 
 pub use bearer::Bearer;
 pub use words::{
-    Malformed, at_exact_snapshot, at_least_as_fresh, bulk_item, check, engine, fully_consistent, minimize_latency,
-    object, relationship, subject, verdict,
+    Malformed, at_exact_snapshot, at_least_as_fresh, bulk_item, check, decision, engine, fully_consistent,
+    minimize_latency, object, relationship, subject,
 };
 
 /// SpiceDB's messages, clients and servers: `authzed.api.v1`.

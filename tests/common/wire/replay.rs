@@ -20,7 +20,7 @@ use super::{Call, Recorded, Recording, ReplayBody, spicedb};
 
 /// An upstream that gives the recorded reply to each recorded request, and none to others.
 ///
-/// A request is a recorded one if method, path, credentials, the wish for debug information and the body are the same,
+/// A request is a recorded one if method, path, credentials, the consistency for debug information and the body are the same,
 /// byte for byte or as JSON. Of several such calls each is replayed in its turn, and the last one from then on.
 ///
 /// A SpiceDB is more than its recording: a token spelled canonically is the recorded one, and a check that is fully

@@ -3,22 +3,22 @@
 /// What becomes of a recorded reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Kept: the same call is served from memory, and so is the question without a wish.
-    Kept,
-    /// Kept: the question without a wish is served from memory. The same call is asked again, because it wants head.
-    KeptForOthers,
-    /// Kept at its snapshot: the same call is served from memory, and nobody else.
-    KeptAtItsSnapshot,
-    /// Kept by age alone: whoever is content with any answer is served from memory. The same call is asked again,
+    /// Stored: the same call is served from memory, and so is the question without a consistency.
+    Stored,
+    /// Stored: the question without a consistency is served from memory. The same call is asked again, because it wants head.
+    StoredForOthers,
+    /// Stored at its snapshot: the same call is served from memory, and nobody else.
+    StoredAtItsSnapshot,
+    /// Stored by age alone: whoever is content with any answer is served from memory. The same call is asked again,
     /// because it wants the head.
-    KeptByAge,
-    /// Kept by nobody, for this reason. What `Cache-Status` says.
-    NotKept(&'static str, &'static str),
+    StoredByAge,
+    /// Stored by nobody, for this reason. What `Cache-Status` says.
+    NotStored(&'static str, &'static str),
     /// A bulk of which items are kept, and that is never served whole, for this reason.
     InPart(&'static str),
     /// At a token that head lacks, where head may trail reads: after a read at head it is asked as it was sent. Only the answer
     /// at head is kept, for others.
-    KeptAtHead,
+    StoredAtHead,
     /// At a token that head lacks even when it is read once more: rejected. The answer at head is kept for others.
     Rejected,
     /// A change: handed on as it came, its token learned.
@@ -27,7 +27,7 @@ pub enum Then {
     Passes,
 }
 
-use Then::NotKept;
+use Then::NotStored;
 
 /// A case, and what becomes of it in memory and on PostgreSQL.
 pub struct Row(pub &'static str, pub Then, pub Then);
@@ -36,12 +36,12 @@ pub const UNREADABLE: &str = "what can't be read can't be keyed";
 
 impl Then {
     pub fn is_unreadable(self) -> bool {
-        matches!(self, NotKept(UNREADABLE, _))
+        matches!(self, NotStored(UNREADABLE, _))
     }
 }
 
 pub const fn unreadable(said: &'static str) -> Then {
-    NotKept(UNREADABLE, said)
+    NotStored(UNREADABLE, said)
 }
 
 pub const fn row(case: &'static str, then: Then) -> Row {

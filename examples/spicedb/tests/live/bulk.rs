@@ -6,7 +6,7 @@ use spicedb_examples::v1::bulk_check_permission_pair::Response as TwinItem;
 use spicedb_examples::v1::consistency::Requirement;
 use spicedb_examples::v1::experimental_service_client::ExperimentalServiceClient;
 use spicedb_examples::v1::{BulkCheckPermissionRequest, BulkCheckPermissionRequestItem};
-use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, verdict};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, decision};
 
 use tower_zookie::cache::Settings;
 use tower_zookie::consistency::Staleness;
@@ -29,7 +29,7 @@ pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(serve
     let [one, two, three] =
         ["user:bulk1", "user:bulk2", "user:bulk3"].map(|user| server.question("team:bulk", "member", user));
     let first = replica.bulk(&[&one, &two], at()).await.unwrap();
-    assert_eq!(first.verdicts(), ["yes", "no"]);
+    assert_eq!(first.decisions(), ["yes", "no"]);
     // Somebody else changes what was answered and what was not.
     direct
         .delete(&[
@@ -47,7 +47,7 @@ pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(serve
     };
     if server.repeats() {
         merged.is("3 of 4 from the cache");
-        assert_eq!(merged.verdicts(), ["yes", "yes", "no", "yes"]);
+        assert_eq!(merged.decisions(), ["yes", "yes", "no", "yes"]);
         assert_eq!(forwarded.items, [three.item()]);
         let consistency = forwarded.consistency.as_ref().unwrap();
         assert!(
@@ -80,7 +80,7 @@ pub(crate) async fn rule_11_item_errors_are_forwarded_and_not_stored(server: &'s
     let bad = server.question("team:partly", "no_such_permission", "user:partly");
     for _ in 0..2 {
         let answers = replica.bulk(&[&good, &bad], at_least_as_fresh(&written)).await.unwrap();
-        assert_eq!(answers.verdicts(), ["yes", "error 9"]);
+        assert_eq!(answers.decisions(), ["yes", "error 9"]);
         answers.is("tower-zookie; fwd=");
     }
     let below = replica.below.bulks();
@@ -110,13 +110,13 @@ pub(crate) async fn rule_15_large_bulks(server: &'static Server) {
         .unwrap();
     for nth in 0..2 {
         let answers = replica.bulk(all, at_least_as_fresh(&written)).await.unwrap();
-        let verdicts = answers.verdicts();
-        assert_eq!(verdicts.len(), most);
+        let decisions = answers.decisions();
+        assert_eq!(decisions.len(), most);
         assert!(
-            verdicts
+            decisions
                 .iter()
                 .enumerate()
-                .all(|(n, verdict)| verdict == if n == 7 { "yes" } else { "no" })
+                .all(|(n, decision)| decision == if n == 7 { "yes" } else { "no" })
         );
         if server.repeats() {
             answers.is(["5000 of 10000 from the cache", "tower-zookie; hit"][nth]);
@@ -153,10 +153,10 @@ pub(crate) async fn the_experimental_twin(server: &'static Server) {
         let reply = twin.bulk_check_permission(request).await.unwrap();
         let status = status_of(reply.metadata());
         assert_eq!(status == "tower-zookie; hit", nth == 1 && server.repeats(), "{status}");
-        let verdicts = reply.into_inner().pairs.into_iter().map(|pair| match pair.response {
-            Some(TwinItem::Item(item)) => verdict(item.permissionship),
+        let decisions = reply.into_inner().pairs.into_iter().map(|pair| match pair.response {
+            Some(TwinItem::Item(item)) => decision(item.permissionship),
             _ => "error",
         });
-        assert_eq!(verdicts.collect::<Vec<_>>(), ["yes", "no"]);
+        assert_eq!(decisions.collect::<Vec<_>>(), ["yes", "no"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use spicedb_examples::v1::consistency::Requirement;
 use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
-use spicedb_examples::{Bearer, at_least_as_fresh, minimize_latency, verdict};
+use spicedb_examples::{Bearer, at_least_as_fresh, decision, minimize_latency};
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Code, Request};
 
@@ -26,7 +26,7 @@ pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static 
         let zookie = reply.metadata().get("zookie").unwrap().to_str().unwrap().to_owned();
         let reply = reply.into_inner();
         assert_eq!(
-            (verdict(reply.permissionship), reply.checked_at.unwrap().token),
+            (decision(reply.permissionship), reply.checked_at.unwrap().token),
             ("yes", zookie.clone())
         );
         assert!(server.covers(&zookie, &written.token));
@@ -84,7 +84,7 @@ pub(crate) async fn compressed_replies_go_to_clients_that_accept_them(server: &'
             .unwrap();
         let status = status_of(reply.metadata());
         assert_eq!(
-            (verdict(reply.get_ref().permissionship), status == "tower-zookie; hit"),
+            (decision(reply.get_ref().permissionship), status == "tower-zookie; hit"),
             ("yes", hit),
             "{status}"
         );

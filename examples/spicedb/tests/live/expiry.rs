@@ -48,7 +48,7 @@ pub(crate) async fn rule_12_an_expiring_answer_is_not_served_for_ever(server: &'
         direct
             .touch(&[&server.relationship("team:expiring#direct@user:expiring")])
             .await;
-        direct.check(&question, fully_consistent()).await.unwrap().verdict
+        direct.check(&question, fully_consistent()).await.unwrap().decision
     };
     while renewed(&mut direct).await == "yes" {
         sleep(Duration::from_millis(100)).await;
@@ -91,7 +91,7 @@ pub(crate) async fn rule_10_caveats_are_stored_under_their_context(server: &'sta
         (Some(Struct::default()), "maybe"),
     ];
     for nth in 0..2 {
-        for (context, verdict) in &contexts {
+        for (context, decision) in &contexts {
             let mut request = question.at(at_least_as_fresh(&written));
             request.context = context.clone();
             let own = direct
@@ -101,7 +101,7 @@ pub(crate) async fn rule_10_caveats_are_stored_under_their_context(server: &'sta
                 .unwrap()
                 .into_inner();
             let answer = replica.ask(request.clone()).await.unwrap();
-            answer.says(verdict);
+            answer.says(decision);
             if nth == 1 {
                 answer.is_hit();
             }

@@ -50,7 +50,7 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
             let mut replica = server.replica();
             let written = direct.touch(&[&relationship]).await;
             let forged = forged(server, &written, 1 << 32).swap_remove(kind);
-            let wish = || {
+            let consistency = || {
                 if exactly {
                     at_exact_snapshot(&forged)
                 } else {
@@ -59,8 +59,8 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
             };
             for _ in 0..3 {
                 // It may be rejected; what matters is what stays behind.
-                let _ = replica.check(&question, wish()).await;
-                let _ = replica.bulk(&[&question], wish()).await;
+                let _ = replica.check(&question, consistency()).await;
+                let _ = replica.bulk(&[&question], consistency()).await;
             }
             let revoked = direct.delete(&[&relationship]).await;
             let victim = replica.check(&question, at_least_as_fresh(&revoked)).await.unwrap();
@@ -121,7 +121,7 @@ pub(crate) async fn rule_08_a_revoked_users_token_affects_no_other_caller(server
             return;
         };
         let own = direct.check(&question, at_least_as_fresh(&forged)).await.unwrap();
-        if own.verdict == "yes" {
+        if own.decision == "yes" {
             takes_it = Some((anything, forged));
             break;
         }
@@ -131,8 +131,8 @@ pub(crate) async fn rule_08_a_revoked_users_token_affects_no_other_caller(server
     let other = server.question("team:anything", "member", "user:anyone");
     replica.check(&other, fully_consistent()).await.unwrap();
     for round in 0..5 {
-        for wish in [at_least_as_fresh(&forged), at_exact_snapshot(&forged)] {
-            let _ = replica.check(&question, wish).await;
+        for consistency in [at_least_as_fresh(&forged), at_exact_snapshot(&forged)] {
+            let _ = replica.check(&question, consistency).await;
         }
         let mut carried = Request::new(question.at(minimize_latency()));
         carried.metadata_mut().insert("zookie", forged.token.parse().unwrap());
@@ -144,12 +144,12 @@ pub(crate) async fn rule_08_a_revoked_users_token_affects_no_other_caller(server
             at_exact_snapshot(&anything),
             fully_consistent(),
         ];
-        for wish in honest {
-            let said = replica.check(&question, wish).await.unwrap();
+        for consistency in honest {
+            let said = replica.check(&question, consistency).await.unwrap();
             assert!(said.says("no").at.token != forged.token, "in round {round}");
         }
         let bulk = replica.bulk(&[&question, &other], minimize_latency()).await.unwrap();
-        assert_eq!(bulk.verdicts()[0], "no", "in round {round}");
+        assert_eq!(bulk.decisions()[0], "no", "in round {round}");
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
 }

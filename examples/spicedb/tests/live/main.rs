@@ -9,16 +9,16 @@
 mod bulk;
 mod carried;
 mod client;
+mod consistency;
 mod enemy;
 mod expiry;
 mod forged;
+mod forwarded;
 mod load;
-mod never_kept;
-mod passed_on;
+mod never_stored;
 mod recorder;
 mod schema;
 mod server;
-mod wishes;
 mod writes;
 
 use std::pin::Pin;
@@ -55,16 +55,16 @@ fn main() -> ExitCode {
         forged::rule_08_a_revoked_users_token_affects_no_other_caller,
         forged::rule_15_forged_floors_cost_few_head_reads,
         load::rule_01_every_reply_is_the_servers_own,
-        never_kept::rule_09_unreadable_tokens_are_left_to_the_server,
-        never_kept::rule_11_errors_are_forwarded_and_not_stored,
-        never_kept::rule_11_traces_are_not_stored,
-        passed_on::listings,
-        passed_on::pages,
-        passed_on::watches,
-        wishes::each_consistency_answers_as_the_server_does,
-        wishes::rule_02_snapshots_are_exact,
-        wishes::rule_03_full_consistency_is_answered_by_the_server,
-        wishes::rule_04_no_answer_outlives_its_age_bound,
+        never_stored::rule_09_unreadable_tokens_are_left_to_the_server,
+        never_stored::rule_11_errors_are_forwarded_and_not_stored,
+        never_stored::rule_11_traces_are_not_stored,
+        forwarded::listings,
+        forwarded::pages,
+        forwarded::watches,
+        consistency::each_consistency_answers_as_the_server_does,
+        consistency::rule_02_snapshots_are_exact,
+        consistency::rule_03_full_consistency_is_answered_by_the_server,
+        consistency::rule_04_no_answer_outlives_its_age_bound,
         writes::a_late_head_does_not_end_all_answers,
         writes::rule_08_written_tokens_are_named,
         writes::rule_13_imports_end_all_answers,

@@ -1,6 +1,6 @@
 use spicedb_examples::v1::check_bulk_permissions_pair::Response as Item;
 use spicedb_examples::v1::{CheckBulkPermissionsRequest, ReadSchemaRequest, WriteSchemaRequest};
-use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, bulk_item, fully_consistent, minimize_latency, verdict};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, bulk_item, decision, fully_consistent, minimize_latency};
 use tonic::codec::CompressionEncoding::Gzip;
 
 use super::{Answer, Client, SCHEMA, ada_reads, status};
@@ -11,14 +11,14 @@ async fn rule_01_each_consistency_is_honoured() {
     let before = client.touch(&["team:core#member@user:ada"]).await;
     let granted = client.touch(&["doc:plan#reader@team:core#member"]).await;
     let revoked = client.delete(&["team:core#member@user:ada"]).await;
-    for (token, verdict) in [(&before, "no"), (&granted, "yes"), (&revoked, "no")] {
+    for (token, decision) in [(&before, "no"), (&granted, "yes"), (&revoked, "no")] {
         for hit in [false, true] {
             let answer = client.ada_reads(at_exact_snapshot(token)).await;
-            assert_eq!((answer.said(), &answer.at), ((verdict, hit), token));
+            assert_eq!((answer.said(), &answer.at), ((decision, hit), token));
         }
     }
     for consistency in [at_least_as_fresh(&granted), minimize_latency(), fully_consistent()] {
-        assert_eq!(client.ada_reads(consistency).await.verdict, "no");
+        assert_eq!(client.ada_reads(consistency).await.decision, "no");
     }
     assert!(client.ada_reads(at_least_as_fresh(&before)).await.hit);
 
@@ -47,11 +47,11 @@ async fn a_hit_equals_the_services_reply() {
     let [asked, hit] = &*replies else { unreachable!() };
     assert_eq!(status(hit), "tower-zookie; hit");
     assert_eq!(asked.get_ref(), hit.get_ref());
-    let told = |name| hit.metadata().get(name).unwrap().to_str().unwrap();
-    assert_eq!(told("zookie"), written.token);
+    let metadata = |name| hit.metadata().get(name).unwrap().to_str().unwrap();
+    assert_eq!(metadata("zookie"), written.token);
     // Of the trailers, which clients see as metadata, the status is the same, and the counters say what was done.
-    assert_eq!(told("io.spicedb.respmeta.dispatchedoperationscount"), "0");
-    assert_eq!(told("io.spicedb.respmeta.cachedoperationscount"), "1");
+    assert_eq!(metadata("io.spicedb.respmeta.dispatchedoperationscount"), "0");
+    assert_eq!(metadata("io.spicedb.respmeta.cachedoperationscount"), "1");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn rule_16_a_bulk_is_one_snapshot() {
         let reply = reply.into_inner();
         assert_eq!(reply.checked_at.as_ref(), Some(&written));
         let said = reply.pairs.iter().map(|pair| match pair.response.as_ref().unwrap() {
-            Item::Item(item) => verdict(item.permissionship).to_owned(),
+            Item::Item(item) => decision(item.permissionship).to_owned(),
             Item::Error(status) => format!("error {}", status.code),
         });
         assert_eq!(said.collect::<Vec<_>>(), expected);
@@ -158,8 +158,8 @@ async fn rule_13_a_new_schema_ends_all_stored_answers() {
         client
             .ada_reads(at_exact_snapshot(&replaced.written_at.unwrap()))
             .await
-            .verdict,
+            .decision,
         "no"
     );
-    assert_eq!(client.ada_reads(at_exact_snapshot(&written)).await.verdict, "yes");
+    assert_eq!(client.ada_reads(at_exact_snapshot(&written)).await.decision, "yes");
 }

@@ -70,10 +70,10 @@ async fn rule_09_tokens_are_judged_as_spicedb_judges_them() {
     let mut client = Client::new().await;
     client.touch(&["doc:plan#reader@user:ada"]).await;
     for malformed in ["abc", "", "CAIaAwoBMA", "GgMKAS0="] {
-        for wish in [at_least_as_fresh, at_exact_snapshot] {
+        for consistency in [at_least_as_fresh, at_exact_snapshot] {
             let status = client
                 .permissions
-                .check_permission(ada_reads(wish(&token(malformed))))
+                .check_permission(ada_reads(consistency(&token(malformed))))
                 .await
                 .unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{malformed:?}: {status}");
@@ -132,13 +132,13 @@ async fn rule_08_a_revision_ahead_of_the_store_is_rejected() {
     assert_eq!(reached.at, last);
     let unreached = forge(&behind.touch(&["doc:plan#reader@user:eve"]).await, &last);
     // Head shows that the store has not come so far. A snapshot is the service's to judge.
-    for (wish, code) in [
+    for (consistency, code) in [
         (at_least_as_fresh as fn(&ZedToken) -> _, Code::Unavailable),
         (at_exact_snapshot, Code::OutOfRange),
     ] {
         let status = behind
             .permissions
-            .check_permission(ada_reads(wish(&unreached)))
+            .check_permission(ada_reads(consistency(&unreached)))
             .await
             .unwrap_err();
         assert_eq!(status.code(), code, "{status}");
