@@ -96,7 +96,7 @@ async fn check(
     answer.await.map_err(|error| error.to_string())
 }
 
-/// Asks whether Alice may read the folder, and says what she is told and by whom.
+/// Asks whether Alice may read the folder, and prints the answer and who gave it.
 async fn ask<S>(service: &mut S, zookie: Option<&str>) -> Result<String, AnyError>
 where
     S: Service<Request<Body>, Response = axum::http::Response<ZookieBody<Body>>, Error = Infallible>,

@@ -31,7 +31,7 @@ fn count() {
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call goes to the system's allocator unmodified.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -221,7 +221,7 @@ fn spicedb_check(message: &Bytes) -> Asked {
 async fn a_grpc_hit_with_a_token_allocates_at_most_three_times() {
     let mut layered = ZookieLayer::spicedb(Engine::Postgres).layer(BareSpiceDb);
     let message = |text| Bytes::from(STANDARD.decode(text).unwrap());
-    // What is read at head is trusted from then on.
+    // A revision that was read at head is named from then on.
     layered
         .call(spicedb_check(&message(SPICEDB_CHECK_AT_HEAD)))
         .await

@@ -1,5 +1,5 @@
 //! Random writes, reads and delays over a tiny versioned store. Every reply is judged by itself: the value must be the
-//! store's at some revision that the request allows, and at the very revision that the reply bears.
+//! store's at some revision that the request allows, and at exactly the revision that the reply names.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};

@@ -247,7 +247,7 @@ impl Asked {
     async fn judge(self) -> Result<(), TestCaseError> {
         let checked = match self.reply.await {
             Ok(Ok(checked)) => checked,
-            // A number that was given out and is not committed is no one's token yet.
+            // A transaction that has a number but is not committed has no token yet.
             Ok(Err(CheckError::Behind(_))) if self.tokens.iter().any(|id| !self.committed.holds(*id)) => return Ok(()),
             _ => return Err(TestCaseError::fail("no answer")),
         };

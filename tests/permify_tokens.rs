@@ -21,7 +21,7 @@ const RECORDINGS: [(&str, Engine, usize); 4] = [
     ("permify/http-postgres", Engine::Postgres, 11),
 ];
 
-/// What stands in a token's place and is none.
+/// Texts in a token's place that are not tokens.
 const NO_TOKENS: [&str; 3] = ["not a token", "nope!", "noop"];
 
 /// The request of a check, a bulk, an expansion or a lookup.
@@ -129,7 +129,7 @@ fn snapshot(revision: &Revision) -> &PermifySnapshot {
     revision.point().unwrap()
 }
 
-/// The tokens that writes were answered with, but for those of writes at once.
+/// The tokens that writes were answered with, except those of concurrent writes.
 fn replied(recording: &Recording) -> impl Iterator<Item = String> {
     let writes = recording
         .calls

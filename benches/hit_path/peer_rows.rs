@@ -46,7 +46,7 @@ pub(crate) fn all(distinct: usize) -> Vec<Row> {
     ]
 }
 
-/// What our layer is put around, but with replies that these caches keep, and counted.
+/// The service that our layer is put around, but with replies that these caches may store. It counts its calls.
 fn upstream(
     counter: Arc<AtomicUsize>,
 ) -> impl Service<Request<B>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + Sync {

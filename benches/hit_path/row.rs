@@ -49,7 +49,7 @@ pub(crate) fn ask_each<B>(service: &impl Asked<B>, requests: impl Iterator<Item 
     runtime.expect("a runtime").block_on(async {
         for request in requests {
             service.clone().oneshot(request).await.expect("a reply");
-            // Some caches keep replies in tasks of their own.
+            // Some caches store replies in separate tasks.
             tokio::task::yield_now().await;
         }
     });

@@ -173,7 +173,7 @@ fn around_a_bare_service(distinct: usize) -> Vec<Row> {
     rows
 }
 
-/// Checks by path that bear the token of the head.
+/// Checks by path with the token of the head.
 fn routes_hits(
     name: &'static str,
     distinct: usize,

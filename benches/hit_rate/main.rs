@@ -52,7 +52,10 @@ fn main() -> Result<ExitCode, AnyError> {
     spicedb::compare(effort, &recordings, &mut report, &mut failures);
     report.finish()?;
     if caught == 0 {
-        failures.push("nobody answered wrongly, not even who ignores tokens: this workload shows nothing".to_owned());
+        failures.push(
+            "there was no wrong answer, not even from caches that ignore tokens: this workload shows nothing"
+                .to_owned(),
+        );
     }
     for failure in &failures {
         eprintln!("{failure}");

@@ -72,7 +72,10 @@ impl Upstream {
             At::Head => (head, began),
             At::Exactly { revision, as_of } => (revision, as_of.min(began)),
         };
-        assert!(revision <= head, "nobody can ask for what is not written yet");
+        assert!(
+            revision <= head,
+            "no caller can ask for a revision that is not written yet"
+        );
         let allowed = self.world.decision(question, revision);
         self.travel().await;
         Answer {

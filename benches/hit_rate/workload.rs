@@ -13,7 +13,7 @@ use crate::AnyError;
 use crate::questions::questions;
 use crate::world::{Decisions, Millis, Question, Recorded, World};
 
-/// A token is recent for so long, as Zanzibar tells Check Recent from Check Safe.
+/// How long a token is recent: Zanzibar's distinction between Check Recent and Check Safe.
 const RECENT: Millis = 10_000;
 
 /// How long content stays as it is: its zookie is as old as its last change.
@@ -169,7 +169,7 @@ impl Recordings {
             let before_the_end = (last - second) as f64 * 1e3 / compression;
             end - before_the_end as Millis
         });
-        // Revision 0 is none, and 1 the empty store.
+        // There is no revision 0, and revision 1 is the empty store.
         let commits = [Millis::MIN, Millis::MIN].into_iter().chain(written).collect();
         World::new(commits, Arc::clone(&self.decisions))
     }
@@ -191,7 +191,7 @@ fn concerned(decisions: &Decisions, revisions: usize) -> Vec<Option<Question>> {
     found.into_iter().map(|(_, one)| one).collect()
 }
 
-/// When the content that a question is about was last changed, by an instant: all who ask bear the token of then.
+/// When the content that a question is about was last changed before an instant. All who ask send the token of that change.
 fn content_changed(question: Question, by: Millis) -> Millis {
     let mut dice = StdRng::seed_from_u64(u64::from(question) ^ 0xc0_47e4_7000);
     let (shortest, longest) = CONTENT_LIVES;

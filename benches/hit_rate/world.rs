@@ -170,7 +170,7 @@ impl Recorded {
             subject,
         } = &self.asked[index];
         let checked = self.store.check(resource, permission, subject, revision);
-        checked.expect("the schema knows what is asked, and all revisions are kept")
+        checked.expect("the schema knows what is asked, and the store retains all revisions")
     }
 
     fn evaluate(&self, index: usize) -> Spans {

@@ -1,4 +1,4 @@
-//! Many callers ask the same question while nobody has an answer yet.
+//! Many callers ask the same question while no answer is stored yet.
 //!
 //! Callers arrive within 20 ms, while an upstream that takes as long answers the first of them; where their floors move,
 //! within 40 ms. Time is paused, so that the counts are those of the code and not of the machine, and every row meets the

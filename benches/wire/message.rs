@@ -41,7 +41,7 @@ impl Tokens {
     pub(crate) fn new(node: &str) -> Self {
         Self {
             format: ZedTokens::new(ENGINE),
-            // SpiceDB's tokens bear the beginning of their datastore's identity.
+            // SpiceDB's tokens contain the beginning of their datastore's identity.
             store: StoreId::new(["spicedb", "spanner", &node[..8]]),
         }
     }

@@ -203,7 +203,7 @@ impl Replica {
         reply
             .into_inner()
             .written_at
-            .ok_or_else(|| "the write's reply bears no token".into())
+            .ok_or_else(|| "the write's reply has no token".into())
     }
 
     /// The answer, and who gave it.

@@ -1,4 +1,5 @@
-//! Who wants others to get wrong answers: she sends any token, any consistency, bad credentials and odd requests, and hangs up.
+//! The adversary, which wants others to get wrong answers: it sends any token, any consistency, bad credentials and odd
+//! requests, and hangs up.
 
 use std::time::Duration;
 
@@ -29,13 +30,13 @@ pub(crate) struct Forge {
     tokens: Vec<(Place, Forgery, u8)>,
     no_cache: bool,
     bad_credentials: bool,
-    /// A write instead, which she may not make.
+    /// A write instead, which it may not make.
     writes: bool,
     bypass: Option<usize>,
     patience: Option<Duration>,
 }
 
-/// How she spells a token, made of a revision that she has seen.
+/// How it spells a token, made from a revision that it has seen.
 #[derive(Clone, Copy, Debug)]
 enum Forgery {
     /// As the store spells it.
@@ -113,7 +114,7 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
 impl Forgery {
     fn name(self) -> &'static str {
         match self {
-            Seen => "adversary: a token that she has seen",
+            Seen => "adversary: a token that it has seen",
             Future => "adversary: a token of the future",
             OrderOfMembers => "adversary: members in another order",
             Whitespace => "adversary: whitespace",

@@ -21,7 +21,7 @@ use crate::world::{Answer, World};
 struct Token {
     place: Place,
     text: String,
-    /// `None` for one that is none of this store's.
+    /// `None` for a token that is not of this store.
     revision: Option<u64>,
     /// Of this store as well as of another: no revision here covers it.
     concurrent: bool,
@@ -170,7 +170,8 @@ impl World {
         }
         let counted = || explicit.iter().chain(cookies.iter().filter(|_| !exact));
         if explicit.iter().any(|token| token.revision.is_none()) || (exact && explicit.len() != 1) {
-            // That the service has not come to a revision that none of its own will cover is as true.
+            // A rejection because the service has not reached the revision is correct too: no revision of this store will ever cover
+            // that one.
             let concurrent = unreached && !exact && counted().any(|token| token.concurrent);
             return match status.is_client_error() || concurrent {
                 true => Ok(Vec::new()),
@@ -220,7 +221,7 @@ impl World {
         }
     }
 
-    /// A rejection because the store has not come so far tells when to ask again, and no cookie that is ahead of the store.
+    /// A rejection because the store is behind states when to ask again, and sets no cookie that is ahead of the store.
     fn expect_rejection(&self, answer: &Answer) -> Result<(), &'static str> {
         if answer.header("retry-after").is_none() {
             return Err("the rejection does not say when to ask again");
@@ -242,7 +243,7 @@ impl World {
         let revision = answer.header("zookie").and_then(revision_of);
         let revision = revision.ok_or("the reply's zookie can't be read")?;
         if answer.header("cache-control") != Some("no-store") {
-            return Err("others may keep the reply");
+            return Err("other caches may store the reply");
         }
         let decisions = asking
             .decisions(&answer.body)

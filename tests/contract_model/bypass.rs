@@ -1,4 +1,4 @@
-//! What keeps a request from being answered out of memory, and changes nothing of what it asks.
+//! Properties that prevent a request from being answered from memory, and do not change what it asks.
 
 use std::future::ready;
 use std::sync::OnceLock;

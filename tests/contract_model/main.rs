@@ -45,6 +45,9 @@ fn every_reply_keeps_the_contract() {
         Vec::<&str>::new(),
         "these never came up: the run shows nothing of them"
     );
-    let (hers, all) = tally.requests();
-    assert!(hers * 10 >= all, "{hers} of {all} requests are the adversary's");
+    let (adversary, all) = tally.requests();
+    assert!(
+        adversary * 10 >= all,
+        "{adversary} of {all} requests are the adversary's"
+    );
 }

@@ -17,7 +17,7 @@ pub(crate) struct Case {
     pub(crate) schema: Fragment,
     pub(crate) window: (Duration, u8),
     pub(crate) quantize: Duration,
-    /// How long each call of the service takes before and after it reads the store; none where these are used up.
+    /// How long each call of the service takes before and after it reads the store. Once these are used up there is no delay.
     pub(crate) delays: Vec<(Duration, Duration)>,
     pub(crate) rounds: Vec<Round>,
 }
@@ -34,7 +34,7 @@ pub(crate) enum Action {
     Ask(Ask),
     Forge(Forge),
     Write {
-        /// As another replica does it: nobody tells the layer.
+        /// Like a write by another replica: the layer does not see it.
         behind: bool,
         changes: Vec<(&'static str, u16)>,
         /// All of this store.
@@ -54,7 +54,7 @@ pub(crate) struct Ask {
     /// `None`: the request does not say.
     pub(crate) consistency: Option<ConsistencyLevel>,
     pub(crate) tokens: Vec<(Place, Kind)>,
-    /// A client that chains its own zookies, and where it bears them.
+    /// A client that chains its own zookies, and where it sends them.
     pub(crate) session: Option<(u32, Place)>,
     pub(crate) no_cache: bool,
     /// Which of the form's bypasses it forces.

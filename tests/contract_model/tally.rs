@@ -14,7 +14,7 @@ const SEEN: [&str; 44] = [
     "is too old",
     "400 ",
     "409 ",
-    "adversary: a token that she has seen",
+    "adversary: a token that it has seen",
     "adversary: a token of the future",
     "adversary: members in another order",
     "adversary: whitespace",
@@ -73,8 +73,8 @@ impl Tally {
             let counts = SEEN.iter().zip(&self.0).filter(|(piece, _)| **piece == note);
             counts.map(|(_, count)| count.load(Relaxed)).sum::<usize>()
         };
-        let hers = count("adversary: all requests");
-        (hers, hers + count("honest: all requests"))
+        let adversary = count("adversary: all requests");
+        (adversary, adversary + count("honest: all requests"))
     }
 
     pub(crate) fn never(&self) -> Vec<&'static str> {

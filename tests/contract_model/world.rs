@@ -44,7 +44,7 @@ pub(crate) struct World {
     requests: AtomicUsize,
 }
 
-/// What the service was told, by the ids of requests that are bypassed.
+/// What bypassed requests stated to the service, by their ids.
 type AllStated = Arc<Mutex<HashMap<String, Vec<Stated>>>>;
 
 /// What was done and seen.
@@ -297,7 +297,7 @@ impl World {
                 let joined = floors.filter(|floor| *floor > head).unwrap_or_default().max(revision);
                 let is_right = [revision, joined].map(|joined| cookie == Some(self.spelled(joined)));
                 if zookie != Some(&*self.spelled(revision)) || !is_right.contains(&true) {
-                    let broken = format!("write {revision} bears the zookie {zookie:?} and the cookie {cookie:?}");
+                    let broken = format!("write {revision} has the zookie {zookie:?} and the cookie {cookie:?}");
                     self.record().broken.push(broken);
                 }
             }

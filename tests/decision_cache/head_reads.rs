@@ -57,7 +57,7 @@ async fn rule_08_a_forged_floor_makes_no_entry_fresh() {
     let mut bench = Bench::with(settings().max_head_reads(0), Capabilities::versioned());
     bench.fill(at(5)).await;
     let both = [bench.ask(&floor(99)), bench.ask(&floor(99))];
-    // No one joins it, not even with the same floor.
+    // No caller joins it, not even with the same floor.
     for call in [bench.call().await, bench.call().await] {
         assert_eq!(call.ask, ReadAt::Unmodified(at(99)));
         call.answer(no(at(99)));

@@ -26,7 +26,7 @@ where
     (status, String::from_utf8(body.into()).unwrap())
 }
 
-/// What a handler of a path that no protocol knows is told, behind the layer and without it.
+/// What a handler of an unclaimed path sees, behind the layer and without it.
 async fn seen_by_handlers(headers: &[(&str, &str)]) -> [(u16, String); 2] {
     let router = || Router::new().fallback(report);
     let request = || {

@@ -148,7 +148,7 @@ async fn states_the_requirement(bypass: Bypass) {
             assert!(floor == Some(1) || head && floor.is_none(), "{case}: at {floor:?}");
         }
     }
-    // Without a token, and with a cookie that is none.
+    // Without a token, and with a malformed cookie.
     let consistencies = |name, value| check(&client, bypass, &[]).header(name, value);
     for request in [
         consistencies("zookie-consistency", "fully-consistent"),

@@ -100,7 +100,7 @@ async fn rule_04_bounded_staleness_counts_from_full_reads() {
     client.check("a").send().await;
     assert!(
         !bounded().send().await.is_hit(),
-        "nobody knows how old the upstream's choice was"
+        "it is unknown how old the upstream's choice was"
     );
     assert_eq!(upstream.last().header("zookie-consistency"), Some("fully-consistent"));
     advance(Duration::from_secs(2)).await;

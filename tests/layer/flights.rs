@@ -178,7 +178,7 @@ async fn rule_07_a_flight_outlives_its_callers_by_a_short_grace() {
     settle().await;
     assert!(
         !client.check("b").send().await.is_hit(),
-        "nobody waited for it for too long"
+        "no caller waited for it too long"
     );
 }
 

@@ -188,7 +188,7 @@ async fn rule_12_an_expired_credential_is_only_forwarded() {
     assert_eq!(
         reply.outcome(),
         "fwd=miss; stored",
-        "nothing was kept of the ended one's"
+        "no answer of the expired credential was stored"
     );
     assert!(client.check("a").extension(valid()).send().await.is_hit());
 }

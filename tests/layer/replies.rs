@@ -1,4 +1,4 @@
-//! What callers get, and what is kept of it.
+//! What callers get, and what of it is stored.
 
 use std::time::Duration;
 
@@ -202,7 +202,11 @@ async fn a_second_layer_outside_still_caches() {
     };
     check().await;
     check().await;
-    assert_eq!(upstream.calls(), 3, "neither keeps what the upstream forbids to keep");
+    assert_eq!(
+        upstream.calls(),
+        3,
+        "neither layer stores what the upstream forbids to store"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Reply bodies: kept, streamed, broken off.
+//! Reply bodies: stored, streamed, truncated.
 
 use std::collections::VecDeque;
 use std::io;

@@ -84,7 +84,7 @@ async fn rule_01_a_revision_incomparable_with_the_floor_is_an_error() {
 async fn rule_01_a_cookie_ahead_of_the_store_is_replaced() {
     let replies = answered_at(CounterTokens::new("test"), "42", &[("cookie", "zookie=7777777")]).await;
     for reply in replies {
-        let cookie = reply.header("set-cookie").expect("it keeps the cookie");
+        let cookie = reply.header("set-cookie").expect("it sets the cookie");
         assert_eq!(cookie.split(';').next(), Some("zookie=42"));
         if reply.status != StatusCode::OK {
             assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);

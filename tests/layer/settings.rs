@@ -84,7 +84,7 @@ async fn rule_05_without_revisions_only_tokenless_calls_hit() {
     assert_eq!(upstream.last().header("zookie"), Some(&*z(1)));
     assert!(
         !client.check("a").zookie(1).send().await.is_hit(),
-        "nobody ever proved that floor"
+        "the store never named that floor"
     );
     tokio::time::advance(Duration::from_secs(6)).await;
     assert!(!client.check("a").send().await.is_hit());

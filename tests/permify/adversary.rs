@@ -1,4 +1,5 @@
-//! Who wants others to get wrong answers: she sends any token, any consistency, bad credentials and odd requests, and hangs up.
+//! The adversary, which wants others to get wrong answers: it sends any token, any consistency, bad credentials and odd
+//! requests, and hangs up.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(crate) struct Forge {
     consistency: Option<&'static str>,
     no_cache: bool,
     bad_credentials: bool,
-    /// A write instead, of data or of a schema, which she may not make.
+    /// A write instead, of data or of a schema, which it may not make.
     writes: Option<bool>,
     bypass: Option<Bypass>,
     patience: Option<u64>,
@@ -35,12 +36,12 @@ pub(crate) struct Forge {
 pub(crate) struct Forged {
     pub(crate) place: Place,
     pub(crate) forgery: Forgery,
-    /// Of which token that she has seen, by how many were told since.
+    /// From which of the tokens that it has seen, by how many were issued since.
     pub(crate) since: usize,
     by: u64,
 }
 
-/// How she spells a token.
+/// How it spells a token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Forgery {
     Seen,
@@ -90,7 +91,7 @@ pub(crate) const OTHER_CLASSES: [&str; 4] = [
 impl Forgery {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Seen => "adversary: a token that she has seen",
+            Seen => "adversary: a token that it has seen",
             Legacy => "adversary: a legacy token",
             MoreThanSeen => "adversary: a snapshot that sees more",
             LessThanSeen => "adversary: a snapshot that sees less",

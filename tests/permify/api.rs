@@ -151,7 +151,7 @@ pub(crate) struct DeleteRequest {
     pub(crate) tuple_filter: Option<Tuple>,
 }
 
-/// The reply to a write, and what a change feed tells of one.
+/// The reply to a write, and what a change feed reports about a write.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub(crate) struct Wrote {
     #[prost(string, tag = "1")]

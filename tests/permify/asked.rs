@@ -35,7 +35,7 @@ impl Asked {
         in_order(self.tokens())
     }
 
-    /// Whether no one read can do what is asked: at head and at a token, or at two tokens that have no order.
+    /// Whether no single read can satisfy the request: at head and at a token, or at two tokens that are not ordered.
     pub(crate) fn can_not_be_met(&self) -> bool {
         self.consistency == ConsistencyLevel::Full && self.tokens().next().is_some() || !self.is_ordered()
     }

@@ -1,4 +1,4 @@
-//! Requests that are broken, odd or hostile: they pass or get a status of gRPC, and nothing is kept.
+//! Requests that are broken, odd or hostile: they are forwarded or get a gRPC status, and nothing is stored.
 
 use bytes::Bytes;
 use prost::Message;

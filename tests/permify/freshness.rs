@@ -1,4 +1,4 @@
-//! What is asked at, and what is kept: one behaviour each.
+//! At which token a check is asked, and what is stored: one behaviour each.
 
 use std::time::Duration;
 
@@ -266,7 +266,7 @@ async fn rule_13_a_forwarded_schema_write_ends_all_answers() {
     let request = check("plan", "ada", &token);
     client.check(&request).await;
     Client::direct(&server).write_schema("t1").await;
-    assert!(client.check(&request).await.is_hit(), "nobody has told");
+    assert!(client.check(&request).await.is_hit(), "the layer did not see it");
     client.write_schema("t1").await;
     assert!(client.check(&request).await.is_stored());
     assert!(client.check(&request).await.is_hit());
@@ -362,7 +362,7 @@ async fn rule_01_only_carriers_raise_a_lookups_floor() {
         (&newer, &*older, &*newer),
         (&older, &*newer, &*newer),
         (&unnamed, &*newer, &*unnamed),
-        // Nobody has proven it, and head is what Permify itself would read.
+        // The store has not named it, and Permify itself would read head.
         (&unnamed, "", ""),
     ] {
         let client = client.metadata("zookie", header);

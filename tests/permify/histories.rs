@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use crate::adversary::{FORGERIES, OTHER_CLASSES};
 use crate::bypass::BYPASSES;
 use crate::judge::Judge;
-use crate::tally::{HERS, HONEST, Tally};
+use crate::tally::{ADVERSARY, HONEST, Tally};
 use crate::world::{Learns, Step, World, step};
 
 /// How many answers there were, and how many of them from memory.
@@ -82,6 +82,6 @@ fn assert_all_came_up(tally: &Tally) {
         Vec::<String>::new(),
         "these never came up: the run shows nothing of them"
     );
-    let (hers, honest) = (tally.count(HERS), tally.count(HONEST));
-    assert!(hers * 9 >= honest, "{hers} beside {honest} of honest callers");
+    let (adversary, honest) = (tally.count(ADVERSARY), tally.count(HONEST));
+    assert!(adversary * 9 >= honest, "{adversary} beside {honest} of honest callers");
 }

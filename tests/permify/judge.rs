@@ -65,7 +65,7 @@ impl Judge<'_> {
         for (result, (document, user)) in results.iter().zip(&answered.asked.whats) {
             let number = result.metadata.as_ref().map_or(0, |checked| checked.check_count);
             let evaluation = usize::try_from(number - 1).ok().map(|nth| &self.store.evaluations[nth]);
-            let evaluation = evaluation.ok_or_else(|| TestCaseError::fail("an answer that nobody gave"))?;
+            let evaluation = evaluation.ok_or_else(|| TestCaseError::fail("an answer that Permify never gave"))?;
             prop_assert_eq!(result.can == 1, evaluation.allowed);
             prop_assert_eq!((&*evaluation.what.0, &*evaluation.what.1), (*document, *user));
             let joined = reply.is_hit() || reply.cache_status().contains("; collapsed");
@@ -99,7 +99,7 @@ impl Judge<'_> {
         Ok(cases.iter().filter(|case| case.from_memory).count())
     }
 
-    /// Rule 10: tenants and versions are apart, and what leaves the version open is answered by none that is too old.
+    /// Rule 10: tenants and versions share nothing, and a request without a version never gets an answer that is too old.
     fn judge_schema(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         let (asked, arrived) = (&case.answered.asked, case.answered.arrived);
         prop_assert_eq!(&*case.evaluation.tenant, asked.tenant, "rule 10");
@@ -173,8 +173,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Whether an answer holds all that a read at the token sees: ever, if it was read at what the store had told of; and
-    /// by then, if it was read at the caller's own word, which may be forged.
+    /// Whether an answer has all that a read at the token sees: at any time, if it was read at a token that the store had
+    /// issued, and until then, if it was read at the caller's own token, which may be forged.
     fn covers(&self, case: &Case<'_>, token: &str) -> bool {
         let (token, evaluation) = (self.store.parse(token).unwrap(), case.evaluation);
         let own_word = case.was_asked_at(&token) || evaluation.asked_at.is_none() || self.is_unmodified(case);
@@ -188,7 +188,7 @@ impl Judge<'_> {
         !case.from_memory && sent.any(|token| case.was_asked_at(&token))
     }
 
-    /// Rule 4, but for what goes as it came, which is as old as its caller has it.
+    /// Rule 4, except for unmodified requests, whose answers are as old as the caller's own token.
     fn judge_age(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         let evaluation = case.evaluation;
         if evaluation.asked_at.is_none() {

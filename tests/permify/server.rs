@@ -1,5 +1,5 @@
-//! A Permify in miniature: it reads at exactly the token that it is told, and at the write with the highest number
-//! where it is told none.
+//! A small Permify: it reads at exactly the token of the request, and at the write with the highest number if the request
+//! has no token.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -47,7 +47,7 @@ pub(crate) struct Server {
 
 pub(crate) struct State {
     pub(crate) store: Store,
-    /// All calls, as they came.
+    /// All calls, unmodified.
     calls: Vec<Called>,
     pub(crate) latency: Duration,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Called {
     pub(crate) method: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// The snap token that its metadata bears.
+    /// The snap token in its metadata.
     pub(crate) token: String,
 }
 

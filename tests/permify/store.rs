@@ -156,7 +156,7 @@ impl Store {
         }
     }
 
-    /// Tells of what is committed and below all that is in progress.
+    /// Reports what is committed and below all that is in progress.
     fn feed(&mut self) {
         let below = self.database.snapshot().xmin;
         for Tenant { tokens, feeds, .. } in self.tenants.values_mut() {

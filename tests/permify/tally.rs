@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-pub(crate) const HERS: &str = "adversary: all requests";
+pub(crate) const ADVERSARY: &str = "adversary: all requests";
 pub(crate) const HONEST: &str = "honest: all requests";
 
 #[derive(Debug, Default)]

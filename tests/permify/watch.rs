@@ -1,4 +1,4 @@
-//! The change feed: what it proves, what it does not, and what becomes of it when it breaks.
+//! The change feed: which tokens it names, which it does not, and what happens when it breaks.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,7 @@ async fn rule_04_the_feed_opens_no_window() {
     client.check(&check("plan", "ada", "")).await;
     for _ in 0..2 {
         let reply = client.check(&check("plan", "ada", &token)).await;
-        assert!(!reply.is_stored() && !reply.is_hit(), "how fresh that is, nobody says");
+        assert!(!reply.is_stored() && !reply.is_hit(), "it is unknown how fresh that is");
     }
     assert_eq!(server.asked(), ["", &*token, &*token]);
 }

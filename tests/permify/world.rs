@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::database::{Raw, Token};
 use crate::server::Server;
 use crate::store::legacy;
-use crate::tally::{HERS, HONEST, Tally};
+use crate::tally::{ADVERSARY, HONEST, Tally};
 
 const TENANTS: [&str; 2] = ["t1", "t2"];
 pub(crate) const DOCUMENTS: [&str; 2] = ["plan", "map"];
@@ -70,7 +70,7 @@ pub(crate) enum ConsistencyLevel {
     Full,
 }
 
-/// A token, by how many were told since.
+/// A token, by how many were issued since.
 #[derive(Clone, Debug)]
 pub(crate) enum Pick {
     ReadMode(usize),
@@ -106,7 +106,7 @@ pub(crate) struct World {
     pub(crate) passed: Arc<Mutex<Vec<Passed>>>,
     writes: JoinSet<()>,
     reads: JoinSet<Answered>,
-    hers: JoinSet<()>,
+    adversary: JoinSet<()>,
     tally: Arc<Tally>,
 }
 
@@ -143,7 +143,7 @@ impl World {
             passed: Arc::default(),
             writes: JoinSet::new(),
             reads: JoinSet::new(),
-            hers: JoinSet::new(),
+            adversary: JoinSet::new(),
             tally,
         }
     }
@@ -159,8 +159,8 @@ impl World {
         sleep(Duration::from_millis(100)).await;
         self.server.state().store.end_all();
         while self.writes.join_next().await.is_some() {}
-        while let Some(hers) = self.hers.join_next().await {
-            hers.unwrap();
+        while let Some(adversary) = self.adversary.join_next().await {
+            adversary.unwrap();
         }
         let mut answered = Vec::new();
         while let Some(reply) = self.reads.join_next().await {
@@ -236,8 +236,8 @@ impl World {
             (forged.place, forged.text(seen.as_ref()))
         });
         let (texts, tally) = (texts.collect(), Arc::clone(&self.tally));
-        tally.add(HERS);
-        self.hers.spawn(async move {
+        tally.add(ADVERSARY);
+        self.adversary.spawn(async move {
             let tenant = TENANTS[forge.tenant];
             let notes = forge.send(client, tenant, texts).await;
             notes.into_iter().for_each(|note| tally.add(note));

@@ -42,6 +42,6 @@ pub(crate) async fn rule_02_an_old_snapshot_gives_its_old_answer(server: &'stati
         assert_eq!(after.denies().hit(), hit, "{}", after.status);
     }
     assert_eq!(replica.below.asked_at(), [&*granted, &*revoked]);
-    // It answers whoever asks for just that, and nobody else.
+    // It answers only callers that ask for exactly this snapshot.
     replica.check("plan", "alice", &revoked).await.denies();
 }

@@ -12,7 +12,7 @@ use crate::client::SCHEMA;
 use crate::server::Server;
 
 pub(crate) async fn rule_01_a_writes_token_is_answered_and_stored(server: &'static Server) {
-    let replica = server.replica(&server.tenant("kept"));
+    let replica = server.replica(&server.tenant("stored"));
     replica.define(SCHEMA).await;
     let token = replica.grant("plan", "alice").await;
     for (user, allowed) in [("alice", true), ("bob", false)] {
@@ -60,7 +60,7 @@ pub(crate) async fn rule_07_many_callers_share_one_call(server: &'static Server)
 }
 
 pub(crate) async fn rule_08_an_unknown_token_is_forwarded_unmodified(server: &'static Server) {
-    let tenant = server.tenant("unproven");
+    let tenant = server.tenant("unknown");
     let (replica, direct) = (server.replica(&tenant), server.direct(&tenant));
     direct.define(SCHEMA).await;
     let token = direct.grant("plan", "alice").await;

@@ -17,7 +17,7 @@ use crate::client::Client;
 
 const ENGINE: &str = "PERMIFY_ENGINE";
 
-/// No test takes as long, so that none meets the end of its window.
+/// No test takes this long, so no test reaches the end of its window.
 const WINDOW: Duration = Duration::from_secs(3600);
 
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,7 @@ pub(crate) async fn rule_08_the_change_feed_names_writes_of_others(server: &'sta
 
     let token = direct.grant("plan", "alice").await;
     let stored = async {
-        // Nothing says when the feed is open: what is written before, it does not tell of.
+        // There is no signal that the feed is open, and it does not report what is written before.
         while !watching.check_exactly("plan", "alice", &token).await.allows().hit() {
             direct.grant("later", "alice").await;
             sleep(Duration::from_millis(100)).await;

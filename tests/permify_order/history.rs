@@ -1,4 +1,4 @@
-//! Any histories: whatever was told, answers at later tokens hold what earlier ones will ever see.
+//! Random histories: whatever tokens were issued, answers at later ones include all that reads at earlier ones ever see.
 
 use std::collections::BTreeSet;
 
@@ -96,7 +96,7 @@ impl History {
         }));
     }
 
-    /// Permify's watch tells of what is committed and below all that is in progress.
+    /// Permify's watch reports what is committed and below all that is in progress.
     fn watch(&mut self) {
         let below = self.database.committed.range(..self.database.snapshot().xmin);
         let new: Vec<u64> = below.copied().filter(|xid| !self.watched.contains(xid)).collect();

@@ -47,7 +47,7 @@ fn the_recorded_concurrent_writes_fit_the_model() {
     let recorded = replies.map(|call| String::from_utf8(call.response.body()[7..].to_vec()).unwrap());
 
     let (mut database, mut tokens) = writes_at_once();
-    // In the order in which the watch told of them.
+    // In the order in which the watch reported them.
     tokens.extend([1279, 1281, 1282, 1280, 1283].map(|xid| database.commit(xid)));
     let tokens = tokens.iter().map(Token::text);
     assert_eq!(tokens.collect::<BTreeSet<_>>(), recorded.collect());

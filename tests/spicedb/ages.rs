@@ -9,7 +9,7 @@ use crate::api::{Requirement, at_least, check, full, zed_token};
 use crate::client::Client;
 use crate::server::{Called, OK, Server, UNAVAILABLE};
 
-/// What was asked with a token or at head: not what keeps the newest watermark young.
+/// The calls with a token or at head, without the background reads that renew the newest watermark.
 fn demanded(server: &Server) -> Vec<Requirement> {
     let calls = server.calls().into_iter().filter(|call| !is_default(call));
     calls.filter_map(|call| call.consistency).collect()
@@ -224,7 +224,7 @@ async fn rule_04_one_background_read_keeps_entries_young() {
         let reply = client.check(&request).await;
         assert!(
             reply.is_hit() && began.elapsed().is_zero(),
-            "{n}: nobody waits for it: {reply:?}"
+            "{n}: no caller waits for it: {reply:?}"
         );
         sleep(Duration::from_millis(100)).await;
     }

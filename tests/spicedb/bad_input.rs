@@ -1,4 +1,5 @@
-//! Requests and replies that are broken, odd or hostile: they pass or get a status of gRPC, and nothing is kept.
+//! Requests and replies that are broken, odd or hostile: they are forwarded or get a gRPC status, and nothing is
+//! stored.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -313,7 +314,7 @@ async fn rule_11_odd_replies_pass_and_are_not_stored() {
     ] {
         let (sent_body, sent_trailers) = (body.clone(), trailers.clone());
         let last = never_stored(move || reply(sent_body.clone(), sent_trailers.clone())).await;
-        assert_eq!((last.body, last.trailers), (body, trailers), "whole, as it came");
+        assert_eq!((last.body, last.trailers), (body, trailers), "whole and unmodified");
     }
     let failed = never_stored(|| failed(UNAVAILABLE, "down")).await;
     assert_eq!(failed.status(), UNAVAILABLE);
@@ -393,7 +394,7 @@ proptest! {
                 let first = client.send(method, frame(&message)).await;
                 let second = client.send(method, frame(&message)).await;
                 for reply in [first, second] {
-                    // What lies below the floor is rejected, and what is kept is spelled canonically.
+                    // What lies below the floor is rejected, and a stored token is spelled canonically.
                     assert!(reply.body == body || reply.status() == UNAVAILABLE || reply.is_hit());
                 }
             } else {

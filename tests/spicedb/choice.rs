@@ -11,7 +11,7 @@ use crate::server::{Called, INVALID_ARGUMENT, OUT_OF_RANGE, UNKNOWN};
 use crate::spelling::{Point, PostgresRevision, Spelling};
 use crate::store::{Named, Store};
 
-/// A head read that takes longer is none that others share.
+/// A head read that takes longer than this is not shared.
 const LATE_AT_MOST: Duration = Duration::from_secs(1);
 
 pub(crate) type Rejected = (i32, &'static str);
@@ -19,7 +19,7 @@ pub(crate) type Rejected = (i32, &'static str);
 pub(crate) struct State {
     pub(crate) prefix: String,
     pub(crate) store: Store,
-    /// What each node answers at where it is told no revision.
+    /// The revision at which each node answers a read without a token.
     pub(crate) quantized: [Named; 2],
     /// The node that answers from now on.
     pub(crate) node: usize,
@@ -28,7 +28,7 @@ pub(crate) struct State {
     /// Tokens say all that the real one's say, and are no longer canonical.
     pub(crate) says_all: bool,
     pub(crate) schema_hash: Vec<u8>,
-    /// All calls, as they came.
+    /// All calls, unmodified.
     pub(crate) calls: Vec<Called>,
     /// All that it has answered, in order.
     pub(crate) answered: Vec<Answered>,
@@ -162,7 +162,7 @@ impl State {
         !spelling.prefix.is_empty() && spelling.prefix != self.prefix
     }
 
-    /// All that a token says comes back, but for what the store itself says of itself.
+    /// Every field of a token comes back, except those that the store fills in about itself.
     fn echo(&mut self, mut spelling: Spelling, point: Point) -> Result<At, Rejected> {
         if let Some(rejected) = self.store.can_not_read(&point) {
             return Err(rejected);

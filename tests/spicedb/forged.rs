@@ -30,7 +30,7 @@ pub(crate) fn mentions(reply: &Reply, text: &str) -> bool {
     contains(&reply.body, text) || reply.headers.values().any(|value| contains(value.as_bytes(), text))
 }
 
-/// What was asked with a token or at head: not what keeps the newest watermark young.
+/// The calls with a token or at head, without the background reads that renew the newest watermark.
 fn demanded(calls: Vec<Called>) -> Vec<Requirement> {
     let consistencies = calls.into_iter().filter_map(|call| call.consistency);
     consistencies
@@ -120,7 +120,7 @@ async fn rule_08_a_forged_token_grants_access_to_no_other_caller() {
             let directly = Reply::collect(server.clone().oneshot(request).await.unwrap()).await;
             assert!(
                 directly.has(),
-                "SpiceDB is told at least this, and answers at just this"
+                "SpiceDB is asked for at least this, and answers at exactly this"
             );
             everybody().await;
             for _ in 0..40 {
@@ -170,7 +170,7 @@ async fn rule_08_a_settled_but_unnamed_snapshot_is_not_shared() {
     something_is_written(&server, &client).await;
     client.check(&check("map", "somebody", full())).await;
     server.calls();
-    // The head covers all of these, and none of them ever was.
+    // The head covers all of these, and the store never had any of them.
     for in_progress in [&[8812][..], &[8812, 9000], &[9140], &[9147]] {
         let point = snapshot(in_progress[0], 9149, in_progress);
         let unnamed = server.token_at(&point);
@@ -256,7 +256,7 @@ async fn rule_08_a_forged_exact_snapshot_makes_nothing_fresh() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.check(&check("plan", "mallory", full())).await;
-    // It sees a transaction that nobody has begun, and lacks one that everybody sees: SpiceDB can't tell.
+    // It sees a transaction that never began, and lacks one that every read sees. SpiceDB does not notice.
     let forged = server.token_at(&snapshot(900, 5000, &[900]));
     server.set("plan", "mallory", true);
     for _ in 0..2 {

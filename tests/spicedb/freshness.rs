@@ -1,4 +1,4 @@
-//! Wishes and floors: from the message, and from what a carrier adds.
+//! Consistency and floors: from the message, and from the carriers.
 
 use std::time::Duration;
 

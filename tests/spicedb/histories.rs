@@ -130,10 +130,10 @@ struct World<'a> {
     replicas: [Client; 2],
     /// What honest callers have.
     tokens: Vec<String>,
-    /// What she has.
+    /// What the adversary has.
     seen: Vec<String>,
     exchanges: Vec<JoinHandle<Exchange>>,
-    /// How often she left before she was answered.
+    /// How often it hung up before the answer.
     left: Arc<AtomicUsize>,
     tally: &'a mut Tally,
 }

@@ -1,5 +1,5 @@
-//! Who knows the whole history of the store, and judges what honest callers were told: that every rule was kept, and
-//! that each of them could have had its answer if nobody else had ever sent a token.
+//! The judge, which knows the whole history of the store. It judges the answers to honest callers: that every rule was
+//! kept, and that each caller could have got its answer if no other caller had ever sent a token.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) enum Demanded {
     Within(Duration, Vec<String>),
 }
 
-/// What an honest caller asked and was told.
+/// The request of an honest caller and its reply.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     /// One for a check, several for a bulk.

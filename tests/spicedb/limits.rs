@@ -36,7 +36,7 @@ async fn rule_15_head_reads_of_unknown_tokens_are_limited() {
         "{at_head} and {forwarded} of {}",
         calls.len()
     );
-    // Above the limit SpiceDB echoes what she sent, and nothing of that is kept.
+    // Above the limit SpiceDB echoes the adversary's token, and nothing of that is stored.
     let reply = client.check(&check("plan", "mallory", None)).await;
     assert!(server.point(&reply.at()).number() <= 1000);
     // Who has another key asks at head as before.

@@ -1,4 +1,4 @@
-//! Reads that are never kept: handed on, no lower than their floors.
+//! Reads that are never stored: forwarded, no lower than their floors.
 
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
@@ -107,7 +107,7 @@ async fn rule_06_a_session_does_not_go_back_when_a_head_is_late() {
     let token = client.set("plan", "ada", true).await;
     let session = client.metadata("cookie", &format!("zookie={}", token.replace('=', "%3D")));
     let reply = session.call(EXPANSION, &lookup(full())).await;
-    // Asked once more or rejected, but never told less than it knows.
+    // It is asked once more or rejected, but the answer is never below what the caller knows.
     match reply.status() {
         UNAVAILABLE => assert_eq!(reply.header("zookie"), None),
         _ => {

@@ -124,7 +124,7 @@ impl Script {
 
     /// When a write was made, by the store's clock.
     fn instant(&self, call: &Call) -> u64 {
-        // An import's reply does not tell; a head read after it does.
+        // An import's reply has no token. A head read after it names one.
         let reporting = if call.case == "import-bulk" {
             self.recording.call("check-after-import")
         } else {

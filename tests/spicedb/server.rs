@@ -116,7 +116,7 @@ impl Server {
         }
     }
 
-    /// A node answers at this from now on where it is told no revision.
+    /// From now on a node answers reads without a token at this revision.
     pub(crate) fn quantize_at(&self, node: usize, named: Named) {
         let mut state = self.state();
         state.defaults.push((Instant::now(), node, named.point.clone()));

@@ -222,7 +222,7 @@ impl Store {
     /// The revision of the n-th last transaction that was committed: a quantized one is that of a transaction.
     pub(crate) fn of_transaction(&self, nth_last: usize) -> Option<Named> {
         let (_, named) = self.committed.iter().nth_back(nth_last)?;
-        // Unlike a write's, a quantized revision bears no time.
+        // Unlike a write's revision, a quantized one contains no time.
         Some(Named {
             timestamp: None,
             ..named.clone()
@@ -288,7 +288,7 @@ impl Store {
         rows.any(|row| sees(row.created) && !row.deleted.is_some_and(sees))
     }
 
-    /// As if so many transactions had ended that nobody knows of.
+    /// As if this many transactions had ended that the tests do not know.
     pub(crate) fn jump(&mut self, to: u64) {
         assert!(self.open.is_empty() && to >= self.next);
         self.next = if self.engine == Engine::Postgres { to } else { to + 1 };

@@ -1,4 +1,4 @@
-//! What a reply from memory looks like, and what is never kept.
+//! What a reply from memory looks like, and what is never stored.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

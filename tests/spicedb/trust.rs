@@ -68,7 +68,7 @@ async fn rule_08_another_datastores_token_is_judged_upstream() {
     let foreign = server.token_of(5000, "anothers");
     for _ in 0..3 {
         let reply = client.check(&check("plan", "ada", at_least(&foreign))).await;
-        assert!(reply.has() && !reply.is_hit(), "answered at head, and not kept");
+        assert!(reply.has() && !reply.is_hit(), "answered at head, and not stored");
         assert_eq!(reply.at(), server.token(1001));
         advance(Duration::from_millis(200)).await;
     }
@@ -115,6 +115,6 @@ async fn rule_08_a_restored_datastore_begins_an_epoch() {
     assert!(!reply.is_hit() && !reply.has());
     assert!(
         client.check(&check("plan", "ada", None)).await.is_hit(),
-        "what it says now is kept"
+        "its present answer is stored"
     );
 }

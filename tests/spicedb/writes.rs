@@ -78,7 +78,7 @@ async fn a_write_is_forwarded_unmodified() {
     assert_eq!(
         reply.trailers.unwrap()["x-request-id"],
         "of-the-leader",
-        "whole, as it came"
+        "whole and unmodified"
     );
     assert_eq!(server.calls()[0].body, body);
 }

@@ -1,4 +1,4 @@
-//! What Permify says of the new enemy script at each of its tokens, also where nobody recorded it.
+//! What Permify answers in the new enemy script at each of its tokens, also at those that were not recorded.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,4 +1,4 @@
-//! Bulks: what Permify allows is kept, what it denies may hide an error.
+//! Bulks: allowed items are stored, and a denied item may hide an error.
 
 use std::sync::Arc;
 

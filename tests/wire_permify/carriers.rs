@@ -156,7 +156,7 @@ async fn rule_01_a_header_raises_the_floor_of_a_message() {
         session.send(&carried).await;
         assert_eq!(session.asked(before), [case.at_token]);
 
-        // Unproven, the message bears the higher one.
+        // The token is not named, so the message has the higher one.
         let session = case.session();
         session.send(&carried).await;
         assert_eq!(session.asked(0), [case.at_token]);
@@ -209,7 +209,7 @@ async fn rule_09_malformed_tokens_are_rejected_in_carriers_only() {
     }
 }
 
-/// Eight bytes are nanoseconds there and a transaction's number here, so that here they are a token, which proves and
+/// Eight bytes are nanoseconds there and a transaction's number here, so here they are a token, which is not named and
 /// covers nothing.
 #[tokio::test(start_paused = true)]
 async fn rule_09_memorys_token_is_never_fresh_enough_on_postgres() {
@@ -227,7 +227,7 @@ async fn rule_09_memorys_token_is_never_fresh_enough_on_postgres() {
         );
 
         let said = case.at(foreign);
-        assert!(session.try_send(&said).await.is_err(), "nobody recorded it");
+        assert!(session.try_send(&said).await.is_err(), "it was not recorded");
         assert_eq!(session.upstream.asked()[before + 1].request.body(), said.body());
     }
 }

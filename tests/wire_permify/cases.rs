@@ -1,4 +1,4 @@
-//! Every recorded call, sent twice through a layer through which the write has gone whose token it bears.
+//! Every recorded call, sent twice through a layer that has seen the write of the call's token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn an_upstreams_reply_reaches_its_caller_unmodified() {
         let reply = case.session.send(&call.request).await;
         let asked = &case.session.upstream.asked()[before..];
         assert_eq!(asked.len(), 1);
-        assert_eq!(asked[0].request.body(), call.request.body(), "asked as it came");
+        assert_eq!(asked[0].request.body(), call.request.body(), "asked unmodified");
         assert_eq!(reply.status, recorded.status);
         assert_eq!(reply.body, recorded.body());
         assert_eq!(reply.trailers, recorded.trailers);
@@ -65,7 +65,7 @@ async fn an_upstreams_reply_reaches_its_caller_unmodified() {
         assert_eq!(headers, recorded.headers);
         assert_eq!(ours[0].is_some(), case.then != Then::Passes);
         assert_eq!(ours[1].is_some(), !matches!(case.then, Then::Passes | Then::Write));
-        // The reply to a check bears none itself, so what it holds at is what was asked.
+        // The reply to a check has no token itself, so it holds at the token that was asked.
         let token = match case.then {
             Then::Stored | Then::InPart(_) => token(&call.request),
             Then::Write => written(call),
@@ -167,7 +167,7 @@ async fn tokenless_answers_serve_only_minimize_latency() {
     .await;
 }
 
-/// That a reply holds what is kept of the recorded one and nothing else.
+/// Asserts that a reply contains what is stored of the recorded one and nothing else.
 fn is_from_memory(reply: &Reply, call: &Call) {
     assert!(reply.is_hit(), "{}", reply.cache_status());
     assert_eq!(reply.status, call.response.status);

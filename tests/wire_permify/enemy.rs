@@ -130,7 +130,7 @@ impl Script {
             Step::DefaultRead(question) => self.read_without_token(question).await?,
             Step::Noise(nth) => {
                 let call = self.recorded.recording.call(NOISE[nth]);
-                // At an enemy's token nobody recorded it, and it fails.
+                // At a forged token there is no recording, and it fails.
                 let _ = self.session.try_send(&call.request).await;
             }
             Step::Wait(millis) => advance(Duration::from_millis(millis)).await,
@@ -203,7 +203,7 @@ impl Script {
             prop_assert_eq!(allowed, is_granted(question, write), "not what holds at its own token");
             prop_assert!(!reply.cache_status().contains("stored"), "{}", reply.cache_status());
         } else if at == Some(None) {
-            prop_assert_eq!(reply.header("zookie"), None, "nobody knows what a head covers");
+            prop_assert_eq!(reply.header("zookie"), None, "it is unknown what a head covers");
             prop_assert_eq!(allowed, self.head_is_granted(question), "head");
         } else {
             let at = reply.header("zookie").unwrap();
@@ -221,7 +221,7 @@ impl Script {
         }
         if let Some(at) = reply.header("zookie") {
             let nth = (0..WRITES.len()).find(|&nth| self.at(nth) == at).unwrap();
-            prop_assert!(self.seen[nth], "kept at a token that nobody had proven");
+            prop_assert!(self.seen[nth], "stored at a token that was not named");
             let age = Instant::now() - self.made[nth];
             prop_assert!(age <= BOUND, "{age:?} old");
         }
@@ -306,7 +306,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
     }
 }
 
-/// Exactly the old token is asked and answered, when everything newer is known and kept.
+/// Exactly the old token is asked and answered, when everything newer is known and stored.
 #[tokio::test(start_paused = true)]
 async fn rule_02_an_exact_read_at_the_grant_still_sees_it() {
     let recording = &RECORDED[1].recording;

@@ -26,7 +26,7 @@ pub(crate) fn exactly(request: &Request<Bytes>) -> Request<Bytes> {
     request
 }
 
-/// Each check that is kept whole at a token, in each recording.
+/// Each check that is stored whole at a token, in each recording.
 async fn each_check(mut test: impl AsyncFnMut(&Recording, Engine, &Call)) {
     for (name, engine, table) in RECORDINGS {
         let recording = Recording::load(name);
@@ -63,7 +63,7 @@ async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
         assert_eq!(again.body, call.response.body());
         assert_eq!(again.trailers, call.response.trailers);
 
-        // However old the answer is, but for what may belong to another schema by now.
+        // However old the answer is, except for an answer that may belong to another schema by now.
         advance(PAST_THE_BOUND).await;
         let later = session.send(&exact).await;
         assert_eq!(later.is_hit(), !LATEST.contains(&&*call.case));
@@ -91,7 +91,7 @@ async fn rule_02_a_newer_token_does_not_move_an_exact_read() {
     let older = recording.call("check-older-token");
     let newer = recording.call("check-newer-token");
     let session = Session::new(&recording, Engine::Postgres);
-    // The window's own, so that who consistencies at least the older one is asked at it.
+    // The window's own revision, so a request at least as fresh as the older one is asked at it.
     for call in [newer, older] {
         session.see(&recording, &token(&call.request).unwrap()).await;
     }

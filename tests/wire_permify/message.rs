@@ -14,7 +14,7 @@ fn method(request: &Request<Bytes>) -> &str {
     request.uri().path().rsplit('/').next().unwrap()
 }
 
-/// Whether a call asks what may be kept.
+/// Whether the answer to a call may be stored.
 pub(crate) fn is_check(call: &Call) -> bool {
     is_bulk(&call.request) || ["Check", "Expand", "check", "expand"].contains(&method(&call.request))
 }
@@ -33,7 +33,7 @@ fn json_of(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
 }
 
-/// The token that a read bears.
+/// The token of a read.
 pub(crate) fn token(request: &Request<Bytes>) -> Option<String> {
     let token = match is_grpc(request.uri().path()) {
         _ if !reads(request) => None,
@@ -45,7 +45,7 @@ pub(crate) fn token(request: &Request<Bytes>) -> Option<String> {
     token.filter(|token| !token.is_empty())
 }
 
-/// The token that the reply to a write bears.
+/// The token in the reply to a write.
 pub(crate) fn written(call: &Call) -> Option<String> {
     let path = call.request.uri().path();
     let body = call.response.body();

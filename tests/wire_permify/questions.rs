@@ -37,7 +37,7 @@ async fn rule_10_an_answer_is_served_only_to_its_own_question() {
                 session.see(&recording, at.as_deref().unwrap()).await;
                 session.upstream.skip_to(stored.n);
                 session.send(&stored.request).await;
-                // As fresh as the kept one, whatever it was asked at when it was recorded.
+                // As fresh as the stored one, whatever token it was recorded with.
                 let reply = session.try_send(&with_token(&other.request, at.as_deref())).await;
                 let hit = reply.is_ok_and(|reply| reply.is_hit());
                 let same = is_same(&stored.request, &other.request);

@@ -1,4 +1,4 @@
-//! Lookups: never kept, and answered no lower than the tokens in their carriers.
+//! Lookups: never stored, and answered no lower than the tokens in their carriers.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ async fn rule_01_a_carrier_raises_a_lookups_floor() {
             assert_eq!(reply.trailers, call.response.trailers);
             assert!(reply.cache_status().ends_with("\"a read that is never kept\""));
 
-            // Where nobody has proven it, head holds it and a token would make it older.
+            // A token that was not named: head includes it, and asking at the token would make the answer older.
             let recording = recording.clone().and("head", tokenless.clone(), call.response.clone());
             let session = Session::new(&recording, engine);
             session.send(&carried).await;
@@ -90,7 +90,7 @@ async fn rule_01_a_lookup_is_asked_at_the_higher_of_two_tokens() {
     }
 }
 
-/// A token in the message is Permify's own: it goes as it came, though a newer one covers it.
+/// A token in the message is Permify's own: it is forwarded unmodified, though a newer one covers it.
 #[tokio::test(start_paused = true)]
 async fn a_lookup_at_a_token_is_forwarded_unmodified() {
     for (recording, engine, call, newer) in lookups() {

@@ -1,4 +1,4 @@
-//! The eight recorded writes at once: which of their tokens another one covers, as seen in what the layer asks.
+//! The eight recorded concurrent writes: which token covers which other one, as seen in what the layer asks.
 
 use std::sync::LazyLock;
 
@@ -67,7 +67,7 @@ async fn session_after(writes: &[WriteToken]) -> Session {
     session
 }
 
-/// The token that a check with that one is asked at, and whether its answer is kept.
+/// The token that a check at this write is asked at, and whether its answer is stored.
 async fn asked_at(session: &Session, write: &WriteToken) -> (WriteToken, bool) {
     let before = session.upstream.calls();
     let reply = session.send(&check_at(write)).await;
@@ -87,7 +87,7 @@ async fn asks_in_their_true_order(writes: &[WriteToken]) -> Result<(), TestCaseE
         match writes.first() {
             Some(window) if window.covers(token) => prop_assert_eq!(&asked.text, &window.text),
             _ if covering => prop_assert!(writes.iter().any(|write| write.text == asked.text)),
-            _ => prop_assert_eq!(&asked.text, &token.text, "as it came"),
+            _ => prop_assert_eq!(&asked.text, &token.text, "unmodified"),
         }
     }
     Ok(())
@@ -156,7 +156,7 @@ async fn rule_01_a_higher_number_does_not_serve_the_lower_writer() {
             .contains("stored")
     );
     assert!(session.send(&check_at(named(1282))).await.is_hit());
-    assert_eq!(asked_at(&session, named(1280)).await.0.xid, 1280, "as it came");
+    assert_eq!(asked_at(&session, named(1280)).await.0.xid, 1280, "unmodified");
 
     session.see(&RECORDED.0, &named(1280).text).await;
     let (asked, stored) = asked_at(&session, named(1280)).await;
@@ -171,7 +171,7 @@ async fn rule_01_a_higher_number_does_not_serve_the_lower_writer() {
     }
 }
 
-/// No one read surely holds what either of them names; head may hold neither.
+/// No single read surely includes both writes, and head may include neither.
 #[tokio::test(start_paused = true)]
 async fn rule_01_two_tokens_without_a_join_are_rejected() {
     let [header, message] = [1280, 1282].map(named);

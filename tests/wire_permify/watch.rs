@@ -11,7 +11,7 @@ use crate::exact::exactly;
 use crate::message::{token, with_body, with_token, written};
 use crate::session::Session;
 
-/// The recording, with the watch as the layer opens it: from now on, not from a token. The feed tells of the writes
+/// The recording, with the watch as the layer opens it: from now on, not from a token. The feed reports the writes
 /// from `data-write-again` on.
 fn recorded(name: &str, feed: impl FnOnce(&Call) -> Vec<u8>) -> Recording {
     let recording = Recording::load(name);
@@ -34,7 +34,7 @@ async fn follow(session: &Session) {
     assert_eq!(session.asked(before), ["feed"]);
 }
 
-/// Checks at the tokens of writes that the feed tells of.
+/// Checks at the tokens of writes that the feed reports.
 const NAMED: [&str; 4] = [
     "enemy-check-granted",
     "enemy-check-at-grant",
@@ -45,7 +45,7 @@ const NAMED: [&str; 4] = [
 #[tokio::test(start_paused = true)]
 async fn rule_08_the_change_feed_names_the_tokens_it_reports() {
     let recording = recorded("permify/grpc-postgres", whole);
-    // Before the feed begins, too: what it tells of covers that.
+    // Also a write before the feed begins: the reported tokens cover it.
     for case in NAMED.into_iter().chain(["check-allowed", "check-older-token"]) {
         let call = recording.call(case);
         let exact = exactly(&call.request);
@@ -68,11 +68,11 @@ async fn rule_08_the_change_feed_names_the_tokens_it_reports() {
     }
 }
 
-/// What the feed tells of may have been written long ago.
+/// The writes that the feed reports may be old.
 #[tokio::test(start_paused = true)]
 async fn rule_04_the_change_feed_opens_no_window() {
     let recording = recorded("permify/grpc-postgres", whole);
-    // The last one's token is covered by all that the feed tells of.
+    // Every token that the feed reports covers the last one's token.
     for case in NAMED.into_iter().chain(["check-allowed"]) {
         let call = recording.call(case);
         let session = Session::new(&recording, Engine::Postgres);
@@ -87,7 +87,7 @@ async fn rule_04_the_change_feed_opens_no_window() {
     }
 }
 
-/// A token covers what had ended when it was told of, so the feed proves the writes at once as far as it has come.
+/// A token covers what had ended when it was reported, so the feed names the concurrent writes as far as it has come.
 #[tokio::test(start_paused = true)]
 async fn rule_08_the_change_feed_names_only_what_it_reported() {
     let until = |nth: usize| {
@@ -119,7 +119,7 @@ async fn rule_08_the_change_feed_names_only_what_it_reported() {
     }
 }
 
-/// Permify tells of a write once all before it have ended, so one that comes out of the numbers' order proves them all.
+/// Permify reports a write once all writes before it have ended, so one that is out of the order of numbers names them all.
 #[tokio::test(start_paused = true)]
 async fn rule_08_the_change_feed_names_every_concurrent_write() {
     let recording = recorded("permify/grpc-postgres", whole);

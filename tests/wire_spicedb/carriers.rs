@@ -1,4 +1,4 @@
-//! Wishes and tokens that come in headers: the message that is forwarded says what a recorded one said.
+//! Consistency and tokens in headers: the forwarded message states the same as a recorded one.
 
 use http::HeaderValue;
 use tower_zookie::protocol::spicedb::Engine;

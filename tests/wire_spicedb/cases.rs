@@ -24,7 +24,7 @@ struct Case {
     call: Arc<Call>,
     session: Session,
     then: Then,
-    /// How many answers were kept before.
+    /// How many answers were stored before.
     entries: u64,
 }
 
@@ -62,7 +62,7 @@ async fn an_upstreams_reply_reaches_its_caller_unmodified() {
             assert_rejected(&reply);
             return;
         }
-        // A consistency is forwarded in one spelling, which another recorded call may have.
+        // A consistency is forwarded in one spelling, which may be that of another recorded call.
         let last = case.session.upstream.asked().pop().unwrap();
         let same =
             case.then == Then::Stored && is_same_check(&last.request, &in_canonical_spelling(&case.call.request));
@@ -188,7 +188,7 @@ fn is_same_check(a: &Request<Bytes>, b: &Request<Bytes>) -> bool {
     consistency(a) == consistency(b) && questions(a) == questions(b)
 }
 
-/// That the caller is told that the store has not come so far, and not what it answered.
+/// Asserts that the caller learns that the store is behind, and not what it answered.
 fn assert_rejected(reply: &Reply) {
     assert_eq!(reply.headers["grpc-status"], "14");
     assert!(reply.body.is_empty());
@@ -196,7 +196,8 @@ fn assert_rejected(reply: &Reply) {
     assert_eq!(reply.header("zookie"), None);
 }
 
-/// That a reply holds what is kept of the recorded one and nothing else, but over HTTP the caller's own request id.
+/// Asserts that a reply contains what is stored of the recorded one and nothing else, except the caller's own request id
+/// over HTTP.
 fn is_from_memory(reply: &Reply, call: &Call, request_id: Option<&str>) {
     assert!(reply.is_hit(), "{}", reply.cache_status());
     assert_eq!(reply.status, call.response.status);

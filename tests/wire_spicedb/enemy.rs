@@ -176,7 +176,7 @@ impl Script {
         if reply.is_hit() {
             let asked = self.session.upstream.asked();
             let shows_age = |asked: &&Replayed| match self.engine {
-                // What it reads later does not tell how old an earlier answer is.
+                // A later read does not show how old an earlier answer is.
                 Engine::Memory => asked.call.as_ref().is_some_and(|call| {
                     call.case.starts_with("enemy-check") && (call.case == "enemy-check-new-content") == is_new_content
                 }),
@@ -227,7 +227,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
             script.step(step).await.unwrap();
         }
         let asked = script.session.asked(script.session.upstream.calls() - 6);
-        // What was answered at the grant is new enough for those who consistency nothing, and for nobody with a later token.
+        // The answer at the grant is fresh enough for callers without a requirement, and for no caller with a later token.
         let expected = [
             "enemy-grant",
             "enemy-check-granted",

@@ -41,7 +41,7 @@ impl Scenario {
         decoded.unwrap_or_else(|error| panic!("{}: {}: {error}", self.name, call.case))
     }
 
-    /// The revision that a reply bears, the same in every message of a stream.
+    /// The revision of a reply, the same in every message of a stream.
     fn borne(&self, call: &Call) -> Option<Revision> {
         let tokens = tokens(call);
         let mut revisions = tokens.iter().map(|token| self.revision(token, call));

@@ -74,7 +74,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &
     name_all(canvas, ends)
 }
 
-/// The policies that have a line, ours on top of all: what never saves a call needs none.
+/// The policies that have a line, ours on top. A policy that never saves a call has no line.
 fn drawn() -> impl Iterator<Item = Kind> {
     let others = |kind: &Kind| !matches!(kind, Kind::NoCache | Kind::Ours);
     Kind::ALL.into_iter().filter(others).chain([Kind::Ours])

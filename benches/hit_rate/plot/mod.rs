@@ -80,7 +80,7 @@ fn grouped(number: u64) -> String {
     }
 }
 
-/// Colours of Okabe and Ito's palette, which the colour-blind can tell apart.
+/// Colours of Okabe and Ito's palette, which colour-blind readers can distinguish.
 fn colour(kind: Kind) -> RGBColor {
     match kind {
         Kind::NoCache => FAINT,

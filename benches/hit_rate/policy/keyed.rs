@@ -14,7 +14,7 @@ use crate::world::Question;
 /// The question, and the revision that is part of the key if there is one.
 pub(crate) type Key = (Question, u64);
 
-/// What tells one such cache from another.
+/// The differences between such caches.
 pub(crate) trait Rule: Send + Sync + 'static {
     /// Whether those who miss the same key at once share a call.
     const COALESCES: bool = false;
@@ -25,7 +25,7 @@ pub(crate) trait Rule: Send + Sync + 'static {
     /// What an entry says to a check that arrived just now, if it may be served.
     fn serve(&self, entry: &Answer, upstream: &Upstream, check: &Check) -> Option<Answer>;
 
-    /// Where an answer is kept.
+    /// The key under which an answer is stored.
     fn store_under(&self, planned: Key, _answer: &Answer) -> Key {
         planned
     }

@@ -44,7 +44,7 @@ impl Rule for TimeToLive {
     }
 }
 
-/// The token is a part of the key: who bears another one finds nothing.
+/// The token is a part of the key: a caller with another token finds nothing.
 pub(crate) struct ExactToken(TimeToLive);
 
 impl ExactToken {

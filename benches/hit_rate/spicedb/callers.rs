@@ -15,10 +15,10 @@ use crate::world::{Millis, Question};
 /// Of so many requests the adversary makes one.
 const ONE_IN: u32 = 10;
 
-/// She asks what one of so many next honest callers asks.
+/// It asks the question of one of the next honest callers, out of this many.
 const NEXT: usize = 100;
 
-/// So often she asks as soon as a window begins, before the honest callers.
+/// How often it asks as soon as a window begins, before the honest callers.
 const AT_A_WINDOW: u32 = 16;
 
 /// What a caller demands.
@@ -54,7 +54,7 @@ impl Demand {
     }
 }
 
-/// How the adversary makes her tokens.
+/// How the adversary makes its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Forgery {
     /// What is to come.

@@ -1,6 +1,6 @@
 //! Before a SpiceDB in miniature, with an adversary among the callers or without.
 //!
-//! The adversary makes tokens by hand from what she has seen and demands any consistency. The service gives her any answer;
+//! The adversary makes tokens by hand from those that it has seen, and demands any consistency. The service may give it any answer;
 //! the judge looks at what the honest callers get.
 
 mod callers;

@@ -330,8 +330,8 @@ impl Store {
         revision.clone()
     }
 
-    /// The revision that such a read is answered at now. One that is told a revision is answered at the quantized one if
-    /// that is greater, and otherwise at what it was told.
+    /// The revision that such a read is answered at now. A read at a revision is answered at the quantized one if that is
+    /// greater, and otherwise at the revision itself.
     pub(crate) fn revision_for(&self, at: &ReadAt) -> Revision {
         match at {
             ReadAt::Any => self.quantized(),

@@ -70,7 +70,7 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (send, connection) = h2::client::handshake(stream).await?;
-        // It ends with the server; whoever waits for a reply then is told.
+        // It ends with the server. A caller that waits for a reply then gets an error.
         tokio::spawn(connection);
         Ok(Self {
             send,

@@ -97,7 +97,7 @@ impl Script {
         })
     }
 
-    /// The next question, the token to bear, and the decision to expect.
+    /// The next question, the token to send, and the decision to expect.
     fn next(&self) -> (&Request, &[u8], bool) {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let rank = match self.row.asked {

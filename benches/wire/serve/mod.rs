@@ -1,4 +1,4 @@
-//! The server of one row, in a process of its own, so that its CPU time can be told from the client's.
+//! The server of one row, in a process of its own, so that its CPU time can be measured separately from the client's.
 
 mod grpc;
 mod http;

@@ -46,7 +46,7 @@ pub(crate) struct Question {
     pub(crate) subject: String,
 }
 
-/// How fresh the caller wished the answer to be, tokens aside.
+/// The consistency that the caller asked for, without its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConsistencyLevel {
     /// Any answer within the age bound that covers the tokens.
@@ -65,7 +65,7 @@ pub(crate) struct Reply {
     pub(crate) consistency: ConsistencyLevel,
     /// The revisions of all tokens that were sent.
     pub(crate) tokens: Vec<u64>,
-    /// The revision that the reply bears.
+    /// The revision that the reply names.
     pub(crate) revision: u64,
     pub(crate) decisions: Vec<(Arc<Question>, bool)>,
     /// A client that chains its own zookies, and which of its replies this is.
@@ -77,7 +77,7 @@ pub(crate) struct Reply {
 /// A sentence of the contract that a reply breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// The reply bears a revision that no write made.
+    /// The reply names a revision that no write made.
     UnknownRevision,
     Decision {
         question: Arc<Question>,

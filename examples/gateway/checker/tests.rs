@@ -1,4 +1,4 @@
-//! The checker finds each kind of violation, and none where there is none.
+//! The checker finds each kind of violation, and reports nothing where there is no violation.
 
 use super::evaluate::State;
 use super::schema::Rules;

@@ -1,4 +1,4 @@
-//! One client: asks, one request after the other, and keeps what it was told.
+//! One client: sends one request after the other, and records the replies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ impl Client {
             let body = String::from_utf8_lossy(answered.body());
             return Err(format!("{}, {status}: {body}", answered.status()).into());
         }
-        let zookie = text("zookie").ok_or("the reply bears no zookie")?;
+        let zookie = text("zookie").ok_or("the reply has no zookie")?;
         let revision = revision_of(zookie).ok_or("the reply's zookie can't be read")?;
         let (decisions, in_body) = decisions(asking.form, answered.body())?;
         let complete = match asking.form {

@@ -42,7 +42,7 @@ pub(super) enum Carrier {
 }
 
 impl Asking {
-    /// The next request of a client; `chained` is the zookie of its own last reply, if it keeps one.
+    /// The next request of a client; `chained` is the zookie of its own last reply, if it remembers one.
     pub(super) fn next(scene: &Scene, random: &mut impl Rng, chained: Option<&(u64, String)>) -> Self {
         let form = match random.random_range(0..100) {
             0..60 => Form::Check,

@@ -14,8 +14,8 @@ use super::problem::Problem;
 
 /// How fresh the answer has to be.
 ///
-/// The layer says it in one [`Asked`]. A request that it handed on as it came, or that came without a layer, is read
-/// here: its tokens still are floors.
+/// The layer states it in one [`Asked`]. If the layer forwarded the request unmodified, or there is no layer, the request
+/// is read here: its tokens still are floors.
 #[derive(Debug)]
 pub(crate) struct Fresh(Result<Requested, Problem>);
 

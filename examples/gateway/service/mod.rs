@@ -59,7 +59,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .with_state(gateway)
 }
 
-/// Bears the caller's request id in the reply, as AuthZEN demands.
+/// Echoes the caller's request id in the reply, as AuthZEN demands.
 async fn echo_request_id(request: Request, next: Next) -> Response {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     let id = request.headers().get(&REQUEST_ID).cloned();
@@ -70,7 +70,7 @@ async fn echo_request_id(request: Request, next: Next) -> Response {
     response
 }
 
-/// The header that every reply bears: the revision that it was evaluated at.
+/// The header of every reply: the revision that it was evaluated at.
 fn with_zookie(zookie: &str) -> [(HeaderName, HeaderValue); 1] {
     // Base64 always is a header value.
     let value = HeaderValue::from_str(zookie).unwrap_or(HeaderValue::from_static(""));

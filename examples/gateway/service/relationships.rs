@@ -1,4 +1,4 @@
-//! `POST /relationships`: all updates at once, at a new revision, or none.
+//! `POST /relationships`: all updates at once, at a new revision, or no update at all.
 
 use axum::Json;
 use axum::body::Bytes;

@@ -1,4 +1,4 @@
-//! Recorded traffic of real servers. `tests/wire/README.md` tells the format.
+//! Recorded traffic of real servers. `tests/wire/README.md` describes the format.
 
 pub mod protobuf;
 mod replay;
@@ -49,7 +49,7 @@ pub struct Call {
 pub struct Recorded {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// The body, cut as it came.
+    /// The body, in the pieces in which it was received.
     pub frames: Vec<Bytes>,
     pub trailers: Option<HeaderMap>,
     pub trailers_only: bool,
@@ -103,7 +103,7 @@ impl Recording {
         }
     }
 
-    /// With one more call, which nobody recorded.
+    /// With one more call, which was not recorded.
     #[must_use]
     pub fn and(mut self, case: &str, request: Request<Bytes>, response: Recorded) -> Self {
         self.calls.push(Arc::new(Call {
@@ -250,7 +250,7 @@ fn split(pairs: Pairs) -> (Pairs, HeaderMap) {
 }
 
 impl Recorded {
-    /// The reply, as it came.
+    /// The reply, unmodified.
     pub fn replay(&self) -> Response<ReplayBody> {
         let data = self.frames.iter().cloned().map(|data| Ok(Frame::data(data)));
         let trailers = self

@@ -56,7 +56,7 @@ pub fn text(message: &[u8], path: &[u64]) -> Option<String> {
     Some(String::from_utf8(content.to_vec()).unwrap())
 }
 
-/// The messages of a gRPC body, but for compressed ones.
+/// The messages of a gRPC body, except compressed ones.
 pub fn messages(mut body: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while let Some((head, rest)) = body.split_at_checked(5) {

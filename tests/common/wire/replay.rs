@@ -18,9 +18,9 @@ use tower::Service;
 
 use super::{Call, Recorded, Recording, ReplayBody, spicedb};
 
-/// An upstream that gives the recorded reply to each recorded request, and none to others.
+/// An upstream that gives the recorded reply to each recorded request, and fails for other requests.
 ///
-/// A request is a recorded one if method, path, credentials, the consistency for debug information and the body are the same,
+/// A request is a recorded one if method, path, credentials, the header for debug information and the body are the same,
 /// byte for byte or as JSON. Of several such calls each is replayed in its turn, and the last one from then on.
 ///
 /// A SpiceDB is more than its recording: a token spelled canonically is the recorded one, and a check that is fully
@@ -45,7 +45,7 @@ struct State {
 /// A request that came to the upstream.
 #[derive(Clone, Debug)]
 pub struct Replayed {
-    /// The recorded call that answered it; `None`: there was none, and it failed.
+    /// The recorded call that answered it. `None`: no recorded call matched, and it failed.
     pub call: Option<Arc<Call>>,
     pub request: Request<Bytes>,
     /// The body of its reply.

@@ -38,8 +38,8 @@ impl<P: Protocol> Session<P> {
         }
     }
 
-    /// The recorded calls that the upstream answered since it had been asked `since` times, and `?` for what nobody
-    /// recorded.
+    /// The recorded calls that the upstream answered since it had been asked `since` times, and `?` for a call
+    /// that was not recorded.
     pub fn asked(&self, since: usize) -> Vec<String> {
         let asked = self.upstream.asked();
         let name = |asked: &Replayed| asked.call.as_ref().map_or("?", |call| &call.case).to_owned();

@@ -28,17 +28,17 @@ fn is_check_at(path: &str) -> bool {
     .contains(&method)
 }
 
-/// How fresh an answer a request consistencies.
+/// The consistency that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConsistencyLevel {
     Least(String),
     Exact(String),
     Full,
-    /// None, or as quickly as can be.
+    /// Not stated, or minimize latency.
     Any,
 }
 
-/// Whether a request is a check or a bulk of checks, of which consistency and questions can be read.
+/// Whether a request is a check or a bulk of checks, whose consistency and questions can be read.
 fn is_readable(request: &Request<Bytes>) -> bool {
     if !is_check_at(request.uri().path()) {
         return false;
@@ -90,7 +90,7 @@ pub fn consistency(request: &Request<Bytes>) -> ConsistencyLevel {
     }
 }
 
-/// What a request asks, consistency aside: one question, or of a bulk each of its items, spelled alike where they are the same.
+/// What a request asks, without its consistency: one question, or each item of a bulk. Equal questions are spelled alike.
 pub fn questions(request: &Request<Bytes>) -> Vec<Vec<u8>> {
     let path = request.uri().path();
     let without_consistency = without_consistency(request);
@@ -307,7 +307,8 @@ pub fn last_write(calls: &[Arc<Call>], n: usize) -> Option<usize> {
         .next()
 }
 
-/// The write whose state a recorded reply to a check shows, and 0 for the state before all. `None`: it shows none.
+/// The write whose state a recorded reply to a check shows, and 0 for the state before all writes. `None`: it shows no
+/// state.
 fn shown(call: &Call, calls: &[Arc<Call>]) -> Option<usize> {
     let token = tokens(call).into_iter().next()?;
     match consistency(&call.request) {

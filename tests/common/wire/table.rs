@@ -7,21 +7,21 @@ pub enum Then {
     Stored,
     /// Stored: the question without a consistency is served from memory. The same call is asked again, because it wants head.
     StoredForOthers,
-    /// Stored at its snapshot: the same call is served from memory, and nobody else.
+    /// Stored at its snapshot: only the same call is served from memory.
     StoredAtItsSnapshot,
     /// Stored by age alone: whoever is content with any answer is served from memory. The same call is asked again,
     /// because it wants the head.
     StoredByAge,
-    /// Stored by nobody, for this reason. What `Cache-Status` says.
+    /// Not stored, for this reason. The second text is the detail of `Cache-Status`.
     NotStored(&'static str, &'static str),
-    /// A bulk of which items are kept, and that is never served whole, for this reason.
+    /// A bulk of which some items are stored, and which is never served whole, for this reason.
     InPart(&'static str),
     /// At a token that head lacks, where head may trail reads: after a read at head it is asked as it was sent. Only the answer
-    /// at head is kept, for others.
+    /// at head is stored, for others.
     StoredAtHead,
-    /// At a token that head lacks even when it is read once more: rejected. The answer at head is kept for others.
+    /// At a token that head lacks even when it is read once more: rejected. The answer at head is stored for others.
     Rejected,
-    /// A change: handed on as it came, its token learned.
+    /// A write: forwarded unmodified, and its token is learned.
     Write,
     /// None of the cache's business.
     Passes,

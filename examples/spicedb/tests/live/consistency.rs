@@ -82,7 +82,7 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
         let asked = [token, &canonical].map(|token| Some(at_exact_snapshot(token)));
         assert!(forwarded.iter().all(|check| asked.contains(&check.consistency)));
     }
-    // An old snapshot's answer is none for a newer floor.
+    // An old snapshot's answer does not satisfy a newer floor.
     replica
         .check(&question, at_least_as_fresh(&revoked))
         .await

@@ -39,7 +39,7 @@ pub(crate) async fn rule_01_another_replicas_revocation_is_seen(server: &'static
             .await
             .unwrap()
             .is_hit();
-        // No one gets the old answer from now on, with an older token or none.
+        // From now on no caller gets the old answer, with an older token or without a token.
         replica
             .check(&question, at_least_as_fresh(&granted))
             .await

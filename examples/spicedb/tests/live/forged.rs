@@ -70,7 +70,7 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
             );
             let own = direct.check(&question, at_least_as_fresh(&revoked)).await.unwrap();
             own.says("no");
-            // Where it lies beyond everything, no one else ever gets it. An instant that the store has passed is no secret.
+            // If it is ahead of everything, no other caller ever gets it. An instant that the store has passed is not a secret.
             let session = replica.check(&question, minimize_latency()).await.unwrap();
             let beyond = server.engine == Engine::Postgres;
             assert!(
@@ -99,7 +99,7 @@ fn all_but(server: &Server, newest: &ZedToken, removed: &ZedToken) -> Option<Zed
     })
 }
 
-/// The server may give the forger any answer. No one else gets it.
+/// The server may give the forger any answer. No other caller gets it.
 pub(crate) async fn rule_08_a_revoked_users_token_affects_no_other_caller(server: &'static Server) {
     let (mut direct, mut replica) = (server.direct(), server.replica());
     let relationship = server.relationship("team:revoked#direct@user:mallory");

@@ -97,7 +97,7 @@ pub(crate) async fn listings(server: &'static Server) {
         assert!(revisions.iter().all(|at| server.covers(at, &written.token)));
     }
     assert_eq!(own.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
-    // What they were told is for nobody else, but their token can be used.
+    // Their replies are not shared with other callers, but their token can be used.
     let question = server.question("repo:listed1", "push", "user:listed1");
     replica
         .check(&question, at_least_as_fresh(&written))

@@ -1,4 +1,4 @@
-//! Replies that nobody else may be given.
+//! Replies that no other caller may get.
 
 use spicedb_examples::v1::ZedToken;
 use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, decision};

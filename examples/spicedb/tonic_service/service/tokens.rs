@@ -28,7 +28,7 @@ pub(super) enum Named {
 
 impl Tokens {
     pub(super) fn new(store: &Store) -> Self {
-        // As SpiceDB: a token bears the beginning of its datastore's identity.
+        // As SpiceDB: a token contains the beginning of its datastore's identity.
         let prefix = &store.node_id()[..8];
         Self {
             format: ZedTokens::new(ENGINE),

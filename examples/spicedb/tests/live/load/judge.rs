@@ -116,7 +116,7 @@ impl Judge {
     }
 
     /// The same decisions, where each was true at some time from the reply's revision until now: this engine's answers may
-    /// be of later data than their revision. Before the load nobody had anything.
+    /// be of later data than their revision. Before the load there was no relationship.
     fn possible(&self, asked: &Asked, decisions: &[String], at: &ZedToken) -> Result<Vec<String>, String> {
         let server = self.scene.server;
         let from = self.scene.written(|writes| {
