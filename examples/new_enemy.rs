@@ -52,7 +52,7 @@ async fn main() -> Result<(), AnyError> {
 
     println!("Alice asks for the folder:         {}", ask(&mut cached, None).await?);
 
-    // Somebody else's replica of the service takes these writes, so the layer hears of neither.
+    // Another replica of the service handles these writes, so the layer does not see them.
     store.write([Update::delete("team:heist#member@user:alice".parse()?)])?;
     println!("Alice leaves the team.");
     let zookie = reader.current_token().encode();

@@ -28,7 +28,7 @@ use crate::permify::{Checked, SchemaWritten, WriteSchema, Written, call, check, 
 
 type AnyError = Box<dyn Error + Send + Sync>;
 
-/// What the generated clients would call: the layer, and below it the channel.
+/// The service that generated clients would call: the layer, and below it the channel.
 type Cached = ZookieService<Channel, Permify>;
 
 const TENANT: &str = "zookie-example";

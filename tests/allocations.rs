@@ -94,7 +94,7 @@ fn asked(method: &str, uri: &str, body: String) -> Asked {
         .unwrap()
 }
 
-/// How many allocations a call makes that is ready at once, its reply's end included.
+/// How many allocations a call makes that is ready at once, including the end of its reply.
 fn cost<S>(service: &mut S, request: Asked) -> (usize, bool)
 where
     S: Service<Asked, Error = Infallible>,
@@ -136,7 +136,7 @@ async fn hit_costs(method: &str, uri: &str, body: &str) -> usize {
     for _ in 0..3 {
         layered.call(asked(method, uri, body.to_owned())).await.unwrap();
     }
-    // The store of the cache does its housekeeping at some of the calls: what counts is the usual one.
+    // The cache's store does its housekeeping during some of the calls, so the usual call counts.
     let mut spent: Vec<usize> = (0..101)
         .map(|_| {
             let (spent, hit) = cost(&mut layered, asked(method, uri, body.to_owned()));

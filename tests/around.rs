@@ -1,4 +1,4 @@
-//! The layer around the servers and clients that it is for, over real connections.
+//! The layer around the servers and clients that it is made for, over real connections.
 
 mod common;
 

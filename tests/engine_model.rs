@@ -17,7 +17,7 @@ use tower_zookie::revision::{Counter, Revision, StoreId};
 const QUESTIONS: usize = 2;
 const SESSIONS: usize = 2;
 const WINDOW: Window = Window::new(Duration::from_millis(2000), Staleness::percent(10));
-/// The store rounds what it reads unasked down to this.
+/// The store rounds reads without a revision down to this.
 const QUANTUM: u64 = 700;
 const FORGED: u64 = 1_000_000;
 
@@ -53,7 +53,7 @@ enum Token {
     Session,
     /// Some revision that the store has passed.
     Old(prop::sample::Index),
-    /// The store's head, which the cache may not have heard of.
+    /// The store's head, which the cache may not know.
     Head,
     /// A revision that the store has not reached.
     Forged,
@@ -63,7 +63,7 @@ enum Token {
 struct Delays {
     before_reading: u64,
     after_reading: u64,
-    /// Reads the latest that it may, and answers a forged revision as if it had reached it.
+    /// Reads the latest revision that it may read, and answers at a forged revision as if it had reached it.
     eager: bool,
 }
 
@@ -102,7 +102,7 @@ impl Store {
         self.head()
     }
 
-    /// The revision that a read takes which began at `began` and reads now.
+    /// The revision of a read that began at `began` and reads now.
     fn read(&self, ask: &ReadAt, began: u64, eager: bool) -> Option<u64> {
         let rounded = self.rounded_at(if eager { self.now() } else { began });
         let asked = ask.revision().map(number);
@@ -131,7 +131,7 @@ struct NotReached;
 
 type Reply = Result<Checked<bool>, CheckError<NotReached>>;
 
-/// A request, as it was made, and what the store looked like when it was.
+/// A request, and the state of the store when it was made.
 struct Asked {
     op: Check,
     token: Option<u64>,
@@ -295,7 +295,7 @@ impl World {
                 Op::Check(check) => under_way.push(self.check(check)),
                 Op::Pass { millis } => sleep(Duration::from_millis(millis)).await,
             }
-            // No two operations at one instant, so that it is plain which came first.
+            // No two operations at one instant, so it is clear which came first.
             sleep(Duration::from_millis(1)).await;
             for asked in under_way.iter().filter(|asked| asked.op.leaves) {
                 asked.reply.abort();

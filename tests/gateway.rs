@@ -1,4 +1,4 @@
-//! The example service behind the layer, as its callers see it.
+//! The example service behind the layer, from the callers' side.
 
 #[path = "../examples/gateway/layer.rs"]
 #[allow(dead_code, reason = "the example uses the rest")]

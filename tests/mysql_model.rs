@@ -1,6 +1,7 @@
-//! A store that numbers its transactions when they begin, as SpiceDB on MySQL does: they commit in any order, and a read
-//! "at 43" sees what is committed by then of the numbers up to 43. Whatever the order, and whatever numbers others guess
-//! before they are committed, a caller with a token gets answers that hold all that had happened up to it.
+//! A store that numbers its transactions when they begin, as SpiceDB on MySQL does. They commit in any order, and a
+//! read "at 43" sees those with a number up to 43 that are committed at that time. In any order, and whatever numbers
+//! others guess before they are committed, a caller with a token gets answers that include everything that had happened
+//! up to it.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -32,7 +33,7 @@ enum Op {
 struct Check {
     question: usize,
     consistency: ConsistencyLevel,
-    /// Which transactions' tokens the caller has: of an open one only a guess.
+    /// The transactions whose tokens the caller has. The token of an open transaction is a guess.
     tokens: Vec<Index>,
     upstream: Upstream,
 }
@@ -53,7 +54,7 @@ struct Upstream {
     after_reading: u64,
 }
 
-/// An answer: the transactions that it holds, a bit each.
+/// An answer: one bit for each transaction that it includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held(u64);
 
@@ -69,7 +70,7 @@ impl Held {
     }
 }
 
-/// Whether each transaction is committed, by its number. The first one always is.
+/// Whether each transaction is committed, by its number. The first one always is committed.
 #[derive(Debug)]
 struct Store(Vec<bool>);
 
@@ -128,7 +129,7 @@ fn number(revision: &Revision) -> u64 {
 
 type Reply = Result<Checked<Held>, CheckError<Infallible>>;
 
-/// A request, as it was made, and what was committed when it was.
+/// A request, and what was committed when it was made.
 struct Asked {
     consistency: ConsistencyLevel,
     tokens: Vec<u64>,
@@ -219,7 +220,7 @@ impl World {
                 Op::Check(check) => under_way.push(self.check(check)),
                 Op::Pass { millis } => sleep(Duration::from_millis(*millis)).await,
             }
-            // No two operations at one instant, so that it is plain which came first.
+            // No two operations at one instant, so it is clear which came first.
             sleep(Duration::from_millis(1)).await;
         }
         for asked in under_way {
@@ -251,7 +252,7 @@ impl Asked {
             Ok(Err(CheckError::Behind(_))) if self.tokens.iter().any(|id| !self.committed.holds(*id)) => return Ok(()),
             _ => return Err(TestCaseError::fail("no answer")),
         };
-        // What was committed when the request came and is not above its floor, for that is what the caller can have seen.
+        // What was committed when the request arrived and is not above its floor: the caller may have seen that.
         let floor = match (self.consistency, &*self.tokens) {
             (ConsistencyLevel::Exact, [first, ..]) => Some(*first),
             (ConsistencyLevel::Full, _) => None,
@@ -340,7 +341,7 @@ fn the_model_rejects_a_plain_counter() {
     assert!(runner.run(&any_ops(), |ops| run(counter, &ops)).is_err());
 }
 
-/// What callers with the token of 2, and then of `floor`, get where 1 commits after the first of them was answered.
+/// What callers with the token of 2, and then of `floor`, get if 1 commits after the first of them was answered.
 async fn late_commit(kind: Kind, floor: u64) -> [Checked<Held>; 2] {
     let world = World::new(kind);
     world.begin();
@@ -354,7 +355,7 @@ async fn late_commit(kind: Kind, floor: u64) -> [Checked<Held>; 2] {
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_lower_number_that_commits_late_is_not_missed() {
-    // Its own token, and the one of a reply that held it.
+    // Its own token, and the token of a reply that included it.
     for floor in [1, 2] {
         let [first, second] = late_commit(transaction, floor).await;
         assert!(first.stored && first.value.holds(2) && !first.value.holds(1));

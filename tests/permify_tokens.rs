@@ -1,4 +1,4 @@
-//! Every snap token that a real Permify gave out or took, in the recordings of `tests/wire/permify`.
+//! Every snap token that a real Permify issued or accepted, in the recordings of `tests/wire/permify`.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -31,7 +31,7 @@ struct Read {
     metadata: Option<Asked>,
 }
 
-/// What a read is asked at, and where a watch is to begin.
+/// The token that a read is asked at, and at which a watch begins.
 #[derive(Message)]
 struct Asked {
     #[prost(string, tag = "2")]
@@ -65,7 +65,7 @@ fn messages<M: Message + Default>(body: &[u8]) -> Vec<M> {
     messages
 }
 
-/// What stands in a call's places for tokens: asked, and replied.
+/// The tokens of a call: those in the request, and those in the reply.
 fn places(call: &Call) -> [Vec<String>; 2] {
     let (request, response) = (call.request.body(), call.response.body());
     let path = call.request.uri().path();
@@ -129,7 +129,7 @@ fn snapshot(revision: &Revision) -> &PermifySnapshot {
     revision.point().unwrap()
 }
 
-/// The tokens that writes were answered with, except those of concurrent writes.
+/// The tokens in the replies to writes, except those of concurrent writes.
 fn replied(recording: &Recording) -> impl Iterator<Item = String> {
     let writes = recording
         .calls
@@ -209,7 +209,7 @@ fn a_token_of_the_other_engine_is_never_a_snapshot() {
         let recording = Recording::load(name);
         for text in recording.calls.iter().flat_map(|call| tokens(call)) {
             match engine {
-                // Eight bytes of any kind are a legacy token to PostgreSQL, which covers nothing.
+                // On PostgreSQL any eight bytes are a legacy token, which covers nothing.
                 Engine::Memory => assert_eq!(snapshot(&decode(Engine::Postgres, &text)).xmin(), None),
                 _ if snapshot(&decode(engine, &text)).xmin().is_none() => {}
                 _ => assert!(SnapTokens::new(Engine::Memory).decode(&text).is_err()),

@@ -1,4 +1,4 @@
-//! What the protocols allocate where every request passes.
+//! What the protocols allocate on the path of every request.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,4 +1,4 @@
-//! What is allocated, by each thread.
+//! The allocations of each thread.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

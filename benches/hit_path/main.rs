@@ -1,8 +1,8 @@
 //! What a hit costs: the layer around a bare service and around an axum Router, against a bare look-up and against
 //! other caches.
 //!
-//! Every row asks the same checks, drawn by Zipf's law, on one thread and on two. Times are net of building the requests
-//! (and of dropping them): requests are built in batches before the clock starts.
+//! Every row asks the same checks, drawn by Zipf's law, on one thread and on two. Times are net of building the
+//! requests (and of dropping them): requests are built in batches before the clock starts.
 
 mod by_hand;
 mod checks;
@@ -32,14 +32,14 @@ use crate::row::{Row, THREADS};
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// So many requests are there at a time: few enough to be in the processor's cache, as those that a server reads are.
+/// The number of prepared requests: few enough to be in the processor's cache, like those that a server reads.
 const BATCH: usize = 64;
 
 #[derive(Clone, Copy)]
 struct Plan {
     distinct: usize,
     rounds: usize,
-    /// Batches that are measured in a round, after a quarter of as many that are not.
+    /// Batches that are measured in a round, after a quarter as many for warm-up.
     batches: usize,
 }
 

@@ -38,7 +38,7 @@ impl Row {
     }
 }
 
-/// What a caller has to be able to do with a service.
+/// What a caller needs from a service.
 pub(crate) trait Asked<B>: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}
 
 impl<B, S> Asked<B> for S where S: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}

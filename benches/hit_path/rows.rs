@@ -21,7 +21,7 @@ use crate::row::{Asked, MOKA, Row, ask_each};
 use crate::services::{self, Grpc, Http, ZED_TOKEN};
 use crate::{peer_rows, requests};
 
-/// Calls of a service around which there is no cache, or that the cache has nothing to do with.
+/// Calls of a service without a cache, or calls that the cache does not claim.
 fn plain<B, S, R>(name: &'static str, service: &S, request: fn() -> Request<B>) -> Row
 where
     S: Asked<B> + Service<Request<B>, Response = Response<R>>,
@@ -97,7 +97,7 @@ fn moka(distinct: usize) -> Row {
     }
 }
 
-/// What of a hit's time the work itself takes, were it written for these checks alone.
+/// How long a hit takes if its work is written by hand for these checks alone.
 fn by_hand(distinct: usize) -> Row {
     let token = services::head(3).encode();
     let carried = token.clone();
@@ -192,7 +192,7 @@ fn routes_hits(
     )
 }
 
-/// Turns every response body into one of another type, as a layer must that answers with bodies of its own.
+/// Turns every response body into another type, as every layer must that answers with its own bodies.
 fn map_body<R>() -> MapResponseBodyLayer<fn(R) -> Either<R, R>> {
     MapResponseBodyLayer::new(Either::Left)
 }

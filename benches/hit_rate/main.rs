@@ -1,8 +1,8 @@
 //! How many checks each way of caching answers without a call to the service, on a recorded history of writes, and how
 //! many of the answers break the promise that the caller's token makes.
 //!
-//! The clock stands still while there is something to do, so that minutes take seconds; what is not drawn at random with
-//! a fixed seed is the key of our own cache's fingerprints, which moves its rows by a tenth of a percent.
+//! The clock stands still while there is something to do, so minutes take seconds. All random numbers have a fixed
+//! seed, except the key of our own cache's fingerprints, which changes its rows by a tenth of a percent.
 
 mod asked;
 mod closed_forms;

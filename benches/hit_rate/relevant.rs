@@ -1,4 +1,4 @@
-//! Which writes can change a decision, so that not every question need be evaluated at every revision.
+//! Which writes can change a decision. So not every question has to be evaluated at every revision.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -8,9 +8,9 @@ use crate::asked::Asked;
 
 /// The revisions that matter, by what a question names.
 pub(crate) struct Relevant {
-    /// Those that write how objects hang together, for each resource that can reach them.
+    /// Revisions that write relationships between objects, for each resource that can reach them.
     structure: HashMap<ObjectRef, BTreeSet<u64>>,
-    /// Those that write a relationship of somebody.
+    /// Revisions that write a relationship of a subject.
     personal: HashMap<ObjectRef, BTreeSet<u64>>,
 }
 

@@ -62,7 +62,7 @@ impl Upstream {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Half of the latency is the way there, half the way back: a write may land in between.
+    /// Half of the latency is before the evaluation, half after it: a write may happen in between.
     pub(crate) async fn ask(&self, question: Question, at: At) -> Answer {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let began = self.now();

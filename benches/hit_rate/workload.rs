@@ -1,4 +1,4 @@
-//! Who asks what when, and how fresh the answer must be.
+//! Which questions are asked, when, and how fresh the answers must be.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::world::{Decisions, Millis, Question, Recorded, World};
 /// How long a token is recent: Zanzibar's distinction between Check Recent and Check Safe.
 const RECENT: Millis = 10_000;
 
-/// How long content stays as it is: its zookie is as old as its last change.
+/// How long content stays unmodified: its zookie is as old as its last change.
 const CONTENT_LIVES: (f64, f64) = (60e3, 86_400e3);
 
-/// Of so many most popular questions somebody watches the writes that change one.
+/// This many of the most popular questions have a watcher, who reacts to the writes that change the decision.
 const WATCHED: Question = 4_096;
 
-/// A watcher asks within so long before the write and within so long after it.
+/// A watcher asks within this time before the write and within this time after it.
 const WATCHES: Millis = 4_000;
 
 /// One check.
@@ -145,8 +145,8 @@ impl Recordings {
         }
     }
 
-    /// Of those whom a write concerns, one asks shortly before it, and again shortly after it with its token: was I given,
-    /// or did I lose, what was just written?
+    /// One of the users that a write concerns asks shortly before it, and again shortly after it with its token, to see
+    /// the change.
     fn watchers(&self, world: &World, end: Millis, dice: &mut StdRng) -> Vec<Check> {
         let watched = world.writes_after(WATCHES).take_while(|(at, _)| at + WATCHES <= end);
         let watched = watched.filter_map(|(at, revision)| Some((at, revision, self.concerned[revision as usize]?)));
@@ -191,7 +191,8 @@ fn concerned(decisions: &Decisions, revisions: usize) -> Vec<Option<Question>> {
     found.into_iter().map(|(_, one)| one).collect()
 }
 
-/// When the content that a question is about was last changed before an instant. All who ask send the token of that change.
+/// When the content that a question is about was last changed before an instant. All who ask send the token of that
+/// change.
 fn content_changed(question: Question, by: Millis) -> Millis {
     let mut dice = StdRng::seed_from_u64(u64::from(question) ^ 0xc0_47e4_7000);
     let (shortest, longest) = CONTENT_LIVES;

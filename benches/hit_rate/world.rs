@@ -1,4 +1,4 @@
-//! What is true when: the history of writes, and what each question's decision is at each revision.
+//! The truth over time: the history of writes, and each question's decision at each revision.
 
 use std::sync::{Arc, OnceLock};
 
@@ -102,7 +102,7 @@ impl Spans {
     }
 }
 
-/// The spans of all questions, each found out when it is first needed.
+/// The spans of all questions, each computed when it is first needed.
 pub(crate) struct Decisions {
     spans: Vec<OnceLock<Spans>>,
     recorded: Option<Recorded>,

@@ -2,9 +2,9 @@
 //! replies of a GET in memory.
 //!
 //! They do not know tokens. They store replies by URI and for a time: a stored reply, or one that others wait for, goes
-//! to every caller, whatever revision that caller's token demands. The caller is not in their keys either: a reply to one
-//! credential is also served to the others. Those with a configurable key can use token and credential as the key, and
-//! then share nothing between tokens.
+//! to every caller, whatever revision that caller's token demands. The caller is not in their keys either: a reply to
+//! one credential is also served to the others. Those with a configurable key can use token and credential as the key,
+//! and then share nothing between tokens.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use tower::{Layer, Service};
 use tower_http_cache::backend::memory::InMemoryBackend;
 use tower_http_cache::layer::{CacheLayer, CacheService};
 
-/// The `Cache-Control` of the inner service's replies: longer than any bench takes, and `public`, because otherwise two of
-/// these caches rightly store nothing for a request with `Authorization`.
+/// The `Cache-Control` of the inner service's replies: longer than any bench takes, and `public`, because otherwise two
+/// of these caches rightly store nothing for a request with `Authorization`.
 pub(crate) const CACHE_CONTROL: &str = "public, max-age=3600";
 /// The same for those that have a setting for it.
 const LIFESPAN: Duration = Duration::from_secs(3600);

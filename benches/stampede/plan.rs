@@ -1,4 +1,4 @@
-//! Who comes when, with which floor, and what is written meanwhile.
+//! When callers arrive, with which floors, and what is written meanwhile.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use rand::{Rng, SeedableRng};
 
 use crate::upstream::{CHECK_TAKES, FIRST_REVISION};
 
-/// How many writes come while the callers do, where any do.
+/// How many writes happen while callers arrive, in plans with writes.
 const WRITES: usize = 10;
 
-/// Who comes, and what happens meanwhile.
+/// Which callers arrive, and what happens meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scene {
     /// All callers send one old token.
@@ -39,8 +39,8 @@ impl Scene {
         matches!(self, Self::MixedFloors | Self::WritesElsewhere)
     }
 
-    /// How long new callers arrive: while the first one's upstream call is under way. Where floors move, twice as long, so
-    /// that later callers also find its answer.
+    /// How long new callers arrive: while the first one's upstream call is under way. Where floors move, twice as long,
+    /// so that later callers also find its answer.
     fn span(self) -> Duration {
         if self.has_writes() {
             2 * CHECK_TAKES

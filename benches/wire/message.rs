@@ -1,4 +1,4 @@
-//! What the layer asks beside checks, and the store's revisions as ZedTokens.
+//! What the layer asks in addition to checks, and the store's revisions as ZedTokens.
 
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::{HybridTime, Revision, StoreId};

@@ -1,4 +1,4 @@
-//! A server in a child process, and how to speak with it.
+//! A server in a child process, and how to talk to it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -37,7 +37,7 @@ use tower_zookie::{Handle, ZookieLayer, ZookieService};
 
 type AnyError = Box<dyn Error>;
 
-/// Longer than a layer waits before it asks SpiceDB again how far it has come.
+/// Longer than a layer waits before it reads SpiceDB's head again.
 const A_LITTLE_LATER: Duration = Duration::from_millis(200);
 
 /// What a generated client calls: the layer, and below it the channel.
@@ -53,7 +53,7 @@ definition zookie_example/folder {
   permission read = reader
 }";
 
-/// Asks a SpiceDB through a cache, and shows what the cache makes of each question.
+/// Asks a SpiceDB through a cache, and shows how the cache handles each question.
 #[derive(Debug, Parser)]
 #[command(name = "spicedb_client")]
 struct Args {
@@ -164,7 +164,7 @@ impl Replica {
         let zookie = ZookieLayer::spicedb(engine);
         let handle = zookie.handle();
         let cached = ServiceBuilder::new().layer(zookie).service(channel.clone());
-        // The key is added above the layer, which so sees who asks.
+        // The key is added above the layer, so the layer sees who asks.
         Self {
             permissions: PermissionsServiceClient::with_interceptor(cached.clone(), bearer.clone()),
             schema: SchemaServiceClient::with_interceptor(cached, bearer),

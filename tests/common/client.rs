@@ -24,7 +24,7 @@ pub struct Client<P = Both> {
 }
 
 impl Client {
-    /// Both APIs, and all settings as they are by default.
+    /// Both APIs, with the default settings.
     pub fn new(upstream: &Upstream) -> Self {
         Self::with(upstream, |builder| builder)
     }

@@ -32,7 +32,7 @@ pub fn capabilities() -> Capabilities {
     Capabilities::versioned()
 }
 
-/// What came to the upstream.
+/// What the upstream received.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: Method,
@@ -57,7 +57,7 @@ pub enum Trouble {
     Status(StatusCode),
 }
 
-/// A service before a history of sets: a resource is allowed at a revision if the set of that revision has it.
+/// A service with a history of sets: a resource is allowed at a revision if the set of that revision contains it.
 ///
 /// Reads that name no revision are answered at the head, or at the revision that it is pinned to.
 #[derive(Clone)]
@@ -107,7 +107,7 @@ impl Upstream {
         self.state().change(|allowed| allowed.insert(resource.to_owned()))
     }
 
-    /// Allows it no longer.
+    /// Denies the resource from the next revision on.
     pub fn revoke(&self, resource: &str) -> u64 {
         self.state().change(|allowed| allowed.remove(resource))
     }
@@ -134,7 +134,7 @@ impl Upstream {
         self.state().pinned = revision;
     }
 
-    /// Answers in the name of another store from now on.
+    /// From now on it answers as another store.
     pub fn become_store(&self, node: &str) {
         self.state().node = node.to_owned();
     }
@@ -143,7 +143,7 @@ impl Upstream {
         self.state().sends_zookie = sends;
     }
 
-    /// Answers at head what is asked at an exact snapshot, from now on.
+    /// From now on it answers exact reads at head.
     pub fn disobey(&self) {
         self.state().disobeys = true;
     }
@@ -303,7 +303,7 @@ fn evaluate(evaluation: &Value, defaults: &Value, allowed: &BTreeSet<String>) ->
     json!({ "decision": allowed.contains(id) })
 }
 
-/// What the upstream replies to a bulk, by the specification.
+/// What the upstream replies to a bulk, according to the specification.
 pub fn evaluate_all(body: &Value, allowed: &BTreeSet<String>) -> Value {
     let semantic = body["options"]["evaluations_semantic"]
         .as_str()

@@ -44,7 +44,7 @@ enum Forgery {
     Future,
     OrderOfMembers,
     Whitespace,
-    /// The clock names another node, of which it knows nothing.
+    /// The clock names another node, which it does not know.
     NothingOfAnother,
     /// The clock knows of another node too.
     MoreNodes,
@@ -165,7 +165,7 @@ impl World {
         notes.push("adversary: all requests".to_owned());
         let sending = async {
             let Ok(reply) = self.service().oneshot(request).await;
-            // Read to its end, as anybody would.
+            // Read to its end, as any client does.
             let _ = http_body_util::BodyExt::collect(reply.into_body()).await;
         };
         match forge.patience {

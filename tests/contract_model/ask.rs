@@ -1,4 +1,4 @@
-//! One request, and what its reply has to be beside what the judge says of it.
+//! One request, and what its reply must satisfy in addition to the judge's rules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct Token {
     text: String,
     /// `None` for a token that is not of this store.
     revision: Option<u64>,
-    /// Of this store as well as of another: no revision here covers it.
+    /// A token of this store and of another one: no revision here covers it.
     concurrent: bool,
 }
 
@@ -35,7 +35,7 @@ struct Asking {
     no_cache: bool,
     tokens: Vec<Token>,
     bypass: Option<Bypass>,
-    /// By which the service knows it, if it is bypassed.
+    /// The id by which the service recognizes the request, if it is bypassed.
     id: Option<String>,
     sent: Duration,
     head: u64,
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    /// The client's last zookie, or `None` where it is no client that chains, or one that still waits.
+    /// The client's last zookie, or `None` if the client does not chain zookies, or still waits for a reply.
     fn take_session(&self, ask: &Ask) -> Option<Option<(Place, u64, String)>> {
         let (client, place) = ask.session?;
         let mut record = self.record();
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// The replies for the judge, or what is wrong with this one.
+    /// The replies for the judge, or the error in this one.
     fn expect(&self, asking: &Asking, answer: &Answer) -> Result<Vec<Reply>, &'static str> {
         let status = answer.status;
         let exact = asking.consistency == Some(ConsistencyLevel::Exact);
@@ -170,8 +170,8 @@ impl World {
         }
         let counted = || explicit.iter().chain(cookies.iter().filter(|_| !exact));
         if explicit.iter().any(|token| token.revision.is_none()) || (exact && explicit.len() != 1) {
-            // A rejection because the service has not reached the revision is correct too: no revision of this store will ever cover
-            // that one.
+            // A rejection because the service has not reached the revision is correct too: no revision of this store
+            // will ever cover that one.
             let concurrent = unreached && !exact && counted().any(|token| token.concurrent);
             return match status.is_client_error() || concurrent {
                 true => Ok(Vec::new()),
@@ -306,7 +306,7 @@ impl Asking {
         }
     }
 
-    /// As many as are due.
+    /// As many as the request has to get.
     fn decisions(&self, body: &Value) -> Option<Vec<bool>> {
         let decisions: Vec<bool> = match self.form {
             Form::Check => vec![body["allowed"].as_bool()?],

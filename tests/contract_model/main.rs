@@ -1,5 +1,5 @@
-//! The contract, under random schemas, histories, schedules, consistencies and tokens: the service behind the layer is driven
-//! in process under paused time, and the checker of `--replay` judges every reply at its revision.
+//! The contract, under random schemas, histories, schedules, consistencies and tokens: the service behind the layer is
+//! driven in process under paused time, and the checker of `--replay` judges every reply at its revision.
 
 mod adversary;
 mod ask;

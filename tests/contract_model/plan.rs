@@ -17,7 +17,8 @@ pub(crate) struct Case {
     pub(crate) schema: Fragment,
     pub(crate) window: (Duration, u8),
     pub(crate) quantize: Duration,
-    /// How long each call of the service takes before and after it reads the store. Once these are used up there is no delay.
+    /// How long each call of the service takes before and after it reads the store. Once these are used up there is no
+    /// delay.
     pub(crate) delays: Vec<(Duration, Duration)>,
     pub(crate) rounds: Vec<Round>,
 }
@@ -40,7 +41,7 @@ pub(crate) enum Action {
         /// All of this store.
         tokens: Vec<(Place, Kind)>,
     },
-    /// Snapshots but the last so many are let go of.
+    /// All snapshots except the last ones, of this number, are collected.
     Collect {
         retained: u64,
     },
@@ -93,13 +94,13 @@ pub(crate) enum Kind {
     Newest,
     /// Of the last write behind the layer's back.
     Behind,
-    /// Forged: so far ahead of the store.
+    /// Forged: this far ahead of the store.
     Future(u64),
     Foreign,
     /// Of this store and of another one: it can be compared with neither's revisions.
     Concurrent(u8),
     Malformed(&'static str),
-    /// Well spelled, but no revision.
+    /// Well spelled, but not a revision.
     Zero,
 }
 
@@ -230,7 +231,7 @@ fn round() -> impl Strategy<Value = Round> {
 pub(crate) fn case() -> impl Strategy<Value = Case> {
     let quantize = millis(&[0, 0, 700, 5000]);
     let window = (millis(&[5000, 5000, 800]), select(vec![0, 10, 50]));
-    // A call that is made again in the same flight still ends before the flight's time is over.
+    // A call that is retried in the same flight still ends before the flight's deadline.
     let delay = || millis(&[0, 0, 0, 1, 40, 110, 900, 2400]);
     let delays = prop_oneof![Just(0..1_usize), Just(10..40)].prop_flat_map(move |count| vec((delay(), delay()), count));
     (fragment(), window, quantize, delays, vec(round(), 4..24)).prop_map(

@@ -73,7 +73,7 @@ pub(crate) fn request(parts: Parts) -> Request {
         .fold(request, |request, (name, value)| with_header(request, name, &value))
 }
 
-/// Puts tokens where they belong; those of cookies are given back, as one line.
+/// Puts tokens into their places, and returns those of cookies as one line.
 pub(crate) fn carry(
     tokens: &[(Place, String)],
     headers: &mut Vec<(&'static str, String)>,

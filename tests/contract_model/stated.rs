@@ -28,7 +28,7 @@ impl Stated {
         }
     }
 
-    /// Whether it says, in the headers and in the extension, all that a request demands.
+    /// Whether it states, in the headers and in the extension, everything that a request demands.
     pub(crate) fn says(&self, level: ConsistencyLevel, floors: &[u64]) -> bool {
         let Some(Asked { consistency, zookie }) = &self.asked else {
             return false;

@@ -1,8 +1,8 @@
-//! What came up in a run, so that one in which the cache did nothing does not pass.
+//! What occurred in a run, so that a run in which the cache did nothing fails.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A piece of `Cache-Status`, or of a status line, for each thing that a run has to have seen.
+/// A part of `Cache-Status`, or of a status line, for each thing that a run must have seen.
 const SEEN: [&str; 44] = [
     "200 tower-zookie; hit",
     "; stored",

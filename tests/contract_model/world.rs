@@ -1,4 +1,4 @@
-//! Runs a case: a store, the service and the layer before it, those who use them, and the record for the judge.
+//! Runs a case: a store, the service, the layer before it, their callers, and the record for the judge.
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
@@ -47,12 +47,12 @@ pub(crate) struct World {
 /// What bypassed requests stated to the service, by their ids.
 type AllStated = Arc<Mutex<HashMap<String, Vec<Stated>>>>;
 
-/// What was done and seen.
+/// What was done and observed.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) writes: Vec<Write>,
     pub(crate) replies: Vec<Reply>,
-    /// What the judge does not judge, and is wrong all the same.
+    /// Errors that the judge does not look for.
     pub(crate) broken: Vec<String>,
     pub(crate) sessions: HashMap<u32, Session>,
     /// The revision of the last write behind the layer's back.
@@ -93,7 +93,7 @@ impl Answer {
     }
 }
 
-/// One case, from an empty store to the decision on all that was seen.
+/// One case, from an empty store to the judgement of all that was observed.
 pub(crate) fn run(case: &Case, tally: &Tally) -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
@@ -152,7 +152,7 @@ impl World {
         })
     }
 
-    /// Something that is there from the start, and that the first writes may take away.
+    /// A relationship that exists from the start, and that the first writes may delete.
     fn seed(&self) {
         (0..6).for_each(|number| self.write_behind(&[("touch", number * 37)]));
     }
@@ -236,7 +236,8 @@ impl World {
         }
     }
 
-    /// What the numbers of a write stand for. Deleted is what exists, lest most writes fail.
+    /// What the numbers of a write stand for. Only existing relationships are deleted, because otherwise most writes
+    /// would fail.
     fn changes(&self, numbers: &[(&'static str, u16)]) -> Vec<(&'static str, Tuple)> {
         let mut existing: Vec<Tuple> = Vec::new();
         for Change { exists, tuple } in self.record().writes.iter().flat_map(|write| &write.changes) {
@@ -293,7 +294,7 @@ impl World {
                 self.wrote(revision, changes);
                 let zookie = answer.header("zookie");
                 let cookie = answer.cookie_text();
-                // A token that is ahead of the store may be taken for what it is, or at its word.
+                // A token that is ahead of the store may be rejected, or believed.
                 let joined = floors.filter(|floor| *floor > head).unwrap_or_default().max(revision);
                 let is_right = [revision, joined].map(|joined| cookie == Some(self.spelled(joined)));
                 if zookie != Some(&*self.spelled(revision)) || !is_right.contains(&true) {
@@ -363,7 +364,7 @@ async fn late(delays: Delays, request: Request, next: Next) -> Response {
         .headers()
         .get("authorization")
         .is_some_and(|value| value == BAD_CREDENTIALS);
-    // A sleep of no length still ends at the next tick only.
+    // A sleep of zero length still ends only at the next tick.
     if !before.is_zero() {
         sleep(before).await;
     }

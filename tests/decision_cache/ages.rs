@@ -48,7 +48,7 @@ async fn rule_04_a_covered_answer_renews_the_entrys_age() {
     let mut bench = Bench::new();
     bench.fill(at(10)).await;
     advance(secs(6)).await;
-    // The leader gets what the upstream said; the entry stays, and is as young as that.
+    // The leader gets the upstream's answer. The entry stays, and becomes as young as that answer.
     let checked = bench.miss(&Freshness::any(), ReadAt::Any, no(at(8))).await;
     assert_eq!((checked.value, checked.revision), (false, Some(at(8))));
     advance(secs(5)).await;
@@ -63,7 +63,7 @@ async fn rule_04_bounded_staleness_counts_from_fully_consistent_calls() {
     let checked = bench.miss(&within(secs(2)), ReadAt::Head, yes(at(5))).await;
     assert_eq!(checked.miss, Some(Miss::Age));
     advance(secs(1)).await;
-    // An unasked read at the same revision does not make it any later that the head was read.
+    // A default read at the same revision does not make the head read any younger.
     let asked = bench.ask(&floor(5)).await.unwrap().unwrap();
     assert!(asked.is_hit());
     advance(secs(1)).await;
@@ -148,7 +148,7 @@ async fn rule_12_renewals_do_not_extend_the_hard_end() {
     advance(millis(1999)).await;
     bench.hit(&Freshness::any()).await;
     advance(millis(1)).await;
-    // What comes after the end takes the place, even at a lower revision.
+    // An answer after the end replaces the entry, even at a lower revision.
     bench.miss(&Freshness::any(), ReadAt::Any, no(at(9))).await;
     assert_eq!(bench.hit(&Freshness::any()).await.revision, Some(at(9)));
 }
@@ -188,7 +188,7 @@ async fn rule_12_a_follower_does_not_get_an_expired_answer() {
     advance(secs(1)).await;
     let follower = bench.ask(&Freshness::any());
     bench.expect_no_call().await;
-    // Somebody else stores an answer that ends before the stuck flight does.
+    // Another caller stores an answer that ends before the stuck flight does.
     let short = yes(at(2)).expires_in(secs(1));
     bench.miss(&Freshness::Full, ReadAt::Head, short).await;
     advance(secs(9)).await;

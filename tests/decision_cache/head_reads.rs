@@ -1,4 +1,4 @@
-//! Tokens that this process has not met.
+//! Tokens that this process has not seen.
 
 use tower_zookie::cache::{Capabilities, CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;

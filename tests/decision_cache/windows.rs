@@ -7,7 +7,7 @@ fn quantized() -> Bench {
     Bench::with(settings(), Capabilities::versioned())
 }
 
-/// A question that has no entry yet, so that what it asks at shows the window's revision.
+/// A question that has no entry yet, so the revision that it asks at shows the window's revision.
 fn fresh_question(bench: &mut Bench, name: &str) {
     bench.question = bench.another_question(name);
 }

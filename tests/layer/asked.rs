@@ -1,4 +1,4 @@
-//! What the extractor `Asked` says where the layer has said nothing.
+//! What the extractor `Asked` returns if the layer did not handle the request.
 
 use axum::Router;
 use axum::body::Body;

@@ -1,4 +1,4 @@
-//! Bulks: what the cache has is served, and only the rest is asked.
+//! Bulks: stored answers are served, and only the other items are asked.
 
 use std::time::Duration;
 

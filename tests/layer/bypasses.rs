@@ -1,4 +1,4 @@
-//! Requests that memory can't answer: what they demand is judged all the same, and received to the inner service.
+//! Requests that can't be answered from memory: their requirement is still checked, and forwarded to the inner service.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -19,7 +19,7 @@ enum Bypass {
     Trailers,
 }
 
-/// The same to all bypasses, so that a body of more bytes is over-long.
+/// The same for all bypasses: a body of more bytes is too long.
 const LONGEST_BODY: usize = 200;
 
 const RESOURCE: &str =
@@ -78,8 +78,8 @@ fn with_token(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent
 
 const PLACES: [&str; 4] = ["header", "cookie", "zookie", "token"];
 
-/// What the inner service was received: in the headers, and the same in the extension. A signed request's headers stay as they
-/// are.
+/// What the inner service received: in the headers, and the same in the extension. The headers of a signed request stay
+/// unmodified.
 fn received(bypass: Bypass, seen: &Seen) -> (Consistency, Option<u64>) {
     for name in ["zookie", "zookie-consistency"] {
         assert!(seen.headers.get_all(name).iter().count() <= 1, "{name} twice: {seen:?}");

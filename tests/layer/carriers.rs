@@ -1,4 +1,4 @@
-//! Where zookies travel, and what a bad one does.
+//! Where zookies travel, and what happens with a bad one.
 
 use http::StatusCode;
 use serde_json::json;
@@ -134,7 +134,7 @@ async fn rule_09_a_foreign_cookie_reads_head_and_is_replaced() {
     let client = Client::new(&upstream);
     let foreign = RevisionToken::new("another", 9).encode();
     let cookie = format!("zookie={foreign}");
-    // The second comes while no other probe may begin.
+    // The second request arrives while no other probe may begin.
     for name in ["a", "b", "a"] {
         let reply = client.check(name).header("cookie", &cookie).send().await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");

@@ -1,4 +1,4 @@
-//! Readiness, and callers that come together, go away, or meet a failing upstream.
+//! Readiness, and callers that arrive together, hang up, or meet a failing upstream.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -303,7 +303,7 @@ async fn rule_15_the_cap_on_flights_counts_only_credentials() {
     assert_eq!(bobs.await.unwrap().unwrap().outcome(), "fwd=miss; stored");
 }
 
-/// A service that becomes ready at its second poll, and writes down which of its clones was polled and called.
+/// A service that becomes ready at its second poll, and logs which of its clones was polled and called.
 struct Numbered {
     number: usize,
     polled: bool,

@@ -1,4 +1,4 @@
-//! What the inner service is asked.
+//! What the inner service receives.
 
 use tower_zookie::Asked;
 use tower_zookie::cache::Settings;

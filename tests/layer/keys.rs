@@ -1,4 +1,4 @@
-//! Who shares an answer with whom.
+//! Which callers share an answer.
 
 use std::time::Duration;
 

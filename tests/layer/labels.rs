@@ -1,4 +1,4 @@
-//! What a client's token can't make the layer believe.
+//! What a client's token can't make the layer assume.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The layer from outside, before a scripted upstream.
+//! The layer's public behaviour, before a scripted upstream.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -17,7 +17,7 @@ use crate::common::{Client, Upstream, routes, z};
 type Reply = UnsyncBoxBody<Bytes, io::Error>;
 type Frames = Vec<Result<Frame<Bytes>, ()>>;
 
-/// A service that replies with these frames, each time anew.
+/// A service that sends these frames in every reply.
 fn scripted(
     frames: impl Fn() -> Frames + Clone + Send + 'static,
 ) -> impl Service<Request<Full<Bytes>>, Response = Response<Reply>, Error = io::Error, Future: Send> + Clone + Send {

@@ -1,4 +1,4 @@
-//! The token of a reply is the store's own word, and so are cookies.
+//! The token of a reply is one that the store named, and so is a cookie's.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! Writes go through, and their replies teach.
+//! Writes are forwarded, and the layer learns from their replies.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -157,7 +157,7 @@ async fn rule_15_a_write_with_an_overlong_token_ends_nothing() {
     assert!(!client.check("a").send().await.is_hit(), "a schema's write ends all");
 }
 
-/// Lets the layer's own tasks go on.
+/// Lets the layer's own tasks run.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -255,7 +255,7 @@ async fn rule_13_unknown_schema_writes_end_all_once_a_window() {
     assert!(client.check("b").send().await.is_hit(), "and not again");
 }
 
-/// Says when it is dropped.
+/// Signals when it is dropped.
 struct Dropped(Arc<AtomicBool>);
 
 impl Drop for Dropped {

@@ -46,14 +46,14 @@ pub(crate) struct Forged {
 pub(crate) enum Forgery {
     Seen,
     Legacy,
-    /// It sees what was in progress, and what began later.
+    /// It sees transactions that were in progress, and those that began later.
     MoreThanSeen,
-    /// Everything but what was written just before.
+    /// Everything except the last write.
     LessThanSeen,
-    /// Others are in progress than in truth.
+    /// Other transactions are in progress than in the store.
     ChangedList,
     Future,
-    /// A time, as Permify in memory has it.
+    /// A time, as Permify uses it in memory.
     OtherEngine,
     LeadingZeros,
     Signs,
@@ -150,7 +150,7 @@ impl Forged {
 }
 
 impl Forge {
-    /// Sends it, and says what came up.
+    /// Sends it, and records what occurred.
     pub(crate) async fn send(self, client: Client, tenant: &str, texts: Vec<(Place, String)>) -> Vec<String> {
         let mut notes: Vec<String> = self
             .tokens

@@ -132,7 +132,7 @@ pub(crate) struct LookupResponse {
     pub(crate) entity_ids: Vec<String>,
 }
 
-/// `Data.Write`; and a filter as `Data.Delete` takes it is spelled like a tuple where it names one of each.
+/// `Data.Write`; and a filter for `Data.Delete` is spelled like a tuple if it names one of each.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub(crate) struct WriteRequest {
     #[prost(string, tag = "1")]
@@ -158,7 +158,7 @@ pub(crate) struct Wrote {
     pub(crate) snap_token: String,
 }
 
-/// A request of the schema's or of a change feed.
+/// A request to write a schema or to open a change feed.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub(crate) struct OfTenant {
     #[prost(string, tag = "1")]

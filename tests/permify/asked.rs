@@ -1,4 +1,4 @@
-//! What callers ask, and what they are answered.
+//! What callers ask, and the answers that they get.
 
 use tokio::time::Instant;
 use tower_zookie::protocol::permify::Engine;
@@ -30,7 +30,7 @@ impl Asked {
         self.message.iter().chain(&self.header).chain(&self.cookie)
     }
 
-    /// Whether each two of the tokens have an order.
+    /// Whether every two of the tokens are ordered.
     pub(crate) fn is_ordered(&self) -> bool {
         in_order(self.tokens())
     }
@@ -40,7 +40,7 @@ impl Asked {
         self.consistency == ConsistencyLevel::Full && self.tokens().next().is_some() || !self.is_ordered()
     }
 
-    /// Whether something beside the message demands what the message would have to say.
+    /// Whether a header demands something that the message would have to state.
     pub(crate) fn demands_beside(&self) -> bool {
         self.consistency != ConsistencyLevel::None || self.header.is_some() || self.cookie.is_some()
     }

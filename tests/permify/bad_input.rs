@@ -16,7 +16,7 @@ fn framed(request: &impl Message) -> Bytes {
     frame(&request.encode_to_vec())
 }
 
-/// It comes to the server as it was sent, twice.
+/// The server receives it unmodified, twice.
 async fn passes(server: &Server, client: &Client, method: &str, body: &Bytes, status: i32) {
     server.calls();
     for _ in 0..2 {
@@ -105,7 +105,7 @@ async fn rule_09_a_malformed_token_is_rejected_in_metadata_only() {
         let rejected = client.metadata("zookie", bad).check(&check("plan", "ada", "")).await;
         assert_eq!((rejected.status(), server.calls().len()), (INVALID_ARGUMENT, 0));
         assert!(!rejected.header("grpc-message").unwrap().contains(bad));
-        // A cookie is sent by itself: its caller gets head.
+        // Browsers send cookies automatically, so the caller gets head.
         assert!(client.cookie(bad).check(&check("plan", "ada", "")).await.allowed());
         assert_eq!(server.asked(), [""]);
     }

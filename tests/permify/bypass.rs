@@ -51,7 +51,7 @@ pub(crate) fn bypass() -> impl Strategy<Value = Bypass> {
 }
 
 impl Bypass {
-    /// Whether only the head is odd.
+    /// Whether only the headers are odd.
     pub(crate) fn is_of_head(self) -> bool {
         matches!(self, Range | Condition | Connection | Signature)
     }
@@ -86,7 +86,7 @@ impl Bypass {
         static LONG: OnceLock<Vec<u8>> = OnceLock::new();
         let mut message = request.encode_to_vec();
         match self {
-            // Empty, so that it changes nothing of the other one's.
+            // Empty, so it changes nothing in the other one.
             MetadataTwice => message.extend([2 << 3 | 2, 0]),
             OverLong => message.extend(LONG.get_or_init(unknown_field)),
             _ => {}

@@ -1,5 +1,5 @@
-//! Calls that memory can't answer: what they demand is judged all the same, and stands in what is forwarded. And tokens
-//! that have no join.
+//! Calls that can't be answered from memory: their requirement is still checked, and is in the forwarded request. Also
+//! tokens that have no join.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Speaks gRPC through the layer, or round it, at the level of headers, frames and trailers.
+//! Speaks gRPC through the layer, or around it, at the level of headers, frames and trailers.
 
 use std::convert::Infallible;
 
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Round every layer.
+    /// Around every layer.
     pub(crate) fn direct(server: &Server) -> Self {
         Self {
             handle: None,

@@ -68,7 +68,7 @@ async fn rule_01_a_higher_number_is_not_a_later_write() {
     assert!(reply.allowed() && !reply.is_hit());
 }
 
-/// The token of a write that head lacks, because a higher one took its snapshot before this one's end.
+/// The token of a write that head lacks, because a higher one took its snapshot before this one ended.
 pub(crate) async fn beside_head(client: &Client, server: &Server) -> (String, String) {
     let lower = tokio::spawn({
         let client = client.holding();
@@ -207,7 +207,7 @@ async fn rule_02_exact_answers_are_stored_once_settled() {
         async move { client.set("plan", "ada", true).await }
     });
     sleep(Duration::from_millis(1)).await;
-    // Between its snapshot and its number: what has begun meanwhile looks visible.
+    // Between its snapshot and its number: a transaction that began meanwhile looks visible.
     let other = tokio::spawn({
         let client = client.holding();
         async move { client.set("map", "ada", true).await }

@@ -1,4 +1,4 @@
-//! Whole histories: writes that overlap, through the layer and round it, and reads with tokens of any age and kind.
+//! Whole histories: overlapping writes, through the layer and around it, and reads with tokens of any age and kind.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::judge::Judge;
 use crate::tally::{ADVERSARY, HONEST, Tally};
 use crate::world::{Learns, Step, World, step};
 
-/// How many answers there were, and how many of them from memory.
+/// How many answers there were, and how many of them came from memory.
 async fn live(
     learns: Learns,
     latency: u64,
@@ -64,7 +64,7 @@ fn rules_01_to_16_hold_in_every_history() {
     }
 }
 
-/// Each class of forgery and each bypass came up, and the adversary sent at least a tenth of all requests.
+/// Each class of forgery and each bypass occurred, and the adversary sent at least a tenth of all requests.
 fn assert_all_came_up(tally: &Tally) {
     let classes = FORGERIES.iter().map(|forgery| forgery.name().to_owned());
     let others = OTHER_CLASSES.iter().map(|class| (*class).to_owned());

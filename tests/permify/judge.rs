@@ -1,4 +1,4 @@
-//! A judge who knows all that was written and evaluated, and when.
+//! A judge that knows everything that was written and evaluated, and when.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
 use crate::store::{Evaluation, Store, version};
 use crate::world::{ConsistencyLevel, Passed, WINDOWED};
 
-/// What no answer of a layer with default settings outlives.
+/// The maximum age of an answer of a layer with default settings.
 const BOUND: Duration = Duration::from_millis(5500);
 /// The same for answers at exact snapshots.
 const TIME_TO_LIVE: Duration = Duration::from_secs(60);
@@ -99,7 +99,8 @@ impl Judge<'_> {
         Ok(cases.iter().filter(|case| case.from_memory).count())
     }
 
-    /// Rule 10: tenants and versions share nothing, and a request without a version never gets an answer that is too old.
+    /// Rule 10: tenants and versions share nothing, and a request without a version never gets an answer that is too
+    /// old.
     fn judge_schema(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         let (asked, arrived) = (&case.answered.asked, case.answered.arrived);
         prop_assert_eq!(&*case.evaluation.tenant, asked.tenant, "rule 10");
@@ -124,8 +125,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Rules 5 and 8. The reply's token and its cookie are the store's words, and a read leaves a good cookie alone. (An exact
-    /// reply may say what it was asked at.)
+    /// Rules 5 and 8. The store named the reply's token and its cookie's, and a read does not change a good cookie. (An
+    /// exact reply may have the token that it was asked at.)
     fn judge_tokens(&self, answered: &Answered) -> Result<(), TestCaseError> {
         let named = |text: &str| self.store.has_named(text, answered.replied, self.feeds);
         if let Some(zookie) = answered.reply.header("zookie") {
@@ -145,7 +146,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Rule 8. What is shared was read at the store's own words. (A snapshot that is settled serves exact reads at itself.)
+    /// Rule 8. Shared answers were read at tokens that the store named. (A settled snapshot serves exact reads at
+    /// itself.)
     fn judge_naming(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         let Some(asked_at) = &case.evaluation.asked_at else {
             return Ok(());
@@ -156,8 +158,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Rule 1. A message without a token asks for head. If nothing fresh covers the token beside it, head is read: a read at
-    /// exactly that token would be as old as the token.
+    /// Rule 1. A message without a token asks for head. If nothing fresh covers the token beside it, head is read: a
+    /// read at exactly that token would be as old as the token.
     fn judge_floors(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         if case.evaluation.asked_at.is_none() {
             return judge_head(case);
@@ -173,8 +175,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Whether an answer has all that a read at the token sees: at any time, if it was read at a token that the store had
-    /// issued, and until then, if it was read at the caller's own token, which may be forged.
+    /// Whether an answer has all that a read at the token sees: at any time, if it was read at a token that the store
+    /// had issued, and until then, if it was read at the caller's own token, which may be forged.
     fn covers(&self, case: &Case<'_>, token: &str) -> bool {
         let (token, evaluation) = (self.store.parse(token).unwrap(), case.evaluation);
         let own_word = case.was_asked_at(&token) || evaluation.asked_at.is_none() || self.is_unmodified(case);
@@ -255,7 +257,7 @@ impl<'a> Case<'a> {
         asked_at.is_some_and(|asked_at| asked_at.text() == token.text())
     }
 
-    /// Just before any answer from memory can have been read.
+    /// Just before the earliest instant at which an answer from memory may have been read.
     fn long_ago(&self) -> Instant {
         let ago = BOUND + Duration::from_millis(1);
         self.answered.arrived.checked_sub(ago).unwrap_or(self.answered.arrived)

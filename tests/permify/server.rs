@@ -1,5 +1,5 @@
-//! A small Permify: it reads at exactly the token of the request, and at the write with the highest number if the request
-//! has no token.
+//! A small Permify: it reads at exactly the token of the request, and at the write with the highest number if the
+//! request has no token.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -37,7 +37,7 @@ const UNAUTHENTICATED: i32 = 16;
 /// The credentials that it rejects.
 pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
 
-/// Makes a write wait, until the test takes its transaction on.
+/// Makes a write wait until the test continues its transaction.
 pub(crate) const HOLD: &str = "x-hold";
 
 #[derive(Clone)]
@@ -86,12 +86,12 @@ impl Server {
         self.state.lock().unwrap()
     }
 
-    /// What it was asked since the last time.
+    /// The calls since the last time this was read.
     pub(crate) fn calls(&self) -> Vec<Called> {
         std::mem::take(&mut self.state().calls)
     }
 
-    /// The tokens that it was asked at since the last time.
+    /// The tokens of the calls since the last time this was read.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.calls().into_iter().map(|call| call.token).collect()
     }

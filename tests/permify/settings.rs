@@ -1,4 +1,4 @@
-//! What settings change, and engines.
+//! What the settings and the engines change.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use prost::Message;
 
 const OLDEST: Duration = Duration::from_secs(60);
 
-/// A client that has known one token for too long, and another one not.
+/// A client that has known one token for too long, and another one for a shorter time.
 async fn with_an_old_token(server: &Server, old_tokens: OldTokens) -> (Client, String, String) {
     let api = Permify::new(Engine::Postgres);
     let client = Client::with(server, api, |builder| {

@@ -66,16 +66,16 @@ pub(crate) struct Evaluation {
     pub(crate) tenant: String,
     pub(crate) what: What,
     pub(crate) version: usize,
-    /// What it was asked at; `None` is head.
+    /// The token that it was asked at; `None` is head.
     pub(crate) asked_at: Option<Token>,
-    /// All transactions that it saw, whoever's.
+    /// All transactions that it saw, of every tenant.
     pub(crate) seen: BTreeSet<u64>,
-    /// All that it may see had ended.
+    /// All transactions that it may see had ended.
     pub(crate) settled: bool,
     pub(crate) allowed: bool,
 }
 
-/// What a read is answered from.
+/// The state that a read is answered from.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     version: usize,
@@ -116,7 +116,7 @@ impl Store {
         self.held.len()
     }
 
-    /// Takes a held transaction on: first it gets its number, then it is committed.
+    /// Continues a held transaction: first it gets its number, then it is committed.
     pub(crate) fn advance(&mut self, which: usize) {
         match self.held[which].xid {
             None => {
@@ -145,7 +145,7 @@ impl Store {
             tenant: write.tenant.clone(),
             xid,
         });
-        // Permify takes what is written to a tenant that was never created.
+        // Permify accepts writes to a tenant that was never created.
         let tenant = self.tenants.entry(write.tenant.clone()).or_default();
         tenant.writes.insert(xid, write);
         tenant.tokens.insert(xid, token.clone());
@@ -260,7 +260,7 @@ impl Store {
         named.any(|token| token.text() == text || feeds && Token::watched(token.xid).text() == text)
     }
 
-    /// Whether the user views the document, as far as a view goes.
+    /// Whether the user views the document, in what a snapshot sees.
     pub(crate) fn views(&self, tenant: &str, view: &View, what: &What) -> bool {
         let writes = self.tenants[tenant].writes.iter().rev();
         let mut seen = writes.filter(|(xid, write)| view.seen.contains(xid) && write.what == *what);

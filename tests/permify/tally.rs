@@ -1,4 +1,4 @@
-//! What came up in a run, so that one which shows nothing of it does not pass.
+//! What occurred in a run, so that a run which shows nothing fails.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -15,7 +15,7 @@ use crate::api::check;
 use crate::client::{Client, Reply};
 use crate::server::Server;
 
-/// Asked twice at exactly the token of a write that somebody else has just made.
+/// Asked twice at exactly the token of a write that another client has just made.
 async fn exactly(client: &Client, server: &Server) -> [Reply; 2] {
     let token = Client::direct(server).set("plan", "ada", true).await;
     sleep(Duration::from_millis(1)).await;

@@ -1,4 +1,4 @@
-//! Callers of two replicas, and writers who go through them or round them.
+//! Callers of two replicas, and writers that write through them or around them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) const USERS: [&str; 2] = ["ada", "bob"];
 
 /// The replica whose reads without a token are windowed.
 pub(crate) const WINDOWED: usize = 1;
-/// The way round all layers.
+/// The way around all layers.
 const DIRECT: usize = 2;
 
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(crate) enum Step {
         views: bool,
         hold: bool,
     },
-    /// Takes one of the transactions on that are held open.
+    /// Continues one of the transactions that are held open.
     Advance(Index),
     WriteSchema {
         way: usize,
@@ -52,7 +52,7 @@ pub(crate) enum Step {
 pub(crate) struct Read {
     pub(crate) way: usize,
     pub(crate) tenant: usize,
-    /// By how many callers, one soon after the other.
+    /// By this many callers, shortly after one another.
     pub(crate) times: usize,
     /// One is a check, several are a bulk.
     pub(crate) whats: Vec<(usize, usize)>,
@@ -110,7 +110,7 @@ pub(crate) struct World {
     tally: Arc<Tally>,
 }
 
-/// What the layers learn from, beside the writes that pass them.
+/// What the layers learn from, in addition to the writes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Learns {
     Writes,
@@ -148,14 +148,14 @@ impl World {
         }
     }
 
-    /// Takes all steps, and gives all that was answered meanwhile.
+    /// Takes all steps, and returns all answers.
     pub(crate) async fn live(&mut self, steps: &[Step]) -> Vec<Answered> {
         for step in steps {
             self.take(step).await;
             // No two steps at one instant.
             sleep(Duration::from_millis(1)).await;
         }
-        // The last ones may still be under way to the server.
+        // The last ones may still be on their way to the server.
         sleep(Duration::from_millis(100)).await;
         self.server.state().store.end_all();
         while self.writes.join_next().await.is_some() {}

@@ -3,7 +3,7 @@
 use crate::client::{Client, SCHEMA};
 use crate::server::{Server, is_postgres};
 
-/// Grants until nothing else was under way, and returns the token.
+/// Grants until no other transaction was in progress, and returns the token.
 async fn grant_alone(server: &Server, replica: &Client, documents: &[&str]) -> String {
     for _ in 0..50 {
         let mut token = String::new();
@@ -48,7 +48,7 @@ pub(crate) async fn rule_11_denied_items_are_asked_again(server: &'static Server
     for nth in 0..3 {
         let answer = replica.bulk(&["none", "a"], "alice", &token).await;
         answer.says([false, true]).is_forwarded();
-        // On memory no snapshot can be asked for again, so that what is there is not enough.
+        // In memory no snapshot can be read again, so the stored answers are not enough.
         let asked: &[&str] = if nth == 0 || !is_postgres() {
             &["none", "a"]
         } else {

@@ -21,7 +21,7 @@ pub(crate) async fn rule_01_a_revocation_is_seen_with_its_token_at_once(server: 
     }
 }
 
-/// One replica writes and revokes. The other has remembered how it was before.
+/// One replica writes and revokes. The other one has stored the answer from before.
 pub(crate) async fn rule_01_another_replicas_revocation_is_seen(server: &'static Server) {
     let tenant = server.tenant("enemy");
     let (writer, other) = (server.replica(&tenant), server.replica(&tenant));

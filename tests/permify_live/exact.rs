@@ -3,7 +3,7 @@
 use crate::client::{Client, SCHEMA};
 use crate::server::Server;
 
-/// Writes what has to do with nothing until a token settles this one.
+/// Writes unrelated data until a token settles this one.
 async fn settle(server: &Server, replica: &Client, token: &str) {
     for nth in 0..50 {
         let later = replica.grant(&format!("later-{nth}"), "nobody").await;

@@ -28,7 +28,7 @@ pub(crate) async fn rule_01_an_older_token_is_asked_at_the_window_revision(serve
     let tenant = server.tenant("older");
     let direct = server.direct(&tenant);
     direct.define(SCHEMA).await;
-    // A token covers an older one if nothing else was under way, so that it may take more than one attempt.
+    // A token covers an older one if no other transaction was in progress, so it may take more than one attempt.
     for _ in 0..50 {
         let older = direct.grant("plan", "alice").await;
         let replica = server.replica(&tenant);

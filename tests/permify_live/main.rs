@@ -3,9 +3,9 @@
 //! `PERMIFY_ENDPOINT=http://127.0.0.1:3478 PERMIFY_HTTP_ENDPOINT=http://127.0.0.1:3476 PERMIFY_ENGINE=postgres
 //! cargo test --test permify_live`
 //!
-//! Those of the gRPC API are listed as ignored without `PERMIFY_ENDPOINT`, those of the REST API without
-//! `PERMIFY_HTTP_ENDPOINT`, and those of what its engine does not have. Each writes to a tenant of its own and run. The
-//! watch needs Permify's `--service-watch-enabled`.
+//! The tests of the gRPC API are listed as ignored without `PERMIFY_ENDPOINT`, those of the REST API without
+//! `PERMIFY_HTTP_ENDPOINT`, and those of features that its engine does not have. Each test writes to its own tenant, a
+//! new one in every run. The watch needs Permify's `--service-watch-enabled`.
 
 mod bulk;
 mod client;
@@ -39,7 +39,7 @@ macro_rules! trials {
     };
 }
 
-/// What a test needs of the server.
+/// What a test needs from the server.
 #[derive(Clone, Copy)]
 enum Needs {
     Grpc,

@@ -169,7 +169,7 @@ pub(crate) async fn a_bulk_and_reads_that_are_not_stored(server: &'static Server
     }
 }
 
-/// It is Permify's to judge.
+/// Permify has to judge it.
 pub(crate) async fn an_unreadable_token(server: &'static Server) {
     let rest = Rest::replica(server, "rest-bad").await;
     rest.grant("plan").await;

@@ -1,4 +1,4 @@
-//! What schemas have to do with answers.
+//! How schemas affect answers.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub(crate) async fn rule_08_the_change_feed_names_writes_of_others(server: &'sta
     let (watching, deaf) = (server.replica(&tenant), server.replica(&tenant));
     let direct = server.direct(&tenant);
     direct.define(SCHEMA).await;
-    // The feed of a tenant without data never speaks.
+    // The feed of a tenant without data never sends anything.
     direct.grant("other", "alice").await;
     let layer = watching.layer.clone().unwrap();
     let (channel, watched) = (watching.channel.clone(), tenant.clone());

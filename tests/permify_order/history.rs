@@ -1,4 +1,5 @@
-//! Random histories: whatever tokens were issued, answers at later ones include all that reads at earlier ones ever see.
+//! Random histories: whatever tokens were issued, answers at later ones include all that reads at earlier ones ever
+//! see.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,7 @@ enum Op {
     Write,
 }
 
-/// A token that was given out, and what was committed then.
+/// A token that was issued, and what was committed then.
 #[derive(Debug)]
 struct Issued {
     token: Token,
@@ -29,7 +30,7 @@ struct Issued {
     committed: BTreeSet<u64>,
 }
 
-/// How one token is said to relate to another.
+/// The claims about two tokens that are tested.
 #[derive(Clone, Copy)]
 struct Claims {
     at_or_after: fn(&Issued, &Issued) -> bool,
@@ -73,7 +74,7 @@ impl History {
         history
     }
 
-    /// The token of a write that was answered.
+    /// The token of an acknowledged write.
     fn apply(&mut self, op: &Op) -> Option<Token> {
         let database = &mut self.database;
         let (begun, open) = (database.begun(), database.in_progress());
@@ -169,7 +170,7 @@ fn any_ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..40)
 }
 
-/// A floor that somebody made by hand: it may see more than what is up to its write.
+/// A forged floor: it may see more than what is up to its write.
 fn any_forged() -> impl Strategy<Value = Issued> {
     let ids = prop::collection::btree_set(FIRST - 2..FIRST + 12, 0..4);
     (FIRST..FIRST + 12, 0_u64..6, 1_u64..8, ids).prop_map(|(xid, below, above, mut ids)| {

@@ -1,5 +1,5 @@
-//! PostgreSQL and Permify in small: a write takes its snapshot, then its number, and commits whenever it likes. By their
-//! numbers, as Permify compares them, tokens would be in an order in which answers lack what their callers have written.
+//! A small PostgreSQL and Permify: a write takes its snapshot, then its number, and commits at any time. If tokens were
+//! ordered by their numbers, as Permify compares them, answers could lack what their callers have written.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -28,7 +28,7 @@ fn begin(database: &mut Database, count: usize) {
     }
 }
 
-/// The eight recorded writes, begun as their tokens say; the first three have been answered.
+/// The eight recorded writes, begun as their tokens say; the first three have been acknowledged.
 fn writes_at_once() -> (Database, Vec<Token>) {
     let mut database = Database::new(1276);
     begin(&mut database, 2);
@@ -53,7 +53,7 @@ fn the_recorded_concurrent_writes_fit_the_model() {
     assert_eq!(tokens.collect::<BTreeSet<_>>(), recorded.collect());
 }
 
-/// An answer: the writes that it holds.
+/// An answer: the writes that it includes.
 #[derive(Clone, Debug)]
 struct Held(BTreeSet<u64>);
 
@@ -63,8 +63,8 @@ impl Weigh for Held {
     }
 }
 
-/// What the writer of 1280 gets of a cache that takes tokens for revisions of this kind, where the writer of 1282 asked
-/// the same while 1280 was in progress.
+/// What the writer of 1280 gets from a cache that reads tokens as revisions of this kind, after the writer of 1282
+/// asked the same while 1280 was in progress.
 async fn late_commit(kind: fn(&Token) -> Revision) -> Checked<Held> {
     let (mut database, _) = writes_at_once();
     let cache = DecisionCache::new(Settings::default(), Capabilities::versioned()).unwrap();

@@ -52,7 +52,7 @@ pub(crate) enum Demand {
     Unknown,
 }
 
-/// What else is odd about a request.
+/// Other odd properties of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Twist {
     None,
@@ -245,7 +245,7 @@ impl Attack {
         client.send(method, Bytes::from(body)).await;
     }
 
-    /// The consistency in the message, and what stands in the metadata.
+    /// The consistency in the message, and the metadata.
     fn carry(&self, client: Client, token: &str) -> (Client, Option<Consistency>) {
         let with_consistency = |client: Client, consistency| client.metadata("zookie-consistency", consistency);
         let in_message = matches!(self.carrier, Carrier::Message | Carrier::MessageAndMetadata);
@@ -316,7 +316,7 @@ fn forge(forgery: Forgery, nth: u64, token: &str, engine: Engine) -> Option<Stri
         }),
         Forgery::Respelled => {
             let revision = match &point {
-                // In progress beyond its end: the same to see.
+                // Transactions in progress beyond its end: it sees the same.
                 Point::Snapshot(seen) => {
                     let mut revision = PostgresRevision::of(seen);
                     let end = revision.relative_xmax;
@@ -340,7 +340,7 @@ fn forge(forgery: Forgery, nth: u64, token: &str, engine: Engine) -> Option<Stri
                 spelling.revision = revision.write();
                 return Some(spelling.write());
             }
-            // An unknown field of the token, which is of use on every engine.
+            // An unknown field of the token, which works on every engine.
             use base64::Engine as _;
             let base64 = base64::engine::general_purpose::STANDARD;
             let mut bytes = base64.decode(spelling.write()).ok()?;

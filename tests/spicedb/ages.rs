@@ -1,4 +1,4 @@
-//! How old an answer is, and how it stays young: by the newest revision of the store's own choice that it covers.
+//! The age of an answer: it counts from the newest revision that the store chose and the answer covers.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ fn is_default(call: &Called) -> bool {
 async fn rule_04_age_counts_from_the_watermark_not_from_the_call() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
-    // A write through this replica, and another one that is not in its snapshot and whose successor lacks it.
+    // A write through this replica, and another one that is not in its snapshot; the next write's snapshot lacks it
+    // too.
     let unseen = server.begin("map", "somebody", true);
     server.state().write_takes = Duration::from_millis(10);
     let written = tokio::spawn({
@@ -92,7 +93,7 @@ async fn rule_04_an_old_token_is_asked_at_head() {
     let reply = client.check(&check("plan", "a", at_least(&token))).await;
     assert!(server.point(&reply.at()) > server.point(&token));
     assert_eq!(demanded(&server), [Requirement::FullyConsistent(true)]);
-    // That read has made known what all others are asked at, or found at once.
+    // That read named the revision at which all other questions are asked, or found in memory.
     client.check(&check("plan", "b", at_least(&token))).await;
     assert!(!demanded(&server).contains(&Requirement::FullyConsistent(true)));
 }
@@ -155,7 +156,7 @@ async fn rule_04_on_memory_no_entry_outlives_its_call_plus_the_bound() {
     let server = Server::new(Engine::Memory);
     let client = Client::new(&server, Engine::Memory);
     let token = client.set("plan", "ada", true).await;
-    // Labelled above all default reads to come, for the quantized revision stays.
+    // Its revision is above all later default reads, because the quantized revision stays.
     let request = check("plan", "bob", at_least(&token));
     assert!(!client.check(&request).await.has());
     server.set("plan", "bob", true);

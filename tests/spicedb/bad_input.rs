@@ -27,7 +27,7 @@ fn entries<S>(client: &Client<S>) -> u64 {
     client.layer.handle().stats().entries
 }
 
-/// Frames that are no single, whole, uncompressed message.
+/// Frames that are not one whole uncompressed message.
 fn odd_frames() -> Vec<Bytes> {
     let good = frame(&check("plan", "ada", None).encode_to_vec());
     let with = |index: usize, byte: u8| {
@@ -191,7 +191,7 @@ async fn other_content_types_and_methods_are_not_claimed() {
     }
 }
 
-/// Go's servers take a codec that they don't have for Protocol Buffers.
+/// Go's servers treat an unknown codec as Protocol Buffers.
 #[tokio::test]
 async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
     let server = Server::new(Engine::Postgres);
@@ -219,7 +219,7 @@ async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
 
 type Scripted = BoxCloneSyncService<Request<Body>, Response<Body>, &'static str>;
 
-/// An upstream that answers every call alike.
+/// An upstream that gives every call the same answer.
 fn scripted(
     reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static,
 ) -> (Client<Cloned>, Asked) {
@@ -239,7 +239,7 @@ fn scripted(
 
 type Asked = Arc<Mutex<usize>>;
 
-/// Turns what breaks off into an upstream's failure, which the layer has to take.
+/// Turns a truncated body into a failure of the upstream, which the layer has to handle.
 #[derive(Clone)]
 struct Cloned(Scripted);
 
@@ -394,7 +394,7 @@ proptest! {
                 let first = client.send(method, frame(&message)).await;
                 let second = client.send(method, frame(&message)).await;
                 for reply in [first, second] {
-                    // What lies below the floor is rejected, and a stored token is spelled canonically.
+                    // An answer below the floor is rejected, and a stored token is spelled canonically.
                     assert!(reply.body == body || reply.status() == UNAVAILABLE || reply.is_hit());
                 }
             } else {

@@ -1,4 +1,4 @@
-//! Bulks: what the cache has is merged with what the upstream is asked, into one snapshot.
+//! Bulks: stored answers and the upstream's answers are merged into one snapshot.
 
 use std::time::Duration;
 
@@ -179,7 +179,7 @@ enum Step {
 #[derive(Clone, Copy, Debug)]
 enum Floor {
     None,
-    /// The n-th last token that was given out.
+    /// The n-th last token that was issued.
     AtLeast(usize),
     Exactly(usize),
     Full,
@@ -224,7 +224,7 @@ fn read_at_once(server: &Server, items: &[(&str, &str)], reply: &Reply) -> bool 
     })
 }
 
-/// Every bulk's reply is what the server says to the whole bulk at exactly the reply's revision.
+/// Every bulk's reply equals the server's reply to the whole bulk at exactly the reply's revision.
 async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> {
     let server = Server::new(engine);
     let client = Client::new(&server, engine);
@@ -265,7 +265,7 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
                     prop_assert!(server.number(&at) >= server.number(floor));
                 }
                 if engine == Engine::Memory {
-                    // The same revision is not read twice alike: but all of it was read at once.
+                    // Two reads of one revision may differ, but this reply was read at one instant.
                     prop_assert!(read_at_once(&server, &items, &reply), "{:?}", reply);
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! What honest callers send: a check or a bulk, whose consistency stands in the message or in the metadata.
+//! What honest callers send: a check or a bulk, with its consistency in the message or in the metadata.
 
 use bytes::Bytes;
 use http::HeaderMap;

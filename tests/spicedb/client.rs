@@ -177,7 +177,7 @@ impl Reply {
         self.cache_status() == "tower-zookie; hit"
     }
 
-    /// Whether it is from memory, also where nothing says what it is.
+    /// Whether it is from memory, also if the reply does not say so.
     pub(crate) fn is_from_cache(&self) -> bool {
         self.header("cache-status") == Some("tower-zookie; hit")
     }

@@ -1,4 +1,4 @@
-//! Tokens made by hand: SpiceDB may give their maker any answer, and no other caller sees anything of it.
+//! Tokens made by hand: SpiceDB may give the forger any answer, and no other caller sees anything of it.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Whether a text stands anywhere in a reply.
+/// Whether a text occurs anywhere in a reply.
 pub(crate) fn mentions(reply: &Reply, text: &str) -> bool {
     contains(&reply.body, text) || reply.headers.values().any(|value| contains(value.as_bytes(), text))
 }
@@ -165,7 +165,7 @@ async fn rule_08_a_settled_but_unnamed_snapshot_is_not_shared() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let (granted, ..) = mallory_is_revoked(&server);
-    // From before the revocation, and young: what is forged covers it, so age does not give it away.
+    // A token from before the revocation, and young: the forged token covers it, so its age is not suspicious.
     client.check(&check("map", "nobody", None)).await;
     something_is_written(&server, &client).await;
     client.check(&check("map", "somebody", full())).await;

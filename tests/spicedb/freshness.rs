@@ -33,7 +33,7 @@ async fn rule_01_the_new_enemy_is_denied() {
         assert!(client.check(&check("plan", "mallory", at_least(&granted))).await.has());
         advance(Duration::from_millis(1)).await;
         let cached = client.check(&check("plan", "mallory", at_least(&granted))).await;
-        // A number of MySQL's says too little: who names one is answered by calls that begin after the request.
+        // A number of MySQL says too little: a caller with one is answered by calls that begin after the request.
         let stored_for_floors = engine != Engine::MySql;
         assert!(cached.has() && cached.is_hit() == stored_for_floors, "{engine:?}");
 

@@ -1,4 +1,4 @@
-//! Whole histories: random writes, reads and attacks by callers of two replicas, and a judge who knows the store.
+//! Whole histories: random writes, reads and attacks by callers of two replicas, and a judge that knows the store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -73,7 +73,7 @@ struct Read {
 enum ConsistencyLevel {
     None,
     MinimizeLatency,
-    /// With the n-th last token that was given out.
+    /// With the n-th last token that was issued.
     AtLeast(usize),
     Exactly(usize),
     Full,
@@ -91,7 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..4_u64).prop_map(ConsistencyLevel::Within),
     ];
     let cookie = prop_oneof![4 => Just(None), 1 => (0..6_usize).prop_map(Some)];
-    // The third writes past all layers.
+    // The third one writes around all layers.
     let write = (0..3_usize, what(), any::<bool>());
     let read = (
         0..2_usize,
@@ -116,7 +116,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the replicas are: layers, or for trying the judge the store itself.
+/// What the replicas are: layers, or the store itself, to test the judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Through {
     Layers,

@@ -16,7 +16,7 @@ use crate::server::{OK, Server, UNAVAILABLE};
 use crate::spelling::Point;
 use crate::store::mark_in_progress;
 
-/// What no answer of a layer with default settings outlives.
+/// The maximum age of an answer of a layer with default settings.
 pub(crate) const BOUND: Duration = Duration::from_millis(5500);
 
 /// What an honest caller demanded.
@@ -93,7 +93,7 @@ impl Exchange {
 
 impl Judge<'_> {
     fn revision(&self, point: &Point) -> Revision {
-        // One store, whatever the token called it.
+        // One store, whatever identity the token has.
         point.revision(self.engine, "")
     }
 
@@ -177,8 +177,8 @@ impl Judge<'_> {
             }
             return Ok(());
         }
-        // Where the same revision can be read twice with two outcomes, it was read young enough, and by MySQL's rule after
-        // a token came with which it has to agree.
+        // If two reads of the same revision may differ, it was read recently enough, and by MySQL's rule after the
+        // request whose token it must cover.
         let has_floor = match &exchange.demanded {
             Demanded::AtLeast(floors) | Demanded::Within(_, floors) => !floors.is_empty(),
             Demanded::Exactly(_) | Demanded::Full => true,
@@ -207,7 +207,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// The store itself named the revision, or it is the join of such.
+    /// The store itself named the revision, or it is a join of named ones.
     fn judge_name(&self, state: &State, exchange: &Exchange, at: &Point) -> Result<(), TestCaseError> {
         let first = [state.heads[0].1.clone(), state.defaults[0].2.clone()];
         let named = state
@@ -235,8 +235,8 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// It covers something that the store gave by itself within the bound, or it is the store's own answer to this caller's
-    /// own token.
+    /// It covers a revision that the store chose within the bound, or it is the store's own answer to this caller's own
+    /// token.
     fn judge_age(
         &self,
         state: &State,
@@ -338,7 +338,7 @@ fn the_judge_rejects_what_breaks_a_rule() {
                 assert!(let_in.1.has());
                 assert!(says(let_in, any()).is_err());
             }
-            // Another decision, under the same name.
+            // Another decision, at the same revision.
             let (_, mut lied) = ask(at_least(&third)).await;
             assert!(!lied.has());
             let mut body = lied.body.to_vec();
@@ -349,7 +349,7 @@ fn the_judge_rejects_what_breaks_a_rule() {
                 says((Instant::now(), lied), Demanded::AtLeast(vec![third])).is_err(),
                 "{engine:?}"
             );
-            // What was right an hour ago.
+            // An answer that was right an hour ago.
             server.quantize();
             advance(Duration::from_secs(3600)).await;
             let (_, mut old) = by_default;

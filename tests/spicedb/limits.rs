@@ -39,7 +39,7 @@ async fn rule_15_head_reads_of_unknown_tokens_are_limited() {
     // Above the limit SpiceDB echoes the adversary's token, and nothing of that is stored.
     let reply = client.check(&check("plan", "mallory", None)).await;
     assert!(server.point(&reply.at()).number() <= 1000);
-    // Who has another key asks at head as before.
+    // A caller with another key asks at head as before.
     let written = server.set("plan", "ada", true);
     server.calls();
     let other = client.metadata("authorization", "Bearer another-key");

@@ -1,4 +1,4 @@
-//! SpiceDB's gRPC API through the layer, before a SpiceDB in miniature: the contract, rule by rule.
+//! SpiceDB's gRPC API through the layer, before a small SpiceDB: the contract, rule by rule.
 
 #[path = "../common/mod.rs"]
 mod common;

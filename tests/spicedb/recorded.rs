@@ -1,5 +1,5 @@
-//! The tests' SpiceDB against what was recorded of a real one: the same writes, then the same reads at the same revisions,
-//! spelled alike.
+//! The tests' SpiceDB against what was recorded of a real one: the same writes, then the same reads at the same
+//! revisions, spelled alike.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::common::wire::{Call, Recording};
 use crate::server::Server;
 use crate::spelling::{Point, PostgresRevision, Spelling};
 
-/// What has to be among the reads that are compared.
+/// What the compared reads must include.
 const READS: [&str; 30] = [
     "check-has",
     "check-no",

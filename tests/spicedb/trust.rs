@@ -1,4 +1,4 @@
-//! What another replica's tokens cost, and what a store of another identity or another past does.
+//! The cost of another replica's tokens, and the effect of a store with another identity or another history.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn rule_08_a_head_read_makes_another_replicas_write_known() {
         assert_eq!(calls[0].consistency, Some(Requirement::FullyConsistent(true)));
         assert_eq!(calls[0].headers["authorization"], "Bearer example-key");
         assert_eq!(client.check(&request).await.is_hit(), engine != Engine::MySql);
-        // Who asks something else needs no head any more.
+        // A caller with another question needs no head read any more.
         client.check(&check("map", "ada", at_least(&token))).await;
         let full = Some(Requirement::FullyConsistent(true));
         assert!(server.calls().iter().all(|call| call.consistency != full), "{engine:?}");

@@ -1,4 +1,4 @@
-//! Writes teach, and a schema's change ends what was known.
+//! The layer learns from writes, and a schema change ends all stored answers.
 
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;

@@ -13,7 +13,7 @@ use crate::message::{allowed_items, token, with_items, with_results};
 use crate::session::Session;
 use crate::table::RECORDINGS;
 
-/// A recorded bulk with a token, and what its denied items are replied alone.
+/// A recorded bulk with a token, and the reply to its denied items alone.
 struct Bulk {
     recording: Recording,
     engine: Engine,
@@ -95,7 +95,7 @@ async fn rule_16_only_denied_items_are_asked_again() {
     }
 }
 
-/// Two answers in memory need not be of one moment, whatever token they were asked at.
+/// In memory two answers need not be of one moment, even at the same token.
 #[tokio::test(start_paused = true)]
 async fn rule_16_in_memory_a_bulk_is_asked_whole() {
     for bulk in bulks().filter(|bulk| bulk.engine == Engine::Memory) {

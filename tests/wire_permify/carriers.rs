@@ -1,4 +1,4 @@
-//! Tokens that come in headers and cookies: what the layer makes of them in the message that it forwards.
+//! Tokens in headers and cookies: how they change the message that the layer forwards.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -21,7 +21,7 @@ fn with_header(request: &Request<Bytes>, name: &'static str, value: &str) -> Req
 struct DefaultRead {
     recording: Recording,
     engine: Engine,
-    /// What they are called.
+    /// Their names.
     tokenless: &'static str,
     at_token: &'static str,
     /// The write's token.
@@ -80,7 +80,7 @@ impl DefaultRead {
         session
     }
 
-    /// One through which the write has gone, and how often the upstream was asked by then.
+    /// A session that has seen the write, and the number of upstream calls by then.
     async fn with_named_token(&self) -> (Session, usize) {
         self.after_write(Session::new(&self.recording, self.engine)).await
     }
@@ -107,7 +107,7 @@ async fn rule_01_a_carrier_raises_a_checks_floor() {
             assert_eq!(token(asked).as_ref(), Some(&case.at));
             assert!(!asked.headers().contains_key(name));
 
-            // Who says it in the message shares the answer, and so does who is content with any.
+            // A caller with the token in the message shares the answer, and so does a caller that accepts any answer.
             let content = with_header(case.request(), "zookie-consistency", "minimize-latency");
             for request in [carried, case.at(&case.at), content] {
                 let reply = session.send(&request).await;
@@ -164,7 +164,7 @@ async fn rule_01_a_header_raises_the_floor_of_a_message() {
     }
 }
 
-/// A token of long before.
+/// A much older token.
 fn old(engine: Engine) -> &'static str {
     match engine {
         Engine::Memory => "AQAAAAAAAAA=",
@@ -194,7 +194,7 @@ async fn rule_09_malformed_tokens_are_rejected_in_carriers_only() {
             }
             assert_eq!(session.upstream.calls(), 0);
 
-            // Which answer it gets is the upstream's to say.
+            // The upstream decides which answer it gets.
             let said = case.at(stranger);
             let reply = &case.recording.call(case.tokenless).response;
             let recording = case.recording.clone().and("said", said.clone(), reply.clone());

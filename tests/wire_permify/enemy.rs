@@ -23,7 +23,7 @@ use crate::exact::exactly;
 use crate::message::{is_allowed, token, with_token, written};
 use crate::session::Session;
 
-/// Other calls, some of them of a forger.
+/// Other calls, some of them by a forger.
 const NOISE: [&str; 7] = [
     "check-head",
     "check-allowed",
@@ -34,10 +34,10 @@ const NOISE: [&str; 7] = [
     "expand",
 ];
 
-/// For so long after a write its token is asked at for others.
+/// How long after a write its token is used for other callers.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// No answer is older.
+/// The maximum age of an answer.
 const BOUND: Duration = Duration::from_millis(5500);
 
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +116,7 @@ impl Script {
         matches!(order, Some(Ordering::Equal | Ordering::Greater))
     }
 
-    /// The writes that have been made, as head has them.
+    /// The writes that have been made, as head includes them.
     fn head_is_granted(&self, question: usize) -> bool {
         question == SECRET && self.made.len() == 1
     }
@@ -297,7 +297,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
             "enemy-check-granted",
             "enemy-revoke",
             "enemy-new-content",
-            // What covers the revocation, and is known to be fresh, is the content's.
+            // The content's token covers the revocation, and is known to be fresh.
             "secret-2",
             "enemy-check-new-content",
             "enemy-check-at-grant",

@@ -1,4 +1,4 @@
-//! Callers who turn the rewriting off: their tokens are asked at just as they are.
+//! Callers that turn the rewriting off: they are asked at exactly their own tokens.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the tests read and write of recorded messages, with nothing of the crate.
+//! What the tests read and write of recorded messages, without the crate's code.
 
 use bytes::Bytes;
 use http::Request;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::common::wire::protobuf::{field, fields, frame, messages, text, written as field_of};
 use crate::common::wire::{Call, is_grpc};
 
-/// What stands for a token where a write found nothing to do.
+/// The text in a token's place if a write found nothing to do.
 const NOTHING_WRITTEN: &str = "noop";
 
 fn method(request: &Request<Bytes>) -> &str {
@@ -111,12 +111,12 @@ pub(crate) fn with_body(request: &Request<Bytes>, body: Bytes) -> Request<Bytes>
     request.clone().map(|_| body)
 }
 
-/// What a check asks, its token aside: one question, or of a bulk each of its items.
+/// What a check asks, without its token: one question, or each item of a bulk.
 pub(crate) fn questions(request: &Request<Bytes>) -> Vec<Vec<u8>> {
     let timeless = with_token(request, None);
     let is_whole = !is_bulk(request);
     if is_grpc(request.uri().path()) {
-        // One client wrote them all, so what is the same is spelled the same.
+        // One client wrote them all, so equal messages are spelled alike.
         let message = messages(timeless.body())[0].to_vec();
         if is_whole {
             return vec![message];

@@ -1,4 +1,4 @@
-//! Which recorded calls ask the same.
+//! Which recorded calls ask the same question.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which schema an answer is by, and what belongs to its question beside.
+//! Which schema an answer is based on, and what else is part of its question.
 
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ fn text(text: &str) -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_number_and_its_text_differ() {
     for (recording, engine) in over_grpc() {
-        // Any answer: which question it is served to is what counts.
+        // Any answer will do: the test is about which question it is served to.
         let reply = &recording.call("check-context-unused").response;
         let asked = |name, value: &[u8]| with_data(&recording.call("check-context-unused").request, name, value);
         let rule = recording.call("check-rule-allowed");
@@ -178,7 +178,7 @@ async fn rule_10_one_contextual_tuple_is_not_another() {
         let call = recording.call("check-contextual-tuple").clone();
         let context = field(messages(call.request.body())[0], CONTEXT.into()).unwrap();
         let mut other = context.to_vec();
-        // Of the subject's name, the last byte of all.
+        // The last byte of the subject's name.
         *other.last_mut().unwrap() += 1;
         let request = with_field(&call.request, CONTEXT, &[&other]);
         let recording = recording.and("other", request.clone(), call.response.clone());

@@ -14,7 +14,7 @@ impl Session {
         Self::through(ZookieLayer::permify(engine), recording)
     }
 
-    /// One whose reads without a token are as old as the window allows.
+    /// A session whose reads without a token may be as old as the window allows.
     pub(crate) fn windowed(recording: &Recording, engine: Engine) -> Self {
         let permify = Permify::new(engine).window_reads_without_token();
         Self::through(ZookieLayer::builder(permify).build().unwrap(), recording)

@@ -14,7 +14,7 @@ use crate::common::wire::Recording;
 use crate::message::{token, with_token, written};
 use crate::session::Session;
 
-/// A write's token, read with nothing of the crate.
+/// A write's token, read without the crate's code.
 #[derive(Clone, Debug)]
 struct WriteToken {
     text: String,
@@ -30,13 +30,13 @@ impl WriteToken {
         Self { text, xid, xmin }
     }
 
-    /// All that a read at the other may see had ended, or they are the same.
+    /// Everything that a read at the other may see had ended, or they are the same.
     fn covers(&self, other: &Self) -> bool {
         self.text == other.text || other.xid < self.xmin
     }
 }
 
-/// The writes at once and those before and after them, in the order of the recording, with a check at each.
+/// The concurrent writes and those before and after them, in the order of the recording, with a check at each.
 static RECORDED: LazyLock<(Recording, Vec<WriteToken>)> = LazyLock::new(|| {
     let recording = Recording::load("permify/grpc-postgres");
     let calls = recording.calls.iter().filter(|call| call.n > 42 && call.n < 56);
@@ -119,7 +119,7 @@ async fn rule_01_neither_number_nor_reply_order_matters() {
     }
 }
 
-/// Which of the writes at once the window of each covers.
+/// Which of the concurrent writes the window of each write covers.
 #[tokio::test(start_paused = true)]
 async fn rule_01_the_windows_of_concurrent_writes() {
     for (window, covered) in [
@@ -144,7 +144,7 @@ async fn rule_01_the_windows_of_concurrent_writes() {
     }
 }
 
-/// The writer of 1280 was answered after the writer of 1282, whose snapshot lacks it.
+/// The writer of 1280 got its reply after the writer of 1282, whose snapshot lacks 1280.
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_higher_number_does_not_serve_the_lower_writer() {
     let session = session_after(&[named(1282).clone()]).await;

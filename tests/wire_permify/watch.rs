@@ -100,7 +100,7 @@ async fn rule_08_the_change_feed_names_only_what_it_reported() {
             reported.collect()
         })
     };
-    // How many messages it takes until the write's own has come.
+    // The number of messages up to the write's own.
     for (case, needed) in [
         ("check-allowed", 1),
         ("enemy-check-at-grant", 3),
@@ -119,7 +119,8 @@ async fn rule_08_the_change_feed_names_only_what_it_reported() {
     }
 }
 
-/// Permify reports a write once all writes before it have ended, so one that is out of the order of numbers names them all.
+/// Permify reports a write once all writes before it have ended, so one that is out of the order of numbers names them
+/// all.
 #[tokio::test(start_paused = true)]
 async fn rule_08_the_change_feed_names_every_concurrent_write() {
     let recording = recorded("permify/grpc-postgres", whole);

@@ -36,7 +36,7 @@ async fn rule_01_header_consistency_is_forwarded_in_the_message() {
             let reply = session.send(&request).await;
             let asked = &session.upstream.asked()[before..];
             assert_eq!(asked.len(), 1, "{name}: {}", call.case);
-            // Others may share the call, so that no caller's own spelling is in it.
+            // Other callers may share the call, so it contains no caller's own spelling.
             let expected = in_canonical_spelling(&call.request);
             assert_eq!(
                 consistency(&asked[0].request),

@@ -1,4 +1,4 @@
-//! Every recorded call, sent twice through a layer through which all writes before it have gone.
+//! Every recorded call, sent twice through a layer that has seen all writes before it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +183,7 @@ async fn rule_04_only_exact_reads_use_a_reply_over_the_bound() {
     assert_eq!(tried, 4);
 }
 
-/// Whether two checks ask and consistency the same.
+/// Whether two checks have the same question and consistency.
 fn is_same_check(a: &Request<Bytes>, b: &Request<Bytes>) -> bool {
     consistency(a) == consistency(b) && questions(a) == questions(b)
 }
@@ -196,8 +196,8 @@ fn assert_rejected(reply: &Reply) {
     assert_eq!(reply.header("zookie"), None);
 }
 
-/// Asserts that a reply contains what is stored of the recorded one and nothing else, except the caller's own request id
-/// over HTTP.
+/// Asserts that a reply contains what is stored of the recorded one and nothing else, except the caller's own request
+/// id over HTTP.
 fn is_from_memory(reply: &Reply, call: &Call, request_id: Option<&str>) {
     assert!(reply.is_hit(), "{}", reply.cache_status());
     assert_eq!(reply.status, call.response.status);

@@ -39,7 +39,7 @@ const CHECKS: [(&str, usize); 5] = [
     ("enemy-check-new-content", 3),
 ];
 
-/// Other calls, some of them of a forger.
+/// Other calls, some of them by a forger.
 const NOISE: [&str; 8] = [
     "check-default",
     "check-min",
@@ -51,7 +51,7 @@ const NOISE: [&str; 8] = [
     "bulk-default",
 ];
 
-/// No answer is older.
+/// The maximum age of an answer.
 const BOUND: Duration = Duration::from_millis(5500);
 
 #[derive(Clone, Debug)]
@@ -227,7 +227,8 @@ async fn rule_01_the_script_as_it_was_recorded() {
             script.step(step).await.unwrap();
         }
         let asked = script.session.asked(script.session.upstream.calls() - 6);
-        // The answer at the grant is fresh enough for callers without a requirement, and for no caller with a later token.
+        // The answer at the grant is fresh enough for callers without a requirement, and for no caller with a later
+        // token.
         let expected = [
             "enemy-grant",
             "enemy-check-granted",

@@ -1,4 +1,4 @@
-//! What the tests read of recorded messages, with nothing of the crate.
+//! What the tests read of recorded messages, without the crate's code.
 
 use crate::common::wire::protobuf::{fields, messages};
 pub(crate) use crate::common::wire::spicedb::{

@@ -1,4 +1,4 @@
-//! Pictures that stand by themselves.
+//! Self-contained pictures.
 
 mod bars;
 mod lines;
@@ -14,7 +14,7 @@ use crate::policy::Kind;
 use crate::sweeps::{Point, Sweep};
 use crate::workload::{Scenario, Terms};
 
-/// What stands below a picture.
+/// The text below a picture.
 type Notes = [String; 3];
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;

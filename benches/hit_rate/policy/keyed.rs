@@ -1,4 +1,4 @@
-//! A cache that finds answers under a key, by whatever rule.
+//! A cache that finds answers under a key, by any rule.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,13 +16,13 @@ pub(crate) type Key = (Question, u64);
 
 /// The differences between such caches.
 pub(crate) trait Rule: Send + Sync + 'static {
-    /// Whether those who miss the same key at once share a call.
+    /// Whether concurrent misses of the same key share a call.
     const COALESCES: bool = false;
 
-    /// Where to look, and what to ask if nothing is there.
+    /// The key to look up, and what to ask if it has no entry.
     fn plan(&self, upstream: &Upstream, check: &Check) -> (Key, At);
 
-    /// What an entry says to a check that arrived just now, if it may be served.
+    /// The answer of an entry to a check that arrived just now, if it may be served.
     fn serve(&self, entry: &Answer, upstream: &Upstream, check: &Check) -> Option<Answer>;
 
     /// The key under which an answer is stored.

@@ -5,7 +5,8 @@ use crate::upstream::{Answer, At, Upstream};
 use crate::workload::{Check, Terms};
 use crate::world::Millis;
 
-/// An answer holds until the write that changes its decision, and may be served for as long after it as the bound allows.
+/// An answer holds until the write that changes its decision, and may be served for as long after it as the bound
+/// allows.
 pub(crate) struct Oracle {
     bound: Millis,
 }

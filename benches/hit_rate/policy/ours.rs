@@ -112,7 +112,7 @@ fn source(checked: &Checked<Answer>) -> Source {
     }
 }
 
-/// What the cache says that one entry takes.
+/// The memory of one entry, as the cache reports it.
 pub(crate) fn entry_bytes<V: Weigh>(example: &V, revision: &Revision) -> u64 {
     // On a thread of its own, because a runtime can't wait within another.
     std::thread::scope(|scope| {

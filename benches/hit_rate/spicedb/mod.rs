@@ -1,7 +1,7 @@
-//! Before a SpiceDB in miniature, with an adversary among the callers or without.
+//! Before a small SpiceDB, with an adversary among the callers or without.
 //!
-//! The adversary makes tokens by hand from those that it has seen, and demands any consistency. The service may give it any answer;
-//! the judge looks at what the honest callers get.
+//! The adversary makes tokens by hand from those that it has seen, and demands any consistency. The service may give it
+//! any answer; the judge looks at what the honest callers get.
 
 mod callers;
 mod policies;
@@ -20,7 +20,7 @@ use policies::Kind;
 use run::Tally;
 use store::{Engine, History};
 
-/// How many seconds of the history pass in a second where writes are few: two or three in a minute.
+/// How many seconds of the history pass in a second if writes are rare: two or three in a minute.
 const FEW_WRITES: f64 = 3e3;
 
 struct Scene {
@@ -63,7 +63,7 @@ const SCENES: [Scene; 5] = [
     },
 ];
 
-/// Adds the rows. Whatever an honest caller must not get is a failure.
+/// Adds the rows. Every answer that an honest caller must not get is a failure.
 pub(crate) fn compare(effort: Effort, recordings: &Recordings, report: &mut Report, failures: &mut Vec<String>) {
     for scene in &SCENES {
         let (mut scenario, terms) = sweeps::usual(effort);

@@ -167,8 +167,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<K: Clone + Eq + Hash> Stored<K> {
-    /// The entry or else the answer of the flight under `key`, if `serve` makes something of it, and otherwise what the
-    /// store answers.
+    /// The entry or else the answer of the flight under `key`, if `serve` accepts it, and otherwise the store's answer.
     async fn answer(
         &self,
         store: &Store,
@@ -199,8 +198,8 @@ impl<K: Clone + Eq + Hash> Stored<K> {
     }
 }
 
-/// What SpiceDB's own cache does with whole answers: their key is the revision that they are evaluated at. Which one that
-/// is, it knows at once and for nothing.
+/// What SpiceDB's own cache does with whole answers: their key is the revision that they are evaluated at. It knows
+/// that revision at once and at no cost.
 #[derive(Default)]
 struct Quantized(Stored<(Question, Revision)>);
 
@@ -237,7 +236,7 @@ impl Oracle {
         }
     }
 
-    /// The revision of the present at which the entry is true, or else the last one before it was no longer.
+    /// The present revision if the entry is true at it, or else the last revision at which it was true.
     fn holds_at(&self, store: &Store, request: &Request, entry: &Evaluated, now: Millis) -> Option<Revision> {
         let history = &store.history;
         let since = history.next_change(request.question, &entry.revision, now);

@@ -13,7 +13,7 @@ use crate::policy::Source;
 use crate::workload::Terms;
 use crate::world::Millis;
 
-/// What the honest callers got. Wrong is counted in the whole run, the rest after the warm-up.
+/// The answers to the honest callers. Wrong answers are counted in the whole run, the rest after the warm-up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     checks: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Tally {
 struct Judging {
     /// How old an answer may be.
     bound: Millis,
-    /// It claims only revisions that the store named. The oracle need not have them named.
+    /// It claims only revisions that the store named. For the oracle they need not be named.
     names: bool,
 }
 

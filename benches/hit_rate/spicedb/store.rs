@@ -1,4 +1,4 @@
-//! SpiceDB in miniature: its transactions, the revisions that it names, and the revision at which it answers.
+//! A small SpiceDB: its transactions, the revisions that it names, and the revision at which it answers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ pub(crate) struct History {
     id: StoreId,
     interval: Millis,
     slack: Millis,
-    /// In the order of their ids, which are given out when they begin. The first one has the id `first`; what was written
+    /// In the order of their ids, which are issued when they begin. The first one has the id `first`; what was written
     /// before the run has the lower ones.
     pub(crate) transactions: Vec<Transaction>,
     first: u64,
@@ -166,7 +166,7 @@ impl History {
         self.snapshot(self.end(at), self.in_progress(at))
     }
 
-    /// One past the highest id that was given out by an instant.
+    /// One past the highest id that was issued by an instant.
     pub(crate) fn end(&self, at: Millis) -> u64 {
         self.first + self.begun(at) as u64
     }
@@ -215,7 +215,8 @@ impl History {
         })
     }
 
-    /// When the first write committed, by an instant, that changes a question's decision and that a revision does not see.
+    /// When the first write committed, by an instant, that changes a question's decision and that a revision does not
+    /// see.
     pub(crate) fn next_change(&self, question: Question, revision: &Revision, by: Millis) -> Option<Millis> {
         let ids = self
             .world
@@ -252,7 +253,7 @@ impl History {
         }
     }
 
-    /// What the store takes for the revision of the window that begins at `window`, when it is first asked in it.
+    /// The store's revision for the window that begins at `window`, chosen when the store is first asked in it.
     fn window_revision(&self, window: Millis, now: Millis) -> Revision {
         if self.engine == Engine::Counter {
             return self.head(window);
@@ -330,8 +331,8 @@ impl Store {
         revision.clone()
     }
 
-    /// The revision that such a read is answered at now. A read at a revision is answered at the quantized one if that is
-    /// greater, and otherwise at the revision itself.
+    /// The revision that such a read is answered at now. A read at a revision is answered at the quantized one if that
+    /// is greater, and otherwise at the revision itself.
     pub(crate) fn revision_for(&self, at: &ReadAt) -> Revision {
         match at {
             ReadAt::Any => self.quantized(),
@@ -358,7 +359,7 @@ impl Store {
         self.state().named.insert(transaction.token.clone());
     }
 
-    /// Half of the latency is the way there, half the way back.
+    /// Half of the latency is before the evaluation, half after it.
     pub(crate) async fn read(&self, question: Question, at: &ReadAt) -> Evaluated {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.travel().await;

@@ -21,7 +21,7 @@ use tower_zookie::store::ObjectRef;
 /// Flag and length.
 const PREFIX: usize = 5;
 
-/// A message's fields can be encoded apart and joined: those of the token come first.
+/// A message's fields can be encoded separately and joined: those of the token come first.
 pub(super) fn check(question: &Question) -> Request {
     let object = |object: &ObjectRef| {
         Some(ObjectReference {

@@ -16,10 +16,10 @@ use tower_zookie::store::{ObjectRef, ReadMode, SnapshotReader, Store, SubjectRef
 use crate::rows::{Api, Row, Upstream};
 use crate::{AnyError, history};
 
-/// How long the service that is away takes to hear and to be heard.
+/// The network latency of the remote service, in each direction.
 pub(crate) const AWAY: Duration = Duration::from_millis(2);
 
-/// What a server says when it is ready.
+/// What a server prints when it is ready.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Ready {
     pub(crate) port: u16,
@@ -27,7 +27,7 @@ pub(crate) struct Ready {
     pub(crate) node: String,
 }
 
-/// What a server says whenever it is sent a line: what it has done so far.
+/// What a server prints when it receives a line: what it has done so far.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Done {
     /// User and system, of the whole process.

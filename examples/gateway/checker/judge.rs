@@ -1,4 +1,4 @@
-//! The contract, sentence by sentence.
+//! The rules of the contract.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Judge {
         replies.sort_by_key(|reply| reply.session);
         let mut seen: Option<(u32, u64)> = None;
         for reply in &replies {
-            // An exact read is of the past by its own consistency, and moves no session.
+            // An exact read asks for the past, so it does not move the session.
             let Some((client, _)) = reply.session.filter(|_| reply.consistency != ConsistencyLevel::Exact) else {
                 continue;
             };

@@ -29,7 +29,7 @@ pub(super) struct Asking {
     pub(super) consistency: ConsistencyLevel,
     /// Revision, zookie and carrier of each token.
     pub(super) tokens: Vec<(u64, String, Carrier)>,
-    /// The default consistency is said in so many words.
+    /// The default consistency is stated explicitly.
     outspoken: bool,
 }
 

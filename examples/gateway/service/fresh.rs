@@ -14,8 +14,8 @@ use super::problem::Problem;
 
 /// How fresh the answer has to be.
 ///
-/// The layer states it in one [`Asked`]. If the layer forwarded the request unmodified, or there is no layer, the request
-/// is read here: its tokens still are floors.
+/// The layer states it in one [`Asked`]. If the layer forwarded the request unmodified, or there is no layer, the
+/// request is read here: its tokens still are floors.
 #[derive(Debug)]
 pub(crate) struct Fresh(Result<Requested, Problem>);
 
@@ -70,7 +70,7 @@ impl Requested {
 }
 
 impl Fresh {
-    /// The revision to evaluate at, once the store has come to what is asked for.
+    /// The revision to evaluate at, once the store has reached it.
     pub(crate) async fn revision(self, gateway: &Gateway) -> Result<u64, Problem> {
         let Requested { consistency, tokens } = self.0?;
         if consistency == Some(Consistency::AtExactSnapshot) {

@@ -21,7 +21,7 @@ use tower_zookie::token::RevisionToken;
 
 use self::problem::Problem;
 
-/// How long a read waits for a revision that the store has not come to.
+/// How long a read waits for a revision that the store has not reached.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// What all handlers share.

@@ -1,4 +1,4 @@
-//! What the examples and live tests share: SpiceDB's API as Rust types, and short ways to say what they say most.
+//! Shared by the examples and live tests: SpiceDB's API as Rust types, and short helpers for common calls.
 
 mod bearer;
 mod words;

@@ -142,7 +142,7 @@ pub fn decision(permissionship: i32) -> &'static str {
 ///
 /// # Errors
 ///
-/// What can be said instead.
+/// The possible values.
 pub fn engine(name: &str) -> Result<Engine, String> {
     Ok(match name {
         "memory" => Engine::Memory,

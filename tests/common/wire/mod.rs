@@ -71,7 +71,7 @@ impl Recorded {
         }
     }
 
-    /// A trailer, wherever it came.
+    /// A trailer, wherever it was received.
     pub fn trailer(&self, name: &str) -> Option<&str> {
         let map = if self.trailers_only {
             Some(&self.headers)
@@ -227,7 +227,7 @@ pub fn is_grpc(path: &str) -> bool {
     path.contains('.')
 }
 
-/// Headers or trailers, without those of the names `but`.
+/// Headers or trailers, except those with the names `but`.
 pub fn texts<'a>(map: &'a HeaderMap, but: &[&str]) -> BTreeMap<&'a str, &'a str> {
     let texts = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     texts.filter(|(name, _)| !but.contains(name)).collect()
@@ -264,7 +264,7 @@ impl Recorded {
             .map(|code| Err(io::Error::other(format!("reset with {code}"))));
         let frames: Vec<_> = data.chain(trailers).chain(reset).collect();
         let mut response = Response::new(match frames.is_empty() {
-            // It says that it is empty, as trailers-only replies have to.
+            // It states that it is empty, as trailers-only replies must.
             true => Empty::new().map_err(|never| match never {}).boxed_unsync(),
             false => StreamBody::new(tokio_stream::iter(frames)).boxed_unsync(),
         });

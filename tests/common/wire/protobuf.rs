@@ -1,4 +1,4 @@
-//! Protocol Buffers over gRPC, as far as the recordings need it, with nothing of the crate.
+//! Protocol Buffers over gRPC, as far as the recordings need it, without the crate's code.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -20,7 +20,7 @@ pub fn fields(message: &[u8]) -> Vec<Field<'_>> {
     try_fields(message).unwrap()
 }
 
-/// `None`: it is no message, or has fields of other kinds than texts, messages and numbers.
+/// `None`: it is not a message, or has fields of other kinds than texts, messages and numbers.
 pub fn try_fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut rest = message;
     let mut fields = Vec::new();

@@ -17,14 +17,14 @@ pub struct Session<P> {
     service: ZookieService<Replay, P>,
 }
 
-/// What came back.
+/// What the session got back.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
     pub trailers: Option<HeaderMap>,
-    /// The stream broke off.
+    /// The stream was cut off.
     pub broken: bool,
 }
 

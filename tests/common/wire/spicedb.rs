@@ -1,4 +1,4 @@
-//! What the tests read of SpiceDB's messages, with nothing of the crate.
+//! What the tests read of SpiceDB's messages, without the crate's code.
 
 use std::sync::Arc;
 
@@ -90,12 +90,13 @@ pub fn consistency(request: &Request<Bytes>) -> ConsistencyLevel {
     }
 }
 
-/// What a request asks, without its consistency: one question, or each item of a bulk. Equal questions are spelled alike.
+/// What a request asks, without its consistency: one question, or each item of a bulk. Equal questions are spelled
+/// alike.
 pub fn questions(request: &Request<Bytes>) -> Vec<Vec<u8>> {
     let path = request.uri().path();
     let without_consistency = without_consistency(request);
     if is_grpc(path) {
-        // One client wrote them all, so what is the same is spelled the same.
+        // One client wrote them all, so equal messages are spelled alike.
         let message = messages(without_consistency.body())[0];
         if path.ends_with("/CheckPermission") {
             return vec![message.to_vec()];
@@ -145,7 +146,7 @@ pub fn tokens(call: &Call) -> Vec<String> {
     tokens_in(&call.response.body(), call.request.uri().path())
 }
 
-/// Those in the body of a reply from this path.
+/// The tokens in the body of a reply from this path.
 pub fn tokens_in(body: &Bytes, path: &str) -> Vec<String> {
     if !is_grpc(path) {
         let message: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -166,7 +167,7 @@ pub fn tokens_in(body: &Bytes, path: &str) -> Vec<String> {
         .collect()
 }
 
-/// The same token as the layer spells it: without the transaction and the time that PostgreSQL's may name.
+/// The same token as the layer spells it: without the transaction and the time that a PostgreSQL token may contain.
 pub fn canonical(token: &str) -> String {
     let content = |fields: &[Field<'_>], number| {
         fields
@@ -262,7 +263,7 @@ pub fn is_spelled_anew(recorded: &Request<Bytes>, request: &Request<Bytes>) -> b
         && is_same(&in_canonical_spelling(recorded), &in_canonical_spelling(request))
 }
 
-/// Whether a request is a check that is fully consistent, so that its answer changes with each write.
+/// Whether a request is a check that is fully consistent, so its answer changes with each write.
 pub fn is_at_head(request: &Request<Bytes>) -> bool {
     is_readable(request) && consistency(request) == ConsistencyLevel::Full
 }
@@ -277,7 +278,7 @@ pub fn at_head(request: &Request<Bytes>) -> Request<Bytes> {
     request.clone().map(|_| frame(&message))
 }
 
-/// The write whose state a fully consistent check reads, where `head` is the last one, or one at least as fresh as a write.
+/// The write whose state a check reads: `head`, the last write, if it is fully consistent, or the write that it names.
 pub fn state_of(request: &Request<Bytes>, calls: &[Arc<Call>], head: Option<usize>) -> Option<usize> {
     if !is_readable(request) {
         return None;
@@ -318,8 +319,8 @@ fn shown(call: &Call, calls: &[Arc<Call>]) -> Option<usize> {
     }
 }
 
-/// What is recorded of the question of `request` in the state that the write `state` left: the calls that were answered just
-/// there, or else the last one before, with the write's token in the place of its own.
+/// What is recorded of the question of `request` in the state that the write `state` left: the calls that were answered
+/// in exactly that state, or else the last one before, with the write's token in the place of its own.
 pub fn in_state(
     request: &Request<Bytes>,
     twins: &[&Arc<Call>],

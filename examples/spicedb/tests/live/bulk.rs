@@ -30,7 +30,7 @@ pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(serve
         ["user:bulk1", "user:bulk2", "user:bulk3"].map(|user| server.question("team:bulk", "member", user));
     let first = replica.bulk(&[&one, &two], at()).await.unwrap();
     assert_eq!(first.decisions(), ["yes", "no"]);
-    // Somebody else changes what was answered and what was not.
+    // Another client changes answered and unanswered items.
     direct
         .delete(&[
             &server.relationship("team:bulk#direct@user:bulk1"),
@@ -90,7 +90,8 @@ pub(crate) async fn rule_11_item_errors_are_forwarded_and_not_stored(server: &'s
 
 /// As many as the server takes, and one more.
 pub(crate) async fn rule_15_large_bulks(server: &'static Server) {
-    // In memory a server can take a quarter of a minute for so many, and where answers are not merged a few will do.
+    // In memory a server can take a quarter of a minute for this many, and where answers are not merged a few are
+    // enough.
     let most = if server.repeats() { MOST_ITEMS } else { 100 };
     let settings = Settings::default().flight_timeout(Duration::from_secs(120));
     let minute = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! What travels beside the message: tokens in the metadata, compression, credentials.
+//! What travels outside of the message: tokens in the metadata, compression, credentials.
 
 use spicedb_examples::v1::consistency::Requirement;
 use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
@@ -36,14 +36,14 @@ pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static 
         panic!("{} checks were forwarded", below.len())
     };
     let requirement = forwarded.consistency.as_ref().unwrap().requirement.as_ref();
-    // The replica has not met the token, so it reads head.
+    // The replica does not know the token, so it reads head.
     assert!(
         matches!(requirement, Some(Requirement::FullyConsistent(true))),
         "{requirement:?}"
     );
 }
 
-/// The layer can't make a packed message say how fresh its answer has to be, so it may only reject.
+/// The layer can't put the requirement into a compressed message, so it may only reject.
 pub(crate) async fn rule_01_a_token_with_a_compressed_message_is_honoured(server: &'static Server) {
     let (replica, mut direct) = (server.replica(), server.direct());
     let question = server.question("team:beside", "member", "user:beside");
@@ -69,7 +69,7 @@ pub(crate) async fn compressed_replies_go_to_clients_that_accept_them(server: &'
     let plain = replica.permissions.clone();
     let accepting = plain.clone().accept_compressed(Gzip);
     let packed = accepting.clone().send_compressed(Gzip);
-    // A packed question can't be read, and is handed on.
+    // A compressed question can't be read, and is forwarded.
     for (client, hit) in [
         (&packed, false),
         (&accepting, false),

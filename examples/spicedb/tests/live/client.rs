@@ -31,7 +31,7 @@ pub(crate) struct Client {
     pub(crate) permissions: PermissionsServiceClient<Caller>,
     pub(crate) schema: SchemaServiceClient<Caller>,
     pub(crate) watch: WatchServiceClient<Caller>,
-    /// What came out below the layer.
+    /// The calls that the layer made.
     pub(crate) below: Recorder,
     pub(crate) layer: Option<Handle<SpiceDb>>,
     /// What the clients call, for one with other credentials.

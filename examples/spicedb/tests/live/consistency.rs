@@ -43,7 +43,7 @@ pub(crate) async fn each_consistency_answers_as_the_server_does(server: &'static
             }
         }
     }
-    // The last word is the newest one's.
+    // The newest write counts.
     replica
         .check(&question, at_least_as_fresh(&again))
         .await
@@ -73,7 +73,7 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
             "{}",
             forwarded.len()
         );
-        // What may be shared is in the layer's own spelling.
+        // A shared call has the layer's own spelling.
         let tokens = server.tokens();
         let canonical = tokens.encode(&tokens.decode(&token.token).unwrap()).unwrap();
         let canonical = ZedToken {

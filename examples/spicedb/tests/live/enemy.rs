@@ -8,7 +8,7 @@ use crate::client::Client;
 
 use crate::server::Server;
 
-/// One replica writes and revokes. The other has remembered how it was before.
+/// One replica writes and revokes. The other one has stored the answer from before.
 pub(crate) async fn rule_01_another_replicas_revocation_is_seen(server: &'static Server) {
     let [mut writer, mut other] = [(); 2].map(|()| server.replica());
     let member = server.relationship("team:enemy#direct@user:enemy");

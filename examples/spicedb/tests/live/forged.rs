@@ -58,7 +58,7 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
                 }
             };
             for _ in 0..3 {
-                // It may be rejected; what matters is what stays behind.
+                // It may be rejected. The test is about what is stored afterwards.
                 let _ = replica.check(&question, consistency()).await;
                 let _ = replica.bulk(&[&question], consistency()).await;
             }
@@ -70,7 +70,8 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
             );
             let own = direct.check(&question, at_least_as_fresh(&revoked)).await.unwrap();
             own.says("no");
-            // If it is ahead of everything, no other caller ever gets it. An instant that the store has passed is not a secret.
+            // If it is ahead of everything, no other caller ever gets it. An instant that the store has passed is not a
+            // secret.
             let session = replica.check(&question, minimize_latency()).await.unwrap();
             let beyond = server.engine == Engine::Postgres;
             assert!(

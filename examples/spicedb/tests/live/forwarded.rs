@@ -1,4 +1,4 @@
-//! What the layer only hands on: listings, pages, streams.
+//! Calls that the layer only forwards: listings, pages, streams.
 
 use spicedb_examples::v1::{
     Consistency, Cursor, ExpandPermissionTreeRequest, LookupResourcesRequest, LookupSubjectsRequest,

@@ -3,8 +3,8 @@
 //! `SPICEDB_ENDPOINT=http://127.0.0.1:50051 SPICEDB_KEY=… SPICEDB_ENGINE=postgres cargo test -p spicedb-examples`
 //!
 //! Without `SPICEDB_ENDPOINT` all of these are listed as ignored. They add definitions named `zookie_live/…` to the
-//! server's schema, and write relationships of objects that no other run has. `SPICEDB_LOAD_SECONDS` (15) is how long the
-//! load lasts.
+//! server's schema, and write relationships of objects that no other run has. `SPICEDB_LOAD_SECONDS` (15) is how long
+//! the load lasts.
 
 mod bulk;
 mod carried;

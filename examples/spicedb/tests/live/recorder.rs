@@ -18,7 +18,7 @@ pub(crate) type Boxed = BoxCloneService<Request<Body>, Response<Body>, Status>;
 /// Length and compression before a message.
 const PREFIX: usize = 5;
 
-/// The calls that came out below a layer, in order.
+/// The calls that a layer made, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Vec<(String, Bytes)>>>);
 

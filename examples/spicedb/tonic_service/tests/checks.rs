@@ -101,8 +101,8 @@ async fn gzip_is_accepted_and_used_on_request() {
     let plain = client.permissions.clone();
     let accepting = plain.clone().accept_compressed(Gzip);
     let packed = accepting.clone().send_compressed(Gzip);
-    // Stored replies are not compressed, because they are for all callers. A compressed question can't be read, so it is
-    // forwarded.
+    // Stored replies are not compressed, because they are for all callers. A compressed question can't be read, so it
+    // is forwarded.
     for (mut permissions, hit) in [
         (&packed, false),
         (&accepting, false),

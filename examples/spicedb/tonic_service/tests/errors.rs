@@ -112,8 +112,8 @@ async fn rule_02_a_collected_snapshot_is_out_of_range() {
         let status = client.permissions.check_permission(request).await.unwrap_err();
         assert_eq!(status.code(), Code::OutOfRange, "{status}");
     }
-    // It is young enough for a caller without a requirement. A question that is not stored is read at a snapshot that still
-    // exists.
+    // It is young enough for a caller without a requirement. A question that is not stored is read at a snapshot that
+    // still exists.
     assert_eq!(client.ada_reads(at_least_as_fresh(&first)).await.said(), ("yes", true));
     let request = check("doc:plan", "read", "user:bob", at_least_as_fresh(&first)).unwrap();
     let reply = client.permissions.check_permission(request).await.unwrap();

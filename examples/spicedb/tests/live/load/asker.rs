@@ -1,4 +1,4 @@
-//! One caller: asks, one request after the other, and has every reply judged.
+//! One caller: sends one request after the other, and has every reply judged.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -25,7 +25,7 @@ pub(super) struct Asker {
 pub(super) struct Found {
     pub(super) replies: usize,
     pub(super) cancelled: usize,
-    /// What was wrong with the replies.
+    /// The errors in the replies.
     pub(super) errors: Vec<String>,
 }
 

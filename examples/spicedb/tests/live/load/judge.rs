@@ -19,16 +19,16 @@ const BOUND: Duration = Duration::from_millis(WINDOW.as_millis() as u64 * 11 / 1
 /// followers.
 const QUANTIZED: Duration = Duration::from_millis(5500);
 const FOLLOWERS: Duration = Duration::from_millis(4800);
-/// A server lets a read at head take what another one began to ask of the datastore a little before.
+/// A server lets a read at head share a datastore query that another one began shortly before.
 const HEAD: Duration = Duration::from_secs(1);
-/// For clocks that do not tick alike.
+/// A margin for clocks that differ.
 const SLACK: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConsistencyLevel {
     Any,
     AtLeast,
-    /// Anything will do, says the message; but there is a token in the metadata.
+    /// The message accepts any answer, but there is a token in the metadata.
     Carried,
     Exact,
     Full,
@@ -115,8 +115,8 @@ impl Judge {
             .map_err(|error| format!("the server can't be asked there: {error}"))
     }
 
-    /// The same decisions, where each was true at some time from the reply's revision until now: this engine's answers may
-    /// be of later data than their revision. Before the load there was no relationship.
+    /// The same decisions, where each was true at some time from the reply's revision until now: this engine's answers
+    /// may be of later data than their revision. Before the load there was no relationship.
     fn possible(&self, asked: &Asked, decisions: &[String], at: &ZedToken) -> Result<Vec<String>, String> {
         let server = self.scene.server;
         let from = self.scene.written(|writes| {
