@@ -106,16 +106,23 @@ async fn serves(version: Version, address: SocketAddr, calls: &AtomicUsize) {
             ),
             ("POST", "/access/v1/evaluation", QUESTION, r#"{"decision":true}"#),
         ] {
-            let (head, body) = send(&client, method, format!("http://{address}{path}"), question).await;
-            assert_eq!((head.version(), &*body), (version, answer.as_bytes()));
-            let found = head.headers()["cache-status"].to_str().unwrap();
+            let (parts, body) = send(&client, method, format!("http://{address}{path}"), question).await;
+            assert_eq!((parts.version(), &*body), (version, answer.as_bytes()));
+            let found = parts.headers()["cache-status"].to_str().unwrap();
             assert!(found.starts_with(status), "{found}");
-            assert_eq!(head.headers()["zookie"], z(1));
-            assert_eq!(head.headers()["content-length"], answer.len().to_string(), "call {nth}");
+            assert_eq!(parts.headers()["zookie"], z(1));
+            assert_eq!(
+                parts.headers()["content-length"],
+                answer.len().to_string(),
+                "call {nth}"
+            );
         }
     }
-    let (head, body) = send(&client, "POST", format!("http://{address}/echo"), "unmodified").await;
-    assert_eq!((&*body, head.headers().get("cache-status")), (&b"unmodified"[..], None));
+    let (parts, body) = send(&client, "POST", format!("http://{address}/echo"), "unmodified").await;
+    assert_eq!(
+        (&*body, parts.headers().get("cache-status")),
+        (&b"unmodified"[..], None)
+    );
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 

@@ -87,12 +87,12 @@ where
             for request in requests.drain(..) {
                 let ready = service.ready().await.expect("ready");
                 let response = ready.call(request).await.expect("a reply");
-                let (head, body) = response.into_parts();
+                let (parts, body) = response.into_parts();
                 let mut body = pin!(body);
                 while let Some(frame) = body.frame().await {
                     black_box(frame.ok());
                 }
-                black_box(head);
+                black_box(parts);
             }
             (start.elapsed(), Heap::so_far() - before)
         });

@@ -43,7 +43,7 @@ fn every_reply_keeps_the_contract() {
     assert_eq!(
         tally.never(),
         Vec::<&str>::new(),
-        "these never came up: the run shows nothing of them"
+        "these never occurred: the run shows nothing about them"
     );
     let (adversary, all) = tally.requests();
     assert!(

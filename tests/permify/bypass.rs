@@ -52,7 +52,7 @@ pub(crate) fn bypass() -> impl Strategy<Value = Bypass> {
 
 impl Bypass {
     /// Whether only the headers are odd.
-    pub(crate) fn is_of_head(self) -> bool {
+    pub(crate) fn is_of_headers(self) -> bool {
         matches!(self, Range | Condition | Connection | Signature)
     }
 

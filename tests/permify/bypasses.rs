@@ -69,7 +69,7 @@ async fn rule_09_a_required_token_is_required_of_bypasses_too() {
     let client = Client::with(&server, api, |builder| builder.require_token(true));
     let token = client.set("plan", "ada", true).await;
     server.calls();
-    for bypass in BYPASSES.into_iter().filter(|bypass| bypass.is_of_head()) {
+    for bypass in BYPASSES.into_iter().filter(|bypass| bypass.is_of_headers()) {
         let reply = bypass.send(&client, CHECK, &check("plan", "ada", "")).await;
         assert_eq!(
             (reply.status(), server.calls().len()),

@@ -37,15 +37,15 @@ async fn read<B>(response: Response<B>) -> Result<Response<Reply>, Infallible>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    let (head, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let collected = body.collect().await.unwrap_or_else(|_| panic!("the body broke off"));
     let trailers = collected.trailers().cloned();
     let reply = Reply {
-        headers: head.headers.clone(),
+        headers: parts.headers.clone(),
         body: collected.to_bytes(),
         trailers,
     };
-    Ok(Response::from_parts(head, reply))
+    Ok(Response::from_parts(parts, reply))
 }
 
 impl Client {

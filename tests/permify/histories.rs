@@ -60,12 +60,12 @@ fn rules_01_to_16_hold_in_every_history() {
         outcome.unwrap_or_else(|failure| panic!("{learns:?}: {failure}"));
         let (all, from_memory) = sums.get();
         assert!(from_memory * 8 > all, "{learns:?}: {from_memory} of {all} from memory");
-        assert_all_came_up(&tally);
+        assert_all_occurred(&tally);
     }
 }
 
 /// Each class of forgery and each bypass occurred, and the adversary sent at least a tenth of all requests.
-fn assert_all_came_up(tally: &Tally) {
+fn assert_all_occurred(tally: &Tally) {
     let classes = FORGERIES.iter().map(|forgery| forgery.name().to_owned());
     let others = OTHER_CLASSES.iter().map(|class| (*class).to_owned());
     let who = ["honest", "adversary's"];
@@ -80,7 +80,7 @@ fn assert_all_came_up(tally: &Tally) {
     assert_eq!(
         never,
         Vec::<String>::new(),
-        "these never came up: the run shows nothing of them"
+        "these never occurred: the run shows nothing about them"
     );
     let (adversary, honest) = (tally.count(ADVERSARY), tally.count(HONEST));
     assert!(adversary * 9 >= honest, "{adversary} beside {honest} of honest callers");

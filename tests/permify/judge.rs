@@ -43,7 +43,7 @@ impl Judge<'_> {
         match (answered.asked.bypass, reply.status()) {
             // The token that an exact read needs may be in a message that can't be read.
             (Some(bypass), INVALID_ARGUMENT)
-                if !bypass.is_of_head() && answered.asked.consistency == ConsistencyLevel::Exact =>
+                if !bypass.is_of_headers() && answered.asked.consistency == ConsistencyLevel::Exact =>
             {
                 return Ok(0);
             }

@@ -190,14 +190,14 @@ impl Server {
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let path = head.uri.path().trim_start_matches("/base.v1.").to_owned();
-        let unknown = head
+        let path = parts.uri.path().trim_start_matches("/base.v1.").to_owned();
+        let unknown = parts
             .headers
             .get("authorization")
             .is_some_and(|value| value == BAD_CREDENTIALS);
-        let hold = head.headers.contains_key(HOLD);
+        let hold = parts.headers.contains_key(HOLD);
         let message = body.get(5..).unwrap_or_default().to_vec();
         let metadata = Asked::decode(&*message).ok().and_then(|asked| asked.metadata);
         let metadata = metadata.unwrap_or_default();
@@ -205,7 +205,7 @@ impl Server {
             let mut state = self.state();
             state.calls.push(Called {
                 method: path.clone(),
-                headers: head.headers,
+                headers: parts.headers,
                 body,
                 token: metadata.snap_token,
             });

@@ -60,11 +60,11 @@ impl Rest {
             .header("content-type", "application/json")
             .body(Full::from(body.to_string()))
             .unwrap();
-        let (head, body) = self.service.clone().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = self.service.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let status = head.headers.get("cache-status").map(|status| status.to_str().unwrap());
+        let status = parts.headers.get("cache-status").map(|status| status.to_str().unwrap());
         Answer {
-            http: head.status,
+            http: parts.status,
             status: status.unwrap_or_default().to_owned(),
             body: serde_json::from_slice(&body).unwrap(),
         }

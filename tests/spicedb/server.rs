@@ -328,14 +328,14 @@ impl Server {
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let method = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+        let method = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
         let message = body.get(5..).unwrap_or_default();
-        let wrong_key = head.headers.get("authorization").is_some_and(|key| key == WRONG_KEY);
+        let wrong_key = parts.headers.get("authorization").is_some_and(|key| key == WRONG_KEY);
         let (before, latency, down) = {
             let mut state = self.state();
-            let called = called(&method, head.headers, body.clone());
+            let called = called(&method, parts.headers, body.clone());
             state.calls.push(called);
             let question = CheckRequest::decode(message).ok().and_then(|request| request.resource);
             let slow = state

@@ -30,7 +30,7 @@ static RECORDED: LazyLock<[(Recording, Engine); 2]> = LazyLock::new(|| {
 /// The writes, in their order.
 const WRITES: [&str; 3] = ["enemy-grant", "enemy-revoke", "enemy-new-content"];
 
-/// The checks of the script, and how many of its writes come before each at the least.
+/// The checks of the script, and the minimum number of its writes before each check.
 const CHECKS: [(&str, usize); 5] = [
     ("enemy-check-cached", 0),
     ("enemy-check-stale-allowed", 0),
@@ -180,7 +180,7 @@ impl Script {
                 Engine::Memory => asked.call.as_ref().is_some_and(|call| {
                     call.case.starts_with("enemy-check") && (call.case == "enemy-check-new-content") == is_new_content
                 }),
-                // The answer includes all that a read or a write included that it covers.
+                // The answer includes all that a covered read or write included.
                 _ => self.named(asked).is_some_and(|named| reaches(&named)),
             };
             let newest = asked.iter().rev().find(shows_age);

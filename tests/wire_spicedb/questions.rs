@@ -12,7 +12,7 @@ use crate::message::{ConsistencyLevel, consistency, is_check, questions, without
 use crate::session::Session;
 use crate::table::RECORDINGS;
 
-/// Whether all that one call asks is in what another asks of the same endpoint for the same caller.
+/// Whether the other call asks the same endpoint, for the same caller, at least everything that this call asks.
 fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
     let all_questions = questions(all);
     asked.uri().path() == all.uri().path()
@@ -20,7 +20,7 @@ fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
         && questions(asked).iter().all(|question| all_questions.contains(question))
 }
 
-/// The checks that can be read, and what becomes of them.
+/// The checks that can be read, and what happens to them.
 fn checks(name: &str, engine: Engine, table: &[Row]) -> (Recording, Vec<(Arc<Call>, Then)>) {
     let recording = Recording::load(name);
     let rows = recording.calls.iter().zip(table);

@@ -1,4 +1,4 @@
-//! The recordings themselves: that they are read whole, and replayed as they are.
+//! The recordings themselves are read completely, and replayed unmodified.
 
 use http::Request;
 use http_body_util::{BodyExt, Full};

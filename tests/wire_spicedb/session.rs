@@ -12,7 +12,7 @@ use crate::message::{is_write, token, tokens};
 
 pub(crate) type Session = wire::Session<SpiceDb>;
 
-/// More than the layer thins out watermarks, and little enough that two are within a window.
+/// Longer than the layer's minimum time between watermarks, and short enough that two are within a window.
 const APART: Duration = Duration::from_millis(700);
 
 /// A default read whose question no other call asks.

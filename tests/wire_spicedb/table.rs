@@ -22,7 +22,7 @@ const BAD_TOKEN: Then = NotStored("a bad token", "a token in the message that on
 const NO_TOKEN: Then = NotStored("a bad token", "a consistency without exactly one token");
 const FOREIGN: Then = NotStored("another datastore's token", "no answer was kept");
 const NOTHING_IN_IT: Then = NotStored("no answer in it", "a read that is never kept");
-/// Memory may read later data than it says.
+/// In memory a read may see later data than its revision.
 const NOT_REPEATABLE: Then = NotStored(
     "memory's snapshots are not repeatable",
     "no answer of one exact snapshot was kept",

@@ -12,7 +12,7 @@ use crate::common::wire::{Call, Recording, is_grpc};
 use crate::message::{ConsistencyLevel, consistency, is_check, is_write, tokens};
 use crate::table::RECORDINGS;
 
-/// Tokens that were made by hand, and of other datastores.
+/// Tokens that were made by hand, and tokens of other datastores.
 const NOT_OF_THE_STORE: [&str; 5] = [
     "check-least-legacy-zero",
     "check-least-forged",

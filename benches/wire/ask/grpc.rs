@@ -95,7 +95,7 @@ impl Connection {
         let (response, mut stream) = send.send_request(head, false)?;
         stream.send_data(message.freeze(), true)?;
 
-        let (head, mut body) = response.await?.into_parts();
+        let (parts, mut body) = response.await?.into_parts();
         let mut received = BytesMut::new();
         while let Some(data) = body.data().await {
             let data = data?;
@@ -103,9 +103,9 @@ impl Connection {
             received.extend_from_slice(&data);
         }
         let trailers = body.trailers().await?.unwrap_or_default();
-        let status = trailers.get("grpc-status").or(head.headers.get("grpc-status"));
-        if head.status != 200 || status.is_none_or(|status| status != "0") {
-            return Err(format!("not a reply: {head:?} {trailers:?}").into());
+        let status = trailers.get("grpc-status").or(parts.headers.get("grpc-status"));
+        if parts.status != 200 || status.is_none_or(|status| status != "0") {
+            return Err(format!("not a reply: {parts:?} {trailers:?}").into());
         }
         let message = received.get(PREFIX..).ok_or("a reply without a message")?;
         let reply = CheckResponse::decode(message)?;

@@ -183,9 +183,9 @@ where
 
     /// Request bodies have to be complete already.
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let body = read_now(body);
-        ready(self.answer(Request::from_parts(head, body)))
+        ready(self.answer(Request::from_parts(parts, body)))
     }
 }
 

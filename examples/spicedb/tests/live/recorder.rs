@@ -29,14 +29,14 @@ impl Recorder {
         BoxCloneService::new(service_fn(move |request: Request<Body>| {
             let (channel, recorder) = (channel.clone(), recorder.clone());
             async move {
-                let (head, body) = request.into_parts();
+                let (parts, body) = request.into_parts();
                 let message = body.collect().await?.to_bytes();
                 recorder
                     .0
                     .lock()
                     .unwrap()
-                    .push((head.uri.path().to_owned(), message.clone()));
-                let request = Request::from_parts(head, Body::new(Full::new(message)));
+                    .push((parts.uri.path().to_owned(), message.clone()));
+                let request = Request::from_parts(parts, Body::new(Full::new(message)));
                 let reply = channel.oneshot(request).await;
                 reply.map_err(|error| Status::from_error(Box::new(error)))
             }

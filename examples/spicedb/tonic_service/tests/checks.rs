@@ -89,7 +89,7 @@ async fn rule_16_a_bulk_is_one_snapshot() {
             Item::Error(status) => format!("error {}", status.code),
         });
         assert_eq!(said.collect::<Vec<_>>(), expected);
-        // What is not asked about now has changed meanwhile.
+        // A relationship that is not asked about now has changed meanwhile.
         client.touch(&["doc:plan#reader@user:eve"]).await;
     }
 }

@@ -132,7 +132,7 @@ async fn rule_08_a_revision_ahead_of_the_store_is_rejected() {
     let reached = ahead.ada_reads(at_least_as_fresh(&last)).await;
     assert_eq!(reached.at, last);
     let unreached = forge(&behind.touch(&["doc:plan#reader@user:eve"]).await, &last);
-    // Head shows that the store has not come so far. A snapshot is the service's to judge.
+    // Head shows that the store is behind. The service itself judges a snapshot.
     for (consistency, code) in [
         (at_least_as_fresh as fn(&ZedToken) -> _, Code::Unavailable),
         (at_exact_snapshot, Code::OutOfRange),
