@@ -52,7 +52,7 @@ async fn main() -> Result<(), AnyError> {
 
     println!("Alice asks for the folder:         {}", ask(&mut cached, None).await?);
 
-    // Somebody else's replica of the service takes these writes, so the layer hears of neither.
+    // Another replica of the service handles these writes, so the layer does not see them.
     store.write([Update::delete("team:heist#member@user:alice".parse()?)])?;
     println!("Alice leaves the team.");
     let zookie = reader.current_token().encode();
@@ -96,7 +96,7 @@ async fn check(
     answer.await.map_err(|error| error.to_string())
 }
 
-/// Asks whether Alice may read the folder, and says what she is told and by whom.
+/// Asks whether Alice may read the folder, and prints the answer and who gave it.
 async fn ask<S>(service: &mut S, zookie: Option<&str>) -> Result<String, AnyError>
 where
     S: Service<Request<Body>, Response = axum::http::Response<ZookieBody<Body>>, Error = Infallible>,
@@ -112,6 +112,6 @@ where
         .and_then(|status| status.to_str().ok());
     let status = status.unwrap_or_default().to_owned();
     let body: Value = serde_json::from_slice(&response.into_body().collect().await?.to_bytes())?;
-    let verdict = if body["allowed"] == true { "allowed" } else { "denied " };
-    Ok(format!("{verdict}  ({status})"))
+    let decision = if body["allowed"] == true { "allowed" } else { "denied " };
+    Ok(format!("{decision}  ({status})"))
 }

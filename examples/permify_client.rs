@@ -1,4 +1,4 @@
-//! A cache under a Permify client, for a service that keeps each document's snap token in the document's row.
+//! A cache under a Permify client, for a service that stores each document's snap token in the document's row.
 //!
 //! `PERMIFY_ENDPOINT=http://127.0.0.1:3478 PERMIFY_ENGINE=postgres cargo run --example permify_client`
 //!
@@ -28,7 +28,7 @@ use crate::permify::{Checked, SchemaWritten, WriteSchema, Written, call, check, 
 
 type AnyError = Box<dyn Error + Send + Sync>;
 
-/// What the generated clients would call: the layer, and below it the channel.
+/// The service that generated clients would call: the layer, and below it the channel.
 type Cached = ZookieService<Channel, Permify>;
 
 const TENANT: &str = "zookie-example";
@@ -117,25 +117,25 @@ impl Service {
         println!("Alice may view {document}. The snap token of that write is in its row:");
         println!("  {}", self.table[document].snap_token);
 
-        println!("\nMay they view it? Each check bears the row's token, and is made twice:");
+        println!("\nMay they view it? Each check sends the row's token, and is made twice:");
         for user in ["alice", "alice", "bob", "bob"] {
             println!("  {user:8}{}", self.may_view(document, user).await?);
         }
 
-        println!("\n100 requests at once, for five who nobody has asked about:");
+        println!("\n100 requests at once, about five users who were not asked about before:");
         let before = self.handle.stats().upstream_calls;
         let users = ["carol", "dave", "erin", "frank", "grace"];
         self.all_may_view(document, &users.repeat(20)).await?;
         println!("  {} calls to Permify", self.handle.stats().upstream_calls - before);
 
-        println!("\nThe New Enemy: Alice must not view it any more, and the row bears the token of that write.");
+        println!("\nThe New Enemy: Alice must not view it any more, and the row has the token of that write.");
         let old = self.table[document].snap_token.clone();
         self.unshare(document, "alice").await?;
         println!("  {}", self.table[document].snap_token);
         for _ in 0..2 {
             println!("  alice   {}", self.may_view(document, "alice").await?);
         }
-        println!("Who still comes with the old token is told no less:");
+        println!("A caller with the old token gets an answer that is no older:");
         println!("  alice   {}", self.check(document, "alice", &old).await?);
 
         println!("\nWithout a token Permify reads head, and so it is asked each time:");
@@ -200,12 +200,12 @@ impl Service {
 }
 
 fn shown(reply: &Response<Checked>) -> String {
-    let verdict = match reply.get_ref().can {
+    let decision = match reply.get_ref().can {
         1 => "yes",
         2 => "no",
         _ => "unknown",
     };
-    format!("{verdict:4}{}", cache_status(reply.metadata()))
+    format!("{decision:4}{}", cache_status(reply.metadata()))
 }
 
 fn cache_status(metadata: &MetadataMap) -> &str {

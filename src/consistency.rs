@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_consistency_is_an_error() {
+    fn unknown_consistencies_are_errors() {
         for text in [
             "",
             "fresh",

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_cut_off_or_no_message() {
+    fn rejects_truncated_and_malformed_messages() {
         for message in [
             &[0x08][..],
             &[0x12, 3, b'h', b'i'],
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_once_is_found() {
+    fn a_field_that_occurs_once_is_found() {
         let message = [0x0a, 1, b'a', 0x12, 1, b'b', 0x12, 1, b'c', 0x18, 1];
         assert_eq!(only(&message, 1), Some(&b"a"[..]));
         for number in 2..5 {
@@ -224,7 +224,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(number: u64, text: Vec<u8>, field in 1_u32..1 << 29) {
+        fn written_fields_read_back(number: u64, text: Vec<u8>, field in 1_u32..1 << 29) {
             let mut message = Vec::new();
             write_number(&mut message, field, number);
             write_bytes(&mut message, field, &text);

@@ -31,7 +31,7 @@ fn count() {
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call goes to the system's allocator unmodified.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -94,7 +94,7 @@ fn asked(method: &str, uri: &str, body: String) -> Asked {
         .unwrap()
 }
 
-/// How many allocations a call makes that is ready at once, its reply's end included.
+/// How many allocations a call makes that is ready at once, including the end of its reply.
 fn cost<S>(service: &mut S, request: Asked) -> (usize, bool)
 where
     S: Service<Asked, Error = Infallible>,
@@ -121,7 +121,7 @@ impl<R> HasStatus for Response<R> {
 }
 
 #[tokio::test]
-async fn a_foreign_route_costs_nothing() {
+async fn an_unclaimed_route_allocates_nothing() {
     let mut layered = ZookieLayer::builder(both()).build().unwrap().layer(Bare);
     for _ in 0..3 {
         let request = || asked("POST", "/other?a=1", "body".into());
@@ -136,7 +136,7 @@ async fn hit_costs(method: &str, uri: &str, body: &str) -> usize {
     for _ in 0..3 {
         layered.call(asked(method, uri, body.to_owned())).await.unwrap();
     }
-    // The store of the cache does its housekeeping at some of the calls: what counts is the usual one.
+    // The cache's store does its housekeeping during some of the calls, so the usual call counts.
     let mut spent: Vec<usize> = (0..101)
         .map(|_| {
             let (spent, hit) = cost(&mut layered, asked(method, uri, body.to_owned()));
@@ -149,20 +149,20 @@ async fn hit_costs(method: &str, uri: &str, body: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_hit_by_path_with_a_token_costs_at_most_two() {
+async fn a_hit_by_path_with_a_token_allocates_at_most_twice() {
     let spent = hit_costs("GET", "/check?resource=a&subject=user:ada", "").await;
     assert!(spent <= 2, "{spent}");
 }
 
 #[tokio::test]
-async fn a_hit_by_body_with_a_token_costs_at_most_two() {
+async fn a_hit_by_body_with_a_token_allocates_at_most_twice() {
     let body = r#"{"subject":{"type":"user","id":"ada"},"action":{"name":"read"},"resource":{"type":"doc","id":"a"}}"#;
     let spent = hit_costs("POST", "/access/v1/evaluation", body).await;
     assert!(spent <= 2, "{spent}");
 }
 
 #[tokio::test]
-async fn a_bulk_hit_costs_a_few_lists() {
+async fn a_bulk_hit_allocates_only_a_few_lists() {
     let spent = hit_costs(
         "POST",
         "/access/v1/evaluations",
@@ -218,10 +218,10 @@ fn spicedb_check(message: &Bytes) -> Asked {
 }
 
 #[tokio::test]
-async fn a_hit_over_grpc_with_a_token_and_trailers_costs_at_most_three() {
+async fn a_grpc_hit_with_a_token_allocates_at_most_three_times() {
     let mut layered = ZookieLayer::spicedb(Engine::Postgres).layer(BareSpiceDb);
     let message = |text| Bytes::from(STANDARD.decode(text).unwrap());
-    // What is read at head is trusted from then on.
+    // A revision that was read at head is named from then on.
     layered
         .call(spicedb_check(&message(SPICEDB_CHECK_AT_HEAD)))
         .await

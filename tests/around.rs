@@ -1,4 +1,4 @@
-//! The layer around the servers and clients that it is for, over real connections.
+//! The layer around the servers and clients that it is made for, over real connections.
 
 mod common;
 
@@ -106,16 +106,23 @@ async fn serves(version: Version, address: SocketAddr, calls: &AtomicUsize) {
             ),
             ("POST", "/access/v1/evaluation", QUESTION, r#"{"decision":true}"#),
         ] {
-            let (head, body) = send(&client, method, format!("http://{address}{path}"), question).await;
-            assert_eq!((head.version(), &*body), (version, answer.as_bytes()));
-            let found = head.headers()["cache-status"].to_str().unwrap();
+            let (parts, body) = send(&client, method, format!("http://{address}{path}"), question).await;
+            assert_eq!((parts.version(), &*body), (version, answer.as_bytes()));
+            let found = parts.headers()["cache-status"].to_str().unwrap();
             assert!(found.starts_with(status), "{found}");
-            assert_eq!(head.headers()["zookie"], z(1));
-            assert_eq!(head.headers()["content-length"], answer.len().to_string(), "call {nth}");
+            assert_eq!(parts.headers()["zookie"], z(1));
+            assert_eq!(
+                parts.headers()["content-length"],
+                answer.len().to_string(),
+                "call {nth}"
+            );
         }
     }
-    let (head, body) = send(&client, "POST", format!("http://{address}/echo"), "as it came").await;
-    assert_eq!((&*body, head.headers().get("cache-status")), (&b"as it came"[..], None));
+    let (parts, body) = send(&client, "POST", format!("http://{address}/echo"), "unmodified").await;
+    assert_eq!(
+        (&*body, parts.headers().get("cache-status")),
+        (&b"unmodified"[..], None)
+    );
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 
@@ -243,8 +250,8 @@ where
         }
     }
     let request = Request::post(format!("http://{address}/echo"))
-        .body(body("as it came"))
+        .body(body("unmodified"))
         .unwrap();
     let response = service.oneshot(request).await.unwrap();
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "as it came");
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "unmodified");
 }

@@ -1,5 +1,5 @@
 //! Random writes, reads and delays over a tiny versioned store. Every reply is judged by itself: the value must be the
-//! store's at some revision that the request allows, and at the very revision that the reply bears.
+//! store's at some revision that the request allows, and at exactly the revision that the reply names.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use tower_zookie::revision::{Counter, Revision, StoreId};
 const QUESTIONS: usize = 2;
 const SESSIONS: usize = 2;
 const WINDOW: Window = Window::new(Duration::from_millis(2000), Staleness::percent(10));
-/// The store rounds what it reads unasked down to this.
+/// The store rounds reads without a revision down to this.
 const QUANTUM: u64 = 700;
 const FORGED: u64 = 1_000_000;
 
@@ -31,7 +31,7 @@ enum Op {
 #[derive(Clone, Copy, Debug)]
 struct Check {
     question: usize,
-    wish: Wish,
+    consistency: ConsistencyLevel,
     token: Token,
     session: usize,
     upstream: Delays,
@@ -39,7 +39,7 @@ struct Check {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wish {
+enum ConsistencyLevel {
     MinimizeLatency,
     AtLeast,
     Exact,
@@ -53,7 +53,7 @@ enum Token {
     Session,
     /// Some revision that the store has passed.
     Old(prop::sample::Index),
-    /// The store's head, which the cache may not have heard of.
+    /// The store's head, which the cache may not know.
     Head,
     /// A revision that the store has not reached.
     Forged,
@@ -63,7 +63,7 @@ enum Token {
 struct Delays {
     before_reading: u64,
     after_reading: u64,
-    /// Reads the latest that it may, and answers a forged revision as if it had reached it.
+    /// Reads the latest revision that it may read, and answers at a forged revision as if it had reached it.
     eager: bool,
 }
 
@@ -102,17 +102,17 @@ impl Store {
         self.head()
     }
 
-    /// The revision that a read takes which began at `began` and reads now.
+    /// The revision of a read that began at `began` and reads now.
     fn read(&self, ask: &ReadAt, began: u64, eager: bool) -> Option<u64> {
         let rounded = self.rounded_at(if eager { self.now() } else { began });
-        let told = ask.revision().map(number);
-        if told.is_some_and(|told| told > self.head()) {
+        let asked = ask.revision().map(number);
+        if asked.is_some_and(|asked| asked > self.head()) {
             return None;
         }
-        Some(match (ask, told) {
+        Some(match (ask, asked) {
             (ReadAt::Head, _) => self.head(),
-            (ReadAt::Exact(_), Some(told)) => told,
-            (_, told) => rounded.max(told.unwrap_or(0)),
+            (ReadAt::Exact(_), Some(asked)) => asked,
+            (_, asked) => rounded.max(asked.unwrap_or(0)),
         })
     }
 }
@@ -131,7 +131,7 @@ struct NotReached;
 
 type Reply = Result<Checked<bool>, CheckError<NotReached>>;
 
-/// A request, as it was made, and what the store looked like when it was.
+/// A request, and the state of the store when it was made.
 struct Asked {
     op: Check,
     token: Option<u64>,
@@ -176,18 +176,18 @@ impl World {
             Token::Forged => FORGED,
         };
         let floor = Some(Floor::now(revision(token)));
-        let (freshness, token) = match op.wish {
-            Wish::MinimizeLatency => (Freshness::any(), None),
-            Wish::AtLeast => (
+        let (freshness, token) = match op.consistency {
+            ConsistencyLevel::MinimizeLatency => (Freshness::any(), None),
+            ConsistencyLevel::AtLeast => (
                 Freshness::AtLeast {
                     floors: floor.into(),
                     head_within: None,
                 },
                 Some(token),
             ),
-            Wish::Exact => (Freshness::Exact(revision(token)), Some(token)),
-            Wish::Full => (Freshness::Full, None),
-            Wish::Bounded { millis } => (
+            ConsistencyLevel::Exact => (Freshness::Exact(revision(token)), Some(token)),
+            ConsistencyLevel::Full => (Freshness::Full, None),
+            ConsistencyLevel::Bounded { millis } => (
                 Freshness::AtLeast {
                     floors: floor.into(),
                     head_within: Some(Duration::from_millis(millis)),
@@ -205,7 +205,7 @@ impl World {
             let reply = cache.check(question, &freshness, upstream).await;
             if let Ok(checked) = &reply
                 && let Some(revision) = &checked.revision
-                && !matches!(op.wish, Wish::Exact)
+                && !matches!(op.consistency, ConsistencyLevel::Exact)
             {
                 let mut sessions = sessions.lock().unwrap();
                 sessions[op.session] = sessions[op.session].max(number(revision));
@@ -230,11 +230,11 @@ impl World {
                 .saturating_sub(u64::try_from(duration.as_millis()).unwrap())
         };
         let young_enough = store.rounded_at(ago(WINDOW.bound()));
-        let lowest = match asked.op.wish {
-            Wish::Exact => return asked.token.unwrap()..=asked.token.unwrap(),
-            Wish::Full => store.head_at(asked.arrived),
-            Wish::Bounded { millis } => store.head_at(ago(Duration::from_millis(millis))),
-            Wish::MinimizeLatency | Wish::AtLeast => 0,
+        let lowest = match asked.op.consistency {
+            ConsistencyLevel::Exact => return asked.token.unwrap()..=asked.token.unwrap(),
+            ConsistencyLevel::Full => store.head_at(asked.arrived),
+            ConsistencyLevel::Bounded { millis } => store.head_at(ago(Duration::from_millis(millis))),
+            ConsistencyLevel::MinimizeLatency | ConsistencyLevel::AtLeast => 0,
         };
         lowest.max(young_enough).max(asked.token.unwrap_or(0))..=head_at_reply
     }
@@ -245,7 +245,7 @@ impl World {
             Err(left) if asked.op.leaves && left.is_cancelled() => return Ok(()),
             Err(panic) => return Err(TestCaseError::fail(format!("{:?}: {panic}", asked.op))),
         };
-        let told = format!(
+        let context = format!(
             "{:?} with token {:?} at {} ms got {reply:?}",
             asked.op, asked.token, asked.arrived
         );
@@ -253,14 +253,14 @@ impl World {
         let checked = match reply {
             Ok(checked) => checked,
             Err(CheckError::Upstream(NotReached) | CheckError::Behind(_)) if forged => return Ok(()),
-            Err(_) => return Err(TestCaseError::fail(format!("no answer: {told}"))),
+            Err(_) => return Err(TestCaseError::fail(format!("no answer: {context}"))),
         };
         if forged {
-            prop_assert!(checked.revision.is_none(), "a forged label: {}", told);
+            prop_assert!(checked.revision.is_none(), "a forged label: {}", context);
             prop_assert!(
                 !checked.stored && !checked.coalesced && !checked.is_hit(),
                 "shared: {}",
-                told
+                context
             );
             return Ok(());
         }
@@ -269,14 +269,14 @@ impl World {
         let holds_at = |revision| store.value(asked.op.question, revision) == checked.value;
         match checked.revision.as_ref().map(number) {
             Some(revision) => {
-                prop_assert!(allowed.contains(&revision), "{} outside of {:?}", told, allowed);
-                prop_assert!(holds_at(revision), "wrong at the revision it bears: {}", told);
+                prop_assert!(allowed.contains(&revision), "{} outside of {:?}", context, allowed);
+                prop_assert!(holds_at(revision), "wrong at the revision that it names: {}", context);
             }
             None => prop_assert!(
                 allowed.clone().any(holds_at),
                 "at no revision in {:?}: {}",
                 allowed,
-                told
+                context
             ),
         }
         Ok(())
@@ -295,7 +295,7 @@ impl World {
                 Op::Check(check) => under_way.push(self.check(check)),
                 Op::Pass { millis } => sleep(Duration::from_millis(millis)).await,
             }
-            // No two operations at one instant, so that it is plain which came first.
+            // No two operations at one instant, so it is clear which came first.
             sleep(Duration::from_millis(1)).await;
             for asked in under_way.iter().filter(|asked| asked.op.leaves) {
                 asked.reply.abort();
@@ -315,8 +315,8 @@ async fn upstream(store: Arc<Mutex<Store>>, op: Check, ask: ReadAt) -> Result<An
         let store = store.lock().unwrap();
         match (store.read(&ask, began, op.upstream.eager), ask.revision()) {
             (Some(read), _) => Ok(Answer::at(store.value(op.question, read), revision(read))),
-            (None, Some(told)) if op.upstream.eager => {
-                Ok(Answer::at(store.value(op.question, store.head()), told.clone()))
+            (None, Some(asked)) if op.upstream.eager => {
+                Ok(Answer::at(store.value(op.question, store.head()), asked.clone()))
             }
             (None, _) => Err(NotReached),
         }
@@ -332,12 +332,12 @@ fn delay() -> impl Strategy<Value = u64> {
 prop_compose! {
     fn any_check()(
         question in 0..QUESTIONS,
-        wish in prop_oneof![
-            3 => Just(Wish::MinimizeLatency),
-            4 => Just(Wish::AtLeast),
-            2 => Just(Wish::Exact),
-            1 => Just(Wish::Full),
-            2 => (1u64..3000).prop_map(|millis| Wish::Bounded { millis }),
+        consistency in prop_oneof![
+            3 => Just(ConsistencyLevel::MinimizeLatency),
+            4 => Just(ConsistencyLevel::AtLeast),
+            2 => Just(ConsistencyLevel::Exact),
+            1 => Just(ConsistencyLevel::Full),
+            2 => (1u64..3000).prop_map(|millis| ConsistencyLevel::Bounded { millis }),
         ],
         token in prop_oneof![
             4 => Just(Token::Session),
@@ -349,7 +349,7 @@ prop_compose! {
         (before_reading, after_reading, eager) in (delay(), delay(), any::<bool>()),
         leaves in prop::bool::weighted(0.1),
     ) -> Check {
-        Check { question, wish, token, session, upstream: Delays { before_reading, after_reading, eager }, leaves }
+        Check { question, consistency, token, session, upstream: Delays { before_reading, after_reading, eager }, leaves }
     }
 }
 
@@ -365,7 +365,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rules_01_to_08_every_reply_is_one_that_the_store_could_have_given(
+    fn rules_01_to_08_the_store_could_have_given_every_reply(
         ops in prop::collection::vec(any_op(), 1..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,4 +1,4 @@
-//! The example service behind the layer, as its callers see it.
+//! The example service behind the layer, from the callers' side.
 
 #[path = "../examples/gateway/layer.rs"]
 #[allow(dead_code, reason = "the example uses the rest")]
@@ -102,7 +102,7 @@ impl Gateway {
 }
 
 #[tokio::test]
-async fn rule_01_the_new_enemy_is_turned_away() {
+async fn rule_01_the_new_enemy_is_denied() {
     let gateway = Gateway::new();
     assert_eq!(gateway.check(&[]).await.body["allowed"], true);
 
@@ -129,7 +129,7 @@ async fn rule_01_the_new_enemy_is_turned_away() {
 }
 
 #[tokio::test]
-async fn a_write_and_its_zookie_read_your_own_write() {
+async fn a_writes_zookie_reads_your_own_write() {
     let gateway = Gateway::new();
     gateway.check(&[]).await;
     let written = gateway.write("delete", "user:alice").await;
@@ -157,7 +157,7 @@ async fn a_failed_write_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn rule_09_tokens_of_another_store_are_rejected_but_cookies_replaced() {
+async fn rule_09_foreign_tokens_are_rejected_and_cookies_replaced() {
     let gateway = Gateway::new();
     gateway.check(&[]).await;
     let foreign = RevisionToken::new("elsewhere", 7).encode();
@@ -180,7 +180,7 @@ async fn rule_09_tokens_of_another_store_are_rejected_but_cookies_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_head_below_a_cookie_of_its_own_store_is_no_answer() {
+async fn rule_01_a_head_below_its_own_stores_cookie_is_rejected() {
     let gateway = Gateway::new();
     gateway.check(&[]).await;
     let ahead = gateway.zookie(gateway.store.current_revision() + 1);
@@ -198,7 +198,7 @@ async fn rule_01_a_head_below_a_cookie_of_its_own_store_is_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_cookie_of_another_store_hides_no_floor() {
+async fn rule_01_a_foreign_cookie_does_not_hide_the_floor() {
     let gateway = Gateway::new();
     let ahead = gateway.zookie(gateway.store.current_revision() + 1);
     let foreign = RevisionToken::new("elsewhere", 7).encode();
@@ -209,7 +209,7 @@ async fn rule_01_a_cookie_of_another_store_hides_no_floor() {
 }
 
 #[tokio::test]
-async fn rule_01_a_head_covers_no_token_that_it_can_not_be_compared_with() {
+async fn rule_01_a_head_never_covers_an_incomparable_token() {
     let gateway = Gateway::new();
     let own = gateway.store.node_id();
     let concurrent = RevisionToken::with_vector_clock(own, 1, [(own, 1), ("elsewhere", 3)]).encode();
@@ -219,7 +219,7 @@ async fn rule_01_a_head_covers_no_token_that_it_can_not_be_compared_with() {
 }
 
 #[tokio::test]
-async fn rule_11_errors_are_not_kept() {
+async fn rule_11_errors_are_not_stored() {
     let gateway = Gateway::new();
     for query in [
         "permission=nope&subject=user:alice",
@@ -268,7 +268,7 @@ async fn authzen_defaults_semantics_and_item_errors() {
 }
 
 #[tokio::test]
-async fn a_request_that_the_layer_hands_on_as_it_came_still_has_its_floor() {
+async fn an_unmodified_request_still_has_its_floor() {
     let gateway = Gateway::new();
     let future = gateway.zookie(1_000_000);
     let cookie = format!("zookie={}", future.replace('=', "%3D"));

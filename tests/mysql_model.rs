@@ -1,6 +1,7 @@
-//! A store that numbers its transactions when they begin, as SpiceDB on MySQL does: they commit in any order, and a read
-//! "at 43" sees what is committed by then of the numbers up to 43. Whatever the order, and whatever numbers others guess
-//! before they are committed, a caller with a token gets answers that hold all that had happened up to it.
+//! A store that numbers its transactions when they begin, as SpiceDB on MySQL does. They commit in any order, and a
+//! read "at 43" sees those with a number up to 43 that are committed at that time. In any order, and whatever numbers
+//! others guess before they are committed, a caller with a token gets answers that include everything that had happened
+//! up to it.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -31,14 +32,14 @@ enum Op {
 #[derive(Clone, Debug)]
 struct Check {
     question: usize,
-    wish: Wish,
-    /// Which transactions' tokens the caller has: of an open one only a guess.
+    consistency: ConsistencyLevel,
+    /// The transactions whose tokens the caller has. The token of an open transaction is a guess.
     tokens: Vec<Index>,
     upstream: Upstream,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wish {
+enum ConsistencyLevel {
     AtLeast,
     Exact,
     Full,
@@ -53,7 +54,7 @@ struct Upstream {
     after_reading: u64,
 }
 
-/// An answer: the transactions that it holds, a bit each.
+/// An answer: one bit for each transaction that it includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held(u64);
 
@@ -69,7 +70,7 @@ impl Held {
     }
 }
 
-/// Whether each transaction is committed, by its number. The first one always is.
+/// Whether each transaction is committed, by its number. The first one always is committed.
 #[derive(Debug)]
 struct Store(Vec<bool>);
 
@@ -97,8 +98,8 @@ impl Store {
     fn choose(&self, ask: &ReadAt, optimized: u64) -> u64 {
         match (ask, ask.revision().map(number)) {
             (ReadAt::Head, _) => self.head(),
-            (ReadAt::Exact(_), Some(told)) => told,
-            (_, told) => told.map_or(optimized, |told| told.max(optimized)),
+            (ReadAt::Exact(_), Some(asked)) => asked,
+            (_, asked) => asked.map_or(optimized, |asked| asked.max(optimized)),
         }
     }
 
@@ -128,9 +129,9 @@ fn number(revision: &Revision) -> u64 {
 
 type Reply = Result<Checked<Held>, CheckError<Infallible>>;
 
-/// A request, as it was made, and what was committed when it was.
+/// A request, and what was committed when it was made.
 struct Asked {
-    wish: Wish,
+    consistency: ConsistencyLevel,
     tokens: Vec<u64>,
     committed: Held,
     reply: JoinHandle<Reply>,
@@ -175,9 +176,9 @@ impl World {
             (tokens, store.read_at(u64::MAX))
         };
         let floors = tokens.iter().map(|id| Floor::now((self.kind)(*id))).collect();
-        let freshness = match (op.wish, tokens.first()) {
-            (Wish::Exact, Some(id)) => Freshness::Exact((self.kind)(*id)),
-            (Wish::Full, _) => Freshness::Full,
+        let freshness = match (op.consistency, tokens.first()) {
+            (ConsistencyLevel::Exact, Some(id)) => Freshness::Exact((self.kind)(*id)),
+            (ConsistencyLevel::Full, _) => Freshness::Full,
             _ => Freshness::AtLeast {
                 floors,
                 head_within: None,
@@ -187,7 +188,7 @@ impl World {
         let (store, kind, upstream) = (self.store.clone(), self.kind, op.upstream);
         let ask = move |ask| upstream.answer(store.clone(), kind, ask);
         Asked {
-            wish: op.wish,
+            consistency: op.consistency,
             tokens,
             committed,
             reply: tokio::spawn(async move { cache.check(question, &freshness, ask).await }),
@@ -219,7 +220,7 @@ impl World {
                 Op::Check(check) => under_way.push(self.check(check)),
                 Op::Pass { millis } => sleep(Duration::from_millis(*millis)).await,
             }
-            // No two operations at one instant, so that it is plain which came first.
+            // No two operations at one instant, so it is clear which came first.
             sleep(Duration::from_millis(1)).await;
         }
         for asked in under_way {
@@ -247,14 +248,14 @@ impl Asked {
     async fn judge(self) -> Result<(), TestCaseError> {
         let checked = match self.reply.await {
             Ok(Ok(checked)) => checked,
-            // A number that was given out and is not committed is no one's token yet.
+            // A transaction that has a number but is not committed has no token yet.
             Ok(Err(CheckError::Behind(_))) if self.tokens.iter().any(|id| !self.committed.holds(*id)) => return Ok(()),
             _ => return Err(TestCaseError::fail("no answer")),
         };
-        // What was committed when the request came and is not above its floor, for that is what the caller can have seen.
-        let floor = match (self.wish, &*self.tokens) {
-            (Wish::Exact, [first, ..]) => Some(*first),
-            (Wish::Full, _) => None,
+        // What was committed when the request arrived and is not above its floor: the caller may have seen that.
+        let floor = match (self.consistency, &*self.tokens) {
+            (ConsistencyLevel::Exact, [first, ..]) => Some(*first),
+            (ConsistencyLevel::Full, _) => None,
             (_, tokens) => tokens.iter().copied().max(),
         };
         if let Some(floor) = floor {
@@ -262,7 +263,7 @@ impl Asked {
                 prop_assert!(
                     checked.value.holds(id),
                     "{:?} of {:?} lacks {}: {:?}",
-                    self.wish,
+                    self.consistency,
                     self.tokens,
                     id,
                     checked
@@ -276,7 +277,7 @@ impl Asked {
                 floor
             );
         }
-        if let Wish::Full = self.wish {
+        if let ConsistencyLevel::Full = self.consistency {
             prop_assert_eq!(
                 self.committed.0 & !checked.value.0,
                 0,
@@ -296,12 +297,12 @@ fn delay() -> impl Strategy<Value = u64> {
 prop_compose! {
     fn any_check()(
         question in 0..QUESTIONS,
-        wish in prop_oneof![8 => Just(Wish::AtLeast), 1 => Just(Wish::Exact), 1 => Just(Wish::Full)],
+        consistency in prop_oneof![8 => Just(ConsistencyLevel::AtLeast), 1 => Just(ConsistencyLevel::Exact), 1 => Just(ConsistencyLevel::Full)],
         tokens in prop::collection::vec(any::<Index>(), 0..3),
         optimized: Index,
         (before_choosing, before_reading, after_reading) in (delay(), delay(), delay()),
     ) -> Check {
-        Check { question, wish, tokens, upstream: Upstream { optimized, before_choosing, before_reading, after_reading } }
+        Check { question, consistency, tokens, upstream: Upstream { optimized, before_choosing, before_reading, after_reading } }
     }
 }
 
@@ -329,18 +330,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rule_01_every_answer_holds_what_its_callers_transactions_did(ops in any_ops()) {
+    fn rule_01_every_answer_includes_its_callers_writes(ops in any_ops()) {
         run(transaction, &ops)?;
     }
 }
 
 #[test]
-fn the_model_tells_that_a_plain_counter_is_not_enough() {
+fn the_model_rejects_a_plain_counter() {
     let mut runner = TestRunner::deterministic();
     assert!(runner.run(&any_ops(), |ops| run(counter, &ops)).is_err());
 }
 
-/// What callers with the token of 2, and then of `floor`, get where 1 commits after the first of them was answered.
+/// What callers with the token of 2, and then of `floor`, get if 1 commits after the first of them was answered.
 async fn late_commit(kind: Kind, floor: u64) -> [Checked<Held>; 2] {
     let world = World::new(kind);
     world.begin();
@@ -353,8 +354,8 @@ async fn late_commit(kind: Kind, floor: u64) -> [Checked<Held>; 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_lower_number_that_commits_later_is_not_missed() {
-    // Its own token, and the one of a reply that held it.
+async fn rule_01_a_lower_number_that_commits_late_is_not_missed() {
+    // Its own token, and the token of a reply that included it.
     for floor in [1, 2] {
         let [first, second] = late_commit(transaction, floor).await;
         assert!(first.stored && first.value.holds(2) && !first.value.holds(1));

@@ -1,4 +1,4 @@
-//! Every snap token that a real Permify gave out or took, in the recordings of `tests/wire/permify`.
+//! Every snap token that a real Permify issued or accepted, in the recordings of `tests/wire/permify`.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -21,7 +21,7 @@ const RECORDINGS: [(&str, Engine, usize); 4] = [
     ("permify/http-postgres", Engine::Postgres, 11),
 ];
 
-/// What stands in a token's place and is none.
+/// Texts in a token's place that are not tokens.
 const NO_TOKENS: [&str; 3] = ["not a token", "nope!", "noop"];
 
 /// The request of a check, a bulk, an expansion or a lookup.
@@ -31,7 +31,7 @@ struct Read {
     metadata: Option<Asked>,
 }
 
-/// What a read is asked at, and where a watch is to begin.
+/// The token that a read is asked at, and at which a watch begins.
 #[derive(Message)]
 struct Asked {
     #[prost(string, tag = "2")]
@@ -47,7 +47,7 @@ struct Wrote {
 
 /// A message of a watch.
 #[derive(Message)]
-struct ReadMode {
+struct Watched {
     #[prost(message, optional, tag = "1")]
     changes: Option<Wrote>,
 }
@@ -65,7 +65,7 @@ fn messages<M: Message + Default>(body: &[u8]) -> Vec<M> {
     messages
 }
 
-/// What stands in a call's places for tokens: asked, and replied.
+/// The tokens of a call: those in the request, and those in the reply.
 fn places(call: &Call) -> [Vec<String>; 2] {
     let (request, response) = (call.request.body(), call.response.body());
     let path = call.request.uri().path();
@@ -82,11 +82,13 @@ fn places(call: &Call) -> [Vec<String>; 2] {
             [vec![], wrote.map(|wrote| wrote.snap_token).collect()]
         }
         "base.v1.Watch" => {
-            let (asked, told) = (messages::<Asked>(request), messages::<ReadMode>(&response));
-            let told = told.into_iter().filter_map(|told| Some(told.changes?.snap_token));
+            let (asked, reported) = (messages::<Asked>(request), messages::<Watched>(&response));
+            let reported = reported
+                .into_iter()
+                .filter_map(|reported| Some(reported.changes?.snap_token));
             [
                 asked.into_iter().map(|asked| asked.snap_token).collect(),
-                told.collect(),
+                reported.collect(),
             ]
         }
         "v1" => [request, &response].map(|body| members(&serde_json::from_slice(body).unwrap_or_default())),
@@ -127,7 +129,7 @@ fn snapshot(revision: &Revision) -> &PermifySnapshot {
     revision.point().unwrap()
 }
 
-/// The tokens that writes were answered with, but for those of writes at once.
+/// The tokens in the replies to writes, except those of concurrent writes.
 fn replied(recording: &Recording) -> impl Iterator<Item = String> {
     let writes = recording
         .calls
@@ -138,7 +140,7 @@ fn replied(recording: &Recording) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn every_recorded_token_is_read_and_written_as_it_was() {
+fn every_recorded_token_reads_back_unmodified() {
     for (name, engine, expected) in RECORDINGS {
         let recording = Recording::load(name);
         let tokens: Vec<String> = recording.calls.iter().flat_map(|call| tokens(call)).collect();
@@ -152,7 +154,7 @@ fn every_recorded_token_is_read_and_written_as_it_was() {
 }
 
 #[test]
-fn what_else_was_sent_and_given_as_a_token_is_none() {
+fn other_recorded_texts_are_not_tokens() {
     let mut seen = BTreeSet::new();
     for (name, engine, _) in RECORDINGS {
         for text in Recording::load(name)
@@ -171,7 +173,7 @@ fn what_else_was_sent_and_given_as_a_token_is_none() {
 }
 
 #[test]
-fn rule_01_writes_one_after_the_other_ascend() {
+fn rule_01_sequential_writes_ascend() {
     for (name, engine, _) in RECORDINGS {
         let revisions: Vec<_> = replied(&Recording::load(name))
             .map(|text| decode(engine, &text))
@@ -183,31 +185,31 @@ fn rule_01_writes_one_after_the_other_ascend() {
 }
 
 #[test]
-fn the_watch_tells_of_every_write_in_legacy_tokens() {
+fn the_watch_reports_every_write_in_legacy_tokens() {
     let recording = Recording::load("permify/grpc-postgres");
     let xid = |text: &String| snapshot(&decode(Engine::Postgres, text)).xid();
-    let [start, told] = places(recording.call("watch"));
-    let told: Vec<_> = told.iter().map(|text| decode(Engine::Postgres, text)).collect();
-    assert!(told.iter().all(|revision| snapshot(revision).xmin().is_none()));
+    let [start, reported] = places(recording.call("watch"));
+    let reported: Vec<_> = reported.iter().map(|text| decode(Engine::Postgres, text)).collect();
+    assert!(reported.iter().all(|revision| snapshot(revision).xmin().is_none()));
 
     let writes = recording.calls.iter().filter(|call| call.case != "watch");
     let written: BTreeSet<u64> = writes
         .flat_map(|call| places(call)[1].iter().map(xid).collect::<Vec<_>>())
         .collect();
     let later = written.into_iter().filter(|write| *write > xid(&start[0]));
-    let order: Vec<u64> = told.iter().map(|revision| snapshot(revision).xid()).collect();
+    let order: Vec<u64> = reported.iter().map(|revision| snapshot(revision).xid()).collect();
     assert_eq!(later.collect::<BTreeSet<_>>(), order.iter().copied().collect());
     // In the order of the commits, which is not that of the numbers.
     assert!(!order.is_sorted());
 }
 
 #[test]
-fn a_token_of_the_other_engine_is_never_taken_for_a_snapshot() {
+fn a_token_of_the_other_engine_is_never_a_snapshot() {
     for (name, engine, _) in RECORDINGS {
         let recording = Recording::load(name);
         for text in recording.calls.iter().flat_map(|call| tokens(call)) {
             match engine {
-                // Eight bytes of any kind are a legacy token to PostgreSQL, which covers nothing.
+                // On PostgreSQL any eight bytes are a legacy token, which covers nothing.
                 Engine::Memory => assert_eq!(snapshot(&decode(Engine::Postgres, &text)).xmin(), None),
                 _ if snapshot(&decode(engine, &text)).xmin().is_none() => {}
                 _ => assert!(SnapTokens::new(Engine::Memory).decode(&text).is_err()),

@@ -1,4 +1,4 @@
-//! What the protocols allocate where every request passes.
+//! What the protocols allocate on the path of every request.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -18,7 +18,7 @@ thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call goes to the system's allocator unmodified.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
@@ -84,11 +84,11 @@ fn a_single_question_is_read_without_allocating() {
     }"#;
     allocates_nothing(&AuthZen::new(NoTokens), &evaluation, body);
 
-    let verdict = || Verdict::json("allowed");
+    let decision = || Verdict::json("allowed");
     let routes = Routes::builder(NoTokens)
-        .check(CheckRoute::get("/v1/{tenant}/check").verdict(verdict()))
-        .check(CheckRoute::post("/allow").verdict(verdict()))
-        .check(CheckRoute::post("/in-body").verdict(verdict()).request_token("zookie"))
+        .check(CheckRoute::get("/v1/{tenant}/check").verdict(decision()))
+        .check(CheckRoute::post("/allow").verdict(decision()))
+        .check(CheckRoute::post("/in-body").verdict(decision()).request_token("zookie"))
         .build()
         .expect("valid routes");
     allocates_nothing(&routes, &parts("GET", "/v1/t1/check?user=u1&doc=1&zookie=x"), b"");
@@ -135,7 +135,7 @@ fn a_question_to_permifys_gateway_is_read_without_allocating() {
 }
 
 #[test]
-fn what_is_not_claimed_allocates_nothing() {
+fn unclaimed_requests_allocate_nothing() {
     let parts = parts("POST", "/somewhere/else");
     let (count, claim) = allocations(|| {
         AuthZen::new(NoTokens)

@@ -1,4 +1,4 @@
-//! The least that a hit by path can be made of: no rules, no freshness, nothing but these checks.
+//! The minimum work of a hit by path: no rules, no freshness, only these checks.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

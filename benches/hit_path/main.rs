@@ -1,8 +1,8 @@
 //! What a hit costs: the layer around a bare service and around an axum Router, against a bare look-up and against
 //! other caches.
 //!
-//! Every row asks the same checks, drawn by Zipf's law, on one thread and on two. Times are net of building the requests
-//! (and of dropping them): requests are built in batches before the clock starts.
+//! Every row asks the same checks, drawn by Zipf's law, on one thread and on two. Times are net of building the
+//! requests (and of dropping them): requests are built in batches before the clock starts.
 
 mod by_hand;
 mod checks;
@@ -13,6 +13,7 @@ mod peer_rows;
 mod peers;
 mod permify;
 mod requests;
+mod row;
 mod rows;
 mod services;
 #[path = "../spicedb/mod.rs"]
@@ -26,19 +27,19 @@ use tower_zookie_benches::{Effort, Report, Sample, interleaved};
 use crate::checks::Draws;
 use crate::counting::Counting;
 use crate::measure::{Caller, Cost};
-use crate::rows::{Row, THREADS};
+use crate::row::{Row, THREADS};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// So many requests are there at a time: few enough to be in the processor's cache, as those that a server reads are.
+/// The number of prepared requests: few enough to be in the processor's cache, like those that a server reads.
 const BATCH: usize = 64;
 
 #[derive(Clone, Copy)]
 struct Plan {
     distinct: usize,
     rounds: usize,
-    /// Batches that are measured in a round, after a quarter of as many that are not.
+    /// Batches that are measured in a round, after a quarter as many for warm-up.
     batches: usize,
 }
 
@@ -72,7 +73,7 @@ fn compare(plan: Plan, report: &mut Report) {
         let setting = format!("{} checks, {threads}", plan.distinct);
         for (row, cost) in rows.iter().zip(&costs) {
             let base = rows.iter().position(|other| other.name == row.base).unwrap_or_default();
-            tell(report, row, &setting, more, cost, &costs[base]);
+            add_row(report, row, &setting, more, cost, &costs[base]);
         }
     }
 }
@@ -85,7 +86,7 @@ fn candidate(row: &mut Row, plan: Plan) -> Box<dyn FnMut() -> [Cost; THREADS] + 
     })
 }
 
-fn tell(report: &mut Report, row: &Row, setting: &str, more: usize, costs: &Costs, base: &Costs) {
+fn add_row(report: &mut Report, row: &Row, setting: &str, more: usize, costs: &Costs, base: &Costs) {
     let a_call = |costs: &Costs, more: usize, what: fn(&Cost) -> f64| -> Vec<f64> {
         let in_a_round = |cost: &[Cost; THREADS]| what(&cost[more]) / cost[more].calls as f64;
         costs.iter().map(in_a_round).collect()

@@ -11,7 +11,7 @@ use tower::{Service, ServiceExt};
 
 use crate::counting::Heap;
 
-/// What some calls have cost.
+/// The cost of some calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) calls: usize,
@@ -32,7 +32,7 @@ impl Cost {
     }
 }
 
-/// What one thread drives: asks the checks of these ranks, and says what that cost.
+/// What one thread drives: asks the checks of these ranks, and returns the cost.
 pub(crate) trait Caller: Send {
     fn ask(&mut self, ranks: &[usize]) -> Cost;
 }
@@ -87,16 +87,16 @@ where
             for request in requests.drain(..) {
                 let ready = service.ready().await.expect("ready");
                 let response = ready.call(request).await.expect("a reply");
-                let (head, body) = response.into_parts();
+                let (parts, body) = response.into_parts();
                 let mut body = pin!(body);
                 while let Some(frame) = body.frame().await {
                     black_box(frame.ok());
                 }
-                black_box(head);
+                black_box(parts);
             }
             (start.elapsed(), Heap::so_far() - before)
         });
-        // Whoever builds a request has to drop it too, were it not for the service.
+        // Without the service, the builder of a request would also have to drop it.
         requests.extend(ranks.iter().map(|rank| (self.request)(*rank)));
         let start = Instant::now();
         requests.drain(..).for_each(|request| drop(black_box(request)));

@@ -14,7 +14,7 @@ use tower::{Service, ServiceExt};
 
 use crate::checks::Check;
 use crate::measure::Calls;
-use crate::rows::{Asked, Row, ask_each};
+use crate::row::{Asked, Row, ask_each};
 use crate::services::{self, Http};
 use crate::{peers, requests};
 
@@ -46,14 +46,14 @@ pub(crate) fn all(distinct: usize) -> Vec<Row> {
     ]
 }
 
-/// What our layer is put around, but with replies that these caches keep, and counted.
+/// The service that our layer is put around, but with replies that these caches may store. It counts its calls.
 fn upstream(
     counter: Arc<AtomicUsize>,
 ) -> impl Service<Request<B>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + Sync {
     Http::at(&services::head(3)).map_response(move |mut response: Response<_>| {
         counter.fetch_add(1, Ordering::Relaxed);
-        let keep = HeaderValue::from_static(peers::CACHE_CONTROL);
-        response.headers_mut().insert("cache-control", keep);
+        let storable = HeaderValue::from_static(peers::CACHE_CONTROL);
+        response.headers_mut().insert("cache-control", storable);
         response
     })
 }

@@ -82,7 +82,7 @@ fn grpc<B: From<Bytes>>(path: &str, message: Bytes) -> Request<B> {
         .expect("valid")
 }
 
-/// A check that bears the token of the write.
+/// A check with the token of the write.
 pub(crate) fn check<B: From<Bytes>>(check: &Check) -> Request<B> {
     let object = |kind: &str, id: &str| {
         Some(Object {

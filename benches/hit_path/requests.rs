@@ -65,7 +65,7 @@ pub(crate) fn authzen<B: From<Bytes>>(check: &Check, token: Option<&str>) -> Req
         .expect("valid")
 }
 
-/// A request that no layer has anything to do with.
+/// A request that the layer does not claim.
 pub(crate) fn not_ours<B: Default>() -> Request<B> {
     get("/articles/42?page=2".to_owned()).body(B::default()).expect("valid")
 }

@@ -1,6 +1,5 @@
 //! What is compared.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -8,7 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service};
 use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::Protocol;
@@ -16,45 +15,13 @@ use tower_zookie::token::RevisionToken;
 
 use crate::by_hand::ByHand;
 use crate::checks::Check;
-use crate::measure::{Caller, Calls, LookUp};
+use crate::measure::{Calls, LookUp};
 use crate::permify::{self, Permify};
+use crate::row::{Asked, MOKA, Row, ask_each};
 use crate::services::{self, Grpc, Http, ZED_TOKEN};
 use crate::{peer_rows, requests};
 
-/// One caller for each thread.
-pub(crate) const THREADS: usize = 2;
-
-/// One of the things compared.
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    /// The row that this one is compared with.
-    pub(crate) base: &'static str,
-    pub(crate) callers: Vec<Box<dyn Caller>>,
-    /// Panics unless all calls so far did what they were meant to.
-    pub(crate) verify: Box<dyn Fn()>,
-}
-
-impl Row {
-    pub(crate) fn new(name: &'static str, caller: impl Fn(usize) -> Box<dyn Caller>) -> Self {
-        Self {
-            name,
-            base: MOKA,
-            callers: (0..THREADS).map(caller).collect(),
-            verify: Box::new(|| ()),
-        }
-    }
-
-    fn compared_with(self, base: &'static str) -> Self {
-        Self { base, ..self }
-    }
-}
-
-/// What a caller has to be able to do with a service.
-pub(crate) trait Asked<B>: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}
-
-impl<B, S> Asked<B> for S where S: Service<Request<B>, Error: Debug, Future: Send> + Clone + Send + 'static {}
-
-/// Calls of a service around which there is no cache, or that the cache has nothing to do with.
+/// Calls of a service without a cache, or calls that the cache does not claim.
 fn plain<B, S, R>(name: &'static str, service: &S, request: fn() -> Request<B>) -> Row
 where
     S: Asked<B> + Service<Request<B>, Response = Response<R>>,
@@ -62,18 +29,6 @@ where
     R: http_body::Body + 'static,
 {
     Row::new(name, |_| Box::new(Calls::new(service.clone(), move |_| request())))
-}
-
-/// Makes these requests, one after the other.
-pub(crate) fn ask_each<B>(service: &impl Asked<B>, requests: impl Iterator<Item = Request<B>>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        for request in requests {
-            service.clone().oneshot(request).await.expect("a reply");
-            // Some caches keep replies in tasks of their own.
-            tokio::task::yield_now().await;
-        }
-    });
 }
 
 /// Hits: `warm` asks the check of a rank first, and `request` then finds its answer.
@@ -120,8 +75,6 @@ pub(crate) fn all(distinct: usize) -> Vec<Row> {
     rows
 }
 
-/// The row that the others are compared with.
-const MOKA: &str = "moka get";
 /// The rows that other routes are compared with.
 const NO_LAYER: &str = "not ours: no layer";
 const NO_LAYER_ROUTER: &str = "not ours, Router: no layer";
@@ -144,11 +97,11 @@ fn moka(distinct: usize) -> Row {
     }
 }
 
-/// What of a hit's time the work itself takes, were it written for these checks alone.
+/// How long a hit takes if its work is written by hand for these checks alone.
 fn by_hand(distinct: usize) -> Row {
     let token = services::head(3).encode();
-    let bears = token.clone();
-    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&bears));
+    let carried = token.clone();
+    let request = move |rank| requests::by_path_with_header(&Check::ranked(rank), Some(&carried));
     let service = ByHand::knowing((0..distinct).map(&request), &token);
     Row::new("by hand: key, look-up, reply", |_| {
         Box::new(Calls::new(service.clone(), request.clone()))
@@ -220,7 +173,7 @@ fn around_a_bare_service(distinct: usize) -> Vec<Row> {
     rows
 }
 
-/// Checks by path that bear the token of the head.
+/// Checks by path with the token of the head.
 fn routes_hits(
     name: &'static str,
     distinct: usize,
@@ -239,7 +192,7 @@ fn routes_hits(
     )
 }
 
-/// Turns every response body into one of another type, as a layer must that answers with bodies of its own.
+/// Turns every response body into another type, as every layer must that answers with its own bodies.
 fn map_body<R>() -> MapResponseBodyLayer<fn(R) -> Either<R, R>> {
     MapResponseBodyLayer::new(Either::Left)
 }

@@ -116,7 +116,7 @@ pub(crate) fn checked(reply: &Bytes) -> Response<WithStatus> {
     response
 }
 
-/// All of this as an axum service.
+/// All of these as an axum service.
 pub(crate) fn router(token: &RevisionToken) -> Router {
     let token = HeaderValue::from_str(&token.encode()).expect("ASCII");
     let at = token.clone();

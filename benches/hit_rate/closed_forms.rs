@@ -1,8 +1,8 @@
 //! Hit rates as formulas, against the same policies simulated.
 //!
-//! Each key is read at a rate λ and written at a rate μ, both Poisson; an answer may be Δ old, a quantization window is q
-//! long, and M writes reach the whole store. g is the time from the last watermark to a write. No token, no latency, no limit
-//! on entries.
+//! Each key is read at a rate λ and written at a rate μ, both Poisson; an answer may be Δ old, a quantization window is
+//! q long, and M writes reach the whole store. g is the time from the last watermark to a write. No token, no latency,
+//! no limit on entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use tower_zookie_benches::{Effort, Report};
 use crate::policy::Kind;
 use crate::simulate::simulate;
 use crate::workload::{Check, Terms, Workload, poisson};
-use crate::world::{Question, Spans, Verdicts, World};
+use crate::world::{Decisions, Question, Spans, World};
 
 const KEYS: Question = 10;
 
-/// The formula for ours leaves out the reads that come when the last watermark is older than Δ, for want of reads in
-/// between: they miss, and the entry goes on.
+/// The formula for ours leaves out the reads that come when the last watermark is older than Δ, because there were no
+/// reads in between: they miss, and the entry stays.
 const TOLERANCE_FOR_OURS: f64 = 0.02;
 
 #[derive(Clone, Copy)]
@@ -68,17 +68,17 @@ impl Rates {
         format!("λ {reads}/s, μ {writes}/s, Δ {tolerated} s, q {window} s, {KEYS} keys")
     }
 
-    /// Hits for ever so many reads of one lifetime on average, each of which begins with a miss.
+    /// The hit rate for this many reads in one lifetime on average. Each lifetime begins with a miss.
     fn of_lifetime(self, seconds: f64) -> f64 {
         self.reads * seconds / (1.0 + self.reads * seconds)
     }
 
-    /// An entry of ours ends a while after the next write to the whole store: the age that is tolerated, less the time from
+    /// An entry of ours ends some time after the next write to the whole store: the tolerated age, minus the time from
     /// the last watermark to that write.
     ///
-    /// A watermark comes with every miss, and when the last one is half as old as is tolerated, with the next read. So the
-    /// time since the last one is above t, and no write has come, with the probability exp(−(misses + M)t) until half of Δ
-    /// and exp(−(reads + M)t) from there. How many misses there are depends on the hit rate: a fixed point.
+    /// A watermark comes with every miss, and when the last one is half as old as is tolerated, with the next read. So
+    /// the time since the last one is above t, and no write has come, with the probability exp(−(misses + M)t) until
+    /// half of Δ and exp(−(reads + M)t) from there. How many misses there are depends on the hit rate: a fixed point.
     fn of_ours(self) -> f64 {
         let keys = f64::from(KEYS);
         let (reads, writes, half) = (self.reads * keys, self.writes * keys, self.tolerated / 2.0);
@@ -99,7 +99,7 @@ impl Rates {
         match kind {
             Kind::TimeToLive => self.of_lifetime(self.tolerated),
             Kind::Ours => self.of_ours(),
-            // Every write to a key changes its verdict here.
+            // Every write to a key changes its decision here.
             Kind::Oracle => self.of_lifetime(1.0 / self.writes + self.tolerated),
             Kind::HeadRevision => self.reads / (self.reads + self.writes * f64::from(KEYS)),
             Kind::Quantized => {
@@ -130,12 +130,12 @@ impl Rates {
         });
         Workload {
             checks: checks.collect(),
-            world: World::new(commits, Arc::new(Verdicts::known(spans.collect()))),
+            world: World::new(commits, Arc::new(Decisions::known(spans.collect()))),
             counts_from: end / 10,
         }
     }
 
-    /// What a policy may use, so that nothing but its formula's rule limits it.
+    /// Settings with which only the rule of its formula limits a policy.
     fn terms(self, kind: Kind) -> Terms {
         let seconds = match kind {
             Kind::Quantized => self.window,
@@ -152,7 +152,7 @@ impl Rates {
     }
 }
 
-/// Adds the formulas and what the simulation makes of them. What differs by more than the tolerance is a failure.
+/// Adds the formulas and what the simulation makes of them. A difference above the tolerance is a failure.
 pub(crate) fn compare(effort: Effort, report: &mut Report, failures: &mut Vec<String>) {
     let (checks, tolerance) = effort.pick((10_000, 0.03), (100_000, 0.01), (1_000_000, 0.004));
     for rates in EXAMPLES {

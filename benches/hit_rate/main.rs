@@ -1,9 +1,10 @@
 //! How many checks each way of caching answers without a call to the service, on a recorded history of writes, and how
 //! many of the answers break the promise that the caller's token makes.
 //!
-//! The clock stands still while there is something to do, so that minutes take seconds; what is not drawn at random with
-//! a fixed seed is the key of our own cache's fingerprints, which moves its rows by a tenth of a percent.
+//! The clock stands still while there is something to do, so minutes take seconds. All random numbers have a fixed
+//! seed, except the key of our own cache's fingerprints, which changes its rows by a tenth of a percent.
 
+mod asked;
 mod closed_forms;
 mod plot;
 mod policy;
@@ -51,7 +52,10 @@ fn main() -> Result<ExitCode, AnyError> {
     spicedb::compare(effort, &recordings, &mut report, &mut failures);
     report.finish()?;
     if caught == 0 {
-        failures.push("nobody answered wrongly, not even who ignores tokens: this workload shows nothing".to_owned());
+        failures.push(
+            "there was no wrong answer, not even from caches that ignore tokens: this workload shows nothing"
+                .to_owned(),
+        );
     }
     for failure in &failures {
         eprintln!("{failure}");

@@ -8,11 +8,12 @@ use rand::{Rng, SeedableRng};
 use tower_zookie::store::{History, ObjectRef, SubjectRef};
 
 use crate::AnyError;
-use crate::world::Asked;
+use crate::asked::Asked;
 
 /// One question for each of so many ranks, always the same.
 ///
-/// Half of them ask about somebody who had, has or will have to do with the resource, the others about anybody.
+/// Half of them ask about a user that has, had or will have a relationship with the resource, the others about any
+/// user.
 pub(crate) fn questions(history: &History, schema: &str, ranks: u32) -> Result<Vec<Asked>, AnyError> {
     let names = names(schema);
     let relationships = || {
@@ -29,7 +30,7 @@ pub(crate) fn questions(history: &History, schema: &str, ranks: u32) -> Result<V
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
-    // Who is in a team also has to do with what the team has to do with.
+    // A member of a team is also related to what the team is related to.
     let mut around: BTreeMap<&ObjectRef, BTreeSet<&ObjectRef>> = BTreeMap::new();
     for made in relationships() {
         if made.subject().relation().is_some() {

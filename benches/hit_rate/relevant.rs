@@ -1,16 +1,16 @@
-//! Which writes can change a verdict, so that not every question need be evaluated at every revision.
+//! Which writes can change a decision. So not every question has to be evaluated at every revision.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tower_zookie::store::{History, ObjectRef};
 
-use crate::world::Asked;
+use crate::asked::Asked;
 
 /// The revisions that matter, by what a question names.
 pub(crate) struct Relevant {
-    /// Those that write how objects hang together, for each resource that can reach them.
+    /// Revisions that write relationships between objects, for each resource that can reach them.
     structure: HashMap<ObjectRef, BTreeSet<u64>>,
-    /// Those that write a relationship of somebody.
+    /// Revisions that write a relationship of a subject.
     personal: HashMap<ObjectRef, BTreeSet<u64>>,
 }
 
@@ -52,7 +52,7 @@ impl Relevant {
         }
     }
 
-    /// The revisions that can change the verdict, ascending.
+    /// The revisions that can change the decision, ascending.
     pub(crate) fn to(&self, asked: &Asked) -> BTreeSet<u64> {
         let structure = self.structure.get(&asked.resource);
         let personal = self.personal.get(asked.subject.object_ref());

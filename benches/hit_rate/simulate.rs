@@ -11,7 +11,7 @@ use crate::upstream::Upstream;
 use crate::workload::{Check, Terms, Workload};
 use crate::world::World;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     /// All checks. Violations and stale answers are counted among these.
@@ -22,10 +22,10 @@ pub(crate) struct Tally {
     pub(crate) coalesced: u64,
     pub(crate) upstream_calls: u64,
     age_sum: f64,
-    /// Answers evaluated below the floor that they owed, with another verdict than there; and answers that are not true at
-    /// the revision that they claim.
+    /// Answers evaluated below their floor whose decision differs from the one at the floor; and answers that are not
+    /// true at the revision that they claim.
     pub(crate) violations: u64,
-    /// Answers evaluated below the floor that they owed.
+    /// Answers evaluated below their floor.
     pub(crate) below_floor: u64,
     /// Answers older than the bound.
     pub(crate) over_age: u64,
@@ -58,16 +58,16 @@ impl Tally {
         self.below_floor + self.over_age
     }
 
-    /// Judges a reply by the history. An answer is as old as the first write that it does not know of, whatever its policy
-    /// takes for its age.
+    /// Judges a reply by the history. An answer is as old as the first write that it does not know of, whatever age its
+    /// policy assumes.
     fn judge(&mut self, world: &World, check: &Check, reply: &Reply, bound: i64, counts: bool) {
         let answer = reply.answer;
         let age = world
             .overtaken(answer.revision)
             .map_or(0, |overtaken| (check.at - overtaken).max(0));
-        let true_there = answer.allowed == world.verdict(check.question, answer.revision);
+        let true_there = answer.allowed == world.decision(check.question, answer.revision);
         let below = check.floor.filter(|floor| answer.revision < *floor);
-        let another = below.is_some_and(|floor| answer.allowed != world.verdict(check.question, floor));
+        let another = below.is_some_and(|floor| answer.allowed != world.decision(check.question, floor));
         self.judged += 1;
         self.violations += u64::from(another || !true_there);
         self.below_floor += u64::from(below.is_some());

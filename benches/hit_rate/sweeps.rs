@@ -8,7 +8,7 @@ use crate::policy::Kind;
 use crate::simulate::{Tally, simulate};
 use crate::workload::{Popularity, Recordings, Scenario, Terms};
 
-/// After so many intervals an entry of ours ends.
+/// The number of intervals after which an entry of ours ends.
 const INTERVALS: u32 = 20;
 
 /// What is changed.
@@ -45,7 +45,7 @@ impl Sweep {
         }
     }
 
-    /// The values that are tried. Those of a smoke run are the outermost.
+    /// The values that are tried. A smoke run tries only the smallest and the largest.
     fn values(self, effort: Effort) -> Vec<f64> {
         let all: &[f64] = match self {
             Self::Usual => &[0.0],
@@ -75,7 +75,7 @@ impl Sweep {
         }
     }
 
-    /// A value, as a person reads it.
+    /// A value in readable form.
     fn label(self, value: f64, writes: f64) -> String {
         match self {
             Self::Usual => String::new(),
@@ -108,8 +108,8 @@ pub(crate) struct Point {
     pub(crate) tallies: Vec<(Kind, Tally)>,
 }
 
-/// What is usual: the popularity's own order, a history at 50,000 times its speed, one recent token to a hundred old ones,
-/// and SpiceDB's interval and staleness for everybody.
+/// What is usual: the popularity's own order, a history at 50,000 times its speed, one recent token to a hundred old
+/// ones, and SpiceDB's interval and staleness for everybody.
 pub(crate) fn usual(effort: Effort) -> (Scenario, Terms) {
     let scenario = Scenario {
         checks: effort.pick(10_000, 150_000, 300_000),
@@ -157,23 +157,23 @@ pub(crate) fn sweep(sweep: Sweep, effort: Effort, recordings: &Recordings, failu
     points.collect()
 }
 
-/// Whether ours hits less often than a cache that shares answers across windows without a write between them, as SpiceDB's
-/// on PostgreSQL does.
+/// Whether ours hits less often than a cache that shares answers across windows without a write between them, as
+/// SpiceDB's on PostgreSQL does.
 fn behind_quantized(tallies: &[(Kind, Tally)], setting: &str) -> Option<String> {
-    let hits = |wanted| {
-        let found = tallies.iter().find(|(kind, _)| *kind == wanted);
+    let hits = |sought| {
+        let found = tallies.iter().find(|(kind, _)| *kind == sought);
         found.map_or(0.0, |(_, tally)| tally.hit_share())
     };
     let (ours, quantized) = (hits(Kind::Ours), hits(Kind::QuantizedByWrites));
     hits_less(ours, quantized).then(|| format!("ours hits {ours:.4}, the quantized {quantized:.4}, with {setting}"))
 }
 
-/// Whether ours is less by more than the random keys of its fingerprints explain.
+/// Whether ours is lower by more than the random keys of its fingerprints explain.
 pub(crate) fn hits_less(ours: f64, others: f64) -> bool {
     ours < others - 0.002
 }
 
-/// How many answers are wrong, whosever they are.
+/// How many answers of all policies are wrong.
 pub(crate) fn wrong_answers(points: &[Point]) -> u64 {
     let tallies = points.iter().flat_map(|point| &point.tallies);
     tallies.map(|(_, tally)| tally.violations).sum()
@@ -193,7 +193,7 @@ pub(crate) fn add(points: &[Point], report: &mut Report) {
     }
 }
 
-/// One line a policy and value.
+/// One line for each policy and value.
 pub(crate) fn csv(points: &[Point]) -> String {
     let mut csv = "value,writes_per_second,policy,checks,hits,coalesced,upstream_calls,mean_age_seconds,violations,\
                    below_floor,over_age\n"

@@ -62,7 +62,7 @@ impl Upstream {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Half of the latency is the way there, half the way back: a write may land in between.
+    /// Half of the latency is before the evaluation, half after it: a write may happen in between.
     pub(crate) async fn ask(&self, question: Question, at: At) -> Answer {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let began = self.now();
@@ -72,8 +72,11 @@ impl Upstream {
             At::Head => (head, began),
             At::Exactly { revision, as_of } => (revision, as_of.min(began)),
         };
-        assert!(revision <= head, "nobody can ask for what is not written yet");
-        let allowed = self.world.verdict(question, revision);
+        assert!(
+            revision <= head,
+            "no caller can ask for a revision that is not written yet"
+        );
+        let allowed = self.world.decision(question, revision);
         self.travel().await;
         Answer {
             allowed,

@@ -1,4 +1,4 @@
-//! Who asks what when, and how fresh the answer must be.
+//! Which questions are asked, when, and how fresh the answers must be.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use tower_zookie::store::History;
 
 use crate::AnyError;
 use crate::questions::questions;
-use crate::world::{Millis, Question, Recorded, Verdicts, World};
+use crate::world::{Decisions, Millis, Question, Recorded, World};
 
-/// A token is recent for so long, as Zanzibar tells Check Recent from Check Safe.
+/// How long a token is recent: Zanzibar's distinction between Check Recent and Check Safe.
 const RECENT: Millis = 10_000;
 
-/// How long content stays as it is: its zookie is as old as its last change.
+/// How long content stays unmodified: its zookie is as old as its last change.
 const CONTENT_LIVES: (f64, f64) = (60e3, 86_400e3);
 
-/// Of so many most popular questions somebody watches the writes that change one.
+/// This many of the most popular questions have a watcher, who reacts to the writes that change the decision.
 const WATCHED: Question = 4_096;
 
-/// A watcher asks within so long before the write and within so long after it.
+/// A watcher asks within this time before the write and within this time after it.
 const WATCHES: Millis = 4_000;
 
 /// One check.
@@ -79,8 +79,8 @@ pub(crate) struct Recordings {
     ranks: u32,
     /// When each transaction was made, in seconds.
     written: Vec<u64>,
-    verdicts: Arc<Verdicts>,
-    /// For each revision, one of the popular questions whose verdict it changes.
+    decisions: Arc<Decisions>,
+    /// For each revision, one of the popular questions whose decision it changes.
     concerned: Vec<Option<Question>>,
 }
 
@@ -96,13 +96,13 @@ impl Recordings {
         let history = History::open(folder)?;
         let schema = std::fs::read_to_string(folder.join("schema.zed"))?;
         let asked = questions(&history, &schema, ranks)?;
-        let verdicts = Verdicts::recorded(Recorded::new(&history, asked)?);
+        let decisions = Decisions::recorded(Recorded::new(&history, asked)?);
         Ok(Self {
             sequence,
             ranks,
             written: history.transactions.iter().map(|transaction| transaction.t).collect(),
-            concerned: concerned(&verdicts, history.transactions.len() + 2),
-            verdicts: Arc::new(verdicts),
+            concerned: concerned(&decisions, history.transactions.len() + 2),
+            decisions: Arc::new(decisions),
         })
     }
 
@@ -145,8 +145,8 @@ impl Recordings {
         }
     }
 
-    /// Of those whom a write concerns, one asks shortly before it, and again shortly after it with its token: was I given,
-    /// or did I lose, what was just written?
+    /// One of the users that a write concerns asks shortly before it, and again shortly after it with its token, to see
+    /// the change.
     fn watchers(&self, world: &World, end: Millis, dice: &mut StdRng) -> Vec<Check> {
         let watched = world.writes_after(WATCHES).take_while(|(at, _)| at + WATCHES <= end);
         let watched = watched.filter_map(|(at, revision)| Some((at, revision, self.concerned[revision as usize]?)));
@@ -169,18 +169,18 @@ impl Recordings {
             let before_the_end = (last - second) as f64 * 1e3 / compression;
             end - before_the_end as Millis
         });
-        // Revision 0 is none, and 1 the empty store.
+        // There is no revision 0, and revision 1 is the empty store.
         let commits = [Millis::MIN, Millis::MIN].into_iter().chain(written).collect();
-        World::new(commits, Arc::clone(&self.verdicts))
+        World::new(commits, Arc::clone(&self.decisions))
     }
 }
 
 /// One question that a revision changes, each of them with the same chance.
-fn concerned(verdicts: &Verdicts, revisions: usize) -> Vec<Option<Question>> {
+fn concerned(decisions: &Decisions, revisions: usize) -> Vec<Option<Question>> {
     let mut dice = StdRng::seed_from_u64(0xc0);
     let mut found = vec![(0, None); revisions];
     for question in 0..WATCHED {
-        for revision in verdicts.changes(question) {
+        for revision in decisions.changes(question) {
             let (seen, one) = &mut found[*revision as usize];
             *seen += 1;
             if dice.random_ratio(1, *seen) {
@@ -191,7 +191,8 @@ fn concerned(verdicts: &Verdicts, revisions: usize) -> Vec<Option<Question>> {
     found.into_iter().map(|(_, one)| one).collect()
 }
 
-/// When the content that a question is about was last changed, by an instant: all who ask bear the token of then.
+/// When the content that a question is about was last changed before an instant. All who ask send the token of that
+/// change.
 fn content_changed(question: Question, by: Millis) -> Millis {
     let mut dice = StdRng::seed_from_u64(u64::from(question) ^ 0xc0_47e4_7000);
     let (shortest, longest) = CONTENT_LIVES;

@@ -1,10 +1,11 @@
-//! What is true when: the history of writes, and what each question's verdict is at each revision.
+//! The truth over time: the history of writes, and each question's decision at each revision.
 
 use std::sync::{Arc, OnceLock};
 
-use tower_zookie::store::{History, ObjectRef, Store, SubjectRef};
+use tower_zookie::store::{History, Store};
 
 use crate::AnyError;
+use crate::asked::Asked;
 use crate::relevant::Relevant;
 
 /// Milliseconds on a run's clock, which starts at 0. The history reaches back before it.
@@ -18,16 +19,16 @@ pub(crate) type Question = u32;
 pub(crate) struct World {
     /// When each revision was committed.
     commits: Arc<[Millis]>,
-    verdicts: Arc<Verdicts>,
+    decisions: Arc<Decisions>,
 }
 
 impl World {
     /// `commits` ascend; their index is the revision.
-    pub(crate) fn new(commits: Vec<Millis>, verdicts: Arc<Verdicts>) -> Self {
+    pub(crate) fn new(commits: Vec<Millis>, decisions: Arc<Decisions>) -> Self {
         assert!(commits.is_sorted() && !commits.is_empty(), "a history goes forward");
         Self {
             commits: commits.into(),
-            verdicts,
+            decisions,
         }
     }
 
@@ -51,27 +52,27 @@ impl World {
         (first..self.commits.len()).map(|revision| (self.commits[revision], revision as u64))
     }
 
-    pub(crate) fn verdict(&self, question: Question, revision: u64) -> bool {
-        self.verdicts.spans(question).verdict(revision)
+    pub(crate) fn decision(&self, question: Question, revision: u64) -> bool {
+        self.decisions.spans(question).decision(revision)
     }
 
-    /// The revisions that change a question's verdict.
+    /// The revisions that change a question's decision.
     pub(crate) fn changes(&self, question: Question) -> &[u64] {
-        self.verdicts.changes(question)
+        self.decisions.changes(question)
     }
 
-    /// The verdict after the last of its changes that is seen.
-    pub(crate) fn verdict_seen(&self, question: Question, sees: impl Fn(u64) -> bool) -> bool {
-        self.verdicts.spans(question).verdict_seen(sees)
+    /// The decision after the last of its changes that is seen.
+    pub(crate) fn decision_seen(&self, question: Question, sees: impl Fn(u64) -> bool) -> bool {
+        self.decisions.spans(question).decision_seen(sees)
     }
 
-    /// The first revision after this one at which the question's verdict is another.
+    /// The first revision after this one at which the question's decision is another.
     pub(crate) fn next_change(&self, question: Question, revision: u64) -> Option<u64> {
-        self.verdicts.spans(question).next_change(revision)
+        self.decisions.spans(question).next_change(revision)
     }
 }
 
-/// Between which revisions a question's verdict stays the same.
+/// Between which revisions a question's decision stays the same.
 #[derive(Debug)]
 pub(crate) struct Spans {
     first: bool,
@@ -80,17 +81,17 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// The verdict is `first`, and the other one after each of the changes in turn.
+    /// The decision is `first`, and the other one after each of the changes in turn.
     pub(crate) fn new(first: bool, changes: Vec<u64>) -> Self {
         Self { first, changes }
     }
 
-    fn verdict(&self, revision: u64) -> bool {
+    fn decision(&self, revision: u64) -> bool {
         let changed = self.changes.partition_point(|change| *change <= revision) % 2 == 1;
         self.first != changed
     }
 
-    fn verdict_seen(&self, sees: impl Fn(u64) -> bool) -> bool {
+    fn decision_seen(&self, sees: impl Fn(u64) -> bool) -> bool {
         let last = self.changes.iter().rposition(|change| sees(*change));
         self.first != last.is_some_and(|last| last % 2 == 0)
     }
@@ -101,13 +102,13 @@ impl Spans {
     }
 }
 
-/// The spans of all questions, each found out when it is first needed.
-pub(crate) struct Verdicts {
+/// The spans of all questions, each computed when it is first needed.
+pub(crate) struct Decisions {
     spans: Vec<OnceLock<Spans>>,
     recorded: Option<Recorded>,
 }
 
-impl Verdicts {
+impl Decisions {
     pub(crate) fn known(spans: Vec<Spans>) -> Self {
         Self {
             spans: spans.into_iter().map(OnceLock::from).collect(),
@@ -122,7 +123,7 @@ impl Verdicts {
         }
     }
 
-    /// The revisions at which a question's verdict changes.
+    /// The revisions at which a question's decision changes.
     pub(crate) fn changes(&self, question: Question) -> &[u64] {
         &self.spans(question).changes
     }
@@ -137,14 +138,6 @@ impl Verdicts {
             recorded.evaluate(index)
         })
     }
-}
-
-/// What one question asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) resource: ObjectRef,
-    pub(crate) permission: String,
-    pub(crate) subject: SubjectRef,
 }
 
 /// The recorded history in a store, and the questions about it.
@@ -170,21 +163,21 @@ impl Recorded {
         Ok(recorded)
     }
 
-    fn verdict(&self, index: usize, revision: u64) -> bool {
+    fn decision(&self, index: usize, revision: u64) -> bool {
         let Asked {
             resource,
             permission,
             subject,
         } = &self.asked[index];
         let checked = self.store.check(resource, permission, subject, revision);
-        checked.expect("the schema knows what is asked, and all revisions are kept")
+        checked.expect("the schema knows what is asked, and the store retains all revisions")
     }
 
     fn evaluate(&self, index: usize) -> Spans {
-        let first = self.verdict(index, self.store.oldest_revision());
+        let first = self.decision(index, self.store.oldest_revision());
         let mut last = first;
         let changes = self.relevant.to(&self.asked[index]).into_iter().filter(|revision| {
-            let now = self.verdict(index, *revision);
+            let now = self.decision(index, *revision);
             std::mem::replace(&mut last, now) != now
         });
         Spans::new(first, changes.collect())
@@ -196,8 +189,8 @@ impl Recorded {
             let spans = self.evaluate(index);
             for revision in self.store.oldest_revision()..=self.store.current_revision() {
                 assert_eq!(
-                    spans.verdict(revision),
-                    self.verdict(index, revision),
+                    spans.decision(revision),
+                    self.decision(index, revision),
                     "question {index}"
                 );
             }

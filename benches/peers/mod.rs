@@ -1,10 +1,10 @@
 //! The other caches that one can put around a tower service, each set up as its own documentation says for keeping the
 //! replies of a GET in memory.
 //!
-//! None of them knows of tokens. They keep by URI and by time: a reply that is in memory, or that others wait for, goes
-//! to every caller, whatever revision that caller's token demands. Nor is the caller in their keys: what one credential
-//! was told, the others are told too. Those with a keyer of their own can be made to key by token and credential, and then
-//! share nothing between tokens.
+//! They do not know tokens. They store replies by URI and for a time: a stored reply, or one that others wait for, goes
+//! to every caller, whatever revision that caller's token demands. The caller is not in their keys either: a reply to
+//! one credential is also served to the others. Those with a configurable key can use token and credential as the key,
+//! and then share nothing between tokens.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use tower::{Layer, Service};
 use tower_http_cache::backend::memory::InMemoryBackend;
 use tower_http_cache::layer::{CacheLayer, CacheService};
 
-/// What the inner service's replies have to bear: longer than any bench takes, and `public`, because two of these caches
-/// rightly keep nothing for a request with `Authorization` otherwise.
+/// The `Cache-Control` of the inner service's replies: longer than any bench takes, and `public`, because otherwise two
+/// of these caches rightly store nothing for a request with `Authorization`.
 pub(crate) const CACHE_CONTROL: &str = "public, max-age=3600";
 /// The same for those that have a setting for it.
 const LIFESPAN: Duration = Duration::from_secs(3600);
@@ -29,7 +29,7 @@ const CAPACITY: u64 = 1_000_000;
 /// `http-cache-tower`: the cache of an HTTP client, by the rules of RFC 9111.
 ///
 /// - Key: the method and the whole URI, which has to be absolute.
-/// - Demands: freshness in the reply's headers, and the reply's leave to keep it if the request had `Authorization`.
+/// - Demands: freshness in the reply's headers, and the reply's permission to store it if the request had `Authorization`.
 /// - Coalescing: none, every concurrent miss calls. A caller that gives up takes its upstream call along.
 /// - A hit is deserialised from bytes and runs the whole of the HTTP rules.
 pub(crate) fn http_cache_tower<S>(inner: S) -> HttpCacheService<S, MokaManager> {
@@ -40,7 +40,7 @@ pub(crate) fn http_cache_tower<S>(inner: S) -> HttpCacheService<S, MokaManager> 
 ///
 /// - Key: the method and the URI. The default is the path alone, which would answer one check with another's reply, so
 ///   this is its keyer for requests with a query.
-/// - Demands: as above. It keeps the replies of every method whose headers allow it.
+/// - Demands: as above. It stores the replies of every method whose headers allow it.
 /// - Coalescing: none, and giving up is as above. A reply is stored by a task of its own, after it was returned.
 pub(crate) fn http_cache_tower_server<S>(inner: S) -> ServerCacheService<S, MokaManager, QueryKeyer> {
     ServerCacheLayer::with_keyer(moka_manager(), QueryKeyer).layer(inner)
@@ -54,7 +54,7 @@ fn moka_manager() -> MokaManager {
 ///
 /// - Key: the path and the query. A custom key sees no more than the method and the URI, so a token in a header can't be
 ///   made part of it.
-/// - Demands: reply bodies that are `Sync`, which axum's are not; a status that it keeps, and no `no-store`, `no-cache` or `private`, in request or reply.
+/// - Demands: reply bodies that are `Sync`, which axum's are not; a status that it stores, and no `no-store`, `no-cache` or `private`, in request or reply.
 /// - Coalescing: whoever comes first has the key's lock, and the others wait for it. One that gives up takes its upstream
 ///   call along, and then all who waited call.
 pub(crate) fn tower_http_cache<S>(inner: S) -> CacheService<S, InMemoryBackend> {

@@ -1,4 +1,4 @@
-//! What the benches share: how much work to do, how to measure on a noisy machine, and how to report.
+//! Shared by the benches: how much work to do, how to measure on a noisy machine, and how to report.
 //!
 //! A bench compares rows that do the same work under one setting, side by side in one run. It prints a table and writes
 //! the same numbers to `target/BENCH/summary.json`.

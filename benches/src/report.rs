@@ -22,7 +22,7 @@ pub struct Measure {
     pub unit: String,
     /// For a ratio, the row that it is a ratio to.
     pub ratio_to: Option<String>,
-    /// Half the distance between the quartiles, in the unit of the value; none for what is counted.
+    /// Half the distance between the quartiles, in the unit of the value. Counts have none.
     pub spread: Option<f64>,
 }
 

@@ -23,7 +23,7 @@ impl Sample {
         }
     }
 
-    /// Of the ratios within each round: what slows a whole round down does not count.
+    /// The ratios within each round: a slow-down of a whole round does not count.
     pub fn of_ratios(values: &[f64], to: &[f64]) -> Self {
         let ratios: Vec<f64> = values.iter().zip(to).map(|(value, to)| value / to).collect();
         Self::of(&ratios)

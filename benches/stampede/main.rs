@@ -1,13 +1,13 @@
-//! Many callers ask the same question while nobody has an answer yet.
+//! Many callers ask the same question while no answer is stored yet.
 //!
-//! Callers arrive within 20 ms, while an upstream that takes as long answers the first of them; where their floors move,
-//! within 40 ms. Time is paused, so that the counts are those of the code and not of the machine, and every row meets the
-//! same seeded plans. Each reply says at which revision it was evaluated, and is wrong where that is below the revision of
-//! the token that its caller sent. (Tokio wakes those who wait for one thing in an order of its own, so a median can differ
-//! by one between runs where our callers wait for a head read.)
+//! Callers arrive within 20 ms, while an upstream that takes as long answers the first of them; where their floors
+//! move, within 40 ms. Time is paused, so that the counts are those of the code and not of the machine, and every row
+//! meets the same seeded plans. Each reply says at which revision it was evaluated, and is wrong where that is below
+//! the revision of the token that its caller sent. (Tokio wakes those who wait for one thing in an order of its own, so
+//! a median can differ by one between runs where our callers wait for a head read.)
 //!
-//! The bench fails if an answer of ours is wrong or missing. A row of ours whose callers' tokens are stripped shows that the
-//! judge sees wrong answers, and fails if there are none.
+//! The bench fails if an answer of ours is wrong or missing. A row of ours whose callers' tokens are stripped shows
+//! that the judge sees wrong answers, and fails if there are none.
 
 #[path = "../peers/mod.rs"]
 mod peers;
@@ -82,7 +82,7 @@ fn add(report: &mut Report, row: Row, scene: Scene, setting: &str, outcomes: &[O
     report.counted(row.name(), setting, "cached afterwards", share, "%");
 }
 
-/// What would make the numbers worthless: a wrong or missing answer of ours, or a judge that can't see wrong ones.
+/// Errors that make the numbers worthless: a wrong or missing answer of ours, or a judge that can't see wrong ones.
 fn is_broken(row: Row, callers: usize, outcomes: &[Outcome]) -> Option<String> {
     let wrong: usize = outcomes.iter().map(|outcome| outcome.wrong).sum();
     let unanswered: usize = outcomes.iter().map(|outcome| callers - outcome.answered).sum();

@@ -1,4 +1,4 @@
-//! Who comes when, with which floor, and what is written meanwhile.
+//! When callers arrive, with which floors, and what is written meanwhile.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use rand::{Rng, SeedableRng};
 
 use crate::upstream::{CHECK_TAKES, FIRST_REVISION};
 
-/// How many writes come while the callers do, where any do.
+/// How many writes happen while callers arrive, in plans with writes.
 const WRITES: usize = 10;
 
-/// Who comes, and what happens meanwhile.
+/// Which callers arrive, and what happens meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scene {
-    /// All bear one old token.
+    /// All callers send one old token.
     OneFloor,
-    /// Each bears the token of some write so far, and the writes go through the layer.
+    /// Each caller sends the token of some write so far, and the writes go through the layer.
     MixedFloors,
     /// The same, but the writes go around the layer.
     WritesElsewhere,
-    /// All bear one old token, give up soon and come again.
+    /// All callers send one old token, give up soon and ask again.
     GivingUp,
 }
 
@@ -39,8 +39,8 @@ impl Scene {
         matches!(self, Self::MixedFloors | Self::WritesElsewhere)
     }
 
-    /// How long callers keep coming: while the first one's upstream call is under way, and where floors move, as long
-    /// again, so that they also meet what it brought.
+    /// How long new callers arrive: while the first one's upstream call is under way. Where floors move, twice as long,
+    /// so that later callers also find its answer.
     fn span(self) -> Duration {
         if self.has_writes() {
             2 * CHECK_TAKES

@@ -19,7 +19,7 @@ use crate::upstream::Upstream;
 pub(crate) enum Row {
     NoLayer,
     Ours,
-    /// Ours, where the callers' tokens are lost on the way: shows that the judge sees wrong answers.
+    /// Our layer, without the callers' tokens: shows that the judge sees wrong answers.
     OursBlind,
     HttpCacheTower,
     HttpCacheTowerServer,
@@ -79,7 +79,7 @@ impl Row {
             )),
         };
         let writes = match self {
-            // It would answer the second write from memory.
+            // This cache would answer the second write from memory.
             Self::AxumResponseCache => caller(upstream.clone()),
             _ => checks.clone(),
         };

@@ -14,16 +14,16 @@ use crate::plan::{Caller, Plan, Scene};
 use crate::rows::{self, Row};
 use crate::upstream::{FIRST_REVISION, Upstream, zookie};
 
-/// How long an impatient caller waits, and how long until it comes again.
+/// How long an impatient caller waits, and how long until it retries.
 const PATIENCE: Duration = Duration::from_millis(5);
 const PAUSE: Duration = Duration::from_millis(5);
-/// How often it comes.
+/// How often it tries.
 const TRIES: usize = 10;
 
-/// Longer than any flight goes on.
+/// Longer than any flight lasts.
 const LATER: Duration = Duration::from_secs(2);
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) upstream_calls: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
     pub(crate) calls_to_first: Option<usize>,
     /// From the first arrival to the last answer, if all were answered.
     pub(crate) all_answered_after: Option<Duration>,
-    /// A caller that came later caused no upstream call.
+    /// Whether later callers caused no upstream call.
     pub(crate) cached_after: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What everybody waits for.
+//! The upstream that all callers wait for.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -28,8 +28,8 @@ pub(crate) fn zookie(revision: u64) -> String {
     RevisionToken::new("n1", revision).encode()
 }
 
-/// An authorization service: a check is evaluated at the head of the instant when it comes in, and its reply says at which
-/// revision that was. A write takes no time.
+/// An authorization service: a check is evaluated at the head of the instant when it comes in, and its reply says at
+/// which revision that was. A write takes no time.
 #[derive(Clone)]
 pub(crate) struct Upstream(Arc<State>);
 

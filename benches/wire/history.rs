@@ -73,7 +73,7 @@ impl Questions {
         let ranks = sequence.iter().max().map_or(0, |max| max + 1);
         let draw = |random: &mut StdRng| -> Result<Question, AnyError> {
             let (resource, user) = related.choose(random).ok_or("no relationships")?;
-            // Repositories get their rights through teams, so few relationships name a user beside one.
+            // Repositories get their permissions through teams, so few relationships name both a repository and a user.
             let repo = if random.random() { repos.choose(random) } else { None };
             let resource = repo.unwrap_or(resource).clone();
             let other = if random.random() { users.choose(random) } else { None };

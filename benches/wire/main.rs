@@ -55,9 +55,9 @@ fn measure(effort: Effort) -> Result<(), AnyError> {
          A server has one thread and the client one; they share this machine's cores with whatever else runs. Where \
          neither is busy all the time, requests/s says how well they were scheduled; CPU a request is the server's \
          alone, and the steadier number.\n\
-         Questions follow the recorded popularity sequence where a row does not say otherwise, and each bears the token \
+         Questions follow the recorded popularity sequence where a row does not say otherwise, and each sends the token \
          of some write of the past. Every answer is checked.\n\
-         Answers kept in one round are too old in the next, so every turn begins with an empty cache; a service that \
+         Answers stored in one round are too old in the next, so every turn begins with an empty cache; a service that \
          runs on has more hits.\n"
     );
 

@@ -1,4 +1,4 @@
-//! What the layer asks beside checks, and the store's revisions as ZedTokens.
+//! What the layer asks in addition to checks, and the store's revisions as ZedTokens.
 
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::{HybridTime, Revision, StoreId};
@@ -41,7 +41,7 @@ impl Tokens {
     pub(crate) fn new(node: &str) -> Self {
         Self {
             format: ZedTokens::new(ENGINE),
-            // SpiceDB's tokens bear the beginning of their datastore's identity.
+            // SpiceDB's tokens contain the beginning of their datastore's identity.
             store: StoreId::new(["spicedb", "spanner", &node[..8]]),
         }
     }

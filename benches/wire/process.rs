@@ -1,4 +1,4 @@
-//! A server in a child process, and how to speak with it.
+//! A server in a child process, and how to talk to it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -62,7 +62,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Fails for one that has ended already, and that is what is wanted.
+        // Fails if the process has ended already, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -27,7 +27,7 @@ pub(crate) enum Upstream {
 pub(crate) enum Asked {
     /// In the order of the recorded popularity sequence.
     Popular,
-    /// A few, again and again: once they are kept, all are hits.
+    /// A few questions, repeated: once their answers are stored, all are hits.
     Few,
     /// Each one once in a turn: all are misses.
     Distinct,
@@ -53,7 +53,7 @@ impl Api {
 }
 
 impl Row {
-    /// All rows. A child process is told its row's place among them.
+    /// All rows. A child process gets its row's index in this list.
     pub(crate) fn all() -> Vec<Self> {
         let mut rows = Vec::new();
         for api in [Api::Routes, Api::AuthZen, Api::SpiceDb] {

@@ -1,4 +1,4 @@
-//! What the example servers share.
+//! Shared by the example servers.
 
 mod duration;
 mod start;

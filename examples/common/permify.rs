@@ -41,7 +41,7 @@ pub(crate) struct Tuple {
     pub(crate) subject: Option<Subject>,
 }
 
-/// What a question is to be answered by.
+/// The metadata of a question.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Metadata {
     /// Empty: the latest.

@@ -11,7 +11,7 @@ use tower_zookie::protocol::Protocol;
 struct Report {
     #[serde(flatten)]
     stats: Stats,
-    /// The newest revision that the store itself told of.
+    /// The newest revision that the store itself named.
     newest_revision: Option<String>,
     summary: Summary,
 }

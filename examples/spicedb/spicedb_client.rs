@@ -22,8 +22,8 @@ use spicedb_examples::v1::{
     WriteSchemaRequest, ZedToken,
 };
 use spicedb_examples::{
-    Bearer, at_exact_snapshot, at_least_as_fresh, bulk_item, check, engine, fully_consistent, minimize_latency,
-    relationship, verdict,
+    Bearer, at_exact_snapshot, at_least_as_fresh, bulk_item, check, decision, engine, fully_consistent,
+    minimize_latency, relationship,
 };
 use tokio::time::sleep;
 use tonic::metadata::MetadataMap;
@@ -37,7 +37,7 @@ use tower_zookie::{Handle, ZookieLayer, ZookieService};
 
 type AnyError = Box<dyn Error>;
 
-/// Longer than a layer waits before it asks SpiceDB again how far it has come.
+/// Longer than a layer waits before it reads SpiceDB's head again.
 const A_LITTLE_LATER: Duration = Duration::from_millis(200);
 
 /// What a generated client calls: the layer, and below it the channel.
@@ -53,7 +53,7 @@ definition zookie_example/folder {
   permission read = reader
 }";
 
-/// Asks a SpiceDB through a cache, and shows what the cache makes of each question.
+/// Asks a SpiceDB through a cache, and shows how the cache handles each question.
 #[derive(Debug, Parser)]
 #[command(name = "spicedb_client")]
 struct Args {
@@ -164,7 +164,7 @@ impl Replica {
         let zookie = ZookieLayer::spicedb(engine);
         let handle = zookie.handle();
         let cached = ServiceBuilder::new().layer(zookie).service(channel.clone());
-        // The key is added above the layer, which so sees who asks.
+        // The key is added above the layer, so the layer sees who asks.
         Self {
             permissions: PermissionsServiceClient::with_interceptor(cached.clone(), bearer.clone()),
             schema: SchemaServiceClient::with_interceptor(cached, bearer),
@@ -203,7 +203,7 @@ impl Replica {
         reply
             .into_inner()
             .written_at
-            .ok_or_else(|| "the write's reply bears no token".into())
+            .ok_or_else(|| "the write's reply has no token".into())
     }
 
     /// The answer, and who gave it.
@@ -211,7 +211,7 @@ impl Replica {
         self.asked += 1;
         let question = check(folder, "read", user, consistency.clone())?;
         let reply = self.permissions.check_permission(question).await;
-        Ok(shown(reply, |reply| verdict(reply.permissionship).to_owned()))
+        Ok(shown(reply, |reply| decision(reply.permissionship).to_owned()))
     }
 
     /// The answers to several questions at one revision, and who gave them.
@@ -226,7 +226,7 @@ impl Replica {
         let reply = self.permissions.check_bulk_permissions(request).await;
         Ok(shown(reply, |reply| {
             let answers = reply.pairs.into_iter().map(|pair| match pair.response {
-                Some(Answer::Item(item)) => verdict(item.permissionship),
+                Some(Answer::Item(item)) => decision(item.permissionship),
                 _ => "error",
             });
             answers.collect::<Vec<_>>().join(", ")

@@ -268,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rule_10_kind_name_and_value_are_one(a in some_named(), b in some_named()) {
+        fn rule_10_kind_name_and_value_count_as_one_part(a in some_named(), b in some_named()) {
             let keyer = Keyer::random();
             prop_assert_eq!(named(&keyer, &a) == named(&keyer, &b), a == b);
         }
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_the_text_that_they_make() {
+    fn pairs_hash_as_their_joined_text() {
         let keyer = Keyer::random();
         let pairs = |pieces: &[&str]| {
             let mut parts = keyer.question("test");
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn keyers_have_keys_of_their_own() {
+    fn each_keyer_has_its_own_keys() {
         assert_ne!(
             Keyer::random().question("test").finish(),
             Keyer::random().question("test").finish()
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_answers_live_apart_by_revision() {
+    fn exact_answers_have_one_key_per_revision() {
         let keyer = Keyer::random();
         let question = keyer.question("test").finish();
         let at = |n| keyer.at(question, &Revision::new(StoreId::new(["s"]), Counter(n)));

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn several_layers_are_told_apart() {
+    fn several_layers_are_distinguished() {
         let layer = |name: &'static str| [Label::new("upstream", name)];
         let (one, other) = (some().read(1, 1), Counters::default().read(2, 2));
         let shown = shown(&[(&one, &layer("one")), (&other, &layer("other"))]);

@@ -69,7 +69,7 @@ fn shared(knowledge: &Knowledge, floor: &Revision) -> Option<Revision> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_equality_makes_a_revision_named_and_covering_does_not() {
+async fn rule_08_only_an_equal_revision_is_named() {
     let knowledge = versioned();
     for (n, source) in [
         (3, Source::Write),
@@ -126,7 +126,7 @@ async fn rule_15_incomparable_and_named_revisions_are_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_another_identity_begins_an_epoch() {
+async fn rule_08_another_store_identity_begins_an_epoch() {
     for source in [Source::Write, Source::Read, Source::Head] {
         let knowledge = versioned();
         learn(&knowledge, &at(5), Source::Read);
@@ -144,7 +144,7 @@ async fn rule_08_another_identity_begins_an_epoch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_second_head_that_lacks_what_was_known_begins_an_epoch() {
+async fn rule_08_a_second_head_behind_begins_an_epoch() {
     for (known, head) in [(at(9), at(8)), (pair(2, 1), pair(1, 2))] {
         let knowledge = versioned();
         let early = knowledge.begin();
@@ -164,7 +164,7 @@ async fn rule_08_a_second_head_that_lacks_what_was_known_begins_an_epoch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_no_watermark_is_made_while_heads_lack_what_was_known() {
+async fn rule_04_no_watermark_while_heads_lack_what_was_known() {
     let knowledge = versioned();
     learn(&knowledge, &at(9), Source::Write);
     advance(SECOND).await;
@@ -179,7 +179,7 @@ async fn rule_04_no_watermark_is_made_while_heads_lack_what_was_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_head_that_may_trail_restores_nothing() {
+async fn rule_08_a_head_that_may_trail_begins_no_epoch() {
     let knowledge = knowing(Capabilities {
         head_may_trail_reads: true,
         ..Capabilities::versioned()
@@ -193,7 +193,7 @@ async fn rule_08_a_head_that_may_trail_restores_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_reply_at_the_told_revision_teaches_only_of_the_store() {
+async fn rule_08_an_echoed_revision_confirms_only_the_store() {
     let knowledge = versioned();
     let start = knowledge.begin();
     assert!(
@@ -222,7 +222,7 @@ async fn rule_08_a_reply_at_the_told_revision_teaches_only_of_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_reset_forgets_the_store_and_a_schema_change_does_not() {
+async fn rule_08_a_reset_forgets_the_store_a_schema_change_keeps_it() {
     let knowledge = versioned();
     learn(&knowledge, &at(5), Source::Read);
     knowledge.end_answers();
@@ -237,7 +237,7 @@ async fn rule_08_a_reset_forgets_the_store_and_a_schema_change_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_the_claim_of_each_case() {
+async fn rule_05_what_an_answer_may_claim_in_each_case() {
     let knowledge = versioned();
     learn(&knowledge, &at(5), Source::Write);
     let start = knowledge.begin();
@@ -279,7 +279,7 @@ async fn rule_05_the_claim_of_each_case() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_a_store_at_its_own_revision_chose_what_it_repeats() {
+async fn rule_05_a_store_that_reads_current_names_an_echo() {
     let knowledge = knowing(Capabilities {
         read_mode: ReadMode::Current,
         ..Capabilities::versioned()
@@ -318,7 +318,7 @@ async fn rule_04_which_replies_make_a_watermark() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_a_reply_equal_to_the_told_revision_is_no_news_in_a_partial_order() {
+async fn rule_04_in_a_partial_order_an_echo_renews_no_watermark() {
     for (told, above, total) in [(at(5), at(6), true), (pair(5, 5), pair(6, 5), false)] {
         let knowledge = versioned();
         learn(&knowledge, &told, Source::Read);
@@ -335,7 +335,7 @@ async fn rule_04_a_reply_equal_to_the_told_revision_is_no_news_in_a_partial_orde
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_where_reads_do_not_repeat_a_watermark_covers_later_calls_only() {
+async fn rule_04_unrepeatable_watermarks_cover_only_later_calls() {
     let knowledge = knowing(Capabilities::unknown());
     let earlier = Instant::now();
     advance(SECOND).await;
@@ -346,7 +346,7 @@ async fn rule_04_where_reads_do_not_repeat_a_watermark_covers_later_calls_only()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_default_read_of_a_window_is_what_its_reads_share() {
+async fn reads_of_a_window_share_its_first_default_read() {
     let knowledge = versioned();
     learn(&knowledge, &at(3), Source::Write);
     assert_eq!(shared(&knowledge, &at(1)), Some(at(3)), "a write's alone covers it");
@@ -385,7 +385,7 @@ async fn a_shared_revision_that_the_store_rejected_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_covered_long_ago_is_old() {
+async fn a_revision_covered_long_ago_is_old() {
     let hour = SECOND * 3600;
     let settings = Settings {
         token_age: Some(hour),
@@ -412,7 +412,7 @@ async fn what_was_covered_long_ago_is_old() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_background_read_is_due_when_the_newest_watermark_is_half_as_old_as_the_bound() {
+async fn one_background_read_is_due_at_half_the_age_bound() {
     let knowledge = versioned();
     let wants = || knowledge.wants_background_read(Instant::now());
     learn(&knowledge, &at(5), Source::Read);
@@ -429,7 +429,7 @@ async fn one_background_read_is_due_when_the_newest_watermark_is_half_as_old_as_
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_one_probe_at_a_time_and_one_success_an_interval() {
+async fn rule_15_one_probe_at_a_time_one_success_per_interval() {
     let knowledge = versioned();
     let turn = || knowledge.probe(Instant::now());
     let ProbeTurn::Lead(probing) = turn() else {
@@ -471,7 +471,7 @@ async fn rule_15_a_probe_ends_when_its_leader_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_a_read_settles_once_more_is_known_than_it_may_see() {
+async fn rule_02_a_read_settles_once_it_is_covered_when_it_begins() {
     let knowledge = versioned();
     assert!(!knowledge.settles(&at(3)));
     learn(&knowledge, &at(3), Source::Write);

@@ -302,7 +302,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn reads_nothing_that_is_not_json(text in nearly_json()) {
+        fn rejects_invalid_json(text in nearly_json()) {
             if whole(text.as_bytes()).is_ok() {
                 prop_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "{}", text);
             }
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_10_a_name_twice_cannot_be_read() {
+    fn rule_10_duplicate_names_cannot_be_read() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"b":{"\u0061":1,"a":2}}"#,

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_does_not_hold_the_buffer_that_it_came_in() {
+    fn a_stored_response_does_not_hold_the_receive_buffer() {
         for text in ["application/json", "application/vnd.example+json"] {
             let buffer = Bytes::from(format!("content-type: {text}\r\n"));
             let value = HeaderValue::from_maybe_shared(buffer.slice(14..14 + text.len())).unwrap();

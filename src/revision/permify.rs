@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_by_what_had_ended() {
+    fn compares_by_the_transactions_that_had_ended() {
         use Ordering::{Equal, Greater, Less};
         let end = u64::MAX;
         for (a, b, expected) in [
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_settled_when_all_that_it_may_see_had_ended() {
+    fn a_token_is_settled_when_all_it_may_see_has_ended() {
         let among_others = snapshot(1280, 1278, 1281, &[]);
         for told in [lone(1280), lone(1281), snapshot(1290, 1281, 1291, &[])] {
             assert!(told.settles(&among_others), "{told:?}");
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_kept_as_permify_spells_it() {
+    fn the_list_stays_as_permify_spells_it() {
         let it = snapshot(5, 2, 9, &[8, 3, 8]);
         assert_eq!((it.xid(), it.xmin(), it.xmax()), (5, Some(2), Some(9)));
         assert_eq!(it.in_progress(), [3, 5, 8]);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_no_snapshot() {
+    fn rejects_malformed_snapshots() {
         for (xid, xmin, xmax) in [(2, 3, 6), (6, 3, 6), (5, 6, 3), (3, 3, 3), (u64::MAX, 3, u64::MAX)] {
             let rejected = PermifySnapshot::new(xid, xmin, xmax, []).unwrap_err();
             assert_eq!(rejected, InvalidSnapToken::WriteOutside);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_no_snapshot() {
+    fn rejects_malformed_snapshots() {
         assert_eq!(
             PostgresSnapshot::new(4, 3, []).unwrap_err(),
             InvalidSnapshot::XminAboveXmax

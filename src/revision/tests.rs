@@ -40,7 +40,7 @@ fn assert_unrelated(a: &Revision, b: &Revision) {
 }
 
 #[test]
-fn stores_never_compare_join_or_cover() {
+fn revisions_of_two_stores_never_compare_or_join() {
     for (a, b) in one_of_each(&store("a")).iter().zip(&one_of_each(&store("b"))) {
         assert_unrelated(a, b);
         assert_unrelated(b, a);
@@ -48,7 +48,7 @@ fn stores_never_compare_join_or_cover() {
 }
 
 #[test]
-fn kinds_never_compare_join_or_cover() {
+fn revisions_of_two_kinds_never_compare_or_join() {
     let (ours, theirs) = (one_of_each(&store("a")), one_of_each(&store("a")));
     for (i, a) in ours.iter().enumerate() {
         for (j, b) in theirs.iter().enumerate() {
@@ -65,14 +65,14 @@ fn kinds_never_compare_join_or_cover() {
 }
 
 #[test]
-fn store_parts_do_not_run_together() {
+fn the_parts_of_a_store_id_stay_separate() {
     assert_ne!(StoreId::new(["a", "bc"]), StoreId::new(["ab", "c"]));
     assert_ne!(StoreId::new(["a/1:b"]), StoreId::new(["a", "b"]));
     assert_ne!(StoreId::new([]), StoreId::new([""]));
 }
 
 #[test]
-fn a_store_gives_its_parts_back() {
+fn a_store_id_returns_its_parts() {
     for parts in [
         &[][..],
         &[""],
@@ -104,7 +104,7 @@ fn opaque_revisions_cover_only_themselves_and_are_not_shown() {
 }
 
 #[test]
-fn leads_at_the_ends() {
+fn leads_at_the_limits_of_the_numbers() {
     let (first, last) = (
         HybridTime {
             nanos: i64::MIN,
@@ -125,7 +125,7 @@ fn leads_at_the_ends() {
 }
 
 #[test]
-fn rule_01_a_number_given_out_before_commit_covers_only_what_was_seen_before_the_answer_began() {
+fn rule_01_an_uncommitted_number_covers_only_earlier_floors() {
     let (early, late) = (Instant::now(), Instant::now() + Duration::from_nanos(1));
     let covers = |label, floor, answer_began, floor_demanded| {
         let timing = Timing {

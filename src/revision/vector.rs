@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_repeated_node_the_greatest_entry_counts() {
+    fn the_greatest_entry_of_a_repeated_node_counts() {
         assert_eq!(
             clock(&[("a", 1), ("b", 2), ("a", 3), ("a", 2)]),
             clock(&[("b", 2), ("a", 3)])

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_too_long_is_rejected_and_forgotten() {
+    fn an_overlong_text_is_rejected_and_not_remembered() {
         let (format, memo) = counted();
         let error = memo.parse(&"1".repeat(33)).unwrap_err();
         assert_eq!(error.kind(), &TokenErrorKind::TooLong { len: 33, max: 32 });
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_leaves_what_is_used() {
+    fn a_flood_does_not_evict_tokens_in_use() {
         let (format, memo) = counted();
         let used = memo.parse("42").unwrap();
         for number in 1000..9000 {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_remember_for_themselves() {
+    fn each_thread_has_its_own_memo() {
         let (_, memo) = counted();
         let here = memo.parse("42").unwrap();
         let there = std::thread::scope(|scope| scope.spawn(|| memo.parse("42").unwrap()).join().unwrap());
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_fits_nowhere_is_read_every_time() {
+    fn a_text_too_long_for_the_memo_is_read_every_time() {
         let memo = TokenMemo::new(Arc::new(OpaqueTokens::new("a")), 4096, 4096);
         assert!(memo.parse(&"1".repeat(4096)).is_ok() && memo.parse(&"1".repeat(4096)).is_ok());
         assert_eq!(held(&memo), (0, 0));

@@ -67,7 +67,7 @@ mod tests {
     use crate::token::TokenErrorKind;
 
     #[test]
-    fn words_for_no_token_are_malformed() {
+    fn placeholder_words_are_malformed() {
         let format = OpaqueTokens::new("a");
         for word in NO_TOKENS {
             let error = format.decode(word).unwrap_err();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_texts_of_one_store_are_equal_and_nothing_else_compares() {
+    fn only_equal_texts_of_one_store_compare() {
         let (here, there) = (OpaqueTokens::new("a"), OpaqueTokens::new("b"));
         let one = here.decode("one").unwrap();
         assert_eq!(one, here.decode("one").unwrap());

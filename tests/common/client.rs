@@ -24,7 +24,7 @@ pub struct Client<P = Both> {
 }
 
 impl Client {
-    /// Both APIs, and all settings as they are by default.
+    /// Both APIs, with the default settings.
     pub fn new(upstream: &Upstream) -> Self {
         Self::with(upstream, |builder| builder)
     }
@@ -111,8 +111,8 @@ impl<P: Protocol> Sent<P> {
         self.header("cookie", &value)
     }
 
-    pub fn wish(self, wish: &str) -> Self {
-        self.header("zookie-consistency", wish)
+    pub fn consistency(self, consistency: &str) -> Self {
+        self.header("zookie-consistency", consistency)
     }
 
     pub fn extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
@@ -177,7 +177,7 @@ impl Reply {
     pub fn allowed(&self) -> bool {
         self.json()["allowed"]
             .as_bool()
-            .unwrap_or_else(|| panic!("no verdict: {self:?}"))
+            .unwrap_or_else(|| panic!("no decision: {self:?}"))
     }
 
     /// The revision of the reply's header token.

@@ -1,4 +1,4 @@
-//! PostgreSQL's transactions, and the tokens that Permify makes of them.
+//! PostgreSQL's transactions, and the tokens that Permify makes from them.
 #![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ pub(crate) struct Raw {
     pub(crate) in_progress: BTreeSet<u64>,
 }
 
-/// What a token says.
+/// The content of a token.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     pub(crate) xid: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// The token of the write `xid`, as Permify makes it of the write's snapshot.
+    /// The token of the write `xid`, as Permify makes it from the write's snapshot.
     pub(crate) fn of(xid: u64, mut snapshot: Raw) -> Self {
         snapshot.in_progress.insert(xid);
         snapshot.xmin = snapshot.xmin.min(xid);
@@ -33,7 +33,7 @@ impl Token {
         Self { xid, snapshot }
     }
 
-    /// What is made of the watch's token of `xid`.
+    /// The token that the crate makes from the watch's token of `xid`.
     pub(crate) fn watched(xid: u64) -> Self {
         let snapshot = Raw {
             xmin: xid,
@@ -74,7 +74,7 @@ impl Token {
 pub(crate) struct Database {
     next: u64,
     last_ended: u64,
-    /// The snapshots of those that have no number yet.
+    /// The snapshots of the transactions without a number.
     begun: Vec<Raw>,
     in_progress: BTreeMap<u64, Raw>,
     pub(crate) committed: BTreeSet<u64>,
@@ -101,7 +101,7 @@ impl Database {
         }
     }
 
-    /// How many have a snapshot and no number yet.
+    /// How many transactions have a snapshot and no number yet.
     pub(crate) fn begun(&self) -> usize {
         self.begun.len()
     }
@@ -111,7 +111,8 @@ impl Database {
         self.in_progress.keys().copied().collect()
     }
 
-    /// Those below `xmax` that may yet be committed. Of those that have not begun a few thousand do: no token names so many.
+    /// The transactions below `xmax` that may still commit. A few thousand of those that have not begun are enough: no
+    /// token names that many.
     pub(crate) fn unended(&self, xmax: u64) -> BTreeSet<u64> {
         let open = self.in_progress.keys().copied();
         open.chain(self.next..xmax.clamp(self.next, self.next + 5000)).collect()

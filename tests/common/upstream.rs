@@ -32,7 +32,7 @@ pub fn capabilities() -> Capabilities {
     Capabilities::versioned()
 }
 
-/// What came to the upstream.
+/// What the upstream received.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: Method,
@@ -57,7 +57,7 @@ pub enum Trouble {
     Status(StatusCode),
 }
 
-/// A service before a history of sets: a resource is allowed at a revision if the set of that revision has it.
+/// A service with a history of sets: a resource is allowed at a revision if the set of that revision contains it.
 ///
 /// Reads that name no revision are answered at the head, or at the revision that it is pinned to.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ struct State {
     seen: Vec<Seen>,
     extra: HeaderMap,
     trouble: Option<Trouble>,
-    bears_zookie: bool,
+    sends_zookie: bool,
     disobeys: bool,
     padding: usize,
 }
@@ -91,7 +91,7 @@ impl Upstream {
             seen: Vec::new(),
             extra: HeaderMap::new(),
             trouble: None,
-            bears_zookie: true,
+            sends_zookie: true,
             disobeys: false,
             padding: 0,
         };
@@ -107,7 +107,7 @@ impl Upstream {
         self.state().change(|allowed| allowed.insert(resource.to_owned()))
     }
 
-    /// Allows it no longer.
+    /// Denies the resource from the next revision on.
     pub fn revoke(&self, resource: &str) -> u64 {
         self.state().change(|allowed| allowed.remove(resource))
     }
@@ -134,16 +134,16 @@ impl Upstream {
         self.state().pinned = revision;
     }
 
-    /// Answers in the name of another store from now on.
+    /// From now on it answers as another store.
     pub fn become_store(&self, node: &str) {
         self.state().node = node.to_owned();
     }
 
-    pub fn bear_zookies(&self, bears: bool) {
-        self.state().bears_zookie = bears;
+    pub fn send_zookies(&self, sends: bool) {
+        self.state().sends_zookie = sends;
     }
 
-    /// Answers at head what is asked at an exact snapshot, from now on.
+    /// From now on it answers exact reads at head.
     pub fn disobey(&self) {
         self.state().disobeys = true;
     }
@@ -187,8 +187,8 @@ impl Upstream {
         let _ = self.1.subscribe().wait_for(|held| !held).await;
         let trouble = self.state().trouble.clone();
         match trouble {
-            Some(Trouble::Panic) => panic!("the upstream panics, as it was told"),
-            Some(Trouble::Error) => return Err(io::Error::other("the upstream fails, as it was told")),
+            Some(Trouble::Panic) => panic!("the upstream panics on purpose"),
+            Some(Trouble::Error) => return Err(io::Error::other("the upstream fails on purpose")),
             Some(Trouble::Status(status)) => {
                 let mut response = Response::new(Full::from("no"));
                 *response.status_mut() = status;
@@ -251,16 +251,18 @@ impl State {
     }
 
     fn at(&self, seen: &Seen, reply: impl FnOnce(&BTreeSet<String>, u64) -> Value) -> Response<Full<Bytes>> {
-        let told = seen.header("zookie").map(|text| RevisionToken::decode(text).unwrap());
-        if told.as_ref().is_some_and(|told| told.node_id != self.node) {
+        let token = seen.header("zookie").map(|text| RevisionToken::decode(text).unwrap());
+        if token.as_ref().is_some_and(|token| token.node_id != self.node) {
             return self.response(400, &json!({ "error": "another store's token" }), None);
         }
-        let told = told.map(|told| told.revision);
-        let wish = seen.header("zookie-consistency").map(|wish| wish.parse().unwrap());
-        let revision = match (wish.unwrap_or(Consistency::MinimizeLatency), told) {
-            (Consistency::AtExactSnapshot, Some(told)) if !self.disobeys => told,
+        let token = token.map(|token| token.revision);
+        let consistency = seen
+            .header("zookie-consistency")
+            .map(|consistency| consistency.parse().unwrap());
+        let revision = match (consistency.unwrap_or(Consistency::MinimizeLatency), token) {
+            (Consistency::AtExactSnapshot, Some(asked)) if !self.disobeys => asked,
             (Consistency::FullyConsistent, _) => self.head(),
-            (_, Some(told)) if told > self.head() => {
+            (_, Some(asked)) if asked > self.head() => {
                 return self.response(409, &json!({ "error": "not reached" }), None);
             }
             (_, Some(_)) => self.head(),
@@ -284,7 +286,7 @@ impl State {
             .unwrap();
         let headers = response.headers_mut();
         headers.extend(self.extra.clone());
-        if let Some(revision) = at.filter(|_| self.bears_zookie) {
+        if let Some(revision) = at.filter(|_| self.sends_zookie) {
             let zookie = RevisionToken::new(&*self.node, revision).encode();
             headers.insert("zookie", zookie.parse().unwrap());
         }
@@ -301,7 +303,7 @@ fn evaluate(evaluation: &Value, defaults: &Value, allowed: &BTreeSet<String>) ->
     json!({ "decision": allowed.contains(id) })
 }
 
-/// What the upstream replies to a bulk, by the specification.
+/// What the upstream replies to a bulk, according to the specification.
 pub fn evaluate_all(body: &Value, allowed: &BTreeSet<String>) -> Value {
     let semantic = body["options"]["evaluations_semantic"]
         .as_str()

@@ -1,4 +1,5 @@
-//! Who wants others to get wrong answers: she sends any token, any wish, bad credentials and odd requests, and hangs up.
+//! The adversary, which wants others to get wrong answers: it sends any token, any consistency, bad credentials and odd
+//! requests, and hangs up.
 
 use std::time::Duration;
 
@@ -25,17 +26,17 @@ pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
 pub(crate) struct Forge {
     form: Form,
     questions: Vec<u8>,
-    wish: Option<&'static str>,
+    consistency: Option<&'static str>,
     tokens: Vec<(Place, Forgery, u8)>,
     no_cache: bool,
     bad_credentials: bool,
-    /// A write instead, which she may not make.
+    /// A write instead, which it may not make.
     writes: bool,
     bypass: Option<usize>,
     patience: Option<Duration>,
 }
 
-/// How she spells a token, made of a revision that she has seen.
+/// How it spells a token, made from a revision that it has seen.
 #[derive(Clone, Copy, Debug)]
 enum Forgery {
     /// As the store spells it.
@@ -43,7 +44,7 @@ enum Forgery {
     Future,
     OrderOfMembers,
     Whitespace,
-    /// The clock names another node, of which it knows nothing.
+    /// The clock names another node, which it does not know.
     NothingOfAnother,
     /// The clock knows of another node too.
     MoreNodes,
@@ -71,7 +72,7 @@ const FORGERIES: [Forgery; 11] = [
     Empty,
 ];
 
-const WISHES: [&str; 6] = [
+const CONSISTENCIES: [&str; 6] = [
     "minimize-latency",
     "at-least-as-fresh",
     "at-exact-snapshot",
@@ -83,7 +84,11 @@ const WISHES: [&str; 6] = [
 pub(crate) fn forge() -> impl Strategy<Value = Forge> {
     let patience = select(vec![0_u64, 0, 1, 40, 60, 500]).prop_map(Duration::from_millis);
     (
-        (form(), vec(0..8_u8, 2..5), weighted(0.5, select(WISHES.to_vec()))),
+        (
+            form(),
+            vec(0..8_u8, 2..5),
+            weighted(0.5, select(CONSISTENCIES.to_vec())),
+        ),
         vec((place(), select(FORGERIES.to_vec()), any::<u8>()), 0..4),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.2),
@@ -92,10 +97,10 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
         weighted(0.3, patience),
     )
         .prop_map(
-            |((form, questions, wish), tokens, no_cache, bad_credentials, writes, bypass, patience)| Forge {
+            |((form, questions, consistency), tokens, no_cache, bad_credentials, writes, bypass, patience)| Forge {
                 form,
                 questions,
-                wish,
+                consistency,
                 tokens,
                 no_cache,
                 bad_credentials,
@@ -109,7 +114,7 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
 impl Forgery {
     fn name(self) -> &'static str {
         match self {
-            Seen => "adversary: a token that she has seen",
+            Seen => "adversary: a token that it has seen",
             Future => "adversary: a token of the future",
             OrderOfMembers => "adversary: members in another order",
             Whitespace => "adversary: whitespace",
@@ -160,7 +165,7 @@ impl World {
         notes.push("adversary: all requests".to_owned());
         let sending = async {
             let Ok(reply) = self.service().oneshot(request).await;
-            // Read to its end, as anybody would.
+            // Read to its end, as any client does.
             let _ = http_body_util::BodyExt::collect(reply.into_body()).await;
         };
         match forge.patience {
@@ -186,7 +191,7 @@ impl World {
         let request = request(Parts {
             form: forge.form,
             questions: forge.questions.iter().map(|number| question(*number)).collect(),
-            wish: forge.wish.map(str::to_owned),
+            consistency: forge.consistency.map(str::to_owned),
             no_cache: forge.no_cache,
             tokens: tokens.collect(),
             bypass: forge.bypass.map(|number| Bypass::of(number, forge.form.posts())),

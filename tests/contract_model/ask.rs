@@ -1,4 +1,4 @@
-//! One request, and what its reply has to be beside what the judge says of it.
+//! One request, and what its reply must satisfy in addition to the judge's rules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tower_zookie::token::RevisionToken;
 
 use crate::bypass::{Bypass, with_header};
-use crate::checker::{Question, Reply, Wish, revision_of};
+use crate::checker::{ConsistencyLevel, Question, Reply, revision_of};
 use crate::plan::{Ask, Form, Kind, Place};
 use crate::requests::{Parts, request};
 use crate::schema::question;
@@ -21,9 +21,9 @@ use crate::world::{Answer, World};
 struct Token {
     place: Place,
     text: String,
-    /// `None` for one that is none of this store's.
+    /// `None` for a token that is not of this store.
     revision: Option<u64>,
-    /// Of this store as well as of another: no revision here covers it.
+    /// A token of this store and of another one: no revision here covers it.
     concurrent: bool,
 }
 
@@ -31,11 +31,11 @@ struct Token {
 struct Asking {
     form: Form,
     questions: Vec<Arc<Question>>,
-    wish: Option<Wish>,
+    consistency: Option<ConsistencyLevel>,
     no_cache: bool,
     tokens: Vec<Token>,
     bypass: Option<Bypass>,
-    /// By which the service knows it, if it is bypassed.
+    /// The id by which the service recognizes the request, if it is bypassed.
     id: Option<String>,
     sent: Duration,
     head: u64,
@@ -62,7 +62,7 @@ impl World {
             session.replies += 1;
             if let Some((Ok(replies), answer)) = &answered
                 && let (Some(reply), Some(zookie)) = (replies.first(), answer.header("zookie"))
-                && asking.wish != Some(Wish::Exact)
+                && asking.consistency != Some(ConsistencyLevel::Exact)
             {
                 session.last = Some((reply.revision, zookie.to_owned()));
             }
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    /// The client's last zookie, or `None` where it is no client that chains, or one that still waits.
+    /// The client's last zookie, or `None` if the client does not chain zookies, or still waits for a reply.
     fn take_session(&self, ask: &Ask) -> Option<Option<(Place, u64, String)>> {
         let (client, place) = ask.session?;
         let mut record = self.record();
@@ -105,7 +105,7 @@ impl World {
                 }
             })
             .collect();
-        if let Some((place, revision, text)) = chained.filter(|_| ask.wish != Some(Wish::Exact)) {
+        if let Some((place, revision, text)) = chained.filter(|_| ask.consistency != Some(ConsistencyLevel::Exact)) {
             let revision = Some(revision);
             tokens.push(Token {
                 place,
@@ -124,7 +124,7 @@ impl World {
         Asking {
             form: ask.form,
             questions: questions.iter().map(|&number| Arc::new(question(number))).collect(),
-            wish: ask.wish,
+            consistency: ask.consistency,
             no_cache: ask.no_cache,
             tokens,
             id: bypass.map(|_| self.next_id()),
@@ -158,10 +158,10 @@ impl World {
         }
     }
 
-    /// The replies for the judge, or what is wrong with this one.
+    /// The replies for the judge, or the error in this one.
     fn expect(&self, asking: &Asking, answer: &Answer) -> Result<Vec<Reply>, &'static str> {
         let status = answer.status;
-        let exact = asking.wish == Some(Wish::Exact);
+        let exact = asking.consistency == Some(ConsistencyLevel::Exact);
         let (explicit, cookies): (Vec<_>, Vec<_>) =
             asking.tokens.iter().partition(|token| token.place != Place::Cookie);
         let unreached = status == StatusCode::SERVICE_UNAVAILABLE;
@@ -170,7 +170,8 @@ impl World {
         }
         let counted = || explicit.iter().chain(cookies.iter().filter(|_| !exact));
         if explicit.iter().any(|token| token.revision.is_none()) || (exact && explicit.len() != 1) {
-            // That the service has not come to a revision that none of its own will cover is as true.
+            // A rejection because the service has not reached the revision is correct too: no revision of this store
+            // will ever cover that one.
             let concurrent = unreached && !exact && counted().any(|token| token.concurrent);
             return match status.is_client_error() || concurrent {
                 true => Ok(Vec::new()),
@@ -191,36 +192,36 @@ impl World {
         }
         let bad_cookie = !exact && cookies.iter().any(|cookie| cookie.revision.is_none());
         let floors: Vec<u64> = counted().filter_map(|token| token.revision).collect();
-        let wish = match asking.wish {
-            Some(Wish::Exact) => Wish::Exact,
-            _ if bad_cookie || asking.no_cache => Wish::Full,
-            wish => wish.unwrap_or(Wish::Any),
+        let consistency = match asking.consistency {
+            Some(ConsistencyLevel::Exact) => ConsistencyLevel::Exact,
+            _ if bad_cookie || asking.no_cache => ConsistencyLevel::Full,
+            consistency => consistency.unwrap_or(ConsistencyLevel::Any),
         };
-        let told = asking.id.as_ref().map(|id| self.told(id)).unwrap_or_default();
-        if !told.is_empty() && !told.iter().any(|told| told.says(wish, &floors)) {
-            return Err("the service was not told what the bypassed request demands");
+        let stated = asking.id.as_ref().map(|id| self.stated(id)).unwrap_or_default();
+        if !stated.is_empty() && !stated.iter().any(|stated| stated.says(consistency, &floors)) {
+            return Err("the service was not sent what the bypassed request demands");
         }
         let is_hit = answer
             .header("cache-status")
             .is_some_and(|status| status.ends_with("; hit"));
-        if asking.id.is_some() && told.is_empty() && status == StatusCode::OK && !is_hit {
+        if asking.id.is_some() && stated.is_empty() && status == StatusCode::OK && !is_hit {
             return Err("a bypassed request was answered by another's call");
         }
         let ahead = floors.iter().any(|floor| *floor > asking.head);
         let expired = exact && floors.iter().any(|floor| *floor < self.store.oldest_revision());
         let rejected = asking.bypass.is_some_and(Bypass::is_rejected);
         match status {
-            StatusCode::OK if !rejected => self.read(asking, answer, floors, wish),
+            StatusCode::OK if !rejected => self.read(asking, answer, floors, consistency),
             StatusCode::CONFLICT | StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE if ahead => {
                 Ok(Vec::new())
             }
             StatusCode::GONE if expired => Ok(Vec::new()),
-            _ if rejected && status.is_client_error() && !told.is_empty() => Ok(Vec::new()),
+            _ if rejected && status.is_client_error() && !stated.is_empty() => Ok(Vec::new()),
             _ => Err("a good request was not answered"),
         }
     }
 
-    /// A rejection because the store has not come so far tells when to ask again, and no cookie that is ahead of the store.
+    /// A rejection because the store is behind states when to ask again, and sets no cookie that is ahead of the store.
     fn expect_rejection(&self, answer: &Answer) -> Result<(), &'static str> {
         if answer.header("retry-after").is_none() {
             return Err("the rejection does not say when to ask again");
@@ -232,15 +233,21 @@ impl World {
         }
     }
 
-    fn read(&self, asking: &Asking, answer: &Answer, floors: Vec<u64>, wish: Wish) -> Result<Vec<Reply>, &'static str> {
+    fn read(
+        &self,
+        asking: &Asking,
+        answer: &Answer,
+        floors: Vec<u64>,
+        consistency: ConsistencyLevel,
+    ) -> Result<Vec<Reply>, &'static str> {
         let revision = answer.header("zookie").and_then(revision_of);
         let revision = revision.ok_or("the reply's zookie can't be read")?;
         if answer.header("cache-control") != Some("no-store") {
-            return Err("others may keep the reply");
+            return Err("other caches may store the reply");
         }
-        let verdicts = asking
-            .verdicts(&answer.body)
-            .ok_or("the reply's verdicts can't be read")?;
+        let decisions = asking
+            .decisions(&answer.body)
+            .ok_or("the reply's decisions can't be read")?;
         if answer.header("zookie") != Some(&*self.spelled(revision)) {
             return Err("the reply's zookie is not spelled as the store does");
         }
@@ -248,17 +255,17 @@ impl World {
         let mut useless = cookies.filter(|cookie| cookie.revision.is_none_or(|revision| revision > asking.head));
         match answer.cookie_text() {
             None => {}
-            Some(_) if wish == Wish::Exact => return Err("an exact reply sets a cookie"),
+            Some(_) if consistency == ConsistencyLevel::Exact => return Err("an exact reply sets a cookie"),
             Some(_) if useless.next().is_none() => return Err("a read takes a good cookie's place"),
             Some(cookie) if (revision..=self.store.current_revision()).any(|said| cookie == self.spelled(said)) => {}
             Some(_) => return Err("the reply's cookie is not what the store said"),
         }
         let reply = Reply {
             sent: asking.sent,
-            wish,
+            consistency,
             tokens: floors,
             revision,
-            verdicts: asking.questions.iter().cloned().zip(verdicts).collect(),
+            decisions: asking.questions.iter().cloned().zip(decisions).collect(),
             session: None,
             note: answer.header("cache-status").unwrap_or("no layer").into(),
         };
@@ -273,12 +280,12 @@ impl World {
 
 impl Asking {
     fn request(&self) -> Request {
-        let wish = self.wish.map(|wish| match wish {
-            Wish::Any if self.tokens.is_empty() => "minimize-latency".to_owned(),
-            Wish::Any => "at-least-as-fresh".to_owned(),
-            Wish::Exact => "at-exact-snapshot".to_owned(),
-            Wish::Full => "fully-consistent".to_owned(),
-            Wish::Bounded(bound) => format!("bounded-staleness={}ms", bound.as_millis()),
+        let consistency = self.consistency.map(|consistency| match consistency {
+            ConsistencyLevel::Any if self.tokens.is_empty() => "minimize-latency".to_owned(),
+            ConsistencyLevel::Any => "at-least-as-fresh".to_owned(),
+            ConsistencyLevel::Exact => "at-exact-snapshot".to_owned(),
+            ConsistencyLevel::Full => "fully-consistent".to_owned(),
+            ConsistencyLevel::Bounded(bound) => format!("bounded-staleness={}ms", bound.as_millis()),
         });
         let tokens = self.tokens.iter().map(|token| (token.place, token.text.clone()));
         let request = request(Parts {
@@ -288,7 +295,7 @@ impl Asking {
                 .iter()
                 .map(|question| Question::clone(question))
                 .collect(),
-            wish,
+            consistency,
             no_cache: self.no_cache,
             tokens: tokens.collect(),
             bypass: self.bypass,
@@ -299,9 +306,9 @@ impl Asking {
         }
     }
 
-    /// As many as are due.
-    fn verdicts(&self, body: &Value) -> Option<Vec<bool>> {
-        let verdicts: Vec<bool> = match self.form {
+    /// As many as the request has to get.
+    fn decisions(&self, body: &Value) -> Option<Vec<bool>> {
+        let decisions: Vec<bool> = match self.form {
             Form::Check => vec![body["allowed"].as_bool()?],
             Form::Evaluation => vec![body["decision"].as_bool()?],
             Form::Evaluations { .. } => {
@@ -311,11 +318,11 @@ impl Asking {
         };
         let due = match self.form {
             Form::Evaluations { until: Some(until) } => {
-                let end = verdicts.iter().position(|verdict| *verdict == until);
+                let end = decisions.iter().position(|decision| *decision == until);
                 end.map_or(self.questions.len(), |end| end + 1)
             }
             _ => self.questions.len(),
         };
-        (verdicts.len() == due).then_some(verdicts)
+        (decisions.len() == due).then_some(decisions)
     }
 }

@@ -1,4 +1,4 @@
-//! What keeps a request from being answered out of memory, and changes nothing of what it asks.
+//! Properties that prevent a request from being answered from memory, and do not change what it asks.
 
 use std::future::ready;
 use std::sync::OnceLock;
@@ -34,7 +34,7 @@ const OF_POST: [Bypass; 4] = [NameTwice, NotJson, OverLong, Trailers];
 /// More than the layer reads.
 const MANY: usize = (4 << 20) + 1;
 
-/// A number that stands for one of those that a form has.
+/// An index into the bypasses of a form.
 pub(crate) fn bypass() -> impl Strategy<Value = usize> {
     select((0..(OF_ALL.len() + OF_POST.len()) * OF_GET.len()).collect::<Vec<_>>())
 }
@@ -60,7 +60,7 @@ impl Bypass {
         }
     }
 
-    /// Whether the service can't answer such a request either.
+    /// Whether the service itself can't answer such a request either.
     pub(crate) fn is_rejected(self) -> bool {
         matches!(self, NotJson | OverLong)
     }
@@ -81,7 +81,7 @@ impl Bypass {
         }
     }
 
-    /// The request's body, spelled so that it is no question to the layer.
+    /// The request's body, spelled so that the layer can't read it as a question.
     pub(crate) fn body(self, body: Option<&Value>) -> Body {
         static SPACES: OnceLock<Bytes> = OnceLock::new();
         let Some(body) = body.map(ToString::to_string) else {

@@ -1,5 +1,5 @@
-//! The contract, under random schemas, histories, schedules, wishes and tokens: the service behind the layer is driven
-//! in process under paused time, and the checker of `--replay` judges every reply at its revision.
+//! The contract, under random schemas, histories, schedules, consistencies and tokens: the service behind the layer is
+//! driven in process under paused time, and the checker of `--replay` judges every reply at its revision.
 
 mod adversary;
 mod ask;
@@ -16,8 +16,8 @@ mod schema;
 #[path = "../../examples/gateway/service/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the example uses the rest")]
 mod service;
+mod stated;
 mod tally;
-mod told;
 mod world;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -43,8 +43,11 @@ fn every_reply_keeps_the_contract() {
     assert_eq!(
         tally.never(),
         Vec::<&str>::new(),
-        "these never came up: the run shows nothing of them"
+        "these never occurred: the run shows nothing about them"
     );
-    let (hers, all) = tally.requests();
-    assert!(hers * 10 >= all, "{hers} of {all} requests are the adversary's");
+    let (adversary, all) = tally.requests();
+    assert!(
+        adversary * 10 >= all,
+        "{adversary} of {all} requests are the adversary's"
+    );
 }

@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use crate::adversary::{Forge, forge};
 use crate::bypass::bypass;
-use crate::checker::Wish;
+use crate::checker::ConsistencyLevel;
 use crate::schema::{Fragment, fragment};
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,8 @@ pub(crate) struct Case {
     pub(crate) schema: Fragment,
     pub(crate) window: (Duration, u8),
     pub(crate) quantize: Duration,
-    /// How long each call of the service takes before and after it reads the store; none where these are used up.
+    /// How long each call of the service takes before and after it reads the store. Once these are used up there is no
+    /// delay.
     pub(crate) delays: Vec<(Duration, Duration)>,
     pub(crate) rounds: Vec<Round>,
 }
@@ -34,15 +35,15 @@ pub(crate) enum Action {
     Ask(Ask),
     Forge(Forge),
     Write {
-        /// As another replica does it: nobody tells the layer.
+        /// Like a write by another replica: the layer does not see it.
         behind: bool,
         changes: Vec<(&'static str, u16)>,
         /// All of this store.
         tokens: Vec<(Place, Kind)>,
     },
-    /// Snapshots but the last so many are let go of.
+    /// All snapshots except the last ones, of this number, are collected.
     Collect {
-        kept: u64,
+        retained: u64,
     },
     Purge,
 }
@@ -52,9 +53,9 @@ pub(crate) struct Ask {
     pub(crate) form: Form,
     pub(crate) questions: Vec<u8>,
     /// `None`: the request does not say.
-    pub(crate) wish: Option<Wish>,
+    pub(crate) consistency: Option<ConsistencyLevel>,
     pub(crate) tokens: Vec<(Place, Kind)>,
-    /// A client that chains its own zookies, and where it bears them.
+    /// A client that chains its own zookies, and where it sends them.
     pub(crate) session: Option<(u32, Place)>,
     pub(crate) no_cache: bool,
     /// Which of the form's bypasses it forces.
@@ -67,7 +68,7 @@ pub(crate) struct Ask {
 pub(crate) enum Form {
     Check,
     Evaluation,
-    /// All items are answered, or only those up to the first of this verdict.
+    /// All items are answered, or only those up to the first of this decision.
     Evaluations {
         until: Option<bool>,
     },
@@ -93,13 +94,13 @@ pub(crate) enum Kind {
     Newest,
     /// Of the last write behind the layer's back.
     Behind,
-    /// Forged: so far ahead of the store.
+    /// Forged: this far ahead of the store.
     Future(u64),
     Foreign,
     /// Of this store and of another one: it can be compared with neither's revisions.
     Concurrent(u8),
     Malformed(&'static str),
-    /// Well spelled, but no revision.
+    /// Well spelled, but not a revision.
     Zero,
 }
 
@@ -141,13 +142,13 @@ pub(crate) fn place() -> impl Strategy<Value = Place> {
     ])
 }
 
-fn wish() -> impl Strategy<Value = Option<Wish>> {
+fn consistency() -> impl Strategy<Value = Option<ConsistencyLevel>> {
     prop_oneof![
         6 => Just(None),
-        2 => Just(Some(Wish::Any)),
-        2 => Just(Some(Wish::Exact)),
-        1 => Just(Some(Wish::Full)),
-        2 => millis(&[1, 100, 1000, 3000, 20_000]).prop_map(|bound| Some(Wish::Bounded(bound))),
+        2 => Just(Some(ConsistencyLevel::Any)),
+        2 => Just(Some(ConsistencyLevel::Exact)),
+        1 => Just(Some(ConsistencyLevel::Full)),
+        2 => millis(&[1, 100, 1000, 3000, 20_000]).prop_map(|bound| Some(ConsistencyLevel::Bounded(bound))),
     ]
 }
 
@@ -170,7 +171,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     (
         form(),
         vec(question, 2..5),
-        wish(),
+        consistency(),
         tokens,
         weighted(0.3, (0..3_u32, place())),
         prop::bool::weighted(0.03),
@@ -178,10 +179,10 @@ fn ask() -> impl Strategy<Value = Ask> {
         weighted(0.05, millis(&[0, 10, 500])),
     )
         .prop_map(
-            |(form, questions, wish, tokens, session, no_cache, bypass, patience)| Ask {
+            |(form, questions, consistency, tokens, session, no_cache, bypass, patience)| Ask {
                 form,
                 questions,
-                wish,
+                consistency,
                 tokens,
                 session,
                 no_cache,
@@ -211,7 +212,7 @@ fn action() -> impl Strategy<Value = Action> {
             changes,
             tokens,
         }),
-        1 => (0..4_u64).prop_map(|kept| Action::Collect { kept }),
+        1 => (0..4_u64).prop_map(|retained| Action::Collect { retained }),
     ]
 }
 
@@ -230,7 +231,7 @@ fn round() -> impl Strategy<Value = Round> {
 pub(crate) fn case() -> impl Strategy<Value = Case> {
     let quantize = millis(&[0, 0, 700, 5000]);
     let window = (millis(&[5000, 5000, 800]), select(vec![0, 10, 50]));
-    // A call that is made again in the same flight still ends before the flight's time is over.
+    // A call that is retried in the same flight still ends before the flight's deadline.
     let delay = || millis(&[0, 0, 0, 1, 40, 110, 900, 2400]);
     let delays = prop_oneof![Just(0..1_usize), Just(10..40)].prop_flat_map(move |count| vec((delay(), delay()), count));
     (fragment(), window, quantize, delays, vec(round(), 4..24)).prop_map(

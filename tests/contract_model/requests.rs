@@ -12,7 +12,7 @@ use crate::plan::{Form, Place};
 pub(crate) struct Parts {
     pub(crate) form: Form,
     pub(crate) questions: Vec<Question>,
-    pub(crate) wish: Option<String>,
+    pub(crate) consistency: Option<String>,
     pub(crate) no_cache: bool,
     pub(crate) tokens: Vec<(Place, String)>,
     pub(crate) bypass: Option<Bypass>,
@@ -22,7 +22,7 @@ pub(crate) fn request(parts: Parts) -> Request {
     let Parts {
         form,
         questions,
-        wish,
+        consistency,
         no_cache,
         tokens,
         bypass,
@@ -51,7 +51,7 @@ pub(crate) fn request(parts: Parts) -> Request {
     let mut headers = Vec::new();
     let cookies = carry(&tokens, &mut headers, &mut query);
     headers.extend(cookies.map(|cookies| ("cookie", cookies)));
-    headers.extend(wish.map(|wish| ("zookie-consistency", wish)));
+    headers.extend(consistency.map(|consistency| ("zookie-consistency", consistency)));
     headers.extend(no_cache.then(|| ("cache-control", "no-cache".to_owned())));
     if let Some(bypass) = bypass {
         query.extend_pairs(bypass.parameters());
@@ -73,7 +73,7 @@ pub(crate) fn request(parts: Parts) -> Request {
         .fold(request, |request, (name, value)| with_header(request, name, &value))
 }
 
-/// Puts tokens where they belong; those of cookies are given back, as one line.
+/// Puts tokens into their places, and returns those of cookies as one line.
 pub(crate) fn carry(
     tokens: &[(Place, String)],
     headers: &mut Vec<(&'static str, String)>,

@@ -5,7 +5,7 @@ use proptest::sample::{select, subsequence};
 
 use crate::checker::{Question, Tuple};
 
-/// What a relation may hold beside single users, with numbers left open.
+/// What a relation may contain in addition to single users, with open numbers.
 const DIRECT: [&str; 3] = ["user:*", "team:S#direct", "team:S#member"];
 const READER: [&str; 3] = ["user:*", "team:S#direct", "team:S#member"];
 const BANNED: [&str; 2] = ["user:*", "team:S#member"];
@@ -21,8 +21,8 @@ pub(crate) struct Fragment {
     edit: String,
 }
 
-/// Both operands of `+` and `&` and the left one of `-` may come back to where they were; what is taken away never
-/// does, so that every permission has one meaning.
+/// Both operands of `+` and `&` and the left one of `-` may be recursive. The right operand of `-` never is, so every
+/// permission has one meaning.
 fn rule(leaves: &[&'static str], taken_away: &[&'static str]) -> BoxedStrategy<String> {
     let leaf = select(leaves.to_vec()).prop_map(str::to_owned);
     let taken_away = select(taken_away.to_vec());
@@ -38,7 +38,7 @@ fn rule(leaves: &[&'static str], taken_away: &[&'static str]) -> BoxedStrategy<S
 
 fn subjects(all: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
     subsequence(all, 0..=all.len()).prop_map(|mut subjects| {
-        // Single users most of all: with them, answers change one by one.
+        // Mostly single users: with them, answers change one by one.
         subjects.insert(0, "user:U");
         subjects
     })
@@ -134,7 +134,7 @@ impl Fragment {
     }
 }
 
-/// Few, so that they are asked again.
+/// Only a few, so that they are asked again.
 pub(crate) fn question(number: u8) -> Question {
     let number = usize::from(number);
     let (resource, permission) = [

@@ -1,8 +1,8 @@
-//! What came up in a run, so that one in which the cache did nothing does not pass.
+//! What occurred in a run, so that a run in which the cache did nothing fails.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A piece of `Cache-Status`, or of a status line, for each thing that a run has to have seen.
+/// A part of `Cache-Status`, or of a status line, for each thing that a run must have seen.
 const SEEN: [&str; 44] = [
     "200 tower-zookie; hit",
     "; stored",
@@ -14,7 +14,7 @@ const SEEN: [&str; 44] = [
     "is too old",
     "400 ",
     "409 ",
-    "adversary: a token that she has seen",
+    "adversary: a token that it has seen",
     "adversary: a token of the future",
     "adversary: members in another order",
     "adversary: whitespace",
@@ -73,8 +73,8 @@ impl Tally {
             let counts = SEEN.iter().zip(&self.0).filter(|(piece, _)| **piece == note);
             counts.map(|(_, count)| count.load(Relaxed)).sum::<usize>()
         };
-        let hers = count("adversary: all requests");
-        (hers, hers + count("honest: all requests"))
+        let adversary = count("adversary: all requests");
+        (adversary, adversary + count("honest: all requests"))
     }
 
     pub(crate) fn never(&self) -> Vec<&'static str> {

@@ -1,4 +1,4 @@
-//! Runs a case: a store, the service and the layer before it, those who use them, and the record for the judge.
+//! Runs a case: a store, the service, the layer before it, their callers, and the record for the judge.
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
@@ -30,8 +30,8 @@ use crate::plan::{Action, Case, Kind, Place};
 use crate::requests::carry;
 use crate::schema::Fragment;
 use crate::service;
+use crate::stated::Stated;
 use crate::tally::Tally;
-use crate::told::Told;
 
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
@@ -40,19 +40,19 @@ pub(crate) struct World {
     handle: Handle<layer::Api>,
     began: Instant,
     record: Mutex<Record>,
-    told: AllTold,
+    stated: AllStated,
     requests: AtomicUsize,
 }
 
-/// What the service was told, by the ids of requests that are bypassed.
-type AllTold = Arc<Mutex<HashMap<String, Vec<Told>>>>;
+/// What bypassed requests stated to the service, by their ids.
+type AllStated = Arc<Mutex<HashMap<String, Vec<Stated>>>>;
 
-/// What was done and seen.
+/// What was done and observed.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) writes: Vec<Write>,
     pub(crate) replies: Vec<Reply>,
-    /// What the judge does not judge, and is wrong all the same.
+    /// Errors that the judge does not look for.
     pub(crate) broken: Vec<String>,
     pub(crate) sessions: HashMap<u32, Session>,
     /// The revision of the last write behind the layer's back.
@@ -93,7 +93,7 @@ impl Answer {
     }
 }
 
-/// One case, from an empty store to the verdict on all that was seen.
+/// One case, from an empty store to the judgement of all that was observed.
 pub(crate) fn run(case: &Case, tally: &Tally) -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
@@ -129,13 +129,13 @@ impl World {
         let store = Arc::new(Store::new(Schema::parse(&case.schema.text())?));
         let layer = layer::build(settings(case)).map_err(|error| error.to_string())?;
         let delays = Arc::new(Mutex::new(VecDeque::from(case.delays.clone())));
-        let told = AllTold::default();
-        let all_told = Arc::clone(&told);
+        let stated = AllStated::default();
+        let all_stated = Arc::clone(&stated);
         let slow = move |request: Request, next: Next| {
             if let Some(id) = request.headers().get("x-request-id") {
                 let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
-                let mut told = all_told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.entry(id).or_default().push(Told::of(&request));
+                let mut stated = all_stated.lock().unwrap_or_else(PoisonError::into_inner);
+                stated.entry(id).or_default().push(Stated::of(&request));
             }
             late(Arc::clone(&delays), request, next)
         };
@@ -146,13 +146,13 @@ impl World {
             schema: case.schema.clone(),
             began: Instant::now(),
             record: Mutex::default(),
-            told,
+            stated,
             requests: AtomicUsize::new(0),
             store,
         })
     }
 
-    /// Something that is there from the start, and that the first writes may take away.
+    /// A relationship that exists from the start, and that the first writes may delete.
     fn seed(&self) {
         (0..6).for_each(|number| self.write_behind(&[("touch", number * 37)]));
     }
@@ -180,9 +180,9 @@ impl World {
     }
 
     /// What the forwarded forms of a request stated.
-    pub(crate) fn told(&self, id: &str) -> Vec<Told> {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.get(id).cloned().unwrap_or_default()
+    pub(crate) fn stated(&self, id: &str) -> Vec<Stated> {
+        let stated = self.stated.lock().unwrap_or_else(PoisonError::into_inner);
+        stated.get(id).cloned().unwrap_or_default()
     }
 
     /// How the store spells a revision.
@@ -198,9 +198,9 @@ impl World {
                 behind: true, changes, ..
             } => self.write_behind(&changes),
             Action::Write { changes, tokens, .. } => self.write(&changes, &tokens).await,
-            Action::Collect { kept } => {
+            Action::Collect { retained } => {
                 let head = self.store.current_revision();
-                self.store.garbage_collect(head.saturating_sub(kept));
+                self.store.garbage_collect(head.saturating_sub(retained));
             }
             Action::Purge => self.handle.purge(),
         }
@@ -236,7 +236,8 @@ impl World {
         }
     }
 
-    /// What the numbers of a write stand for. Deleted is what exists, lest most writes fail.
+    /// What the numbers of a write stand for. Only existing relationships are deleted, because otherwise most writes
+    /// would fail.
     fn changes(&self, numbers: &[(&'static str, u16)]) -> Vec<(&'static str, Tuple)> {
         let mut existing: Vec<Tuple> = Vec::new();
         for Change { exists, tuple } in self.record().writes.iter().flat_map(|write| &write.changes) {
@@ -293,11 +294,11 @@ impl World {
                 self.wrote(revision, changes);
                 let zookie = answer.header("zookie");
                 let cookie = answer.cookie_text();
-                // A token that is ahead of the store may be taken for what it is, or at its word.
+                // A token that is ahead of the store may be rejected, or believed.
                 let joined = floors.filter(|floor| *floor > head).unwrap_or_default().max(revision);
                 let is_right = [revision, joined].map(|joined| cookie == Some(self.spelled(joined)));
                 if zookie != Some(&*self.spelled(revision)) || !is_right.contains(&true) {
-                    let broken = format!("write {revision} bears the zookie {zookie:?} and the cookie {cookie:?}");
+                    let broken = format!("write {revision} has the zookie {zookie:?} and the cookie {cookie:?}");
                     self.record().broken.push(broken);
                 }
             }
@@ -363,7 +364,7 @@ async fn late(delays: Delays, request: Request, next: Next) -> Response {
         .headers()
         .get("authorization")
         .is_some_and(|value| value == BAD_CREDENTIALS);
-    // A sleep of no length still ends at the next tick only.
+    // A sleep of zero length still ends only at the next tick.
     if !before.is_zero() {
         sleep(before).await;
     }

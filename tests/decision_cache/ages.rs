@@ -21,7 +21,7 @@ async fn rule_04_age_counts_from_before_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_no_question_outlives_the_bound_nor_dies_before_the_interval() {
+async fn rule_04_an_entry_ends_between_the_interval_and_the_bound() {
     let window = Window::new(secs(5), Staleness::percent(10));
     let mut bench = Bench::with(settings().window(window), Capabilities::versioned());
     for n in 0..50 {
@@ -44,11 +44,11 @@ async fn rule_04_a_token_does_not_lift_the_age_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_answer_that_the_entry_covers_renews_its_age() {
+async fn rule_04_a_covered_answer_renews_the_entrys_age() {
     let mut bench = Bench::new();
     bench.fill(at(10)).await;
     advance(secs(6)).await;
-    // The leader gets what the upstream said; the entry stays, and is as young as that.
+    // The leader gets the upstream's answer. The entry stays, and becomes as young as that answer.
     let checked = bench.miss(&Freshness::any(), ReadAt::Any, no(at(8))).await;
     assert_eq!((checked.value, checked.revision), (false, Some(at(8))));
     advance(secs(5)).await;
@@ -63,7 +63,7 @@ async fn rule_04_bounded_staleness_counts_from_fully_consistent_calls() {
     let checked = bench.miss(&within(secs(2)), ReadAt::Head, yes(at(5))).await;
     assert_eq!(checked.miss, Some(Miss::Age));
     advance(secs(1)).await;
-    // An unasked read at the same revision does not make it any later that the head was read.
+    // A default read at the same revision does not make the head read any younger.
     let asked = bench.ask(&floor(5)).await.unwrap().unwrap();
     assert!(asked.is_hit());
     advance(secs(1)).await;
@@ -74,7 +74,7 @@ async fn rule_04_bounded_staleness_counts_from_fully_consistent_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_bounded_staleness_stays_within_the_window_too() {
+async fn rule_04_bounded_staleness_never_exceeds_the_window() {
     let mut bench = Bench::new();
     bench.miss(&within(secs(60)), ReadAt::Head, yes(at(5))).await;
     advance(millis(5001)).await;
@@ -115,7 +115,7 @@ async fn rule_01_a_head_below_a_bounded_floor_is_read_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_without_revisions_bounded_staleness_goes_by_age_alone() {
+async fn rule_04_without_revisions_only_the_age_is_bounded() {
     let mut bench = Bench::with(settings(), Capabilities::unversioned());
     bench
         .miss(&within(secs(2)), ReadAt::Head, Answer::without_revision(true))
@@ -148,13 +148,13 @@ async fn rule_12_renewals_do_not_extend_the_hard_end() {
     advance(millis(1999)).await;
     bench.hit(&Freshness::any()).await;
     advance(millis(1)).await;
-    // What comes after the end takes the place, even at a lower revision.
+    // An answer after the end replaces the entry, even at a lower revision.
     bench.miss(&Freshness::any(), ReadAt::Any, no(at(9))).await;
     assert_eq!(bench.hit(&Freshness::any()).await.revision, Some(at(9)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_an_expiry_in_the_reply_is_honoured_from_before_the_call() {
+async fn rule_12_a_replys_expiry_counts_from_before_the_call() {
     let mut bench = Bench::new();
     let checking = bench.ask(&Freshness::any());
     let call = bench.call().await;
@@ -171,7 +171,7 @@ async fn rule_12_an_expiry_in_the_reply_is_honoured_from_before_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_an_expiry_beyond_all_time_is_the_hard_end() {
+async fn rule_12_an_expiry_too_far_away_is_the_hard_end() {
     let mut bench = Bench::with(settings().time_to_live(secs(1)), Capabilities::versioned());
     let forever = yes(at(1)).expires_in(Duration::MAX);
     bench.miss(&Freshness::any(), ReadAt::Any, forever).await;
@@ -180,7 +180,7 @@ async fn rule_12_an_expiry_beyond_all_time_is_the_hard_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_who_waits_does_not_get_what_expired_meanwhile() {
+async fn rule_12_a_follower_does_not_get_an_expired_answer() {
     let mut bench = Bench::new();
     bench.wrote(&at(1));
     let leader = bench.ask(&floor(1));
@@ -188,7 +188,7 @@ async fn rule_12_who_waits_does_not_get_what_expired_meanwhile() {
     advance(secs(1)).await;
     let follower = bench.ask(&Freshness::any());
     bench.expect_no_call().await;
-    // Somebody else stores an answer that ends before the stuck flight does.
+    // Another caller stores an answer that ends before the stuck flight does.
     let short = yes(at(2)).expires_in(secs(1));
     bench.miss(&Freshness::Full, ReadAt::Head, short).await;
     advance(secs(9)).await;

@@ -9,7 +9,7 @@ async fn expect_epoch(bench: &mut Bench, freshness: &Freshness, ask: ReadAt) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_reply_of_another_identity_drops_everything() {
+async fn rule_08_a_reply_of_another_store_drops_everything() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let first = bench.question;
@@ -23,7 +23,7 @@ async fn rule_08_a_reply_of_another_identity_drops_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_reply_of_another_identity_to_a_floor_drops_all() {
+async fn rule_08_a_reply_of_another_store_to_a_floor_drops_all() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.question = bench.another_question("with a floor");
@@ -37,7 +37,7 @@ async fn rule_08_a_reply_of_another_identity_to_a_floor_drops_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_an_echo_of_a_forged_identity_drops_nothing() {
+async fn rule_08_an_echo_of_a_forged_store_drops_nothing() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let forged = Freshness::Exact(elsewhere(9));
@@ -62,7 +62,7 @@ async fn rule_08_a_second_head_below_what_was_named_drops_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_slow_head_below_what_was_named_since_drops_nothing() {
+async fn rule_08_a_slow_head_below_a_later_write_drops_nothing() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let checking = bench.ask(&Freshness::Full);
@@ -74,7 +74,7 @@ async fn rule_08_a_slow_head_below_what_was_named_since_drops_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_an_unasked_read_of_a_lagging_replica_drops_nothing() {
+async fn rule_08_a_lagging_default_read_drops_nothing() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     advance(secs(6)).await;
@@ -83,7 +83,7 @@ async fn rule_08_an_unasked_read_of_a_lagging_replica_drops_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_calls_begun_before_the_epoch_are_kept_by_nobody() {
+async fn rule_08_calls_begun_before_the_epoch_are_not_stored() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.question = bench.another_question("asked before");
@@ -117,7 +117,7 @@ async fn rule_05_a_join_with_a_lost_revision_is_not_stored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_schema_change_ends_answers_but_not_what_is_named() {
+async fn rule_08_a_schema_change_does_not_forget_revisions() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.cache.schema_changed();
@@ -127,7 +127,7 @@ async fn rule_08_a_schema_change_ends_answers_but_not_what_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_floor_of_another_store_is_said_to_be_one() {
+async fn rule_09_a_floor_of_another_store_is_reported_so() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let foreign = Freshness::at_least(elsewhere(1));

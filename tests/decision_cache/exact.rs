@@ -8,7 +8,7 @@ fn exactly(n: u64) -> Freshness {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_takes_only_what_holds_at_its_snapshot() {
+async fn rule_02_an_exact_read_takes_only_answers_at_its_snapshot() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.hit(&exactly(5)).await;
@@ -19,7 +19,7 @@ async fn rule_02_an_exact_read_takes_only_what_holds_at_its_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_is_never_asked_at_the_windows_revision() {
+async fn rule_02_exact_reads_never_use_the_window_revision() {
     let mut bench = Bench::new();
     bench.wrote(&at(3));
     bench.fill(at(5)).await;
@@ -65,7 +65,7 @@ async fn rule_02_a_reply_that_names_another_snapshot_is_not_stored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_answers_that_do_not_repeat_are_unshared() {
+async fn rule_02_unrepeatable_exact_answers_are_not_shared() {
     let capabilities = Capabilities {
         reads_repeat: false,
         ..Capabilities::versioned()
@@ -83,7 +83,7 @@ async fn rule_02_exact_answers_that_do_not_repeat_are_unshared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_exact_answers_outlive_the_age_bound_but_not_for_others() {
+async fn rule_04_only_exact_reads_use_an_answer_over_the_bound() {
     let mut bench = Bench::new();
     bench.cache.wrote(&at(5));
     bench.miss(&exactly(5), ReadAt::Exact(at(5)), no(at(5))).await;
@@ -96,7 +96,7 @@ async fn rule_04_exact_answers_outlive_the_age_bound_but_not_for_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_exact_answer_at_the_windows_revision_is_as_old_as_the_window() {
+async fn rule_04_an_exact_answer_is_as_old_as_its_window() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.question = bench.another_question("of the same window");
@@ -109,7 +109,7 @@ async fn rule_04_an_exact_answer_at_the_windows_revision_is_as_old_as_the_window
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_an_older_or_unnamed_exact_answer_never_replaces_the_newest() {
+async fn rule_06_an_older_exact_answer_never_replaces_the_newest() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.cache.wrote(&at(9));
@@ -126,7 +126,7 @@ async fn rule_06_an_older_or_unnamed_exact_answer_never_replaces_the_newest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_an_exact_read_at_an_unsettled_revision_is_unshared() {
+async fn rule_08_exact_reads_at_unsettled_revisions_are_unshared() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let both = [bench.ask(&exactly(99)), bench.ask(&exactly(99))];

@@ -38,7 +38,7 @@ async fn rule_07_a_leader_that_goes_away_neither_cancels_nor_strands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_call_that_outlives_its_leader_by_less_than_the_grace_is_kept() {
+async fn rule_07_a_call_that_ends_within_the_grace_is_stored() {
     let mut bench = Bench::new();
     let leader = bench.ask(&Freshness::any());
     let call = bench.call().await;
@@ -50,7 +50,7 @@ async fn rule_07_a_call_that_outlives_its_leader_by_less_than_the_grace_is_kept(
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_flight_that_nobody_waits_for_ends_after_its_grace() {
+async fn rule_07_an_abandoned_flight_ends_after_its_grace() {
     let mut bench = Bench::new();
     let leader = bench.ask(&Freshness::any());
     let call = bench.call().await;
@@ -63,7 +63,7 @@ async fn rule_07_a_flight_that_nobody_waits_for_ends_after_its_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_who_comes_within_the_grace_keeps_the_flight() {
+async fn rule_07_a_caller_within_the_grace_continues_the_flight() {
     let mut bench = Bench::new();
     let leader = bench.ask(&Freshness::any());
     let call = bench.call().await;
@@ -107,7 +107,7 @@ async fn rule_07_a_panic_is_an_error_for_all_and_ends_the_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_14_a_failure_is_a_failure_and_nothing_of_it_is_kept() {
+async fn rule_14_a_failure_is_reported_and_not_stored() {
     let mut bench = Bench::new();
     bench.fill(at(1)).await;
     advance(secs(6)).await;
@@ -121,7 +121,7 @@ async fn rule_14_a_failure_is_a_failure_and_nothing_of_it_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_an_answer_for_its_caller_only_sends_each_follower_upstream() {
+async fn rule_07_an_unshared_answer_sends_each_follower_upstream() {
     let mut bench = Bench::new();
     let waiting: Vec<_> = (0..4).map(|_| bench.ask(&Freshness::any())).collect();
     let call = bench.call().await;
@@ -147,7 +147,7 @@ async fn rule_03_a_fully_consistent_read_takes_no_entry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_03_a_fully_consistent_read_joins_only_a_flight_that_has_not_begun() {
+async fn rule_03_a_full_read_joins_only_flights_not_yet_begun() {
     let mut bench = Bench::new();
     let together = [bench.ask(&Freshness::Full), bench.ask(&Freshness::Full)];
     let first = bench.call().await;
@@ -197,7 +197,7 @@ async fn rule_07_a_floor_joins_only_flights_that_reach_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_head_read_under_way_serves_the_floors_that_were_known_when_it_began() {
+async fn rule_07_a_head_read_serves_floors_known_when_it_began() {
     let mut bench = Bench::new();
     bench.wrote(&at(5));
     let head = bench.ask(&Freshness::Full);
@@ -250,7 +250,7 @@ async fn rule_07_bounded_staleness_joins_only_young_head_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_follower_of_a_lowered_call_keeps_its_floor() {
+async fn rule_01_a_follower_of_a_retried_call_keeps_its_floor() {
     let mut bench = Bench::with(settings(), Capabilities::versioned());
     bench.wrote(&at(3));
     bench.fill(at(5)).await;
@@ -272,7 +272,7 @@ async fn rule_01_a_follower_of_a_lowered_call_keeps_its_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_reply_without_the_revision_it_should_bear_is_its_callers_alone() {
+async fn rule_07_a_reply_without_its_revision_is_not_shared() {
     let mut bench = Bench::with(settings(), Capabilities::versioned());
     let both = [bench.ask(&Freshness::any()), bench.ask(&Freshness::any())];
     for _ in 0..2 {

@@ -21,8 +21,8 @@ async fn rule_01_an_incomparable_entry_does_not_cover() {
     let mut bench = Bench::new();
     bench.fill(pair(5, 1)).await;
     bench.wrote(&pair(1, 2));
-    let wanted = Freshness::at_least(pair(1, 2));
-    let checked = bench.miss(&wanted, ReadAt::AtLeast(pair(1, 2)), yes(pair(5, 2))).await;
+    let both = Freshness::at_least(pair(1, 2));
+    let checked = bench.miss(&both, ReadAt::AtLeast(pair(1, 2)), yes(pair(5, 2))).await;
     assert_eq!(checked.miss, Some(Miss::Floor));
     bench.hit(&Freshness::at_least(pair(5, 1))).await;
 }
@@ -31,8 +31,8 @@ async fn rule_01_an_incomparable_entry_does_not_cover() {
 async fn rule_01_another_stores_revision_does_not_cover() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
-    let wanted = Freshness::at_least(pair(1, 1));
-    assert_eq!(bench.would_ask(&wanted).await, ReadAt::Head);
+    let both = Freshness::at_least(pair(1, 1));
+    assert_eq!(bench.would_ask(&both).await, ReadAt::Head);
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +48,7 @@ async fn rule_01_a_read_that_began_before_a_write_does_not_cover_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_where_numbers_precede_commits_the_call_must_have_begun_after_the_floor_was_seen() {
+async fn rule_01_on_mysql_the_call_must_begin_after_its_floor() {
     let mut bench = Bench::new();
     bench.fill(number(10)).await;
     advance(secs(1)).await;
@@ -59,7 +59,7 @@ async fn rule_01_where_numbers_precede_commits_the_call_must_have_begun_after_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_where_numbers_precede_commits_no_flight_from_before_the_floor_is_joined() {
+async fn rule_01_on_mysql_older_flights_are_not_joined() {
     let mut bench = Bench::new();
     bench.wrote(&number(10));
     let early = bench.ask(&Freshness::at_least(number(10)));
@@ -96,15 +96,15 @@ async fn rule_06_of_incomparable_answers_the_later_call_wins() {
     let slow = bench.ask(&Freshness::any());
     let earlier = bench.call().await;
     advance(secs(1)).await;
-    let wanted = Freshness::at_least(pair(0, 2));
-    bench.miss(&wanted, ReadAt::AtLeast(pair(0, 2)), no(pair(0, 2))).await;
+    let both = Freshness::at_least(pair(0, 2));
+    bench.miss(&both, ReadAt::AtLeast(pair(0, 2)), no(pair(0, 2))).await;
     earlier.answer(yes(pair(2, 0)));
     slow.await.unwrap().unwrap();
     assert_eq!(bench.hit(&Freshness::any()).await.revision, Some(pair(0, 2)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_a_session_that_hands_on_its_revision_never_goes_back() {
+async fn rule_06_a_session_that_sends_its_revision_never_goes_back() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     bench.wrote(&at(9));

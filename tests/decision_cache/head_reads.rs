@@ -1,4 +1,4 @@
-//! Tokens that this process has not met.
+//! Tokens that this process has not seen.
 
 use tower_zookie::cache::{Capabilities, CheckError, ReadAt};
 use tower_zookie::consistency::Freshness;
@@ -17,7 +17,7 @@ async fn rule_08_an_unknown_floor_is_read_at_head_and_then_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_no_question_waits_for_another_ones_head_read() {
+async fn rule_15_no_question_waits_for_anothers_head_read() {
     let mut bench = Bench::new();
     bench.fill(at(5)).await;
     let slow = bench.ask(&floor(9));
@@ -32,7 +32,7 @@ async fn rule_15_no_question_waits_for_another_ones_head_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_head_reads_are_limited_and_the_rest_is_unmodified() {
+async fn rule_15_over_the_limit_of_head_reads_calls_are_unmodified() {
     let mut bench = Bench::with(settings().max_head_reads(3), Capabilities::versioned());
     bench.fill(at(5)).await;
     for _ in 0..2 {
@@ -53,11 +53,11 @@ async fn rule_15_head_reads_are_limited_and_the_rest_is_unmodified() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_forged_floor_makes_no_entry_fresh_and_is_not_claimed() {
+async fn rule_08_a_forged_floor_makes_no_entry_fresh() {
     let mut bench = Bench::with(settings().max_head_reads(0), Capabilities::versioned());
     bench.fill(at(5)).await;
     let both = [bench.ask(&floor(99)), bench.ask(&floor(99))];
-    // No one joins it, not even with the same floor.
+    // No caller joins it, not even with the same floor.
     for call in [bench.call().await, bench.call().await] {
         assert_eq!(call.ask, ReadAt::Unmodified(at(99)));
         call.answer(no(at(99)));
@@ -83,13 +83,13 @@ async fn rule_08_a_failed_head_read_teaches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_where_replies_name_no_revision_no_head_is_read() {
+async fn rule_08_no_head_is_read_if_replies_name_no_revision() {
     let mut bench = Bench::with(settings(), Capabilities::unversioned());
     assert_eq!(bench.would_ask(&floor(9)).await, ReadAt::Unmodified(at(9)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_store_whose_head_may_trail_judges_the_floor_itself() {
+async fn rule_01_if_head_may_trail_the_store_checks_the_floor() {
     let facts = Capabilities {
         head_may_trail_reads: true,
         ..Capabilities::unknown()

@@ -27,7 +27,7 @@ async fn rule_05_an_answer_without_a_revision_satisfies_no_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_without_one_in_the_reply_an_answer_claims_what_was_asked() {
+async fn rule_05_an_unlabelled_reply_claims_a_named_floor() {
     let mut bench = Bench::with(settings(), silent());
     let checked = bench.miss(&floor(3), ReadAt::Unmodified(at(3)), unlabelled(true)).await;
     assert_eq!((checked.revision, checked.stored), (None, false));
@@ -38,7 +38,7 @@ async fn rule_05_without_one_in_the_reply_an_answer_claims_what_was_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_an_answer_with_a_revision_yields_to_later_ones_without() {
+async fn rule_05_a_later_answer_without_a_revision_wins() {
     let mut bench = Bench::with(settings(), silent());
     bench.wrote(&at(3));
     bench.miss(&floor(3), ReadAt::AtLeast(at(3)), unlabelled(true)).await;
@@ -48,7 +48,7 @@ async fn rule_05_an_answer_with_a_revision_yields_to_later_ones_without() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_what_was_named_during_the_call_is_not_claimed() {
+async fn rule_05_a_revision_named_during_the_call_is_not_claimed() {
     let mut bench = Bench::new();
     bench.wrote(&at(3));
     let checking = bench.ask(&Freshness::Exact(at(3)));
@@ -60,7 +60,7 @@ async fn rule_05_what_was_named_during_the_call_is_not_claimed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_an_answer_above_its_floor_bears_its_own_revision() {
+async fn rule_05_an_answer_above_its_floor_has_its_own_revision() {
     let mut bench = Bench::new();
     bench.wrote(&at(3));
     let checked = bench.miss(&floor(3), ReadAt::AtLeast(at(3)), yes(at(7))).await;
@@ -69,7 +69,7 @@ async fn rule_05_an_answer_above_its_floor_bears_its_own_revision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_only_a_revision_above_the_asked_one_is_learned() {
+async fn rule_08_only_a_revision_above_the_floor_is_learned() {
     let mut bench = Bench::new();
     bench.wrote(&at(3));
     bench.miss(&floor(3), ReadAt::AtLeast(at(3)), yes(at(7))).await;
@@ -80,7 +80,7 @@ async fn rule_08_only_a_revision_above_the_asked_one_is_learned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_without_revisions_a_call_begun_before_the_epoch_is_kept_by_nobody() {
+async fn rule_05_without_revisions_old_epoch_calls_are_not_stored() {
     let mut bench = Bench::with(settings(), Capabilities::unversioned());
     let checking = bench.ask(&Freshness::any());
     let call = bench.call().await;

@@ -4,7 +4,7 @@ use tower_zookie::consistency::Freshness;
 use crate::support::{Bench, Rejected, advance, at, floor, no, secs, settings, yes};
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_over_the_limit_of_flights_a_check_asks_for_itself() {
+async fn rule_15_over_the_limit_of_flights_a_check_runs_alone() {
     let mut bench = Bench::with(settings().max_flights(2, 1), Capabilities::versioned());
     let questions = ["a", "b", "c"].map(|name| bench.another_question(name));
     let checks = questions.map(|question| bench.ask_for(question, &Freshness::any()));
@@ -20,7 +20,7 @@ async fn rule_15_over_the_limit_of_flights_a_check_asks_for_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_over_the_limit_of_waiters_a_check_asks_for_itself() {
+async fn rule_15_over_the_limit_of_waiters_a_check_runs_alone() {
     let mut bench = Bench::with(settings().max_waiters(1), Capabilities::versioned());
     let (leader, seated) = (bench.ask(&Freshness::any()), bench.ask(&Freshness::any()));
     let flight = bench.call().await;

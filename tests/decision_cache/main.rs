@@ -1,4 +1,4 @@
-//! The contract, as far as `DecisionCache` alone can keep it: each test bears the number of its rule.
+//! The contract, as far as `DecisionCache` alone can ensure it. Each test has the number of its rule.
 
 mod ages;
 mod epochs;

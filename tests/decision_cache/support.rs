@@ -74,7 +74,7 @@ pub(crate) fn within(bound: Duration) -> Freshness {
     }
 }
 
-/// The upstream would not answer.
+/// The upstream does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("rejected")]
 pub(crate) struct Rejected;
@@ -82,7 +82,7 @@ pub(crate) struct Rejected;
 type Reply = Result<Answer<bool>, Rejected>;
 pub(crate) type Answered = Result<Checked<bool>, CheckError<Rejected>>;
 
-/// One upstream call under way. Dropped, it panics in the upstream.
+/// One upstream call under way. If it is dropped, it panics in the upstream.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) ask: ReadAt,
@@ -98,7 +98,7 @@ impl Call {
         let _ = self.reply.send(Err(Rejected));
     }
 
-    /// Whether the upstream call was given up.
+    /// Whether the upstream call was cancelled.
     pub(crate) fn is_gone(&self) -> bool {
         self.reply.is_closed()
     }
@@ -200,7 +200,7 @@ impl Bench {
         assert!(self.miss(&Freshness::any(), ReadAt::Any, yes(revision)).await.stored);
     }
 
-    /// What the upstream would be asked at. The call goes no further, and neither does anybody who waits for it.
+    /// What the upstream would be asked at. The call is dropped, and so is every caller that waits for it.
     pub(crate) async fn would_ask(&mut self, freshness: &Freshness) -> ReadAt {
         let checking = self.ask(freshness);
         let call = self.call().await;

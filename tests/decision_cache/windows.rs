@@ -7,13 +7,13 @@ fn quantized() -> Bench {
     Bench::with(settings(), Capabilities::versioned())
 }
 
-/// A question that has no entry yet, so that what it asks at shows the window's revision.
+/// A question that has no entry yet, so the revision that it asks at shows the window's revision.
 fn fresh_question(bench: &mut Bench, name: &str) {
     bench.question = bench.another_question(name);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_miss_below_the_windows_revision_asks_at_it() {
+async fn rule_01_a_miss_below_the_window_revision_asks_at_it() {
     let mut bench = quantized();
     bench.wrote(&at(3));
     bench.fill(at(5)).await;
@@ -26,7 +26,7 @@ async fn rule_01_a_miss_below_the_windows_revision_asks_at_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_first_unasked_revision_is_the_windows() {
+async fn rule_01_the_first_default_read_sets_the_window_revision() {
     let mut bench = quantized();
     bench.wrote(&at(3));
     bench.fill(at(5)).await;
@@ -37,7 +37,7 @@ async fn rule_01_the_first_unasked_revision_is_the_windows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_write_or_a_head_is_shared_where_it_alone_covers() {
+async fn rule_01_a_write_or_head_is_shared_if_only_it_covers() {
     let mut bench = quantized();
     bench.wrote(&at(3));
     bench.wrote(&at(5));
@@ -70,7 +70,7 @@ async fn rule_01_a_reply_above_the_asked_revision_is_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_rejected_window_is_asked_once_more_at_the_own_floor_and_dropped() {
+async fn rule_07_a_rejected_window_is_dropped_and_retried_once() {
     let mut bench = quantized();
     bench.wrote(&at(3));
     bench.fill(at(5)).await;
@@ -93,7 +93,7 @@ async fn rule_07_a_rejected_window_is_asked_once_more_at_the_own_floor_and_dropp
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_the_age_of_an_answer_asked_twice_counts_from_the_second_call() {
+async fn rule_04_the_age_after_a_retry_counts_from_the_retry() {
     let mut bench = quantized();
     bench.wrote(&at(3));
     bench.fill(at(5)).await;

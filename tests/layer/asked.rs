@@ -1,4 +1,4 @@
-//! What the extractor `Asked` says where the layer has said nothing.
+//! What the extractor `Asked` returns if the layer did not handle the request.
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +10,7 @@ use tower_zookie::{Asked, ZookieLayer};
 
 use crate::common::{both, z};
 
-async fn tells(asked: Asked) -> String {
+async fn report(asked: Asked) -> String {
     let zookie = asked
         .zookie
         .map_or("none".to_owned(), |zookie| zookie.as_str().to_owned());
@@ -26,9 +26,9 @@ where
     (status, String::from_utf8(body.into()).unwrap())
 }
 
-/// What a handler of a path that no protocol knows is told, behind the layer and without it.
-async fn told(headers: &[(&str, &str)]) -> [(u16, String); 2] {
-    let router = || Router::new().fallback(tells);
+/// What a handler of an unclaimed path sees, behind the layer and without it.
+async fn seen_by_handlers(headers: &[(&str, &str)]) -> [(u16, String); 2] {
+    let router = || Router::new().fallback(report);
     let request = || {
         let request = Request::get("/elsewhere");
         let request = headers
@@ -63,23 +63,23 @@ async fn rule_09_asked_falls_back_to_the_headers() {
             (200, "fully-consistent none".to_owned()),
         ),
     ] {
-        for told in told(&headers).await {
-            assert_eq!(told, expected, "{headers:?}");
+        for seen in seen_by_handlers(&headers).await {
+            assert_eq!(seen, expected, "{headers:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_asked_takes_no_unreadable_header_for_none() {
+async fn rule_09_asked_never_ignores_an_unreadable_header() {
     for headers in [
         vec![("zookie-consistency", "fresh")],
         vec![("zookie-consistency", "")],
         vec![("zookie", "")],
         vec![("zookie", "a b")],
     ] {
-        for (status, told) in told(&headers).await {
-            let strictest = told.starts_with("fully-consistent");
-            assert!(status == 400 || strictest, "{headers:?}: {status} {told}");
+        for (status, seen) in seen_by_handlers(&headers).await {
+            let strictest = seen.starts_with("fully-consistent");
+            assert!(status == 400 || strictest, "{headers:?}: {status} {seen}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Bulks: what the cache has is served, and only the rest is asked.
+//! Bulks: stored answers are served, and only the other items are asked.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn detail(reply: &Reply) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_only_the_missing_are_asked_at_the_served_ones_revision() {
+async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.grant("b");
@@ -56,7 +56,7 @@ async fn rule_16_only_the_missing_are_asked_at_the_served_ones_revision() {
     let reply = client
         .bulk(&["d", "c", "b", "a"], None)
         .zookie(2)
-        .wish("at-exact-snapshot")
+        .consistency("at-exact-snapshot")
         .send()
         .await;
     assert_eq!(
@@ -79,7 +79,7 @@ async fn a_whole_bulk_from_the_cache_is_a_hit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_items_that_do_not_hold_at_one_revision_are_asked_again() {
+async fn rule_16_items_of_mixed_revisions_are_asked_again() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a", "b"], None).send().await;
@@ -93,7 +93,7 @@ async fn rule_16_items_that_do_not_hold_at_one_revision_are_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn short_circuits_ask_no_more_than_the_semantic_needs() {
+async fn short_circuits_ask_only_what_they_need() {
     let upstream = Upstream::new();
     upstream.grant("yes");
     let client = Client::new(&upstream);
@@ -122,7 +122,7 @@ async fn short_circuits_ask_no_more_than_the_semantic_needs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_an_items_error_is_not_kept() {
+async fn rule_11_an_items_error_is_not_stored() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     for _ in 0..2 {
@@ -133,7 +133,7 @@ async fn rule_11_an_items_error_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_where_snapshots_are_not_repeatable_the_whole_bulk_is_asked() {
+async fn rule_16_unrepeatable_bulks_are_asked_whole() {
     let upstream = Upstream::new();
     let capabilities = Capabilities {
         reads_repeat: false,
@@ -151,7 +151,7 @@ async fn rule_16_where_snapshots_are_not_repeatable_the_whole_bulk_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_mixed_replies_say_so_and_bear_the_lowest_revision() {
+async fn rule_16_mixed_replies_say_so_with_the_lowest_revision() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| builder.mix_revisions(true));
     client.bulk(&["a", "b"], None).send().await;
@@ -168,7 +168,7 @@ async fn rule_16_mixed_replies_say_so_and_bear_the_lowest_revision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_snapshot_that_expired_in_between_costs_one_more_call_for_the_whole() {
+async fn an_expired_snapshot_costs_one_more_call_for_the_bulk() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a", "b"], None).send().await;
@@ -181,7 +181,7 @@ async fn a_snapshot_that_expired_in_between_costs_one_more_call_for_the_whole() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_upstreams_word_on_the_whole_is_the_callers() {
+async fn an_upstream_error_for_the_bulk_is_forwarded() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a"], None).send().await;
@@ -215,7 +215,7 @@ async fn two_of_the_same_bulk_share_a_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_answers_of_another_revision_than_was_asked_are_not_merged() {
+async fn rule_16_answers_of_another_revision_are_not_merged() {
     let upstream = Upstream::new();
     upstream.disobey();
     let client = Client::new(&upstream);
@@ -228,7 +228,7 @@ async fn rule_16_answers_of_another_revision_than_was_asked_are_not_merged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_answers_of_a_store_that_was_replaced_are_not_merged_with_those_of_the_next() {
+async fn rule_16_answers_of_a_replaced_store_are_not_merged() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a"], None).send().await;
@@ -255,7 +255,7 @@ enum Op {
         resources: Vec<usize>,
         semantic: Option<&'static str>,
         floor: Option<u64>,
-        wish: Option<&'static str>,
+        consistency: Option<&'static str>,
     },
 }
 
@@ -269,7 +269,7 @@ fn op() -> impl Strategy<Value = Op> {
         Some("deny_on_first_deny"),
         Some("permit_on_first_permit"),
     ];
-    let wishes = [
+    let consistencies = [
         None,
         None,
         Some("at-exact-snapshot"),
@@ -280,7 +280,7 @@ fn op() -> impl Strategy<Value = Op> {
         prop::collection::vec(name(), 1..7),
         prop::sample::select(semantics.to_vec()),
         prop::option::of(0u64..6),
-        prop::sample::select(wishes.to_vec()),
+        prop::sample::select(consistencies.to_vec()),
     );
     prop_oneof![
         2 => name().prop_map(Op::Grant),
@@ -290,7 +290,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Unpin),
         1 => (0u64..6000).prop_map(Op::Pass),
         1 => (0u64..4).prop_map(Op::Collect),
-        6 => bulk.prop_map(|(resources, semantic, floor, wish)| Op::Bulk { resources, semantic, floor, wish }),
+        6 => bulk.prop_map(|(resources, semantic, floor, consistency)| Op::Bulk { resources, semantic, floor, consistency }),
     ]
 }
 
@@ -318,7 +318,7 @@ async fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 resources,
                 semantic,
                 floor,
-                wish,
+                consistency,
             } => {
                 let names: Vec<_> = resources.iter().map(|name| NAMES[*name]).collect();
                 let body = bulk_body(&names, semantic);
@@ -327,17 +327,17 @@ async fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 if let Some(floor) = floor {
                     request = request.zookie(floor);
                 }
-                if let Some(wish) = wish {
-                    request = request.wish(wish);
+                if let Some(consistency) = consistency {
+                    request = request.consistency(consistency);
                 }
                 let reply = request.send().await;
                 if reply.status != 200 {
                     let expired = floor.is_some_and(|floor| floor < oldest) || floor.is_none();
-                    prop_assert!(expired && wish == Some("at-exact-snapshot"), "{:?}", reply);
+                    prop_assert!(expired && consistency == Some("at-exact-snapshot"), "{:?}", reply);
                     continue;
                 }
                 let revision = reply.revision();
-                match (wish, floor) {
+                match (consistency, floor) {
                     (Some("at-exact-snapshot"), Some(floor)) => prop_assert_eq!(revision, floor),
                     (Some("fully-consistent"), _) => prop_assert_eq!(revision, head),
                     (_, Some(floor)) => prop_assert!(revision >= floor, "{} < {}", revision, floor),

@@ -1,4 +1,4 @@
-//! Requests that memory can't answer: what they demand is judged all the same, and told to the inner service.
+//! Requests that can't be answered from memory: their requirement is still checked, and forwarded to the inner service.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -19,7 +19,7 @@ enum Bypass {
     Trailers,
 }
 
-/// The same to all bypasses, so that a body of more bytes is over-long.
+/// The same for all bypasses: a body of more bytes is too long.
 const LONGEST_BODY: usize = 200;
 
 const RESOURCE: &str =
@@ -67,7 +67,7 @@ fn check(client: &Client, bypass: Bypass, query: &[String]) -> Sent<Both> {
 }
 
 /// The same with a token in one of four places.
-fn bearing(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent<Both> {
+fn with_token(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent<Both> {
     let escaped = token.replace('=', "%3D").replace('+', "%2B").replace('/', "%2F");
     match place {
         "header" => check(client, bypass, &[]).header("zookie", token),
@@ -78,18 +78,18 @@ fn bearing(client: &Client, bypass: Bypass, place: &str, token: &str) -> Sent<Bo
 
 const PLACES: [&str; 4] = ["header", "cookie", "zookie", "token"];
 
-/// What the inner service was told: in the headers, and the same in the extension. A signed request's headers stay as they
-/// are.
-fn told(bypass: Bypass, seen: &Seen) -> (Consistency, Option<u64>) {
+/// What the inner service received: in the headers, and the same in the extension. The headers of a signed request stay
+/// unmodified.
+fn received(bypass: Bypass, seen: &Seen) -> (Consistency, Option<u64>) {
     for name in ["zookie", "zookie-consistency"] {
         assert!(seen.headers.get_all(name).iter().count() <= 1, "{name} twice: {seen:?}");
     }
     let asked = seen.asked.as_ref().unwrap_or_else(|| panic!("no `Asked`: {seen:?}"));
-    let unsaid = match seen.header("zookie") {
+    let unstated = match seen.header("zookie") {
         Some(_) => Consistency::AtLeastAsFresh,
         None => Consistency::MinimizeLatency,
     };
-    let consistency = seen.header("zookie-consistency").map_or(unsaid, |text| {
+    let consistency = seen.header("zookie-consistency").map_or(unstated, |text| {
         text.parse().unwrap_or_else(|_| panic!("what consistency? {seen:?}"))
     });
     let zookie = asked.zookie.as_ref().map(|zookie| zookie.as_str());
@@ -105,7 +105,7 @@ async fn states_the_requirement(bypass: Bypass) {
     upstream.grant("b");
     let client = strict(&upstream, false);
     for place in PLACES {
-        for (name, wish) in [
+        for (name, value) in [
             ("accept", "*/*"),
             ("zookie-consistency", "at-least-as-fresh"),
             ("zookie-consistency", "minimize-latency"),
@@ -114,13 +114,16 @@ async fn states_the_requirement(bypass: Bypass) {
             ("cache-control", "max-age=0, no-cache"),
             ("zookie-consistency", "at-exact-snapshot"),
         ] {
-            let exact = wish == "at-exact-snapshot";
+            let exact = value == "at-exact-snapshot";
             if exact && place == "cookie" {
                 continue;
             }
             let calls = upstream.calls();
-            let reply = bearing(&client, bypass, place, &z(1)).header(name, wish).send().await;
-            let case = format!("{bypass:?}, {place}, {wish}");
+            let reply = with_token(&client, bypass, place, &z(1))
+                .header(name, value)
+                .send()
+                .await;
+            let case = format!("{bypass:?}, {place}, {value}");
             assert_eq!((reply.status, upstream.calls()), (StatusCode::OK, calls + 1), "{case}");
             assert!(reply.outcome().starts_with("fwd=bypass"), "{case}: {}", reply.outcome());
             let revision = if exact { 1 } else { 2 };
@@ -128,9 +131,9 @@ async fn states_the_requirement(bypass: Bypass) {
             if !matches!(bypass, Bypass::Header("signature", _)) {
                 assert_eq!(reply.header("zookie"), Some(&*z(revision)), "{case}");
             }
-            let (consistency, floor) = told(bypass, &upstream.last());
+            let (consistency, floor) = received(bypass, &upstream.last());
             let head = consistency == Consistency::FullyConsistent;
-            match wish {
+            match value {
                 "fully-consistent" | "max-age=0, no-cache" => assert!(head, "{case}: {consistency}"),
                 "bounded-staleness=2s" => assert!(
                     head || consistency == "bounded-staleness=2s".parse().unwrap(),
@@ -145,16 +148,16 @@ async fn states_the_requirement(bypass: Bypass) {
             assert!(floor == Some(1) || head && floor.is_none(), "{case}: at {floor:?}");
         }
     }
-    // Without a token, and with a cookie that is none.
-    let wishes = |name, value| check(&client, bypass, &[]).header(name, value);
+    // Without a token, and with a malformed cookie.
+    let consistencies = |name, value| check(&client, bypass, &[]).header(name, value);
     for request in [
-        wishes("zookie-consistency", "fully-consistent"),
-        wishes("cache-control", "no-cache"),
-        wishes("cookie", "zookie=rubbish"),
+        consistencies("zookie-consistency", "fully-consistent"),
+        consistencies("cache-control", "no-cache"),
+        consistencies("cookie", "zookie=rubbish"),
     ] {
         request.send().await;
         assert_eq!(
-            told(bypass, &upstream.last()).0,
+            received(bypass, &upstream.last()).0,
             Consistency::FullyConsistent,
             "{bypass:?}"
         );
@@ -165,7 +168,7 @@ async fn states_the_requirement(bypass: Bypass) {
 async fn is_judged_first(bypass: Bypass) {
     let upstream = Upstream::new();
     let client = strict(&upstream, true);
-    let exact = || bearing(&client, bypass, "header", &z(1)).wish("at-exact-snapshot");
+    let exact = || with_token(&client, bypass, "header", &z(1)).consistency("at-exact-snapshot");
     for (request, name) in [
         (check(&client, bypass, &[]), "zookie-required"),
         (
@@ -177,11 +180,11 @@ async fn is_judged_first(bypass: Bypass) {
             "zookie-malformed",
         ),
         (
-            check(&client, bypass, &[]).zookie(1).wish("fresh"),
+            check(&client, bypass, &[]).zookie(1).consistency("fresh"),
             "unknown-consistency",
         ),
         (
-            bearing(&client, bypass, "cookie", &z(1)).wish("at-exact-snapshot"),
+            with_token(&client, bypass, "cookie", &z(1)).consistency("at-exact-snapshot"),
             "exact-needs-one-zookie",
         ),
         (exact().zookie(1), "exact-needs-one-zookie"),
@@ -207,7 +210,7 @@ async fn loses_nothing(bypass: Bypass) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_parameter_twice_keeps_the_requirement() {
+async fn rule_09_a_repeated_parameter_keeps_the_requirement() {
     loses_nothing(Bypass::ParameterTwice).await;
 }
 
@@ -237,7 +240,7 @@ async fn rule_09_a_signed_request_keeps_the_requirement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_header_that_renames_the_path_keeps_the_requirement() {
+async fn rule_09_a_path_override_header_keeps_the_requirement() {
     for (name, value) in [
         ("x-original-url", "/check?resource=b"),
         ("x-rewrite-url", "/check?resource=b"),
@@ -253,7 +256,7 @@ async fn rule_09_a_body_of_a_get_keeps_the_requirement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_name_twice_keeps_the_requirement() {
+async fn rule_09_a_repeated_name_keeps_the_requirement() {
     loses_nothing(Bypass::NameTwice).await;
 }
 
@@ -278,7 +281,7 @@ async fn rule_09_a_compressed_body_keeps_the_requirement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_messages_own_token_outlives_the_bypass() {
+async fn rule_09_a_bypass_keeps_the_messages_own_token() {
     let upstream = Upstream::new();
     upstream.grant("a");
     let client = strict(&upstream, true);
@@ -306,19 +309,22 @@ async fn rule_01_a_bypass_is_not_answered_below_its_floor() {
         Bypass::Header("range", "bytes=0-1"),
         Bypass::NotJson,
     ] {
-        for wish in ["at-least-as-fresh", "fully-consistent"] {
-            let reply = bearing(&client, bypass, "header", &z(9)).wish(wish).send().await;
+        for consistency in ["at-least-as-fresh", "fully-consistent"] {
+            let reply = with_token(&client, bypass, "header", &z(9))
+                .consistency(consistency)
+                .send()
+                .await;
             assert!(
                 matches!(reply.status, StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE),
-                "{bypass:?}, {wish}: {reply:?}"
+                "{bypass:?}, {consistency}: {reply:?}"
             );
-            assert_ne!(reply.header("zookie"), Some(&*z(9)), "{bypass:?}, {wish}");
+            assert_ne!(reply.header("zookie"), Some(&*z(9)), "{bypass:?}, {consistency}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_token_that_is_forwarded_is_handed_on() {
+async fn rule_09_forwarded_bad_tokens_are_unmodified() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| {
         builder.forward_bad_tokens(true).require_token(true)
@@ -355,14 +361,14 @@ async fn rule_09_a_bad_token_that_is_forwarded_is_handed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_beside_a_stricter_wish_is_rejected() {
+async fn rule_02_exact_with_a_stricter_consistency_is_rejected() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    let exact = || client.check("a").zookie(1).wish("at-exact-snapshot");
+    let exact = || client.check("a").zookie(1).consistency("at-exact-snapshot");
     for request in [
         exact().header("cache-control", "no-cache"),
-        exact().wish("bounded-staleness=2s"),
-        exact().wish("fully-consistent"),
+        exact().consistency("bounded-staleness=2s"),
+        exact().consistency("fully-consistent"),
     ] {
         let reply = request.send().await;
         assert_eq!(
@@ -382,7 +388,7 @@ async fn rule_02_exact_beside_a_stricter_wish_is_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bypass_with_a_cookie_of_an_unknown_store_reads_head() {
+async fn rule_09_a_bypass_with_an_unknown_stores_cookie_reads_head() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let foreign = tower_zookie::token::RevisionToken::new("elsewhere", 7).encode();

@@ -1,4 +1,4 @@
-//! Where zookies travel, and what a bad one does.
+//! Where zookies travel, and what happens with a bad one.
 
 use http::StatusCode;
 use serde_json::json;
@@ -29,7 +29,7 @@ async fn the_plus_sign_of_a_query_token_may_be_escaped_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_each_carrier_alone_lifts_the_floor() {
+async fn rule_01_each_carrier_alone_raises_the_floor() {
     for nth in 0..4 {
         let upstream = Upstream::new();
         let client = Client::new(&upstream);
@@ -75,13 +75,13 @@ async fn rule_01_several_carriers_join_to_the_strongest_floor() {
             .await;
         assert!(reply.allowed() && reply.revision() >= 4);
     }
-    let told = upstream.seen()[2].clone();
-    assert_eq!(told.header("zookie"), Some(&*z(4)));
+    let seen = upstream.seen()[2].clone();
+    assert_eq!(seen.header("zookie"), Some(&*z(4)));
     assert_eq!(upstream.calls(), 3, "the two others are hits at revision 4");
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_explicit_token_is_rejected_with_what_to_do() {
+async fn rule_09_a_bad_explicit_token_is_rejected_with_advice() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let long = "a".repeat(5000);
@@ -115,7 +115,7 @@ async fn rule_15_nine_tokens_are_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_cookie_means_fully_consistent_and_a_new_cookie() {
+async fn rule_09_a_bad_cookie_reads_head_and_is_replaced() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -129,12 +129,12 @@ async fn rule_09_a_bad_cookie_means_fully_consistent_and_a_new_cookie() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_foreign_cookie_means_fully_consistent_and_a_new_cookie() {
+async fn rule_09_a_foreign_cookie_reads_head_and_is_replaced() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let foreign = RevisionToken::new("another", 9).encode();
     let cookie = format!("zookie={foreign}");
-    // The second comes while no other probe may begin.
+    // The second request arrives while no other probe may begin.
     for name in ["a", "b", "a"] {
         let reply = client.check(name).header("cookie", &cookie).send().await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
@@ -148,20 +148,25 @@ async fn rule_09_a_foreign_explicit_token_is_rejected() {
     let client = Client::new(&upstream);
     client.check("a").send().await;
     let foreign = RevisionToken::new("another", 9).encode();
-    for wish in ["at-least-as-fresh", "fully-consistent", "bounded-staleness=1s"] {
-        let reply = client.check("a").header("zookie", &foreign).wish(wish).send().await;
-        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{wish}: {reply:?}");
+    for consistency in ["at-least-as-fresh", "fully-consistent", "bounded-staleness=1s"] {
+        let reply = client
+            .check("a")
+            .header("zookie", &foreign)
+            .consistency(consistency)
+            .send()
+            .await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{consistency}: {reply:?}");
         tokio::time::advance(std::time::Duration::from_millis(200)).await;
     }
-    let mut told = client.check("a").header("zookie", &foreign).zookie(1);
-    told = told.header("cookie", "other=1");
-    let reply = told.send().await;
+    let mut request = client.check("a").header("zookie", &foreign).zookie(1);
+    request = request.header("cookie", "other=1");
+    let reply = request.send().await;
     assert_eq!(reply.json()["type"], "urn:tower-zookie:zookies-do-not-join");
     assert!(client.check("a").send().await.is_hit(), "the forgery emptied nothing");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_cookie_yields_to_an_explicit_token() {
+async fn an_explicit_token_overrides_a_foreign_cookie() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -196,7 +201,7 @@ async fn rule_09_a_token_can_be_required() {
     let reply = client.check("a").send().await;
     assert_eq!(reply.json()["type"], "urn:tower-zookie:zookie-required");
     assert_eq!(
-        client.check("a").wish("fully-consistent").send().await.status,
+        client.check("a").consistency("fully-consistent").send().await.status,
         StatusCode::OK
     );
     assert_eq!(client.check("a").zookie(1).send().await.status, StatusCode::OK);
@@ -206,7 +211,7 @@ async fn rule_09_a_token_can_be_required() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_token_in_the_message_is_a_floor_and_a_bad_one_is_the_upstreams_to_judge() {
+async fn rule_09_a_bad_token_in_the_message_is_forwarded() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let ask = |at: &str| client.post("/allow", &json!({ "resource": "a", "at": at }));
@@ -249,7 +254,7 @@ async fn rule_06_reads_set_no_cookie_and_writes_set_the_join() {
         .check("a")
         .cookie(2)
         .zookie(1)
-        .wish("at-exact-snapshot")
+        .consistency("at-exact-snapshot")
         .send()
         .await;
     assert_eq!((reply.revision(), reply.header("set-cookie")), (1, None));

@@ -1,4 +1,4 @@
-//! Readiness, and callers that come together, go away, or meet a failing upstream.
+//! Readiness, and callers that arrive together, hang up, or meet a failing upstream.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,7 +49,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hits_are_served_while_the_inner_service_is_pending_or_failing() {
+async fn hits_need_no_ready_inner_service() {
     let (inner, mut handle) = mock::pair::<Asked, Answer>();
     let mut service = layer().layer(inner);
     handle.allow(1);
@@ -137,7 +137,7 @@ fn patient(builder: ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_leader_that_hangs_up_strands_nobody() {
+async fn rule_07_a_leader_that_hangs_up_strands_no_follower() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.grant("a");
@@ -176,7 +176,7 @@ async fn rule_07_a_flight_outlives_its_callers_by_a_short_grace() {
     settle().await;
     assert!(
         !client.check("b").send().await.is_hit(),
-        "nobody waited for it for too long"
+        "no caller waited for it too long"
     );
 }
 
@@ -212,13 +212,13 @@ async fn rule_14_the_leader_has_the_error_and_followers_a_rejection() {
     settle().await;
     upstream.release();
     let error = leader.await.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the upstream fails, as it was told");
+    assert_eq!(error.to_string(), "the upstream fails on purpose");
     let reply = follower.await.unwrap().unwrap();
     assert_eq!((reply.status, upstream.calls()), (StatusCode::BAD_GATEWAY, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_14_an_upstream_that_hangs_is_a_504_and_followers_ask_again() {
+async fn rule_14_a_hanging_upstream_is_a_504_and_followers_retry() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, patient);
     upstream.hold();
@@ -243,15 +243,15 @@ async fn rule_07_followers_join_only_what_serves_them() {
     let _tokenless = client.check("a").spawn();
     settle().await;
     let _floor = client.check("a").zookie(1).spawn();
-    let _full = client.check("a").wish("fully-consistent").spawn();
-    let _exact = client.check("a").zookie(1).wish("at-exact-snapshot").spawn();
+    let _full = client.check("a").consistency("fully-consistent").spawn();
+    let _exact = client.check("a").zookie(1).consistency("at-exact-snapshot").spawn();
     settle().await;
     assert_eq!(
         upstream.calls(),
         5,
         "each asks something stronger than what is under way"
     );
-    let _late = client.check("a").wish("fully-consistent").spawn();
+    let _late = client.check("a").consistency("fully-consistent").spawn();
     let _joins = client.check("a").spawn();
     let _joins = client.check("a").zookie(1).spawn();
     settle().await;
@@ -266,7 +266,7 @@ async fn rule_07_followers_join_only_what_serves_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_over_the_cap_on_flights_requests_ask_for_themselves() {
+async fn rule_15_over_the_cap_on_flights_requests_run_alone() {
     let upstream = Upstream::new();
     let builder = ZookieLayer::builder(both()).cache(Settings::default().max_flights(1, 1).max_waiters(1));
     let client = Client::of(&upstream, builder);
@@ -281,7 +281,7 @@ async fn rule_15_over_the_cap_on_flights_requests_ask_for_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_the_cap_on_flights_counts_the_credential_and_nothing_else() {
+async fn rule_15_the_cap_on_flights_counts_only_credentials() {
     let upstream = Upstream::new();
     let builder = ZookieLayer::builder(both()).cache(Settings::default().max_flights(10, 1));
     let client = Client::of(&upstream, builder);
@@ -301,7 +301,7 @@ async fn rule_15_the_cap_on_flights_counts_the_credential_and_nothing_else() {
     assert_eq!(bobs.await.unwrap().unwrap().outcome(), "fwd=miss; stored");
 }
 
-/// A service that becomes ready at its second poll, and writes down which of its clones was polled and called.
+/// A service that becomes ready at its second poll, and logs which of its clones was polled and called.
 struct Numbered {
     number: usize,
     polled: bool,
@@ -341,7 +341,7 @@ impl Service<Asked> for Numbered {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_one_that_was_polled_is_the_one_that_is_called() {
+async fn the_polled_service_is_the_one_called() {
     let log = Arc::<Mutex<Vec<_>>>::default();
     let inner = Numbered {
         number: 0,

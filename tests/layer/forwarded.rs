@@ -1,4 +1,4 @@
-//! What the inner service is asked.
+//! What the inner service receives.
 
 use tower_zookie::Asked;
 use tower_zookie::cache::Settings;
@@ -7,7 +7,7 @@ use tower_zookie::consistency::Consistency;
 use crate::common::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]
-async fn a_shared_call_bears_nothing_of_one_callers() {
+async fn a_shared_call_has_no_headers_of_one_caller() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("other").send().await;
@@ -17,7 +17,7 @@ async fn a_shared_call_bears_nothing_of_one_callers() {
         .zookie(1)
         .header("cookie", &format!("a=1; zookie={}; b=2", z(1)))
         .header("authorization", "Bearer alice")
-        .wish("at-least-as-fresh")
+        .consistency("at-least-as-fresh")
         .header("x-request-id", "7")
         .header("x-correlation-id", "7")
         .header("traceparent", "t")
@@ -54,10 +54,10 @@ async fn a_shared_call_bears_nothing_of_one_callers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tokenless_read_asks_with_the_weakest_wish() {
+async fn a_read_without_a_token_asks_for_the_weakest_consistency() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    client.check("a").wish("minimize-latency").send().await;
+    client.check("a").consistency("minimize-latency").send().await;
     let seen = upstream.last();
     assert_eq!((seen.header("zookie"), seen.header("zookie-consistency")), (None, None));
     assert_eq!(seen.asked, Some(Asked::default()));
@@ -79,7 +79,7 @@ async fn a_miss_whose_floor_the_window_covers_asks_at_the_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_shared_keeps_its_callers_names() {
+async fn an_unshared_call_has_its_callers_request_id() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| {
         builder.cache(Settings::default().max_head_reads(0))

@@ -1,4 +1,4 @@
-//! Who shares an answer with whom.
+//! Which callers share an answer.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn rule_10_the_authority_of_http_2_is_in_the_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_zookies_and_names_of_one_call_are_never_in_the_key() {
+async fn rule_10_zookies_and_request_ids_are_never_in_the_key() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let session = |zookie: &str| client.check("a").header("cookie", &format!("session=alice{zookie}"));
@@ -108,7 +108,7 @@ fn with_peers(upstream: &Upstream, set: impl FnOnce(Builder) -> Builder) -> Clie
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_what_an_extractor_finds_separates_callers() {
+async fn rule_10_an_extractor_separates_callers() {
     let upstream = Upstream::new();
     let client = with_peers(&upstream, |builder| builder);
     let peer = |name| client.check("a").extension(Peer(name, None));
@@ -119,7 +119,7 @@ async fn rule_10_what_an_extractor_finds_separates_callers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_cookie_does_not_pass_for_a_peer() {
+async fn rule_10_a_cookie_is_not_mistaken_for_a_peer() {
     let upstream = Upstream::new();
     let client = with_peers(&upstream, |builder| builder);
     client.check("a").extension(Peer("alice", None)).send().await;
@@ -128,7 +128,7 @@ async fn rule_10_a_cookie_does_not_pass_for_a_peer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_header_does_not_pass_for_anothers_name() {
+async fn rule_10_a_header_value_is_not_mistaken_for_a_name() {
     let upstream = Upstream::new();
     let user = "x-user".parse().unwrap();
     let client = with_peers(&upstream, |builder| builder.credential_headers([user]));
@@ -141,7 +141,7 @@ async fn rule_10_a_header_does_not_pass_for_anothers_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_an_entry_ends_with_its_credential() {
+async fn rule_12_an_entry_expires_with_its_credential() {
     let upstream = Upstream::new();
     let client = with_peers(&upstream, |builder| builder);
     let ends = Instant::now() + Duration::from_secs(2);
@@ -158,7 +158,7 @@ async fn rule_12_an_entry_ends_with_its_credential() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_an_ended_credential_is_forwarded_and_neither_served_nor_shared() {
+async fn rule_12_an_expired_credential_is_only_forwarded() {
     let upstream = Upstream::new();
     let client = with_peers(&upstream, |builder| builder);
     let valid = || Peer("alice", None);
@@ -188,13 +188,13 @@ async fn rule_12_an_ended_credential_is_forwarded_and_neither_served_nor_shared(
     assert_eq!(
         reply.outcome(),
         "fwd=miss; stored",
-        "nothing was kept of the ended one's"
+        "no answer of the expired credential was stored"
     );
     assert!(client.check("a").extension(valid()).send().await.is_hit());
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_header_that_a_proxy_would_drop_is_nobodys_credential() {
+async fn rule_10_a_hop_by_hop_credential_makes_a_bypass() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     for (names, readable) in [
@@ -225,7 +225,7 @@ const OVERRIDING: [&str; 5] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_header_that_may_change_path_or_method_makes_a_bypass() {
+async fn rule_10_a_method_or_path_override_makes_a_bypass() {
     for name in OVERRIDING {
         let upstream = Upstream::new();
         let client = Client::new(&upstream);

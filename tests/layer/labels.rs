@@ -1,4 +1,4 @@
-//! What a client's token can't make the layer believe.
+//! What a client's token can't make the layer assume.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ async fn rule_08_a_forged_token_is_neither_stored_nor_claimed() {
     assert_eq!(upstream.last().header("zookie-consistency"), Some("fully-consistent"));
     let reply = client.check("a").send().await;
     assert_eq!((reply.is_hit(), reply.revision()), (true, 1));
-    let trusted = client.layer.handle().newest_revision().unwrap();
-    assert_eq!(trusted.as_str(), z(1));
+    let newest = client.layer.handle().newest_revision().unwrap();
+    assert_eq!(newest.as_str(), z(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +42,7 @@ async fn rule_08_another_replicas_write_costs_one_head_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_another_store_drops_all_that_was_known() {
+async fn rule_05_another_store_drops_everything_known() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -58,7 +58,7 @@ async fn rule_05_another_store_drops_all_that_was_known() {
 #[tokio::test(start_paused = true)]
 async fn rule_05_replies_that_should_name_a_revision_are_not_stored() {
     let upstream = Upstream::new();
-    upstream.bear_zookies(false);
+    upstream.send_zookies(false);
     let client = Client::new(&upstream);
     for _ in 0..2 {
         let reply = client.check("a").send().await;

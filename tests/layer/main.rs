@@ -1,4 +1,4 @@
-//! The layer from outside, before a scripted upstream.
+//! The layer's public behaviour, before a scripted upstream.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -7,6 +7,7 @@ mod asked;
 mod bulk;
 mod bypasses;
 mod carriers;
+mod consistency;
 mod flights;
 mod forwarded;
 mod keys;
@@ -16,5 +17,4 @@ mod request_bodies;
 mod response_bodies;
 mod revisions;
 mod settings;
-mod wishes;
 mod writes;

@@ -1,4 +1,4 @@
-//! What callers get, and what is kept of it.
+//! What callers get, and what of it is stored.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tower_zookie::ZookieLayer;
 use crate::common::{Client, Trouble, Upstream, both};
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_a_hit_bears_nothing_of_who_caused_the_call() {
+async fn rule_11_a_hit_contains_nothing_of_another_caller() {
     let upstream = Upstream::new();
     for (name, value) in [
         ("set-cookie", "session=alice"),
@@ -53,7 +53,7 @@ async fn request_ids_are_echoed_where_the_api_promises_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_replies_that_vary_or_forbid_storing_are_not_kept() {
+async fn rule_11_replies_that_vary_or_forbid_it_are_not_stored() {
     for (name, value) in [
         ("vary", "accept-language"),
         ("vary", "*"),
@@ -91,7 +91,7 @@ async fn rule_11_replies_that_vary_or_forbid_storing_are_not_kept() {
 
 /// The upstream's replies are dated 1970.
 #[tokio::test(start_paused = true)]
-async fn rule_12_a_replys_own_lifetime_ends_its_answer() {
+async fn rule_12_a_replys_own_lifetime_limits_its_entry() {
     for headers in [
         &[("cache-control", "public, max-age=2")][..],
         &[("cache-control", "Max-Age=\"2\"")],
@@ -132,7 +132,7 @@ async fn rule_12_a_replys_own_lifetime_ends_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_a_long_lifetime_of_a_reply_prolongs_nothing() {
+async fn rule_12_a_replys_long_lifetime_extends_nothing() {
     let upstream = Upstream::new();
     upstream.extra_header("cache-control", "max-age=99999999999999999999, no-transform");
     let client = Client::new(&upstream);
@@ -144,7 +144,7 @@ async fn rule_12_a_long_lifetime_of_a_reply_prolongs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_a_reply_that_varies_with_the_origin_is_kept_for_requests_without_one() {
+async fn rule_11_vary_origin_is_stored_for_requests_without_one() {
     let upstream = Upstream::new();
     upstream.extra_header("vary", "Origin");
     let client = Client::new(&upstream);
@@ -158,7 +158,7 @@ async fn rule_11_a_reply_that_varies_with_the_origin_is_kept_for_requests_withou
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_errors_are_not_kept_and_come_as_they_are() {
+async fn rule_11_errors_are_forwarded_and_not_stored() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     for status in [403, 404, 429, 500, 503] {
@@ -202,20 +202,24 @@ async fn a_second_layer_outside_still_caches() {
     };
     check().await;
     check().await;
-    assert_eq!(upstream.calls(), 3, "neither keeps what the upstream forbids to keep");
+    assert_eq!(
+        upstream.calls(),
+        3,
+        "neither layer stores what the upstream forbids to store"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_cache_status_says_why() {
+async fn every_cache_status_states_its_reason() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let outcomes = [
         (client.check("a"), "fwd=miss; stored"),
         (client.check("a"), "hit"),
-        (client.check("a").wish("fully-consistent"), "fwd=request; stored"),
-        (client.check("a").zookie(1).wish("at-exact-snapshot"), "hit"),
+        (client.check("a").consistency("fully-consistent"), "fwd=request; stored"),
+        (client.check("a").zookie(1).consistency("at-exact-snapshot"), "hit"),
         (
-            client.check("b").zookie(1).wish("at-exact-snapshot"),
+            client.check("b").zookie(1).consistency("at-exact-snapshot"),
             "fwd=request; stored",
         ),
         (client.get("/check?resource=a&resource=b"), "fwd=bypass"),

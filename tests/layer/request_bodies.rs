@@ -74,7 +74,7 @@ fn evaluation(client: &Client, body: Body) -> Sent<crate::common::Both> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_comes_later_in_many_frames_is_one_question() {
+async fn a_body_in_many_late_frames_is_one_question() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let reply = evaluation(&client, Full::from(QUESTION).boxed_unsync()).send().await;
@@ -94,7 +94,7 @@ async fn a_body_that_comes_later_in_many_frames_is_one_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_a_body_over_the_limit_is_forwarded_whole_with_its_trailers() {
+async fn rule_15_a_body_over_the_limit_is_forwarded_whole() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| builder.max_request_body(50));
     let (start, end) = QUESTION.split_at(40);
@@ -119,7 +119,7 @@ async fn rule_15_a_body_over_the_limit_is_forwarded_whole_with_its_trailers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn trailers_after_a_pause_are_kept() {
+async fn trailers_after_a_pause_are_forwarded() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let steps = [Step::Data(QUESTION), Step::Trailers, Step::Wait(MOMENT)];
@@ -164,7 +164,7 @@ async fn rule_15_a_body_that_does_not_arrive_is_a_408() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_not_be_keyed_is_bypassed() {
+async fn requests_without_a_key_are_bypassed() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let asked = json!({ "subject": {}, "action": {}, "resource": {} });
@@ -213,7 +213,7 @@ async fn a_get_with_a_body_is_bypassed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rewritten_bulk_has_the_length_that_it_says() {
+async fn a_rewritten_bulk_has_a_correct_content_length() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.bulk(&["a"], None).send().await;
@@ -238,7 +238,7 @@ async fn a_rewritten_bulk_has_the_length_that_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_handed_on_has_the_size_that_it_had() {
+async fn a_forwarded_body_has_its_original_size() {
     let hints = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let inner = {
         let hints = hints.clone();

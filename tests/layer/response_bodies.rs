@@ -1,4 +1,4 @@
-//! Reply bodies: kept, streamed, broken off.
+//! Reply bodies: stored, streamed, truncated.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,7 +17,7 @@ use crate::common::{Client, Upstream, routes, z};
 type Reply = UnsyncBoxBody<Bytes, io::Error>;
 type Frames = Vec<Result<Frame<Bytes>, ()>>;
 
-/// A service that replies with these frames, each time anew.
+/// A service that sends these frames in every reply.
 fn scripted(
     frames: impl Fn() -> Frames + Clone + Send + 'static,
 ) -> impl Service<Request<Full<Bytes>>, Response = Response<Reply>, Error = io::Error, Future: Send> + Clone + Send {
@@ -94,7 +94,7 @@ async fn sizes_are_exact_only_without_trailers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_a_reply_over_the_limit_streams_to_its_caller_unstored() {
+async fn rule_15_a_reply_over_the_limit_streams_and_is_not_stored() {
     let service = layer(8).layer(scripted(|| vec![data(r#"{"allowed""#), data(":true}"), trailers()]));
     for _ in 0..2 {
         let response = send(&service).await;
@@ -107,7 +107,7 @@ async fn rule_15_a_reply_over_the_limit_streams_to_its_caller_unstored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_a_reply_that_breaks_off_is_kept_by_nobody() {
+async fn rule_11_a_truncated_reply_is_not_stored() {
     let service = layer(1000).layer(scripted(|| vec![data(r#"{"allowed":true}"#), Err(())]));
     for _ in 0..2 {
         let mut body = send(&service).await.into_body();
@@ -121,7 +121,7 @@ async fn rule_11_a_reply_that_breaks_off_is_kept_by_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_follower_asks_for_itself_after_a_reply_over_the_limit() {
+async fn after_a_reply_over_the_limit_each_follower_asks_alone() {
     let upstream = Upstream::new();
     upstream.pad(100);
     let client = Client::with(&upstream, |builder| builder.max_reply_body(50));
@@ -142,7 +142,7 @@ async fn each_follower_asks_for_itself_after_a_reply_over_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_routes_body_is_the_inner_one() {
+async fn an_unclaimed_routes_body_is_the_inner_one() {
     let polled = Arc::new(Mutex::new(0));
     let inner = {
         let polled = Arc::clone(&polled);

@@ -1,4 +1,4 @@
-//! The token of a reply is the store's own word, and so are cookies.
+//! The token of a reply is one that the store named, and so is a cookie's.
 
 use std::convert::Infallible;
 
@@ -47,12 +47,12 @@ async fn answered_at<F: TokenFormat + Clone>(format: F, says: &str, headers: &[(
     replies
 }
 
-fn assert_rejected(replies: Vec<Reply>, told: &str) {
+fn assert_rejected(replies: Vec<Reply>, token: &str) {
     for reply in replies {
         assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{reply:?}");
         let seconds: u64 = reply.header("retry-after").expect("no Retry-After").parse().unwrap();
         assert!(seconds < 60, "{seconds}");
-        assert_ne!(reply.header("zookie"), Some(told), "the caller's own token");
+        assert_ne!(reply.header("zookie"), Some(token), "the caller's own token");
         let problem = reply.json();
         let detail = problem["detail"].as_str().unwrap();
         assert!(
@@ -64,7 +64,7 @@ fn assert_rejected(replies: Vec<Reply>, told: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_lower_revision_is_an_error_and_no_answer() {
+async fn rule_01_a_lower_revision_is_an_error() {
     let format = CounterTokens::new("test");
     for consistency in ["at-least-as-fresh", "fully-consistent"] {
         let headers = [("zookie", "7777777"), ("zookie-consistency", consistency)];
@@ -73,7 +73,7 @@ async fn rule_01_a_lower_revision_is_an_error_and_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_revision_beside_the_floor_is_an_error() {
+async fn rule_01_a_revision_incomparable_with_the_floor_is_an_error() {
     let here = RevisionToken::new(NODE, 42).encode();
     let elsewhere = RevisionToken::with_vector_clock(NODE, 1, [(NODE, 1), ("n2", 5)]).encode();
     let replies = answered_at(InferaDb::cluster("test"), &here, &[("zookie", &elsewhere)]).await;
@@ -84,7 +84,7 @@ async fn rule_01_a_revision_beside_the_floor_is_an_error() {
 async fn rule_01_a_cookie_ahead_of_the_store_is_replaced() {
     let replies = answered_at(CounterTokens::new("test"), "42", &[("cookie", "zookie=7777777")]).await;
     for reply in replies {
-        let cookie = reply.header("set-cookie").expect("it keeps the cookie");
+        let cookie = reply.header("set-cookie").expect("it sets the cookie");
         assert_eq!(cookie.split(';').next(), Some("zookie=42"));
         if reply.status != StatusCode::OK {
             assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -94,7 +94,7 @@ async fn rule_01_a_cookie_ahead_of_the_store_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_an_upstream_that_has_not_come_so_far_gives_503() {
+async fn rule_01_an_upstream_behind_the_floor_gives_503() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -121,7 +121,7 @@ async fn rule_05_opaque_replies_pass_with_their_own_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_callers_spelling_is_not_asked_at_for_others() {
+async fn rule_08_a_callers_spelling_is_not_used_for_others() {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     let upstream = Upstream::new();
@@ -135,12 +135,12 @@ async fn rule_08_a_callers_spelling_is_not_asked_at_for_others() {
     for (nth, json) in spellings.iter().enumerate() {
         for (form, token) in [("std", STANDARD.encode(json)), ("url", URL_SAFE_NO_PAD.encode(json))] {
             let name = format!("{nth}{form}");
-            let asked = client.check(&name).header("zookie", &token).send().await;
-            assert_eq!(asked.status, StatusCode::OK);
-            let told = upstream.last().header("zookie").map(str::to_owned);
+            let reply = client.check(&name).header("zookie", &token).send().await;
+            assert_eq!(reply.status, StatusCode::OK);
+            let asked = upstream.last().header("zookie").map(str::to_owned);
             let shared = client.check(&name).send().await;
-            if asked.outcome().contains("stored") {
-                assert_eq!(told.as_deref().unwrap_or(&z(1)), z(1), "{json}");
+            if reply.outcome().contains("stored") {
+                assert_eq!(asked.as_deref().unwrap_or(&z(1)), z(1), "{json}");
             }
             assert_eq!(shared.header("zookie"), Some(&*z(1)), "{json}");
         }
@@ -226,7 +226,7 @@ async fn rule_06_parallel_reads_set_no_cookie() {
     for request in [
         client.check("a").cookie(1),
         client.check("a").cookie(2),
-        client.check("c").cookie(2).wish("fully-consistent"),
+        client.check("c").cookie(2).consistency("fully-consistent"),
         client.check("c").cookie(1).zookie(2),
         client.check("c").cookie(1).header("range", "bytes=0-1"),
     ] {
@@ -240,7 +240,7 @@ async fn rule_06_parallel_reads_set_no_cookie() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_a_cookie_that_is_of_no_use_is_replaced() {
+async fn rule_06_an_unusable_cookie_is_replaced() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;

@@ -52,7 +52,7 @@ async fn a_protocol_can_be_chosen_at_run_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clones_and_services_of_a_layer_share_a_cache_and_a_purge_empties_it() {
+async fn clones_of_a_layer_share_a_cache_that_a_purge_empties() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let twin = Client {
@@ -67,9 +67,9 @@ async fn clones_and_services_of_a_layer_share_a_cache_and_a_purge_empties_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_where_replies_bear_no_revision_answers_live_by_age_for_tokenless_callers() {
+async fn rule_05_without_revisions_only_tokenless_calls_hit() {
     let upstream = Upstream::new();
-    upstream.bear_zookies(false);
+    upstream.send_zookies(false);
     let api = Routes::builder(InferaDb::new("test"))
         .capabilities(Capabilities::unversioned())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
@@ -84,7 +84,7 @@ async fn rule_05_where_replies_bear_no_revision_answers_live_by_age_for_tokenles
     assert_eq!(upstream.last().header("zookie"), Some(&*z(1)));
     assert!(
         !client.check("a").zookie(1).send().await.is_hit(),
-        "nobody ever proved that floor"
+        "the store never named that floor"
     );
     tokio::time::advance(Duration::from_secs(6)).await;
     assert!(!client.check("a").send().await.is_hit());

@@ -1,4 +1,4 @@
-//! Writes go through, and their replies teach.
+//! Writes are forwarded, and the layer learns from their replies.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ async fn rule_01_a_writer_reads_its_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn conditional_and_signed_writes_teach_too() {
+async fn conditional_and_signed_writes_are_learned_from() {
     for name in ["if-match", "signature", "content-digest", "content-encoding"] {
         let upstream = Upstream::new();
         let client = Client::new(&upstream);
@@ -53,7 +53,7 @@ async fn conditional_and_signed_writes_teach_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_write_that_is_rejected_teaches_nothing() {
+async fn rule_08_a_rejected_write_teaches_nothing() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -67,7 +67,7 @@ async fn rule_08_a_write_that_is_rejected_teaches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_a_schema_write_ends_all_spans() {
+async fn rule_13_a_schema_write_ends_all_stored_answers() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -80,7 +80,7 @@ async fn rule_13_a_schema_write_ends_all_spans() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_a_schema_write_of_unknown_outcome_ends_all_spans() {
+async fn rule_13_a_schema_write_of_unknown_outcome_ends_all() {
     for outcome in 0..4 {
         let upstream = Upstream::new();
         let client = Client::new(&upstream);
@@ -116,7 +116,7 @@ async fn rule_13_a_schema_write_of_unknown_outcome_ends_all_spans() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relationship_write_whose_caller_hangs_up_empties_nothing() {
+async fn an_abandoned_relationship_write_empties_nothing() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -128,7 +128,7 @@ async fn a_relationship_write_whose_caller_hangs_up_empties_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_a_write_whose_token_can_not_be_read_ends_all_spans() {
+async fn rule_13_a_write_with_an_unreadable_token_ends_all() {
     let upstream = Upstream::new();
     upstream.pad(1000);
     let client = Client::with(&upstream, |builder| builder.max_reply_body(500));
@@ -143,7 +143,7 @@ async fn rule_13_a_write_whose_token_can_not_be_read_ends_all_spans() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_a_write_whose_token_is_over_the_limit_ends_nothing() {
+async fn rule_15_a_write_with_an_overlong_token_ends_nothing() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| builder.max_token_len(128));
     client.check("a").send().await;
@@ -157,7 +157,7 @@ async fn rule_15_a_write_whose_token_is_over_the_limit_ends_nothing() {
     assert!(!client.check("a").send().await.is_hit(), "a schema's write ends all");
 }
 
-/// Lets the layer's own tasks go on.
+/// Lets the layer's own tasks run.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -169,7 +169,7 @@ async fn hang_up(upstream: &Upstream, write: Sent<crate::common::Both>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_write_whose_caller_hangs_up_still_teaches() {
+async fn rule_01_an_abandoned_write_is_learned_from() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -180,7 +180,7 @@ async fn rule_01_a_write_whose_caller_hangs_up_still_teaches() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_a_schema_write_whose_caller_hangs_up_ends_spans_if_it_was_made() {
+async fn rule_13_an_abandoned_schema_write_ends_all_if_it_was_made() {
     let forbidden = Trouble::Status(StatusCode::FORBIDDEN);
     let lost = Trouble::Status(StatusCode::GATEWAY_TIMEOUT);
     for (trouble, ends) in [(None, true), (Some(forbidden), false), (Some(lost), true)] {
@@ -210,7 +210,7 @@ async fn rule_15_the_wait_for_a_writes_outcome_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_waits_for_writes_count_as_flights_do() {
+async fn rule_15_waits_for_writes_count_as_flights() {
     let upstream = Upstream::new();
     let settings = Settings::default().max_flights(10, 1);
     let client = Client::with(&upstream, |builder| builder.cache(settings));
@@ -227,7 +227,7 @@ async fn rule_15_waits_for_writes_count_as_flights_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_schema_writes_of_unknown_outcome_end_spans_once_a_window() {
+async fn rule_13_unknown_schema_writes_end_all_once_a_window() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     let lost = || async {
@@ -255,7 +255,7 @@ async fn rule_13_schema_writes_of_unknown_outcome_end_spans_once_a_window() {
     assert!(client.check("b").send().await.is_hit(), "and not again");
 }
 
-/// Says when it is dropped.
+/// Signals when it is dropped.
 struct Dropped(Arc<AtomicBool>);
 
 impl Drop for Dropped {

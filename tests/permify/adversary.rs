@@ -1,4 +1,5 @@
-//! Who wants others to get wrong answers: she sends any token, any wish, bad credentials and odd requests, and hangs up.
+//! The adversary, which wants others to get wrong answers: it sends any token, any consistency, bad credentials and odd
+//! requests, and hangs up.
 
 use std::time::Duration;
 
@@ -22,10 +23,10 @@ pub(crate) struct Forge {
     pub(crate) tenant: usize,
     pub(crate) whats: Vec<(usize, usize)>,
     pub(crate) tokens: Vec<Forged>,
-    wish: Option<&'static str>,
+    consistency: Option<&'static str>,
     no_cache: bool,
     bad_credentials: bool,
-    /// A write instead, of data or of a schema, which she may not make.
+    /// A write instead, of data or of a schema, which it may not make.
     writes: Option<bool>,
     bypass: Option<Bypass>,
     patience: Option<u64>,
@@ -35,24 +36,24 @@ pub(crate) struct Forge {
 pub(crate) struct Forged {
     pub(crate) place: Place,
     pub(crate) forgery: Forgery,
-    /// Of which token that she has seen, by how many were told since.
+    /// From which of the tokens that it has seen, by how many were issued since.
     pub(crate) since: usize,
     by: u64,
 }
 
-/// How she spells a token.
+/// How it spells a token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Forgery {
     Seen,
     Legacy,
-    /// It sees what was in progress, and what began later.
+    /// It sees transactions that were in progress, and those that began later.
     MoreThanSeen,
-    /// Everything but what was written just before.
+    /// Everything except the last write.
     LessThanSeen,
-    /// Others are in progress than in truth.
+    /// Other transactions are in progress than in the store.
     ChangedList,
     Future,
-    /// A time, as Permify in memory has it.
+    /// A time, as Permify uses it in memory.
     OtherEngine,
     LeadingZeros,
     Signs,
@@ -90,7 +91,7 @@ pub(crate) const OTHER_CLASSES: [&str; 4] = [
 impl Forgery {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Seen => "adversary: a token that she has seen",
+            Seen => "adversary: a token that it has seen",
             Legacy => "adversary: a legacy token",
             MoreThanSeen => "adversary: a snapshot that sees more",
             LessThanSeen => "adversary: a snapshot that sees less",
@@ -149,7 +150,7 @@ impl Forged {
 }
 
 impl Forge {
-    /// Sends it, and says what came up.
+    /// Sends it, and records what occurred.
     pub(crate) async fn send(self, client: Client, tenant: &str, texts: Vec<(Place, String)>) -> Vec<String> {
         let mut notes: Vec<String> = self
             .tokens
@@ -183,8 +184,8 @@ impl Forge {
                 Place::Cookie => client = client.cookie(&text),
             }
         }
-        if let Some(wish) = self.wish {
-            client = client.metadata("zookie-consistency", wish);
+        if let Some(consistency) = self.consistency {
+            client = client.metadata("zookie-consistency", consistency);
         }
         if self.no_cache {
             client = client.metadata("cache-control", "no-cache");
@@ -224,7 +225,7 @@ impl Forge {
 }
 
 pub(crate) fn forge() -> impl Strategy<Value = Forge> {
-    let wishes = vec![
+    let consistencies = vec![
         "minimize-latency",
         "at-least-as-fresh",
         "at-exact-snapshot",
@@ -247,7 +248,7 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
     ];
     (
         (0..2_usize, 0..2_usize, whats, prop::collection::vec(forged, 0..3)),
-        prop::option::weighted(0.3, select(wishes)),
+        prop::option::weighted(0.3, select(consistencies)),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.2),
         prop::option::weighted(0.06, any::<bool>()),
@@ -255,12 +256,12 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
         prop::option::weighted(0.3, select(vec![0_u64, 1, 5, 15, 40])),
     )
         .prop_map(
-            |((way, tenant, whats, tokens), wish, no_cache, bad_credentials, writes, bypass, patience)| Forge {
+            |((way, tenant, whats, tokens), consistency, no_cache, bad_credentials, writes, bypass, patience)| Forge {
                 way,
                 tenant,
                 whats,
                 tokens,
-                wish,
+                consistency,
                 no_cache,
                 bad_credentials,
                 writes,

@@ -132,7 +132,7 @@ pub(crate) struct LookupResponse {
     pub(crate) entity_ids: Vec<String>,
 }
 
-/// `Data.Write`; and a filter as `Data.Delete` takes it is spelled like a tuple where it names one of each.
+/// `Data.Write`; and a filter for `Data.Delete` is spelled like a tuple if it names one of each.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub(crate) struct WriteRequest {
     #[prost(string, tag = "1")]
@@ -151,14 +151,14 @@ pub(crate) struct DeleteRequest {
     pub(crate) tuple_filter: Option<Tuple>,
 }
 
-/// The reply to a write, and what a change feed tells of one.
+/// The reply to a write, and what a change feed reports about a write.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub(crate) struct Wrote {
     #[prost(string, tag = "1")]
     pub(crate) snap_token: String,
 }
 
-/// A request of the schema's or of a change feed.
+/// A request to write a schema or to open a change feed.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub(crate) struct OfTenant {
     #[prost(string, tag = "1")]

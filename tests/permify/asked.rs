@@ -1,4 +1,4 @@
-//! What callers ask, and what they are answered.
+//! What callers ask, and the answers that they get.
 
 use tokio::time::Instant;
 use tower_zookie::protocol::permify::Engine;
@@ -9,7 +9,7 @@ use crate::api::{Metadata, bulk, check};
 use crate::bypass::Bypass;
 use crate::client::{Client, Reply};
 use crate::store::version;
-use crate::world::Wish;
+use crate::world::ConsistencyLevel;
 
 /// What a caller asked.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Asked {
     pub(crate) tenant: &'static str,
     pub(crate) whats: Vec<(&'static str, &'static str)>,
     pub(crate) pinned: Option<usize>,
-    pub(crate) wish: Wish,
+    pub(crate) consistency: ConsistencyLevel,
     pub(crate) message: Option<String>,
     pub(crate) header: Option<String>,
     pub(crate) cookie: Option<String>,
@@ -30,19 +30,19 @@ impl Asked {
         self.message.iter().chain(&self.header).chain(&self.cookie)
     }
 
-    /// Whether each two of the tokens have an order.
+    /// Whether every two of the tokens are ordered.
     pub(crate) fn is_ordered(&self) -> bool {
         in_order(self.tokens())
     }
 
-    /// Whether no one read can do what is asked: at head and at a token, or at two tokens that have no order.
+    /// Whether no single read can satisfy the request: at head and at a token, or at two tokens that are not ordered.
     pub(crate) fn can_not_be_met(&self) -> bool {
-        self.wish == Wish::Full && self.tokens().next().is_some() || !self.is_ordered()
+        self.consistency == ConsistencyLevel::Full && self.tokens().next().is_some() || !self.is_ordered()
     }
 
-    /// Whether something beside the message demands what the message would have to say.
+    /// Whether a header demands something that the message would have to state.
     pub(crate) fn demands_beside(&self) -> bool {
-        self.wish != Wish::None || self.header.is_some() || self.cookie.is_some()
+        self.consistency != ConsistencyLevel::None || self.header.is_some() || self.cookie.is_some()
     }
 }
 
@@ -81,10 +81,10 @@ async fn ask(client: &Client, asked: &Asked) -> Reply {
     if let Some(token) = &asked.cookie {
         client = client.cookie(token);
     }
-    client = match asked.wish {
-        Wish::None => client,
-        Wish::Exact => client.metadata("zookie-consistency", "at-exact-snapshot"),
-        Wish::Full => client.metadata("zookie-consistency", "fully-consistent"),
+    client = match asked.consistency {
+        ConsistencyLevel::None => client,
+        ConsistencyLevel::Exact => client.metadata("zookie-consistency", "at-exact-snapshot"),
+        ConsistencyLevel::Full => client.metadata("zookie-consistency", "fully-consistent"),
     };
     let metadata = Some(Metadata {
         schema_version: asked.pinned.map(version).unwrap_or_default(),

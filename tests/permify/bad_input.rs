@@ -1,4 +1,4 @@
-//! Requests that are broken, odd or hostile: they pass or get a status of gRPC, and nothing is kept.
+//! Requests that are broken, odd or hostile: they are forwarded or get a gRPC status, and nothing is stored.
 
 use bytes::Bytes;
 use prost::Message;
@@ -16,7 +16,7 @@ fn framed(request: &impl Message) -> Bytes {
     frame(&request.encode_to_vec())
 }
 
-/// It comes to the server as it was sent, twice.
+/// The server receives it unmodified, twice.
 async fn passes(server: &Server, client: &Client, method: &str, body: &Bytes, status: i32) {
     server.calls();
     for _ in 0..2 {
@@ -29,7 +29,7 @@ async fn passes(server: &Server, client: &Client, method: &str, body: &Bytes, st
 }
 
 #[tokio::test]
-async fn rule_14_what_permify_rejects_is_its_to_refuse_each_time() {
+async fn rule_14_permify_rejects_bad_requests_each_time() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -91,7 +91,7 @@ async fn rule_14_what_permify_rejects_is_its_to_refuse_each_time() {
 }
 
 #[tokio::test]
-async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_rejected_in_the_metadata() {
+async fn rule_09_a_malformed_token_is_rejected_in_metadata_only() {
     // 1273:1273:1274:1273 says nothing to an engine whose tokens are nanoseconds.
     for (engine, bad, status) in [
         (Engine::Postgres, "not a token", INTERNAL),
@@ -105,14 +105,14 @@ async fn rule_09_a_token_that_is_none_is_judged_upstream_in_the_message_and_reje
         let rejected = client.metadata("zookie", bad).check(&check("plan", "ada", "")).await;
         assert_eq!((rejected.status(), server.calls().len()), (INVALID_ARGUMENT, 0));
         assert!(!rejected.header("grpc-message").unwrap().contains(bad));
-        // A cookie is sent by itself: its caller gets head.
+        // Browsers send cookies automatically, so the caller gets head.
         assert!(client.cookie(bad).check(&check("plan", "ada", "")).await.allowed());
         assert_eq!(server.asked(), [""]);
     }
 }
 
 #[tokio::test]
-async fn rule_09_a_message_that_cannot_be_read_passes_unless_a_carrier_demands_something() {
+async fn rule_09_unreadable_messages_pass_only_without_a_carrier() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -138,7 +138,7 @@ async fn rule_09_a_message_that_cannot_be_read_passes_unless_a_carrier_demands_s
 }
 
 #[tokio::test]
-async fn rule_10_attributes_of_every_type_are_questions_of_their_own() {
+async fn rule_10_every_attribute_type_is_its_own_question() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;

@@ -1,4 +1,4 @@
-//! What keeps a request from being answered out of memory, and changes nothing of what it asks.
+//! Properties that prevent a request from being answered from memory, and do not change what it asks.
 
 use std::future::ready;
 use std::sync::OnceLock;
@@ -51,8 +51,8 @@ pub(crate) fn bypass() -> impl Strategy<Value = Bypass> {
 }
 
 impl Bypass {
-    /// Whether only the head is odd.
-    pub(crate) fn is_of_head(self) -> bool {
+    /// Whether only the headers are odd.
+    pub(crate) fn is_of_headers(self) -> bool {
         matches!(self, Range | Condition | Connection | Signature)
     }
 
@@ -86,7 +86,7 @@ impl Bypass {
         static LONG: OnceLock<Vec<u8>> = OnceLock::new();
         let mut message = request.encode_to_vec();
         match self {
-            // Empty, so that it changes nothing of the other one's.
+            // Empty, so it changes nothing in the other one.
             MetadataTwice => message.extend([2 << 3 | 2, 0]),
             OverLong => message.extend(LONG.get_or_init(unknown_field)),
             _ => {}

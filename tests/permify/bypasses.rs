@@ -1,5 +1,5 @@
-//! Calls that memory can't answer: what they demand is judged all the same, and stands in what is forwarded. And tokens
-//! that have no join.
+//! Calls that can't be answered from memory: their requirement is still checked, and is in the forwarded request. Also
+//! tokens that have no join.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::store::legacy;
 const CHECK: &str = "Permission/Check";
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_no_bypass_drops_a_carriers_demand() {
+async fn rule_09_no_bypass_drops_a_carriers_requirement() {
     for bypass in BYPASSES {
         let server = Server::new(Engine::Postgres);
         let client = Client::new(&server, Engine::Postgres);
@@ -69,7 +69,7 @@ async fn rule_09_a_required_token_is_required_of_bypasses_too() {
     let client = Client::with(&server, api, |builder| builder.require_token(true));
     let token = client.set("plan", "ada", true).await;
     server.calls();
-    for bypass in BYPASSES.into_iter().filter(|bypass| bypass.is_of_head()) {
+    for bypass in BYPASSES.into_iter().filter(|bypass| bypass.is_of_headers()) {
         let reply = bypass.send(&client, CHECK, &check("plan", "ada", "")).await;
         assert_eq!(
             (reply.status(), server.calls().len()),
@@ -93,7 +93,7 @@ async fn rule_09_a_required_token_is_required_of_bypasses_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_bad_token_that_is_forwarded_is_never_none() {
+async fn rule_09_a_forwarded_bad_token_is_never_dropped() {
     let server = Server::new(Engine::Postgres);
     let api = Permify::new(Engine::Postgres);
     let client = Client::with(&server, api, |builder| builder.forward_bad_tokens(true));
@@ -203,7 +203,7 @@ async fn without_a_join(client: &Client, server: &Server) -> (String, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_a_writes_cookie_keeps_what_has_no_join() {
+async fn rule_06_a_writes_cookie_covers_tokens_without_a_join() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let (cookie, second) = without_a_join(&client, &server).await;
@@ -248,7 +248,7 @@ async fn rule_06_reads_leave_a_good_cookie_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_a_token_that_was_not_named_is_claimed_for_no_one() {
+async fn rule_05_an_unnamed_token_is_never_claimed() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let unmet = Client::direct(&server).set("plan", "ada", true).await;

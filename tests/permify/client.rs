@@ -1,4 +1,4 @@
-//! Speaks gRPC through the layer, or round it, at the level of headers, frames and trailers.
+//! Speaks gRPC through the layer, or around it, at the level of headers, frames and trailers.
 
 use std::convert::Infallible;
 
@@ -37,15 +37,15 @@ async fn read<B>(response: Response<B>) -> Result<Response<Reply>, Infallible>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    let (head, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let collected = body.collect().await.unwrap_or_else(|_| panic!("the body broke off"));
     let trailers = collected.trailers().cloned();
     let reply = Reply {
-        headers: head.headers.clone(),
+        headers: parts.headers.clone(),
         body: collected.to_bytes(),
         trailers,
     };
-    Ok(Response::from_parts(head, reply))
+    Ok(Response::from_parts(parts, reply))
 }
 
 impl Client {
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Round every layer.
+    /// Around every layer.
     pub(crate) fn direct(server: &Server) -> Self {
         Self {
             handle: None,
@@ -219,8 +219,8 @@ impl Reply {
         self.message::<CheckResponse>().can == 1
     }
 
-    /// The verdicts of a bulk.
-    pub(crate) fn verdicts(&self) -> Vec<bool> {
+    /// The decisions of a bulk.
+    pub(crate) fn decisions(&self) -> Vec<bool> {
         let results = self.message::<BulkResponse>().results;
         results.iter().map(|result| result.can == 1).collect()
     }

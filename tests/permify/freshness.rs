@@ -1,4 +1,4 @@
-//! What is asked at, and what is kept: one behaviour each.
+//! At which token a check is asked, and what is stored: one behaviour each.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn exactly(client: &Client) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_new_enemy_is_turned_away() {
+async fn rule_01_the_new_enemy_is_denied() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let granted = client.set("plan", "mallory", true).await;
@@ -50,7 +50,7 @@ async fn rule_01_the_new_enemy_is_turned_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_higher_number_is_no_later_write() {
+async fn rule_01_a_higher_number_is_not_a_later_write() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let lower = tokio::spawn({
@@ -68,7 +68,7 @@ async fn rule_01_a_higher_number_is_no_later_write() {
     assert!(reply.allowed() && !reply.is_hit());
 }
 
-/// The token of a write that head lacks, because a higher one took its snapshot before this one's end.
+/// The token of a write that head lacks, because a higher one took its snapshot before this one ended.
 pub(crate) async fn beside_head(client: &Client, server: &Server) -> (String, String) {
     let lower = tokio::spawn({
         let client = client.holding();
@@ -83,7 +83,7 @@ pub(crate) async fn beside_head(client: &Client, server: &Server) -> (String, St
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_nothing_beside_a_message_makes_its_token_less() {
+async fn rule_01_headers_never_weaken_the_messages_token() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let (lower, higher) = beside_head(&client, &server).await;
@@ -136,7 +136,7 @@ async fn rule_04_all_callers_of_a_window_share_its_revision() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_the_age_counts_from_the_write_whose_token_is_asked_at() {
+async fn rule_04_age_counts_from_the_write_that_is_asked_at() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     seconds(1).await;
@@ -150,7 +150,7 @@ async fn rule_04_the_age_counts_from_the_write_whose_token_is_asked_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_token_that_nobody_vouches_for_goes_as_it_came_and_is_kept_by_nobody() {
+async fn rule_08_an_unknown_token_is_unmodified_and_not_stored() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let token = Client::direct(&server).set("plan", "ada", true).await;
@@ -169,7 +169,7 @@ async fn rule_08_a_token_that_nobody_vouches_for_goes_as_it_came_and_is_kept_by_
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_old_token_outside_of_any_window_goes_as_it_came() {
+async fn rule_04_an_old_token_outside_any_window_is_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let token = client.set("plan", "ada", true).await;
@@ -184,7 +184,7 @@ async fn rule_04_an_old_token_outside_of_any_window_goes_as_it_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_fresh_writes_own_token_is_asked_at_and_kept() {
+async fn rule_01_a_fresh_write_is_asked_at_its_token_and_stored() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     client.set("map", "ada", true).await;
@@ -199,7 +199,7 @@ async fn rule_01_a_fresh_writes_own_token_is_asked_at_and_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_answers_are_kept_once_their_token_is_settled() {
+async fn rule_02_exact_answers_are_stored_once_settled() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let open = tokio::spawn({
@@ -207,7 +207,7 @@ async fn rule_02_exact_answers_are_kept_once_their_token_is_settled() {
         async move { client.set("plan", "ada", true).await }
     });
     sleep(Duration::from_millis(1)).await;
-    // Between its snapshot and its number: what has begun meanwhile looks visible.
+    // Between its snapshot and its number: a transaction that began meanwhile looks visible.
     let other = tokio::spawn({
         let client = client.holding();
         async move { client.set("map", "ada", true).await }
@@ -243,7 +243,7 @@ async fn rule_02_exact_answers_are_kept_once_their_token_is_settled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_what_leaves_the_schema_open_ends_with_the_bound_even_at_an_exact_token() {
+async fn rule_10_an_unpinned_exact_answer_ends_with_the_bound() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let token = client.set("plan", "ada", true).await;
@@ -259,21 +259,21 @@ async fn rule_10_what_leaves_the_schema_open_ends_with_the_bound_even_at_an_exac
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_a_schema_write_that_passes_ends_all_answers() {
+async fn rule_13_a_forwarded_schema_write_ends_all_answers() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let token = client.set("plan", "ada", true).await;
     let request = check("plan", "ada", &token);
     client.check(&request).await;
     Client::direct(&server).write_schema("t1").await;
-    assert!(client.check(&request).await.is_hit(), "nobody has told");
+    assert!(client.check(&request).await.is_hit(), "the layer did not see it");
     client.write_schema("t1").await;
     assert!(client.check(&request).await.is_stored());
     assert!(client.check(&request).await.is_hit());
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_03_without_a_token_head_is_asked_unless_the_setting_says_otherwise() {
+async fn rule_03_tokenless_reads_ask_head_by_default() {
     for windowed in [false, true] {
         let server = Server::new(Engine::Postgres);
         let api = Permify::new(Engine::Postgres);
@@ -294,7 +294,7 @@ async fn rule_03_without_a_token_head_is_asked_unless_the_setting_says_otherwise
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_tenants_and_versions_are_apart() {
+async fn rule_10_tenants_and_versions_share_nothing() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     client.write_schema("t1").await;
@@ -308,17 +308,17 @@ async fn rule_10_tenants_and_versions_are_apart() {
         request,
         of_another,
     ];
-    let verdicts = [true, true, true, false];
+    let decisions = [true, true, true, false];
     for hit in [false, true] {
-        for (request, verdict) in requests.iter().zip(verdicts) {
+        for (request, decision) in requests.iter().zip(decisions) {
             let reply = client.check(request).await;
-            assert_eq!((reply.is_hit(), reply.allowed()), (hit, verdict), "{request:?}");
+            assert_eq!((reply.is_hit(), reply.allowed()), (hit, decision), "{request:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_missing_items_are_asked_at_exactly_the_revision_of_the_others() {
+async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let token = client.set("plan", "ada", true).await;
@@ -326,14 +326,14 @@ async fn rule_16_missing_items_are_asked_at_exactly_the_revision_of_the_others()
         client
             .bulk(&bulk(&[("plan", "ada"), ("map", "ada")], &token))
             .await
-            .verdicts(),
+            .decisions(),
         [true, false]
     );
     client.set("map", "ada", true).await;
     server.calls();
     let items = [("plan", "ada"), ("map", "ada"), ("plan", "ada"), ("plan", "bob")];
     let reply = client.bulk(&bulk(&items, &token)).await;
-    assert_eq!(reply.verdicts(), [true, false, true, false], "as of the first token");
+    assert_eq!(reply.decisions(), [true, false, true, false], "as of the first token");
     assert!(reply.cache_status().contains("2 of 4 from the cache"), "{reply:?}");
     let calls = server.calls();
     let asked = crate::api::BulkRequest::decode(&calls[0].body[5..]).unwrap();
@@ -341,12 +341,12 @@ async fn rule_16_missing_items_are_asked_at_exactly_the_revision_of_the_others()
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_lookups_message_is_raised_by_carriers_only() {
+async fn rule_01_only_carriers_raise_a_lookups_floor() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let older = client.set("plan", "ada", true).await;
     let newer = client.set("map", "ada", true).await;
-    let unproven = Client::direct(&server).set("plan", "ada", false).await;
+    let unnamed = Client::direct(&server).set("plan", "ada", false).await;
     server.calls();
     for token in ["", &*older] {
         let request = lookup("ada", token);
@@ -361,9 +361,9 @@ async fn rule_01_a_lookups_message_is_raised_by_carriers_only() {
         (&newer, "", &*newer),
         (&newer, &*older, &*newer),
         (&older, &*newer, &*newer),
-        (&unproven, &*newer, &*unproven),
-        // Nobody has proven it, and head is what Permify itself would read.
-        (&unproven, "", ""),
+        (&unnamed, &*newer, &*unnamed),
+        // The store has not named it, and Permify itself would read head.
+        (&unnamed, "", ""),
     ] {
         let client = client.metadata("zookie", header);
         client.call("Permission/LookupEntity", &lookup("ada", message)).await;
@@ -374,7 +374,7 @@ async fn rule_01_a_lookups_message_is_raised_by_carriers_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_carriers_unproven_token_is_never_put_into_a_message_without_one() {
+async fn rule_01_an_unknown_token_is_never_put_into_the_message() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let direct = Client::direct(&server);

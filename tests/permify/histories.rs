@@ -1,4 +1,4 @@
-//! Whole histories: writes that overlap, through the layer and round it, and reads with tokens of any age and kind.
+//! Whole histories: overlapping writes, through the layer and around it, and reads with tokens of any age and kind.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use proptest::test_runner::TestRunner;
 use crate::adversary::{FORGERIES, OTHER_CLASSES};
 use crate::bypass::BYPASSES;
 use crate::judge::Judge;
-use crate::tally::{HERS, HONEST, Tally};
+use crate::tally::{ADVERSARY, HONEST, Tally};
 use crate::world::{Learns, Step, World, step};
 
-/// How many answers there were, and how many of them from memory.
+/// How many answers there were, and how many of them came from memory.
 async fn live(
     learns: Learns,
     latency: u64,
@@ -60,12 +60,12 @@ fn rules_01_to_16_hold_in_every_history() {
         outcome.unwrap_or_else(|failure| panic!("{learns:?}: {failure}"));
         let (all, from_memory) = sums.get();
         assert!(from_memory * 8 > all, "{learns:?}: {from_memory} of {all} from memory");
-        assert_all_came_up(&tally);
+        assert_all_occurred(&tally);
     }
 }
 
-/// Each class of forgery and each bypass came up, and the adversary sent at least a tenth of all requests.
-fn assert_all_came_up(tally: &Tally) {
+/// Each class of forgery and each bypass occurred, and the adversary sent at least a tenth of all requests.
+fn assert_all_occurred(tally: &Tally) {
     let classes = FORGERIES.iter().map(|forgery| forgery.name().to_owned());
     let others = OTHER_CLASSES.iter().map(|class| (*class).to_owned());
     let who = ["honest", "adversary's"];
@@ -80,8 +80,8 @@ fn assert_all_came_up(tally: &Tally) {
     assert_eq!(
         never,
         Vec::<String>::new(),
-        "these never came up: the run shows nothing of them"
+        "these never occurred: the run shows nothing about them"
     );
-    let (hers, honest) = (tally.count(HERS), tally.count(HONEST));
-    assert!(hers * 9 >= honest, "{hers} beside {honest} of honest callers");
+    let (adversary, honest) = (tally.count(ADVERSARY), tally.count(HONEST));
+    assert!(adversary * 9 >= honest, "{adversary} beside {honest} of honest callers");
 }

@@ -1,4 +1,4 @@
-//! A judge who knows all that was written and evaluated, and when.
+//! A judge that knows everything that was written and evaluated, and when.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::bypass::Bypass;
 use crate::database::Token;
 use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
 use crate::store::{Evaluation, Store, version};
-use crate::world::{Passed, WINDOWED, Wish};
+use crate::world::{ConsistencyLevel, Passed, WINDOWED};
 
-/// What no answer of a layer with default settings outlives.
+/// The maximum age of an answer of a layer with default settings.
 const BOUND: Duration = Duration::from_millis(5500);
 /// The same for answers at exact snapshots.
 const TIME_TO_LIVE: Duration = Duration::from_secs(60);
@@ -42,7 +42,9 @@ impl Judge<'_> {
         }
         match (answered.asked.bypass, reply.status()) {
             // The token that an exact read needs may be in a message that can't be read.
-            (Some(bypass), INVALID_ARGUMENT) if !bypass.is_of_head() && answered.asked.wish == Wish::Exact => {
+            (Some(bypass), INVALID_ARGUMENT)
+                if !bypass.is_of_headers() && answered.asked.consistency == ConsistencyLevel::Exact =>
+            {
                 return Ok(0);
             }
             (Some(_), UNIMPLEMENTED) if answered.asked.demands_beside() => return Ok(0),
@@ -63,7 +65,7 @@ impl Judge<'_> {
         for (result, (document, user)) in results.iter().zip(&answered.asked.whats) {
             let number = result.metadata.as_ref().map_or(0, |checked| checked.check_count);
             let evaluation = usize::try_from(number - 1).ok().map(|nth| &self.store.evaluations[nth]);
-            let evaluation = evaluation.ok_or_else(|| TestCaseError::fail("an answer that nobody gave"))?;
+            let evaluation = evaluation.ok_or_else(|| TestCaseError::fail("an answer that Permify never gave"))?;
             prop_assert_eq!(result.can == 1, evaluation.allowed);
             prop_assert_eq!((&*evaluation.what.0, &*evaluation.what.1), (*document, *user));
             let joined = reply.is_hit() || reply.cache_status().contains("; collapsed");
@@ -75,15 +77,15 @@ impl Judge<'_> {
         }
         for case in &cases {
             self.judge_schema(case)?;
-            self.judge_trust(case)?;
-            match answered.asked.wish {
-                Wish::Exact => judge_exact(self, case)?,
-                Wish::Full => judge_head(case)?,
-                Wish::None if answered.asked.tokens().next().is_some() => self.judge_floors(case)?,
-                Wish::None if answered.asked.way == WINDOWED => {}
-                Wish::None => judge_head(case)?,
+            self.judge_naming(case)?;
+            match answered.asked.consistency {
+                ConsistencyLevel::Exact => judge_exact(self, case)?,
+                ConsistencyLevel::Full => judge_head(case)?,
+                ConsistencyLevel::None if answered.asked.tokens().next().is_some() => self.judge_floors(case)?,
+                ConsistencyLevel::None if answered.asked.way == WINDOWED => {}
+                ConsistencyLevel::None => judge_head(case)?,
             }
-            if answered.asked.wish != Wish::Exact {
+            if answered.asked.consistency != ConsistencyLevel::Exact {
                 self.judge_age(case)?;
             }
         }
@@ -97,7 +99,8 @@ impl Judge<'_> {
         Ok(cases.iter().filter(|case| case.from_memory).count())
     }
 
-    /// Rule 10: tenants and versions are apart, and what leaves the version open is answered by none that is too old.
+    /// Rule 10: tenants and versions share nothing, and a request without a version never gets an answer that is too
+    /// old.
     fn judge_schema(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         let (asked, arrived) = (&case.answered.asked, case.answered.arrived);
         prop_assert_eq!(&*case.evaluation.tenant, asked.tenant, "rule 10");
@@ -122,13 +125,13 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Rules 5 and 8. The reply's token and its cookie are the store's words, and a read leaves a good cookie alone. (An exact
-    /// reply may say what it was asked at.)
+    /// Rules 5 and 8. The store named the reply's token and its cookie's, and a read does not change a good cookie. (An
+    /// exact reply may have the token that it was asked at.)
     fn judge_tokens(&self, answered: &Answered) -> Result<(), TestCaseError> {
         let named = |text: &str| self.store.has_named(text, answered.replied, self.feeds);
         if let Some(zookie) = answered.reply.header("zookie") {
             let asked = &answered.asked;
-            let own = asked.wish == Wish::Exact && asked.tokens().any(|token| token == zookie);
+            let own = asked.consistency == ConsistencyLevel::Exact && asked.tokens().any(|token| token == zookie);
             prop_assert!(
                 own || named(zookie),
                 "rule 5: the store never said {}: {:?}",
@@ -143,21 +146,22 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Rule 8. What is shared was read at the store's own words. (A snapshot that is settled serves exact reads at itself.)
-    fn judge_trust(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
-        let Some(told) = &case.evaluation.told else {
+    /// Rule 8. Shared answers were read at tokens that the store named. (A settled snapshot serves exact reads at
+    /// itself.)
+    fn judge_naming(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
+        let Some(asked_at) = &case.evaluation.asked_at else {
             return Ok(());
         };
-        let shared = case.from_memory && case.answered.asked.wish != Wish::Exact;
-        let named = self.store.has_named(&told.text(), case.evaluation.at, self.feeds);
+        let shared = case.from_memory && case.answered.asked.consistency != ConsistencyLevel::Exact;
+        let named = self.store.has_named(&asked_at.text(), case.evaluation.at, self.feeds);
         prop_assert!(named || !shared, "rule 8: {:?} by {:?}", case.answered, case.evaluation);
         Ok(())
     }
 
-    /// Rule 1. A message without a token asks for head. If nothing fresh covers the token beside it, head is read: a read at
-    /// exactly that token would be as old as the token.
+    /// Rule 1. A message without a token asks for head. If nothing fresh covers the token beside it, head is read: a
+    /// read at exactly that token would be as old as the token.
     fn judge_floors(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
-        if case.evaluation.told.is_none() {
+        if case.evaluation.asked_at.is_none() {
             return judge_head(case);
         }
         for token in case.answered.asked.tokens() {
@@ -171,29 +175,29 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Whether an answer holds all that a read at the token sees: ever, if it was read at what the store had told of; and
-    /// by then, if it was read at the caller's own word, which may be forged.
+    /// Whether an answer has all that a read at the token sees: at any time, if it was read at a token that the store
+    /// had issued, and until then, if it was read at the caller's own token, which may be forged.
     fn covers(&self, case: &Case<'_>, token: &str) -> bool {
         let (token, evaluation) = (self.store.parse(token).unwrap(), case.evaluation);
-        let own_word = case.is_told(&token) || evaluation.told.is_none() || self.is_as_it_came(case);
+        let own_word = case.was_asked_at(&token) || evaluation.asked_at.is_none() || self.is_unmodified(case);
         let by = if own_word { evaluation.at } else { case.answered.replied };
         evaluation.seen.is_superset(&token.read(&self.committed(case, by)))
     }
 
     /// Whether it was asked at one of the caller's tokens, for the caller alone.
-    fn is_as_it_came(&self, case: &Case<'_>) -> bool {
-        let mut came = case.answered.asked.tokens().filter_map(|token| self.store.parse(token));
-        !case.from_memory && came.any(|token| case.is_told(&token))
+    fn is_unmodified(&self, case: &Case<'_>) -> bool {
+        let mut sent = case.answered.asked.tokens().filter_map(|token| self.store.parse(token));
+        !case.from_memory && sent.any(|token| case.was_asked_at(&token))
     }
 
-    /// Rule 4, but for what goes as it came, which is as old as its caller has it.
+    /// Rule 4, except for unmodified requests, whose answers are as old as the caller's own token.
     fn judge_age(&self, case: &Case<'_>) -> Result<(), TestCaseError> {
         let evaluation = case.evaluation;
-        if evaluation.told.is_none() {
+        if evaluation.asked_at.is_none() {
             prop_assert!(evaluation.at >= case.long_ago(), "rule 4: {:?}", case.answered);
             return Ok(());
         }
-        if self.is_as_it_came(case) {
+        if self.is_unmodified(case) {
             return Ok(());
         }
         let ended = self.committed(case, case.long_ago());
@@ -219,8 +223,8 @@ impl Judge<'_> {
 fn judge_exact(judge: &Judge<'_>, case: &Case<'_>) -> Result<(), TestCaseError> {
     let token = case.answered.asked.tokens().next().unwrap();
     let evaluation = case.evaluation;
-    let told = case.is_told(&judge.store.parse(token).unwrap());
-    prop_assert!(told, "rule 2: {:?} by {:?}", case.answered, evaluation);
+    let asked_at = case.was_asked_at(&judge.store.parse(token).unwrap());
+    prop_assert!(asked_at, "rule 2: {:?} by {:?}", case.answered, evaluation);
     if case.from_memory {
         let joined = evaluation.at >= case.answered.arrived;
         prop_assert!(
@@ -237,7 +241,7 @@ fn judge_exact(judge: &Judge<'_>, case: &Case<'_>) -> Result<(), TestCaseError> 
 /// Rule 3.
 fn judge_head(case: &Case<'_>) -> Result<(), TestCaseError> {
     let evaluation = case.evaluation;
-    let read_by_now = evaluation.told.is_none() && evaluation.at >= case.answered.arrived;
+    let read_by_now = evaluation.asked_at.is_none() && evaluation.at >= case.answered.arrived;
     prop_assert!(
         read_by_now && !case.answered.reply.is_hit(),
         "rule 3: {:?} by {:?}",
@@ -248,12 +252,12 @@ fn judge_head(case: &Case<'_>) -> Result<(), TestCaseError> {
 }
 
 impl<'a> Case<'a> {
-    fn is_told(&self, token: &Token) -> bool {
-        let told = self.evaluation.told.as_ref();
-        told.is_some_and(|told| told.text() == token.text())
+    fn was_asked_at(&self, token: &Token) -> bool {
+        let asked_at = self.evaluation.asked_at.as_ref();
+        asked_at.is_some_and(|asked_at| asked_at.text() == token.text())
     }
 
-    /// Just before any answer from memory can have been read.
+    /// Just before the earliest instant at which an answer from memory may have been read.
     fn long_ago(&self) -> Instant {
         let ago = BOUND + Duration::from_millis(1);
         self.answered.arrived.checked_sub(ago).unwrap_or(self.answered.arrived)

@@ -1,4 +1,4 @@
-//! Permify's gRPC API through the layer, before a Permify in miniature: the contract, rule by rule.
+//! Permify's gRPC API through the layer, before a small Permify: the contract, rule by rule.
 
 #[path = "../common/permify_database.rs"]
 mod database;

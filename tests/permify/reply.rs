@@ -45,7 +45,7 @@ pub(crate) fn failed(code: i32, why: &'static str) -> Response<Body> {
     response
 }
 
-/// Messages as they come, until the sender is dropped.
+/// Messages in the order received, until the sender is dropped.
 pub(crate) fn stream(messages: UnboundedReceiver<Vec<u8>>) -> Response<Body> {
     let frames =
         UnboundedReceiverStream::new(messages).map(|message| Ok::<_, Infallible>(Frame::data(frame(&message))));

@@ -1,5 +1,5 @@
-//! A Permify in miniature: it reads at exactly the token that it is told, and at the write with the highest number
-//! where it is told none.
+//! A small Permify: it reads at exactly the token of the request, and at the write with the highest number if the
+//! request has no token.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -37,7 +37,7 @@ const UNAUTHENTICATED: i32 = 16;
 /// The credentials that it rejects.
 pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
 
-/// Makes a write wait, until the test takes its transaction on.
+/// Makes a write wait until the test continues its transaction.
 pub(crate) const HOLD: &str = "x-hold";
 
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub(crate) struct Server {
 
 pub(crate) struct State {
     pub(crate) store: Store,
-    /// All calls, as they came.
+    /// All calls, unmodified.
     calls: Vec<Called>,
     pub(crate) latency: Duration,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Called {
     pub(crate) method: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// The snap token that its metadata bears.
+    /// The snap token in its metadata.
     pub(crate) token: String,
 }
 
@@ -86,12 +86,12 @@ impl Server {
         self.state.lock().unwrap()
     }
 
-    /// What it was asked since the last time.
+    /// The calls since the last time this was read.
     pub(crate) fn calls(&self) -> Vec<Called> {
         std::mem::take(&mut self.state().calls)
     }
 
-    /// The tokens that it was asked at since the last time.
+    /// The tokens of the calls since the last time this was read.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.calls().into_iter().map(|call| call.token).collect()
     }
@@ -190,14 +190,14 @@ impl Server {
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let path = head.uri.path().trim_start_matches("/base.v1.").to_owned();
-        let unknown = head
+        let path = parts.uri.path().trim_start_matches("/base.v1.").to_owned();
+        let unknown = parts
             .headers
             .get("authorization")
             .is_some_and(|value| value == BAD_CREDENTIALS);
-        let hold = head.headers.contains_key(HOLD);
+        let hold = parts.headers.contains_key(HOLD);
         let message = body.get(5..).unwrap_or_default().to_vec();
         let metadata = Asked::decode(&*message).ok().and_then(|asked| asked.metadata);
         let metadata = metadata.unwrap_or_default();
@@ -205,7 +205,7 @@ impl Server {
             let mut state = self.state();
             state.calls.push(Called {
                 method: path.clone(),
-                headers: head.headers,
+                headers: parts.headers,
                 body,
                 token: metadata.snap_token,
             });

@@ -1,4 +1,4 @@
-//! What settings change, and engines.
+//! What the settings and the engines change.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use prost::Message;
 
 const OLDEST: Duration = Duration::from_secs(60);
 
-/// A client that has known one token for too long, and another one not.
+/// A client that has known one token for too long, and another one for a shorter time.
 async fn with_an_old_token(server: &Server, old_tokens: OldTokens) -> (Client, String, String) {
     let api = Permify::new(Engine::Postgres);
     let client = Client::with(server, api, |builder| {
@@ -65,7 +65,7 @@ async fn old_tokens_are_asked_at_head() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_09_a_service_can_demand_a_token_of_checks() {
+async fn rule_09_a_service_can_require_a_token_for_checks() {
     let server = Server::new(Engine::Postgres);
     let api = Permify::new(Engine::Postgres);
     let client = Client::with(&server, api, |builder| builder.require_token(true));
@@ -85,7 +85,7 @@ async fn rule_09_a_service_can_demand_a_token_of_checks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_in_memory_exact_answers_are_not_kept_and_bulks_are_asked_whole() {
+async fn rule_02_in_memory_exact_answers_are_not_stored() {
     let server = Server::new(Engine::Memory);
     let client = Client::new(&server, Engine::Memory);
     let token = client.set("plan", "ada", true).await;
@@ -101,7 +101,7 @@ async fn rule_02_in_memory_exact_answers_are_not_kept_and_bulks_are_asked_whole(
     );
     server.calls();
     for _ in 0..2 {
-        assert_eq!(client.bulk(&bulk(&items, &token)).await.verdicts(), [true, false]);
+        assert_eq!(client.bulk(&bulk(&items, &token)).await.decisions(), [true, false]);
         let calls = server.calls();
         let asked = BulkRequest::decode(&calls[0].body[5..]).unwrap();
         assert_eq!((calls.len(), asked.items.len()), (1, 2));

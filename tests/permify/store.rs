@@ -66,20 +66,20 @@ pub(crate) struct Evaluation {
     pub(crate) tenant: String,
     pub(crate) what: What,
     pub(crate) version: usize,
-    /// What it was asked at; `None` is head.
-    pub(crate) told: Option<Token>,
-    /// All transactions that it saw, whoever's.
+    /// The token that it was asked at; `None` is head.
+    pub(crate) asked_at: Option<Token>,
+    /// All transactions that it saw, of every tenant.
     pub(crate) seen: BTreeSet<u64>,
-    /// All that it may see had ended.
+    /// All transactions that it may see had ended.
     pub(crate) settled: bool,
     pub(crate) allowed: bool,
 }
 
-/// What a read is answered from.
+/// The state that a read is answered from.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     version: usize,
-    told: Option<Token>,
+    asked_at: Option<Token>,
     seen: BTreeSet<u64>,
     settled: bool,
 }
@@ -116,7 +116,7 @@ impl Store {
         self.held.len()
     }
 
-    /// Takes a held transaction on: first it gets its number, then it is committed.
+    /// Continues a held transaction: first it gets its number, then it is committed.
     pub(crate) fn advance(&mut self, which: usize) {
         match self.held[which].xid {
             None => {
@@ -145,7 +145,7 @@ impl Store {
             tenant: write.tenant.clone(),
             xid,
         });
-        // Permify takes what is written to a tenant that was never created.
+        // Permify accepts writes to a tenant that was never created.
         let tenant = self.tenants.entry(write.tenant.clone()).or_default();
         tenant.writes.insert(xid, write);
         tenant.tokens.insert(xid, token.clone());
@@ -156,17 +156,17 @@ impl Store {
         }
     }
 
-    /// Tells of what is committed and below all that is in progress.
+    /// Reports what is committed and below all that is in progress.
     fn feed(&mut self) {
         let below = self.database.snapshot().xmin;
         for Tenant { tokens, feeds, .. } in self.tenants.values_mut() {
             feeds.retain_mut(|feed| {
-                let told: Vec<u64> = tokens
+                let asked_at: Vec<u64> = tokens
                     .keys()
                     .copied()
                     .filter(|xid| (feed.after + 1..below).contains(xid))
                     .collect();
-                told.into_iter().all(|xid| {
+                asked_at.into_iter().all(|xid| {
                     feed.after = xid;
                     let snap_token = legacy(xid);
                     let changes = Some(Wrote { snap_token });
@@ -212,19 +212,19 @@ impl Store {
                 .ok_or(SCHEMA_NOT_FOUND)?,
         };
         let head = of.tokens.values().last().cloned();
-        let told = match (token, engine) {
+        let asked_at = match (token, engine) {
             ("", _) | (_, Engine::Memory) => None,
             (token, _) => Some(self.parse(token).ok_or(INTERNAL)?),
         };
         let committed = &self.database.committed;
-        let (seen, settled) = match (told.as_ref().or(head.as_ref()), engine) {
+        let (seen, settled) = match (asked_at.as_ref().or(head.as_ref()), engine) {
             (_, Engine::Memory) => (committed.clone(), false),
             (None, _) => (BTreeSet::new(), false),
             (Some(token), _) => (token.read(committed), self.is_settled(token)),
         };
         Ok(View {
             version,
-            told,
+            asked_at,
             seen,
             settled,
         })
@@ -260,7 +260,7 @@ impl Store {
         named.any(|token| token.text() == text || feeds && Token::watched(token.xid).text() == text)
     }
 
-    /// Whether the user views the document, as far as a view goes.
+    /// Whether the user views the document, in what a snapshot sees.
     pub(crate) fn views(&self, tenant: &str, view: &View, what: &What) -> bool {
         let writes = self.tenants[tenant].writes.iter().rev();
         let mut seen = writes.filter(|(xid, write)| view.seen.contains(xid) && write.what == *what);
@@ -277,7 +277,7 @@ impl Store {
         let allowed = self.views(tenant, view, &what);
         let View {
             version,
-            told,
+            asked_at,
             seen,
             settled,
         } = view.clone();
@@ -286,7 +286,7 @@ impl Store {
             tenant: tenant.to_owned(),
             what,
             version,
-            told,
+            asked_at,
             seen,
             settled,
             allowed,

@@ -1,9 +1,9 @@
-//! What came up in a run, so that one which shows nothing of it does not pass.
+//! What occurred in a run, so that a run which shows nothing fails.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-pub(crate) const HERS: &str = "adversary: all requests";
+pub(crate) const ADVERSARY: &str = "adversary: all requests";
 pub(crate) const HONEST: &str = "honest: all requests";
 
 #[derive(Debug, Default)]

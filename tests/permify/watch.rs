@@ -1,4 +1,4 @@
-//! The change feed: what it proves, what it does not, and what becomes of it when it breaks.
+//! The change feed: which tokens it names, which it does not, and what happens when it breaks.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::api::check;
 use crate::client::{Client, Reply};
 use crate::server::Server;
 
-/// Asked twice at exactly the token of a write that somebody else has just made.
+/// Asked twice at exactly the token of a write that another client has just made.
 async fn exactly(client: &Client, server: &Server) -> [Reply; 2] {
     let token = Client::direct(server).set("plan", "ada", true).await;
     sleep(Duration::from_millis(1)).await;
@@ -32,14 +32,14 @@ async fn watching(server: &Server, api: Permify) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_the_feed_proves_writes_of_others() {
+async fn rule_08_the_feed_names_writes_of_others() {
     let server = Server::new(Engine::Postgres);
     let unaware = Client::new(&server, Engine::Postgres);
     let watching = watching(&server, Permify::new(Engine::Postgres)).await;
-    for (client, proven) in [(unaware, false), (watching, true)] {
+    for (client, named) in [(unaware, false), (watching, true)] {
         let [first, second] = exactly(&client, &server).await;
         assert!(first.allowed() && second.allowed());
-        assert_eq!((first.is_stored(), second.is_hit()), (proven, proven));
+        assert_eq!((first.is_stored(), second.is_hit()), (named, named));
     }
 }
 
@@ -54,13 +54,13 @@ async fn rule_04_the_feed_opens_no_window() {
     client.check(&check("plan", "ada", "")).await;
     for _ in 0..2 {
         let reply = client.check(&check("plan", "ada", &token)).await;
-        assert!(!reply.is_stored() && !reply.is_hit(), "how fresh that is, nobody says");
+        assert!(!reply.is_stored() && !reply.is_hit(), "it is unknown how fresh that is");
     }
     assert_eq!(server.asked(), ["", &*token, &*token]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_feed_is_opened_again_when_it_breaks() {
+async fn the_feed_reopens_when_it_breaks() {
     let server = Server::new(Engine::Postgres);
     let client = watching(&server, Permify::new(Engine::Postgres)).await;
     assert!(exactly(&client, &server).await[1].is_hit());
@@ -74,7 +74,7 @@ async fn the_feed_is_opened_again_when_it_breaks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_the_feed_is_opened_again_when_no_response_head_comes() {
+async fn rule_15_the_feed_reopens_when_no_response_arrives() {
     let opened = Arc::new(Mutex::new(Vec::new()));
     let began = Instant::now();
     let log = Arc::clone(&opened);

@@ -1,4 +1,4 @@
-//! Callers of two replicas, and writers who go through them or round them.
+//! Callers of two replicas, and writers that write through them or around them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::database::{Raw, Token};
 use crate::server::Server;
 use crate::store::legacy;
-use crate::tally::{HERS, HONEST, Tally};
+use crate::tally::{ADVERSARY, HONEST, Tally};
 
 const TENANTS: [&str; 2] = ["t1", "t2"];
 pub(crate) const DOCUMENTS: [&str; 2] = ["plan", "map"];
@@ -24,7 +24,7 @@ pub(crate) const USERS: [&str; 2] = ["ada", "bob"];
 
 /// The replica whose reads without a token are windowed.
 pub(crate) const WINDOWED: usize = 1;
-/// The way round all layers.
+/// The way around all layers.
 const DIRECT: usize = 2;
 
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(crate) enum Step {
         views: bool,
         hold: bool,
     },
-    /// Takes one of the transactions on that are held open.
+    /// Continues one of the transactions that are held open.
     Advance(Index),
     WriteSchema {
         way: usize,
@@ -52,25 +52,25 @@ pub(crate) enum Step {
 pub(crate) struct Read {
     pub(crate) way: usize,
     pub(crate) tenant: usize,
-    /// By how many callers, one soon after the other.
+    /// By this many callers, shortly after one another.
     pub(crate) times: usize,
     /// One is a check, several are a bulk.
     pub(crate) whats: Vec<(usize, usize)>,
     pub(crate) pinned: Option<Index>,
-    pub(crate) wish: Wish,
+    pub(crate) consistency: ConsistencyLevel,
     pub(crate) tokens: Vec<(Pick, Place)>,
     pub(crate) bypass: Option<Bypass>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum ConsistencyLevel {
     None,
     /// If there is a token.
     Exact,
     Full,
 }
 
-/// A token, by how many were told since.
+/// A token, by how many were issued since.
 #[derive(Clone, Debug)]
 pub(crate) enum Pick {
     ReadMode(usize),
@@ -102,15 +102,15 @@ pub(crate) struct Passed {
 pub(crate) struct World {
     pub(crate) server: Server,
     ways: [Client; 3],
-    told: Arc<Mutex<Vec<String>>>,
+    issued: Arc<Mutex<Vec<String>>>,
     pub(crate) passed: Arc<Mutex<Vec<Passed>>>,
     writes: JoinSet<()>,
     reads: JoinSet<Answered>,
-    hers: JoinSet<()>,
+    adversary: JoinSet<()>,
     tally: Arc<Tally>,
 }
 
-/// What the layers learn from, beside the writes that pass them.
+/// What the layers learn from, in addition to the writes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Learns {
     Writes,
@@ -139,28 +139,28 @@ impl World {
         Self {
             server,
             ways,
-            told: Arc::default(),
+            issued: Arc::default(),
             passed: Arc::default(),
             writes: JoinSet::new(),
             reads: JoinSet::new(),
-            hers: JoinSet::new(),
+            adversary: JoinSet::new(),
             tally,
         }
     }
 
-    /// Takes all steps, and gives all that was answered meanwhile.
+    /// Takes all steps, and returns all answers.
     pub(crate) async fn live(&mut self, steps: &[Step]) -> Vec<Answered> {
         for step in steps {
             self.take(step).await;
             // No two steps at one instant.
             sleep(Duration::from_millis(1)).await;
         }
-        // The last ones may still be under way to the server.
+        // The last ones may still be on their way to the server.
         sleep(Duration::from_millis(100)).await;
         self.server.state().store.end_all();
         while self.writes.join_next().await.is_some() {}
-        while let Some(hers) = self.hers.join_next().await {
-            hers.unwrap();
+        while let Some(adversary) = self.adversary.join_next().await {
+            adversary.unwrap();
         }
         let mut answered = Vec::new();
         while let Some(reply) = self.reads.join_next().await {
@@ -178,13 +178,13 @@ impl World {
                 views,
                 hold,
             } => {
-                let (client, told) = (self.ways[way].clone(), Arc::clone(&self.told));
+                let (client, issued) = (self.ways[way].clone(), Arc::clone(&self.issued));
                 let client = if hold { client.holding() } else { client };
                 self.writes.spawn(async move {
                     let token = client
                         .set_in(TENANTS[tenant], DOCUMENTS[what.0], USERS[what.1], views)
                         .await;
-                    told.lock().unwrap().push(token);
+                    issued.lock().unwrap().push(token);
                 });
             }
             Step::Advance(which) => {
@@ -227,14 +227,17 @@ impl World {
     fn forge(&mut self, forge: Forge) {
         let client = self.ways[forge.way].clone();
         let texts = forge.tokens.iter().map(|forged| {
-            let told = self.told.lock().unwrap();
-            let seen = told.len().checked_sub(forged.since + 1).map(|nth| told[nth].clone());
+            let issued = self.issued.lock().unwrap();
+            let seen = issued
+                .len()
+                .checked_sub(forged.since + 1)
+                .map(|nth| issued[nth].clone());
             let seen = seen.and_then(|seen| self.server.state().store.parse(&seen));
             (forged.place, forged.text(seen.as_ref()))
         });
         let (texts, tally) = (texts.collect(), Arc::clone(&self.tally));
-        tally.add(HERS);
-        self.hers.spawn(async move {
+        tally.add(ADVERSARY);
+        self.adversary.spawn(async move {
             let tenant = TENANTS[forge.tenant];
             let notes = forge.send(client, tenant, texts).await;
             notes.into_iter().for_each(|note| tally.add(note));
@@ -253,14 +256,14 @@ impl World {
                 .map(|what| (DOCUMENTS[what.0], USERS[what.1]))
                 .collect(),
             pinned: read.pinned.map(|pinned| pinned.index(latest + 1)),
-            wish: read.wish,
+            consistency: read.consistency,
             message: None,
             header: None,
             cookie: None,
             bypass: read.bypass,
         };
-        // An exact wish takes one token, and not a cookie's.
-        let exact = read.wish == Wish::Exact;
+        // An exact consistency takes one token, and not a cookie's.
+        let exact = read.consistency == ConsistencyLevel::Exact;
         let most = if exact { 1 } else { 2 };
         for (pick, place) in read.tokens.iter().take(most) {
             let place = match place {
@@ -271,14 +274,14 @@ impl World {
             *place = self.pick(pick);
         }
         if exact && asked.message.is_none() && asked.header.is_none() {
-            asked.wish = Wish::None;
+            asked.consistency = ConsistencyLevel::None;
         }
         asked
     }
 
     fn pick(&self, pick: &Pick) -> Option<String> {
-        let told = self.told.lock().unwrap();
-        let since = |since: usize| told.len().checked_sub(since + 1).map(|nth| told[nth].clone());
+        let issued = self.issued.lock().unwrap();
+        let since = |since: usize| issued.len().checked_sub(since + 1).map(|nth| issued[nth].clone());
         let store = &self.server.state().store;
         match *pick {
             Pick::ReadMode(n) => since(n),
@@ -352,19 +355,29 @@ fn read() -> impl Strategy<Value = Read> {
         6 => prop::collection::vec(tokens.clone(), 1),
         1 => prop::collection::vec(tokens, 2),
     ];
-    let wish = prop_oneof![10 => Just(Wish::None), 3 => Just(Wish::Exact), 1 => Just(Wish::Full)];
+    let consistency = prop_oneof![10 => Just(ConsistencyLevel::None), 3 => Just(ConsistencyLevel::Exact), 1 => Just(ConsistencyLevel::Full)];
     let pinned = prop::option::weighted(0.3, any::<Index>());
     let bypass = prop::option::weighted(0.12, bypass());
-    (0..2_usize, tenant(), 1..8_usize, whats, pinned, wish, tokens, bypass).prop_map(
-        |(way, tenant, times, whats, pinned, wish, tokens, bypass)| Read {
-            way,
-            tenant,
-            times,
-            whats,
-            pinned,
-            wish,
-            tokens,
-            bypass,
-        },
+    (
+        0..2_usize,
+        tenant(),
+        1..8_usize,
+        whats,
+        pinned,
+        consistency,
+        tokens,
+        bypass,
     )
+        .prop_map(
+            |(way, tenant, times, whats, pinned, consistency, tokens, bypass)| Read {
+                way,
+                tenant,
+                times,
+                whats,
+                pinned,
+                consistency,
+                tokens,
+                bypass,
+            },
+        )
 }

@@ -3,7 +3,7 @@
 use crate::client::{Client, SCHEMA};
 use crate::server::{Server, is_postgres};
 
-/// Grants until nothing else was under way, and returns the token.
+/// Grants until no other transaction was in progress, and returns the token.
 async fn grant_alone(server: &Server, replica: &Client, documents: &[&str]) -> String {
     for _ in 0..50 {
         let mut token = String::new();
@@ -17,7 +17,7 @@ async fn grant_alone(server: &Server, replica: &Client, documents: &[&str]) -> S
     panic!("the server is too busy")
 }
 
-pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known(server: &'static Server) {
+pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(server: &'static Server) {
     let replica = server.replica(&server.tenant("bulk"));
     replica.define(SCHEMA).await;
     let token = grant_alone(server, &replica, &["a", "b", "c"]).await;
@@ -48,7 +48,7 @@ pub(crate) async fn rule_11_denied_items_are_asked_again(server: &'static Server
     for nth in 0..3 {
         let answer = replica.bulk(&["none", "a"], "alice", &token).await;
         answer.says([false, true]).is_forwarded();
-        // On memory no snapshot can be asked for again, so that what is there is not enough.
+        // In memory no snapshot can be read again, so the stored answers are not enough.
         let asked: &[&str] = if nth == 0 || !is_postgres() {
             &["none", "a"]
         } else {

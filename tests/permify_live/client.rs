@@ -188,8 +188,8 @@ impl Client {
     /// At exactly that token.
     pub(crate) async fn check_exactly(&self, document: &str, user: &str, token: &str) -> Answer {
         let mut request = Request::new(self.question(document, user, token));
-        let wish = "at-exact-snapshot".parse().unwrap();
-        request.metadata_mut().insert("zookie-consistency", wish);
+        let consistency = "at-exact-snapshot".parse().unwrap();
+        request.metadata_mut().insert("zookie-consistency", consistency);
         self.ask(request).await.unwrap()
     }
 

@@ -15,14 +15,14 @@ pub(crate) async fn rule_01_a_revocation_is_seen_with_its_token_at_once(server: 
     let revoked = replica.revoke("plan", "alice").await;
     replica.check("plan", "alice", &revoked).await.denies().is_forwarded();
     replica.check("plan", "alice", &revoked).await.denies().is_hit();
-    // Who comes with an older token is told the same, where the newer one surely holds all of it.
+    // A caller with an older token gets the same answer, where the newer token surely covers the older one.
     if server.covers(&revoked, &granted) {
         replica.check("plan", "alice", &granted).await.denies().is_hit();
     }
 }
 
-/// One replica writes and revokes. The other has remembered how it was before.
-pub(crate) async fn rule_01_what_another_replica_revoked_is_seen(server: &'static Server) {
+/// One replica writes and revokes. The other one has stored the answer from before.
+pub(crate) async fn rule_01_another_replicas_revocation_is_seen(server: &'static Server) {
     let tenant = server.tenant("enemy");
     let (writer, other) = (server.replica(&tenant), server.replica(&tenant));
     writer.define(SCHEMA).await;
@@ -41,7 +41,7 @@ pub(crate) async fn rule_01_what_another_replica_revoked_is_seen(server: &'stati
         }
     }
     writer.check("plan", "alice", &content).await.is_hit();
-    // It has no more been told than before, and its own token demands no more.
+    // It has learned no more than before, and its own token demands no more.
     other.check("plan", "alice", &own).await.allows().is_hit();
     other
         .check("plan", "alice", &other.grant("other", "carol").await)

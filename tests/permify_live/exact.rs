@@ -3,7 +3,7 @@
 use crate::client::{Client, SCHEMA};
 use crate::server::Server;
 
-/// Writes what has to do with nothing until a token settles this one.
+/// Writes unrelated data until a token settles this one.
 async fn settle(server: &Server, replica: &Client, token: &str) {
     for nth in 0..50 {
         let later = replica.grant(&format!("later-{nth}"), "nobody").await;
@@ -14,7 +14,7 @@ async fn settle(server: &Server, replica: &Client, token: &str) {
     panic!("the server is too busy")
 }
 
-pub(crate) async fn rule_02_a_settled_snapshot_is_kept(server: &'static Server) {
+pub(crate) async fn rule_02_a_settled_snapshot_is_stored(server: &'static Server) {
     let replica = server.replica(&server.tenant("settled"));
     replica.define(SCHEMA).await;
     let token = replica.grant("plan", "alice").await;
@@ -28,7 +28,7 @@ pub(crate) async fn rule_02_a_settled_snapshot_is_kept(server: &'static Server) 
     replica.check_exactly("plan", "alice", &token).await.allows().is_hit();
 }
 
-pub(crate) async fn rule_02_an_old_snapshot_is_answered_as_it_was(server: &'static Server) {
+pub(crate) async fn rule_02_an_old_snapshot_gives_its_old_answer(server: &'static Server) {
     let replica = server.replica(&server.tenant("snapshots"));
     replica.define(SCHEMA).await;
     let granted = replica.grant("plan", "alice").await;
@@ -42,6 +42,6 @@ pub(crate) async fn rule_02_an_old_snapshot_is_answered_as_it_was(server: &'stat
         assert_eq!(after.denies().hit(), hit, "{}", after.status);
     }
     assert_eq!(replica.below.asked_at(), [&*granted, &*revoked]);
-    // It answers whoever asks for just that, and nobody else.
+    // It answers only callers that ask for exactly this snapshot.
     replica.check("plan", "alice", &revoked).await.denies();
 }

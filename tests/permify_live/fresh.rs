@@ -11,8 +11,8 @@ use tower_zookie::consistency::Staleness;
 use crate::client::SCHEMA;
 use crate::server::Server;
 
-pub(crate) async fn rule_01_a_writes_token_is_answered_and_kept(server: &'static Server) {
-    let replica = server.replica(&server.tenant("kept"));
+pub(crate) async fn rule_01_a_writes_token_is_answered_and_stored(server: &'static Server) {
+    let replica = server.replica(&server.tenant("stored"));
     replica.define(SCHEMA).await;
     let token = replica.grant("plan", "alice").await;
     for (user, allowed) in [("alice", true), ("bob", false)] {
@@ -24,11 +24,11 @@ pub(crate) async fn rule_01_a_writes_token_is_answered_and_kept(server: &'static
     }
 }
 
-pub(crate) async fn rule_01_an_older_token_is_asked_at_the_windows_revision(server: &'static Server) {
+pub(crate) async fn rule_01_an_older_token_is_asked_at_the_window_revision(server: &'static Server) {
     let tenant = server.tenant("older");
     let direct = server.direct(&tenant);
     direct.define(SCHEMA).await;
-    // A token covers an older one if nothing else was under way, so that it may take more than one attempt.
+    // A token covers an older one if no other transaction was in progress, so it may take more than one attempt.
     for _ in 0..50 {
         let older = direct.grant("plan", "alice").await;
         let replica = server.replica(&tenant);
@@ -59,8 +59,8 @@ pub(crate) async fn rule_07_many_callers_share_one_call(server: &'static Server)
     assert_eq!(replica.below.checks(), 1);
 }
 
-pub(crate) async fn rule_08_a_token_that_nobody_proved_is_forwarded_as_it_came(server: &'static Server) {
-    let tenant = server.tenant("unproven");
+pub(crate) async fn rule_08_an_unknown_token_is_forwarded_unmodified(server: &'static Server) {
+    let tenant = server.tenant("unknown");
     let (replica, direct) = (server.replica(&tenant), server.direct(&tenant));
     direct.define(SCHEMA).await;
     let token = direct.grant("plan", "alice").await;
@@ -75,7 +75,7 @@ pub(crate) async fn rule_08_a_token_that_nobody_proved_is_forwarded_as_it_came(s
     }
 }
 
-pub(crate) async fn rule_11_errors_are_passed_and_not_kept(server: &'static Server) {
+pub(crate) async fn rule_11_errors_are_forwarded_and_not_stored(server: &'static Server) {
     let replica = server.replica(&server.tenant("errors"));
     replica.define(SCHEMA).await;
     let token = replica.grant("plan", "alice").await;
@@ -97,7 +97,7 @@ pub(crate) async fn rule_11_errors_are_passed_and_not_kept(server: &'static Serv
     }
 }
 
-pub(crate) async fn tokens_that_are_too_old(server: &'static Server) {
+pub(crate) async fn tokens_over_the_age_limit(server: &'static Server) {
     let tenant = server.tenant("old");
     for older in [OldTokens::Reject, OldTokens::AskAtHead] {
         let replica = server.replica_with(&tenant, |builder| {

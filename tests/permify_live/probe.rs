@@ -5,7 +5,7 @@ use tower_zookie::protocol::Permify;
 use crate::client::SCHEMA;
 use crate::server::Server;
 
-pub(crate) async fn rule_08_a_probe_opens_a_window_for_what_others_wrote(server: &'static Server) {
+pub(crate) async fn rule_08_a_probe_opens_a_window_for_writes_of_others(server: &'static Server) {
     let tenant = server.tenant("probing");
     let permify = Permify::new(server.engine).probe_by_writing(&server.tenant("probes"));
     let (replica, direct) = (
@@ -21,7 +21,7 @@ pub(crate) async fn rule_08_a_probe_opens_a_window_for_what_others_wrote(server:
         .denies()
         .is("fwd=miss; stored");
     replica.check("plan", "alice", &revoked).await.denies().is_hit();
-    // Asked as the caller says, this would be allowed: Permify reads at just that token.
+    // If it were asked as the caller sent it, this would be allowed: Permify reads at exactly that token.
     replica.check("plan", "alice", &granted).await.denies().is_hit();
     let asked = replica.below.asked_at();
     assert!(server.covers(&asked[0], &revoked) && asked[0] != revoked);

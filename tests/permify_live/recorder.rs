@@ -20,7 +20,7 @@ pub(crate) type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, Statu
 /// Length and compression before a message.
 const PREFIX: usize = 5;
 
-/// The calls that came out below a layer, in order.
+/// The calls that a layer made, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Vec<(String, Bytes)>>>);
 
@@ -31,11 +31,11 @@ impl Recorder {
         BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
             let (channel, recorder) = (channel.clone(), recorder.clone());
             async move {
-                let (head, body) = request.into_parts();
+                let (parts, body) = request.into_parts();
                 let message = body.collect().await?.to_bytes();
-                let call = (head.uri.path().to_owned(), message.clone());
+                let call = (parts.uri.path().to_owned(), message.clone());
                 recorder.0.lock().unwrap().push(call);
-                let request = Request::from_parts(head, Body::new(Full::new(message)));
+                let request = Request::from_parts(parts, Body::new(Full::new(message)));
                 let reply = channel.oneshot(request).await;
                 reply.map_err(|error| Status::from_error(Box::new(error)))
             }

@@ -60,11 +60,11 @@ impl Rest {
             .header("content-type", "application/json")
             .body(Full::from(body.to_string()))
             .unwrap();
-        let (head, body) = self.service.clone().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = self.service.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let status = head.headers.get("cache-status").map(|status| status.to_str().unwrap());
+        let status = parts.headers.get("cache-status").map(|status| status.to_str().unwrap());
         Answer {
-            http: head.status,
+            http: parts.status,
             status: status.unwrap_or_default().to_owned(),
             body: serde_json::from_slice(&body).unwrap(),
         }
@@ -130,7 +130,7 @@ pub(crate) async fn a_check_at_a_writes_token(server: &'static Server) {
     }
 }
 
-pub(crate) async fn a_bulk_and_what_is_never_kept(server: &'static Server) {
+pub(crate) async fn a_bulk_and_reads_that_are_not_stored(server: &'static Server) {
     let rest = Rest::replica(server, "rest-bulk").await;
     let token = rest.grant("plan").await;
     let bulk = |documents: [&str; 2]| json!({"metadata": metadata(&token), "items": documents.map(question)});
@@ -169,8 +169,8 @@ pub(crate) async fn a_bulk_and_what_is_never_kept(server: &'static Server) {
     }
 }
 
-/// It is Permify's to judge.
-pub(crate) async fn a_token_that_can_not_be_read(server: &'static Server) {
+/// Permify has to judge it.
+pub(crate) async fn an_unreadable_token(server: &'static Server) {
     let rest = Rest::replica(server, "rest-bad").await;
     rest.grant("plan").await;
     for _ in 0..2 {

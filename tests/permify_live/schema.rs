@@ -1,4 +1,4 @@
-//! What schemas have to do with answers.
+//! How schemas affect answers.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) async fn rule_13_a_schema_write_ends_all_answers(server: &'static Ser
     replica.check("plan", "alice", &token).await.denies().is_forwarded();
 }
 
-pub(crate) async fn rule_10_versions_are_told_apart(server: &'static Server) {
+pub(crate) async fn rule_10_versions_share_nothing(server: &'static Server) {
     let replica = server.replica(&server.tenant("versions"));
     let versions = [
         (replica.define(SCHEMA).await, true),
@@ -45,7 +45,7 @@ pub(crate) async fn rule_10_versions_are_told_apart(server: &'static Server) {
     }
 }
 
-pub(crate) async fn rule_04_a_schema_that_others_wrote_is_seen_within_the_window(server: &'static Server) {
+pub(crate) async fn rule_04_anothers_schema_is_seen_within_the_window(server: &'static Server) {
     let tenant = server.tenant("others-schema");
     let short = Duration::from_millis(500);
     let replica = server.replica_with(&tenant, |builder| builder.window(short, Staleness::percent(10)));

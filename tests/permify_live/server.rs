@@ -17,7 +17,7 @@ use crate::client::Client;
 
 const ENGINE: &str = "PERMIFY_ENGINE";
 
-/// No test takes as long, so that none meets the end of its window.
+/// No test takes this long, so no test reaches the end of its window.
 const WINDOW: Duration = Duration::from_secs(3600);
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn is_postgres() -> bool {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) engine: Engine,
-    /// In every tenant's name, so that no run meets another's data.
+    /// In every tenant's name, so no run sees another run's data.
     run: u128,
 }
 
@@ -115,7 +115,7 @@ impl Server {
         SnapTokens::new(self.engine).decode(token).unwrap()
     }
 
-    /// Whether a read at a token surely lacks nothing that the other's holds.
+    /// Whether a read at a token surely includes all that a read at the other one includes.
     pub(crate) fn covers(&self, token: &str, other: &str) -> bool {
         self.revision(token) >= self.revision(other)
     }

@@ -1,4 +1,5 @@
-//! Any histories: whatever was told, answers at later tokens hold what earlier ones will ever see.
+//! Random histories: whatever tokens were issued, answers at later ones include all that reads at earlier ones ever
+//! see.
 
 use std::collections::BTreeSet;
 
@@ -21,19 +22,19 @@ enum Op {
     Write,
 }
 
-/// A token that was given out, and what was committed then.
+/// A token that was issued, and what was committed then.
 #[derive(Debug)]
-struct ReadMode {
+struct Issued {
     token: Token,
     revision: Revision,
     committed: BTreeSet<u64>,
 }
 
-/// How one token is said to relate to another.
+/// The claims about two tokens that are tested.
 #[derive(Clone, Copy)]
 struct Claims {
-    at_or_after: fn(&ReadMode, &ReadMode) -> bool,
-    settles: fn(&ReadMode, &ReadMode) -> bool,
+    at_or_after: fn(&Issued, &Issued) -> bool,
+    settles: fn(&Issued, &Issued) -> bool,
 }
 
 const OURS: Claims = Claims {
@@ -54,7 +55,7 @@ const SETTLED_BY_EQUALS: Claims = Claims {
 #[derive(Debug)]
 struct History {
     database: Database,
-    told: Vec<ReadMode>,
+    issued: Vec<Issued>,
     watched: BTreeSet<u64>,
 }
 
@@ -62,18 +63,18 @@ impl History {
     fn of(ops: &[Op]) -> Self {
         let mut history = Self {
             database: Database::new(FIRST),
-            told: vec![],
+            issued: vec![],
             watched: BTreeSet::new(),
         };
         for op in ops {
             let token = history.apply(op);
-            history.tell(token);
+            history.issue(token);
             history.watch();
         }
         history
     }
 
-    /// The token of a write that was answered.
+    /// The token of an acknowledged write.
     fn apply(&mut self, op: &Op) -> Option<Token> {
         let database = &mut self.database;
         let (begun, open) = (database.begun(), database.in_progress());
@@ -88,58 +89,58 @@ impl History {
         None
     }
 
-    fn tell(&mut self, tokens: impl IntoIterator<Item = Token>) {
-        self.told.extend(tokens.into_iter().map(|token| ReadMode {
+    fn issue(&mut self, tokens: impl IntoIterator<Item = Token>) {
+        self.issued.extend(tokens.into_iter().map(|token| Issued {
             revision: token.revision(),
             token,
             committed: self.database.committed.clone(),
         }));
     }
 
-    /// Permify's watch tells of what is committed and below all that is in progress.
+    /// Permify's watch reports what is committed and below all that is in progress.
     fn watch(&mut self) {
         let below = self.database.committed.range(..self.database.snapshot().xmin);
         let new: Vec<u64> = below.copied().filter(|xid| !self.watched.contains(xid)).collect();
         self.watched.extend(&new);
-        self.tell(new.into_iter().map(Token::watched));
+        self.issue(new.into_iter().map(Token::watched));
     }
 
     /// Commits all that is in progress, and writes once more.
     fn last_write(&mut self) -> Revision {
         for xid in self.database.in_progress() {
             let token = self.database.commit(xid);
-            self.tell([token]);
+            self.issue([token]);
         }
         let token = self.database.write();
         let revision = token.revision();
-        self.tell([token]);
+        self.issue([token]);
         revision
     }
 
     /// What is committed only grows: the first read at a token sees the least, and the last one the most.
-    fn first_read(told: &ReadMode) -> BTreeSet<u64> {
-        told.token.read(&told.committed)
+    fn first_read(issued: &Issued) -> BTreeSet<u64> {
+        issued.token.read(&issued.committed)
     }
 
-    fn last_read(&self, told: &ReadMode) -> BTreeSet<u64> {
-        told.token.read(&self.database.committed)
+    fn last_read(&self, issued: &Issued) -> BTreeSet<u64> {
+        issued.token.read(&self.database.committed)
     }
 
-    fn judge(&self, claims: Claims, forged: &[ReadMode]) -> Result<(), TestCaseError> {
-        for b in &self.told {
+    fn judge(&self, claims: Claims, forged: &[Issued]) -> Result<(), TestCaseError> {
+        for b in &self.issued {
             prop_assert!(
                 Self::first_read(b).contains(&b.token.xid),
                 "{:?} lacks its own write",
                 b
             );
-            for a in self.told.iter().chain(forged) {
+            for a in self.issued.iter().chain(forged) {
                 self.judge_pair(claims, b, a)?;
             }
         }
         Ok(())
     }
 
-    fn judge_pair(&self, claims: Claims, b: &ReadMode, a: &ReadMode) -> Result<(), TestCaseError> {
+    fn judge_pair(&self, claims: Claims, b: &Issued, a: &Issued) -> Result<(), TestCaseError> {
         let (ever_seen, seen_by_then) = (self.last_read(a), a.token.read(&b.committed));
         if b.revision == a.revision {
             prop_assert_eq!(&self.last_read(b), &ever_seen, "{:?} {:?}", b, a);
@@ -169,8 +170,8 @@ fn any_ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..40)
 }
 
-/// A floor that somebody made by hand: it may see more than what is up to its write.
-fn any_forged() -> impl Strategy<Value = ReadMode> {
+/// A forged floor: it may see more than what is up to its write.
+fn any_forged() -> impl Strategy<Value = Issued> {
     let ids = prop::collection::btree_set(FIRST - 2..FIRST + 12, 0..4);
     (FIRST..FIRST + 12, 0_u64..6, 1_u64..8, ids).prop_map(|(xid, below, above, mut ids)| {
         ids.retain(|id| *id < xid + above);
@@ -180,7 +181,7 @@ fn any_forged() -> impl Strategy<Value = ReadMode> {
             in_progress: ids,
         };
         let token = Token::of(xid, snapshot);
-        ReadMode {
+        Issued {
             revision: token.revision(),
             token,
             committed: BTreeSet::new(),
@@ -192,21 +193,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rule_01_an_answer_at_a_token_holds_what_earlier_ones_will_ever_see(
+    fn rule_01_later_tokens_see_all_that_earlier_ones_see(
         ops in any_ops(),
         forged in prop::collection::vec(any_forged(), 0..8),
     ) {
         let mut history = History::of(&ops);
         let last = history.last_write();
         history.judge(OURS, &forged)?;
-        for told in &history.told {
-            prop_assert!(last >= told.revision && last.settles(&told.revision), "{:?} after {:?}", last, told);
+        for issued in &history.issued {
+            prop_assert!(last >= issued.revision && last.settles(&issued.revision), "{:?} after {:?}", last, issued);
         }
     }
 }
 
 #[test]
-fn the_model_tells_what_is_not_enough() {
+fn the_model_rejects_weaker_rules() {
     for claims in [BY_NUMBER, SETTLED_BY_EQUALS] {
         let mut runner = TestRunner::deterministic();
         let judged = runner.run(&any_ops(), |ops| History::of(&ops).judge(claims, &[]));

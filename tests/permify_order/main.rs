@@ -1,5 +1,5 @@
-//! PostgreSQL and Permify in small: a write takes its snapshot, then its number, and commits whenever it likes. By their
-//! numbers, as Permify compares them, tokens would be in an order in which answers lack what their callers have written.
+//! A small PostgreSQL and Permify: a write takes its snapshot, then its number, and commits at any time. If tokens were
+//! ordered by their numbers, as Permify compares them, answers could lack what their callers have written.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -28,7 +28,7 @@ fn begin(database: &mut Database, count: usize) {
     }
 }
 
-/// The eight recorded writes, begun as their tokens say; the first three have been answered.
+/// The eight recorded writes, begun as their tokens say; the first three have been acknowledged.
 fn writes_at_once() -> (Database, Vec<Token>) {
     let mut database = Database::new(1276);
     begin(&mut database, 2);
@@ -40,20 +40,20 @@ fn writes_at_once() -> (Database, Vec<Token>) {
 }
 
 #[test]
-fn the_recorded_writes_at_once_are_such_a_history() {
+fn the_recorded_concurrent_writes_fit_the_model() {
     let recording = Recording::load("permify/grpc-postgres");
     let replies = recording.calls.iter().filter(|call| call.case == "parallel-write");
     // A frame's head, a field's key and its length, and the token.
     let recorded = replies.map(|call| String::from_utf8(call.response.body()[7..].to_vec()).unwrap());
 
     let (mut database, mut tokens) = writes_at_once();
-    // In the order in which the watch told of them.
+    // In the order in which the watch reported them.
     tokens.extend([1279, 1281, 1282, 1280, 1283].map(|xid| database.commit(xid)));
     let tokens = tokens.iter().map(Token::text);
     assert_eq!(tokens.collect::<BTreeSet<_>>(), recorded.collect());
 }
 
-/// An answer: the writes that it holds.
+/// An answer: the writes that it includes.
 #[derive(Clone, Debug)]
 struct Held(BTreeSet<u64>);
 
@@ -63,8 +63,8 @@ impl Weigh for Held {
     }
 }
 
-/// What the writer of 1280 gets of a cache that takes tokens for revisions of this kind, where the writer of 1282 asked
-/// the same while 1280 was in progress.
+/// What the writer of 1280 gets from a cache that reads tokens as revisions of this kind, after the writer of 1282
+/// asked the same while 1280 was in progress.
 async fn late_commit(kind: fn(&Token) -> Revision) -> Checked<Held> {
     let (mut database, _) = writes_at_once();
     let cache = DecisionCache::new(Settings::default(), Capabilities::versioned()).unwrap();
@@ -87,7 +87,7 @@ async fn late_commit(kind: fn(&Token) -> Revision) -> Checked<Held> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_order_of_numbers_serves_an_answer_without_the_callers_own_write() {
+async fn rule_01_ordering_by_number_misses_the_callers_own_write() {
     let by_number = |token: &Token| Revision::new(StoreId::new(["model"]), Counter(token.xid));
     let served = late_commit(by_number).await;
     assert!(served.is_hit() && !served.value.0.contains(&1280), "the trap");
@@ -97,7 +97,7 @@ async fn rule_01_the_order_of_numbers_serves_an_answer_without_the_callers_own_w
 }
 
 #[test]
-fn one_token_gives_two_answers_until_all_below_it_have_ended() {
+fn one_token_gives_two_answers_until_it_settles() {
     let (mut database, _) = writes_at_once();
     let token = database.commit(1282);
     let before = token.read(&database.committed);
@@ -113,7 +113,7 @@ fn one_token_gives_two_answers_until_all_below_it_have_ended() {
 
 /// Without a token Permify reads at that of the highest number.
 #[test]
-fn head_may_lack_a_write_that_was_answered() {
+fn head_may_lack_an_acknowledged_write() {
     let mut database = Database::new(1276);
     begin(&mut database, 1);
     database.write();

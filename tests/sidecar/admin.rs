@@ -26,7 +26,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn it_is_ready_when_the_upstream_says_that_it_serves() {
+async fn it_is_ready_when_the_upstream_reports_serving() {
     let (upstream, reporter) = tonic_upstream::serve().await;
     let sidecar = Running::before(upstream).await;
     assert_eq!(get(sidecar.admin, "/readyz").await, (200, "ready\n".into()));
@@ -58,7 +58,7 @@ async fn it_is_alive_but_not_ready_when_an_upstream_is_down() {
 }
 
 #[tokio::test]
-async fn any_answer_of_the_http_gateway_but_its_own_failure_will_do() {
+async fn any_gateway_answer_except_a_failure_means_ready() {
     use axum::http::StatusCode;
     for (status, ready) in [
         (StatusCode::NOT_FOUND, 200),

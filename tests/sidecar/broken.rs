@@ -32,7 +32,7 @@ async fn ask(caller: &Caller) -> Whole {
 }
 
 #[tokio::test]
-async fn rule_14_an_upstream_that_is_down_is_unavailable_until_it_is_back() {
+async fn rule_14_an_upstream_is_unavailable_until_it_is_back() {
     let (socket, address) = nobody();
     let sidecar = Running::before(address).await;
     let caller = Caller::new(sidecar.address()).await;
@@ -49,7 +49,7 @@ async fn rule_14_an_upstream_that_is_down_is_unavailable_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_stream_reset_before_the_reply_has_the_status_that_grpc_gives_it() {
+async fn a_stream_reset_before_the_reply_has_grpcs_status() {
     for (reason, status) in [
         (Reason::REFUSED_STREAM, "14"),
         (Reason::CANCEL, "1"),
@@ -88,7 +88,7 @@ async fn a_stream_reset_within_the_reply_is_reset_for_the_same_reason() {
 }
 
 #[tokio::test]
-async fn rule_14_a_connection_lost_within_a_grpc_reply_ends_it_as_unavailable() {
+async fn rule_14_a_connection_lost_in_a_grpc_reply_is_unavailable() {
     let upstream = Upstream::new(async |_, reply| {
         let mut stream = begin(reply);
         stream.send_data(Bytes::from_static(b"half"), false).unwrap();
@@ -106,7 +106,7 @@ async fn rule_14_a_connection_lost_within_a_grpc_reply_ends_it_as_unavailable() 
 }
 
 #[tokio::test]
-async fn a_connection_lost_before_the_reply_is_unavailable_and_not_asked_again() {
+async fn a_connection_lost_before_the_reply_is_not_retried() {
     let (asked, mut seen) = mpsc::unbounded_channel();
     let upstream = Upstream::new(move |_, reply| {
         let asked = asked.clone();
@@ -214,7 +214,7 @@ async fn a_caller_that_stops_reading_a_stream_cancels_it_upstream() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_path_is_refused() {
+async fn a_request_without_a_path_is_rejected() {
     let (_taken, address) = nobody();
     let sidecar = Running::before(address).await;
     let caller = Caller::new(sidecar.address()).await;

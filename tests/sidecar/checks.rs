@@ -13,7 +13,7 @@ use crate::caller::{Caller, Whole};
 use crate::http::{BOTH, client, send};
 use crate::recorded::Recorded;
 use crate::running::Running;
-use crate::wire::spicedb::{Wish, wish};
+use crate::wire::spicedb::{ConsistencyLevel, consistency};
 use crate::wire::{Call, Recording};
 
 /// Makes a recorded gRPC call.
@@ -76,7 +76,11 @@ async fn a_whole_recorded_session_passes() {
         assert_eq!(whole.body, sent.reply, "{}", call.case);
         if sent.reply != recorded.body() {
             // It was asked at a newer write than it names, at which others share the answer.
-            assert!(matches!(wish(&call.request), Wish::Least(_)), "{}", call.case);
+            assert!(
+                matches!(consistency(&call.request), ConsistencyLevel::Least(_)),
+                "{}",
+                call.case
+            );
             at_a_newer_write += 1;
         }
         assert_eq!(whole.trailers, sent.call.unwrap().response.trailers, "{}", call.case);
@@ -86,7 +90,7 @@ async fn a_whole_recorded_session_passes() {
 }
 
 #[tokio::test]
-async fn a_grpc_check_is_answered_from_memory_even_when_the_upstream_is_gone() {
+async fn a_grpc_check_is_answered_from_memory_with_no_upstream() {
     let spicedb = Recorded::server("spicedb/grpc-postgres").await;
     let sidecar = Running::before(spicedb.address).await;
     let caller = Caller::new(sidecar.address()).await;
@@ -150,7 +154,7 @@ pub(crate) fn to(sidecar: &Running, call: &Call) -> http::Request<http_body_util
 }
 
 #[tokio::test]
-async fn both_apis_have_one_cache_and_a_schema_write_in_one_ends_the_answers_of_the_other() {
+async fn a_schema_write_in_one_api_ends_the_others_answers() {
     let (grpc, http) = (
         Recorded::server("spicedb/grpc-postgres").await,
         Recorded::server("spicedb/http-postgres").await,
@@ -175,7 +179,7 @@ async fn both_apis_have_one_cache_and_a_schema_write_in_one_ends_the_answers_of_
 }
 
 #[tokio::test]
-async fn rule_10_what_is_not_forwarded_is_in_no_key() {
+async fn rule_10_headers_that_are_not_forwarded_are_in_no_key() {
     let recording = Recording::load("spicedb/http-postgres");
     let call = recording.call("http-check-default");
     let (head, body) = call.response.replay().into_parts();
@@ -206,7 +210,7 @@ async fn rule_10_what_is_not_forwarded_is_in_no_key() {
 }
 
 #[tokio::test]
-async fn callers_that_know_the_sidecar_by_other_names_share_its_answers() {
+async fn other_names_of_the_sidecar_share_its_answers() {
     let spicedb = Recorded::server("spicedb/http-postgres").await;
     let sidecar = Running::before_http(spicedb.address).await;
     let call = spicedb.recording.call("http-check-default");

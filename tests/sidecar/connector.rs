@@ -38,7 +38,7 @@ fn connector(
 }
 
 #[tokio::test(start_paused = true)]
-async fn connecting_that_takes_too_long_is_given_up() {
+async fn a_slow_connection_attempt_times_out() {
     let (connector, _) = connector(0, Duration::from_secs(3600));
     let begun = Instant::now();
     let failed = connector.oneshot(Uri::default()).await;
@@ -47,7 +47,7 @@ async fn connecting_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upstream_that_can_not_be_reached_is_left_alone_for_a_moment() {
+async fn an_unreachable_upstream_is_not_retried_at_once() {
     let (connector, attempts) = connector(1, Duration::ZERO);
     let connect = || connector.clone().oneshot(Uri::default());
     assert!(matches!(connect().await, Err(ConnectError::Failed { .. })));

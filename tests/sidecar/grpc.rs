@@ -120,7 +120,7 @@ async fn streams_from_the_server_and_from_the_client() {
 }
 
 #[tokio::test]
-async fn a_conversation_in_which_each_waits_for_the_other() {
+async fn a_bidirectional_conversation() {
     let (upstream, _) = tonic_upstream::serve().await;
     let sidecar = Running::before(upstream).await;
     let client = client(&sidecar).await;
@@ -175,7 +175,7 @@ async fn show(request: Request<h2::RecvStream>, reply: crate::upstream::Reply) {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_messages_pass_as_they_are() {
+async fn malformed_messages_pass_unmodified() {
     let upstream = Upstream::new(show).await;
     let sidecar = Running::before(upstream.address).await;
     let caller = Caller::new(sidecar.address()).await;
@@ -218,7 +218,7 @@ async fn a_request_without_a_body_and_one_with_trailers() {
 }
 
 #[tokio::test]
-async fn a_reply_of_trailers_only_stays_one() {
+async fn a_trailers_only_reply_stays_trailers_only() {
     let upstream = Upstream::new(async |_, mut reply: crate::upstream::Reply| {
         let head = Response::builder()
             .header("content-type", "application/grpc")
@@ -236,7 +236,7 @@ async fn a_reply_of_trailers_only_stays_one() {
 }
 
 #[tokio::test]
-async fn streams_that_nobody_reads_do_not_stop_the_others() {
+async fn unread_streams_do_not_block_the_others() {
     let upstream = Upstream::new(async |request: Request<h2::RecvStream>, reply| {
         let mut stream = begin(reply);
         if request.uri().path().ends_with("Quick") {

@@ -97,7 +97,7 @@ pub(crate) async fn send(client: &Http, request: http::Request<Full<Bytes>>) -> 
 }
 
 #[tokio::test]
-async fn a_request_and_its_reply_pass_whole_but_for_what_means_one_connection() {
+async fn all_but_hop_by_hop_headers_pass_unmodified() {
     let upstream = gateway().await;
     let sidecar = Running::before_http(upstream).await;
     for version in BOTH {
@@ -139,7 +139,7 @@ async fn an_error_keeps_its_status_and_body() {
 }
 
 #[tokio::test]
-async fn a_stream_of_results_and_a_head_without_a_body() {
+async fn a_stream_of_results_and_a_reply_without_a_body() {
     let sidecar = Running::before_http(gateway().await).await;
     for version in BOTH {
         let (_, headers, body) = send(&client(version), json(sidecar.address(), "/v1/watch", "{}")).await;
@@ -154,7 +154,7 @@ async fn a_stream_of_results_and_a_head_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_reply_that_breaks_off_breaks_off() {
+async fn a_truncated_reply_stays_truncated() {
     let sidecar = Running::before_http(gateway().await).await;
     for version in BOTH {
         let reply = client(version)

@@ -123,7 +123,7 @@ async fn a_schema_write_over_grpc_ends_the_answers_of_rest() {
 }
 
 #[tokio::test]
-async fn reads_without_a_token_are_windowed_only_where_that_is_set() {
+async fn reads_without_a_token_are_windowed_only_by_setting() {
     for (flag, calls) in [(None, 3), (Some("--window-reads-without-token"), 1)] {
         let permify = Recorded::server("permify/grpc-postgres").await;
         let url = url(&permify);
@@ -186,7 +186,7 @@ async fn opened(sidecar: &Running, openings: &mut mpsc::UnboundedReceiver<Reques
 }
 
 #[tokio::test]
-async fn rule_08_what_others_wrote_is_believed_where_their_tenant_is_watched() {
+async fn rule_08_writes_in_a_watched_tenant_are_named() {
     let recording = Recording::load("permify/grpc-postgres");
     // It bears the token of 1269.
     let check = recording.call("check-allowed");

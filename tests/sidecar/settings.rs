@@ -107,7 +107,7 @@ async fn circles_and_settings_of_the_layer() {
 }
 
 #[test]
-fn what_has_to_be_said() {
+fn required_arguments() {
     for (arguments, why) in [
         (&["sidecar", "--engine", "postgres"][..], "--upstream"),
         (&["sidecar", "--upstream", "http://127.0.0.1:50051"], "--engine"),
@@ -193,7 +193,7 @@ fn what_has_to_be_said() {
 }
 
 #[tokio::test]
-async fn what_a_system_does_not_have() {
+async fn arguments_that_a_system_does_not_have() {
     let up = ["--upstream", "http://127.0.0.1:50051"];
     for (arguments, why) in [
         (
@@ -255,7 +255,7 @@ fn durations() {
 }
 
 #[test]
-fn what_becomes_of_old_tokens() {
+fn the_treatment_of_old_tokens() {
     let up = ["--system", "permify", "--upstream", "http://h", "--oldest-token", "12h"];
     let set = |more: &[&str]| args(&[&up[..], more].concat()).config().unwrap().layer.oldest_token;
     let age = duration("12h").unwrap();

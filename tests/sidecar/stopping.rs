@@ -35,7 +35,7 @@ async fn in_two_pieces() -> (Upstream, mpsc::Sender<()>) {
 }
 
 #[tokio::test]
-async fn calls_under_way_are_finished_and_no_more_are_taken() {
+async fn calls_in_progress_finish_and_new_ones_are_rejected() {
     let (upstream, go_on) = in_two_pieces().await;
     let mut sidecar = Running::before(upstream.address).await;
     let (address, admin) = (sidecar.address(), sidecar.admin);
@@ -84,7 +84,7 @@ async fn a_stream_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test]
-async fn connections_with_nothing_under_way_do_not_hold_it() {
+async fn idle_connections_do_not_delay_stopping() {
     let (upstream, _go_on) = in_two_pieces().await;
     let url = format!("http://{}", upstream.address);
     let arguments = ["--upstream", &url, "--http-upstream", &url, "--drain", "3600s"];
@@ -107,7 +107,7 @@ async fn connections_with_nothing_under_way_do_not_hold_it() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn sigterm_is_a_reason_to_stop() {
+async fn sigterm_stops_the_sidecar() {
     let mut told = std::pin::pin!(told_to_stop());
     assert!(poll_fn(|cx| std::task::Poll::Ready(told.as_mut().poll(cx).is_pending())).await);
     let killed = tokio::process::Command::new("kill")

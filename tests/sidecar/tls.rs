@@ -68,7 +68,7 @@ async fn an_upstream_that_is_not_trusted_is_unavailable() {
 }
 
 #[tokio::test]
-async fn http_over_tls_is_what_the_handshake_says() {
+async fn the_handshake_chooses_the_http_version() {
     let (upstream, _) = tonic_upstream::serve().await;
     let plain = format!("http://{upstream}");
     let sidecar = Running::with(&[&["--http-upstream", &plain][..], &IDENTITY].concat()).await;
@@ -92,7 +92,7 @@ async fn http_over_tls_is_what_the_handshake_says() {
 }
 
 #[tokio::test]
-async fn callers_that_do_not_speak_tls_or_grpc_are_turned_away_alone() {
+async fn a_caller_without_tls_or_grpc_fails_alone() {
     let (upstream, _) = tonic_upstream::serve().await;
     let plain = format!("http://{upstream}");
     let sidecar = Running::with(&[&["--upstream", &plain][..], &IDENTITY].concat()).await;

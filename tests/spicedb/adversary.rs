@@ -1,5 +1,5 @@
-//! A caller with the same key as everybody else who wants to be let in: any token text in any carrier, made from what she
-//! has seen, any consistency, and whatever makes a request hard to read.
+//! The adversary: a caller with the same key as all others, which wants to be let in. It sends any token text in any
+//! carrier, made from those that it has seen, any consistency, and requests that are hard to read.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::server::WRONG_KEY;
 use crate::spelling::{Point, PostgresRevision, Spelling};
 use crate::store::{mark_complete, mark_in_progress};
 
-/// How she makes a token of one that she has seen.
+/// How it makes a token from one that it has seen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Forgery {
     Replayed,
@@ -52,7 +52,7 @@ pub(crate) enum Demand {
     Unknown,
 }
 
-/// What else is odd about a request.
+/// Other odd properties of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Twist {
     None,
@@ -80,7 +80,7 @@ pub(crate) struct Attack {
     pub(crate) through: usize,
     pub(crate) what: (usize, usize),
     pub(crate) forgery: Forgery,
-    /// Which of the tokens that she has seen she begins with, from the last one back.
+    /// Which of the tokens that it has seen it begins with, counted from the last one.
     pub(crate) of: usize,
     /// Which transaction.
     pub(crate) nth: u64,
@@ -88,7 +88,7 @@ pub(crate) struct Attack {
     pub(crate) demand: Demand,
     pub(crate) twist: Twist,
     pub(crate) method: Method,
-    /// She leaves after so many milliseconds.
+    /// It hangs up after this many milliseconds.
     pub(crate) leaves: Option<u64>,
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn attack(documents: usize, users: usize) -> impl Strategy<Value = At
     )
 }
 
-/// What she did, and how often.
+/// What it did, and how often.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(BTreeMap<String, usize>);
 
@@ -183,7 +183,7 @@ impl Tally {
         self.0.get(what).copied().unwrap_or_default()
     }
 
-    /// Fails if there is anything that she never did.
+    /// Fails if there is anything that it never did.
     pub(crate) fn is_complete(&self) {
         let all = FORGERIES.iter().map(|one| format!("{one:?}"));
         let all = all.chain(CARRIERS.iter().map(|one| format!("{one:?}")));
@@ -205,13 +205,13 @@ impl Attack {
         tally.count(self.method);
     }
 
-    /// The token that she makes of one that she has seen.
+    /// The token that it makes from one that it has seen.
     pub(crate) fn forge(&self, seen: &[String], engine: Engine) -> String {
         let token = &seen[seen.len().saturating_sub(self.of + 1)];
         forge(self.forgery, self.nth, token, engine).unwrap_or_else(|| token.clone())
     }
 
-    /// What she sends. The future is hers to drop.
+    /// What it sends. The adversary may drop the future.
     pub(crate) async fn send(self, client: Client, token: String, document: &str, user: &str) {
         let (mut client, consistency) = self.carry(client, &token);
         let (method, message) = match self.method {
@@ -245,9 +245,9 @@ impl Attack {
         client.send(method, Bytes::from(body)).await;
     }
 
-    /// The consistency in the message, and what stands in the metadata.
+    /// The consistency in the message, and the metadata.
     fn carry(&self, client: Client, token: &str) -> (Client, Option<Consistency>) {
-        let wish = |client: Client, wish| client.metadata("zookie-consistency", wish);
+        let with_consistency = |client: Client, consistency| client.metadata("zookie-consistency", consistency);
         let in_message = matches!(self.carrier, Carrier::Message | Carrier::MessageAndMetadata);
         let client = match self.carrier {
             Carrier::Message => client,
@@ -261,17 +261,17 @@ impl Attack {
             (Demand::AtLeast, true) => (client, at_least(token)),
             (Demand::AtLeast, false) => (client, None),
             (Demand::Exactly, true) => (client, exactly(token)),
-            (Demand::Exactly, false) => (wish(client, "at-exact-snapshot"), None),
+            (Demand::Exactly, false) => (with_consistency(client, "at-exact-snapshot"), None),
             (Demand::Full, true) => (client, full()),
-            (Demand::Full, false) => (wish(client, "fully-consistent"), None),
+            (Demand::Full, false) => (with_consistency(client, "fully-consistent"), None),
             (Demand::MinimizeLatency, true) => (client, minimize_latency()),
-            (Demand::MinimizeLatency, false) => (wish(client, "minimize-latency"), None),
-            (Demand::BoundedStaleness, true) => (wish(client, "bounded-staleness=2s"), at_least(token)),
-            (Demand::BoundedStaleness, false) => (wish(client, "bounded-staleness=2s"), None),
+            (Demand::MinimizeLatency, false) => (with_consistency(client, "minimize-latency"), None),
+            (Demand::BoundedStaleness, true) => (with_consistency(client, "bounded-staleness=2s"), at_least(token)),
+            (Demand::BoundedStaleness, false) => (with_consistency(client, "bounded-staleness=2s"), None),
             (Demand::NoCache, true) => (client.metadata("cache-control", "no-cache"), exactly(token)),
             (Demand::NoCache, false) => (client.metadata("cache-control", "no-cache"), None),
-            (Demand::Unknown, true) => (wish(client, "whatever"), at_least(token)),
-            (Demand::Unknown, false) => (wish(client, "whatever"), None),
+            (Demand::Unknown, true) => (with_consistency(client, "whatever"), at_least(token)),
+            (Demand::Unknown, false) => (with_consistency(client, "whatever"), None),
         }
     }
 }
@@ -316,7 +316,7 @@ fn forge(forgery: Forgery, nth: u64, token: &str, engine: Engine) -> Option<Stri
         }),
         Forgery::Respelled => {
             let revision = match &point {
-                // In progress beyond its end: the same to see.
+                // Transactions in progress beyond its end: it sees the same.
                 Point::Snapshot(seen) => {
                     let mut revision = PostgresRevision::of(seen);
                     let end = revision.relative_xmax;
@@ -340,7 +340,7 @@ fn forge(forgery: Forgery, nth: u64, token: &str, engine: Engine) -> Option<Stri
                 spelling.revision = revision.write();
                 return Some(spelling.write());
             }
-            // An unknown field of the token, which is of use on every engine.
+            // An unknown field of the token, which works on every engine.
             use base64::Engine as _;
             let base64 = base64::engine::general_purpose::STANDARD;
             let mut bytes = base64.decode(spelling.write()).ok()?;

@@ -1,4 +1,4 @@
-//! How old an answer is, and how it stays young: by the newest revision of the store's own choice that it covers.
+//! The age of an answer: it counts from the newest revision that the store chose and the answer covers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::api::{Requirement, at_least, check, full, zed_token};
 use crate::client::Client;
 use crate::server::{Called, OK, Server, UNAVAILABLE};
 
-/// What was asked with a token or at head: not what keeps the newest watermark young.
+/// The calls with a token or at head, without the background reads that renew the newest watermark.
 fn demanded(server: &Server) -> Vec<Requirement> {
     let calls = server.calls().into_iter().filter(|call| !is_default(call));
     calls.filter_map(|call| call.consistency).collect()
@@ -20,10 +20,11 @@ fn is_default(call: &Called) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_age_counts_from_what_is_covered_not_from_the_call() {
+async fn rule_04_age_counts_from_the_watermark_not_from_the_call() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
-    // A write through this replica, and another one that is not in its snapshot and whose successor lacks it.
+    // A write through this replica, and another one that is not in its snapshot; the next write's snapshot lacks it
+    // too.
     let unseen = server.begin("map", "somebody", true);
     server.state().write_takes = Duration::from_millis(10);
     let written = tokio::spawn({
@@ -36,9 +37,9 @@ async fn rule_04_age_counts_from_what_is_covered_not_from_the_call() {
     let written = written.await.unwrap();
     server.commit(other);
     let quantized = server.state().store.of_transaction(0).unwrap();
-    let told = server.point(&written);
+    let written_point = server.point(&written);
     assert_eq!(
-        quantized.point.partial_cmp(&told),
+        quantized.point.partial_cmp(&written_point),
         None,
         "concurrent, so SpiceDB answers at the token"
     );
@@ -48,17 +49,17 @@ async fn rule_04_age_counts_from_what_is_covered_not_from_the_call() {
     sleep(Duration::from_secs(4)).await;
     let first = client.check(&check("plan", "ada", at_least(&written))).await;
     assert!(first.has());
-    let at_the_token = server.point(&first.at()) == told;
+    let at_the_token = server.point(&first.at()) == written_point;
     sleep(Duration::from_secs(2)).await;
     // Six seconds after the write, two after the call.
     for consistency in [at_least(&written), None] {
         let reply = client.check(&check("plan", "ada", consistency)).await;
-        assert!(!at_the_token || server.point(&reply.at()) != told, "{reply:?}");
+        assert!(!at_the_token || server.point(&reply.at()) != written_point, "{reply:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_a_floor_is_asked_at_what_the_window_has_named() {
+async fn rule_04_a_floor_is_asked_at_the_window_revision() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let older = client.set("plan", "ada", true).await;
@@ -92,7 +93,7 @@ async fn rule_04_an_old_token_is_asked_at_head() {
     let reply = client.check(&check("plan", "a", at_least(&token))).await;
     assert!(server.point(&reply.at()) > server.point(&token));
     assert_eq!(demanded(&server), [Requirement::FullyConsistent(true)]);
-    // That read has made known what all others are asked at, or found at once.
+    // That read named the revision at which all other questions are asked, or found in memory.
     client.check(&check("plan", "b", at_least(&token))).await;
     assert!(!demanded(&server).contains(&Requirement::FullyConsistent(true)));
 }
@@ -155,7 +156,7 @@ async fn rule_04_on_memory_no_entry_outlives_its_call_plus_the_bound() {
     let server = Server::new(Engine::Memory);
     let client = Client::new(&server, Engine::Memory);
     let token = client.set("plan", "ada", true).await;
-    // Labelled above all default reads to come, for the quantized revision stays.
+    // Its revision is above all later default reads, because the quantized revision stays.
     let request = check("plan", "bob", at_least(&token));
     assert!(!client.check(&request).await.has());
     server.set("plan", "bob", true);
@@ -194,7 +195,7 @@ async fn rule_01_a_head_that_lags_is_asked_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_06_a_head_that_lags_is_not_taken_for_news() {
+async fn rule_06_a_lagging_head_is_not_taken_as_newer() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     server.set("plan", "ada", true);
@@ -224,7 +225,7 @@ async fn rule_04_one_background_read_keeps_entries_young() {
         let reply = client.check(&request).await;
         assert!(
             reply.is_hit() && began.elapsed().is_zero(),
-            "{n}: nobody waits for it: {reply:?}"
+            "{n}: no caller waits for it: {reply:?}"
         );
         sleep(Duration::from_millis(100)).await;
     }
@@ -237,7 +238,7 @@ async fn rule_04_one_background_read_keeps_entries_young() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_on_mysql_no_answer_becomes_young_again() {
+async fn rule_04_on_mysql_no_answer_is_renewed() {
     let server = Server::new(Engine::MySql);
     let client = Client::new(&server, Engine::MySql);
     // An answer labelled above a transaction that it lacks.
@@ -256,7 +257,7 @@ async fn rule_04_on_mysql_no_answer_becomes_young_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_on_mysql_two_floors_are_both_kept() {
+async fn rule_01_on_mysql_two_floors_are_both_covered() {
     let server = Server::new(Engine::MySql);
     let client = Client::new(&server, Engine::MySql);
     let late = server.begin("plan", "bob", true);

@@ -1,4 +1,5 @@
-//! Requests and replies that are broken, odd or hostile: they pass or get a status of gRPC, and nothing is kept.
+//! Requests and replies that are broken, odd or hostile: they are forwarded or get a gRPC status, and nothing is
+//! stored.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -26,7 +27,7 @@ fn entries<S>(client: &Client<S>) -> u64 {
     client.layer.handle().stats().entries
 }
 
-/// Frames that are no single, whole, uncompressed message.
+/// Frames that are not one whole uncompressed message.
 fn odd_frames() -> Vec<Bytes> {
     let good = frame(&check("plan", "ada", None).encode_to_vec());
     let with = |index: usize, byte: u8| {
@@ -55,7 +56,7 @@ fn odd_frames() -> Vec<Bytes> {
 }
 
 #[tokio::test]
-async fn rule_10_what_can_not_be_read_passes_as_it_came() {
+async fn rule_10_unreadable_messages_pass_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     for method in [CHECK, BULK] {
@@ -72,7 +73,7 @@ async fn rule_10_what_can_not_be_read_passes_as_it_came() {
 }
 
 #[tokio::test]
-async fn rule_09_what_a_carrier_demands_beside_an_unreadable_message_is_not_forgotten() {
+async fn rule_09_a_carrier_with_an_unreadable_message_is_rejected() {
     let server = Server::new(Engine::Postgres);
     let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
     let large = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
@@ -167,7 +168,7 @@ async fn rule_15_deep_and_huge_contexts_cost_bounded_work() {
 }
 
 #[tokio::test]
-async fn other_content_types_and_methods_are_not_ours() {
+async fn other_content_types_and_methods_are_not_claimed() {
     let server = Server::new(Engine::Postgres);
     let layer = ZookieLayer::spicedb(Engine::Postgres);
     let body = frame(&check("plan", "ada", None).encode_to_vec());
@@ -190,13 +191,13 @@ async fn other_content_types_and_methods_are_not_ours() {
     }
 }
 
-/// Go's servers take a codec that they don't have for Protocol Buffers.
+/// Go's servers treat an unknown codec as Protocol Buffers.
 #[tokio::test]
-async fn rule_09_grpc_of_other_codecs_is_ours_and_not_kept() {
+async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
     let server = Server::new(Engine::Postgres);
     let layer = ZookieLayer::spicedb(Engine::Postgres);
     let body = frame(&check("plan", "ada", None).encode_to_vec());
-    for (content_type, kept) in [
+    for (content_type, stored) in [
         ("application/grpc;v=1", true),
         ("application/grpc+proto; charset=utf-8", true),
         ("application/grpc+json", false),
@@ -211,14 +212,14 @@ async fn rule_09_grpc_of_other_codecs_is_ours_and_not_kept() {
             let status = response.headers()["cache-status"].to_str().unwrap();
             outcomes.push(status.split(';').nth(1).unwrap().trim().to_owned());
         }
-        let expected = if kept { ["fwd=miss", "hit"] } else { ["fwd=bypass"; 2] };
+        let expected = if stored { ["fwd=miss", "hit"] } else { ["fwd=bypass"; 2] };
         assert_eq!(outcomes, expected, "{content_type}");
     }
 }
 
 type Scripted = BoxCloneSyncService<Request<Body>, Response<Body>, &'static str>;
 
-/// An upstream that answers every call alike.
+/// An upstream that gives every call the same answer.
 fn scripted(
     reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static,
 ) -> (Client<Cloned>, Asked) {
@@ -238,7 +239,7 @@ fn scripted(
 
 type Asked = Arc<Mutex<usize>>;
 
-/// Turns what breaks off into an upstream's failure, which the layer has to take.
+/// Turns a truncated body into a failure of the upstream, which the layer has to handle.
 #[derive(Clone)]
 struct Cloned(Scripted);
 
@@ -256,7 +257,7 @@ impl tower::Service<Request<Body>> for Cloned {
     }
 }
 
-async fn never_kept(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) -> Reply {
+async fn never_stored(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) -> Reply {
     let (client, asked) = scripted(move || Ok(reply()));
     client.check(&check("plan", "ada", None)).await;
     let last = client.check(&check("plan", "ada", None)).await;
@@ -265,7 +266,7 @@ async fn never_kept(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) 
     last
 }
 
-fn verdict(token: Option<&str>) -> CheckResponse {
+fn decision(token: Option<&str>) -> CheckResponse {
     CheckResponse {
         checked_at: token.map(zed_token),
         permissionship: 2,
@@ -285,9 +286,9 @@ fn reply(body: Bytes, trailers: Option<HeaderMap>) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn rule_11_odd_replies_pass_and_are_not_kept() {
+async fn rule_11_odd_replies_pass_and_are_not_stored() {
     let server = Server::new(Engine::Postgres);
-    let good = verdict(Some(&server.token(7))).encode_to_vec();
+    let good = decision(Some(&server.token(7))).encode_to_vec();
     let status = |code: &str| {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_str(code).unwrap());
@@ -297,9 +298,9 @@ async fn rule_11_odd_replies_pass_and_are_not_kept() {
     let mut compressed = frame(&good).to_vec();
     compressed[0] = 1;
     for (body, trailers) in [
-        (frame(&verdict(None).encode_to_vec()), status("0")),
-        (frame(&verdict(Some("not a token")).encode_to_vec()), status("0")),
-        (frame(&verdict(Some("")).encode_to_vec()), status("0")),
+        (frame(&decision(None).encode_to_vec()), status("0")),
+        (frame(&decision(Some("not a token")).encode_to_vec()), status("0")),
+        (frame(&decision(Some("")).encode_to_vec()), status("0")),
         (frame(&unknown_field), status("0")),
         (frame(&good[..good.len() - 3]), status("0")),
         (frame(&good).slice(..9), status("0")),
@@ -311,16 +312,16 @@ async fn rule_11_odd_replies_pass_and_are_not_kept() {
         (frame(&good), status("13")),
         (frame(&good), status("zero")),
     ] {
-        let (kept_body, kept_trailers) = (body.clone(), trailers.clone());
-        let last = never_kept(move || reply(kept_body.clone(), kept_trailers.clone())).await;
-        assert_eq!((last.body, last.trailers), (body, trailers), "whole, as it came");
+        let (sent_body, sent_trailers) = (body.clone(), trailers.clone());
+        let last = never_stored(move || reply(sent_body.clone(), sent_trailers.clone())).await;
+        assert_eq!((last.body, last.trailers), (body, trailers), "whole and unmodified");
     }
-    let failed = never_kept(|| failed(UNAVAILABLE, "down")).await;
+    let failed = never_stored(|| failed(UNAVAILABLE, "down")).await;
     assert_eq!(failed.status(), UNAVAILABLE);
 }
 
 #[tokio::test]
-async fn rule_14_an_upstream_that_breaks_off_is_a_failure_for_everyone() {
+async fn rule_14_a_truncated_reply_fails_for_all_callers() {
     let (client, asked) = scripted(|| Err("connection reset"));
     for _ in 0..2 {
         let request = check("plan", "ada", None);
@@ -334,7 +335,7 @@ async fn rule_14_an_upstream_that_breaks_off_is_a_failure_for_everyone() {
 }
 
 #[tokio::test]
-async fn rule_08_a_reply_of_another_datastore_replaces_what_was_known_and_is_not_kept() {
+async fn rule_08_another_datastores_reply_resets_what_is_known() {
     let server = Server::new(Engine::Postgres);
     let ours = server.token(7);
     let theirs = server.token_of(8, "anothers");
@@ -346,7 +347,7 @@ async fn rule_08_a_reply_of_another_datastore_replaces_what_was_known_and_is_not
         } else {
             next.last().cloned()
         };
-        Ok(succeeded(&verdict(token.as_deref()).encode_to_vec()))
+        Ok(succeeded(&decision(token.as_deref()).encode_to_vec()))
     });
     client.check(&check("plan", "ada", None)).await;
     assert!(client.check(&check("plan", "ada", None)).await.is_hit());
@@ -358,7 +359,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rule_15_no_bytes_break_it(
+    fn rule_15_no_bytes_panic(
         flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in any::<prop::sample::Index>(),
         of_bulk: bool,
@@ -383,7 +384,7 @@ proptest! {
                 Bytes::from(bytes)
             };
             if in_reply {
-                let body = mutate(&frame(&verdict(Some(&token)).encode_to_vec()));
+                let body = mutate(&frame(&decision(Some(&token)).encode_to_vec()));
                 let mut trailers = HeaderMap::new();
                 trailers.insert("grpc-status", HeaderValue::from_static("0"));
                 let (client, _) = scripted({
@@ -393,7 +394,7 @@ proptest! {
                 let first = client.send(method, frame(&message)).await;
                 let second = client.send(method, frame(&message)).await;
                 for reply in [first, second] {
-                    // What lies below the floor is rejected, and what is kept is spelled canonically.
+                    // An answer below the floor is rejected, and a stored token is spelled canonically.
                     assert!(reply.body == body || reply.status() == UNAVAILABLE || reply.is_hit());
                 }
             } else {

@@ -1,4 +1,4 @@
-//! Bulks: what the cache has is merged with what the upstream is asked, into one snapshot.
+//! Bulks: stored answers and the upstream's answers are merged into one snapshot.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::api::{
 use crate::client::{Client, Reply};
 use crate::server::{INVALID_ARGUMENT, OK, Server};
 
-fn verdicts(reply: &Reply) -> Vec<i32> {
-    let verdict = |pair: crate::api::Pair| match pair.response {
+fn decisions(reply: &Reply) -> Vec<i32> {
+    let decision = |pair: crate::api::Pair| match pair.response {
         Some(PairResponse::Item(item)) => item.permissionship,
         Some(PairResponse::Error(error)) => -error.code,
         None => 0,
     };
-    reply.bulk().pairs.into_iter().map(verdict).collect()
+    reply.bulk().pairs.into_iter().map(decision).collect()
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_bulk_from_memory_is_byte_identical() {
         let asked = client.call(method, &request).await;
         let hit = client.call(method, &request).await;
         assert!(hit.is_hit() && !asked.is_hit());
-        assert_eq!((verdicts(&hit), &hit.body), (vec![2, 1, 2, 1], &asked.body));
+        assert_eq!((decisions(&hit), &hit.body), (vec![2, 1, 2, 1], &asked.body));
         assert_eq!(hit.header("zookie"), asked.header("zookie"));
         let trailers = hit.trailers.unwrap();
         assert_eq!(trailers["io.spicedb.respmeta.dispatchedoperationscount"], "0");
@@ -48,7 +48,7 @@ async fn a_bulk_from_memory_is_byte_identical() {
 }
 
 #[tokio::test]
-async fn rule_16_only_missing_items_are_asked_at_exactly_the_revision_of_the_others() {
+async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let granted = client.set("plan", "ada", true).await;
@@ -65,7 +65,7 @@ async fn rule_16_only_missing_items_are_asked_at_exactly_the_revision_of_the_oth
         ("map", "bob"),
     ];
     let reply = client.bulk(&bulk(&items, at_least(&granted))).await;
-    assert_eq!(verdicts(&reply), [1, 2, 1, 1, 1], "bob was no viewer then");
+    assert_eq!(decisions(&reply), [1, 2, 1, 1, 1], "bob was no viewer then");
     assert_eq!(reply.bulk().checked_at, Some(zed_token(&granted)));
     assert_eq!(reply.header("zookie"), Some(&*granted));
     let request = bulk(&items, None);
@@ -92,7 +92,7 @@ async fn rule_16_only_missing_items_are_asked_at_exactly_the_revision_of_the_oth
 }
 
 #[tokio::test]
-async fn rule_16_where_exact_reads_are_not_repeatable_the_whole_bulk_is_asked() {
+async fn rule_16_unrepeatable_bulks_are_asked_whole() {
     for engine in [Engine::Memory, Engine::MySql] {
         let server = Server::new(engine);
         let client = Client::new(&server, engine);
@@ -112,18 +112,18 @@ async fn rule_16_where_exact_reads_are_not_repeatable_the_whole_bulk_is_asked() 
 }
 
 #[tokio::test]
-async fn rule_16_a_revision_that_is_gone_makes_the_bulk_be_asked_whole() {
+async fn rule_16_after_a_collected_revision_the_bulk_is_asked_whole() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.bulk(&bulk(&[("plan", "ada")], None)).await;
     // Restored to before that revision.
     server.restore(900);
     let reply = client.bulk(&bulk(&[("plan", "ada"), ("plan", "bob")], None)).await;
-    assert_eq!((reply.status(), verdicts(&reply)), (OK, vec![1, 1]));
+    assert_eq!((reply.status(), decisions(&reply)), (OK, vec![1, 1]));
 }
 
 #[tokio::test]
-async fn rule_11_an_items_error_is_passed_and_not_kept() {
+async fn rule_11_an_items_error_is_forwarded_and_not_stored() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let mut request = bulk(&[("plan", "ada"), ("plan", "bob")], None);
@@ -136,7 +136,7 @@ async fn rule_11_an_items_error_is_passed_and_not_kept() {
     );
     for _ in 0..2 {
         let reply = client.bulk(&request).await;
-        assert_eq!(verdicts(&reply), [1, -9, 1]);
+        assert_eq!(decisions(&reply), [1, -9, 1]);
         assert!(!reply.is_hit());
     }
     let calls = server.calls();
@@ -148,7 +148,7 @@ async fn rule_11_an_items_error_is_passed_and_not_kept() {
 }
 
 #[tokio::test]
-async fn rule_15_bulks_of_no_item_of_ten_thousand_and_of_one_more() {
+async fn rule_15_bulks_of_zero_ten_thousand_and_one_more_items() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let names: Vec<String> = (0..10_001).map(|n| format!("d{n}")).collect();
@@ -179,7 +179,7 @@ enum Step {
 #[derive(Clone, Copy, Debug)]
 enum Floor {
     None,
-    /// The n-th last token that was given out.
+    /// The n-th last token that was issued.
     AtLeast(usize),
     Exactly(usize),
     Full,
@@ -210,21 +210,21 @@ fn step() -> impl Strategy<Value = Step> {
 /// Whether there was an instant at which the server read all that a reply says, at the revision that it names.
 fn read_at_once(server: &Server, items: &[(&str, &str)], reply: &Reply) -> bool {
     let at = server.point(&reply.bulk().checked_at.unwrap().token);
-    let verdicts = verdicts(reply);
+    let decisions = decisions(reply);
     let state = server.state();
     let of_this = state.answered.iter().filter(|answered| answered.point == at);
     let of_this: Vec<_> = of_this.collect();
     of_this.iter().any(|one| {
-        items.iter().zip(&verdicts).all(|((document, user), verdict)| {
+        items.iter().zip(&decisions).all(|((document, user), decision)| {
             let question = Some(((*document).to_owned(), (*user).to_owned()));
             of_this
                 .iter()
-                .any(|other| other.at == one.at && other.question == question && other.views == (*verdict == 2))
+                .any(|other| other.at == one.at && other.question == question && other.views == (*decision == 2))
         })
     })
 }
 
-/// Every bulk's reply is what the server says to the whole bulk at exactly the reply's revision.
+/// Every bulk's reply equals the server's reply to the whole bulk at exactly the reply's revision.
 async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> {
     let server = Server::new(engine);
     let client = Client::new(&server, engine);
@@ -261,11 +261,11 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
                 let at = reply.bulk().checked_at.unwrap().token;
                 prop_assert_eq!(reply.header("zookie"), Some(&*at));
                 if let Floor::AtLeast(n) | Floor::Exactly(n) = floor {
-                    let told = &tokens[tokens.len().saturating_sub(n + 1)];
-                    prop_assert!(server.number(&at) >= server.number(told));
+                    let floor = &tokens[tokens.len().saturating_sub(n + 1)];
+                    prop_assert!(server.number(&at) >= server.number(floor));
                 }
                 if engine == Engine::Memory {
-                    // The same revision is not read twice alike: but all of it was read at once.
+                    // Two reads of one revision may differ, but this reply was read at one instant.
                     prop_assert!(read_at_once(&server, &items, &reply), "{:?}", reply);
                     continue;
                 }
@@ -280,7 +280,7 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
 }
 
 #[test]
-fn rule_16_a_bulk_served_in_part_equals_the_same_bulk_forwarded_whole() {
+fn rule_16_a_merged_bulk_equals_the_bulk_forwarded_whole() {
     let mut partial = 0;
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()

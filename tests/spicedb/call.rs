@@ -1,4 +1,4 @@
-//! What honest callers send: a check or a bulk, whose consistency stands in the message or in the metadata.
+//! What honest callers send: a check or a bulk, with its consistency in the message or in the metadata.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -52,12 +52,12 @@ impl Call {
         let client = match requirement.filter(|_| carried) {
             Some(requirement) => {
                 self.consistency = None;
-                let wish = |wish| client.metadata("zookie-consistency", wish);
+                let with_consistency = |consistency| client.metadata("zookie-consistency", consistency);
                 match &requirement {
-                    MinimizeLatency(_) => wish("minimize-latency"),
-                    FullyConsistent(_) => wish("fully-consistent"),
+                    MinimizeLatency(_) => with_consistency("minimize-latency"),
+                    FullyConsistent(_) => with_consistency("fully-consistent"),
                     AtLeastAsFresh(token) => client.metadata("zookie", &token.token),
-                    AtExactSnapshot(token) => wish("at-exact-snapshot").metadata("zookie", &token.token),
+                    AtExactSnapshot(token) => with_consistency("at-exact-snapshot").metadata("zookie", &token.token),
                 }
             }
             None => client,

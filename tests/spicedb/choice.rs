@@ -1,5 +1,5 @@
-//! What the tests' SpiceDB knows, and how it chooses the revision of a read: as the real one's `consistency` middleware
-//! does.
+//! The state of the tests' SpiceDB, and how it chooses the revision of a read: like the real one's `consistency`
+//! middleware.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::server::{Called, INVALID_ARGUMENT, OUT_OF_RANGE, UNKNOWN};
 use crate::spelling::{Point, PostgresRevision, Spelling};
 use crate::store::{Named, Store};
 
-/// A head read that takes longer is none that others share.
+/// A head read that takes longer than this is not shared.
 const LATE_AT_MOST: Duration = Duration::from_secs(1);
 
 pub(crate) type Rejected = (i32, &'static str);
@@ -19,26 +19,26 @@ pub(crate) type Rejected = (i32, &'static str);
 pub(crate) struct State {
     pub(crate) prefix: String,
     pub(crate) store: Store,
-    /// What each node answers at where it is told no revision.
+    /// The revision at which each node answers a read without a token.
     pub(crate) quantized: [Named; 2],
-    /// The node that answers from now on.
+    /// The node that answers now.
     pub(crate) node: usize,
-    /// A head that was asked for earlier and is not there yet: so many head reads share it.
+    /// A head that was asked for earlier and has not arrived yet: this many head reads share it.
     pub(crate) shared_head: Option<(Instant, Point, usize)>,
-    /// Tokens say all that the real one's say, and are no longer canonical.
+    /// Tokens have all the fields of the real one's tokens, and are not canonical.
     pub(crate) says_all: bool,
     pub(crate) schema_hash: Vec<u8>,
-    /// All calls, as they came.
+    /// All calls, unmodified.
     pub(crate) calls: Vec<Called>,
     /// All that it has answered, in order.
     pub(crate) answered: Vec<Answered>,
-    /// Since when each node has answered at which revision by default.
+    /// The default revision of each node, and since when.
     pub(crate) defaults: Vec<(Instant, usize, Point)>,
-    /// What was the head since when.
+    /// The heads, and since when.
     pub(crate) heads: Vec<(Instant, Point)>,
-    /// When a head read was answered with a head from before.
+    /// When a head read was answered with an older head.
     pub(crate) shared: Vec<Instant>,
-    /// How long a call takes before its revision is chosen, and after it was read.
+    /// The latency of a call before its revision is chosen, and after it was read.
     pub(crate) before: Duration,
     pub(crate) latency: Duration,
     /// How much longer questions about one document take.
@@ -50,13 +50,13 @@ pub(crate) struct State {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// How a revision came into a reply.
+/// Where the revision of a reply comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chosen {
     Quantized,
     Head,
     Written,
-    /// It stood in the request.
+    /// From the request.
     Echoed,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Answered {
     pub(crate) views: bool,
 }
 
-/// Where a read is answered: what the token says, and the revision that is read.
+/// Where a read is answered: the token's text, and the revision that is read.
 pub(crate) struct At {
     pub(crate) token: String,
     pub(crate) point: Point,
@@ -162,7 +162,7 @@ impl State {
         !spelling.prefix.is_empty() && spelling.prefix != self.prefix
     }
 
-    /// All that a token says comes back, but for what the store itself says of itself.
+    /// Every field of a token comes back, except those that the store fills in about itself.
     fn echo(&mut self, mut spelling: Spelling, point: Point) -> Result<At, Rejected> {
         if let Some(rejected) = self.store.can_not_read(&point) {
             return Err(rejected);

@@ -126,15 +126,15 @@ impl Reply {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        let (head, body) = response.into_parts();
-        assert_eq!(head.status, 200);
+        let (parts, body) = response.into_parts();
+        assert_eq!(parts.status, 200);
         let hint = body.size_hint().exact();
         let collected = body.collect().await.unwrap_or_else(|_| panic!("the body broke off"));
         let trailers = collected.trailers().cloned();
         let body = collected.to_bytes();
         assert!(hint.is_none_or(|hint| hint == body.len() as u64));
         Self {
-            headers: head.headers,
+            headers: parts.headers,
             body,
             trailers,
         }
@@ -177,7 +177,7 @@ impl Reply {
         self.cache_status() == "tower-zookie; hit"
     }
 
-    /// Whether it is from memory, also where nothing says what it is.
+    /// Whether it is from memory, also if the reply does not say so.
     pub(crate) fn is_from_cache(&self) -> bool {
         self.header("cache-status") == Some("tower-zookie; hit")
     }

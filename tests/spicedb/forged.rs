@@ -1,4 +1,4 @@
-//! Tokens made by hand: SpiceDB may give their maker any answer, and no other caller sees anything of it.
+//! Tokens made by hand: SpiceDB may give the forger any answer, and no other caller sees anything of it.
 
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// Whether a text stands anywhere in a reply.
+/// Whether a text occurs anywhere in a reply.
 pub(crate) fn mentions(reply: &Reply, text: &str) -> bool {
     contains(&reply.body, text) || reply.headers.values().any(|value| contains(value.as_bytes(), text))
 }
 
-/// What was asked with a token or at head: not what keeps the newest watermark young.
+/// The calls with a token or at head, without the background reads that renew the newest watermark.
 fn demanded(calls: Vec<Called>) -> Vec<Requirement> {
     let consistencies = calls.into_iter().filter_map(|call| call.consistency);
     consistencies
@@ -64,7 +64,7 @@ async fn something_is_written(server: &Server, client: &Client) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_everything_but_my_revocation_lets_nobody_in() {
+async fn rule_08_a_forged_token_grants_access_to_no_other_caller() {
     for carried in [false, true] {
         for exact in [false, true] {
             let server = Server::new(Engine::Postgres);
@@ -120,7 +120,7 @@ async fn rule_08_everything_but_my_revocation_lets_nobody_in() {
             let directly = Reply::collect(server.clone().oneshot(request).await.unwrap()).await;
             assert!(
                 directly.has(),
-                "SpiceDB is told at least this, and answers at just this"
+                "SpiceDB is asked for at least this, and answers at exactly this"
             );
             everybody().await;
             for _ in 0..40 {
@@ -133,7 +133,7 @@ async fn rule_08_everything_but_my_revocation_lets_nobody_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_nobody_joins_a_forgers_flight() {
+async fn rule_08_no_caller_joins_a_forgers_flight() {
     for exact in [false, true] {
         let server = Server::new(Engine::Postgres);
         let client = Client::new(&server, Engine::Postgres);
@@ -161,16 +161,16 @@ async fn rule_08_nobody_joins_a_forgers_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_settled_snapshot_without_a_name_is_not_shared() {
+async fn rule_08_a_settled_but_unnamed_snapshot_is_not_shared() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let (granted, ..) = mallory_is_revoked(&server);
-    // From before the revocation, and young: what is forged covers it, so age does not give it away.
+    // A token from before the revocation, and young: the forged token covers it, so its age is not suspicious.
     client.check(&check("map", "nobody", None)).await;
     something_is_written(&server, &client).await;
     client.check(&check("map", "somebody", full())).await;
     server.calls();
-    // The head covers all of these, and none of them ever was.
+    // The head covers all of these, and the store never had any of them.
     for in_progress in [&[8812][..], &[8812, 9000], &[9140], &[9147]] {
         let point = snapshot(in_progress[0], 9149, in_progress);
         let unnamed = server.token_at(&point);
@@ -234,7 +234,7 @@ async fn rule_01_a_forged_future_floor_is_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_memory_judges_a_future_floor_itself() {
+async fn rule_01_on_memory_a_future_floor_is_forwarded() {
     let server = Server::new(Engine::Memory);
     let client = Client::new(&server, Engine::Memory);
     server.set("plan", "mallory", true);
@@ -256,7 +256,7 @@ async fn rule_08_a_forged_exact_snapshot_makes_nothing_fresh() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.check(&check("plan", "mallory", full())).await;
-    // It sees a transaction that nobody has begun, and lacks one that everybody sees: SpiceDB can't tell.
+    // It sees a transaction that never began, and lacks one that every read sees. SpiceDB does not notice.
     let forged = server.token_at(&snapshot(900, 5000, &[900]));
     server.set("plan", "mallory", true);
     for _ in 0..2 {

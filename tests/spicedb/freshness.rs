@@ -1,4 +1,4 @@
-//! Wishes and floors: from the message, and from what a carrier adds.
+//! Consistency and floors: from the message, and from the carriers.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn requirement(consistency: Option<Consistency>) -> Option<Requirement> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_new_enemy_is_turned_away() {
+async fn rule_01_the_new_enemy_is_denied() {
     for engine in ENGINES {
         let server = Server::new(engine);
         let client = Client::new(&server, engine);
@@ -33,9 +33,9 @@ async fn rule_01_the_new_enemy_is_turned_away() {
         assert!(client.check(&check("plan", "mallory", at_least(&granted))).await.has());
         advance(Duration::from_millis(1)).await;
         let cached = client.check(&check("plan", "mallory", at_least(&granted))).await;
-        // A number of MySQL's says too little: who names one is answered by calls that begin after the request.
-        let kept_for_floors = engine != Engine::MySql;
-        assert!(cached.has() && cached.is_hit() == kept_for_floors, "{engine:?}");
+        // A number of MySQL says too little: a caller with one is answered by calls that begin after the request.
+        let stored_for_floors = engine != Engine::MySql;
+        assert!(cached.has() && cached.is_hit() == stored_for_floors, "{engine:?}");
 
         let revoked = client.set("plan", "mallory", false).await;
         let stale = client.check(&check("plan", "mallory", minimize_latency())).await;
@@ -48,12 +48,12 @@ async fn rule_01_the_new_enemy_is_turned_away() {
         assert!(server.number(&reply.at()) >= server.number(&revoked));
         advance(Duration::from_millis(1)).await;
         let reply = client.check(&check("plan", "mallory", at_least(&revoked))).await;
-        assert!(!reply.has() && reply.is_hit() == kept_for_floors, "{engine:?}");
+        assert!(!reply.has() && reply.is_hit() == stored_for_floors, "{engine:?}");
     }
 }
 
 #[tokio::test]
-async fn rule_01_a_carrier_raises_the_floor_and_the_message_says_so() {
+async fn rule_01_a_carrier_raises_the_floor_in_the_message() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let older = client.set("plan", "ada", true).await;
@@ -93,26 +93,30 @@ async fn rule_01_a_carrier_raises_the_floor_and_the_message_says_so() {
 }
 
 #[tokio::test]
-async fn rule_01_a_wish_in_the_metadata_stands_in_the_message() {
+async fn rule_01_metadata_consistency_is_put_into_the_message() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let token = client.set("plan", "ada", true).await;
     server.calls();
-    let wish = |wish: &str| client.metadata("zookie-consistency", wish);
-    wish("fully-consistent").check(&check("plan", "a", None)).await;
-    wish("bounded-staleness=1s")
+    let with_consistency = |consistency: &str| client.metadata("zookie-consistency", consistency);
+    with_consistency("fully-consistent")
+        .check(&check("plan", "a", None))
+        .await;
+    with_consistency("bounded-staleness=1s")
         .check(&check("plan", "b", minimize_latency()))
         .await;
-    wish("at-exact-snapshot")
+    with_consistency("at-exact-snapshot")
         .metadata("zookie", &token)
         .check(&check("plan", "c", None))
         .await;
-    wish("minimize-latency").check(&check("plan", "d", full())).await;
+    with_consistency("minimize-latency")
+        .check(&check("plan", "d", full()))
+        .await;
     assert_eq!(
         asked(&server),
         [full(), full(), exactly(&token), full()].map(requirement)
     );
-    let rejected = wish("whatever").check(&check("plan", "a", None)).await;
+    let rejected = with_consistency("whatever").check(&check("plan", "a", None)).await;
     assert_eq!((rejected.status(), asked(&server)), (INVALID_ARGUMENT, vec![]));
 }
 
@@ -158,7 +162,7 @@ async fn rule_01_tokens_that_have_no_join_are_asked_at_head() {
 }
 
 #[tokio::test]
-async fn rule_02_an_exact_read_is_kept_where_it_is_repeatable_and_never_rewritten() {
+async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
     for engine in ENGINES {
         let server = Server::new(engine);
         let client = Client::new(&server, engine);
@@ -180,7 +184,7 @@ async fn rule_02_an_exact_read_is_kept_where_it_is_repeatable_and_never_rewritte
 }
 
 #[tokio::test]
-async fn rule_02_errors_of_exact_reads_come_as_they_are() {
+async fn rule_02_errors_of_exact_reads_are_forwarded() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.check(&check("plan", "ada", full())).await;
@@ -201,7 +205,7 @@ async fn rule_02_errors_of_exact_reads_come_as_they_are() {
 }
 
 #[tokio::test]
-async fn rule_02_an_exact_read_and_a_wish_for_head_contradict_each_other() {
+async fn rule_02_an_exact_read_that_also_asks_head_is_rejected() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -243,13 +247,13 @@ async fn rule_04_a_token_does_not_lift_the_age_bound() {
 }
 
 #[tokio::test]
-async fn a_request_that_says_already_what_is_asked_goes_on_byte_for_byte() {
+async fn a_request_that_already_asks_so_is_unmodified() {
     let server = Server::new(Engine::CockroachDb);
     let client = Client::new(&server, Engine::CockroachDb);
     let token = client.set("plan", "ada", true).await;
     server.calls();
-    let wishes = [None, minimize_latency(), at_least(&token), exactly(&token), full()];
-    for (nth, consistency) in wishes.into_iter().enumerate() {
+    let consistencies = [None, minimize_latency(), at_least(&token), exactly(&token), full()];
+    for (nth, consistency) in consistencies.into_iter().enumerate() {
         // The consistency last and an unknown field in between, as no encoder writes it.
         let mut message = check("plan", &format!("user{nth}"), None).encode_to_vec();
         message.extend_from_slice(&[0xfa, 0x07, 2, b'h', b'i']);
@@ -267,7 +271,7 @@ async fn a_request_that_says_already_what_is_asked_goes_on_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn rule_09_bad_tokens_are_rejected_in_the_metadata_and_judged_upstream_in_the_message() {
+async fn rule_09_bad_tokens_are_rejected_in_metadata_only() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     for bad in ["%%%", "CAESAA", "not a token"] {

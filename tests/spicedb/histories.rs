@@ -1,4 +1,4 @@
-//! Whole histories: random writes, reads and attacks by callers of two replicas, and a judge who knows the store.
+//! Whole histories: random writes, reads and attacks by callers of two replicas, and a judge that knows the store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use crate::adversary::{Attack, Tally, attack};
 use crate::api::{Consistency, at_least, exactly, full, minimize_latency};
 use crate::call::Call;
 use crate::client::Client;
-use crate::judge::{Demanded, Judge, Told};
+use crate::judge::{Demanded, Exchange, Judge};
 use crate::server::Server;
 
 const DOCUMENTS: [&str; 2] = ["plan", "map"];
@@ -60,8 +60,8 @@ enum Step {
 struct Read {
     through: usize,
     what: (usize, usize),
-    wish: Wish,
-    /// The same wish, in the metadata instead of in the message.
+    consistency: ConsistencyLevel,
+    /// The same consistency, in the metadata instead of in the message.
     carried: bool,
     /// A second token, in a cookie.
     cookie: Option<usize>,
@@ -70,10 +70,10 @@ struct Read {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wish {
+enum ConsistencyLevel {
     None,
     MinimizeLatency,
-    /// With the n-th last token that was given out.
+    /// With the n-th last token that was issued.
     AtLeast(usize),
     Exactly(usize),
     Full,
@@ -82,21 +82,21 @@ enum Wish {
 
 fn step() -> impl Strategy<Value = Step> {
     let what = || (0..DOCUMENTS.len(), 0..USERS.len());
-    let wish = prop_oneof![
-        3 => Just(Wish::None),
-        1 => Just(Wish::MinimizeLatency),
-        6 => (0..6_usize).prop_map(Wish::AtLeast),
-        2 => (0..6_usize).prop_map(Wish::Exactly),
-        1 => Just(Wish::Full),
-        1 => (1..4_u64).prop_map(Wish::Within),
+    let consistency = prop_oneof![
+        3 => Just(ConsistencyLevel::None),
+        1 => Just(ConsistencyLevel::MinimizeLatency),
+        6 => (0..6_usize).prop_map(ConsistencyLevel::AtLeast),
+        2 => (0..6_usize).prop_map(ConsistencyLevel::Exactly),
+        1 => Just(ConsistencyLevel::Full),
+        1 => (1..4_u64).prop_map(ConsistencyLevel::Within),
     ];
     let cookie = prop_oneof![4 => Just(None), 1 => (0..6_usize).prop_map(Some)];
-    // The third writes past all layers.
+    // The third one writes around all layers.
     let write = (0..3_usize, what(), any::<bool>());
     let read = (
         0..2_usize,
         what(),
-        wish,
+        consistency,
         any::<bool>(),
         (cookie, prop::bool::weighted(0.2)),
     );
@@ -111,12 +111,12 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::ShareHead),
         1 => (millis(), millis(), millis()).prop_map(|(before, after, write)| Step::Takes { before, after, write }),
         3 => prop_oneof![1..200_u64, 200..7000_u64].prop_map(Step::Wait),
-        14 => read.prop_map(|(through, what, wish, carried, (cookie, bulk))| Step::Read(Read { through, what, wish, carried, cookie, bulk })),
+        14 => read.prop_map(|(through, what, consistency, carried, (cookie, bulk))| Step::Read(Read { through, what, consistency, carried, cookie, bulk })),
         5 => attack(DOCUMENTS.len(), USERS.len()).prop_map(Step::Attack),
     ]
 }
 
-/// What the replicas are: layers, or for trying the judge the store itself.
+/// What the replicas are: layers, or the store itself, to test the judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Through {
     Layers,
@@ -130,10 +130,10 @@ struct World<'a> {
     replicas: [Client; 2],
     /// What honest callers have.
     tokens: Vec<String>,
-    /// What she has.
+    /// What the adversary has.
     seen: Vec<String>,
-    told: Vec<JoinHandle<Told>>,
-    /// How often she left before she was answered.
+    exchanges: Vec<JoinHandle<Exchange>>,
+    /// How often it hung up before the answer.
     left: Arc<AtomicUsize>,
     tally: &'a mut Tally,
 }
@@ -150,7 +150,7 @@ impl<'a> World<'a> {
             replicas: [Client::new(&server, engine), Client::new(&server, engine)],
             seen: tokens.clone(),
             tokens,
-            told: Vec::new(),
+            exchanges: Vec::new(),
             left: Arc::default(),
             server,
             tally,
@@ -226,8 +226,8 @@ impl<'a> World<'a> {
         let (document, user) = (DOCUMENTS[read.what.0], USERS[read.what.1]);
         let mut client = self.replicas[read.through].clone();
         let layers = self.through == Through::Layers;
-        let (consistency, mut demanded) = self.spell(read.wish);
-        if let (Wish::Within(seconds), true) = (read.wish, layers) {
+        let (consistency, mut demanded) = self.spell(read.consistency);
+        if let (ConsistencyLevel::Within(seconds), true) = (read.consistency, layers) {
             client = client.metadata("zookie-consistency", &format!("bounded-staleness={seconds}s"));
         }
         if let (Some(nth), Demanded::AtLeast(floors) | Demanded::Within(_, floors), true) =
@@ -245,13 +245,13 @@ impl<'a> World<'a> {
         self.tally.count_bare("honest");
         let arrived = Instant::now();
         let (server, carried, is_bulk) = (self.server.clone(), read.carried && layers, read.bulk);
-        self.told.push(tokio::spawn(async move {
+        self.exchanges.push(tokio::spawn(async move {
             let call = Call::new(&questions, is_bulk, consistency);
             let reply = match layers {
                 true => call.send(client, carried).await,
                 false => call.send_directly(server).await,
             };
-            Told {
+            Exchange {
                 questions,
                 is_bulk,
                 demanded,
@@ -262,16 +262,16 @@ impl<'a> World<'a> {
         }));
     }
 
-    fn spell(&self, wish: Wish) -> (Option<Consistency>, Demanded) {
+    fn spell(&self, consistency: ConsistencyLevel) -> (Option<Consistency>, Demanded) {
         let token = |nth| self.token(nth).to_owned();
-        match wish {
-            Wish::None => (None, Demanded::AtLeast(Vec::new())),
-            Wish::MinimizeLatency => (minimize_latency(), Demanded::AtLeast(Vec::new())),
-            Wish::AtLeast(nth) => (at_least(&token(nth)), Demanded::AtLeast(vec![token(nth)])),
-            Wish::Exactly(nth) => (exactly(&token(nth)), Demanded::Exactly(token(nth))),
-            Wish::Full => (full(), Demanded::Full),
-            Wish::Within(_) if self.through == Through::Nothing => (None, Demanded::AtLeast(Vec::new())),
-            Wish::Within(seconds) => (None, Demanded::Within(Duration::from_secs(seconds), Vec::new())),
+        match consistency {
+            ConsistencyLevel::None => (None, Demanded::AtLeast(Vec::new())),
+            ConsistencyLevel::MinimizeLatency => (minimize_latency(), Demanded::AtLeast(Vec::new())),
+            ConsistencyLevel::AtLeast(nth) => (at_least(&token(nth)), Demanded::AtLeast(vec![token(nth)])),
+            ConsistencyLevel::Exactly(nth) => (exactly(&token(nth)), Demanded::Exactly(token(nth))),
+            ConsistencyLevel::Full => (full(), Demanded::Full),
+            ConsistencyLevel::Within(_) if self.through == Through::Nothing => (None, Demanded::AtLeast(Vec::new())),
+            ConsistencyLevel::Within(seconds) => (None, Demanded::Within(Duration::from_secs(seconds), Vec::new())),
         }
     }
 
@@ -294,20 +294,20 @@ impl<'a> World<'a> {
 
     /// Judges all that has been answered, or waits for it too.
     async fn judge(&mut self, wait: bool) -> Result<(), TestCaseError> {
-        for told in std::mem::take(&mut self.told) {
-            if !wait && !told.is_finished() {
-                self.told.push(told);
+        for exchange in std::mem::take(&mut self.exchanges) {
+            if !wait && !exchange.is_finished() {
+                self.exchanges.push(exchange);
                 continue;
             }
-            let told = told.await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let exchange = exchange.await.map_err(|error| TestCaseError::fail(error.to_string()))?;
             let judge = Judge {
                 server: &self.server,
                 engine: self.engine,
             };
-            judge.judge(&told)?;
+            judge.judge(&exchange)?;
             self.tally
-                .count_bare(if told.reply.is_from_cache() { "hit" } else { "miss" });
-            if let (Some(token), Demanded::AtLeast(_) | Demanded::Full) = (told.token(), &told.demanded) {
+                .count_bare(if exchange.reply.is_from_cache() { "hit" } else { "miss" });
+            if let (Some(token), Demanded::AtLeast(_) | Demanded::Full) = (exchange.token(), &exchange.demanded) {
                 self.learn(token);
             }
         }

@@ -1,5 +1,5 @@
-//! Who knows the whole history of the store, and judges what honest callers were told: that every rule was kept, and
-//! that each of them could have had its answer if nobody else had ever sent a token.
+//! The judge, which knows the whole history of the store. It judges the answers to honest callers: that every rule was
+//! kept, and that each caller could have got its answer if no other caller had ever sent a token.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::server::{OK, Server, UNAVAILABLE};
 use crate::spelling::Point;
 use crate::store::mark_in_progress;
 
-/// What no answer of a layer with default settings outlives.
+/// The maximum age of an answer of a layer with default settings.
 pub(crate) const BOUND: Duration = Duration::from_millis(5500);
 
 /// What an honest caller demanded.
@@ -30,9 +30,9 @@ pub(crate) enum Demanded {
     Within(Duration, Vec<String>),
 }
 
-/// What an honest caller asked and was told.
+/// The request of an honest caller and its reply.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Exchange {
     /// One for a check, several for a bulk.
     pub(crate) questions: Vec<(String, String)>,
     pub(crate) is_bulk: bool,
@@ -47,7 +47,7 @@ pub(crate) struct Judge<'a> {
     pub(crate) engine: Engine,
 }
 
-impl Told {
+impl Exchange {
     fn is_shared(&self) -> bool {
         self.reply.header("cache-status").is_some_and(|status| {
             ["hit", "collapsed", "from the cache"]
@@ -56,14 +56,14 @@ impl Told {
         })
     }
 
-    fn verdicts(&self) -> Vec<bool> {
+    fn decisions(&self) -> Vec<bool> {
         if !self.is_bulk {
             return vec![self.reply.has()];
         }
         let pairs = self.reply.bulk().pairs.into_iter();
         let item = |pair: Pair| match pair.response {
             Some(PairResponse::Item(item)) => item.permissionship == 2,
-            other => panic!("no verdict: {other:?}"),
+            other => panic!("no decision: {other:?}"),
         };
         pairs.map(item).collect()
     }
@@ -93,7 +93,7 @@ impl Told {
 
 impl Judge<'_> {
     fn revision(&self, point: &Point) -> Revision {
-        // One store, whatever the token called it.
+        // One store, whatever identity the token has.
         point.revision(self.engine, "")
     }
 
@@ -101,32 +101,36 @@ impl Judge<'_> {
         at >= floor
     }
 
-    pub(crate) fn judge(&self, told: &Told) -> Result<(), TestCaseError> {
-        if told.reply.status() == UNAVAILABLE && self.heads_lagged(told) {
+    pub(crate) fn judge(&self, exchange: &Exchange) -> Result<(), TestCaseError> {
+        if exchange.reply.status() == UNAVAILABLE && self.heads_lagged(exchange) {
             return Ok(());
         }
-        prop_assert_eq!(told.reply.status(), OK, "{:?}", told);
-        let token = told.at();
+        prop_assert_eq!(exchange.reply.status(), OK, "{:?}", exchange);
+        let token = exchange.at();
         let at = self.server.point(&token);
         let state = self.server.state();
-        self.judge_truth(&state, told, &at)?;
-        self.judge_name(&state, told, &at)?;
-        match &told.demanded {
-            Demanded::Exactly(floor) => prop_assert_eq!(&at, &self.server_point(floor), "{:?}", told),
+        self.judge_truth(&state, exchange, &at)?;
+        self.judge_name(&state, exchange, &at)?;
+        match &exchange.demanded {
+            Demanded::Exactly(floor) => prop_assert_eq!(&at, &self.server_point(floor), "{:?}", exchange),
             Demanded::Full => {
-                prop_assert!(!told.reply.is_from_cache(), "a full read from memory: {:?}", told);
+                prop_assert!(
+                    !exchange.reply.is_from_cache(),
+                    "a full read from memory: {:?}",
+                    exchange
+                );
                 let named = |answered: &Answered| {
-                    answered.chosen == Chosen::Head && told.meanwhile(answered.at) && answered.point == at
+                    answered.chosen == Chosen::Head && exchange.meanwhile(answered.at) && answered.point == at
                 };
-                prop_assert!(state.answered.iter().any(named), "no head meanwhile: {:?}", told);
+                prop_assert!(state.answered.iter().any(named), "no head meanwhile: {:?}", exchange);
             }
             Demanded::AtLeast(floors) => {
-                self.judge_floors(told, &at, floors)?;
-                self.judge_age(&state, told, &at, floors)?;
+                self.judge_floors(exchange, &at, floors)?;
+                self.judge_age(&state, exchange, &at, floors)?;
             }
             Demanded::Within(age, floors) => {
-                self.judge_floors(told, &at, floors)?;
-                let since = told.arrived.checked_sub(*age).unwrap_or(state.heads[0].0);
+                self.judge_floors(exchange, &at, floors)?;
+                let since = exchange.arrived.checked_sub(*age).unwrap_or(state.heads[0].0);
                 let named = |answered: &&Answered| answered.chosen == Chosen::Head && answered.at >= since;
                 let named = state
                     .answered
@@ -139,7 +143,7 @@ impl Judge<'_> {
                     fresh.any(|head| self.covers(&at, &head)),
                     "older than {:?}: {:?}",
                     age,
-                    told
+                    exchange
                 );
             }
         }
@@ -151,44 +155,44 @@ impl Judge<'_> {
     }
 
     /// Two head reads in a row were answered with a head from before.
-    fn heads_lagged(&self, told: &Told) -> bool {
+    fn heads_lagged(&self, exchange: &Exchange) -> bool {
         let state = self.server.state();
-        state.shared.iter().filter(|then| told.meanwhile(**then)).count() > 1
+        state.shared.iter().filter(|then| exchange.meanwhile(**then)).count() > 1
     }
 
     /// The answer is the store's at the revision that it names.
-    fn judge_truth(&self, state: &State, told: &Told, at: &Point) -> Result<(), TestCaseError> {
-        let verdicts = told.verdicts();
-        prop_assert_eq!(verdicts.len(), told.questions.len(), "{:?}", told);
+    fn judge_truth(&self, state: &State, exchange: &Exchange, at: &Point) -> Result<(), TestCaseError> {
+        let decisions = exchange.decisions();
+        prop_assert_eq!(decisions.len(), exchange.questions.len(), "{:?}", exchange);
         if state.store.is_repeatable() {
-            for ((document, user), views) in told.questions.iter().zip(&verdicts) {
+            for ((document, user), views) in exchange.questions.iter().zip(&decisions) {
                 prop_assert_eq!(
                     *views,
                     state.store.views(at, document, user),
                     "{} {}: {:?}",
                     document,
                     user,
-                    told
+                    exchange
                 );
             }
             return Ok(());
         }
-        // Where the same revision can be read twice with two outcomes, it was read young enough, and by MySQL's rule after
-        // a token came with which it has to agree.
-        let has_floor = match &told.demanded {
+        // If two reads of the same revision may differ, it was read recently enough, and by MySQL's rule after the
+        // request whose token it must cover.
+        let has_floor = match &exchange.demanded {
             Demanded::AtLeast(floors) | Demanded::Within(_, floors) => !floors.is_empty(),
             Demanded::Exactly(_) | Demanded::Full => true,
         };
-        let age = match &told.demanded {
+        let age = match &exchange.demanded {
             _ if has_floor && self.engine == Engine::MySql => Duration::ZERO,
             Demanded::Within(age, _) => *age,
             _ => BOUND,
         };
-        let since = told.arrived.checked_sub(age).unwrap_or(state.heads[0].0);
-        let young = |answered: &&Answered| answered.point == *at && (since..=told.answered).contains(&answered.at);
+        let since = exchange.arrived.checked_sub(age).unwrap_or(state.heads[0].0);
+        let young = |answered: &&Answered| answered.point == *at && (since..=exchange.answered).contains(&answered.at);
         let young: Vec<_> = state.answered.iter().filter(young).collect();
         let said = |then: Instant| {
-            let mut asked = told.questions.iter().zip(&verdicts);
+            let mut asked = exchange.questions.iter().zip(&decisions);
             asked.all(|(question, views)| {
                 let same = |answered: &&&Answered| answered.at == then && answered.question.as_ref() == Some(question);
                 young.iter().filter(same).any(|answered| answered.views == *views)
@@ -197,14 +201,14 @@ impl Judge<'_> {
         prop_assert!(
             young.iter().any(|answered| said(answered.at)),
             "never read so at one instant: {:?} {:?}",
-            told,
+            exchange,
             young
         );
         Ok(())
     }
 
-    /// The store itself named the revision, or it is the join of such.
-    fn judge_name(&self, state: &State, told: &Told, at: &Point) -> Result<(), TestCaseError> {
+    /// The store itself named the revision, or it is a join of named ones.
+    fn judge_name(&self, state: &State, exchange: &Exchange, at: &Point) -> Result<(), TestCaseError> {
         let first = [state.heads[0].1.clone(), state.defaults[0].2.clone()];
         let named = state
             .answered
@@ -219,24 +223,30 @@ impl Judge<'_> {
             .map(|point| self.revision(point))
             .reduce(|one, other| one.join(&other).unwrap_or(one));
         let is_join = self.engine == Engine::Postgres && join == Some(self.revision(at));
-        prop_assert!(is_join, "the store never named it: {:?} {:?}", at, told);
+        prop_assert!(is_join, "the store never named it: {:?} {:?}", at, exchange);
         Ok(())
     }
 
-    fn judge_floors(&self, told: &Told, at: &Point, floors: &[String]) -> Result<(), TestCaseError> {
+    fn judge_floors(&self, exchange: &Exchange, at: &Point, floors: &[String]) -> Result<(), TestCaseError> {
         for floor in floors {
             let floor = self.server_point(floor);
-            prop_assert!(self.covers(at, &floor), "{:?} below {:?}: {:?}", at, floor, told);
+            prop_assert!(self.covers(at, &floor), "{:?} below {:?}: {:?}", at, floor, exchange);
         }
         Ok(())
     }
 
-    /// It covers something that the store gave by itself within the bound, or it is the store's own answer to this caller's
-    /// own token.
-    fn judge_age(&self, state: &State, told: &Told, at: &Point, floors: &[String]) -> Result<(), TestCaseError> {
-        let since = told.arrived.checked_sub(BOUND).unwrap_or(state.heads[0].0);
+    /// It covers a revision that the store chose within the bound, or it is the store's own answer to this caller's own
+    /// token.
+    fn judge_age(
+        &self,
+        state: &State,
+        exchange: &Exchange,
+        at: &Point,
+        floors: &[String],
+    ) -> Result<(), TestCaseError> {
+        let since = exchange.arrived.checked_sub(BOUND).unwrap_or(state.heads[0].0);
         let own = floors.iter().any(|floor| self.server_point(floor) == *at);
-        if own && !told.is_shared() {
+        if own && !exchange.is_shared() {
             return Ok(());
         }
         let mut young = Vec::new();
@@ -247,18 +257,19 @@ impl Judge<'_> {
             young.extend(
                 within
                     .iter()
-                    .filter(|(from, ..)| *from <= told.answered)
+                    .filter(|(from, ..)| *from <= exchange.answered)
                     .map(|(.., point)| point),
             );
         }
-        let chosen =
-            |answered: &&Answered| answered.chosen != Chosen::Echoed && (since..=told.answered).contains(&answered.at);
+        let chosen = |answered: &&Answered| {
+            answered.chosen != Chosen::Echoed && (since..=exchange.answered).contains(&answered.at)
+        };
         young.extend(state.answered.iter().filter(chosen).map(|answered| &answered.point));
         prop_assert!(
             young.iter().any(|point| self.covers(at, point)),
             "older than the bound: {:?} {:?}",
             at,
-            told
+            exchange
         );
         Ok(())
     }
@@ -285,7 +296,7 @@ fn the_judge_rejects_what_breaks_a_rule() {
                 (arrived, reply)
             };
             let says = |(arrived, reply): (Instant, Reply), demanded: Demanded| {
-                let told = Told {
+                let exchange = Exchange {
                     questions: question.clone(),
                     is_bulk: false,
                     demanded,
@@ -297,7 +308,7 @@ fn the_judge_rejects_what_breaks_a_rule() {
                     server: &server,
                     engine,
                 }
-                .judge(&told)
+                .judge(&exchange)
             };
             let any = || Demanded::AtLeast(Vec::new());
             let by_default = ask(None).await;
@@ -327,7 +338,7 @@ fn the_judge_rejects_what_breaks_a_rule() {
                 assert!(let_in.1.has());
                 assert!(says(let_in, any()).is_err());
             }
-            // Another verdict, under the same name.
+            // Another decision, at the same revision.
             let (_, mut lied) = ask(at_least(&third)).await;
             assert!(!lied.has());
             let mut body = lied.body.to_vec();
@@ -338,7 +349,7 @@ fn the_judge_rejects_what_breaks_a_rule() {
                 says((Instant::now(), lied), Demanded::AtLeast(vec![third])).is_err(),
                 "{engine:?}"
             );
-            // What was right an hour ago.
+            // An answer that was right an hour ago.
             server.quantize();
             advance(Duration::from_secs(3600)).await;
             let (_, mut old) = by_default;

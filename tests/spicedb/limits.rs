@@ -36,10 +36,10 @@ async fn rule_15_head_reads_of_unknown_tokens_are_limited() {
         "{at_head} and {forwarded} of {}",
         calls.len()
     );
-    // Above the limit SpiceDB echoes what she sent, and nothing of that is kept.
+    // Above the limit SpiceDB echoes the adversary's token, and nothing of that is stored.
     let reply = client.check(&check("plan", "mallory", None)).await;
     assert!(server.point(&reply.at()).number() <= 1000);
-    // Who has another key asks at head as before.
+    // A caller with another key asks at head as before.
     let written = server.set("plan", "ada", true);
     server.calls();
     let other = client.metadata("authorization", "Bearer another-key");
@@ -49,7 +49,7 @@ async fn rule_15_head_reads_of_unknown_tokens_are_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_a_slow_question_makes_nobody_else_wait() {
+async fn rule_15_a_slow_question_delays_no_other_caller() {
     for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql] {
         let server = Server::new(engine);
         server.state().latency = Duration::from_millis(20);

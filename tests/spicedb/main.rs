@@ -1,4 +1,4 @@
-//! SpiceDB's gRPC API through the layer, before a SpiceDB in miniature: the contract, rule by rule.
+//! SpiceDB's gRPC API through the layer, before a small SpiceDB: the contract, rule by rule.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -15,7 +15,6 @@ mod forged;
 mod freshness;
 mod histories;
 mod judge;
-mod kept;
 mod keys;
 mod limits;
 mod reads;
@@ -26,5 +25,6 @@ mod server;
 mod spelling;
 mod spellings;
 mod store;
+mod stored;
 mod trust;
 mod writes;

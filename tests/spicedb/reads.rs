@@ -1,4 +1,4 @@
-//! Reads that are never kept: handed on, no lower than their floors.
+//! Reads that are never stored: forwarded, no lower than their floors.
 
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
@@ -22,7 +22,7 @@ const LISTING: &str = "PermissionsService/LookupResources";
 const EXPANSION: &str = "PermissionsService/ExpandPermissionTree";
 
 #[tokio::test]
-async fn without_tokens_they_go_on_byte_for_byte() {
+async fn reads_without_tokens_are_forwarded_byte_for_byte() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -40,7 +40,7 @@ async fn without_tokens_they_go_on_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn rule_01_a_carrier_raises_their_floor() {
+async fn rule_01_a_carrier_raises_a_reads_floor() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let older = client.set("plan", "ada", true).await;
@@ -58,8 +58,8 @@ async fn rule_01_a_carrier_raises_their_floor() {
             server.calls().remove(0).consistency,
             Some(Requirement::FullyConsistent(true))
         );
-        let wish = client.metadata("zookie-consistency", "fully-consistent");
-        wish.call(method, &lookup(at_least(&older))).await;
+        let at_head = client.metadata("zookie-consistency", "fully-consistent");
+        at_head.call(method, &lookup(at_least(&older))).await;
         assert_eq!(
             server.calls().remove(0).consistency,
             Some(Requirement::FullyConsistent(true))
@@ -68,7 +68,7 @@ async fn rule_01_a_carrier_raises_their_floor() {
 }
 
 #[tokio::test]
-async fn rule_11_pages_go_on_as_they_came() {
+async fn rule_11_pages_are_forwarded_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -83,7 +83,7 @@ async fn rule_11_pages_go_on_as_they_came() {
 }
 
 #[tokio::test]
-async fn the_reply_of_one_message_bears_its_token() {
+async fn a_reply_of_one_message_has_its_token() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -107,7 +107,7 @@ async fn rule_06_a_session_does_not_go_back_when_a_head_is_late() {
     let token = client.set("plan", "ada", true).await;
     let session = client.metadata("cookie", &format!("zookie={}", token.replace('=', "%3D")));
     let reply = session.call(EXPANSION, &lookup(full())).await;
-    // Asked once more or rejected, but never told less than it knows.
+    // It is asked once more or rejected, but the answer is never below what the caller knows.
     match reply.status() {
         UNAVAILABLE => assert_eq!(reply.header("zookie"), None),
         _ => {
@@ -122,7 +122,7 @@ async fn rule_06_a_session_does_not_go_back_when_a_head_is_late() {
 }
 
 #[tokio::test]
-async fn the_schema_is_read_at_head_as_it_came() {
+async fn the_schema_is_read_at_head_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -136,7 +136,7 @@ async fn the_schema_is_read_at_head_as_it_came() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_passes_untouched() {
+async fn unclaimed_calls_pass_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     for method in ["WatchService/Watch", "PermissionsService/Nope", "NopeService/Nope"] {

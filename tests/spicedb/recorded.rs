@@ -1,5 +1,5 @@
-//! The tests' SpiceDB against what was recorded of a real one: the same writes, then the same reads at the same revisions,
-//! spelled alike.
+//! The tests' SpiceDB against what was recorded of a real one: the same writes, then the same reads at the same
+//! revisions, spelled alike.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::common::wire::{Call, Recording};
 use crate::server::Server;
 use crate::spelling::{Point, PostgresRevision, Spelling};
 
-/// What has to be among the reads that are compared.
+/// What the compared reads must include.
 const READS: [&str; 30] = [
     "check-has",
     "check-no",
@@ -124,13 +124,13 @@ impl Script {
 
     /// When a write was made, by the store's clock.
     fn instant(&self, call: &Call) -> u64 {
-        // An import's reply does not tell; a head read after it does.
-        let telling = if call.case == "import-bulk" {
+        // An import's reply has no token. A head read after it names one.
+        let reporting = if call.case == "import-bulk" {
             self.recording.call("check-after-import")
         } else {
             self.recording.call(&call.case)
         };
-        let revision = Spelling::read(&token(telling).unwrap()).unwrap().revision;
+        let revision = Spelling::read(&token(reporting).unwrap()).unwrap().revision;
         match self.engine {
             Engine::Postgres => PostgresRevision::read(&revision).unwrap().optional_timestamp.max(1),
             _ => revision.parse().unwrap(),
@@ -176,7 +176,7 @@ impl Script {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tests_server_chooses_the_revisions_that_a_real_one_chose() {
+async fn the_test_server_chooses_revisions_like_a_real_one() {
     for (engine, name) in [
         (Engine::Postgres, "spicedb/grpc-postgres"),
         (Engine::Memory, "spicedb/grpc-memory"),

@@ -1,4 +1,4 @@
-//! A SpiceDB that reads from read replicas, whose revisions prove nothing.
+//! A SpiceDB that reads from read replicas, whose revisions name nothing.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn rule_05_read_replicas_name_no_revision() {
     server.calls();
     let plain = check("plan", "ada", None);
     assert!(!client.check(&plain).await.is_hit());
-    assert!(client.check(&plain).await.is_hit(), "kept by age");
+    assert!(client.check(&plain).await.is_hit(), "stored by age");
     server.calls();
     for consistency in [at_least(&granted), exactly(&granted)] {
         for _ in 0..2 {

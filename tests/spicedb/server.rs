@@ -1,4 +1,4 @@
-//! A SpiceDB in miniature: documents, viewers, and revisions that it chooses as the real one does.
+//! A small SpiceDB: documents, viewers, and revisions that it chooses as the real one does.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -38,7 +38,7 @@ pub(crate) const UNIMPLEMENTED: i32 = 12;
 pub(crate) const UNAVAILABLE: i32 = 14;
 pub(crate) const UNAUTHENTICATED: i32 = 16;
 
-/// A key that this server does not take.
+/// A key that this server does not accept.
 pub(crate) const WRONG_KEY: &str = "Bearer wrong-key";
 
 #[derive(Clone)]
@@ -56,7 +56,7 @@ pub(crate) struct Called {
     pub(crate) items: usize,
 }
 
-/// A transaction that is rolled back if whoever waits for it leaves.
+/// A transaction that is rolled back if its caller hangs up.
 struct Open(Server, Option<u64>);
 
 impl Drop for Open {
@@ -116,20 +116,20 @@ impl Server {
         }
     }
 
-    /// A node answers at this from now on where it is told no revision.
+    /// From now on a node answers reads without a token at this revision.
     pub(crate) fn quantize_at(&self, node: usize, named: Named) {
         let mut state = self.state();
         state.defaults.push((Instant::now(), node, named.point.clone()));
         state.quantized[node] = named;
     }
 
-    /// Nothing is older than this.
+    /// There are no older revisions than this.
     pub(crate) fn begin_at(&self, number: u64) {
         self.state().store = Store::beginning_at(self.engine, number);
         self.quantize();
     }
 
-    /// Many transactions end that changed nothing here.
+    /// Many transactions end that change nothing in this store.
     pub(crate) fn jump(&self, to: u64) {
         self.state().store.jump(to);
     }
@@ -140,7 +140,7 @@ impl Server {
         self.quantize();
     }
 
-    /// The next head reads are answered with a head from before what happens from now on, if they come soon.
+    /// The next head reads, if they come soon, are answered with the present head, whatever happens meanwhile.
     pub(crate) fn share_head(&self, times: usize) {
         let mut state = self.state();
         let head = state.store.head();
@@ -151,7 +151,7 @@ impl Server {
         self.state().store.head()
     }
 
-    /// A token of this store, as it spells it where it says no more than it has to.
+    /// A token of this store, in its canonical spelling.
     pub(crate) fn token_at(&self, point: &Point) -> String {
         Spelling::of(point, self.engine, &self.state().prefix).write()
     }
@@ -170,7 +170,7 @@ impl Server {
         Spelling::of(&point, self.engine, prefix).write()
     }
 
-    /// A token far beyond all that has happened.
+    /// A token far ahead of the store.
     pub(crate) fn future(&self) -> String {
         let number = self.head().number();
         let by_clock = matches!(self.engine, Engine::Memory | Engine::CockroachDb);
@@ -188,7 +188,7 @@ impl Server {
         point
     }
 
-    /// How often it was asked since the last time.
+    /// How many calls there were since the last time this was read.
     pub(crate) fn calls(&self) -> Vec<Called> {
         std::mem::take(&mut self.state().calls)
     }
@@ -328,14 +328,14 @@ impl Server {
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let method = head.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+        let method = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
         let message = body.get(5..).unwrap_or_default();
-        let wrong_key = head.headers.get("authorization").is_some_and(|key| key == WRONG_KEY);
+        let wrong_key = parts.headers.get("authorization").is_some_and(|key| key == WRONG_KEY);
         let (before, latency, down) = {
             let mut state = self.state();
-            let called = called(&method, head.headers, body.clone());
+            let called = called(&method, parts.headers, body.clone());
             state.calls.push(called);
             let question = CheckRequest::decode(message).ok().and_then(|request| request.resource);
             let slow = state

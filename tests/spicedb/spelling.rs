@@ -1,5 +1,5 @@
-//! How SpiceDB spells a revision, with nothing of the crate: the server writes and reads its tokens with this, and so
-//! does who makes some by hand.
+//! How SpiceDB spells a revision, without the crate's code: the server writes and reads its tokens with this, and so do
+//! the forgers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::{HybridTime, PostgresSnapshot, Revision, StoreId, TransactionId};
 
-/// A point in a store's history, whatever the token that names it looks like.
+/// A point in a store's history, independent of its token's spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd)]
 pub(crate) enum Point {
     Snapshot(PostgresSnapshot),
@@ -30,7 +30,7 @@ struct Legacy {
     revision: u64,
 }
 
-/// What stands in a token.
+/// The content of a token.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Spelling {
     #[prost(string, tag = "1")]
@@ -156,7 +156,7 @@ impl Point {
         }
     }
 
-    /// What the crate makes of it.
+    /// What the crate reads from it.
     pub(crate) fn revision(&self, engine: Engine, prefix: &str) -> Revision {
         let store = |engine| StoreId::new(["spicedb", engine, prefix]);
         match (self, engine) {

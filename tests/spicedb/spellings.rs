@@ -1,4 +1,4 @@
-//! How a revision is spelled: as its caller does towards nobody else, as the store does where it is kept.
+//! How a revision is spelled: the caller's own spelling reaches no other caller, and the store's spelling is stored.
 
 use std::time::Duration;
 
@@ -33,40 +33,40 @@ fn spellings(token: &str) -> [String; 3] {
     longer.relative_xips.push(longer.relative_xmax);
     longer.relative_xmax += 1;
     let hash = Spelling {
-        schema_hash: b"hers".to_vec(),
+        schema_hash: b"adversary".to_vec(),
         ..spelling.clone()
     };
     [with(&fields), with(&longer), hash.write()]
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_callers_spelling_reaches_nobody_else() {
+async fn rule_08_a_callers_spelling_reaches_no_other_caller() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
-    for (nth, hers) in spellings(&token).into_iter().enumerate() {
-        assert_eq!(server.point(&hers), server.point(&token));
+    for (nth, spelled) in spellings(&token).into_iter().enumerate() {
+        assert_eq!(server.point(&spelled), server.point(&token));
         server.calls();
         let question = |consistency: Option<Consistency>| check("plan", &format!("user{nth}"), consistency);
-        for asked in [at_least(&hers), exactly(&hers)] {
+        for asked in [at_least(&spelled), exactly(&spelled)] {
             client.check(&question(asked)).await;
             for consistency in [None, at_least(&token), exactly(&token)] {
                 let reply = client.check(&question(consistency)).await;
-                assert!(!mentions(&reply, &hers), "{nth}: {reply:?}");
+                assert!(!mentions(&reply, &spelled), "{nth}: {reply:?}");
             }
         }
-        // She asks, and another caller waits with her.
+        // The adversary asks, and another caller waits for the same call.
         server.state().latency = Duration::from_millis(20);
         let leader = tokio::spawn({
-            let (client, request) = (client.clone(), check("map", &format!("user{nth}"), at_least(&hers)));
+            let (client, request) = (client.clone(), check("map", &format!("user{nth}"), at_least(&spelled)));
             async move { client.check(&request).await }
         });
         sleep(Duration::from_millis(5)).await;
         let request = check("map", &format!("user{nth}"), at_least(&token));
         let follower = client.check(&request).await;
-        assert!(!mentions(&follower, &hers), "{nth}: {follower:?}");
+        assert!(!mentions(&follower, &spelled), "{nth}: {follower:?}");
         leader.await.unwrap();
-        assert!(!mentions(&client.check(&request).await, &hers));
+        assert!(!mentions(&client.check(&request).await, &spelled));
         server.state().latency = Duration::ZERO;
     }
 }
@@ -77,20 +77,20 @@ async fn rule_08_shared_calls_spell_a_revision_canonically() {
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
     let [fields, longer, _] = spellings(&token);
-    for hers in [fields, longer] {
+    for spelled in [fields, longer] {
         server.calls();
-        let reply = client.check(&check("plan", "ada", at_least(&hers))).await;
+        let reply = client.check(&check("plan", "ada", at_least(&spelled))).await;
         assert_eq!(server.point(&reply.at()), server.point(&token));
         for call in server.calls() {
-            assert!(!contains(&call.body, &hers), "{call:?}");
-            assert!(call.headers.values().all(|value| !contains(value.as_bytes(), &hers)));
+            assert!(!contains(&call.body, &spelled), "{call:?}");
+            assert!(call.headers.values().all(|value| !contains(value.as_bytes(), &spelled)));
         }
         client.layer.handle().purge();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_what_the_store_says_besides_is_not_kept() {
+async fn rule_08_a_tokens_other_fields_are_not_stored() {
     let server = Server::new(Engine::Postgres);
     server.state().says_all = true;
     let client = Client::new(&server, Engine::Postgres);
@@ -105,18 +105,18 @@ async fn rule_08_what_the_store_says_besides_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_token_with_a_schema_hash_goes_on_as_it_came() {
+async fn rule_08_a_token_with_a_schema_hash_is_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
-    let [.., hers] = spellings(&token);
-    for consistency in [at_least(&hers), exactly(&hers)] {
+    let [.., spelled] = spellings(&token);
+    for consistency in [at_least(&spelled), exactly(&spelled)] {
         for _ in 0..2 {
             server.calls();
             let request = check("plan", "ada", consistency.clone());
             let reply = client.check(&request).await;
             assert!(reply.has() && !reply.is_hit());
-            assert_eq!(reply.at(), hers, "the upstream's own word");
+            assert_eq!(reply.at(), spelled, "the upstream's own word");
             let calls = server.calls();
             assert!(
                 calls.iter().any(|call| call.body == frame(&request.encode_to_vec())),
@@ -126,6 +126,6 @@ async fn rule_08_a_token_with_a_schema_hash_goes_on_as_it_came() {
     }
     assert!(
         !client.check(&check("plan", "ada", None)).await.is_hit(),
-        "nothing was kept"
+        "nothing was stored"
     );
 }

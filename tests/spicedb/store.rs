@@ -12,16 +12,16 @@ use crate::spelling::Point;
 /// A document and a user, who becomes a viewer of it or ceases to be one.
 pub(crate) type Change = (String, String, bool);
 
-/// The number of all that was there before a test began.
+/// The number of everything that existed before a test began.
 pub(crate) const FIRST: u64 = 1000;
 /// The same for engines that number by the clock, in nanoseconds.
 const FIRST_INSTANT: u64 = 1_795_230_120_000_000_000;
 /// How long old revisions can be read, in nanoseconds.
-const KEPT: u64 = 24 * 3600 * 1_000_000_000;
-/// How far beyond what was given out PostgreSQL takes a transaction's id for one.
+const RETENTION: u64 = 24 * 3600 * 1_000_000_000;
+/// How far ahead of the last id PostgreSQL still accepts a transaction's id.
 const READABLE_AHEAD: u64 = 1 << 33;
 
-/// A revision, and what the token that names it says besides.
+/// A revision, and the other fields of its token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) point: Point,
@@ -43,7 +43,7 @@ impl From<Point> for Named {
 #[derive(Debug)]
 struct Transaction {
     changes: Vec<Change>,
-    /// What PostgreSQL shows to it when it begins.
+    /// The snapshot that PostgreSQL gives to it when it begins.
     snapshot: PostgresSnapshot,
     began: u64,
 }
@@ -58,9 +58,9 @@ struct Row {
 pub(crate) struct Store {
     engine: Engine,
     started: Instant,
-    /// What the clock showed then.
+    /// The clock's time then.
     first_instant: u64,
-    /// The last instant that was given out: no two are the same.
+    /// The last instant that was issued: no two are the same.
     clock: u64,
     /// The next transaction's id.
     next: u64,
@@ -138,7 +138,7 @@ impl Store {
         id
     }
 
-    /// A transaction ends, and what it changed is there. The revision that its writer is given.
+    /// A transaction ends, and its changes become visible. Returns the revision that its writer gets.
     pub(crate) fn commit(&mut self, id: u64) -> Named {
         let transaction = self.open.remove(&id).expect("a transaction that is open");
         let stamp = if self.numbers_by_clock() { self.now() } else { id };
@@ -177,7 +177,7 @@ impl Store {
         self.open.keys().copied().collect()
     }
 
-    /// What PostgreSQL shows to a transaction that begins.
+    /// The snapshot that PostgreSQL gives to a transaction that begins.
     fn snapshot(&self) -> PostgresSnapshot {
         let xmax = self.last_completed + 1;
         let in_progress: Vec<u64> = self.open.keys().copied().filter(|id| *id < xmax).collect();
@@ -185,7 +185,7 @@ impl Store {
         PostgresSnapshot::new(xmin, xmax, in_progress).unwrap()
     }
 
-    /// What a fully consistent read is answered at.
+    /// The revision of a fully consistent read.
     pub(crate) fn head(&mut self) -> Point {
         match self.engine {
             Engine::Postgres => Point::Snapshot(self.snapshot()),
@@ -222,7 +222,7 @@ impl Store {
     /// The revision of the n-th last transaction that was committed: a quantized one is that of a transaction.
     pub(crate) fn of_transaction(&self, nth_last: usize) -> Option<Named> {
         let (_, named) = self.committed.iter().nth_back(nth_last)?;
-        // Unlike a write's, a quantized revision bears no time.
+        // Unlike a write's revision, a quantized one contains no time.
         Some(Named {
             timestamp: None,
             ..named.clone()
@@ -241,7 +241,7 @@ impl Store {
         }
         let oldest = match self.engine {
             Engine::Postgres | Engine::MySql => self.oldest.clone(),
-            _ => Point::Number(self.clock - KEPT, 0),
+            _ => Point::Number(self.clock - RETENTION, 0),
         };
         (oldest > *point).then_some("invalid revision: revision has expired")
     }
@@ -288,7 +288,7 @@ impl Store {
         rows.any(|row| sees(row.created) && !row.deleted.is_some_and(sees))
     }
 
-    /// As if so many transactions had ended that nobody knows of.
+    /// As if this many transactions had ended that the tests do not know.
     pub(crate) fn jump(&mut self, to: u64) {
         assert!(self.open.is_empty() && to >= self.next);
         self.next = if self.engine == Engine::Postgres { to } else { to + 1 };
@@ -297,7 +297,7 @@ impl Store {
         self.committed.push((self.last_completed, head));
     }
 
-    /// A back-up from before all that a test has done, with another history since.
+    /// A back-up from before everything that a test has done, with another history since.
     pub(crate) fn restore(&mut self, to: u64) {
         *self = Self {
             started: self.started,
@@ -321,7 +321,7 @@ pub(crate) fn mark_complete(snapshot: &PostgresSnapshot, id: u64) -> PostgresSna
     PostgresSnapshot::new(0, snapshot.xmax().max(id + 1), in_progress.chain(between)).unwrap()
 }
 
-/// The snapshot that sees all but this transaction.
+/// The snapshot that sees everything except this transaction.
 pub(crate) fn mark_in_progress(snapshot: &PostgresSnapshot, id: u64) -> PostgresSnapshot {
     let in_progress = snapshot.in_progress().iter().copied();
     let unseen = (id < snapshot.xmax()).then_some(id);

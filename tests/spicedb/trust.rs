@@ -1,4 +1,4 @@
-//! What another replica's tokens cost, and what a store of another identity or another past does.
+//! The cost of another replica's tokens, and the effect of a store with another identity or another history.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn rule_08_a_head_read_makes_another_replicas_write_known() {
         assert_eq!(calls[0].consistency, Some(Requirement::FullyConsistent(true)));
         assert_eq!(calls[0].headers["authorization"], "Bearer example-key");
         assert_eq!(client.check(&request).await.is_hit(), engine != Engine::MySql);
-        // Who asks something else needs no head any more.
+        // A caller with another question needs no head read any more.
         client.check(&check("map", "ada", at_least(&token))).await;
         let full = Some(Requirement::FullyConsistent(true));
         assert!(server.calls().iter().all(|call| call.consistency != full), "{engine:?}");
@@ -32,7 +32,7 @@ async fn rule_08_a_head_read_makes_another_replicas_write_known() {
 }
 
 #[tokio::test]
-async fn rule_02_another_replicas_settled_snapshot_is_kept_for_itself() {
+async fn rule_02_a_settled_snapshot_is_stored_for_exact_reads() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let granted = server.set("plan", "ada", true);
@@ -48,7 +48,7 @@ async fn rule_02_another_replicas_settled_snapshot_is_kept_for_itself() {
 }
 
 #[tokio::test]
-async fn rule_02_a_snapshot_that_may_not_have_been_is_asked_each_time() {
+async fn rule_02_an_unsettled_snapshot_is_asked_each_time() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let granted = server.set("plan", "ada", true);
@@ -61,14 +61,14 @@ async fn rule_02_a_snapshot_that_may_not_have_been_is_asked_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_token_of_another_datastore_is_the_upstreams_to_judge() {
+async fn rule_08_another_datastores_token_is_judged_upstream() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     client.set("plan", "ada", true).await;
     let foreign = server.token_of(5000, "anothers");
     for _ in 0..3 {
         let reply = client.check(&check("plan", "ada", at_least(&foreign))).await;
-        assert!(reply.has() && !reply.is_hit(), "answered at head, and not kept");
+        assert!(reply.has() && !reply.is_hit(), "answered at head, and not stored");
         assert_eq!(reply.at(), server.token(1001));
         advance(Duration::from_millis(200)).await;
     }
@@ -115,6 +115,6 @@ async fn rule_08_a_restored_datastore_begins_an_epoch() {
     assert!(!reply.is_hit() && !reply.has());
     assert!(
         client.check(&check("plan", "ada", None)).await.is_hit(),
-        "what it says now is kept"
+        "its present answer is stored"
     );
 }

@@ -1,4 +1,4 @@
-//! Writes teach, and a schema's change ends what was known.
+//! The layer learns from writes, and a schema change ends all stored answers.
 
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
@@ -9,7 +9,7 @@ use crate::reply::frame;
 use crate::server::{INVALID_ARGUMENT, Server, UNKNOWN};
 
 #[tokio::test]
-async fn rule_08_the_token_of_a_write_is_trusted() {
+async fn rule_08_the_token_of_a_write_is_named() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
@@ -22,7 +22,7 @@ async fn rule_08_the_token_of_a_write_is_trusted() {
 }
 
 #[tokio::test]
-async fn rule_13_a_change_of_schema_and_an_import_end_all_spans() {
+async fn rule_13_a_schema_change_or_an_import_ends_all_answers() {
     for method in [
         "SchemaService/WriteSchema",
         "PermissionsService/ImportBulkRelationships",
@@ -48,7 +48,7 @@ async fn rule_13_a_change_of_schema_and_an_import_end_all_spans() {
 }
 
 #[tokio::test]
-async fn rule_13_a_schema_write_of_unknown_outcome_ends_all_spans() {
+async fn rule_13_a_schema_write_of_unknown_outcome_ends_all() {
     let request = check("plan", "ada", None);
     for status in [1, UNKNOWN, 4, 13, 14] {
         let server = Server::new(Engine::Postgres);
@@ -63,7 +63,7 @@ async fn rule_13_a_schema_write_of_unknown_outcome_ends_all_spans() {
 }
 
 #[tokio::test]
-async fn a_write_goes_on_as_it_came() {
+async fn a_write_is_forwarded_unmodified() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres)
         .metadata("grpc-timeout", "3S")
@@ -78,7 +78,7 @@ async fn a_write_goes_on_as_it_came() {
     assert_eq!(
         reply.trailers.unwrap()["x-request-id"],
         "of-the-leader",
-        "whole, as it came"
+        "whole and unmodified"
     );
     assert_eq!(server.calls()[0].body, body);
 }

@@ -1,4 +1,4 @@
-//! What Permify says of the new enemy script at each of its tokens, also where nobody recorded it.
+//! What Permify answers in the new enemy script at each of its tokens, also at those that were not recorded.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,7 +15,7 @@ pub(crate) const GRANT: usize = 0;
 pub(crate) const REVOCATION: usize = 1;
 pub(crate) const CONTENT: usize = 2;
 
-/// What is asked, and its recorded answers at the write's token.
+/// The question, and its recorded answers at the write's token.
 pub(crate) const QUESTIONS: [(&str, &str); 2] = [
     ("secret", "enemy-check-at-revocation"),
     ("content", "enemy-check-new-content"),
@@ -27,8 +27,8 @@ pub(crate) const LATER_CONTENT: usize = 1;
 const GRANTED: &str = "enemy-check-granted";
 const DENIED: &str = "enemy-check-at-revocation";
 
-/// A recording, and with it what Permify says at the other tokens and at head: alice may see the secret from the grant
-/// until the revocation, and never the content.
+/// A recording, with Permify's answers at the other tokens and at head: alice may see the secret from the grant until
+/// the revocation, and never the content.
 pub(crate) struct Recorded {
     pub(crate) engine: Engine,
     pub(crate) recording: Recording,

@@ -1,4 +1,4 @@
-//! Bulks: what Permify allows is kept, what it denies may hide an error.
+//! Bulks: allowed items are stored, and a denied item may hide an error.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::message::{allowed_items, token, with_items, with_results};
 use crate::session::Session;
 use crate::table::RECORDINGS;
 
-/// A recorded bulk with a token, and what its denied items are replied alone.
+/// A recorded bulk with a token, and the reply to its denied items alone.
 struct Bulk {
     recording: Recording,
     engine: Engine,
@@ -39,8 +39,8 @@ fn bulks() -> impl Iterator<Item = Bulk> {
 
 impl Bulk {
     fn new(recording: Recording, engine: Engine, call: Arc<Call>) -> Self {
-        let verdicts = allowed_items(&call);
-        let (allowed, denied): (Vec<_>, Vec<_>) = (0..verdicts.len()).partition(|&nth| verdicts[nth]);
+        let decisions = allowed_items(&call);
+        let (allowed, denied): (Vec<_>, Vec<_>) = (0..decisions.len()).partition(|&nth| decisions[nth]);
         let denials = with_items(&call.request, &denied);
         let replied = call.response.with_body(with_results(&call, &denied));
         Self {
@@ -75,7 +75,7 @@ fn the_recorded_bulks_have_duplicates_and_items_of_both_kinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_only_the_denied_items_are_asked_again_and_the_reply_is_the_recorded_one() {
+async fn rule_16_only_denied_items_are_asked_again() {
     for bulk in bulks().filter(|bulk| bulk.engine == Engine::Postgres) {
         for request in [bulk.call.request.clone(), exactly(&bulk.call.request)] {
             let session = bulk.session().await;
@@ -86,8 +86,8 @@ async fn rule_16_only_the_denied_items_are_asked_again_and_the_reply_is_the_reco
                 assert_eq!(again.body, bulk.body());
                 assert_eq!(again.trailers, bulk.call.response.trailers);
                 assert_eq!(again.header("zookie"), token(&request).as_deref());
-                let (kept, of) = (bulk.allowed.len(), bulk.allowed.len() + bulk.denied.len());
-                let said = format!("detail=\"{kept} of {of} from the cache\"");
+                let (stored, of) = (bulk.allowed.len(), bulk.allowed.len() + bulk.denied.len());
+                let said = format!("detail=\"{stored} of {of} from the cache\"");
                 assert!(again.cache_status().ends_with(&said), "{}", again.cache_status());
             }
             assert_eq!(session.asked(before), ["denials", "denials"], "{}", bulk.call.case);
@@ -95,7 +95,7 @@ async fn rule_16_only_the_denied_items_are_asked_again_and_the_reply_is_the_reco
     }
 }
 
-/// Two answers in memory need not be of one moment, whatever token they were asked at.
+/// In memory two answers need not be of one moment, even at the same token.
 #[tokio::test(start_paused = true)]
 async fn rule_16_in_memory_a_bulk_is_asked_whole() {
     for bulk in bulks().filter(|bulk| bulk.engine == Engine::Memory) {
@@ -109,7 +109,7 @@ async fn rule_16_in_memory_a_bulk_is_asked_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_11_denied_items_and_items_with_errors_are_kept_by_nobody() {
+async fn rule_11_denied_and_failed_items_are_not_stored() {
     for bulk in bulks() {
         let session = bulk.session().await;
         let before = session.upstream.calls();
@@ -128,7 +128,7 @@ async fn rule_11_denied_items_and_items_with_errors_are_kept_by_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_allowed_item_is_served_alone_and_as_often_as_it_is_asked() {
+async fn an_allowed_item_is_served_alone_and_repeatedly() {
     for bulk in bulks() {
         let session = bulk.session().await;
         session.send(&bulk.call.request).await;
@@ -147,7 +147,7 @@ async fn an_allowed_item_is_served_alone_and_as_often_as_it_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_in_another_order_each_answer_stands_where_its_item_is() {
+async fn rule_16_reordered_items_get_their_own_answers() {
     for bulk in bulks().filter(|bulk| bulk.engine == Engine::Postgres) {
         let every = bulk.allowed.len() + bulk.denied.len();
         let order: Vec<_> = bulk.denied.iter().copied().chain((0..every).rev()).collect();

@@ -1,4 +1,4 @@
-//! Every recorded call, sent twice through a layer through which the write has gone whose token it bears.
+//! Every recorded call, sent twice through a layer that has seen the write of the call's token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,14 +44,14 @@ async fn each_case(mut test: impl AsyncFnMut(Case)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_of_the_upstream_reaches_its_caller_as_it_came() {
+async fn an_upstreams_reply_reaches_its_caller_unmodified() {
     each_case(async |case: Case| {
         let (call, recorded) = (&case.call, &case.call.response);
         let before = case.session.upstream.calls();
         let reply = case.session.send(&call.request).await;
         let asked = &case.session.upstream.asked()[before..];
         assert_eq!(asked.len(), 1);
-        assert_eq!(asked[0].request.body(), call.request.body(), "asked as it came");
+        assert_eq!(asked[0].request.body(), call.request.body(), "asked unmodified");
         assert_eq!(reply.status, recorded.status);
         assert_eq!(reply.body, recorded.body());
         assert_eq!(reply.trailers, recorded.trailers);
@@ -65,9 +65,9 @@ async fn a_reply_of_the_upstream_reaches_its_caller_as_it_came() {
         assert_eq!(headers, recorded.headers);
         assert_eq!(ours[0].is_some(), case.then != Then::Passes);
         assert_eq!(ours[1].is_some(), !matches!(case.then, Then::Passes | Then::Write));
-        // The reply to a check bears none itself, so what it holds at is what was asked.
+        // The reply to a check has no token itself, so it holds at the token that was asked.
         let token = match case.then {
-            Then::Kept | Then::InPart(_) => token(&call.request),
+            Then::Stored | Then::InPart(_) => token(&call.request),
             Then::Write => written(call),
             _ => None,
         };
@@ -77,14 +77,14 @@ async fn a_reply_of_the_upstream_reaches_its_caller_as_it_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_call_again_is_served_from_memory_or_asked_again() {
+async fn a_repeated_call_is_a_hit_or_asked_again() {
     each_case(async |case: Case| {
         case.session.send(&case.call.request).await;
         let before = case.session.upstream.calls();
         let again = case.session.send(&case.call.request).await;
         let asked = case.session.asked(before);
         match case.then {
-            Then::Kept => {
+            Then::Stored => {
                 assert!(asked.is_empty());
                 is_from_memory(&again, &case.call);
             }
@@ -93,20 +93,20 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
                 assert!(!again.is_hit());
             }
         }
-        if let Then::NotKept(_, said) = case.then {
+        if let Then::NotStored(_, said) = case.then {
             let detail = format!("detail=\"{said}\"");
             assert!(again.cache_status().ends_with(&detail), "{}", again.cache_status());
         }
-        let kept = matches!(case.then, Then::Kept | Then::KeptByAge | Then::InPart(_));
-        assert_eq!(case.session.layer.handle().stats().entries > 0, kept);
+        let stored = matches!(case.then, Then::Stored | Then::StoredByAge | Then::InPart(_));
+        assert_eq!(case.session.layer.handle().stats().entries > 0, stored);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_token_that_no_write_here_proves_goes_as_it_came_and_is_kept_by_nobody() {
+async fn rule_08_an_unknown_token_is_unmodified_and_not_stored() {
     each_case(async |case: Case| {
-        if !matches!(case.then, Then::Kept | Then::InPart(_)) || token(&case.call.request).is_none() {
+        if !matches!(case.then, Then::Stored | Then::InPart(_)) || token(&case.call.request).is_none() {
             return;
         }
         let session = Session::new(&case.recording, case.engine);
@@ -125,9 +125,9 @@ async fn rule_08_a_token_that_no_write_here_proves_goes_as_it_came_and_is_kept_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_answer_is_as_old_as_the_write_that_it_was_asked_at() {
+async fn rule_04_an_answer_is_as_old_as_the_write_it_asked_at() {
     each_case(async |case: Case| {
-        if case.then != Then::Kept {
+        if case.then != Then::Stored {
             return;
         }
         // The write was seen at once.
@@ -144,14 +144,14 @@ async fn rule_04_an_answer_is_as_old_as_the_write_that_it_was_asked_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_token_an_answer_is_for_those_who_are_content_with_any() {
+async fn tokenless_answers_serve_only_minimize_latency() {
     each_case(async |case: Case| {
-        if case.then != Then::KeptByAge {
+        if case.then != Then::StoredByAge {
             return;
         }
         let mut content = case.call.request.clone();
-        let wish = HeaderValue::from_static("minimize-latency");
-        content.headers_mut().insert("zookie-consistency", wish);
+        let consistency = HeaderValue::from_static("minimize-latency");
+        content.headers_mut().insert("zookie-consistency", consistency);
         case.session.send(&case.call.request).await;
         is_from_memory(&case.session.send(&content).await, &case.call);
 
@@ -167,7 +167,7 @@ async fn without_a_token_an_answer_is_for_those_who_are_content_with_any() {
     .await;
 }
 
-/// That a reply holds what is kept of the recorded one and nothing else.
+/// Asserts that a reply contains what is stored of the recorded one and nothing else.
 fn is_from_memory(reply: &Reply, call: &Call) {
     assert!(reply.is_hit(), "{}", reply.cache_status());
     assert_eq!(reply.status, call.response.status);

@@ -23,7 +23,7 @@ use crate::exact::exactly;
 use crate::message::{is_allowed, token, with_token, written};
 use crate::session::Session;
 
-/// Other calls, some of them of a forger.
+/// Other calls, some of them by a forger.
 const NOISE: [&str; 7] = [
     "check-head",
     "check-allowed",
@@ -34,14 +34,14 @@ const NOISE: [&str; 7] = [
     "expand",
 ];
 
-/// For so long after a write its token is asked at for others.
+/// How long after a write its token is used for other callers.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// No answer is older.
+/// The maximum age of an answer.
 const BOUND: Duration = Duration::from_millis(5500);
 
 #[derive(Clone, Copy, Debug)]
-enum ReadMode {
+enum AskedBy {
     Message,
     Header,
     /// Exactly, in the message.
@@ -58,7 +58,7 @@ enum Step {
     Check {
         question: usize,
         write: usize,
-        told: ReadMode,
+        by: AskedBy,
     },
     /// One without a token.
     DefaultRead(usize),
@@ -67,10 +67,10 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let told = prop_oneof![4 => Just(ReadMode::Message), 2 => Just(ReadMode::Header), 2 => Just(ReadMode::Exactly)];
+    let by = prop_oneof![4 => Just(AskedBy::Message), 2 => Just(AskedBy::Header), 2 => Just(AskedBy::Exactly)];
     prop_oneof![
         2 => any::<bool>().prop_map(|seen| Step::Write { seen }),
-        8 => (0..2usize, 0..3usize, told).prop_map(|(question, write, told)| Step::Check { question, write, told }),
+        8 => (0..2usize, 0..3usize, by).prop_map(|(question, write, by)| Step::Check { question, write, by }),
         3 => (0..2usize).prop_map(Step::DefaultRead),
         2 => (0..NOISE.len()).prop_map(Step::Noise),
         2 => prop::sample::select(vec![1, 90, 200, 4900, 5100, 5600]).prop_map(Step::Wait),
@@ -116,7 +116,7 @@ impl Script {
         matches!(order, Some(Ordering::Equal | Ordering::Greater))
     }
 
-    /// The writes that have been made, as head has them.
+    /// The writes that have been made, as head includes them.
     fn head_is_granted(&self, question: usize) -> bool {
         question == SECRET && self.made.len() == 1
     }
@@ -124,13 +124,13 @@ impl Script {
     async fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match *step {
             Step::Write { seen } if self.made.len() < WRITES.len() => self.write(seen).await,
-            Step::Check { question, write, told } if write < self.made.len() => {
-                self.check(question, write, told).await?;
+            Step::Check { question, write, by } if write < self.made.len() => {
+                self.check(question, write, by).await?;
             }
-            Step::DefaultRead(question) => self.untold(question).await?,
+            Step::DefaultRead(question) => self.read_without_token(question).await?,
             Step::Noise(nth) => {
                 let call = self.recorded.recording.call(NOISE[nth]);
-                // At an enemy's token nobody recorded it, and it fails.
+                // At a forged token there is no recording, and it fails.
                 let _ = self.session.try_send(&call.request).await;
             }
             Step::Wait(millis) => advance(Duration::from_millis(millis)).await,
@@ -158,12 +158,12 @@ impl Script {
         with_token(&self.recorded.recording.call(QUESTIONS[question].1).request, token)
     }
 
-    async fn check(&self, question: usize, write: usize, told: ReadMode) -> Result<(), TestCaseError> {
+    async fn check(&self, question: usize, write: usize, by: AskedBy) -> Result<(), TestCaseError> {
         let floor = self.at(write);
-        let request = match told {
-            ReadMode::Message => self.request(question, Some(&floor)),
-            ReadMode::Exactly => exactly(&self.request(question, Some(&floor))),
-            ReadMode::Header => {
+        let request = match by {
+            AskedBy::Message => self.request(question, Some(&floor)),
+            AskedBy::Exactly => exactly(&self.request(question, Some(&floor))),
+            AskedBy::Header => {
                 let mut request = self.request(question, None);
                 request
                     .headers_mut()
@@ -174,7 +174,7 @@ impl Script {
         let before = self.session.upstream.calls();
         let reply = self.session.send(&request).await;
         let allowed = is_allowed(&reply.body);
-        if matches!(told, ReadMode::Exactly) {
+        if matches!(by, AskedBy::Exactly) {
             prop_assert_eq!(allowed, is_granted(question, write), "exactly at {}", WRITES[write]);
             match reply.header("zookie") {
                 Some(at) => prop_assert_eq!(at, &*floor),
@@ -196,14 +196,14 @@ impl Script {
         );
         let asked = self.session.upstream.asked().split_off(before);
         let at = asked.last().map(|asked| token(&asked.request));
-        let unproven = at == Some(Some(floor.clone())) && reply.header("zookie").is_none();
-        if unproven {
+        let unnamed = at == Some(Some(floor.clone())) && reply.header("zookie").is_none();
+        if unnamed {
             let age = Instant::now() - self.made[write];
             prop_assert!(!self.seen[write] || age > WINDOW, "a write named it {age:?} ago");
             prop_assert_eq!(allowed, is_granted(question, write), "not what holds at its own token");
             prop_assert!(!reply.cache_status().contains("stored"), "{}", reply.cache_status());
         } else if at == Some(None) {
-            prop_assert_eq!(reply.header("zookie"), None, "nobody knows what a head covers");
+            prop_assert_eq!(reply.header("zookie"), None, "it is unknown what a head covers");
             prop_assert_eq!(allowed, self.head_is_granted(question), "head");
         } else {
             let at = reply.header("zookie").unwrap();
@@ -221,14 +221,14 @@ impl Script {
         }
         if let Some(at) = reply.header("zookie") {
             let nth = (0..WRITES.len()).find(|&nth| self.at(nth) == at).unwrap();
-            prop_assert!(self.seen[nth], "kept at a token that nobody had proven");
+            prop_assert!(self.seen[nth], "stored at a token that was not named");
             let age = Instant::now() - self.made[nth];
             prop_assert!(age <= BOUND, "{age:?} old");
         }
         Ok(())
     }
 
-    async fn untold(&self, question: usize) -> Result<(), TestCaseError> {
+    async fn read_without_token(&self, question: usize) -> Result<(), TestCaseError> {
         let reply = self.session.send(&self.request(question, None)).await;
         let allowed = is_allowed(&reply.body);
         if self.windowed {
@@ -250,7 +250,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn rule_01_the_new_enemy_is_denied_whatever_the_cache_holds(
+    fn rule_01_the_new_enemy_is_denied_whatever_is_stored(
         steps in prop::collection::vec(step(), 1..40), postgres: bool, windowed: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -271,7 +271,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
         let check = |question, write| Step::Check {
             question,
             write,
-            told: ReadMode::Message,
+            by: AskedBy::Message,
         };
         let steps = [
             Step::Write { seen: true },
@@ -286,7 +286,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
             Step::Check {
                 question: SECRET,
                 write: GRANT,
-                told: ReadMode::Exactly,
+                by: AskedBy::Exactly,
             },
         ];
         for step in &steps {
@@ -297,7 +297,7 @@ async fn rule_01_the_script_as_it_was_recorded() {
             "enemy-check-granted",
             "enemy-revoke",
             "enemy-new-content",
-            // What covers the revocation, and is known to be fresh, is the content's.
+            // The content's token covers the revocation, and is known to be fresh.
             "secret-2",
             "enemy-check-new-content",
             "enemy-check-at-grant",
@@ -306,9 +306,9 @@ async fn rule_01_the_script_as_it_was_recorded() {
     }
 }
 
-/// Exactly the old token is asked and answered, when everything newer is known and kept.
+/// Exactly the old token is asked and answered, when everything newer is known and stored.
 #[tokio::test(start_paused = true)]
-async fn rule_02_at_just_the_grant_the_secret_is_still_seen() {
+async fn rule_02_an_exact_read_at_the_grant_still_sees_it() {
     let recording = &RECORDED[1].recording;
     let call = recording.call("enemy-check-at-grant");
     let session = Session::new(recording, Engine::Postgres);

@@ -1,4 +1,4 @@
-//! Callers who turn the rewriting off: their tokens are asked at just as they are.
+//! Callers that turn the rewriting off: they are asked at exactly their own tokens.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ const LATEST: [&str; 2] = ["check-token-no-version", "check-latest-schema"];
 
 pub(crate) fn exactly(request: &Request<Bytes>) -> Request<Bytes> {
     let mut request = request.clone();
-    let wish = HeaderValue::from_static("at-exact-snapshot");
-    request.headers_mut().insert("zookie-consistency", wish);
+    let consistency = HeaderValue::from_static("at-exact-snapshot");
+    request.headers_mut().insert("zookie-consistency", consistency);
     request
 }
 
-/// Each check that is kept whole at a token, in each recording.
+/// Each check that is stored whole at a token, in each recording.
 async fn each_check(mut test: impl AsyncFnMut(&Recording, Engine, &Call)) {
     for (name, engine, table) in RECORDINGS {
         let recording = Recording::load(name);
         for (call, row) in recording.calls.iter().zip(table) {
-            if row.on(engine) == Then::Kept && token(&call.request).is_some() {
+            if row.on(engine) == Then::Stored && token(&call.request).is_some() {
                 println!("{name}: {}", call.case);
                 test(&recording, engine, call).await;
             }
@@ -40,7 +40,7 @@ async fn each_check(mut test: impl AsyncFnMut(&Recording, Engine, &Call)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_is_asked_as_it_came_and_kept_where_it_is_repeatable() {
+async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
     each_check(async |recording, engine, call| {
         let session = Session::before(recording, engine, call).await;
         let exact = exactly(&call.request);
@@ -63,7 +63,7 @@ async fn rule_02_an_exact_read_is_asked_as_it_came_and_kept_where_it_is_repeatab
         assert_eq!(again.body, call.response.body());
         assert_eq!(again.trailers, call.response.trailers);
 
-        // However old the answer is, but for what may belong to another schema by now.
+        // However old the answer is, except for an answer that may belong to another schema by now.
         advance(PAST_THE_BOUND).await;
         let later = session.send(&exact).await;
         assert_eq!(later.is_hit(), !LATEST.contains(&&*call.case));
@@ -73,7 +73,7 @@ async fn rule_02_an_exact_read_is_asked_as_it_came_and_kept_where_it_is_repeatab
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_that_no_write_here_proves_is_kept_by_nobody() {
+async fn rule_02_an_exact_read_at_an_unknown_token_is_not_stored() {
     each_check(async |recording, engine, call| {
         let session = Session::new(recording, engine);
         for asked in 1..3 {
@@ -86,12 +86,12 @@ async fn rule_02_an_exact_read_that_no_write_here_proves_is_kept_by_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_an_exact_read_is_asked_at_its_own_token_though_a_newer_one_is_there() {
+async fn rule_02_a_newer_token_does_not_move_an_exact_read() {
     let recording = Recording::load("permify/grpc-postgres");
     let older = recording.call("check-older-token");
     let newer = recording.call("check-newer-token");
     let session = Session::new(&recording, Engine::Postgres);
-    // The window's own, so that who wishes at least the older one is asked at it.
+    // The window's own revision, so a request at least as fresh as the older one is asked at it.
     for call in [newer, older] {
         session.see(&recording, &token(&call.request).unwrap()).await;
     }

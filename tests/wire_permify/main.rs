@@ -1,4 +1,4 @@
-//! What passed between real clients and a real Permify, replayed through the layer. The recordings are in `tests/wire`.
+//! The traffic between real clients and a real Permify, replayed through the layer. The recordings are in `tests/wire`.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! What the tests read and write of recorded messages, with nothing of the crate.
+//! What the tests read and write of recorded messages, without the crate's code.
 
 use bytes::Bytes;
 use http::Request;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::common::wire::protobuf::{field, fields, frame, messages, text, written as field_of};
 use crate::common::wire::{Call, is_grpc};
 
-/// What stands for a token where a write found nothing to do.
+/// The text in a token's place if a write found nothing to do.
 const NOTHING_WRITTEN: &str = "noop";
 
 fn method(request: &Request<Bytes>) -> &str {
     request.uri().path().rsplit('/').next().unwrap()
 }
 
-/// Whether a call asks what may be kept.
+/// Whether the answer to a call may be stored.
 pub(crate) fn is_check(call: &Call) -> bool {
     is_bulk(&call.request) || ["Check", "Expand", "check", "expand"].contains(&method(&call.request))
 }
@@ -33,7 +33,7 @@ fn json_of(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
 }
 
-/// The token that a read bears.
+/// The token of a read.
 pub(crate) fn token(request: &Request<Bytes>) -> Option<String> {
     let token = match is_grpc(request.uri().path()) {
         _ if !reads(request) => None,
@@ -45,7 +45,7 @@ pub(crate) fn token(request: &Request<Bytes>) -> Option<String> {
     token.filter(|token| !token.is_empty())
 }
 
-/// The token that the reply to a write bears.
+/// The token in the reply to a write.
 pub(crate) fn written(call: &Call) -> Option<String> {
     let path = call.request.uri().path();
     let body = call.response.body();
@@ -111,12 +111,12 @@ pub(crate) fn with_body(request: &Request<Bytes>, body: Bytes) -> Request<Bytes>
     request.clone().map(|_| body)
 }
 
-/// What a check asks, its token aside: one question, or of a bulk each of its items.
+/// What a check asks, without its token: one question, or each item of a bulk.
 pub(crate) fn questions(request: &Request<Bytes>) -> Vec<Vec<u8>> {
     let timeless = with_token(request, None);
     let is_whole = !is_bulk(request);
     if is_grpc(request.uri().path()) {
-        // One client wrote them all, so what is the same is spelled the same.
+        // One client wrote them all, so equal messages are spelled alike.
         let message = messages(timeless.body())[0].to_vec();
         if is_whole {
             return vec![message];

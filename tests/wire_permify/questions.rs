@@ -1,4 +1,4 @@
-//! Which recorded calls ask the same.
+//! Which recorded calls ask the same question.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn is_same(one: &Request<Bytes>, other: &Request<Bytes>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_an_answer_is_served_to_its_own_question_and_to_no_other() {
+async fn rule_10_an_answer_is_served_only_to_its_own_question() {
     for (name, engine, table) in RECORDINGS {
         let recording = Recording::load(name);
         let rows = recording.calls.iter().zip(table);
@@ -26,24 +26,24 @@ async fn rule_10_an_answer_is_served_to_its_own_question_and_to_no_other() {
             .filter(|(call, then)| is_check(call) && !then.is_unreadable())
             .collect();
         let mut shared = BTreeSet::new();
-        for (kept, then) in &checks {
-            if *then != Then::Kept {
+        for (stored, then) in &checks {
+            if *then != Then::Stored {
                 continue;
             }
-            let at = token(&kept.request);
+            let at = token(&stored.request);
             let session = Session::new(&recording, engine);
             for (other, _) in &checks {
                 session.layer.handle().purge();
                 session.see(&recording, at.as_deref().unwrap()).await;
-                session.upstream.skip_to(kept.n);
-                session.send(&kept.request).await;
-                // As fresh as the kept one, whatever it was asked at when it was recorded.
+                session.upstream.skip_to(stored.n);
+                session.send(&stored.request).await;
+                // As fresh as the stored one, whatever token it was recorded with.
                 let reply = session.try_send(&with_token(&other.request, at.as_deref())).await;
                 let hit = reply.is_ok_and(|reply| reply.is_hit());
-                let same = is_same(&kept.request, &other.request);
-                assert_eq!(hit, same, "{name}: {} after {}", other.case, kept.case);
-                if same && kept.n != other.n {
-                    shared.insert((&kept.case, &other.case));
+                let same = is_same(&stored.request, &other.request);
+                assert_eq!(hit, same, "{name}: {} after {}", other.case, stored.case);
+                if same && stored.n != other.n {
+                    shared.insert((&stored.case, &other.case));
                 }
             }
         }

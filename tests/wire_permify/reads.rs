@@ -1,4 +1,4 @@
-//! Lookups: never kept, and answered no lower than the tokens in their carriers.
+//! Lookups: never stored, and answered no lower than the tokens in their carriers.
 
 use std::sync::Arc;
 
@@ -37,12 +37,12 @@ fn lookups() -> impl Iterator<Item = (Recording, Engine, Arc<Call>, String)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_carrier_tells_a_lookup_what_it_has_to_see() {
+async fn rule_01_a_carrier_raises_a_lookups_floor() {
     for (recording, engine, call, _) in lookups() {
         let own = token(&call.request).unwrap();
-        let untold = with_token(&call.request, None);
+        let tokenless = with_token(&call.request, None);
         for (name, value) in [("zookie", own.clone()), ("cookie", format!("zookie={own}"))] {
-            let mut carried = untold.clone();
+            let mut carried = tokenless.clone();
             carried
                 .headers_mut()
                 .insert(name, HeaderValue::from_str(&value).unwrap());
@@ -57,8 +57,8 @@ async fn rule_01_a_carrier_tells_a_lookup_what_it_has_to_see() {
             assert_eq!(reply.trailers, call.response.trailers);
             assert!(reply.cache_status().ends_with("\"a read that is never kept\""));
 
-            // Where nobody has proven it, head holds it and a token would make it older.
-            let recording = recording.clone().and("head", untold.clone(), call.response.clone());
+            // A token that was not named: head includes it, and asking at the token would make the answer older.
+            let recording = recording.clone().and("head", tokenless.clone(), call.response.clone());
             let session = Session::new(&recording, engine);
             session.send(&carried).await;
             assert_eq!(token(&session.upstream.asked()[0].request), None);
@@ -67,7 +67,7 @@ async fn rule_01_a_carrier_tells_a_lookup_what_it_has_to_see() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_of_a_lookups_two_tokens_the_higher_one_is_asked() {
+async fn rule_01_a_lookup_is_asked_at_the_higher_of_two_tokens() {
     for (recording, engine, call, newer) in lookups() {
         let own = token(&call.request).unwrap();
         let higher = with_token(&call.request, Some(&newer));
@@ -90,9 +90,9 @@ async fn rule_01_of_a_lookups_two_tokens_the_higher_one_is_asked() {
     }
 }
 
-/// A token in the message is Permify's own: it goes as it came, though a newer one covers it.
+/// A token in the message is Permify's own: it is forwarded unmodified, though a newer one covers it.
 #[tokio::test(start_paused = true)]
-async fn a_lookup_at_a_token_goes_as_it_came() {
+async fn a_lookup_at_a_token_is_forwarded_unmodified() {
     for (recording, engine, call, newer) in lookups() {
         let session = Session::new(&recording, engine);
         session.see(&recording, &newer).await;

@@ -1,4 +1,4 @@
-//! The recordings themselves: that they are read whole.
+//! The recordings themselves are read completely.
 
 use crate::common::wire::Recording;
 use crate::common::wire::protobuf::is_framed;

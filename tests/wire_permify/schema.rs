@@ -1,4 +1,4 @@
-//! Which schema an answer is by, and what belongs to its question beside.
+//! Which schema an answer is based on, and what else is part of its question.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn rule_10_the_old_schema_and_the_new_one_share_no_answer() {
             for (asked, call) in calls.iter().enumerate() {
                 let before = session.upstream.calls();
                 assert_eq!(session.send(&call.request).await.body, call.response.body());
-                assert_eq!(session.asked(before), [&*call.case], "{asked} were kept before");
+                assert_eq!(session.asked(before), [&*call.case], "{asked} were stored before");
             }
             for call in calls {
                 is_served_as_recorded(&session, call).await;
@@ -49,24 +49,24 @@ async fn rule_10_the_old_schema_and_the_new_one_share_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_13_a_schema_write_that_passes_ends_what_was_answered_by_the_latest() {
+async fn rule_13_a_schema_write_ends_answers_by_the_latest_schema() {
     for (recording, engine) in over_grpc() {
         let latest = recording.call("check-latest-schema");
-        let exact_is_kept = engine == Engine::Postgres;
+        let exact_is_stored = engine == Engine::Postgres;
         for write in ["schema-write-2", "schema-write-invalid", "schema-write"] {
-            for (request, kept) in [
+            for (request, stored) in [
                 (latest.request.clone(), true),
-                (exactly(&latest.request), exact_is_kept),
+                (exactly(&latest.request), exact_is_stored),
             ] {
                 let session = Session::before(&recording, engine, latest).await;
                 session.send(&request).await;
-                assert_eq!(session.send(&request).await.is_hit(), kept);
+                assert_eq!(session.send(&request).await.is_hit(), stored);
                 session.send(&recording.call(write).request).await;
                 let before = session.upstream.calls();
                 let reply = session.send(&request).await;
                 assert_eq!(session.asked(before), ["check-latest-schema"], "{write}");
                 let stored = reply.cache_status().contains("stored");
-                assert_eq!(stored, kept, "what was proven stays proven");
+                assert_eq!(stored, stored, "a named revision stays named");
             }
         }
         let session = Session::before(&recording, engine, latest).await;
@@ -80,7 +80,7 @@ async fn rule_13_a_schema_write_that_passes_ends_what_was_answered_by_the_latest
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_by_the_latest_schema_an_answer_ends_with_the_window() {
+async fn rule_04_an_unpinned_answer_ends_with_the_window() {
     let recording = Recording::load("permify/grpc-postgres");
     let [latest, pinned] = ["check-latest-schema", "check-new-schema"].map(|case| recording.call(case));
     for (call, outlives) in [(latest, false), (pinned, true)] {
@@ -110,9 +110,9 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_number_and_its_text_are_not_the_same_context() {
+async fn rule_10_a_number_and_its_text_differ() {
     for (recording, engine) in over_grpc() {
-        // Any answer: which question it is served to is what counts.
+        // Any answer will do: the test is about which question it is served to.
         let reply = &recording.call("check-context-unused").response;
         let asked = |name, value: &[u8]| with_data(&recording.call("check-context-unused").request, name, value);
         let rule = recording.call("check-rule-allowed");
@@ -133,10 +133,10 @@ async fn rule_10_a_number_and_its_text_are_not_the_same_context() {
         let recording = contexts.iter().fold(recording.clone(), |recording, (case, request)| {
             recording.and(case, request.clone(), reply.clone())
         });
-        for (case, kept) in &contexts {
+        for (case, stored) in &contexts {
             for (other, request) in &contexts {
                 let session = Session::before(&recording, engine, recording.call("check-allowed")).await;
-                session.send(kept).await;
+                session.send(stored).await;
                 assert_eq!(
                     session.send(request).await.is_hit(),
                     case == other,
@@ -148,7 +148,7 @@ async fn rule_10_a_number_and_its_text_are_not_the_same_context() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_contexts_and_contextual_tuples_are_part_of_the_question() {
+async fn rule_10_contextual_tuples_are_part_of_the_question() {
     for (recording, engine) in over_grpc() {
         for case in [
             "check-contextual-tuple",
@@ -163,9 +163,9 @@ async fn rule_10_contexts_and_contextual_tuples_are_part_of_the_question() {
                 true => recording.clone(),
                 false => recording.clone().and("without", without.clone(), call.response.clone()),
             };
-            for [kept, other] in [[&call.request, &without], [&without, &call.request]] {
+            for [stored, other] in [[&call.request, &without], [&without, &call.request]] {
                 let session = Session::before(&recording, engine, call).await;
-                session.send(kept).await;
+                session.send(stored).await;
                 assert!(!session.send(other).await.is_hit(), "{case}");
             }
         }
@@ -178,21 +178,21 @@ async fn rule_10_one_contextual_tuple_is_not_another() {
         let call = recording.call("check-contextual-tuple").clone();
         let context = field(messages(call.request.body())[0], CONTEXT.into()).unwrap();
         let mut other = context.to_vec();
-        // Of the subject's name, the last byte of all.
+        // The last byte of the subject's name.
         *other.last_mut().unwrap() += 1;
         let request = with_field(&call.request, CONTEXT, &[&other]);
         let recording = recording.and("other", request.clone(), call.response.clone());
-        for [kept, asked] in [[&call.request, &request], [&request, &call.request]] {
+        for [stored, asked] in [[&call.request, &request], [&request, &call.request]] {
             let session = Session::before(&recording, engine, &call).await;
-            session.send(kept).await;
-            assert!(session.send(kept).await.is_hit());
+            session.send(stored).await;
+            assert!(session.send(stored).await.is_hit());
             assert!(!session.send(asked).await.is_hit());
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_over_rest_a_number_and_its_text_are_not_the_same_context() {
+async fn rule_10_over_rest_a_number_and_its_text_differ() {
     for (name, engine, _) in RECORDINGS.into_iter().filter(|(name, ..)| name.contains("http")) {
         let recording = Recording::load(name);
         let call = recording.call("http-check-context").clone();
@@ -204,10 +204,10 @@ async fn rule_10_over_rest_a_number_and_its_text_are_not_the_same_context() {
         assert_eq!(with_floor("3").body(), call.request.body());
         let text = with_floor(r#""3""#);
         let recording = recording.and("text", text.clone(), call.response.clone());
-        for [kept, other] in [[&call.request, &text], [&text, &call.request]] {
+        for [stored, other] in [[&call.request, &text], [&text, &call.request]] {
             let session = Session::before(&recording, engine, &call).await;
-            session.send(kept).await;
-            assert!(session.send(kept).await.is_hit());
+            session.send(stored).await;
+            assert!(session.send(stored).await.is_hit());
             assert!(!session.send(other).await.is_hit(), "{name}");
         }
     }

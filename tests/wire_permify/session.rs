@@ -14,13 +14,13 @@ impl Session {
         Self::through(ZookieLayer::permify(engine), recording)
     }
 
-    /// One whose reads without a token are as old as the window allows.
+    /// A session whose reads without a token may be as old as the window allows.
     pub(crate) fn windowed(recording: &Recording, engine: Engine) -> Self {
         let permify = Permify::new(engine).window_reads_without_token();
         Self::through(ZookieLayer::builder(permify).build().unwrap(), recording)
     }
 
-    /// A session through which only the write has gone whose token a call bears: the layer asks at that very token.
+    /// A session that has seen only the write of a call's token: the layer asks at exactly that token.
     pub(crate) async fn before(recording: &Recording, engine: Engine, call: &Call) -> Self {
         let session = Self::new(recording, engine);
         if let Some(token) = token(&call.request) {

@@ -14,11 +14,11 @@ impl Row {
     }
 }
 
-const ERROR: Then = NotKept("an error", "the reply holds no answer that could be kept");
-const LISTING: Then = NotKept("a listing", "a read that is never kept");
-const NO_ITEMS: Then = NotKept("no answer in it", "a read that is never kept");
-const NO_METADATA: Then = NotKept("no place for a token", "a read that is never kept");
-const BAD_TOKEN: Then = NotKept("a bad token", "a token in the message that only the upstream can judge");
+const ERROR: Then = NotStored("an error", "the reply holds no answer that could be kept");
+const LISTING: Then = NotStored("a listing", "a read that is never kept");
+const NO_ITEMS: Then = NotStored("no answer in it", "a read that is never kept");
+const NO_METADATA: Then = NotStored("no place for a token", "a read that is never kept");
+const BAD_TOKEN: Then = NotStored("a bad token", "a token in the message that only the upstream can judge");
 const DENIALS: Then = InPart("a denial may be an error, so it is kept by nobody");
 
 pub(crate) const GRPC: [Row; 62] = [
@@ -29,23 +29,23 @@ pub(crate) const GRPC: [Row; 62] = [
     row("data-write-again", Write),
     row("data-write-unknown", Write),
     row("data-write-empty", Write),
-    row("check-allowed", Kept),
-    row("check-denied", Kept),
-    row("check-allowed-again", Kept),
-    row("check-nested-team", Kept),
-    row("check-head", KeptByAge),
-    row("check-head-with-version", KeptByAge),
-    row("check-token-no-version", Kept),
-    row("check-older-token", Kept),
-    row("check-newer-token", Kept),
-    row("check-userset-subject", Kept),
-    row("check-relation", Kept),
-    row("check-rule-allowed", Kept),
-    row("check-rule-denied", Kept),
+    row("check-allowed", Stored),
+    row("check-denied", Stored),
+    row("check-allowed-again", Stored),
+    row("check-nested-team", Stored),
+    row("check-head", StoredByAge),
+    row("check-head-with-version", StoredByAge),
+    row("check-token-no-version", Stored),
+    row("check-older-token", Stored),
+    row("check-newer-token", Stored),
+    row("check-userset-subject", Stored),
+    row("check-relation", Stored),
+    row("check-rule-allowed", Stored),
+    row("check-rule-denied", Stored),
     row("check-rule-no-context", ERROR),
-    row("check-contextual-tuple", Kept),
-    row("check-context-unused", Kept),
-    row("check-depth-too-small", Kept),
+    row("check-contextual-tuple", Stored),
+    row("check-context-unused", Stored),
+    row("check-depth-too-small", Stored),
     row("check-depth-invalid", ERROR),
     row("check-malformed-token", BAD_TOKEN),
     row("check-unknown-version", ERROR),
@@ -57,18 +57,18 @@ pub(crate) const GRPC: [Row; 62] = [
     row("bulk-head", DENIALS),
     row("bulk-item-error", DENIALS),
     row("bulk-empty", NO_ITEMS),
-    row("expand", Kept),
+    row("expand", Stored),
     row("lookup-entity", LISTING),
     row("lookup-subject", LISTING),
     row("subject-permission", LISTING),
     row("watch", Passes),
     row("enemy-grant", Write),
-    row("enemy-check-granted", Kept),
+    row("enemy-check-granted", Stored),
     row("enemy-revoke", Write),
     row("enemy-new-content", Write),
-    row("enemy-check-at-grant", Kept),
-    row("enemy-check-at-revocation", Kept),
-    row("enemy-check-new-content", Kept),
+    row("enemy-check-at-grant", Stored),
+    row("enemy-check-at-revocation", Stored),
+    row("enemy-check-new-content", Stored),
     row("parallel-write", Write),
     row("parallel-write", Write),
     row("parallel-write", Write),
@@ -80,19 +80,19 @@ pub(crate) const GRPC: [Row; 62] = [
     row("relationships-write", Write),
     row("relationships-delete", Write),
     row("schema-write-2", Write),
-    row("check-old-schema", Kept),
-    row("check-new-schema", Kept),
-    row("check-latest-schema", Kept),
+    row("check-old-schema", Stored),
+    row("check-new-schema", Stored),
+    row("check-latest-schema", Stored),
     row("schema-write-invalid", Write),
 ];
 
 pub(crate) const HTTP: [Row; 15] = [
     row("http-write", Write),
-    row("http-check-allowed", Kept),
-    row("http-check-denied", Kept),
-    row("http-check-head", KeptByAge),
+    row("http-check-allowed", Stored),
+    row("http-check-denied", Stored),
+    row("http-check-head", StoredByAge),
     row("http-check-camel", unreadable("a field is there twice")),
-    row("http-check-context", Kept),
+    row("http-check-context", Stored),
     row("http-check-malformed-token", BAD_TOKEN),
     row("http-check-unknown-permission", ERROR),
     row(
@@ -101,7 +101,7 @@ pub(crate) const HTTP: [Row; 15] = [
     ),
     row("http-check-no-metadata", NO_METADATA),
     row("http-bulk", DENIALS),
-    row("http-expand", Kept),
+    row("http-expand", Stored),
     row("http-lookup-entity", LISTING),
     row("http-delete", Write),
     row("http-relationships-write", Write),

@@ -1,4 +1,4 @@
-//! The eight recorded writes at once: which of their tokens another one covers, as seen in what the layer asks.
+//! The eight recorded concurrent writes: which token covers which other one, as seen in what the layer asks.
 
 use std::sync::LazyLock;
 
@@ -14,15 +14,15 @@ use crate::common::wire::Recording;
 use crate::message::{token, with_token, written};
 use crate::session::Session;
 
-/// A write's token, read with nothing of the crate.
+/// A write's token, read without the crate's code.
 #[derive(Clone, Debug)]
-struct ReadMode {
+struct WriteToken {
     text: String,
     xid: u64,
     xmin: u64,
 }
 
-impl ReadMode {
+impl WriteToken {
     fn read(text: String) -> Self {
         let snapshot = String::from_utf8(STANDARD.decode(&text).unwrap()).unwrap();
         let mut parts = snapshot.split(':').map(|part| part.parse().unwrap());
@@ -30,36 +30,36 @@ impl ReadMode {
         Self { text, xid, xmin }
     }
 
-    /// All that a read at the other may see had ended, or they are the same.
+    /// Everything that a read at the other may see had ended, or they are the same.
     fn covers(&self, other: &Self) -> bool {
         self.text == other.text || other.xid < self.xmin
     }
 }
 
-/// The writes at once and those before and after them, in the order of the recording, with a check at each.
-static RECORDED: LazyLock<(Recording, Vec<ReadMode>)> = LazyLock::new(|| {
+/// The concurrent writes and those before and after them, in the order of the recording, with a check at each.
+static RECORDED: LazyLock<(Recording, Vec<WriteToken>)> = LazyLock::new(|| {
     let recording = Recording::load("permify/grpc-postgres");
-    let told = recording.calls.iter().filter(|call| call.n > 42 && call.n < 56);
-    let told: Vec<_> = told.filter_map(|call| written(call)).map(ReadMode::read).collect();
+    let calls = recording.calls.iter().filter(|call| call.n > 42 && call.n < 56);
+    let tokens: Vec<_> = calls.filter_map(|call| written(call)).map(WriteToken::read).collect();
     let check = recording.call("check-allowed").clone();
-    let recording = told.iter().fold(recording, |recording, told| {
-        let request = with_token(&check.request, Some(&told.text));
-        recording.and(&told.text, request, check.response.clone())
+    let recording = tokens.iter().fold(recording, |recording, token| {
+        let request = with_token(&check.request, Some(&token.text));
+        recording.and(&token.text, request, check.response.clone())
     });
-    (recording, told)
+    (recording, tokens)
 });
 
 /// The write of this transaction.
-fn named(xid: u64) -> &'static ReadMode {
-    RECORDED.1.iter().find(|told| told.xid == xid).unwrap()
+fn named(xid: u64) -> &'static WriteToken {
+    RECORDED.1.iter().find(|token| token.xid == xid).unwrap()
 }
 
 /// A check with this token.
-fn check_at(told: &ReadMode) -> Request<Bytes> {
-    RECORDED.0.call(&told.text).request.clone()
+fn check_at(token: &WriteToken) -> Request<Bytes> {
+    RECORDED.0.call(&token.text).request.clone()
 }
 
-async fn session_after(writes: &[ReadMode]) -> Session {
+async fn session_after(writes: &[WriteToken]) -> Session {
     let session = Session::new(&RECORDED.0, Engine::Postgres);
     for write in writes {
         session.see(&RECORDED.0, &write.text).await;
@@ -67,27 +67,27 @@ async fn session_after(writes: &[ReadMode]) -> Session {
     session
 }
 
-/// The token that a check with that one is asked at, and whether its answer is kept.
-async fn asked_at(session: &Session, wanted: &ReadMode) -> (ReadMode, bool) {
+/// The token that a check at this write is asked at, and whether its answer is stored.
+async fn asked_at(session: &Session, write: &WriteToken) -> (WriteToken, bool) {
     let before = session.upstream.calls();
-    let reply = session.send(&check_at(wanted)).await;
+    let reply = session.send(&check_at(write)).await;
     let asked = session.upstream.asked().split_off(before);
     assert_eq!(asked.len(), 1);
     let asked = token(&asked[0].request).unwrap();
-    (ReadMode::read(asked), reply.cache_status().contains("stored"))
+    (WriteToken::read(asked), reply.cache_status().contains("stored"))
 }
 
-async fn asks_in_their_true_order(writes: &[ReadMode]) -> Result<(), TestCaseError> {
-    for wanted in &RECORDED.1 {
+async fn asks_in_their_true_order(writes: &[WriteToken]) -> Result<(), TestCaseError> {
+    for token in &RECORDED.1 {
         let session = session_after(writes).await;
-        let (asked, stored) = asked_at(&session, wanted).await;
-        prop_assert!(asked.covers(wanted), "{:?} was asked at {:?}", wanted, asked);
-        let covering = writes.iter().any(|write| write.covers(wanted));
-        prop_assert_eq!(stored, covering, "{:?}", wanted);
+        let (asked, stored) = asked_at(&session, token).await;
+        prop_assert!(asked.covers(token), "{:?} was asked at {:?}", token, asked);
+        let covering = writes.iter().any(|write| write.covers(token));
+        prop_assert_eq!(stored, covering, "{:?}", token);
         match writes.first() {
-            Some(window) if window.covers(wanted) => prop_assert_eq!(&asked.text, &window.text),
+            Some(window) if window.covers(token) => prop_assert_eq!(&asked.text, &window.text),
             _ if covering => prop_assert!(writes.iter().any(|write| write.text == asked.text)),
-            _ => prop_assert_eq!(&asked.text, &wanted.text, "as it came"),
+            _ => prop_assert_eq!(&asked.text, &token.text, "unmodified"),
         }
     }
     Ok(())
@@ -97,7 +97,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
     #[test]
-    fn rule_01_a_check_is_asked_at_a_write_that_covers_its_token_whatever_came_first(
+    fn rule_01_a_check_is_asked_at_a_write_that_covers_it(
         writes in Just(RECORDED.1.clone()).prop_shuffle(), seen in 0..12usize,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -106,22 +106,22 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_order_of_numbers_and_the_order_of_replies() {
-    let told = &RECORDED.1;
-    assert!(!told.is_sorted_by_key(|told| told.xid));
-    let mut by_number = told.clone();
-    by_number.sort_by_key(|told| told.xid);
+async fn rule_01_neither_number_nor_reply_order_matters() {
+    let tokens = &RECORDED.1;
+    assert!(!tokens.is_sorted_by_key(|token| token.xid));
+    let mut by_number = tokens.clone();
+    by_number.sort_by_key(|token| token.xid);
     let reversed: Vec<_> = by_number.iter().rev().cloned().collect();
-    for writes in [told, &by_number, &reversed] {
+    for writes in [tokens, &by_number, &reversed] {
         for seen in 1..=writes.len() {
             asks_in_their_true_order(&writes[..seen]).await.unwrap();
         }
     }
 }
 
-/// Which of the writes at once the window of each covers.
+/// Which of the concurrent writes the window of each write covers.
 #[tokio::test(start_paused = true)]
-async fn rule_01_the_windows_of_the_writes_at_once() {
+async fn rule_01_the_windows_of_concurrent_writes() {
     for (window, covered) in [
         (1276, &[1276][..]),
         (1277, &[1277]),
@@ -144,9 +144,9 @@ async fn rule_01_the_windows_of_the_writes_at_once() {
     }
 }
 
-/// The writer of 1280 was answered after the writer of 1282, whose snapshot lacks it.
+/// The writer of 1280 got its reply after the writer of 1282, whose snapshot lacks 1280.
 #[tokio::test(start_paused = true)]
-async fn rule_01_an_answer_at_the_higher_number_is_not_served_to_the_lower_ones_writer() {
+async fn rule_01_a_higher_number_does_not_serve_the_lower_writer() {
     let session = session_after(&[named(1282).clone()]).await;
     assert!(
         session
@@ -156,7 +156,7 @@ async fn rule_01_an_answer_at_the_higher_number_is_not_served_to_the_lower_ones_
             .contains("stored")
     );
     assert!(session.send(&check_at(named(1282))).await.is_hit());
-    assert_eq!(asked_at(&session, named(1280)).await.0.xid, 1280, "as it came");
+    assert_eq!(asked_at(&session, named(1280)).await.0.xid, 1280, "unmodified");
 
     session.see(&RECORDED.0, &named(1280).text).await;
     let (asked, stored) = asked_at(&session, named(1280)).await;
@@ -171,9 +171,9 @@ async fn rule_01_an_answer_at_the_higher_number_is_not_served_to_the_lower_ones_
     }
 }
 
-/// No one read surely holds what either of them names; head may hold neither.
+/// No single read surely includes both writes, and head may include neither.
 #[tokio::test(start_paused = true)]
-async fn rule_01_two_of_them_in_one_request_are_rejected() {
+async fn rule_01_two_tokens_without_a_join_are_rejected() {
     let [header, message] = [1280, 1282].map(named);
     let mut request = check_at(message);
     let value = HeaderValue::from_str(&header.text).unwrap();
@@ -190,7 +190,7 @@ async fn rule_01_two_of_them_in_one_request_are_rejected() {
 
 /// A read at one of them sees more once those below it have ended.
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_reads_at_writes_at_once_are_kept_once_they_have_settled() {
+async fn rule_02_concurrent_exact_reads_are_stored_once_settled() {
     for xid in 1276..=1283 {
         let exact = crate::exact::exactly(&check_at(named(xid)));
         let session = session_after(&[named(xid).clone()]).await;

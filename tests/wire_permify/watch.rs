@@ -11,14 +11,14 @@ use crate::exact::exactly;
 use crate::message::{token, with_body, with_token, written};
 use crate::session::Session;
 
-/// The recording, with the watch as the layer opens it: from now on, not from a token. The feed tells of the writes
+/// The recording, with the watch as the layer opens it: from now on, not from a token. The feed reports the writes
 /// from `data-write-again` on.
 fn recorded(name: &str, feed: impl FnOnce(&Call) -> Vec<u8>) -> Recording {
     let recording = Recording::load(name);
     let watch = recording.call("watch").clone();
     let opened = with_body(&watch.request, frame(&field_of(1, b"acme")));
-    let told = watch.response.with_body(feed(&watch).into());
-    recording.and("feed", opened, told)
+    let reported = watch.response.with_body(feed(&watch).into());
+    recording.and("feed", opened, reported)
 }
 
 fn whole(watch: &Call) -> Vec<u8> {
@@ -34,8 +34,8 @@ async fn follow(session: &Session) {
     assert_eq!(session.asked(before), ["feed"]);
 }
 
-/// Checks at the tokens of writes that the feed tells of.
-const PROVEN: [&str; 4] = [
+/// Checks at the tokens of writes that the feed reports.
+const NAMED: [&str; 4] = [
     "enemy-check-granted",
     "enemy-check-at-grant",
     "enemy-check-at-revocation",
@@ -43,10 +43,10 @@ const PROVEN: [&str; 4] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_the_change_feed_proves_the_tokens_that_it_tells_of() {
+async fn rule_08_the_change_feed_names_the_tokens_it_reports() {
     let recording = recorded("permify/grpc-postgres", whole);
-    // Before the feed begins, too: what it tells of covers that.
-    for case in PROVEN.into_iter().chain(["check-allowed", "check-older-token"]) {
+    // Also a write before the feed begins: the reported tokens cover it.
+    for case in NAMED.into_iter().chain(["check-allowed", "check-older-token"]) {
         let call = recording.call(case);
         let exact = exactly(&call.request);
         let session = Session::new(&recording, Engine::Postgres);
@@ -68,12 +68,12 @@ async fn rule_08_the_change_feed_proves_the_tokens_that_it_tells_of() {
     }
 }
 
-/// What the feed tells of may have been written long ago.
+/// The writes that the feed reports may be old.
 #[tokio::test(start_paused = true)]
 async fn rule_04_the_change_feed_opens_no_window() {
     let recording = recorded("permify/grpc-postgres", whole);
-    // The last one's token is covered by all that the feed tells of.
-    for case in PROVEN.into_iter().chain(["check-allowed"]) {
+    // Every token that the feed reports covers the last one's token.
+    for case in NAMED.into_iter().chain(["check-allowed"]) {
         let call = recording.call(case);
         let session = Session::new(&recording, Engine::Postgres);
         follow(&session).await;
@@ -87,41 +87,42 @@ async fn rule_04_the_change_feed_opens_no_window() {
     }
 }
 
-/// A token covers what had ended when it was told of, so the feed proves the writes at once as far as it has come.
+/// A token covers what had ended when it was reported, so the feed names the concurrent writes as far as it has come.
 #[tokio::test(start_paused = true)]
-async fn rule_08_the_change_feed_proves_no_more_than_it_has_told_of() {
+async fn rule_08_the_change_feed_names_only_what_it_reported() {
     let until = |nth: usize| {
         recorded("permify/grpc-postgres", move |watch| {
             let body = watch.response.body();
-            let told = messages(&body)
+            let reported = messages(&body)
                 .into_iter()
                 .take(nth)
                 .flat_map(|message| frame(message).to_vec());
-            told.collect()
+            reported.collect()
         })
     };
-    // How many messages it takes until the write's own has come.
+    // The number of messages up to the write's own.
     for (case, needed) in [
         ("check-allowed", 1),
         ("enemy-check-at-grant", 3),
         ("enemy-check-at-revocation", 4),
         ("enemy-check-new-content", 5),
     ] {
-        for told in needed - 1..needed + 1 {
-            let recording = until(told);
+        for reported in needed - 1..needed + 1 {
+            let recording = until(reported);
             let call = recording.call(case);
             let session = Session::new(&recording, Engine::Postgres);
             follow(&session).await;
             let reply = session.send(&exactly(&call.request)).await;
             let stored = reply.cache_status().contains("stored");
-            assert_eq!(stored, told == needed, "{case} after {told} messages");
+            assert_eq!(stored, reported == needed, "{case} after {reported} messages");
         }
     }
 }
 
-/// Permify tells of a write once all before it have ended, so one that comes out of the numbers' order proves them all.
+/// Permify reports a write once all writes before it have ended, so one that is out of the order of numbers names them
+/// all.
 #[tokio::test(start_paused = true)]
-async fn rule_08_of_the_writes_at_once_the_feed_proves_every_one() {
+async fn rule_08_the_change_feed_names_every_concurrent_write() {
     let recording = recorded("permify/grpc-postgres", whole);
     let check = recording.call("check-allowed").clone();
     let writes = recording.calls.iter().filter(|call| call.case == "parallel-write");
@@ -141,7 +142,7 @@ async fn rule_08_of_the_writes_at_once_the_feed_proves_every_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_ends_is_opened_again_after_a_pause_that_grows_until_it_tells_of_something() {
+async fn a_feed_reopens_after_pauses_that_grow_until_it_reports() {
     for (name, engine, pauses) in [
         // In memory it is empty, and ends at once.
         ("permify/grpc-memory", Engine::Memory, [500, 1000, 2000, 4000]),

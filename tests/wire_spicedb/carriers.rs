@@ -1,32 +1,32 @@
-//! Wishes and tokens that come in headers: the message that is forwarded says what a recorded one said.
+//! Consistency and tokens in headers: the forwarded message states the same as a recorded one.
 
 use http::HeaderValue;
 use tower_zookie::protocol::spicedb::Engine;
 
 use crate::common::wire::table::Then;
 use crate::common::wire::{Recording, is_grpc};
-use crate::message::{Wish, in_canonical_spelling, is_check, unwished, wish};
+use crate::message::{ConsistencyLevel, consistency, in_canonical_spelling, is_check, without_consistency};
 use crate::session::Session;
 use crate::table::RECORDINGS;
 
 #[tokio::test(start_paused = true)]
-async fn rule_01_a_wish_in_the_head_is_forwarded_in_the_message() {
+async fn rule_01_header_consistency_is_forwarded_in_the_message() {
     for (name, engine, table) in RECORDINGS {
         let recording = Recording::load(name);
         let mut tried = [0; 3];
         for (call, row) in recording.calls.iter().zip(table) {
-            let kept = matches!(row.on(engine), Then::Kept | Then::KeptForOthers);
-            if !is_check(call) || !kept {
+            let stored = matches!(row.on(engine), Then::Stored | Then::StoredForOthers);
+            if !is_check(call) || !stored {
                 continue;
             }
-            let (nth, said, token) = match wish(&call.request) {
-                Wish::Any => continue,
-                Wish::Full => (0, "fully-consistent", None),
-                Wish::Least(token) => (1, "at-least-as-fresh", Some(token)),
-                Wish::Exact(token) => (2, "at-exact-snapshot", Some(token)),
+            let (nth, said, token) = match consistency(&call.request) {
+                ConsistencyLevel::Any => continue,
+                ConsistencyLevel::Full => (0, "fully-consistent", None),
+                ConsistencyLevel::Least(token) => (1, "at-least-as-fresh", Some(token)),
+                ConsistencyLevel::Exact(token) => (2, "at-exact-snapshot", Some(token)),
             };
             let session = Session::before(&recording, engine, call.n).await;
-            let mut request = unwished(&call.request);
+            let mut request = without_consistency(&call.request);
             let headers = request.headers_mut();
             headers.insert("zookie-consistency", HeaderValue::from_static(said));
             if let Some(token) = token {
@@ -36,9 +36,14 @@ async fn rule_01_a_wish_in_the_head_is_forwarded_in_the_message() {
             let reply = session.send(&request).await;
             let asked = &session.upstream.asked()[before..];
             assert_eq!(asked.len(), 1, "{name}: {}", call.case);
-            // Others may share the call, so that no caller's own spelling is in it.
+            // Other callers may share the call, so it contains no caller's own spelling.
             let expected = in_canonical_spelling(&call.request);
-            assert_eq!(wish(&asked[0].request), wish(&expected), "{name}: {}", call.case);
+            assert_eq!(
+                consistency(&asked[0].request),
+                consistency(&expected),
+                "{name}: {}",
+                call.case
+            );
             if is_grpc(call.request.uri().path()) {
                 assert_eq!(asked[0].request.body(), expected.body(), "{name}: {}", call.case);
             }

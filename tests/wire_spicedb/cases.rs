@@ -1,4 +1,4 @@
-//! Every recorded call, sent twice through a layer through which all writes before it have gone.
+//! Every recorded call, sent twice through a layer that has seen all writes before it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,9 @@ use tokio::time::advance;
 
 use crate::common::wire::table::Then;
 use crate::common::wire::{Call, Recording, Reply, is_grpc, texts};
-use crate::message::{Wish, in_canonical_spelling, is_check, questions, tokens, unwished, wish};
+use crate::message::{
+    ConsistencyLevel, consistency, in_canonical_spelling, is_check, questions, tokens, without_consistency,
+};
 use crate::session::Session;
 use crate::table::RECORDINGS;
 
@@ -22,7 +24,7 @@ struct Case {
     call: Arc<Call>,
     session: Session,
     then: Then,
-    /// How many answers were kept before.
+    /// How many answers were stored before.
     entries: u64,
 }
 
@@ -50,7 +52,7 @@ async fn each_case(mut test: impl AsyncFnMut(Case)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
+async fn an_upstreams_reply_reaches_its_caller_unmodified() {
     each_case(async |case: Case| {
         let before = case.session.upstream.calls();
         let reply = case.session.send(&case.call.request).await;
@@ -60,14 +62,15 @@ async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
             assert_rejected(&reply);
             return;
         }
-        // A wish is forwarded in one spelling, which another recorded call may have.
+        // A consistency is forwarded in one spelling, which may be that of another recorded call.
         let last = case.session.upstream.asked().pop().unwrap();
-        let same = case.then == Then::Kept && is_same_check(&last.request, &in_canonical_spelling(&case.call.request));
+        let same =
+            case.then == Then::Stored && is_same_check(&last.request, &in_canonical_spelling(&case.call.request));
         assert!(
             same || asked.last().unwrap() == case.name,
             "asked as it was sent: {asked:?}"
         );
-        assert_eq!(asked.len(), 1 + usize::from(case.then == Then::KeptAtHead));
+        assert_eq!(asked.len(), 1 + usize::from(case.then == Then::StoredAtHead));
         let recorded = &last.call.unwrap().response;
         assert_eq!(recorded.body(), case.call.response.body());
         assert_eq!(reply.status, recorded.status);
@@ -85,7 +88,7 @@ async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
             _ => assert!(ours[0].is_some()),
         }
         assert_eq!(ours[1].is_some(), !matches!(case.then, Then::Passes | Then::Write));
-        if matches!(case.then, Then::Kept | Then::KeptForOthers | Then::Write) {
+        if matches!(case.then, Then::Stored | Then::StoredForOthers | Then::Write) {
             let token = tokens(&case.call).pop();
             assert_eq!(ours[2].as_ref().map(|token| token.to_str().unwrap()), token.as_deref());
         }
@@ -94,18 +97,18 @@ async fn a_reply_of_the_upstream_reaches_its_caller_unchanged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_call_again_is_served_from_memory_or_asked_again() {
+async fn a_repeated_call_is_a_hit_or_asked_again() {
     each_case(async |case: Case| {
         case.session.send(&case.call.request).await;
         let before = case.session.upstream.calls();
         let again = case.session.send(&case.call.request).await;
         let asked = case.session.asked(before).len();
         match case.then {
-            Then::Kept => {
+            Then::Stored => {
                 assert_eq!(asked, 0);
                 is_from_memory(&again, &case.call, None);
             }
-            Then::KeptAtHead | Then::Rejected => {
+            Then::StoredAtHead | Then::Rejected => {
                 assert_eq!(asked, 2);
                 assert!(!again.is_hit());
             }
@@ -114,38 +117,38 @@ async fn the_same_call_again_is_served_from_memory_or_asked_again() {
                 assert!(!again.is_hit());
             }
         }
-        if let Then::NotKept(_, said) = case.then {
+        if let Then::NotStored(_, said) = case.then {
             let detail = format!("detail=\"{said}\"");
             assert!(again.cache_status().ends_with(&detail), "{}", again.cache_status());
         }
-        let kept = !matches!(case.then, Then::NotKept(..) | Then::Write | Then::Passes);
-        assert_eq!(case.session.layer.handle().stats().entries > case.entries, kept);
+        let stored = !matches!(case.then, Then::NotStored(..) | Then::Write | Then::Passes);
+        assert_eq!(case.session.layer.handle().stats().entries > case.entries, stored);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
+async fn a_weaker_consistency_is_served_if_the_reply_was_stored() {
     each_case(async |case: Case| {
         if !is_check(&case.call) || case.then.is_unreadable() {
             return;
         }
         case.session.send(&case.call.request).await;
         let before = case.session.upstream.calls();
-        let mut weaker = unwished(&case.call.request);
+        let mut weaker = without_consistency(&case.call.request);
         weaker
             .headers_mut()
             .insert("x-request-id", HeaderValue::from_static("of-the-caller"));
         let reply = case.session.try_send(&weaker).await;
         match case.then {
-            Then::Kept | Then::KeptForOthers => {
+            Then::Stored | Then::StoredForOthers => {
                 assert!(case.session.asked(before).is_empty());
                 is_from_memory(&reply.unwrap(), &case.call, Some("of-the-caller"));
             }
-            Then::KeptAtHead | Then::Rejected => {
+            Then::StoredAtHead | Then::Rejected => {
                 assert!(case.session.asked(before).is_empty());
                 let at_head = case.session.upstream.asked()[before - 2].call.clone().unwrap();
-                assert_eq!(wish(&at_head.request), Wish::Full);
+                assert_eq!(consistency(&at_head.request), ConsistencyLevel::Full);
                 is_from_memory(&reply.unwrap(), &at_head, Some("of-the-caller"));
             }
             _ => {
@@ -158,11 +161,12 @@ async fn a_weaker_wish_is_served_from_memory_if_the_reply_was_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_exact_reply_outlives_the_bound_but_not_for_others() {
+async fn rule_04_only_exact_reads_use_a_reply_over_the_bound() {
     let mut tried = 0;
     each_case(async |case: Case| {
-        let exact =
-            is_check(&case.call) && case.then == Then::Kept && matches!(wish(&case.call.request), Wish::Exact(_));
+        let exact = is_check(&case.call)
+            && case.then == Then::Stored
+            && matches!(consistency(&case.call.request), ConsistencyLevel::Exact(_));
         if !exact {
             return;
         }
@@ -171,7 +175,7 @@ async fn rule_04_an_exact_reply_outlives_the_bound_but_not_for_others() {
         let before = case.session.upstream.calls();
         is_from_memory(&case.session.send(&case.call.request).await, &case.call, None);
         assert!(case.session.asked(before).is_empty());
-        let others = case.session.try_send(&unwished(&case.call.request)).await;
+        let others = case.session.try_send(&without_consistency(&case.call.request)).await;
         assert!(others.is_err() || !others.unwrap().is_hit());
         tried += 1;
     })
@@ -179,12 +183,12 @@ async fn rule_04_an_exact_reply_outlives_the_bound_but_not_for_others() {
     assert_eq!(tried, 4);
 }
 
-/// Whether two checks ask and wish the same.
+/// Whether two checks have the same question and consistency.
 fn is_same_check(a: &Request<Bytes>, b: &Request<Bytes>) -> bool {
-    wish(a) == wish(b) && questions(a) == questions(b)
+    consistency(a) == consistency(b) && questions(a) == questions(b)
 }
 
-/// That the caller is told that the store has not come so far, and not what it answered.
+/// Asserts that the caller learns that the store is behind, and not what it answered.
 fn assert_rejected(reply: &Reply) {
     assert_eq!(reply.headers["grpc-status"], "14");
     assert!(reply.body.is_empty());
@@ -192,7 +196,8 @@ fn assert_rejected(reply: &Reply) {
     assert_eq!(reply.header("zookie"), None);
 }
 
-/// That a reply holds what is kept of the recorded one and nothing else, but over HTTP the caller's own request id.
+/// Asserts that a reply contains what is stored of the recorded one and nothing else, except the caller's own request
+/// id over HTTP.
 fn is_from_memory(reply: &Reply, call: &Call, request_id: Option<&str>) {
     assert!(reply.is_hit(), "{}", reply.cache_status());
     assert_eq!(reply.status, call.response.status);

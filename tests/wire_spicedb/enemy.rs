@@ -17,7 +17,7 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::common::wire::protobuf::{field, messages};
 use crate::common::wire::{Call, Recording, Replayed};
-use crate::message::{Wish, is_check, is_write, token, tokens, tokens_in, verdict, wish};
+use crate::message::{ConsistencyLevel, consistency, decision, is_check, is_write, token, tokens, tokens_in};
 use crate::session::Session;
 
 static RECORDED: LazyLock<[(Recording, Engine); 2]> = LazyLock::new(|| {
@@ -30,7 +30,7 @@ static RECORDED: LazyLock<[(Recording, Engine); 2]> = LazyLock::new(|| {
 /// The writes, in their order.
 const WRITES: [&str; 3] = ["enemy-grant", "enemy-revoke", "enemy-new-content"];
 
-/// The checks of the script, and how many of its writes come before each at the least.
+/// The checks of the script, and the minimum number of its writes before each check.
 const CHECKS: [(&str, usize); 5] = [
     ("enemy-check-cached", 0),
     ("enemy-check-stale-allowed", 0),
@@ -39,7 +39,7 @@ const CHECKS: [(&str, usize); 5] = [
     ("enemy-check-new-content", 3),
 ];
 
-/// Other calls, some of them of a forger.
+/// Other calls, some of them by a forger.
 const NOISE: [&str; 8] = [
     "check-default",
     "check-min",
@@ -51,7 +51,7 @@ const NOISE: [&str; 8] = [
     "bulk-default",
 ];
 
-/// No answer is older.
+/// The maximum age of an answer.
 const BOUND: Duration = Duration::from_millis(5500);
 
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ enum Step {
         seen: bool,
     },
     Check(usize),
-    /// The check without a wish, with the token of one of the writes in the metadata.
+    /// The check without a consistency, with the token of one of the writes in the metadata.
     Carried(usize),
     Noise(usize),
     Wait(u64),
@@ -125,8 +125,8 @@ impl Script {
             }
             Step::Check(nth) if CHECKS[*nth].1 <= self.written => {
                 let check = Arc::clone(self.recording.call(CHECKS[*nth].0));
-                let floor = match wish(&check.request) {
-                    Wish::Least(token) => Some(token),
+                let floor = match consistency(&check.request) {
+                    ConsistencyLevel::Least(token) => Some(token),
                     _ => None,
                 };
                 self.ask(&check, &check.request, floor).await?;
@@ -162,7 +162,7 @@ impl Script {
         let is_new_content = check.case == "enemy-check-new-content";
         let allowed = !is_new_content && made(0) && !made(1);
         prop_assert_eq!(
-            verdict(&reply.body),
+            decision(&reply.body),
             1 + u8::from(allowed),
             "{} at {:?}",
             check.case,
@@ -176,11 +176,11 @@ impl Script {
         if reply.is_hit() {
             let asked = self.session.upstream.asked();
             let shows_age = |asked: &&Replayed| match self.engine {
-                // What it reads later does not tell how old an earlier answer is.
+                // A later read does not show how old an earlier answer is.
                 Engine::Memory => asked.call.as_ref().is_some_and(|call| {
                     call.case.starts_with("enemy-check") && (call.case == "enemy-check-new-content") == is_new_content
                 }),
-                // The answer includes all that a read or a write included that it covers.
+                // The answer includes all that a covered read or write included.
                 _ => self.named(asked).is_some_and(|named| reaches(&named)),
             };
             let newest = asked.iter().rev().find(shows_age);
@@ -195,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn rule_01_the_new_enemy_is_denied_whatever_the_cache_holds(
+    fn rule_01_the_new_enemy_is_denied_whatever_is_stored(
         steps in prop::collection::vec(step(), 1..40), postgres: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -227,7 +227,8 @@ async fn rule_01_the_script_as_it_was_recorded() {
             script.step(step).await.unwrap();
         }
         let asked = script.session.asked(script.session.upstream.calls() - 6);
-        // What was answered at the grant is new enough for those who wish nothing, and for nobody with a later token.
+        // The answer at the grant is fresh enough for callers without a requirement, and for no caller with a later
+        // token.
         let expected = [
             "enemy-grant",
             "enemy-check-granted",

@@ -1,4 +1,4 @@
-//! Which recorded calls ask the same.
+//! Which recorded calls ask the same question.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use tower_zookie::protocol::spicedb::Engine;
 
 use crate::common::wire::table::{Row, Then};
 use crate::common::wire::{Call, Recording};
-use crate::message::{Wish, is_check, questions, unwished, wish};
+use crate::message::{ConsistencyLevel, consistency, is_check, questions, without_consistency};
 use crate::session::Session;
 use crate::table::RECORDINGS;
 
-/// Whether all that one call asks is in what another asks of the same endpoint for the same caller.
+/// Whether the other call asks the same endpoint, for the same caller, at least everything that this call asks.
 fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
     let all_questions = questions(all);
     asked.uri().path() == all.uri().path()
@@ -20,7 +20,7 @@ fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
         && questions(asked).iter().all(|question| all_questions.contains(question))
 }
 
-/// The checks that can be read, and what becomes of them.
+/// The checks that can be read, and what happens to them.
 fn checks(name: &str, engine: Engine, table: &[Row]) -> (Recording, Vec<(Arc<Call>, Then)>) {
     let recording = Recording::load(name);
     let rows = recording.calls.iter().zip(table);
@@ -31,24 +31,27 @@ fn checks(name: &str, engine: Engine, table: &[Row]) -> (Recording, Vec<(Arc<Cal
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_10_an_answer_is_served_to_its_own_question_and_to_no_other() {
+async fn rule_10_an_answer_is_served_only_to_its_own_question() {
     for (name, engine, table) in RECORDINGS {
         let (recording, checks) = checks(name, engine, table);
         let mut shared = 0;
-        for (kept, then) in &checks {
-            let needs_no_trust = matches!(wish(&kept.request), Wish::Full | Wish::Any);
-            if !matches!(then, Then::Kept | Then::KeptForOthers) || !needs_no_trust {
+        for (stored, then) in &checks {
+            let needs_no_named_token = matches!(
+                consistency(&stored.request),
+                ConsistencyLevel::Full | ConsistencyLevel::Any
+            );
+            if !matches!(then, Then::Stored | Then::StoredForOthers) || !needs_no_named_token {
                 continue;
             }
             let session = Session::new(&recording, engine);
             for (other, then) in &checks {
                 session.layer.handle().purge();
-                session.send(&kept.request).await;
-                let same = is_within(&other.request, &kept.request) && !matches!(then, Then::NotKept("a trace", _));
-                let reply = session.try_send(&unwished(&other.request)).await;
+                session.send(&stored.request).await;
+                let same = is_within(&other.request, &stored.request) && !matches!(then, Then::NotStored("a trace", _));
+                let reply = session.try_send(&without_consistency(&other.request)).await;
                 let hit = reply.is_ok_and(|reply| reply.is_hit());
-                assert_eq!(hit, same, "{name}: {} after {}", other.case, kept.case);
-                shared += usize::from(same && kept.n != other.n);
+                assert_eq!(hit, same, "{name}: {} after {}", other.case, stored.case);
+                shared += usize::from(same && stored.n != other.n);
             }
         }
         assert!(shared > 4, "{name}: few calls ask the same");

@@ -1,4 +1,4 @@
-//! The recordings themselves: that they are read whole, and replayed as they are.
+//! The recordings themselves are read completely, and replayed unmodified.
 
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -6,7 +6,7 @@ use tower::ServiceExt;
 
 use crate::common::wire::protobuf::is_framed;
 use crate::common::wire::{Recording, Replay};
-use crate::message::{at_head, tokens, tokens_in, verdict};
+use crate::message::{at_head, decision, tokens, tokens_in};
 
 #[test]
 fn every_recorded_call_is_read() {
@@ -69,7 +69,7 @@ async fn a_replay_is_what_was_recorded() {
 }
 
 #[tokio::test]
-async fn a_head_read_is_answered_in_the_state_of_the_last_write() {
+async fn a_head_read_sees_the_last_write() {
     for name in ["spicedb/grpc-memory", "spicedb/grpc-postgres"] {
         let recording = Recording::load(name);
         let replay = Replay::new(&recording);
@@ -84,7 +84,7 @@ async fn a_head_read_is_answered_in_the_state_of_the_last_write() {
             replay.skip_to(write.n + 1);
             let reply = replay.clone().oneshot(question.clone().map(Full::new)).await.unwrap();
             let reply = reply.into_body().collect().await.unwrap().to_bytes();
-            assert_eq!(verdict(&reply), expected, "{name}: {}", write.case);
+            assert_eq!(decision(&reply), expected, "{name}: {}", write.case);
             assert_eq!(tokens_in(&reply, question.uri().path()), tokens(write));
         }
         // What was recorded in that state is replayed whole.

@@ -12,7 +12,7 @@ use crate::message::{is_write, token, tokens};
 
 pub(crate) type Session = wire::Session<SpiceDb>;
 
-/// More than the layer thins out watermarks, and little enough that two are within a window.
+/// Longer than the layer's minimum time between watermarks, and short enough that two are within a window.
 const APART: Duration = Duration::from_millis(700);
 
 /// A default read whose question no other call asks.
@@ -23,8 +23,8 @@ impl Session {
         Self::through(ZookieLayer::spicedb(engine), recording)
     }
 
-    /// A session through which all writes before a call have gone, and before a call with a token a default read, because
-    /// writes alone do not show how fresh a memory engine is.
+    /// A session through which all writes before a call have gone, and before a call with a token a default read,
+    /// because writes alone do not show how fresh a memory engine is.
     ///
     /// The write of the call's own token is apart from the others, so that the layer asks at that very token.
     pub(crate) async fn before(recording: &Recording, engine: Engine, n: usize) -> Self {

@@ -9,10 +9,10 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use crate::common::wire::protobuf::{field, messages};
 use crate::common::wire::{Call, Recording, is_grpc};
-use crate::message::{Wish, is_check, is_write, tokens, wish};
+use crate::message::{ConsistencyLevel, consistency, is_check, is_write, tokens};
 use crate::table::RECORDINGS;
 
-/// Tokens that were made by hand, and of other datastores.
+/// Tokens that were made by hand, and tokens of other datastores.
 const NOT_OF_THE_STORE: [&str; 5] = [
     "check-least-legacy-zero",
     "check-least-forged",
@@ -41,7 +41,7 @@ impl Scenario {
         decoded.unwrap_or_else(|error| panic!("{}: {}: {error}", self.name, call.case))
     }
 
-    /// The revision that a reply bears, the same in every message of a stream.
+    /// The revision of a reply, the same in every message of a stream.
     fn borne(&self, call: &Call) -> Option<Revision> {
         let tokens = tokens(call);
         let mut revisions = tokens.iter().map(|token| self.revision(token, call));
@@ -90,23 +90,23 @@ fn the_tokens_of_writes_ascend() {
 }
 
 #[test]
-fn each_reply_bears_a_revision_that_fits_its_wish() {
+fn each_reply_has_a_revision_that_fits_its_consistency() {
     for scenario in scenarios() {
         let mut seen = [0; 4];
         for call in scenario.recording.calls.iter().filter(|call| is_check(call)) {
             let Some(borne) = scenario.borne(call) else { continue };
             let context = format!("{}: {}", scenario.name, call.case);
             let head = scenario.last_write(call).unwrap();
-            match wish(&call.request) {
-                Wish::Full => {
+            match consistency(&call.request) {
+                ConsistencyLevel::Full => {
                     assert!(reaches(&borne, &head), "{context}");
                     seen[0] += 1;
                 }
-                Wish::Any => {
+                ConsistencyLevel::Any => {
                     assert!(is_before(&borne, &head), "{context}");
                     seen[1] += 1;
                 }
-                Wish::Least(token) => {
+                ConsistencyLevel::Least(token) => {
                     let asked = scenario.revision(&token, call);
                     if asked.store() != borne.store() {
                         assert!(NOT_OF_THE_STORE.contains(&&*call.case), "{context}");
@@ -118,7 +118,7 @@ fn each_reply_bears_a_revision_that_fits_its_wish() {
                     }
                     seen[2] += 1;
                 }
-                Wish::Exact(token) => {
+                ConsistencyLevel::Exact(token) => {
                     assert_eq!(borne, scenario.revision(&token, call), "{context}");
                     seen[3] += 1;
                 }
@@ -155,10 +155,12 @@ fn all_revisions_of_a_recording_are_of_one_store() {
 }
 
 #[test]
-fn what_the_server_takes_for_no_token_is_none() {
+fn texts_that_the_server_rejects_are_not_tokens() {
     for scenario in scenarios().filter(|scenario| scenario.name.contains("grpc")) {
         for case in ["check-least-malformed", "check-least-empty", "check-exact-malformed"] {
-            let (Wish::Least(token) | Wish::Exact(token)) = wish(&scenario.recording.call(case).request) else {
+            let (ConsistencyLevel::Least(token) | ConsistencyLevel::Exact(token)) =
+                consistency(&scenario.recording.call(case).request)
+            else {
                 panic!("{case} has no token");
             };
             assert!(scenario.format.decode(&token).is_err(), "{case}");
@@ -187,7 +189,7 @@ fn the_tokens_of_a_watch_ascend_from_where_it_starts() {
 }
 
 #[test]
-fn a_token_spelled_anew_names_the_same_revision() {
+fn a_rewritten_token_names_the_same_revision() {
     for scenario in scenarios() {
         for call in &scenario.recording.calls {
             for token in tokens(call) {

@@ -15,7 +15,8 @@ const THICK: i32 = 22;
 const AGE: i32 = 770;
 const WRONG: i32 = 870;
 
-/// A bar a policy: the full colour from memory, the pale one from a call that somebody else had begun.
+/// One bar for each policy: the full colour is answers from memory, the pale one answers from a call that another
+/// caller had begun.
 pub(super) fn draw(canvas: &Canvas<'_>, point: &Point, notes: &Notes) -> Result<(), AnyError> {
     frame(
         canvas,

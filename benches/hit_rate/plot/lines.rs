@@ -9,7 +9,7 @@ use crate::sweeps::{Point, Sweep};
 const RIGHT: i32 = 325;
 const LABEL_STEP: i32 = 21;
 
-/// A line a policy, named where it ends; crosses are where it answered wrongly.
+/// One line for each policy, with its name at the end. Crosses are wrong answers.
 pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &Notes) -> Result<(), AnyError> {
     frame(canvas, title(sweep), notes)?;
     let font = ("sans-serif", 14);
@@ -74,7 +74,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &
     name_all(canvas, ends)
 }
 
-/// The policies that have a line, ours on top of all: what never saves a call needs none.
+/// The policies that have a line, ours on top. A policy that never saves a call has no line.
 fn drawn() -> impl Iterator<Item = Kind> {
     let others = |kind: &Kind| !matches!(kind, Kind::NoCache | Kind::Ours);
     Kind::ALL.into_iter().filter(others).chain([Kind::Ours])
@@ -107,7 +107,7 @@ struct End {
     at: (i32, i32),
 }
 
-/// Beside the ends in their order, but never upon one another.
+/// Next to the ends in their order, but never overlapping.
 fn name_all(canvas: &Canvas<'_>, mut ends: Vec<End>) -> Result<(), AnyError> {
     ends.sort_by_key(|end| end.at.1);
     let mut places: Vec<i32> = ends.iter().map(|end| end.at.1).collect();

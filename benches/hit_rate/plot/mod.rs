@@ -1,4 +1,4 @@
-//! Pictures that stand by themselves.
+//! Self-contained pictures.
 
 mod bars;
 mod lines;
@@ -14,7 +14,7 @@ use crate::policy::Kind;
 use crate::sweeps::{Point, Sweep};
 use crate::workload::{Scenario, Terms};
 
-/// What stands below a picture.
+/// The text below a picture.
 type Notes = [String; 3];
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -66,7 +66,7 @@ fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) 
             .to_owned(),
         format!(
             "Dashed: does not look at tokens. Wrong, of {} answers each: evaluated before the write that the token names, \
-             with another verdict than there.",
+             with another decision than there.",
             grouped(answers)
         ),
     ]
@@ -80,7 +80,7 @@ fn grouped(number: u64) -> String {
     }
 }
 
-/// Colours of Okabe and Ito's palette, which the colour-blind can tell apart.
+/// Colours of Okabe and Ito's palette, which colour-blind readers can distinguish.
 fn colour(kind: Kind) -> RGBColor {
     match kind {
         Kind::NoCache => FAINT,

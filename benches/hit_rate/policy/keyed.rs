@@ -1,4 +1,4 @@
-//! A cache that finds answers under a key, by whatever rule.
+//! A cache that finds answers under a key, by any rule.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,19 +14,19 @@ use crate::world::Question;
 /// The question, and the revision that is part of the key if there is one.
 pub(crate) type Key = (Question, u64);
 
-/// What tells one such cache from another.
+/// The differences between such caches.
 pub(crate) trait Rule: Send + Sync + 'static {
-    /// Whether those who miss the same key at once share a call.
+    /// Whether concurrent misses of the same key share a call.
     const COALESCES: bool = false;
 
-    /// Where to look, and what to ask if nothing is there.
+    /// The key to look up, and what to ask if it has no entry.
     fn plan(&self, upstream: &Upstream, check: &Check) -> (Key, At);
 
-    /// What an entry says to a check that arrived just now, if it may be served.
+    /// The answer of an entry to a check that arrived just now, if it may be served.
     fn serve(&self, entry: &Answer, upstream: &Upstream, check: &Check) -> Option<Answer>;
 
-    /// Where an answer is kept.
-    fn keep_under(&self, planned: Key, _answer: &Answer) -> Key {
+    /// The key under which an answer is stored.
+    fn store_under(&self, planned: Key, _answer: &Answer) -> Key {
         planned
     }
 }
@@ -79,7 +79,7 @@ impl<R: Rule> Keyed<R> {
 
     async fn ask(&self, upstream: &Upstream, check: &Check, key: Key, at: At) -> Answer {
         let answer = upstream.ask(check.question, at).await;
-        let key = self.rule.keep_under(key, &answer);
+        let key = self.rule.store_under(key, &answer);
         self.entries().insert(key, answer);
         answer
     }

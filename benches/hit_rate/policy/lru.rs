@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// So many entries, those used last.
+/// A fixed number of entries, the most recently used ones.
 pub(crate) struct Lru<K, V> {
     entries: HashMap<K, (u64, V)>,
     /// The keys in the order of their last use.

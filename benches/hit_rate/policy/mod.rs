@@ -21,7 +21,7 @@ use rules::{ExactToken, HeadRevision, Naming, NoCache, Quantized, TimeToLive, Wh
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Hit,
-    /// From an upstream call that somebody else had begun.
+    /// From an upstream call that another caller had begun.
     Coalesced,
     Asked,
 }
@@ -39,7 +39,7 @@ pub(crate) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 pub(crate) trait Policy: Send + Sync {
     fn check(self: Arc<Self>, upstream: Arc<Upstream>, check: Check) -> Answering;
 
-    /// A write passed.
+    /// A write went through the cache.
     fn wrote(&self, _revision: u64) {}
 }
 
@@ -87,7 +87,7 @@ impl Kind {
         }
     }
 
-    /// Whether it says that it covers every token: then a single violation is a bug.
+    /// Whether it claims to cover every token: then a single violation is a bug.
     pub(crate) fn promises_floors(self) -> bool {
         !matches!(self, Self::TimeToLive | Self::WholeStore)
     }

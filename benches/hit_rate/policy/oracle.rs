@@ -1,11 +1,12 @@
-//! The upper bound: a cache that knows which writes change which verdict.
+//! The upper bound: a cache that knows which writes change which decision.
 
 use super::keyed::{Key, Rule};
 use crate::upstream::{Answer, At, Upstream};
 use crate::workload::{Check, Terms};
 use crate::world::Millis;
 
-/// An answer holds until the write that changes its verdict, and may be served for as long after it as the bound allows.
+/// An answer holds until the write that changes its decision, and may be served for as long after it as the bound
+/// allows.
 pub(crate) struct Oracle {
     bound: Millis,
 }

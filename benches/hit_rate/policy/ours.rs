@@ -42,7 +42,7 @@ impl Ours {
             as_of: 0,
         };
         let entry = entry_bytes(&example, &Revision::new(store.clone(), Counter(1)));
-        // An eighth of the capacity is set apart for exact reads, which nobody makes here.
+        // An eighth of the capacity is reserved for exact reads, and there are no exact reads here.
         let capacity = ByteSize::bytes(terms.entries as u64 * entry * 8 / 7);
         let settings = Settings::default()
             .window(window)
@@ -89,7 +89,7 @@ impl Policy for Ours {
                 .revision
                 .as_ref()
                 .is_none_or(|label| *label == self.revision(checked.value.revision));
-            assert!(labelled, "an answer bears the revision that it was evaluated at");
+            assert!(labelled, "an answer names the revision that it was evaluated at");
             Reply {
                 answer: checked.value,
                 source: source(&checked),
@@ -112,13 +112,13 @@ fn source(checked: &Checked<Answer>) -> Source {
     }
 }
 
-/// What the cache says that one entry takes.
+/// The memory of one entry, as the cache reports it.
 pub(crate) fn entry_bytes<V: Weigh>(example: &V, revision: &Revision) -> u64 {
     // On a thread of its own, because a runtime can't wait within another.
     std::thread::scope(|scope| {
         let (example, revision) = (example.clone(), revision.clone());
         let measured = scope.spawn(move || measure_entry(example, revision));
-        measured.join().expect("an answer can be kept")
+        measured.join().expect("an answer can be stored")
     })
 }
 
@@ -133,6 +133,6 @@ fn measure_entry<V: Weigh>(example: V, revision: Revision) -> u64 {
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime without I/O can be built");
     let stored = runtime.block_on(cache.check(question, &Freshness::any(), service));
-    assert!(stored.is_ok_and(|checked| checked.stored), "the answer is kept");
+    assert!(stored.is_ok_and(|checked| checked.stored), "the answer is stored");
     cache.stats().bytes
 }

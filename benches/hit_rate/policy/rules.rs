@@ -44,7 +44,7 @@ impl Rule for TimeToLive {
     }
 }
 
-/// The token is a part of the key: who bears another one finds nothing.
+/// The token is a part of the key: a caller with another token finds nothing.
 pub(crate) struct ExactToken(TimeToLive);
 
 impl ExactToken {
@@ -63,7 +63,7 @@ impl Rule for ExactToken {
     }
 }
 
-/// The head revision is a part of the key. It is known at once and for nothing, which flatters this policy.
+/// The head revision is a part of the key. It is known at once and at no cost, which flatters this policy.
 pub(crate) struct HeadRevision(TimeToLive);
 
 impl HeadRevision {
@@ -81,7 +81,7 @@ impl Rule for HeadRevision {
         self.0.serve(entry, upstream, check)
     }
 
-    fn keep_under(&self, (question, _): Key, answer: &Answer) -> Key {
+    fn store_under(&self, (question, _): Key, answer: &Answer) -> Key {
         (question, answer.revision)
     }
 }
@@ -151,8 +151,9 @@ impl Rule for Quantized {
     }
 }
 
-/// A write ends everything that is older, once it is noticed: a check that comes an interval after the last look makes the
-/// cache look for the latest write, which takes as long as a call and is not counted as one. Tokens are not looked at.
+/// A write ends everything that is older, once it is noticed: a check that comes an interval after the last look makes
+/// the cache look for the latest write, which takes as long as a call and is not counted as one. Tokens are not looked
+/// at.
 pub(crate) struct WholeStore {
     lives: TimeToLive,
     interval: Millis,

@@ -12,13 +12,13 @@ use super::store::{Engine, History};
 use crate::workload::{Check, Workload};
 use crate::world::{Millis, Question};
 
-/// Of so many requests the adversary makes one.
+/// The adversary makes one of this many requests.
 const ONE_IN: u32 = 10;
 
-/// She asks what one of so many next honest callers asks.
+/// It asks the question of one of the next honest callers, out of this many.
 const NEXT: usize = 100;
 
-/// So often she asks as soon as a window begins, before the honest callers.
+/// How often it asks as soon as a window begins, before the honest callers.
 const AT_A_WINDOW: u32 = 16;
 
 /// What a caller demands.
@@ -33,7 +33,7 @@ pub(crate) enum Demand {
 }
 
 impl Demand {
-    /// By a caller who comes now.
+    /// The demand of a caller that arrives now.
     pub(crate) fn freshness(&self) -> Freshness {
         match self {
             Self::AtLeast { floor, head_within } => Freshness::AtLeast {
@@ -54,18 +54,18 @@ impl Demand {
     }
 }
 
-/// How the adversary makes her tokens.
+/// How the adversary makes its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Forgery {
-    /// What is to come.
+    /// Future transactions.
     Future,
-    /// All that there is, apart from the last write that changed the verdict.
+    /// Everything that is committed, except the last write that changed the decision.
     AllButOneWrite,
-    /// What is to come, apart from that write.
+    /// Future transactions, except that write.
     FutureButOneWrite,
-    /// What was true some time ago, apart from some writes.
+    /// An older state, except some writes.
     PastButSomeWrites,
-    /// A token that the store gave out.
+    /// A token that the store issued.
     Genuine,
 }
 

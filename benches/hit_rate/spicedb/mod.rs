@@ -1,7 +1,7 @@
-//! Before a SpiceDB in miniature, with an adversary among the callers or without.
+//! Before a small SpiceDB, with an adversary among the callers or without.
 //!
-//! The adversary makes tokens by hand from what she has seen and demands any consistency. The service gives her any answer;
-//! the judge looks at what the honest callers get.
+//! The adversary makes tokens by hand from those that it has seen, and demands any consistency. The service may give it
+//! any answer; the judge looks at what the honest callers get.
 
 mod callers;
 mod policies;
@@ -20,7 +20,7 @@ use policies::Kind;
 use run::Tally;
 use store::{Engine, History};
 
-/// How many seconds of the history pass in a second where writes are few: two or three in a minute.
+/// How many seconds of the history pass in a second if writes are rare: two or three in a minute.
 const FEW_WRITES: f64 = 3e3;
 
 struct Scene {
@@ -63,7 +63,7 @@ const SCENES: [Scene; 5] = [
     },
 ];
 
-/// Adds the rows. Whatever an honest caller must not get is a failure.
+/// Adds the rows. Every answer that an honest caller must not get is a failure.
 pub(crate) fn compare(effort: Effort, recordings: &Recordings, report: &mut Report, failures: &mut Vec<String>) {
     for scene in &SCENES {
         let (mut scenario, terms) = sweeps::usual(effort);
@@ -78,8 +78,8 @@ pub(crate) fn compare(effort: Effort, recordings: &Recordings, report: &mut Repo
             failures.extend(failure(kind, &setting, &tally));
             (kind, tally)
         });
-        let hits = |wanted| {
-            let found = tallies.iter().find(|(kind, _)| *kind == wanted);
+        let hits = |sought| {
+            let found = tallies.iter().find(|(kind, _)| *kind == sought);
             found.map_or(0.0, |(_, tally)| tally.hit_share())
         };
         let (ours, quantized) = (hits(Kind::Ours), hits(Kind::Quantized));

@@ -148,12 +148,12 @@ impl Policy for Ours {
 }
 
 /// Entries and flights under the same keys. Nothing limits them.
-struct Kept<K> {
+struct Stored<K> {
     entries: Mutex<HashMap<K, Evaluated>>,
     flights: Mutex<HashMap<K, watch::Receiver<Option<Evaluated>>>>,
 }
 
-impl<K> Default for Kept<K> {
+impl<K> Default for Stored<K> {
     fn default() -> Self {
         Self {
             entries: Mutex::default(),
@@ -166,9 +166,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<K: Clone + Eq + Hash> Kept<K> {
-    /// The entry or else the answer of the flight under `key`, if `serve` makes something of it, and otherwise what the
-    /// store answers.
+impl<K: Clone + Eq + Hash> Stored<K> {
+    /// The entry or else the answer of the flight under `key`, if `serve` accepts it, and otherwise the store's answer.
     async fn answer(
         &self,
         store: &Store,
@@ -199,10 +198,10 @@ impl<K: Clone + Eq + Hash> Kept<K> {
     }
 }
 
-/// What SpiceDB's own cache does with whole answers: their key is the revision that they are evaluated at. Which one that
-/// is, it knows at once and for nothing.
+/// What SpiceDB's own cache does with whole answers: their key is the revision that they are evaluated at. It knows
+/// that revision at once and at no cost.
 #[derive(Default)]
-struct Quantized(Kept<(Question, Revision)>);
+struct Quantized(Stored<(Question, Revision)>);
 
 impl Policy for Quantized {
     fn answer(self: Arc<Self>, store: Arc<Store>, request: Request) -> Answering {
@@ -223,21 +222,21 @@ impl Policy for Quantized {
     }
 }
 
-/// The upper bound: a cache that knows which writes change which verdict.
+/// The upper bound: a cache that knows which writes change which decision.
 struct Oracle {
     bound: Millis,
-    kept: Kept<Question>,
+    stored: Stored<Question>,
 }
 
 impl Oracle {
     fn new(terms: &Terms) -> Self {
         Self {
             bound: terms.bound(),
-            kept: Kept::default(),
+            stored: Stored::default(),
         }
     }
 
-    /// The revision of the present at which the entry is true, or else the last one before it was no longer.
+    /// The present revision if the entry is true at it, or else the last revision at which it was true.
     fn holds_at(&self, store: &Store, request: &Request, entry: &Evaluated, now: Millis) -> Option<Revision> {
         let history = &store.history;
         let since = history.next_change(request.question, &entry.revision, now);
@@ -259,7 +258,11 @@ impl Policy for Oracle {
                 Some(Evaluated { revision, ..entry })
             };
             let question = request.question;
-            Some(self.kept.answer(&store, question, question, ReadAt::Head, serve).await)
+            Some(
+                self.stored
+                    .answer(&store, question, question, ReadAt::Head, serve)
+                    .await,
+            )
         })
     }
 }

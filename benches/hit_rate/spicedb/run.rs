@@ -13,7 +13,7 @@ use crate::policy::Source;
 use crate::workload::Terms;
 use crate::world::Millis;
 
-/// What the honest callers got. Wrong is counted in the whole run, the rest after the warm-up.
+/// The answers to the honest callers. Wrong answers are counted in the whole run, the rest after the warm-up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     checks: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Tally {
 struct Judging {
     /// How old an answer may be.
     bound: Millis,
-    /// It claims only revisions that the store named. The oracle need not have them named.
+    /// It claims only revisions that the store named. For the oracle they need not be named.
     names: bool,
 }
 
@@ -66,7 +66,7 @@ impl Tally {
         let revision = &answer.revision;
         let shared = source != Source::Asked;
         self.below_floor += u64::from(!request.demand.is_covered(revision));
-        self.untrue += u64::from(answer.allowed != history.verdict(request.question, revision, Millis::MAX));
+        self.untrue += u64::from(answer.allowed != history.decision(request.question, revision, Millis::MAX));
         self.unnamed += u64::from(shared && judging.names && !store.has_named(revision));
         self.over_age += u64::from(shared && history.overtaken(revision) < request.at - judging.bound);
         self.hits += u64::from(counts && source == Source::Hit);

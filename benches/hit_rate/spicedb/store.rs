@@ -1,4 +1,4 @@
-//! SpiceDB in miniature: its transactions, the revisions that it names, and the revision at which it answers.
+//! A small SpiceDB: its transactions, the revisions that it names, and the revision at which it answers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ pub(crate) struct History {
     id: StoreId,
     interval: Millis,
     slack: Millis,
-    /// In the order of their ids, which are given out when they begin. The first one has the id `first`; what was written
+    /// In the order of their ids, which are issued when they begin. The first one has the id `first`; what was written
     /// before the run has the lower ones.
     pub(crate) transactions: Vec<Transaction>,
     first: u64,
@@ -166,7 +166,7 @@ impl History {
         self.snapshot(self.end(at), self.in_progress(at))
     }
 
-    /// One past the highest id that was given out by an instant.
+    /// One past the highest id that was issued by an instant.
     pub(crate) fn end(&self, at: Millis) -> u64 {
         self.first + self.begun(at) as u64
     }
@@ -197,7 +197,7 @@ impl History {
         }
     }
 
-    /// The id of the last write by an instant that changed a question's verdict.
+    /// The id of the last write by an instant that changed a question's decision.
     pub(crate) fn last_change(&self, question: Question, at: Millis) -> Option<u64> {
         let ids = self
             .world
@@ -207,15 +207,16 @@ impl History {
         ids.rev().find(|id| self.commits(*id) <= at)
     }
 
-    /// The verdict at a revision, by an instant: each write that changes it says what it is from then on.
-    pub(crate) fn verdict(&self, question: Question, revision: &Revision, at: Millis) -> bool {
-        self.world.verdict_seen(question, |change| {
+    /// The decision at a revision, by an instant: each write that changes it says what it is from then on.
+    pub(crate) fn decision(&self, question: Question, revision: &Revision, at: Millis) -> bool {
+        self.world.decision_seen(question, |change| {
             let id = self.ids[change as usize];
             self.commits(id) <= at && self.sees(revision, id)
         })
     }
 
-    /// When the first write committed, by an instant, that changes a question's verdict and that a revision does not see.
+    /// When the first write committed, by an instant, that changes a question's decision and that a revision does not
+    /// see.
     pub(crate) fn next_change(&self, question: Question, revision: &Revision, by: Millis) -> Option<Millis> {
         let ids = self
             .world
@@ -252,7 +253,7 @@ impl History {
         }
     }
 
-    /// What the store takes for the revision of the window that begins at `window`, when it is first asked in it.
+    /// The store's revision for the window that begins at `window`, chosen when the store is first asked in it.
     fn window_revision(&self, window: Millis, now: Millis) -> Revision {
         if self.engine == Engine::Counter {
             return self.head(window);
@@ -330,16 +331,16 @@ impl Store {
         revision.clone()
     }
 
-    /// The revision that such a read is answered at now. One that is told a revision is answered at the quantized one if
-    /// that is greater, and otherwise at what it was told.
+    /// The revision that such a read is answered at now. A read at a revision is answered at the quantized one if that
+    /// is greater, and otherwise at the revision itself.
     pub(crate) fn revision_for(&self, at: &ReadAt) -> Revision {
         match at {
             ReadAt::Any => self.quantized(),
-            ReadAt::AtLeast(told) | ReadAt::Unmodified(told) => {
+            ReadAt::AtLeast(asked) | ReadAt::Unmodified(asked) => {
                 let quantized = self.quantized();
-                if quantized > *told { quantized } else { told.clone() }
+                if quantized > *asked { quantized } else { asked.clone() }
             }
-            ReadAt::Exact(told) => told.clone(),
+            ReadAt::Exact(asked) => asked.clone(),
             ReadAt::Head => {
                 let head = self.history.head(self.now());
                 self.state().named.insert(head.clone());
@@ -358,12 +359,12 @@ impl Store {
         self.state().named.insert(transaction.token.clone());
     }
 
-    /// Half of the latency is the way there, half the way back.
+    /// Half of the latency is before the evaluation, half after it.
     pub(crate) async fn read(&self, question: Question, at: &ReadAt) -> Evaluated {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.travel().await;
         let revision = self.revision_for(at);
-        let allowed = self.history.verdict(question, &revision, self.now());
+        let allowed = self.history.decision(question, &revision, self.now());
         self.travel().await;
         Evaluated { allowed, revision }
     }

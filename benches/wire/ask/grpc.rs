@@ -21,7 +21,7 @@ use tower_zookie::store::ObjectRef;
 /// Flag and length.
 const PREFIX: usize = 5;
 
-/// A message's fields can be encoded apart and joined: those of the token come first.
+/// A message's fields can be encoded separately and joined: those of the token come first.
 pub(super) fn check(question: &Question) -> Request {
     let object = |object: &ObjectRef| {
         Some(ObjectReference {
@@ -70,7 +70,7 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (send, connection) = h2::client::handshake(stream).await?;
-        // It ends with the server; whoever waits for a reply then is told.
+        // It ends with the server. A caller that waits for a reply then gets an error.
         tokio::spawn(connection);
         Ok(Self {
             send,
@@ -78,7 +78,7 @@ impl Connection {
         })
     }
 
-    /// The verdict.
+    /// The decision.
     pub(super) async fn ask(&mut self, request: &Request, token: &[u8]) -> Result<bool, AnyError> {
         let length = token.len() + request.after.len();
         let mut message = BytesMut::with_capacity(PREFIX + length);
@@ -95,7 +95,7 @@ impl Connection {
         let (response, mut stream) = send.send_request(head, false)?;
         stream.send_data(message.freeze(), true)?;
 
-        let (head, mut body) = response.await?.into_parts();
+        let (parts, mut body) = response.await?.into_parts();
         let mut received = BytesMut::new();
         while let Some(data) = body.data().await {
             let data = data?;
@@ -103,9 +103,9 @@ impl Connection {
             received.extend_from_slice(&data);
         }
         let trailers = body.trailers().await?.unwrap_or_default();
-        let status = trailers.get("grpc-status").or(head.headers.get("grpc-status"));
-        if head.status != 200 || status.is_none_or(|status| status != "0") {
-            return Err(format!("not a reply: {head:?} {trailers:?}").into());
+        let status = trailers.get("grpc-status").or(parts.headers.get("grpc-status"));
+        if parts.status != 200 || status.is_none_or(|status| status != "0") {
+            return Err(format!("not a reply: {parts:?} {trailers:?}").into());
         }
         let message = received.get(PREFIX..).ok_or("a reply without a message")?;
         let reply = CheckResponse::decode(message)?;

@@ -73,7 +73,7 @@ impl Connection {
         })
     }
 
-    /// The verdict.
+    /// The decision.
     pub(super) async fn ask(&mut self, request: &Request, token: &[u8]) -> Result<bool, AnyError> {
         self.sent.clear();
         for part in [&request.before, token, &request.after] {

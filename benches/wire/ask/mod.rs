@@ -19,7 +19,7 @@ use crate::rows::{Api, Asked, Row, Upstream};
 /// How many calls are under way at a time.
 pub(crate) const CALLERS: usize = 16;
 
-/// How many questions are asked where a few are asked again and again.
+/// How many questions are asked in the rows that repeat a few.
 const FEW: usize = 64;
 
 /// How many tokens of the past there are to one of the newest revision.
@@ -71,7 +71,7 @@ struct Script {
     book: Arc<Book>,
     /// The bytes of each revision's token.
     tokens: Vec<Vec<u8>>,
-    /// Which of them comes when.
+    /// The order in which they are sent.
     drawn: Vec<usize>,
     next: AtomicUsize,
 }
@@ -97,7 +97,7 @@ impl Script {
         })
     }
 
-    /// The next question, the token to bear, and the verdict to expect.
+    /// The next question, the token to send, and the decision to expect.
     fn next(&self) -> (&Request, &[u8], bool) {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let rank = match self.row.asked {
@@ -111,7 +111,7 @@ impl Script {
     }
 }
 
-/// Where a caller's requests go.
+/// The connection of a caller.
 #[derive(Debug)]
 enum Connection {
     Http(http::Connection),
@@ -127,7 +127,7 @@ impl Connection {
             Self::Grpc(connection) => connection.ask(request, token).await?,
         };
         if allowed != expected {
-            return Err(format!("the verdict {allowed} is wrong").into());
+            return Err(format!("the decision {allowed} is wrong").into());
         }
         Ok(())
     }
@@ -143,9 +143,9 @@ pub(crate) struct Callers {
 /// When the callers stop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
-    /// Together they have asked this often.
+    /// When all callers together have asked this often.
     Asked(usize),
-    /// The time is over.
+    /// When the time is over.
     Over(Duration),
 }
 
@@ -174,7 +174,7 @@ impl Callers {
         self.script.next.store(round * STRIDE, Ordering::Relaxed);
     }
 
-    /// How many answers came, and in what time.
+    /// The number of answers, and the time that they took.
     pub(crate) async fn ask(&mut self, until: Until) -> Result<(usize, Duration), AnyError> {
         let (began, mut callers) = (Instant::now(), JoinSet::new());
         let most = match until {

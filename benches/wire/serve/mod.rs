@@ -1,4 +1,4 @@
-//! The server of one row, in a process of its own, so that its CPU time can be told from the client's.
+//! The server of one row, in a process of its own, so that its CPU time can be measured separately from the client's.
 
 mod grpc;
 mod http;
@@ -16,10 +16,10 @@ use tower_zookie::store::{ObjectRef, ReadMode, SnapshotReader, Store, SubjectRef
 use crate::rows::{Api, Row, Upstream};
 use crate::{AnyError, history};
 
-/// How long the service that is away takes to hear and to be heard.
+/// The network latency of the remote service, in each direction.
 pub(crate) const AWAY: Duration = Duration::from_millis(2);
 
-/// What a server says when it is ready.
+/// What a server prints when it is ready.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Ready {
     pub(crate) port: u16,
@@ -27,7 +27,7 @@ pub(crate) struct Ready {
     pub(crate) node: String,
 }
 
-/// What a server says whenever it is sent a line: what it has done so far.
+/// What a server prints when it receives a line: what it has done so far.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Done {
     /// User and system, of the whole process.
@@ -48,7 +48,7 @@ struct Checker {
 }
 
 impl Checker {
-    /// The verdict, and the revision that it was evaluated at.
+    /// The decision, and the revision that it was evaluated at.
     async fn check(
         &self,
         resource: &ObjectRef,

@@ -1,4 +1,4 @@
-//! Whether a subject has a permission in one state, by walking every path: slow, and plain enough to be trusted.
+//! Whether a subject has a permission in one state, by walking every path: slow, but simple enough to be correct.
 
 use std::collections::{BTreeSet, HashMap};
 

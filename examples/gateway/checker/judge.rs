@@ -1,4 +1,4 @@
-//! The contract, sentence by sentence.
+//! The rules of the contract.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::evaluate::State;
 use super::schema::{NotASchema, Rules};
-use super::{Broken, Question, Reply, Violation, Wish, Write};
+use super::{Broken, ConsistencyLevel, Question, Reply, Violation, Write};
 
 /// How old answers may be.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,8 @@ impl Judge {
         replies.sort_by_key(|reply| reply.session);
         let mut seen: Option<(u32, u64)> = None;
         for reply in &replies {
-            // An exact read is of the past by its own wish, and moves no session.
-            let Some((client, _)) = reply.session.filter(|_| reply.wish != Wish::Exact) else {
+            // An exact read asks for the past, so it does not move the session.
+            let Some((client, _)) = reply.session.filter(|_| reply.consistency != ConsistencyLevel::Exact) else {
                 continue;
             };
             let before = seen.filter(|(other, _)| *other == client).map(|(_, revision)| revision);
@@ -73,14 +73,14 @@ impl Judge {
             ));
         }
         replies.sort_by_key(|reply| reply.revision);
-        self.verdicts(&replies, found);
+        self.decisions(&replies, found);
         violations
     }
 
     fn freshness(&self, reply: &Reply) -> Vec<Broken> {
         let mut broken = Vec::new();
         let revision = reply.revision;
-        if reply.wish == Wish::Exact {
+        if reply.consistency == ConsistencyLevel::Exact {
             let other = reply.tokens.iter().filter(|token| **token != revision);
             broken.extend(other.map(|&token| Broken::Exact { token }));
             return broken;
@@ -97,13 +97,13 @@ impl Judge {
                 bound: age,
             });
         }
-        match reply.wish {
-            Wish::Full => {
+        match reply.consistency {
+            ConsistencyLevel::Full => {
                 if let Some(Missing { revision, .. }) = too_old(Duration::ZERO) {
                     broken.push(Broken::Full { missing: revision });
                 }
             }
-            Wish::Bounded(bound) => {
+            ConsistencyLevel::Bounded(bound) => {
                 if let Some(Missing { revision, at }) = too_old(bound) {
                     broken.push(Broken::Bounded {
                         missing: revision,
@@ -112,13 +112,13 @@ impl Judge {
                     });
                 }
             }
-            Wish::Any | Wish::Exact => {}
+            ConsistencyLevel::Any | ConsistencyLevel::Exact => {}
         }
         broken
     }
 
     /// Replays the history once along the replies, which are in the order of their revisions.
-    fn verdicts(&self, replies: &[Reply], mut found: impl FnMut(&Reply, Broken)) {
+    fn decisions(&self, replies: &[Reply], mut found: impl FnMut(&Reply, Broken)) {
         let mut state = State::default();
         let mut at = self.empty;
         let mut writes = self.writes.iter().peekable();
@@ -134,7 +134,7 @@ impl Judge {
                 continue;
             }
             let mut wrong = Vec::new();
-            for (question, said) in &reply.verdicts {
+            for (question, said) in &reply.decisions {
                 let truth = known
                     .entry(Arc::clone(question))
                     .or_insert_with(|| state.has(&self.rules, question));
@@ -142,14 +142,14 @@ impl Judge {
                     wrong.push((Arc::clone(question), *said));
                 }
             }
-            let mixed = wrong.len() < reply.verdicts.len() && reply.verdicts.len() > 1;
+            let mixed = wrong.len() < reply.decisions.len() && reply.decisions.len() > 1;
             for (question, said) in wrong {
                 found(
                     reply,
                     if mixed {
                         Broken::Bulk { question, said }
                     } else {
-                        Broken::Verdict { question, said }
+                        Broken::Decision { question, said }
                     },
                 );
             }

@@ -46,9 +46,9 @@ pub(crate) struct Question {
     pub(crate) subject: String,
 }
 
-/// How fresh the caller wished the answer to be, tokens aside.
+/// The consistency that the caller asked for, without its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum ConsistencyLevel {
     /// Any answer within the age bound that covers the tokens.
     Any,
     /// At exactly the one token.
@@ -62,12 +62,12 @@ pub(crate) enum Wish {
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) sent: Duration,
-    pub(crate) wish: Wish,
+    pub(crate) consistency: ConsistencyLevel,
     /// The revisions of all tokens that were sent.
     pub(crate) tokens: Vec<u64>,
-    /// The revision that the reply bears.
+    /// The revision that the reply names.
     pub(crate) revision: u64,
-    pub(crate) verdicts: Vec<(Arc<Question>, bool)>,
+    pub(crate) decisions: Vec<(Arc<Question>, bool)>,
     /// A client that chains its own zookies, and which of its replies this is.
     pub(crate) session: Option<(u32, u32)>,
     /// What else helps to find the cause.
@@ -77,9 +77,9 @@ pub(crate) struct Reply {
 /// A sentence of the contract that a reply breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// The reply bears a revision that no write made.
+    /// The reply names a revision that no write made.
     UnknownRevision,
-    Verdict {
+    Decision {
         question: Arc<Question>,
         said: bool,
     },
@@ -122,7 +122,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Reply {
             sent,
-            wish,
+            consistency,
             tokens,
             revision,
             note,
@@ -130,7 +130,7 @@ impl fmt::Display for Violation {
         } = &self.reply;
         match &self.broken {
             Broken::UnknownRevision => write!(f, "label: no write made revision {revision}"),
-            Broken::Verdict { question, said } => {
+            Broken::Decision { question, said } => {
                 write!(
                     f,
                     "label: {question} is {} at revision {revision}, and the reply says {said}",
@@ -171,7 +171,7 @@ impl fmt::Display for Violation {
                 "order: the client had seen revision {before} when it sent this, and the reply is of {revision}"
             ),
         }?;
-        write!(f, "\n    sent at {sent:?}, {wish:?}, tokens {tokens:?}; {note}")
+        write!(f, "\n    sent at {sent:?}, {consistency:?}, tokens {tokens:?}; {note}")
     }
 }
 

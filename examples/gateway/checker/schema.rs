@@ -1,4 +1,4 @@
-//! A schema, read just well enough to evaluate permissions: SpiceDB's language is assumed to be written correctly.
+//! A minimal parser for schemas, to evaluate permissions. It assumes that the schema is valid.
 
 use std::collections::HashMap;
 use std::iter::Peekable;

@@ -1,4 +1,4 @@
-//! The checker finds each kind of violation, and none where there is none.
+//! The checker finds each kind of violation, and reports nothing where there is no violation.
 
 use super::evaluate::State;
 use super::schema::Rules;
@@ -74,10 +74,10 @@ fn judge() -> Judge {
 fn reply(sent: u64, revision: u64, said: bool) -> Reply {
     Reply {
         sent: seconds(sent),
-        wish: Wish::Any,
+        consistency: ConsistencyLevel::Any,
         tokens: Vec::new(),
         revision,
-        verdicts: vec![(question("doc:plan#view@user:ada"), said)],
+        decisions: vec![(question("doc:plan#view@user:ada"), said)],
         session: None,
         note: "".into(),
     }
@@ -91,12 +91,12 @@ fn found(replies: impl IntoIterator<Item = Reply>) -> Vec<Broken> {
 #[test]
 fn right_replies_pass() {
     let exact = Reply {
-        wish: Wish::Exact,
+        consistency: ConsistencyLevel::Exact,
         tokens: vec![2],
         ..reply(100, 2, true)
     };
     let full = Reply {
-        wish: Wish::Full,
+        consistency: ConsistencyLevel::Full,
         tokens: vec![2, 3],
         ..reply(100, 3, false)
     };
@@ -107,13 +107,13 @@ fn right_replies_pass() {
 }
 
 #[test]
-fn a_wrong_verdict_is_found() {
+fn a_wrong_decision_is_found() {
     let question = question("doc:plan#view@user:ada");
-    assert_eq!(found([reply(22, 3, true)]), [Broken::Verdict { question, said: true }]);
+    assert_eq!(found([reply(22, 3, true)]), [Broken::Decision { question, said: true }]);
 }
 
 #[test]
-fn a_revision_that_nobody_wrote_is_found() {
+fn a_revision_that_was_never_written_is_found() {
     assert_eq!(found([reply(22, 7, false)]), [Broken::UnknownRevision]);
 }
 
@@ -127,9 +127,9 @@ fn a_reply_below_its_floor_is_found() {
 }
 
 #[test]
-fn another_snapshot_than_the_exact_one_is_found() {
+fn an_exact_read_at_another_snapshot_is_found() {
     let other = Reply {
-        wish: Wish::Exact,
+        consistency: ConsistencyLevel::Exact,
         tokens: vec![2],
         ..reply(21, 3, false)
     };
@@ -139,7 +139,7 @@ fn another_snapshot_than_the_exact_one_is_found() {
 #[test]
 fn a_full_read_that_misses_a_write_is_found() {
     let full = |sent| Reply {
-        wish: Wish::Full,
+        consistency: ConsistencyLevel::Full,
         ..reply(sent, 2, true)
     };
     assert_eq!(found([full(20)]), []);
@@ -159,7 +159,7 @@ fn an_answer_over_the_age_bound_is_found() {
 #[test]
 fn an_answer_over_the_callers_own_bound_is_found() {
     let bounded = |sent| Reply {
-        wish: Wish::Bounded(seconds(1)),
+        consistency: ConsistencyLevel::Bounded(seconds(1)),
         ..reply(sent, 2, true)
     };
     assert_eq!(found([bounded(21)]), []);
@@ -179,7 +179,7 @@ fn a_session_that_goes_back_is_found() {
     };
     assert_eq!(found([nth(1, 0, 2), nth(1, 1, 3), nth(2, 0, 2)]), []);
     let exact = Reply {
-        wish: Wish::Exact,
+        consistency: ConsistencyLevel::Exact,
         ..nth(1, 0, 3)
     };
     assert_eq!(found([exact, nth(1, 1, 2)]), []);
@@ -193,7 +193,7 @@ fn a_session_that_goes_back_is_found() {
 fn a_bulk_of_two_revisions_is_found() {
     let (ada, bob) = (question("doc:plan#view@user:ada"), question("doc:plan#view@user:bob"));
     let mixed = Reply {
-        verdicts: vec![(Arc::clone(&ada), true), (bob, false)],
+        decisions: vec![(Arc::clone(&ada), true), (bob, false)],
         ..reply(21, 3, false)
     };
     let (question, said) = (ada, true);
@@ -201,7 +201,7 @@ fn a_bulk_of_two_revisions_is_found() {
 }
 
 #[test]
-fn a_write_acknowledged_late_excuses_nobody_who_misses_an_earlier_one() {
+fn a_late_acknowledgement_does_not_excuse_a_stale_reply() {
     let writes = vec![
         write(2, 30, true, "doc:plan#reader@user:ada"),
         write(3, 20, false, "doc:plan#reader@user:ada"),
@@ -260,7 +260,7 @@ fn the_evaluator_knows_the_schema_language() {
 }
 
 #[test]
-fn unions_bind_tighter_than_intersections_and_those_than_exclusions() {
+fn operator_precedence_is_union_intersection_exclusion() {
     let rule = |text: &str| {
         let rules = Rules::parse(&format!("definition t {{ permission p = {text} }}")).unwrap();
         rules.of("t", "p").cloned()

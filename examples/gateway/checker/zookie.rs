@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-/// `None` where the text is no one-node zookie.
+/// `None` if the text is not a one-node zookie.
 pub(crate) fn revision_of(zookie: &str) -> Option<u64> {
     #[derive(Deserialize)]
     struct Token {

@@ -1,4 +1,4 @@
-//! One client: asks, one request after the other, and keeps what it was told.
+//! One client: sends one request after the other, and records the replies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -126,29 +126,29 @@ impl Client {
             let body = String::from_utf8_lossy(answered.body());
             return Err(format!("{}, {status}: {body}", answered.status()).into());
         }
-        let zookie = text("zookie").ok_or("the reply bears no zookie")?;
+        let zookie = text("zookie").ok_or("the reply has no zookie")?;
         let revision = revision_of(zookie).ok_or("the reply's zookie can't be read")?;
-        let (verdicts, in_body) = verdicts(asking.form, answered.body())?;
+        let (decisions, in_body) = decisions(asking.form, answered.body())?;
         let complete = match asking.form {
             Form::Evaluations { until: Some(until) } => {
-                let end = verdicts.iter().position(|verdict| *verdict == until);
+                let end = decisions.iter().position(|decision| *decision == until);
                 end.map_or(asking.questions.len(), |end| end + 1)
             }
             _ => asking.questions.len(),
         };
-        if verdicts.len() != complete {
-            return Err(format!("{} verdicts where {complete} were due, {status}", verdicts.len()).into());
+        if decisions.len() != complete {
+            return Err(format!("{} decisions where {complete} were due, {status}", decisions.len()).into());
         }
         let reply = Reply {
             sent,
-            wish: asking.wish,
+            consistency: asking.consistency,
             tokens: asking.tokens.iter().map(|(revision, ..)| *revision).collect(),
             revision,
-            verdicts: asking.questions.iter().cloned().zip(verdicts).collect(),
+            decisions: asking.questions.iter().cloned().zip(decisions).collect(),
             session: self.is_session().then_some((self.number, index)),
             note: status.into(),
         };
-        if self.is_session() && asking.wish != crate::checker::Wish::Exact {
+        if self.is_session() && asking.consistency != crate::checker::ConsistencyLevel::Exact {
             self.last = Some((revision, zookie.to_owned()));
         }
         let other = in_body.filter(|other| *other != revision);
@@ -173,8 +173,8 @@ pub(super) async fn whole(response: Response<Incoming>) -> Result<Response<Bytes
     Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
 }
 
-/// The verdicts of a reply, and the revision that its body names.
-fn verdicts(form: Form, body: &[u8]) -> Result<(Vec<bool>, Option<u64>), AnyError> {
+/// The decisions of a reply, and the revision that its body names.
+fn decisions(form: Form, body: &[u8]) -> Result<(Vec<bool>, Option<u64>), AnyError> {
     #[derive(Deserialize)]
     struct Check {
         allowed: bool,

@@ -93,7 +93,7 @@ impl Made {
         }
     }
 
-    /// Half of the questions are about somebody who had, has or will have to do with the resource.
+    /// Half of the questions are about a user that has, had or will have a relationship with the resource.
     fn question(&self, rank: u32) -> Option<Question> {
         let mut dice = Dice(rank.into());
         let (object, insider) = dice.pick(&self.pairs)?;

@@ -1,4 +1,4 @@
-//! What a run looks like from outside.
+//! The output of a run.
 
 use std::fmt::Display;
 use std::sync::atomic::Ordering;

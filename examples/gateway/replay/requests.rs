@@ -1,4 +1,4 @@
-//! One request: its question or questions, its wish, its tokens, and where they travel.
+//! One request: its question or questions, its consistency, its tokens, and where they travel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use rand::Rng;
 use serde_json::{Value, json};
 
 use super::{Scene, next_rank};
-use crate::checker::{Question, Wish};
+use crate::checker::{ConsistencyLevel, Question};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Check,
     Evaluation,
-    /// All items are answered, or only those up to the first of this verdict.
+    /// All items are answered, or only those up to the first of this decision.
     Evaluations {
         until: Option<bool>,
     },
@@ -26,10 +26,10 @@ pub(super) enum Form {
 pub(super) struct Asking {
     pub(super) form: Form,
     pub(super) questions: Vec<Arc<Question>>,
-    pub(super) wish: Wish,
+    pub(super) consistency: ConsistencyLevel,
     /// Revision, zookie and carrier of each token.
     pub(super) tokens: Vec<(u64, String, Carrier)>,
-    /// The default wish is said in so many words.
+    /// The default consistency is stated explicitly.
     outspoken: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Carrier {
 }
 
 impl Asking {
-    /// The next request of a client; `chained` is the zookie of its own last reply, if it keeps one.
+    /// The next request of a client; `chained` is the zookie of its own last reply, if it remembers one.
     pub(super) fn next(scene: &Scene, random: &mut impl Rng, chained: Option<&(u64, String)>) -> Self {
         let form = match random.random_range(0..100) {
             0..60 => Form::Check,
@@ -59,12 +59,12 @@ impl Asking {
         let questions = (0..items)
             .map(|_| Arc::clone(scene.questions.of(next_rank(scene))))
             .collect();
-        let mut wish = match random.random_range(0..100) {
-            0..3 => Wish::Exact,
-            3..6 => Wish::Full,
-            6..8 => Wish::Bounded(Duration::from_secs(1)),
-            8..9 => Wish::Bounded(Duration::from_millis(100)),
-            _ => Wish::Any,
+        let mut consistency = match random.random_range(0..100) {
+            0..3 => ConsistencyLevel::Exact,
+            3..6 => ConsistencyLevel::Full,
+            6..8 => ConsistencyLevel::Bounded(Duration::from_secs(1)),
+            8..9 => ConsistencyLevel::Bounded(Duration::from_millis(100)),
+            _ => ConsistencyLevel::Any,
         };
         let explicit = match random.random_range(0..10) {
             0..6 => Carrier::Header,
@@ -72,20 +72,20 @@ impl Asking {
             _ => Carrier::Query("token"),
         };
         let mut tokens = Vec::new();
-        if wish == Wish::Exact || random.random_range(0..100) < 60 {
+        if consistency == ConsistencyLevel::Exact || random.random_range(0..100) < 60 {
             let content = scene.tokens.of_some_content(random);
             tokens.extend(content.map(|content| (content.revision, content.zookie, explicit)));
         }
-        if wish == Wish::Exact && tokens.is_empty() {
-            wish = Wish::Any;
+        if consistency == ConsistencyLevel::Exact && tokens.is_empty() {
+            consistency = ConsistencyLevel::Any;
         }
-        if let Some((revision, zookie)) = chained.filter(|_| wish != Wish::Exact) {
+        if let Some((revision, zookie)) = chained.filter(|_| consistency != ConsistencyLevel::Exact) {
             tokens.push((*revision, zookie.clone(), Carrier::Cookie));
         }
         Self {
             form,
             questions,
-            wish,
+            consistency,
             tokens,
             outspoken: random.random_range(0..10) == 0,
         }
@@ -116,15 +116,15 @@ impl Asking {
                 Carrier::Query(name) => drop(query.append_pair(name, zookie)),
             }
         }
-        let wish = match self.wish {
-            Wish::Any if !self.outspoken => None,
-            Wish::Any if self.tokens.is_empty() => Some("minimize-latency".to_owned()),
-            Wish::Any => Some("at-least-as-fresh".to_owned()),
-            Wish::Exact => Some("at-exact-snapshot".to_owned()),
-            Wish::Full => Some("fully-consistent".to_owned()),
-            Wish::Bounded(bound) => Some(format!("bounded-staleness={}ms", bound.as_millis())),
+        let consistency = match self.consistency {
+            ConsistencyLevel::Any if !self.outspoken => None,
+            ConsistencyLevel::Any if self.tokens.is_empty() => Some("minimize-latency".to_owned()),
+            ConsistencyLevel::Any => Some("at-least-as-fresh".to_owned()),
+            ConsistencyLevel::Exact => Some("at-exact-snapshot".to_owned()),
+            ConsistencyLevel::Full => Some("fully-consistent".to_owned()),
+            ConsistencyLevel::Bounded(bound) => Some(format!("bounded-staleness={}ms", bound.as_millis())),
         };
-        headers.extend(wish.map(|wish| ("zookie-consistency", wish)));
+        headers.extend(consistency.map(|consistency| ("zookie-consistency", consistency)));
 
         let query = query.finish();
         let separator = if query.is_empty() { "" } else { "?" };

@@ -1,4 +1,4 @@
-//! The zookies that content bears: those of earlier writes.
+//! The zookies that are stored with content: those of earlier writes.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -30,7 +30,7 @@ impl Tokens {
         tokens.push(ContentToken { revision, zookie });
     }
 
-    /// One that some content may bear: most content is old, and what is new is looked at most.
+    /// A zookie as some content may have it: most content is old, and new content is read most.
     pub(super) fn of_some_content(&self, random: &mut impl Rng) -> Option<ContentToken> {
         let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let last = tokens.len().checked_sub(1)?;

@@ -39,7 +39,7 @@ pub(super) async fn run(
     for (index, (changes, transaction)) in rest.into_iter().enumerate() {
         tokio::time::sleep_until(scene.began + pause * (index as u32 + 1)).await;
         let Written { revision, zookie } = if random.random_range(0..4) == 0 {
-            // As a write by another replica: nobody tells the layer.
+            // Like a write by another replica: the layer does not see it.
             let revision = store.write(transaction.updates)?;
             let zookie = RevisionToken::new(store.node_id(), revision).encode();
             Written { revision, zookie }

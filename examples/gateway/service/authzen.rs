@@ -13,7 +13,7 @@ use tower_zookie::store::{ObjectRef, SubjectRef};
 
 use super::fresh::Fresh;
 use super::problem::Problem;
-use super::{Gateway, bearing};
+use super::{Gateway, with_zookie};
 
 /// More would hold a worker for long.
 const MOST_EVALUATIONS: usize = 10_000;
@@ -156,7 +156,7 @@ pub(crate) async fn evaluations(
         }
     }
     let decisions = Decisions { evaluations: decisions };
-    Ok((bearing(&gateway.zookie(revision)), Json(decisions)).into_response())
+    Ok((with_zookie(&gateway.zookie(revision)), Json(decisions)).into_response())
 }
 
 fn several(item: &Value, defaults: &Evaluation, gateway: &Gateway, revision: u64) -> Result<bool, Problem> {
@@ -171,7 +171,7 @@ async fn one(gateway: &Gateway, fresh: Fresh, evaluation: &Evaluation) -> Result
         decision: evaluation.evaluate(&Evaluation::default(), gateway, revision)?,
         context: None,
     };
-    Ok((bearing(&gateway.zookie(revision)), Json(decision)).into_response())
+    Ok((with_zookie(&gateway.zookie(revision)), Json(decision)).into_response())
 }
 
 impl Decision {

@@ -9,7 +9,7 @@ use tower_zookie::store::{ObjectRef, SubjectRef};
 
 use super::fresh::Fresh;
 use super::problem::Problem;
-use super::{Gateway, bearing};
+use super::{Gateway, with_zookie};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Question {
@@ -44,7 +44,7 @@ pub(crate) async fn check(
         .store
         .check(&resource, &question.permission, &subject, revision)?;
     let zookie = gateway.zookie(revision);
-    let headers = bearing(&zookie);
+    let headers = with_zookie(&zookie);
     let answer = Answer {
         allowed,
         revision,

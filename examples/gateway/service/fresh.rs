@@ -14,13 +14,13 @@ use super::problem::Problem;
 
 /// How fresh the answer has to be.
 ///
-/// The layer says it in one [`Asked`]. A request that it handed on as it came, or that came without a layer, is read
-/// here: its tokens still are floors.
+/// The layer states it in one [`Asked`]. If the layer forwarded the request unmodified, or there is no layer, the
+/// request is read here: its tokens still are floors.
 #[derive(Debug)]
-pub(crate) struct Fresh(Result<Wish, Problem>);
+pub(crate) struct Fresh(Result<Requested, Problem>);
 
 #[derive(Debug)]
-struct Wish {
+struct Requested {
     consistency: Option<Consistency>,
     tokens: Vec<RevisionToken>,
 }
@@ -29,15 +29,15 @@ impl<S: Sync> FromRequestParts<S> for Fresh {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let wish = match parts.extensions.get::<Asked>() {
-            Some(asked) => Wish::asked(asked),
-            None => Wish::read(parts),
+        let requested = match parts.extensions.get::<Asked>() {
+            Some(asked) => Requested::asked(asked),
+            None => Requested::read(parts),
         };
-        Ok(Self(wish))
+        Ok(Self(requested))
     }
 }
 
-impl Wish {
+impl Requested {
     fn asked(asked: &Asked) -> Result<Self, Problem> {
         let tokens = asked.zookie.iter().map(|zookie| RevisionToken::decode(zookie.as_str()));
         Ok(Self {
@@ -70,9 +70,9 @@ impl Wish {
 }
 
 impl Fresh {
-    /// The revision to evaluate at, once the store has come to what is asked for.
+    /// The revision to evaluate at, once the store has reached it.
     pub(crate) async fn revision(self, gateway: &Gateway) -> Result<u64, Problem> {
-        let Wish { consistency, tokens } = self.0?;
+        let Requested { consistency, tokens } = self.0?;
         if consistency == Some(Consistency::AtExactSnapshot) {
             let [token] = &*tokens else {
                 return Err(Problem::bad_request("at-exact-snapshot needs exactly one zookie"));

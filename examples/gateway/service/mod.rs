@@ -21,7 +21,7 @@ use tower_zookie::token::RevisionToken;
 
 use self::problem::Problem;
 
-/// How long a read waits for a revision that the store has not come to.
+/// How long a read waits for a revision that the store has not reached.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// What all handlers share.
@@ -59,7 +59,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .with_state(gateway)
 }
 
-/// Bears the caller's request id in the reply, as AuthZEN demands.
+/// Echoes the caller's request id in the reply, as AuthZEN demands.
 async fn echo_request_id(request: Request, next: Next) -> Response {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     let id = request.headers().get(&REQUEST_ID).cloned();
@@ -70,8 +70,8 @@ async fn echo_request_id(request: Request, next: Next) -> Response {
     response
 }
 
-/// The header that every reply bears: the revision that it was evaluated at.
-fn bearing(zookie: &str) -> [(HeaderName, HeaderValue); 1] {
+/// The header of every reply: the revision that it was evaluated at.
+fn with_zookie(zookie: &str) -> [(HeaderName, HeaderValue); 1] {
     // Base64 always is a header value.
     let value = HeaderValue::from_str(zookie).unwrap_or(HeaderValue::from_static(""));
     [(HeaderName::from_static("zookie"), value)]

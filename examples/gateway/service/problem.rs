@@ -93,7 +93,7 @@ impl From<CheckError> for Problem {
     fn from(error: CheckError) -> Self {
         match error {
             CheckError::Revision(error) => error.into(),
-            // No 400, which to the layer could also be a word about the revision.
+            // Not 400, which the layer could interpret as a rejected revision.
             CheckError::UnknownName(name) => Self::not_found(name.to_string()),
             CheckError::Wildcard { .. } => Self::bad_request(error.to_string()),
             _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),

@@ -1,4 +1,4 @@
-//! `POST /relationships`: all updates at once, at a new revision, or none.
+//! `POST /relationships`: all updates at once, at a new revision, or no update at all.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tower_zookie::store::{Operation, Relationship, Update};
 
 use super::problem::Problem;
-use super::{Gateway, bearing};
+use super::{Gateway, with_zookie};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,5 +73,5 @@ pub(crate) async fn write(
     let updates: Vec<Update> = updates.into_iter().map(Update::try_from).collect::<Result<_, _>>()?;
     let revision = gateway.store.write(updates)?;
     let zookie = gateway.zookie(revision);
-    Ok((bearing(&zookie), Json(Written { revision, zookie })))
+    Ok((with_zookie(&zookie), Json(Written { revision, zookie })))
 }

@@ -5,7 +5,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-/// Bears a preshared key, as SpiceDB wants it.
+/// Sends a preshared key in the form that SpiceDB expects.
 #[derive(Clone)]
 pub struct Bearer(MetadataValue<Ascii>);
 

@@ -1,12 +1,12 @@
-//! What the examples and live tests share: SpiceDB's API as Rust types, and short ways to say what they say most.
+//! Shared by the examples and live tests: SpiceDB's API as Rust types, and short helpers for common calls.
 
 mod bearer;
 mod words;
 
 pub use bearer::Bearer;
 pub use words::{
-    Malformed, at_exact_snapshot, at_least_as_fresh, bulk_item, check, engine, fully_consistent, minimize_latency,
-    object, relationship, subject, verdict,
+    Malformed, at_exact_snapshot, at_least_as_fresh, bulk_item, check, decision, engine, fully_consistent,
+    minimize_latency, object, relationship, subject,
 };
 
 /// SpiceDB's messages, clients and servers: `authzed.api.v1`.

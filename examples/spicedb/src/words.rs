@@ -104,32 +104,32 @@ pub fn bulk_item(resource: &str, permission: &str, whose: &str) -> Result<CheckB
 
 /// Whatever is fastest.
 pub fn minimize_latency() -> Consistency {
-    wish(Requirement::MinimizeLatency(true))
+    consistency(Requirement::MinimizeLatency(true))
 }
 
 /// At this token or later.
 pub fn at_least_as_fresh(token: &ZedToken) -> Consistency {
-    wish(Requirement::AtLeastAsFresh(token.clone()))
+    consistency(Requirement::AtLeastAsFresh(token.clone()))
 }
 
 /// At exactly this token.
 pub fn at_exact_snapshot(token: &ZedToken) -> Consistency {
-    wish(Requirement::AtExactSnapshot(token.clone()))
+    consistency(Requirement::AtExactSnapshot(token.clone()))
 }
 
 /// At the newest revision.
 pub fn fully_consistent() -> Consistency {
-    wish(Requirement::FullyConsistent(true))
+    consistency(Requirement::FullyConsistent(true))
 }
 
-fn wish(requirement: Requirement) -> Consistency {
+fn consistency(requirement: Requirement) -> Consistency {
     Consistency {
         requirement: Some(requirement),
     }
 }
 
 /// A permissionship in a word.
-pub fn verdict(permissionship: i32) -> &'static str {
+pub fn decision(permissionship: i32) -> &'static str {
     match Permissionship::try_from(permissionship) {
         Ok(Permissionship::HasPermission) => "yes",
         Ok(Permissionship::NoPermission) => "no",
@@ -142,7 +142,7 @@ pub fn verdict(permissionship: i32) -> &'static str {
 ///
 /// # Errors
 ///
-/// What can be said instead.
+/// The possible values.
 pub fn engine(name: &str) -> Result<Engine, String> {
     Ok(match name {
         "memory" => Engine::Memory,

@@ -44,7 +44,7 @@ fn values(served: &Served<u64>) -> Vec<Result<u64, Miss>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_the_revision_that_most_answers_bear_is_the_snapshot() {
+async fn rule_16_the_most_common_revision_is_the_snapshot() {
     let (cache, asked) = (cache(Capabilities::versioned()), questions(4));
     for (question, revision) in asked.iter().zip([5, 7, 5]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
@@ -57,7 +57,7 @@ async fn rule_16_the_revision_that_most_answers_bear_is_the_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_of_equally_common_revisions_the_newest_is_the_snapshot() {
+async fn rule_16_the_newest_of_equally_common_revisions_wins() {
     let (cache, asked) = (cache(Capabilities::versioned()), questions(2));
     for (question, revision) in asked.iter().zip([5, 7]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
@@ -104,7 +104,7 @@ async fn rule_04_a_bulk_is_as_young_as_one_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_what_has_no_repeatable_snapshots_is_not_merged() {
+async fn rule_16_unrepeatable_reads_are_not_merged() {
     let capabilities = Capabilities {
         reads_repeat: false,
         ..Capabilities::versioned()
@@ -134,7 +134,7 @@ async fn rule_03_a_fully_consistent_bulk_takes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_a_mixed_bulk_bears_the_lowest_revision() {
+async fn rule_16_a_mixed_bulk_has_the_lowest_revision() {
     let (cache, asked) = (cache(Capabilities::versioned()), questions(3));
     for (question, revision) in asked.iter().zip([6, 5, 7]) {
         fill(&cache, *question, &Freshness::any(), revision).await;
@@ -144,7 +144,7 @@ async fn rule_16_a_mixed_bulk_bears_the_lowest_revision() {
 }
 
 #[test]
-fn the_lowest_of_labels_lies_at_or_below_all() {
+fn the_lowest_label_is_at_or_below_all_labels() {
     let elsewhere = Revision::new(StoreId::new(["another"]), Counter(1));
     let (five, six) = (at(5), at(6));
     for (labels, expected) in [
@@ -158,7 +158,7 @@ fn the_lowest_of_labels_lies_at_or_below_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_ten_thousand_items_take_one_look_each() {
+async fn rule_15_ten_thousand_items_take_one_lookup_each() {
     let (cache, asked) = (cache(Capabilities::versioned()), questions(10_000));
     for question in asked.iter().step_by(2) {
         fill(&cache, *question, &Freshness::any(), 5).await;

@@ -68,7 +68,7 @@ fn judge(decision: &Decision<u64>, freshness: &Freshness, now: u64) -> Result<()
 }
 
 #[test]
-fn rule_01_only_what_covers_the_floor_satisfies_it() {
+fn rule_01_only_a_covering_answer_satisfies_the_floor() {
     let floor = |n| Freshness::at_least(revision(Counter(n)));
     assert_eq!(judge(&counter(0, 5), &floor(5), 0), Ok(()));
     assert_eq!(judge(&counter(0, 5), &floor(6), 0), Err(Miss::Floor));
@@ -83,7 +83,7 @@ fn rule_01_only_what_covers_the_floor_satisfies_it() {
 }
 
 #[test]
-fn rule_04_age_counts_from_as_of_up_to_the_bound() {
+fn rule_04_age_counts_from_the_as_of_instant() {
     let decision = counter(1, 5);
     assert_eq!(judge(&decision, &Freshness::any(), 6), Ok(()));
     assert_eq!(judge(&decision, &Freshness::any(), 7), Err(Miss::Age));
@@ -108,7 +108,7 @@ fn rule_04_age_counts_from_as_of_up_to_the_bound() {
 }
 
 #[test]
-fn rule_03_and_12_nothing_satisfies_full_consistency_or_outlives_its_end_or_epoch() {
+fn rule_03_and_12_no_entry_serves_full_or_outlives_its_epoch() {
     let decision = counter(0, 5);
     let exact = Freshness::Exact(revision(Counter(5)));
     assert_eq!(judge(&decision, &Freshness::Full, 0), Err(Miss::Full));
@@ -133,7 +133,7 @@ fn rule_02_an_exact_read_is_satisfied_only_within_the_span() {
 }
 
 #[test]
-fn rule_06_an_answer_that_covers_the_entry_replaces_it_whenever_it_began() {
+fn rule_06_a_covering_answer_replaces_the_entry() {
     let entry = counter(9, 5);
     let next = counter(3, 6).after(&entry).unwrap();
     assert_eq!(
@@ -151,7 +151,7 @@ fn rule_06_at_one_revision_the_later_call_wins() {
 }
 
 #[test]
-fn rule_12_an_answer_that_the_entry_covers_renews_its_age_but_not_its_end() {
+fn rule_12_a_covered_answer_renews_the_age_but_not_the_end() {
     let entry = counter(3, 6);
     let renewed = counter(9, 5).after(&entry).unwrap();
     assert_eq!((renewed.value, renewed.label()), (3, Some(&revision(Counter(6)))));
@@ -190,7 +190,7 @@ fn rule_12_an_entry_past_its_end_yields_to_any_later_call() {
 }
 
 #[test]
-fn rule_06_where_numbers_precede_commits_a_later_call_is_not_covered_by_an_earlier_one() {
+fn rule_06_an_early_number_does_not_cover_a_later_call() {
     let number = |began, n| answer(began, Some(revision(TransactionId(n))));
     // The earlier call cannot have seen what committed since, whatever its number.
     let next = number(9, 5).after(&number(3, 6)).unwrap();
@@ -208,7 +208,7 @@ prop_compose! {
 proptest! {
     /// Whatever arrives in whatever order, an entry only moves on.
     #[test]
-    fn rule_06_no_fold_of_answers_goes_back(answers in prop::collection::vec(any_answer(), 1..12)) {
+    fn rule_06_a_sequence_of_answers_never_goes_back(answers in prop::collection::vec(any_answer(), 1..12)) {
         let mut entry = answers[0].clone();
         for new in &answers[1..] {
             let Some(next) = new.clone().after(&entry) else { continue };

@@ -41,7 +41,7 @@ fn rule_15_flights_are_limited_in_all_and_by_credential() {
 }
 
 #[test]
-fn rule_15_a_seat_is_given_back() {
+fn rule_15_a_finished_flight_frees_its_slot() {
     let flights = flights((9, 9), 1);
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
         panic!("the first leads")
@@ -60,7 +60,7 @@ fn rule_15_a_seat_is_given_back() {
 }
 
 #[tokio::test]
-async fn rule_07_a_lease_ends_with_a_panic_and_followers_hear_of_it() {
+async fn rule_07_a_panic_ends_the_lease_and_wakes_followers() {
     let flights = flights((9, 9), 9);
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
         panic!("the first leads")
@@ -78,7 +78,7 @@ async fn rule_07_a_lease_ends_with_a_panic_and_followers_hear_of_it() {
 }
 
 #[test]
-fn rule_03_a_flight_that_has_begun_takes_no_fully_consistent_read() {
+fn rule_03_full_reads_do_not_join_a_flight_that_began() {
     let flights = flights((9, 9), 9);
     let knowledge = Knowledge::new(&Settings::default(), Capabilities::versioned());
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn undoes_escapes_and_leaves_what_is_none() {
+    fn undoes_escapes_and_leaves_invalid_ones() {
         for (path, expected) in [
             ("/v1/check", "/v1/check"),
             ("/v1/%63heck", "/v1/check"),

@@ -53,7 +53,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_framed_reads_back(text: Vec<u8>) {
+        fn framed_messages_read_back(text: Vec<u8>) {
             let framed = frame(0, |into| into.extend_from_slice(&text));
             prop_assert_eq!(message(&framed), Ok(&text[..]));
         }

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_trailers_only() {
+    fn rejections_are_trailers_only() {
         for (why, code) in [
             (Rejection::BadToken(TokenErrorKind::Malformed("cut off")), "3"),
             (Rejection::BadToken(TokenErrorKind::TooLong { len: 9, max: 8 }), "3"),

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_say_it_or_headers_where_nothing_follows() {
+    fn the_status_is_in_the_trailers_or_in_a_lone_header() {
         assert_eq!(status(200, &[], b"x", Some(&["0"])), Some(Code::Ok));
         assert_eq!(status(200, &["9"], b"", None), Some(Code::FailedPrecondition));
         assert_eq!(status(200, &["0"], b"x", Some(&["13"])), Some(Code::Internal));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_code_is_none() {
+    fn invalid_status_codes_are_ignored() {
         for codes in [&["17"][..], &["-1"], &[""], &["ok"], &["0", "0"]] {
             assert_eq!(status(200, &[], b"x", Some(codes)), None, "{codes:?}");
         }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_may_have_been_made_is_not_said_to_be_undone() {
+    fn a_write_of_unknown_outcome_is_not_reported_as_undone() {
         for code in [
             Code::Ok,
             Code::Cancelled,

@@ -53,7 +53,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_come_whole_in_whatever_pieces(texts: Vec<Vec<u8>>, size in 1_usize..9) {
+        fn messages_are_joined_from_any_pieces(texts: Vec<Vec<u8>>, size in 1_usize..9) {
             let stream: Vec<u8> = texts.iter().flat_map(|text| frame(0, |into| into.extend_from_slice(text))).collect();
             let mut messages = Messages::new(1000);
             let mut read = Vec::new();

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_says_nothing() {
+    fn malformed_timeouts_are_ignored() {
         for text in [
             "",
             "S",

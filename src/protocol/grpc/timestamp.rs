@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timestamp_is_an_error() {
+    fn malformed_timestamps_are_errors() {
         let mut unknown = timestamp(1, 1);
         write_number(&mut unknown, 3, 1);
         let mut text = Vec::new();

@@ -143,7 +143,7 @@ fn errors_say_where_and_what() {
 }
 
 #[test]
-fn says_what_is_not_supported() {
+fn unsupported_features_are_named() {
     for text in [
         "caveat c(x int) { x > 1 }",
         "use expiration",

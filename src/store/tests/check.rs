@@ -140,7 +140,7 @@ fn exclusions_of_exclusions_alternate() {
 }
 
 #[test]
-fn an_exclusion_waits_for_what_another_one_sets_going() {
+fn an_exclusion_waits_for_a_nested_exclusion() {
     let schema = "definition user {} definition t {
         relation a: user
         relation b: user

@@ -7,7 +7,7 @@ const ALICE: &str = "doc:plan#reader@user:alice";
 const BOB: &str = "doc:plan#reader@user:bob";
 
 #[test]
-fn collected_revisions_are_gone_and_later_ones_unharmed() {
+fn garbage_collection_leaves_later_revisions_unharmed() {
     let store = store();
     store.write(touch(&[ALICE])).unwrap();
     store.write(delete(&[ALICE])).unwrap();
@@ -33,7 +33,7 @@ fn collected_revisions_are_gone_and_later_ones_unharmed() {
 }
 
 #[test]
-fn what_nothing_kept_names_is_forgotten() {
+fn unused_objects_are_forgotten() {
     let store = store();
     for round in 0..50 {
         let text = format!("doc:d{round}#reader@team:t{round}#member");
@@ -60,7 +60,7 @@ fn a_relationship_that_comes_and_goes_does_not_pile_up() {
 }
 
 #[test]
-fn writes_keep_the_number_of_revisions() {
+fn the_number_of_revisions_stays_bounded() {
     let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_revisions(3).build(schema);
     for _ in 0..10 {
@@ -74,7 +74,7 @@ fn writes_keep_the_number_of_revisions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_let_go_of_what_is_older_than_the_window() {
+async fn writes_drop_revisions_older_than_the_window() {
     let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().gc_window(Duration::from_secs(60)).build(schema);
     store.write(touch(&[ALICE])).unwrap();

@@ -2,7 +2,7 @@ use super::super::{Filter, ObjectRef, ParseError, Relationship, SubjectFilter, S
 use super::rel;
 
 #[test]
-fn texts_come_back_as_they_were() {
+fn texts_read_back_unmodified() {
     for text in [
         "team:compiler#direct@user:u1",
         "repo:rust-lang/crates=2Eio#writer@team:a|b+c_D#member",

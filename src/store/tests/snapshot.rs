@@ -52,7 +52,7 @@ async fn a_read_at_a_token_sees_that_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_never_reached_times_out() {
+async fn a_read_at_an_unreached_token_times_out() {
     let store = Arc::new(store());
     let reader = SnapshotReader::with_timeout(store.clone(), Duration::from_millis(100));
     let timeout = ReadError::Timeout {
@@ -64,7 +64,7 @@ async fn a_token_that_is_never_reached_times_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_wakes_with_the_write_it_waits_for() {
+async fn a_waiting_read_wakes_with_its_write() {
     let store = Arc::new(store());
     let reader = SnapshotReader::new(store.clone());
     let began = Instant::now();
@@ -114,7 +114,7 @@ async fn waiters_are_capped() {
 }
 
 #[tokio::test]
-async fn stores_do_not_read_each_others_tokens() {
+async fn a_store_rejects_another_stores_tokens() {
     let (one, two) = (Arc::new(store()), Arc::new(store()));
     one.write(touch(&[ALICE])).unwrap();
     two.write(touch(&[BOB])).unwrap();

@@ -37,7 +37,7 @@ fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<&[u8]> {
 }
 
 #[test]
-fn nothing_is_found_where_nothing_is() {
+fn an_empty_request_has_no_token() {
     let others = headers(&[
         ("cookie", b"a=zookie; zookiex=1; zookie"),
         ("x", b"zookie"),
@@ -86,7 +86,7 @@ fn a_plus_in_a_query_survives() {
 }
 
 #[test]
-fn places_are_shown_in_their_order_and_say_what_they_are() {
+fn places_are_shown_in_order_with_their_names() {
     let all = headers(&[("cookie", b"zookie=c"), ("zookie", b"h")]);
     let sources: Vec<Source> = found(&all, "/?token=q").iter().map(|found| found.0).collect();
     assert_eq!(sources, [Source::Header, Source::Cookie, Source::Query]);
@@ -94,7 +94,7 @@ fn places_are_shown_in_their_order_and_say_what_they_are() {
 }
 
 #[test]
-fn what_is_no_text_or_empty_is_never_no_token() {
+fn an_empty_or_undecodable_token_is_still_a_token() {
     assert_eq!(found(&headers(&[("zookie", b"a\xff")]), "/"), [(Source::Header, None)]);
     assert_eq!(found(&headers(&[("zookie", b"")]), "/"), some(Source::Header, &[""]));
     for bad in [&b"zookie=\xff"[..], b"a=b; zookie=%ff"] {
@@ -155,7 +155,7 @@ fn places_are_checked() {
 }
 
 #[test]
-fn stripping_leaves_all_else_as_it_was() {
+fn stripping_leaves_everything_else_unmodified() {
     let mut map = headers(&[
         ("zookie", b"a"),
         ("zookie", b"b"),
@@ -229,7 +229,7 @@ fn replacing_leaves_one_zookie_in_the_first_place() {
 }
 
 #[test]
-fn a_zookie_that_finds_no_room_is_an_error() {
+fn a_zookie_that_does_not_fit_is_an_error() {
     let carriers = Carriers::new([Carrier::Query("zookie".into())]).unwrap();
     for full in [format!("/{}", "a".repeat(65_500)), "example.com:443".to_owned()] {
         let mut uri: Uri = full.parse().unwrap();
@@ -244,7 +244,7 @@ fn a_zookie_that_finds_no_room_is_an_error() {
 }
 
 #[test]
-fn a_reply_bears_the_zookie_in_its_headers() {
+fn a_reply_has_the_zookie_in_its_headers() {
     let mut map = headers(&[("zookie", b"old"), ("zookie", b"older")]);
     Carriers::default().set_headers(&mut map, &zookie("new"));
     assert_eq!(lines(&map, HeaderName::from_static("zookie")), [b"new"]);
@@ -280,7 +280,7 @@ fn a_reply_sets_the_cookie_beside_others() {
 }
 
 #[test]
-fn a_cookie_that_browsers_drop_is_not_set() {
+fn a_cookie_too_long_for_browsers_is_not_set() {
     let mut map = HeaderMap::new();
     let fits = "a".repeat(4096 - "zookie=".len());
     Carriers::default().set_cookies(&mut map, &[zookie(&fits)]).unwrap();
@@ -292,7 +292,7 @@ fn a_cookie_that_browsers_drop_is_not_set() {
 }
 
 #[test]
-fn tells_zookies_from_other_cookies_and_parameters() {
+fn distinguishes_zookies_from_other_cookies() {
     let carriers = Carriers::default();
     let line = HeaderValue::from_bytes(b" a=%41 ;zookie=1;; b; zookie = 2; c=\xff").unwrap();
     let others: Vec<&[u8]> = carriers.cookies_without(&line).collect();
@@ -303,7 +303,7 @@ fn tells_zookies_from_other_cookies_and_parameters() {
 
 proptest! {
     #[test]
-    fn any_zookie_comes_back_from_every_place(text in "[a-zA-Z0-9+/=_.:~-]{1,60}") {
+    fn any_zookie_reads_back_from_every_place(text in "[a-zA-Z0-9+/=_.:~-]{1,60}") {
         let (carriers, zookie) = (Carriers::default(), zookie(&text));
         let mut reply = HeaderMap::new();
         carriers.set_cookies(&mut reply, std::slice::from_ref(&zookie)).unwrap();
@@ -321,7 +321,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_from_outside_panics_and_stripping_takes_all(
+    fn no_input_panics_and_stripping_removes_all_tokens(
         cookie in "[ -~]{0,40}",
         value: Vec<u8>,
         query in "([ab=&+]|zookie|token|%6F|%ff|%){0,12}",

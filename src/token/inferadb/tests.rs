@@ -47,7 +47,7 @@ fn reads_the_tokens_of_the_documents() {
 }
 
 #[test]
-fn a_hash_map_will_do_as_the_clock() {
+fn a_hash_map_is_accepted_as_the_clock() {
     let clock: HashMap<String, u64> = HashMap::from([("node1".to_string(), 10), ("node2".to_string(), 5)]);
     let it = RevisionToken::with_vector_clock("node1", 10, clock);
     assert_eq!(it, token("node1", &[("node1", 10), ("node2", 5)]));
@@ -81,7 +81,7 @@ fn counts_a_missing_node_as_zero_on_either_side() {
 }
 
 #[test]
-fn an_equal_token_is_neither_after_nor_before_nor_concurrent() {
+fn an_equal_token_is_not_before_after_or_concurrent() {
     let it = token("node1", &[("node1", 2), ("node2", 1)]);
     let seen_from_elsewhere = token("node2", &[("node1", 2), ("node2", 1)]);
     for other in [&it, &seen_from_elsewhere] {
@@ -112,7 +112,7 @@ fn merges_tokens_of_different_nodes_into_a_valid_one_after_both() {
 }
 
 #[test]
-fn says_which_rule_a_token_breaks() {
+fn errors_name_the_rule_that_a_token_breaks() {
     let clock = [("node1", 1)];
     for (bad, rule) in [
         (RevisionToken::new("", 1), InvalidToken::EmptyNodeId),
@@ -139,7 +139,7 @@ fn says_which_rule_a_token_breaks() {
 }
 
 #[test]
-fn reads_both_alphabets_padded_or_not() {
+fn reads_both_alphabets_with_or_without_padding() {
     let it = token("n\u{f8}de?>~", &[("n\u{f8}de?>~", 7)]);
     let json = serde_json::to_vec(&it).unwrap();
     let spellings = [
@@ -162,7 +162,7 @@ fn the_order_of_fields_and_nodes_is_free() {
 }
 
 #[test]
-fn rejects_what_is_not_exactly_a_token() {
+fn rejects_everything_except_a_token() {
     for json in [
         "",
         "null",
@@ -249,7 +249,7 @@ fn length_and_nodes_are_limited() {
 }
 
 #[test]
-fn every_node_is_a_store_of_its_own_outside_of_a_cluster() {
+fn without_a_cluster_each_node_is_its_own_store() {
     let format = InferaDb::new("a");
     let read = |format: &InferaDb, token: &RevisionToken| format.decode(&token.encode()).unwrap();
     let one = read(&format, &token("node1", &[("node1", 1)]));
@@ -266,7 +266,7 @@ fn every_node_is_a_store_of_its_own_outside_of_a_cluster() {
 }
 
 #[test]
-fn names_of_deployments_keep_tenants_apart() {
+fn deployment_names_separate_tenants() {
     for (a, b) in [
         (InferaDb::new("a"), InferaDb::new("b")),
         (InferaDb::cluster("a"), InferaDb::cluster("b")),
@@ -334,12 +334,12 @@ proptest! {
     }
 
     #[test]
-    fn tokens_come_back_from_text(token in valid()) {
+    fn tokens_read_back_from_text(token in valid()) {
         prop_assert_eq!(RevisionToken::decode(&token.encode()).unwrap(), token);
     }
 
     #[test]
-    fn revisions_come_back_from_text(token in valid()) {
+    fn revisions_read_back_from_text(token in valid()) {
         for format in formats() {
             let revision = format.decode(&token.encode()).unwrap();
             let zookie = format.encode(&revision).unwrap();
@@ -363,7 +363,7 @@ proptest! {
     }
 
     #[test]
-    fn mutations_never_panic_and_what_is_read_is_valid(
+    fn mutations_never_panic_or_read_as_invalid_tokens(
         token in valid(),
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
         outside: bool,

@@ -141,7 +141,7 @@ fn rule_01_the_higher_number_is_not_the_later_token() {
 }
 
 #[test]
-fn the_feeds_legacy_tokens_become_those_of_writes_that_were_alone() {
+fn legacy_feed_tokens_become_tokens_of_lone_writes() {
     let canonical = |engine, told: &str| SnapTokens::new(engine).canonical(told);
     // 1270, as recorded.
     let told = canonical(Engine::Postgres, "9gQAAAAAAAA=").unwrap();
@@ -174,7 +174,7 @@ fn the_feeds_legacy_tokens_become_those_of_writes_that_were_alone() {
 }
 
 #[test]
-fn what_is_no_token_is_malformed() {
+fn other_texts_are_malformed() {
     for engine in ENGINES {
         for text in [
             "",
@@ -364,7 +364,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_is_written_as_it_was(text in spelled(), bytes: Vec<u8>, number: u64, any: String) {
+    fn tokens_are_written_as_they_were_read(text in spelled(), bytes: Vec<u8>, number: u64, any: String) {
         for engine in ENGINES {
             for text in [token(&text), token(&bytes), token(number.to_le_bytes()), any.clone()] {
                 if let Ok(revision) = SnapTokens::new(engine).decode(&text) {

@@ -1,4 +1,4 @@
-//! Recorded traffic of real servers. `tests/wire/README.md` tells the format.
+//! Recorded traffic of real servers. `tests/wire/README.md` describes the format.
 
 pub mod protobuf;
 mod replay;
@@ -49,7 +49,7 @@ pub struct Call {
 pub struct Recorded {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// The body, cut as it came.
+    /// The body, in the pieces in which it was received.
     pub frames: Vec<Bytes>,
     pub trailers: Option<HeaderMap>,
     pub trailers_only: bool,
@@ -71,7 +71,7 @@ impl Recorded {
         }
     }
 
-    /// A trailer, wherever it came.
+    /// A trailer, wherever it was received.
     pub fn trailer(&self, name: &str) -> Option<&str> {
         let map = if self.trailers_only {
             Some(&self.headers)
@@ -103,7 +103,7 @@ impl Recording {
         }
     }
 
-    /// With one more call, which nobody recorded.
+    /// With one more call, which was not recorded.
     #[must_use]
     pub fn and(mut self, case: &str, request: Request<Bytes>, response: Recorded) -> Self {
         self.calls.push(Arc::new(Call {
@@ -227,7 +227,7 @@ pub fn is_grpc(path: &str) -> bool {
     path.contains('.')
 }
 
-/// Headers or trailers, without those of the names `but`.
+/// Headers or trailers, except those with the names `but`.
 pub fn texts<'a>(map: &'a HeaderMap, but: &[&str]) -> BTreeMap<&'a str, &'a str> {
     let texts = map.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     texts.filter(|(name, _)| !but.contains(name)).collect()
@@ -250,7 +250,7 @@ fn split(pairs: Pairs) -> (Pairs, HeaderMap) {
 }
 
 impl Recorded {
-    /// The reply, as it came.
+    /// The reply, unmodified.
     pub fn replay(&self) -> Response<ReplayBody> {
         let data = self.frames.iter().cloned().map(|data| Ok(Frame::data(data)));
         let trailers = self
@@ -264,7 +264,7 @@ impl Recorded {
             .map(|code| Err(io::Error::other(format!("reset with {code}"))));
         let frames: Vec<_> = data.chain(trailers).chain(reset).collect();
         let mut response = Response::new(match frames.is_empty() {
-            // It says that it is empty, as trailers-only replies have to.
+            // It states that it is empty, as trailers-only replies must.
             true => Empty::new().map_err(|never| match never {}).boxed_unsync(),
             false => StreamBody::new(tokio_stream::iter(frames)).boxed_unsync(),
         });

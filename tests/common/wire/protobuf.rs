@@ -1,4 +1,4 @@
-//! Protocol Buffers over gRPC, as far as the recordings need it, with nothing of the crate.
+//! Protocol Buffers over gRPC, as far as the recordings need it, without the crate's code.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -20,7 +20,7 @@ pub fn fields(message: &[u8]) -> Vec<Field<'_>> {
     try_fields(message).unwrap()
 }
 
-/// `None`: it is no message, or has fields of other kinds than texts, messages and numbers.
+/// `None`: it is not a message, or has fields of other kinds than texts, messages and numbers.
 pub fn try_fields(message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut rest = message;
     let mut fields = Vec::new();
@@ -56,7 +56,7 @@ pub fn text(message: &[u8], path: &[u64]) -> Option<String> {
     Some(String::from_utf8(content.to_vec()).unwrap())
 }
 
-/// The messages of a gRPC body, but for compressed ones.
+/// The messages of a gRPC body, except compressed ones.
 pub fn messages(mut body: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while let Some((head, rest)) = body.split_at_checked(5) {

@@ -1,4 +1,4 @@
-//! An upstream that answers as was recorded.
+//! An upstream that answers from a recording.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -18,10 +18,10 @@ use tower::Service;
 
 use super::{Call, Recorded, Recording, ReplayBody, spicedb};
 
-/// An upstream that gives the recorded reply to each recorded request, and none to others.
+/// An upstream that gives the recorded reply to each recorded request, and fails for other requests.
 ///
-/// A request is a recorded one if method, path, credentials, the wish for debug information and the body are the same,
-/// byte for byte or as JSON. Of several such calls each is replayed in its turn, and the last one from then on.
+/// A request is a recorded one if method, path, credentials, the header for debug information and the body are the
+/// same, byte for byte or as JSON. Of several such calls each is replayed in its turn, and the last one from then on.
 ///
 /// A SpiceDB is more than its recording: a token spelled canonically is the recorded one, and a check that is fully
 /// consistent, or at least as fresh as a write, is answered in that state, though it was recorded in another one. The
@@ -35,17 +35,17 @@ pub struct Replay {
 #[derive(Default)]
 struct State {
     asked: Vec<Replayed>,
-    /// Calls before this one are over, and those that were replayed since it came.
+    /// Calls before this one are over, and so are those that were replayed since.
     now: usize,
     since: usize,
     /// What is replied to a call instead of the recorded body.
     replaced: HashMap<usize, Bytes>,
 }
 
-/// A request that came to the upstream.
+/// A request that the upstream received.
 #[derive(Clone, Debug)]
 pub struct Replayed {
-    /// The recorded call that answered it; `None`: there was none, and it failed.
+    /// The recorded call that answered it. `None`: no recorded call matched, and it failed.
     pub call: Option<Arc<Call>>,
     pub request: Request<Bytes>,
     /// The body of its reply.
@@ -65,7 +65,7 @@ impl Replay {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes calls before the `n`th for over, and no others: of twins, a later one is replayed.
+    /// Treats exactly the calls before the `n`th as over: of two equal calls, a later one is replayed.
     pub fn skip_to(&self, n: usize) {
         let mut state = self.state();
         state.now = n;
@@ -87,7 +87,7 @@ impl Replay {
         self.state().asked.len()
     }
 
-    /// The recorded calls of the same bytes, or else those of the same JSON.
+    /// The recorded calls with the same bytes, or else those with the same JSON.
     fn twins(&self, request: &Request<Bytes>) -> Vec<&Arc<Call>> {
         let twins = || {
             self.recording
@@ -110,7 +110,7 @@ impl Replay {
             .collect()
     }
 
-    /// What SpiceDB answers in another state than the one in which it was asked this, if it was.
+    /// What SpiceDB answers in another state than the one in which this was recorded, if it was recorded.
     fn in_state(&self, state: &State, request: &Request<Bytes>) -> Option<(Vec<Arc<Call>>, Option<Bytes>)> {
         let calls = &self.recording.calls;
         let writes = state.asked.iter().filter_map(|asked| asked.call.as_ref());
@@ -181,11 +181,11 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Request bodies have to be there already.
+    /// Request bodies have to be complete already.
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let body = read_now(body);
-        ready(self.answer(Request::from_parts(head, body)))
+        ready(self.answer(Request::from_parts(parts, body)))
     }
 }
 

@@ -17,14 +17,14 @@ pub struct Session<P> {
     service: ZookieService<Replay, P>,
 }
 
-/// What came back.
+/// What the session got back.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
     pub trailers: Option<HeaderMap>,
-    /// The stream broke off.
+    /// The stream was cut off.
     pub broken: bool,
 }
 
@@ -38,8 +38,8 @@ impl<P: Protocol> Session<P> {
         }
     }
 
-    /// The recorded calls that the upstream answered since it had been asked `since` times, and `?` for what nobody
-    /// recorded.
+    /// The recorded calls that the upstream answered since it had been asked `since` times, and `?` for a call
+    /// that was not recorded.
     pub fn asked(&self, since: usize) -> Vec<String> {
         let asked = self.upstream.asked();
         let name = |asked: &Replayed| asked.call.as_ref().map_or("?", |call| &call.case).to_owned();

@@ -1,4 +1,4 @@
-//! What the tests read of SpiceDB's messages, with nothing of the crate.
+//! What the tests read of SpiceDB's messages, without the crate's code.
 
 use std::sync::Arc;
 
@@ -28,17 +28,17 @@ fn is_check_at(path: &str) -> bool {
     .contains(&method)
 }
 
-/// How fresh an answer a request wishes.
+/// The consistency that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wish {
+pub enum ConsistencyLevel {
     Least(String),
     Exact(String),
     Full,
-    /// None, or as quickly as can be.
+    /// Not stated, or minimize latency.
     Any,
 }
 
-/// Whether a request is a check or a bulk of checks, of which wish and questions can be read.
+/// Whether a request is a check or a bulk of checks, whose consistency and questions can be read.
 fn is_readable(request: &Request<Bytes>) -> bool {
     if !is_check_at(request.uri().path()) {
         return false;
@@ -47,53 +47,63 @@ fn is_readable(request: &Request<Bytes>) -> bool {
         let Some(fields) = messages(request.body()).first().and_then(|message| try_fields(message)) else {
             return false;
         };
-        let wish = fields.iter().find(|(number, ..)| *number == 1);
-        return wish.is_none_or(|(_, _, wish)| wish.and_then(try_fields).is_some_and(|wish| !wish.is_empty()));
+        let consistency = fields.iter().find(|(number, ..)| *number == 1);
+        return consistency.is_none_or(|(_, _, consistency)| {
+            consistency
+                .and_then(try_fields)
+                .is_some_and(|consistency| !consistency.is_empty())
+        });
     }
     let message = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
-    let wish = message["consistency"].as_object();
-    message.is_object() && wish.is_none_or(|wish| wish.len() == 1)
+    let consistency = message["consistency"].as_object();
+    message.is_object() && consistency.is_none_or(|consistency| consistency.len() == 1)
 }
 
-/// The wish of a request that has one in its message.
-pub fn wish(request: &Request<Bytes>) -> Wish {
+/// The consistency of a request that has one in its message.
+pub fn consistency(request: &Request<Bytes>) -> ConsistencyLevel {
     if is_grpc(request.uri().path()) {
         let message = messages(request.body())[0];
         let token = |number| text(message, &[1, number]).map(|_| text(message, &[1, number, 1]).unwrap_or_default());
         return match field(message, 1) {
-            Some([0x20, 1]) => Wish::Full,
-            Some([0x08, 1]) | None => Wish::Any,
-            Some(_) => token(2).map(Wish::Least).or_else(|| token(3).map(Wish::Exact)).unwrap(),
+            Some([0x20, 1]) => ConsistencyLevel::Full,
+            Some([0x08, 1]) | None => ConsistencyLevel::Any,
+            Some(_) => token(2)
+                .map(ConsistencyLevel::Least)
+                .or_else(|| token(3).map(ConsistencyLevel::Exact))
+                .unwrap(),
         };
     }
     let message: Value = serde_json::from_slice(request.body()).unwrap();
-    let wish = &message["consistency"];
+    let consistency = &message["consistency"];
     let token = |camel: &str, snake: &str| {
-        let token = wish[camel]["token"].as_str().or(wish[snake]["token"].as_str());
+        let token = consistency[camel]["token"]
+            .as_str()
+            .or(consistency[snake]["token"].as_str());
         token.map(str::to_owned)
     };
-    match wish["fullyConsistent"].as_bool() {
-        Some(true) => Wish::Full,
+    match consistency["fullyConsistent"].as_bool() {
+        Some(true) => ConsistencyLevel::Full,
         _ => token("atLeastAsFresh", "at_least_as_fresh")
-            .map(Wish::Least)
-            .or_else(|| token("atExactSnapshot", "at_exact_snapshot").map(Wish::Exact))
-            .unwrap_or(Wish::Any),
+            .map(ConsistencyLevel::Least)
+            .or_else(|| token("atExactSnapshot", "at_exact_snapshot").map(ConsistencyLevel::Exact))
+            .unwrap_or(ConsistencyLevel::Any),
     }
 }
 
-/// What a request asks, wish aside: one question, or of a bulk each of its items, spelled alike where they are the same.
+/// What a request asks, without its consistency: one question, or each item of a bulk. Equal questions are spelled
+/// alike.
 pub fn questions(request: &Request<Bytes>) -> Vec<Vec<u8>> {
     let path = request.uri().path();
-    let unwished = unwished(request);
+    let without_consistency = without_consistency(request);
     if is_grpc(path) {
-        // One client wrote them all, so what is the same is spelled the same.
-        let message = messages(unwished.body())[0];
+        // One client wrote them all, so equal messages are spelled alike.
+        let message = messages(without_consistency.body())[0];
         if path.ends_with("/CheckPermission") {
             return vec![message.to_vec()];
         }
         return fields(message).iter().map(|(_, item, _)| item.to_vec()).collect();
     }
-    let message = camel(&serde_json::from_slice(unwished.body()).unwrap());
+    let message = camel(&serde_json::from_slice(without_consistency.body()).unwrap());
     let items = message["items"].as_array().cloned();
     let items = items.unwrap_or_else(|| vec![message]);
     items.iter().map(|item| item.to_string().into_bytes()).collect()
@@ -116,8 +126,8 @@ fn camel(value: &Value) -> Value {
     }
 }
 
-/// The same question without a wish.
-pub fn unwished(request: &Request<Bytes>) -> Request<Bytes> {
+/// The same question without a consistency.
+pub fn without_consistency(request: &Request<Bytes>) -> Request<Bytes> {
     let body = if is_grpc(request.uri().path()) {
         let rest = fields(messages(request.body())[0])
             .into_iter()
@@ -136,7 +146,7 @@ pub fn tokens(call: &Call) -> Vec<String> {
     tokens_in(&call.response.body(), call.request.uri().path())
 }
 
-/// Those in the body of a reply from this path.
+/// The tokens in the body of a reply from this path.
 pub fn tokens_in(body: &Bytes, path: &str) -> Vec<String> {
     if !is_grpc(path) {
         let message: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -157,7 +167,7 @@ pub fn tokens_in(body: &Bytes, path: &str) -> Vec<String> {
         .collect()
 }
 
-/// The same token as the layer spells it: without the transaction and the time that PostgreSQL's may name.
+/// The same token as the layer spells it: without the transaction and the time that a PostgreSQL token may contain.
 pub fn canonical(token: &str) -> String {
     let content = |fields: &[Field<'_>], number| {
         fields
@@ -171,9 +181,9 @@ pub fn canonical(token: &str) -> String {
         let revision = content(&try_fields(&token)?, 3)?;
         let revision = try_fields(&revision)?;
         let snapshot = STANDARD.decode(content(&revision, 1)?).ok()?;
-        let kept = try_fields(&snapshot)?.into_iter().filter(|(number, ..)| *number < 4);
-        let kept: Vec<u8> = kept.flat_map(|(_, bytes, _)| bytes).copied().collect();
-        let mut anew = written(1, STANDARD.encode(kept).as_bytes());
+        let known = try_fields(&snapshot)?.into_iter().filter(|(number, ..)| *number < 4);
+        let known: Vec<u8> = known.flat_map(|(_, bytes, _)| bytes).copied().collect();
+        let mut anew = written(1, STANDARD.encode(known).as_bytes());
         let rest = revision.iter().filter(|(number, ..)| *number != 1);
         anew.extend(rest.flat_map(|(_, bytes, _)| *bytes));
         Some(STANDARD.encode(written(3, &anew)))
@@ -183,7 +193,7 @@ pub fn canonical(token: &str) -> String {
 
 /// The same request with its token in the canonical spelling.
 pub fn in_canonical_spelling(request: &Request<Bytes>) -> Request<Bytes> {
-    let (Wish::Least(token) | Wish::Exact(token)) = wish(request) else {
+    let (ConsistencyLevel::Least(token) | ConsistencyLevel::Exact(token)) = consistency(request) else {
         return request.clone();
     };
     with_token(request, &token, &canonical(&token))
@@ -253,26 +263,30 @@ pub fn is_spelled_anew(recorded: &Request<Bytes>, request: &Request<Bytes>) -> b
         && is_same(&in_canonical_spelling(recorded), &in_canonical_spelling(request))
 }
 
-/// Whether a request is a check that is fully consistent, so that its answer changes with each write.
+/// Whether a request is a check that is fully consistent, so its answer changes with each write.
 pub fn is_at_head(request: &Request<Bytes>) -> bool {
-    is_readable(request) && wish(request) == Wish::Full
+    is_readable(request) && consistency(request) == ConsistencyLevel::Full
 }
 
 /// The same question over gRPC, fully consistent.
 pub fn at_head(request: &Request<Bytes>) -> Request<Bytes> {
-    let message = [&written(1, &[0x20, 1]), messages(unwished(request).body())[0]].concat();
+    let message = [
+        &written(1, &[0x20, 1]),
+        messages(without_consistency(request).body())[0],
+    ]
+    .concat();
     request.clone().map(|_| frame(&message))
 }
 
-/// The write whose state a fully consistent check reads, where `head` is the last one, or one at least as fresh as a write.
+/// The write whose state a check reads: `head`, the last write, if it is fully consistent, or the write that it names.
 pub fn state_of(request: &Request<Bytes>, calls: &[Arc<Call>], head: Option<usize>) -> Option<usize> {
     if !is_readable(request) {
         return None;
     }
-    match wish(request) {
-        Wish::Full => head,
-        Wish::Least(token) => written_at(calls, &token),
-        Wish::Any | Wish::Exact(_) => None,
+    match consistency(request) {
+        ConsistencyLevel::Full => head,
+        ConsistencyLevel::Least(token) => written_at(calls, &token),
+        ConsistencyLevel::Any | ConsistencyLevel::Exact(_) => None,
     }
 }
 
@@ -294,33 +308,34 @@ pub fn last_write(calls: &[Arc<Call>], n: usize) -> Option<usize> {
         .next()
 }
 
-/// The write whose state a recorded reply to a check shows, and 0 for the state before all. `None`: it shows none.
+/// The write whose state a recorded reply to a check shows, and 0 for the state before all writes. `None`: it shows no
+/// state.
 fn shown(call: &Call, calls: &[Arc<Call>]) -> Option<usize> {
     let token = tokens(call).into_iter().next()?;
-    match wish(&call.request) {
-        Wish::Full => last_write(calls, call.n),
-        Wish::Any => Some(0),
-        Wish::Least(_) | Wish::Exact(_) => written_at(calls, &token),
+    match consistency(&call.request) {
+        ConsistencyLevel::Full => last_write(calls, call.n),
+        ConsistencyLevel::Any => Some(0),
+        ConsistencyLevel::Least(_) | ConsistencyLevel::Exact(_) => written_at(calls, &token),
     }
 }
 
-/// What is recorded of the question of `request` in the state that the write `state` left: the calls that were answered just
-/// there, or else the last one before, with the write's token in the place of its own.
+/// What is recorded of the question of `request` in the state that the write `state` left: the calls that were answered
+/// in exactly that state, or else the last one before, with the write's token in the place of its own.
 pub fn in_state(
     request: &Request<Bytes>,
     twins: &[&Arc<Call>],
     calls: &[Arc<Call>],
     state: usize,
 ) -> Option<(Vec<Arc<Call>>, Option<Bytes>)> {
-    let asked = unwished(request);
+    let asked = without_consistency(request);
     let about_it = twins.iter().filter(|call| is_readable(&call.request));
-    let about_it = about_it.filter(|call| is_same(&unwished(&call.request), &asked));
+    let about_it = about_it.filter(|call| is_same(&without_consistency(&call.request), &asked));
     let shown: Vec<_> = about_it
         .filter_map(|call| Some((shown(call, calls)?, *call)))
         .filter(|(at, _)| *at <= state)
         .collect();
     let (there, before): (Vec<_>, Vec<_>) = shown.into_iter().partition(|(at, _)| *at == state);
-    let at_head = |request| wish(request) == Wish::Full;
+    let at_head = |request| consistency(request) == ConsistencyLevel::Full;
     let exactly: Vec<_> = there
         .iter()
         .filter(|(_, call)| at_head(&call.request) == at_head(request))
@@ -334,10 +349,10 @@ pub fn in_state(
     Some((vec![Arc::clone(last)], Some(reply_at(last, &token))))
 }
 
-/// The token in a check's wish.
+/// The token in a check's consistency.
 pub fn token(request: &Request<Bytes>) -> Option<String> {
-    match is_readable(request).then(|| wish(request)) {
-        Some(Wish::Least(token) | Wish::Exact(token)) => Some(token),
+    match is_readable(request).then(|| consistency(request)) {
+        Some(ConsistencyLevel::Least(token) | ConsistencyLevel::Exact(token)) => Some(token),
         _ => None,
     }
 }

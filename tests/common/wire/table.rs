@@ -1,47 +1,48 @@
 //! What a cache may do with recorded calls.
 
-/// What becomes of a recorded reply.
+/// What happens to a recorded reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Kept: the same call is served from memory, and so is the question without a wish.
-    Kept,
-    /// Kept: the question without a wish is served from memory. The same call is asked again, because it wants head.
-    KeptForOthers,
-    /// Kept at its snapshot: the same call is served from memory, and nobody else.
-    KeptAtItsSnapshot,
-    /// Kept by age alone: whoever is content with any answer is served from memory. The same call is asked again,
-    /// because it wants the head.
-    KeptByAge,
-    /// Kept by nobody, for this reason. What `Cache-Status` says.
-    NotKept(&'static str, &'static str),
-    /// A bulk of which items are kept, and that is never served whole, for this reason.
+    /// Stored: the same call is served from memory, and so is the question without a consistency.
+    Stored,
+    /// Stored: the question without a consistency is served from memory. The same call is asked again, because it reads
+    /// head.
+    StoredForOthers,
+    /// Stored at its snapshot: only the same call is served from memory.
+    StoredAtItsSnapshot,
+    /// Stored by age alone: a caller that accepts any answer is served from memory. The same call is asked again,
+    /// because it reads head.
+    StoredByAge,
+    /// Not stored, for this reason. The second text is the detail of `Cache-Status`.
+    NotStored(&'static str, &'static str),
+    /// A bulk of which some items are stored, and which is never served whole, for this reason.
     InPart(&'static str),
-    /// At a token that head lacks, where head may trail reads: after a read at head it is asked as it was sent. Only the answer
-    /// at head is kept, for others.
-    KeptAtHead,
-    /// At a token that head lacks even when it is read once more: rejected. The answer at head is kept for others.
+    /// At a token that head lacks, where head may trail reads: after a read at head it is asked as it was sent. Only
+    /// the answer at head is stored, for others.
+    StoredAtHead,
+    /// At a token that head lacks even when it is read once more: rejected. The answer at head is stored for others.
     Rejected,
-    /// A change: handed on as it came, its token learned.
+    /// A write: forwarded unmodified, and its token is learned.
     Write,
-    /// None of the cache's business.
+    /// Not claimed by the cache.
     Passes,
 }
 
-use Then::NotKept;
+use Then::NotStored;
 
-/// A case, and what becomes of it in memory and on PostgreSQL.
+/// A case, and what happens to it in memory and on PostgreSQL.
 pub struct Row(pub &'static str, pub Then, pub Then);
 
 pub const UNREADABLE: &str = "what can't be read can't be keyed";
 
 impl Then {
     pub fn is_unreadable(self) -> bool {
-        matches!(self, NotKept(UNREADABLE, _))
+        matches!(self, NotStored(UNREADABLE, _))
     }
 }
 
 pub const fn unreadable(said: &'static str) -> Then {
-    NotKept(UNREADABLE, said)
+    NotStored(UNREADABLE, said)
 }
 
 pub const fn row(case: &'static str, then: Then) -> Row {

@@ -6,7 +6,7 @@ use spicedb_examples::v1::bulk_check_permission_pair::Response as TwinItem;
 use spicedb_examples::v1::consistency::Requirement;
 use spicedb_examples::v1::experimental_service_client::ExperimentalServiceClient;
 use spicedb_examples::v1::{BulkCheckPermissionRequest, BulkCheckPermissionRequestItem};
-use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, verdict};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, decision};
 
 use tower_zookie::cache::Settings;
 use tower_zookie::consistency::Staleness;
@@ -17,7 +17,7 @@ use crate::server::Server;
 /// In one bulk, with SpiceDB's default flags.
 const MOST_ITEMS: usize = 10_000;
 
-pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known(server: &'static Server) {
+pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let written = replica
         .touch(&[
@@ -29,8 +29,8 @@ pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_
     let [one, two, three] =
         ["user:bulk1", "user:bulk2", "user:bulk3"].map(|user| server.question("team:bulk", "member", user));
     let first = replica.bulk(&[&one, &two], at()).await.unwrap();
-    assert_eq!(first.verdicts(), ["yes", "no"]);
-    // Somebody else changes what was answered and what was not.
+    assert_eq!(first.decisions(), ["yes", "no"]);
+    // Another client changes answered and unanswered items.
     direct
         .delete(&[
             &server.relationship("team:bulk#direct@user:bulk1"),
@@ -47,7 +47,7 @@ pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_
     };
     if server.repeats() {
         merged.is("3 of 4 from the cache");
-        assert_eq!(merged.verdicts(), ["yes", "yes", "no", "yes"]);
+        assert_eq!(merged.decisions(), ["yes", "yes", "no", "yes"]);
         assert_eq!(forwarded.items, [three.item()]);
         let consistency = forwarded.consistency.as_ref().unwrap();
         assert!(
@@ -71,7 +71,7 @@ pub(crate) async fn rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_
     }
 }
 
-pub(crate) async fn rule_11_errors_of_items_are_passed_and_not_kept(server: &'static Server) {
+pub(crate) async fn rule_11_item_errors_are_forwarded_and_not_stored(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:partly#direct@user:partly")])
@@ -80,7 +80,7 @@ pub(crate) async fn rule_11_errors_of_items_are_passed_and_not_kept(server: &'st
     let bad = server.question("team:partly", "no_such_permission", "user:partly");
     for _ in 0..2 {
         let answers = replica.bulk(&[&good, &bad], at_least_as_fresh(&written)).await.unwrap();
-        assert_eq!(answers.verdicts(), ["yes", "error 9"]);
+        assert_eq!(answers.decisions(), ["yes", "error 9"]);
         answers.is("tower-zookie; fwd=");
     }
     let below = replica.below.bulks();
@@ -90,7 +90,8 @@ pub(crate) async fn rule_11_errors_of_items_are_passed_and_not_kept(server: &'st
 
 /// As many as the server takes, and one more.
 pub(crate) async fn rule_15_large_bulks(server: &'static Server) {
-    // In memory a server can take a quarter of a minute for so many, and where answers are not merged a few will do.
+    // In memory a server can take a quarter of a minute for this many, and where answers are not merged a few are
+    // enough.
     let most = if server.repeats() { MOST_ITEMS } else { 100 };
     let settings = Settings::default().flight_timeout(Duration::from_secs(120));
     let minute = Duration::from_secs(60);
@@ -110,13 +111,13 @@ pub(crate) async fn rule_15_large_bulks(server: &'static Server) {
         .unwrap();
     for nth in 0..2 {
         let answers = replica.bulk(all, at_least_as_fresh(&written)).await.unwrap();
-        let verdicts = answers.verdicts();
-        assert_eq!(verdicts.len(), most);
+        let decisions = answers.decisions();
+        assert_eq!(decisions.len(), most);
         assert!(
-            verdicts
+            decisions
                 .iter()
                 .enumerate()
-                .all(|(n, verdict)| verdict == if n == 7 { "yes" } else { "no" })
+                .all(|(n, decision)| decision == if n == 7 { "yes" } else { "no" })
         );
         if server.repeats() {
             answers.is(["5000 of 10000 from the cache", "tower-zookie; hit"][nth]);
@@ -153,10 +154,10 @@ pub(crate) async fn the_experimental_twin(server: &'static Server) {
         let reply = twin.bulk_check_permission(request).await.unwrap();
         let status = status_of(reply.metadata());
         assert_eq!(status == "tower-zookie; hit", nth == 1 && server.repeats(), "{status}");
-        let verdicts = reply.into_inner().pairs.into_iter().map(|pair| match pair.response {
-            Some(TwinItem::Item(item)) => verdict(item.permissionship),
+        let decisions = reply.into_inner().pairs.into_iter().map(|pair| match pair.response {
+            Some(TwinItem::Item(item)) => decision(item.permissionship),
             _ => "error",
         });
-        assert_eq!(verdicts.collect::<Vec<_>>(), ["yes", "no"]);
+        assert_eq!(decisions.collect::<Vec<_>>(), ["yes", "no"]);
     }
 }

@@ -1,8 +1,8 @@
-//! What travels beside the message: tokens in the metadata, compression, credentials.
+//! What travels outside of the message: tokens in the metadata, compression, credentials.
 
 use spicedb_examples::v1::consistency::Requirement;
 use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
-use spicedb_examples::{Bearer, at_least_as_fresh, minimize_latency, verdict};
+use spicedb_examples::{Bearer, at_least_as_fresh, decision, minimize_latency};
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Code, Request};
 
@@ -26,7 +26,7 @@ pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static 
         let zookie = reply.metadata().get("zookie").unwrap().to_str().unwrap().to_owned();
         let reply = reply.into_inner();
         assert_eq!(
-            (verdict(reply.permissionship), reply.checked_at.unwrap().token),
+            (decision(reply.permissionship), reply.checked_at.unwrap().token),
             ("yes", zookie.clone())
         );
         assert!(server.covers(&zookie, &written.token));
@@ -36,15 +36,15 @@ pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static 
         panic!("{} checks were forwarded", below.len())
     };
     let requirement = forwarded.consistency.as_ref().unwrap().requirement.as_ref();
-    // The replica has not met the token, so it reads head.
+    // The replica does not know the token, so it reads head.
     assert!(
         matches!(requirement, Some(Requirement::FullyConsistent(true))),
         "{requirement:?}"
     );
 }
 
-/// The layer can't make a packed message say how fresh its answer has to be, so it may only reject.
-pub(crate) async fn rule_01_a_token_beside_a_packed_message_is_not_forgotten(server: &'static Server) {
+/// The layer can't put the requirement into a compressed message, so it may only reject.
+pub(crate) async fn rule_01_a_token_with_a_compressed_message_is_honoured(server: &'static Server) {
     let (replica, mut direct) = (server.replica(), server.direct());
     let question = server.question("team:beside", "member", "user:beside");
     let relationship = server.relationship("team:beside#direct@user:beside");
@@ -60,7 +60,7 @@ pub(crate) async fn rule_01_a_token_beside_a_packed_message_is_not_forgotten(ser
     }
 }
 
-pub(crate) async fn compressed_replies_go_to_those_who_take_them(server: &'static Server) {
+pub(crate) async fn compressed_replies_go_to_clients_that_accept_them(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:packed#direct@user:packed")])
@@ -69,7 +69,7 @@ pub(crate) async fn compressed_replies_go_to_those_who_take_them(server: &'stati
     let plain = replica.permissions.clone();
     let accepting = plain.clone().accept_compressed(Gzip);
     let packed = accepting.clone().send_compressed(Gzip);
-    // A packed question can't be read, and is handed on.
+    // A compressed question can't be read, and is forwarded.
     for (client, hit) in [
         (&packed, false),
         (&accepting, false),
@@ -84,14 +84,14 @@ pub(crate) async fn compressed_replies_go_to_those_who_take_them(server: &'stati
             .unwrap();
         let status = status_of(reply.metadata());
         assert_eq!(
-            (verdict(reply.get_ref().permissionship), status == "tower-zookie; hit"),
+            (decision(reply.get_ref().permissionship), status == "tower-zookie; hit"),
             ("yes", hit),
             "{status}"
         );
     }
 }
 
-pub(crate) async fn rule_10_credentials_are_told_apart(server: &'static Server) {
+pub(crate) async fn rule_10_credentials_share_nothing(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:apart#direct@user:apart")])

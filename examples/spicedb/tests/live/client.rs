@@ -12,7 +12,7 @@ use spicedb_examples::v1::{
     CheckBulkPermissionsPair, CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem, CheckPermissionRequest,
     CheckPermissionResponse, Consistency, Relationship, RelationshipUpdate, WriteRelationshipsRequest, ZedToken,
 };
-use spicedb_examples::{Bearer, bulk_item, check, relationship, verdict};
+use spicedb_examples::{Bearer, bulk_item, check, decision, relationship};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::service::interceptor::InterceptedService;
@@ -31,7 +31,7 @@ pub(crate) struct Client {
     pub(crate) permissions: PermissionsServiceClient<Caller>,
     pub(crate) schema: SchemaServiceClient<Caller>,
     pub(crate) watch: WatchServiceClient<Caller>,
-    /// What came out below the layer.
+    /// The calls that the layer made.
     pub(crate) below: Recorder,
     pub(crate) layer: Option<Handle<SpiceDb>>,
     /// What the clients call, for one with other credentials.
@@ -49,7 +49,7 @@ pub(crate) struct Question {
 /// The answer to one question, and who gave it.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
-    pub(crate) verdict: &'static str,
+    pub(crate) decision: &'static str,
     pub(crate) at: ZedToken,
     /// The layer's `cache-status`; empty without a layer.
     pub(crate) status: String,
@@ -83,8 +83,8 @@ impl Question {
 
 impl Answer {
     #[track_caller]
-    pub(crate) fn says(&self, verdict: &str) -> &Self {
-        assert_eq!(self.verdict, verdict, "{}", self.status);
+    pub(crate) fn says(&self, decision: &str) -> &Self {
+        assert_eq!(self.decision, decision, "{}", self.status);
         self
     }
 
@@ -110,13 +110,13 @@ impl Answer {
 }
 
 impl Answers {
-    /// The verdicts, or the code of an item's error.
-    pub(crate) fn verdicts(&self) -> Vec<String> {
-        let verdict = |pair: &CheckBulkPermissionsPair| match pair.response.as_ref().unwrap() {
-            Item::Item(item) => verdict(item.permissionship).to_owned(),
+    /// The decisions, or the code of an item's error.
+    pub(crate) fn decisions(&self) -> Vec<String> {
+        let decision = |pair: &CheckBulkPermissionsPair| match pair.response.as_ref().unwrap() {
+            Item::Item(item) => decision(item.permissionship).to_owned(),
             Item::Error(status) => format!("error {}", status.code),
         };
-        self.pairs.iter().map(verdict).collect()
+        self.pairs.iter().map(decision).collect()
     }
 
     #[track_caller]
@@ -166,7 +166,7 @@ impl Client {
             ..
         } = reply.into_inner();
         Ok(Answer {
-            verdict: verdict(permissionship),
+            decision: decision(permissionship),
             at: checked_at.unwrap(),
             status,
         })

@@ -8,8 +8,8 @@ use crate::client::Client;
 
 use crate::server::Server;
 
-/// One replica writes and revokes. The other has remembered how it was before.
-pub(crate) async fn rule_01_what_another_replica_revoked_is_seen(server: &'static Server) {
+/// One replica writes and revokes. The other one has stored the answer from before.
+pub(crate) async fn rule_01_another_replicas_revocation_is_seen(server: &'static Server) {
     let [mut writer, mut other] = [(); 2].map(|()| server.replica());
     let member = server.relationship("team:enemy#direct@user:enemy");
     let reader = server.relationship("repo:enemy#reader@team:enemy#member");
@@ -39,7 +39,7 @@ pub(crate) async fn rule_01_what_another_replica_revoked_is_seen(server: &'stati
             .await
             .unwrap()
             .is_hit();
-        // No one gets the old answer from now on, with an older token or none.
+        // From now on no caller gets the old answer, with an older token or without a token.
         replica
             .check(&question, at_least_as_fresh(&granted))
             .await

@@ -15,7 +15,7 @@ use crate::client::{Client, update};
 use crate::schema;
 use crate::server::Server;
 
-pub(crate) async fn rule_12_what_expires_is_not_served_for_ever(server: &'static Server) {
+pub(crate) async fn rule_12_an_expiring_answer_is_not_served_for_ever(server: &'static Server) {
     let time_to_live = Duration::from_secs(2);
     let settings = Settings::default().time_to_live(time_to_live);
     let (mut replica, mut direct) = (server.replica_with(|builder| builder.cache(settings)), server.direct());
@@ -48,7 +48,7 @@ pub(crate) async fn rule_12_what_expires_is_not_served_for_ever(server: &'static
         direct
             .touch(&[&server.relationship("team:expiring#direct@user:expiring")])
             .await;
-        direct.check(&question, fully_consistent()).await.unwrap().verdict
+        direct.check(&question, fully_consistent()).await.unwrap().decision
     };
     while renewed(&mut direct).await == "yes" {
         sleep(Duration::from_millis(100)).await;
@@ -70,7 +70,7 @@ pub(crate) async fn rule_12_what_expires_is_not_served_for_ever(server: &'static
         .is_forwarded();
 }
 
-pub(crate) async fn rule_10_caveats_are_kept_under_their_context(server: &'static Server) {
+pub(crate) async fn rule_10_caveats_are_stored_under_their_context(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let mut opener = relationship(&server.relationship("door:caveat#opener@user:caveat")).unwrap();
     opener.optional_caveat = Some(ContextualizedCaveat {
@@ -91,7 +91,7 @@ pub(crate) async fn rule_10_caveats_are_kept_under_their_context(server: &'stati
         (Some(Struct::default()), "maybe"),
     ];
     for nth in 0..2 {
-        for (context, verdict) in &contexts {
+        for (context, decision) in &contexts {
             let mut request = question.at(at_least_as_fresh(&written));
             request.context = context.clone();
             let own = direct
@@ -101,7 +101,7 @@ pub(crate) async fn rule_10_caveats_are_kept_under_their_context(server: &'stati
                 .unwrap()
                 .into_inner();
             let answer = replica.ask(request.clone()).await.unwrap();
-            answer.says(verdict);
+            answer.says(decision);
             if nth == 1 {
                 answer.is_hit();
             }

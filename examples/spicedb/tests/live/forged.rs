@@ -50,7 +50,7 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
             let mut replica = server.replica();
             let written = direct.touch(&[&relationship]).await;
             let forged = forged(server, &written, 1 << 32).swap_remove(kind);
-            let wish = || {
+            let consistency = || {
                 if exactly {
                     at_exact_snapshot(&forged)
                 } else {
@@ -58,9 +58,9 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
                 }
             };
             for _ in 0..3 {
-                // It may be rejected; what matters is what stays behind.
-                let _ = replica.check(&question, wish()).await;
-                let _ = replica.bulk(&[&question], wish()).await;
+                // It may be rejected. The test is about what is stored afterwards.
+                let _ = replica.check(&question, consistency()).await;
+                let _ = replica.bulk(&[&question], consistency()).await;
             }
             let revoked = direct.delete(&[&relationship]).await;
             let victim = replica.check(&question, at_least_as_fresh(&revoked)).await.unwrap();
@@ -70,7 +70,8 @@ pub(crate) async fn rule_08_a_forged_token_makes_no_answer_fresh(server: &'stati
             );
             let own = direct.check(&question, at_least_as_fresh(&revoked)).await.unwrap();
             own.says("no");
-            // Where it lies beyond everything, no one else ever gets it. An instant that the store has passed is no secret.
+            // If it is ahead of everything, no other caller ever gets it. An instant that the store has passed is not a
+            // secret.
             let session = replica.check(&question, minimize_latency()).await.unwrap();
             let beyond = server.engine == Engine::Postgres;
             assert!(
@@ -99,8 +100,8 @@ fn all_but(server: &Server, newest: &ZedToken, removed: &ZedToken) -> Option<Zed
     })
 }
 
-/// The server may give the forger any answer. No one else gets it.
-pub(crate) async fn rule_08_a_revoked_user_lets_himself_in_for_no_one_else(server: &'static Server) {
+/// The server may give the forger any answer. No other caller gets it.
+pub(crate) async fn rule_08_a_revoked_users_token_affects_no_other_caller(server: &'static Server) {
     let (mut direct, mut replica) = (server.direct(), server.replica());
     let relationship = server.relationship("team:revoked#direct@user:mallory");
     let question = server.question("team:revoked", "member", "user:mallory");
@@ -121,7 +122,7 @@ pub(crate) async fn rule_08_a_revoked_user_lets_himself_in_for_no_one_else(serve
             return;
         };
         let own = direct.check(&question, at_least_as_fresh(&forged)).await.unwrap();
-        if own.verdict == "yes" {
+        if own.decision == "yes" {
             takes_it = Some((anything, forged));
             break;
         }
@@ -131,8 +132,8 @@ pub(crate) async fn rule_08_a_revoked_user_lets_himself_in_for_no_one_else(serve
     let other = server.question("team:anything", "member", "user:anyone");
     replica.check(&other, fully_consistent()).await.unwrap();
     for round in 0..5 {
-        for wish in [at_least_as_fresh(&forged), at_exact_snapshot(&forged)] {
-            let _ = replica.check(&question, wish).await;
+        for consistency in [at_least_as_fresh(&forged), at_exact_snapshot(&forged)] {
+            let _ = replica.check(&question, consistency).await;
         }
         let mut carried = Request::new(question.at(minimize_latency()));
         carried.metadata_mut().insert("zookie", forged.token.parse().unwrap());
@@ -144,12 +145,12 @@ pub(crate) async fn rule_08_a_revoked_user_lets_himself_in_for_no_one_else(serve
             at_exact_snapshot(&anything),
             fully_consistent(),
         ];
-        for wish in honest {
-            let said = replica.check(&question, wish).await.unwrap();
+        for consistency in honest {
+            let said = replica.check(&question, consistency).await.unwrap();
             assert!(said.says("no").at.token != forged.token, "in round {round}");
         }
         let bulk = replica.bulk(&[&question, &other], minimize_latency()).await.unwrap();
-        assert_eq!(bulk.verdicts()[0], "no", "in round {round}");
+        assert_eq!(bulk.decisions()[0], "no", "in round {round}");
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
 }

@@ -3,22 +3,22 @@
 //! `SPICEDB_ENDPOINT=http://127.0.0.1:50051 SPICEDB_KEY=… SPICEDB_ENGINE=postgres cargo test -p spicedb-examples`
 //!
 //! Without `SPICEDB_ENDPOINT` all of these are listed as ignored. They add definitions named `zookie_live/…` to the
-//! server's schema, and write relationships of objects that no other run has. `SPICEDB_LOAD_SECONDS` (15) is how long the
-//! load lasts.
+//! server's schema, and write relationships of objects that no other run has. `SPICEDB_LOAD_SECONDS` (15) is how long
+//! the load lasts.
 
 mod bulk;
 mod carried;
 mod client;
+mod consistency;
 mod enemy;
 mod expiry;
 mod forged;
+mod forwarded;
 mod load;
-mod never_kept;
-mod passed_on;
+mod never_stored;
 mod recorder;
 mod schema;
 mod server;
-mod wishes;
 mod writes;
 
 use std::pin::Pin;
@@ -39,32 +39,32 @@ macro_rules! trials {
 
 fn main() -> ExitCode {
     let trials = trials![
-        bulk::rule_16_what_is_missing_is_asked_at_the_revision_of_what_is_known,
-        bulk::rule_11_errors_of_items_are_passed_and_not_kept,
+        bulk::rule_16_missing_items_are_asked_at_the_others_revision,
+        bulk::rule_11_item_errors_are_forwarded_and_not_stored,
         bulk::rule_15_large_bulks,
         bulk::the_experimental_twin,
         carried::rule_01_a_token_in_the_metadata_is_a_floor,
-        carried::rule_01_a_token_beside_a_packed_message_is_not_forgotten,
-        carried::compressed_replies_go_to_those_who_take_them,
-        carried::rule_10_credentials_are_told_apart,
-        enemy::rule_01_what_another_replica_revoked_is_seen,
+        carried::rule_01_a_token_with_a_compressed_message_is_honoured,
+        carried::compressed_replies_go_to_clients_that_accept_them,
+        carried::rule_10_credentials_share_nothing,
+        enemy::rule_01_another_replicas_revocation_is_seen,
         enemy::rule_08_one_head_read_serves_all_questions,
-        expiry::rule_10_caveats_are_kept_under_their_context,
-        expiry::rule_12_what_expires_is_not_served_for_ever,
+        expiry::rule_10_caveats_are_stored_under_their_context,
+        expiry::rule_12_an_expiring_answer_is_not_served_for_ever,
         forged::rule_08_a_forged_token_makes_no_answer_fresh,
-        forged::rule_08_a_revoked_user_lets_himself_in_for_no_one_else,
+        forged::rule_08_a_revoked_users_token_affects_no_other_caller,
         forged::rule_15_forged_floors_cost_few_head_reads,
         load::rule_01_every_reply_is_the_servers_own,
-        never_kept::rule_09_tokens_that_cannot_be_read_are_left_to_the_server,
-        never_kept::rule_11_errors_are_passed_and_not_kept,
-        never_kept::rule_11_traces_are_not_kept,
-        passed_on::listings,
-        passed_on::pages,
-        passed_on::watches,
-        wishes::each_consistency_answers_as_the_server_does,
-        wishes::rule_02_snapshots_are_exact,
-        wishes::rule_03_full_consistency_is_the_servers,
-        wishes::rule_04_nothing_outlives_its_age,
+        never_stored::rule_09_unreadable_tokens_are_left_to_the_server,
+        never_stored::rule_11_errors_are_forwarded_and_not_stored,
+        never_stored::rule_11_traces_are_not_stored,
+        forwarded::listings,
+        forwarded::pages,
+        forwarded::watches,
+        consistency::each_consistency_answers_as_the_server_does,
+        consistency::rule_02_snapshots_are_exact,
+        consistency::rule_03_full_consistency_is_answered_by_the_server,
+        consistency::rule_04_no_answer_outlives_its_age_bound,
         writes::a_late_head_does_not_end_all_answers,
         writes::rule_08_written_tokens_are_named,
         writes::rule_13_imports_end_all_answers,

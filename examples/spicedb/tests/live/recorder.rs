@@ -18,7 +18,7 @@ pub(crate) type Boxed = BoxCloneService<Request<Body>, Response<Body>, Status>;
 /// Length and compression before a message.
 const PREFIX: usize = 5;
 
-/// The calls that came out below a layer, in order.
+/// The calls that a layer made, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Vec<(String, Bytes)>>>);
 
@@ -29,14 +29,14 @@ impl Recorder {
         BoxCloneService::new(service_fn(move |request: Request<Body>| {
             let (channel, recorder) = (channel.clone(), recorder.clone());
             async move {
-                let (head, body) = request.into_parts();
+                let (parts, body) = request.into_parts();
                 let message = body.collect().await?.to_bytes();
                 recorder
                     .0
                     .lock()
                     .unwrap()
-                    .push((head.uri.path().to_owned(), message.clone()));
-                let request = Request::from_parts(head, Body::new(Full::new(message)));
+                    .push((parts.uri.path().to_owned(), message.clone()));
+                let request = Request::from_parts(parts, Body::new(Full::new(message)));
                 let reply = channel.oneshot(request).await;
                 reply.map_err(|error| Status::from_error(Box::new(error)))
             }

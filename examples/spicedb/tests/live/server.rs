@@ -28,7 +28,7 @@ pub(crate) struct Server {
     endpoint: Endpoint,
     pub(crate) bearer: Bearer,
     pub(crate) engine: Engine,
-    /// In every object's id, so that no run meets another's relationships.
+    /// In every object's id, so no run sees another run's relationships.
     run: String,
 }
 

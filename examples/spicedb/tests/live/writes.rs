@@ -100,7 +100,7 @@ pub(crate) async fn rule_13_schema_writes_end_all_answers(server: &'static Serve
         .is_forwarded();
 }
 
-/// An import's reply bears no token, so nobody could say what it made stale.
+/// An import's reply has no token, so it is unknown which answers it made stale.
 pub(crate) async fn rule_13_imports_end_all_answers(server: &'static Server) {
     let mut replica = server.replica();
     let question = server.question("team:imported", "member", "user:imported");
@@ -130,8 +130,8 @@ pub(crate) async fn rule_13_imports_end_all_answers(server: &'static Server) {
         .is_forwarded();
 }
 
-/// A server that is asked for its head by several at once tells all of them what it told the first, so a head may lie
-/// below a write that was acknowledged a little before. That is no restored store.
+/// A server that gets several head reads at once gives all of them the first one's head. So a head may be below a write
+/// that was acknowledged shortly before. This does not mean that the store was restored.
 pub(crate) async fn a_late_head_does_not_end_all_answers(server: &'static Server) {
     let mut replica = server.replica();
     let question = server.question("team:late", "member", "user:late");

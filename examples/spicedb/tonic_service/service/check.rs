@@ -12,7 +12,7 @@ use super::Service;
 use super::names::{object, subject};
 use super::problem::Problem;
 
-/// As many as SpiceDB takes.
+/// As many as SpiceDB accepts.
 const MOST_ITEMS: usize = 10_000;
 
 impl Service {
@@ -30,7 +30,7 @@ impl Service {
         })
     }
 
-    /// All items at one revision. One that can't be answered says why, and leaves the others alone.
+    /// All items at one revision. An item that can't be answered gets an error, and the others are not affected.
     pub(super) fn check_bulk(
         &self,
         request: CheckBulkPermissionsRequest,

@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::tokens::Named;
 
 impl Service {
-    /// The revision that a consistency asks for. Where any will do it is the newest: nothing here is slow at it.
+    /// The revision that a consistency asks for. If any is accepted, it is the newest: reading it is not slow here.
     pub(super) fn revision(&self, consistency: Option<&Consistency>) -> Result<u64, Problem> {
         let newest = self.store.current_revision();
         let Some(consistency) = consistency else {

@@ -1,4 +1,4 @@
-//! What went wrong, in gRPC's words and with the codes that SpiceDB gives.
+//! Errors as gRPC statuses, with the codes that SpiceDB uses.
 
 use std::fmt::Display;
 

@@ -16,7 +16,7 @@ use super::names::{relationship, to_message};
 use super::problem::Problem;
 
 impl Service {
-    /// All updates at once, or none.
+    /// All updates at once, or no update at all.
     pub(super) fn write(&self, request: &WriteRelationshipsRequest) -> Result<WriteRelationshipsResponse, Problem> {
         let preconditions = preconditions(&request.optional_preconditions)?;
         let _alone = self.alone();

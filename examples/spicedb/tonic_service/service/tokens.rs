@@ -9,7 +9,7 @@ use tower_zookie::token::spicedb::ZedTokens;
 
 use super::problem::Problem;
 
-/// The engine whose revisions are like this store's: one number, given out at commit, that orders all writes, and exact
+/// The engine whose revisions are like this store's: one number, issued at commit, that orders all writes, and exact
 /// reads that give the same answer whenever they are asked.
 pub(crate) const ENGINE: Engine = Engine::Spanner;
 
@@ -28,7 +28,7 @@ pub(super) enum Named {
 
 impl Tokens {
     pub(super) fn new(store: &Store) -> Self {
-        // As SpiceDB: a token bears the beginning of its datastore's identity.
+        // As SpiceDB: a token contains the beginning of its datastore's identity.
         let prefix = &store.node_id()[..8];
         Self {
             format: ZedTokens::new(ENGINE),

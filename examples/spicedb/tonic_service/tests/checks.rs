@@ -1,6 +1,6 @@
 use spicedb_examples::v1::check_bulk_permissions_pair::Response as Item;
 use spicedb_examples::v1::{CheckBulkPermissionsRequest, ReadSchemaRequest, WriteSchemaRequest};
-use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, bulk_item, fully_consistent, minimize_latency, verdict};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, bulk_item, decision, fully_consistent, minimize_latency};
 use tonic::codec::CompressionEncoding::Gzip;
 
 use super::{Answer, Client, SCHEMA, ada_reads, status};
@@ -11,14 +11,14 @@ async fn rule_01_each_consistency_is_honoured() {
     let before = client.touch(&["team:core#member@user:ada"]).await;
     let granted = client.touch(&["doc:plan#reader@team:core#member"]).await;
     let revoked = client.delete(&["team:core#member@user:ada"]).await;
-    for (token, verdict) in [(&before, "no"), (&granted, "yes"), (&revoked, "no")] {
+    for (token, decision) in [(&before, "no"), (&granted, "yes"), (&revoked, "no")] {
         for hit in [false, true] {
             let answer = client.ada_reads(at_exact_snapshot(token)).await;
-            assert_eq!((answer.said(), &answer.at), ((verdict, hit), token));
+            assert_eq!((answer.said(), &answer.at), ((decision, hit), token));
         }
     }
     for consistency in [at_least_as_fresh(&granted), minimize_latency(), fully_consistent()] {
-        assert_eq!(client.ada_reads(consistency).await.verdict, "no");
+        assert_eq!(client.ada_reads(consistency).await.decision, "no");
     }
     assert!(client.ada_reads(at_least_as_fresh(&before)).await.hit);
 
@@ -33,7 +33,7 @@ async fn rule_01_each_consistency_is_honoured() {
 }
 
 #[tokio::test]
-async fn a_hit_is_the_reply_that_the_service_gave() {
+async fn a_hit_equals_the_services_reply() {
     let mut client = Client::new().await;
     let written = client.touch(&["doc:plan#reader@user:*"]).await;
     let mut replies = Vec::new();
@@ -47,11 +47,11 @@ async fn a_hit_is_the_reply_that_the_service_gave() {
     let [asked, hit] = &*replies else { unreachable!() };
     assert_eq!(status(hit), "tower-zookie; hit");
     assert_eq!(asked.get_ref(), hit.get_ref());
-    let told = |name| hit.metadata().get(name).unwrap().to_str().unwrap();
-    assert_eq!(told("zookie"), written.token);
+    let metadata = |name| hit.metadata().get(name).unwrap().to_str().unwrap();
+    assert_eq!(metadata("zookie"), written.token);
     // Of the trailers, which clients see as metadata, the status is the same, and the counters say what was done.
-    assert_eq!(told("io.spicedb.respmeta.dispatchedoperationscount"), "0");
-    assert_eq!(told("io.spicedb.respmeta.cachedoperationscount"), "1");
+    assert_eq!(metadata("io.spicedb.respmeta.dispatchedoperationscount"), "0");
+    assert_eq!(metadata("io.spicedb.respmeta.cachedoperationscount"), "1");
 }
 
 #[tokio::test]
@@ -85,23 +85,24 @@ async fn rule_16_a_bulk_is_one_snapshot() {
         let reply = reply.into_inner();
         assert_eq!(reply.checked_at.as_ref(), Some(&written));
         let said = reply.pairs.iter().map(|pair| match pair.response.as_ref().unwrap() {
-            Item::Item(item) => verdict(item.permissionship).to_owned(),
+            Item::Item(item) => decision(item.permissionship).to_owned(),
             Item::Error(status) => format!("error {}", status.code),
         });
         assert_eq!(said.collect::<Vec<_>>(), expected);
-        // What is not asked about now has changed meanwhile.
+        // A relationship that is not asked about now has changed meanwhile.
         client.touch(&["doc:plan#reader@user:eve"]).await;
     }
 }
 
 #[tokio::test]
-async fn gzip_is_taken_and_given_where_it_is_asked_for() {
+async fn gzip_is_accepted_and_used_on_request() {
     let mut client = Client::new().await;
     let written = client.touch(&["doc:plan#reader@user:ada"]).await;
     let plain = client.permissions.clone();
     let accepting = plain.clone().accept_compressed(Gzip);
     let packed = accepting.clone().send_compressed(Gzip);
-    // What is kept is not packed, so that it is for all. A packed question can't be read, and is handed on.
+    // Stored replies are not compressed, because they are for all callers. A compressed question can't be read, so it
+    // is forwarded.
     for (mut permissions, hit) in [
         (&packed, false),
         (&accepting, false),
@@ -123,7 +124,7 @@ async fn gzip_is_taken_and_given_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn rule_13_a_new_schema_ends_all_answers() {
+async fn rule_13_a_new_schema_ends_all_stored_answers() {
     let mut client = Client::new().await;
     let written = client.touch(&["doc:plan#reader@user:ada"]).await;
     for hit in [false, true] {
@@ -158,8 +159,8 @@ async fn rule_13_a_new_schema_ends_all_answers() {
         client
             .ada_reads(at_exact_snapshot(&replaced.written_at.unwrap()))
             .await
-            .verdict,
+            .decision,
         "no"
     );
-    assert_eq!(client.ada_reads(at_exact_snapshot(&written)).await.verdict, "yes");
+    assert_eq!(client.ada_reads(at_exact_snapshot(&written)).await.decision, "yes");
 }

@@ -13,7 +13,7 @@ fn token(text: &str) -> ZedToken {
 }
 
 #[tokio::test]
-async fn rule_11_questions_that_have_no_answer_are_rejected_each_time() {
+async fn rule_11_questions_without_an_answer_are_rejected_each_time() {
     let mut client = Client::new().await;
     let checks = [
         ("no_such_type:plan", "read", "user:ada", Code::FailedPrecondition),
@@ -70,10 +70,10 @@ async fn rule_09_tokens_are_judged_as_spicedb_judges_them() {
     let mut client = Client::new().await;
     client.touch(&["doc:plan#reader@user:ada"]).await;
     for malformed in ["abc", "", "CAIaAwoBMA", "GgMKAS0="] {
-        for wish in [at_least_as_fresh, at_exact_snapshot] {
+        for consistency in [at_least_as_fresh, at_exact_snapshot] {
             let status = client
                 .permissions
-                .check_permission(ada_reads(wish(&token(malformed))))
+                .check_permission(ada_reads(consistency(&token(malformed))))
                 .await
                 .unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{malformed:?}: {status}");
@@ -96,7 +96,7 @@ async fn rule_09_tokens_are_judged_as_spicedb_judges_them() {
 }
 
 #[tokio::test]
-async fn rule_02_a_snapshot_that_is_gone_is_out_of_range() {
+async fn rule_02_a_collected_snapshot_is_out_of_range() {
     let store = Store::builder().max_revisions(2).build(Schema::parse(SCHEMA).unwrap());
     let mut client = Client::of(store).await;
     let first = client.touch(&["doc:plan#reader@user:ada"]).await;
@@ -112,7 +112,8 @@ async fn rule_02_a_snapshot_that_is_gone_is_out_of_range() {
         let status = client.permissions.check_permission(request).await.unwrap_err();
         assert_eq!(status.code(), Code::OutOfRange, "{status}");
     }
-    // It is young enough for whoever demands no more, and what is not kept is read at a snapshot that is still there.
+    // It is young enough for a caller without a requirement. A question that is not stored is read at a snapshot that
+    // still exists.
     assert_eq!(client.ada_reads(at_least_as_fresh(&first)).await.said(), ("yes", true));
     let request = check("doc:plan", "read", "user:bob", at_least_as_fresh(&first)).unwrap();
     let reply = client.permissions.check_permission(request).await.unwrap();
@@ -120,7 +121,7 @@ async fn rule_02_a_snapshot_that_is_gone_is_out_of_range() {
 }
 
 #[tokio::test]
-async fn rule_08_a_revision_that_is_not_reached_is_rejected() {
+async fn rule_08_a_revision_ahead_of_the_store_is_rejected() {
     let (mut ahead, mut behind) = (Client::new().await, Client::new().await);
     let mut last = ahead.touch(&["doc:plan#reader@user:ada"]).await;
     for _ in 0..3 {
@@ -131,14 +132,14 @@ async fn rule_08_a_revision_that_is_not_reached_is_rejected() {
     let reached = ahead.ada_reads(at_least_as_fresh(&last)).await;
     assert_eq!(reached.at, last);
     let unreached = forge(&behind.touch(&["doc:plan#reader@user:eve"]).await, &last);
-    // Head shows that the store has not come so far. A snapshot is the service's to judge.
-    for (wish, code) in [
+    // Head shows that the store is behind. The service itself judges a snapshot.
+    for (consistency, code) in [
         (at_least_as_fresh as fn(&ZedToken) -> _, Code::Unavailable),
         (at_exact_snapshot, Code::OutOfRange),
     ] {
         let status = behind
             .permissions
-            .check_permission(ada_reads(wish(&unreached)))
+            .check_permission(ada_reads(consistency(&unreached)))
             .await
             .unwrap_err();
         assert_eq!(status.code(), code, "{status}");

@@ -11,7 +11,7 @@ use spicedb_examples::v1::{
     CheckPermissionRequest, CheckPermissionResponse, Consistency, RelationshipUpdate, WriteRelationshipsRequest,
     ZedToken,
 };
-use spicedb_examples::{check, relationship, verdict};
+use spicedb_examples::{check, decision, relationship};
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
@@ -85,7 +85,7 @@ fn ada_reads(consistency: Consistency) -> CheckPermissionRequest {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
-    verdict: &'static str,
+    decision: &'static str,
     hit: bool,
     at: ZedToken,
 }
@@ -95,14 +95,14 @@ impl Answer {
         let hit = status(&reply) == "tower-zookie; hit";
         let reply = reply.into_inner();
         Self {
-            verdict: verdict(reply.permissionship),
+            decision: decision(reply.permissionship),
             hit,
             at: reply.checked_at.unwrap(),
         }
     }
 
     fn said(&self) -> (&'static str, bool) {
-        (self.verdict, self.hit)
+        (self.decision, self.hit)
     }
 }
 

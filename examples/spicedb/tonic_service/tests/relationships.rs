@@ -49,7 +49,7 @@ const THREE: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn relationships_are_read_at_the_revision_that_is_asked_for() {
+async fn relationships_are_read_at_the_requested_revision() {
     let mut client = Client::new().await;
     let written = client.touch(&THREE).await;
     let deleted = client.delete(&[THREE[1], "team:core#member@user:nobody"]).await;

@@ -52,7 +52,7 @@ fn is_kept(cache: &DecisionCache<bool>, question: &Questions, freshness: &Freshn
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_answer_is_as_old_as_the_revision_that_it_was_asked_at() {
+async fn rule_04_an_answer_is_as_old_as_the_revision_it_asked_at() {
     let (cache, question) = (cache(FACTS), a_question());
     wrote(&cache, 5);
     advance(SECOND * 3).await;
@@ -90,7 +90,7 @@ async fn rule_08_a_feed_names_a_revision_and_makes_no_watermark() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_05_a_head_without_a_revision_serves_those_without_a_floor() {
+async fn rule_05_a_read_with_a_floor_does_not_join_an_unlabelled_head() {
     let (cache, question) = (cache(FACTS), a_question());
     wrote(&cache, 5);
     let head = tokio::spawn({
@@ -107,7 +107,7 @@ async fn rule_05_a_head_without_a_revision_serves_those_without_a_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_reads_without_a_floor_share_the_windows_revision() {
+async fn rule_04_reads_without_a_floor_share_the_window_revision() {
     let (cache, question) = (cache(FACTS), a_question());
     let (asked, _) = run(&cache, &question, &Freshness::any()).await;
     assert_eq!(asked, [ReadAt::Any], "there is no window yet");
@@ -192,7 +192,7 @@ async fn rule_15_all_questions_wait_for_one_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_a_probe_proves_a_snapshot() {
+async fn rule_02_a_probe_settles_a_snapshot() {
     let (cache, question) = (cache(FACTS), a_question());
     let exactly = Freshness::Exact(at(7));
     let asked = run_probed(&cache, &question, &exactly).await;
@@ -201,7 +201,7 @@ async fn rule_02_a_probe_proves_a_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_head_that_lacks_what_was_known_restores_nothing() {
+async fn rule_08_a_head_behind_what_is_known_starts_no_epoch() {
     let (cache, question) = (cache(FACTS), a_question());
     wrote(&cache, 20);
     advance(SECOND * 10).await;
@@ -214,7 +214,7 @@ async fn rule_08_a_head_that_lacks_what_was_known_restores_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_without_a_revision_leaves_what_serves_floors_in_its_place() {
+async fn an_unlabelled_head_does_not_replace_an_answer_for_floors() {
     let (cache, question) = (cache(FACTS), a_question());
     let floor = Freshness::at_least(at(5));
     wrote(&cache, 5);

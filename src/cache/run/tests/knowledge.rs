@@ -95,7 +95,7 @@ async fn rule_01_a_store_that_has_not_reached_the_floor_is_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_15_head_reads_by_unknown_tokens_are_limited_per_credential() {
+async fn rule_15_unknown_token_head_reads_are_limited_by_credential() {
     let settings = Settings::default().max_head_reads(2);
     let cache = DecisionCache::<bool>::new(settings, Capabilities::versioned()).unwrap();
     let store = Gullible::default();
@@ -125,7 +125,7 @@ fn snapshot(xmax: u64, without: &[u64]) -> Revision {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_08_a_settled_snapshot_that_was_never_named_is_not_shared() {
+async fn rule_08_a_settled_but_unnamed_snapshot_is_not_shared() {
     let cache = cache(Capabilities::versioned());
     let store = Gullible {
         head: snapshot(9150, &[]),
@@ -151,7 +151,7 @@ async fn rule_08_a_settled_snapshot_that_was_never_named_is_not_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_answer_at_the_told_revision_is_as_old_as_its_watermark() {
+async fn rule_04_an_echoed_revision_is_as_old_as_its_watermark() {
     let cache = cache(Capabilities::versioned());
     let store = Gullible {
         head: snapshot(20, &[]),
@@ -169,7 +169,7 @@ async fn rule_04_an_answer_at_the_told_revision_is_as_old_as_its_watermark() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_a_store_that_does_not_move_renews_its_answers() {
+async fn rule_04_an_unchanged_store_renews_its_answers() {
     let (cache, store) = (cache(Capabilities::versioned()), Gullible::default());
     let _ = store.check(&cache, &question("a"), &Freshness::any()).await;
     for _ in 0..5 {
@@ -202,7 +202,7 @@ async fn rule_12_a_renewed_answer_ends_with_its_time_to_live() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_where_reads_do_not_repeat_nothing_is_renewed() {
+async fn rule_04_unrepeatable_reads_renew_nothing() {
     let (cache, store) = (cache(Capabilities::unknown()), Gullible::default());
     let _ = store.check(&cache, &question("a"), &Freshness::any()).await;
     advance(Duration::from_secs(4)).await;
@@ -214,7 +214,7 @@ async fn rule_04_where_reads_do_not_repeat_nothing_is_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_a_quiet_store_with_tokens_only_is_read_in_the_background() {
+async fn rule_04_background_reads_keep_a_quiet_store_fresh() {
     let cache = cache(Capabilities::versioned());
     let store = Gullible {
         head: snapshot(10, &[]),
@@ -234,7 +234,7 @@ async fn rule_04_a_quiet_store_with_tokens_only_is_read_in_the_background() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_answers_that_do_not_repeat_are_never_served() {
+async fn rule_02_unrepeatable_exact_answers_are_never_served() {
     let (cache, store) = (cache(Capabilities::unknown()), Gullible::default());
     let _ = store.check(&cache, &question("a"), &Freshness::at_least(at(7))).await;
     assert!(finds(&cache, &question("a"), &Freshness::at_least(at(7))));

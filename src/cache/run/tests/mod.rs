@@ -120,7 +120,7 @@ fn answers(fetched: &Fetched<bool, ()>) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_bulk_is_shared_as_a_single_check_is() {
+async fn rule_07_bulks_are_shared_like_single_checks() {
     let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let outcomes = run_together(&cache, &questions, 3, vec![2]).await;
     assert!(outcomes.iter().all(|outcome| answers(outcome) == 2));
@@ -128,7 +128,7 @@ async fn rule_07_a_bulk_is_shared_as_a_single_check_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_reply_that_stopped_early_is_its_callers_alone() {
+async fn rule_07_a_reply_that_stopped_early_is_not_shared() {
     let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let outcomes = run_together(&cache, &questions, 2, vec![1, 2]).await;
     assert_eq!(outcomes.iter().map(answers).collect::<Vec<_>>(), [1, 2]);
@@ -136,7 +136,7 @@ async fn rule_07_a_reply_that_stopped_early_is_its_callers_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
+async fn rule_16_a_second_lookup_merges_only_one_snapshot() {
     let questions = two_questions();
     let unrepeatable = Capabilities {
         reads_repeat: false,
@@ -163,7 +163,7 @@ async fn rule_16_a_second_look_merges_only_answers_of_one_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_beginning() {
+async fn rule_04_age_counts_from_when_the_upstream_call_begins() {
     let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let one = Questions::one(first_of(&questions), 0);
     let slow_to_begin = |turn: Turn<bool>| async move {
@@ -179,7 +179,7 @@ async fn rule_04_an_upstream_that_waits_before_it_begins_is_as_young_as_its_begi
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_an_answer_whose_call_never_began_is_kept_by_nobody() {
+async fn rule_04_an_answer_whose_call_never_began_is_not_stored() {
     let (cache, questions) = (cache(Capabilities::versioned()), two_questions());
     let one = Questions::one(first_of(&questions), 0);
     let never_begins = |_: Turn<bool>| async { answered(1, Some(at(5))) };

@@ -91,7 +91,7 @@ fn a_bulk_without_evaluations_is_a_single_evaluation() {
 }
 
 #[test]
-fn what_is_asked_keeps_the_callers_bytes() {
+fn rewritten_bulks_keep_the_callers_bytes() {
     let api = AuthZen::new(Numbers);
     let body = r#"{ "subject":{},"evaluations": [ {"resource":{"id": "1"}}, {"resource":{"n":1e0}} ,{"resource":{}} ] ,"action":{} }"#;
     let call = bulk(body, &base()).unwrap();
@@ -106,7 +106,7 @@ fn what_is_asked_keeps_the_callers_bytes() {
 }
 
 #[test]
-fn an_answer_that_never_came_is_a_denial() {
+fn a_missing_answer_is_a_denial() {
     let api = AuthZen::new(Numbers);
     let message = Bytes::from(request(&[0, 2], "execute_all").to_string());
     let call = bulk(std::str::from_utf8(&message).unwrap(), &base()).unwrap();
@@ -152,7 +152,7 @@ fn upstream(body: &[u8]) -> Value {
 
 proptest! {
     #[test]
-    fn rule_16_a_merged_reply_is_what_the_upstream_would_say(
+    fn rule_16_a_merged_reply_is_what_the_upstream_would_send(
         items in prop::collection::vec((0u8..12, any::<bool>()), 1..12),
         semantic in prop::sample::select(vec!["execute_all", "deny_on_first_deny", "permit_on_first_permit"]),
         seed: u64,
@@ -193,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_15_nothing_panics_on_what_others_send(
+    fn rule_15_no_input_panics(
         message in prop_oneof![nearly_json(), json().prop_map(|value| value.to_string())],
         reply in nearly_json(),
         open in prop::collection::vec(0usize..9, 0..4),

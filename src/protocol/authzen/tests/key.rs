@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn rule_10_everything_is_in_the_key() {
+fn rule_10_every_part_of_the_question_is_in_the_key() {
     let base = base();
     let texts = [
         plain(),
@@ -52,7 +52,7 @@ fn rule_10_everything_is_in_the_key() {
 }
 
 #[test]
-fn rule_10_head_and_caller_are_in_the_key() {
+fn rule_10_parts_and_caller_are_in_the_key() {
     let (base, other) = (base(), base());
     let api = AuthZen::new(Numbers).base_path("/{pdp}").unwrap();
     let ask = |uri: &str, content_type, base| {
@@ -78,7 +78,7 @@ fn rule_10_head_and_caller_are_in_the_key() {
 }
 
 #[test]
-fn rule_10_what_cannot_be_read_is_not_keyed() {
+fn rule_10_unreadable_questions_have_no_key() {
     let base = base();
     for body in [
         "",
@@ -133,7 +133,7 @@ fn rule_10_what_cannot_be_read_is_not_keyed() {
 
 proptest! {
     #[test]
-    fn rule_10_one_question_has_one_key_however_it_is_spelled(
+    fn rule_10_spelling_does_not_change_the_key(
         subject in json(), context in json(), seeds: (u64, u64),
     ) {
         let mut request = with("/context", json!({"a": context}));

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn rule_11_only_verdicts_are_kept() {
+fn rule_11_only_decisions_are_stored() {
     let api = AuthZen::new(Numbers);
     let call = single(&plain().to_string(), &base()).unwrap();
     let learned = |reply: (u16, &str)| match learn(&api, &call, plain().to_string().as_bytes(), &[0], reply) {
@@ -67,7 +67,7 @@ fn rule_11_only_verdicts_are_kept() {
 }
 
 #[test]
-fn rule_11_replies_that_do_not_fit_teach_nothing() {
+fn rule_11_replies_that_do_not_fit_are_not_stored() {
     let api = AuthZen::new(Numbers);
     let body = |semantic: &str| request(&[0, 2], semantic).to_string();
     let items = |semantic: &str, reply: &str| {

@@ -48,7 +48,7 @@ fn doubles(value: &Json) -> Json {
 }
 
 #[test]
-fn rule_10_values_that_look_alike_are_told_apart() {
+fn rule_10_similar_values_have_different_hashes() {
     let values = values();
     let texts = [
         json!({}),
@@ -89,7 +89,7 @@ fn rule_10_values_that_look_alike_are_told_apart() {
 }
 
 #[test]
-fn rule_10_what_is_not_plain_is_not_hashed() {
+fn rule_10_malformed_values_are_not_hashed() {
     let values = values();
     let two_values = [spell(&json!({"a": 1}), 0), spell(&json!({"a": 1}), 0)].concat();
     let mut two_names = Vec::new();
@@ -137,7 +137,7 @@ fn rule_15_depth_is_bounded() {
 }
 
 #[test]
-fn many_names_are_all_looked_at() {
+fn many_names_are_all_compared() {
     let values = values();
     let members: Json = (0..10_000).map(|n| (n.to_string(), json!(n))).collect();
     let message = spell(&members, 1);
@@ -152,7 +152,7 @@ fn many_names_are_all_looked_at() {
 
 proptest! {
     #[test]
-    fn rule_10_equal_structs_have_one_hash_and_others_another(a in json(), b in json(), seeds: (u64, u64)) {
+    fn rule_10_structs_share_a_hash_only_when_equal(a in json(), b in json(), seeds: (u64, u64)) {
         let values = values();
         let (a, b) = (json!({"a": doubles(&a)}), json!({"a": doubles(&b)}));
         let hash = |value, seed| values.structure(&spell(value, seed)).unwrap();
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_10_one_other_byte_is_another_struct(value in json(), seed: u64, at: prop::sample::Index, other in 1_u8..) {
+    fn rule_10_one_changed_byte_changes_the_hash(value in json(), seed: u64, at: prop::sample::Index, other in 1_u8..) {
         let values = values();
         let message = spell(&json!({"a": doubles(&value), "b": 1}), seed);
         let mut changed = message.clone();

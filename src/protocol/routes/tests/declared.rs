@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn claims_what_is_declared() {
+fn claims_declared_routes() {
     let claim = |method, uri, headers: &[_]| claimed(&api(), &parts(method, uri, headers));
     for (method, uri, expected) in [
         ("GET", "/check?user=u1", Claim::Parts(Route(0))),
@@ -91,7 +91,7 @@ fn invalid_declarations_are_rejected_with_a_reason() {
 }
 
 #[test]
-fn rule_10_a_check_with_a_body_that_the_key_would_not_hold_is_unreadable() {
+fn rule_10_a_check_with_an_unexpected_body_is_unreadable() {
     let read = |header| ask(&base(), "GET", "/check", &[header], "");
     assert!(read(("content-length", "0")).is_ok());
     assert!(read(("content-length", "2")).is_err());

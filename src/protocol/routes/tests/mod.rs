@@ -155,7 +155,7 @@ fn a_token_in_the_body_is_read_and_not_keyed() {
 }
 
 #[test]
-fn a_token_in_the_body_gives_way_to_the_one_that_is_asked_at() {
+fn a_token_in_the_body_is_replaced_by_the_one_asked_at() {
     let api = api();
     let forward = |body: &str, at: ReadAt| {
         let call = ask(
@@ -199,7 +199,7 @@ fn learned(call: &Call, reply: (u16, &str)) -> ReplyOutcome {
 }
 
 #[test]
-fn rule_09_a_member_that_is_the_tokens_but_for_case_cannot_be_read() {
+fn rule_09_a_token_member_in_another_case_is_unreadable() {
     let base = base();
     let in_body = |body: &str| ask(&base, "POST", "/in-body", &[("content-type", "application/json")], body);
     for name in ["Zookie", "ZOOKIE", "zooKie", "zoo\u{212a}ie", "\\u005aookie"] {
@@ -215,7 +215,7 @@ fn rule_09_a_member_that_is_the_tokens_but_for_case_cannot_be_read() {
 }
 
 #[test]
-fn rule_11_a_json_verdict_is_a_boolean_in_a_200() {
+fn rule_11_a_json_decision_is_a_boolean_in_a_200() {
     let call = ask(&base(), "GET", "/check", &[], "").unwrap();
     for body in [r#"{"allowed":true}"#, r#"{"why":"no","allowed":false}"#] {
         let ReplyOutcome::Answers { items, token: None } = learned(&call, (200, body)) else {
@@ -245,7 +245,7 @@ fn rule_11_a_json_verdict_is_a_boolean_in_a_200() {
 }
 
 #[test]
-fn rule_11_a_status_verdict_is_one_of_two() {
+fn rule_11_a_status_decision_is_200_or_403() {
     let call = ask(&base(), "POST", "/v1/t1/allow", &[], "").unwrap();
     for status in [200, 403] {
         let ReplyOutcome::Answers { items, .. } = learned(&call, (status, "any")) else {
@@ -274,7 +274,7 @@ fn rule_11_a_status_verdict_is_one_of_two() {
 }
 
 #[test]
-fn replies_say_their_token() {
+fn a_replys_token_is_read() {
     let token = |method, uri, reply| match learned(&ask(&base(), method, uri, &[], "").unwrap(), reply) {
         ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. } => token,
         other => panic!("{other:?}"),
@@ -291,7 +291,7 @@ fn replies_say_their_token() {
 }
 
 #[test]
-fn writes_are_those_that_succeeded() {
+fn only_successful_writes_count() {
     let write = |method, uri, status| {
         let call = ask(&base(), method, uri, &[], "").unwrap();
         assert!(matches!(call.kind, Kind::Write { .. }));
@@ -336,7 +336,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_15_nothing_panics_on_what_others_send(
+    fn rule_15_no_input_panics(
         message in nearly_json(), query in "[a-c=&%+0-9]{0,12}", reply in nearly_json(), status in 200u16..600,
     ) {
         let (api, base) = (api(), base());

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timestamp_is_an_error() {
+    fn malformed_timestamps_are_errors() {
         for text in [
             "",
             "Z",

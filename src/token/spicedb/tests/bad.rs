@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_is_no_zedtoken_is_malformed() {
+fn other_texts_are_malformed() {
     let message = |fields: &[(u32, &[u8])]| {
         let mut message = Vec::new();
         for (number, value) in fields {
@@ -58,7 +58,7 @@ fn what_is_no_zedtoken_is_malformed() {
 }
 
 #[test]
-fn an_empty_revision_is_postgresqls_only() {
+fn only_postgresql_has_an_empty_revision() {
     for engine in NUMBERED {
         assert_malformed(engine, "GgA=");
     }
@@ -82,7 +82,7 @@ fn oversized_tokens_are_rejected_unread() {
 }
 
 #[test]
-fn what_would_be_too_long_is_not_written() {
+fn overlong_tokens_are_not_written() {
     let prefix = "p".repeat(ZedTokens::MAX_LEN);
     let revision = Revision::new(store(Engine::MySql, &prefix), TransactionId(1));
     assert_eq!(encode(Engine::MySql, &revision), None);
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn what_mutations_leave_readable_reads_back(
+    fn readable_mutations_read_back(
         (vector, engine) in (0..VECTORS.len(), proptest::sample::select(&ENGINES[..])),
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
     ) {

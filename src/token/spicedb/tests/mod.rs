@@ -111,7 +111,7 @@ fn reads_the_messages_of_all_vectors() {
 }
 
 #[test]
-fn every_engine_reads_the_vectors_that_are_its_own_and_no_others() {
+fn every_engine_reads_only_its_own_vectors() {
     for (text, revision, prefix) in VECTORS {
         let whole: Option<i64> = revision.parse().ok();
         let hybrid = (revision == "1693540940373045727.0000000001").then(|| time(1_693_540_940_373_045_727, 1));
@@ -156,7 +156,7 @@ fn writes_what_spicedb_writes() {
 }
 
 #[test]
-fn what_else_a_token_says_makes_no_difference() {
+fn other_fields_of_a_token_are_ignored() {
     for engine in ENGINES {
         let revision = if engine == Engine::Postgres {
             "CAEQAhoBAA=="
@@ -171,7 +171,7 @@ fn what_else_a_token_says_makes_no_difference() {
 }
 
 #[test]
-fn an_opaque_token_covers_itself_only() {
+fn an_opaque_token_covers_only_itself() {
     let (one, other) = (
         decode(Engine::Opaque, "CAIaAwoBMQ=="),
         decode(Engine::Opaque, "CAIaAwoBNA=="),
@@ -241,7 +241,7 @@ fn writes_only_revisions_of_its_own_engine_and_kind() {
 }
 
 #[test]
-fn an_opaque_revision_that_is_no_token_of_its_store_is_not_written() {
+fn an_opaque_revision_of_another_store_is_not_written() {
     let text = token("42", PREFIX);
     let named = |prefix| Revision::new(store(Engine::Opaque, prefix), Opaque::new(&*text));
     assert_eq!(encode(Engine::Opaque, &named(PREFIX)).as_ref(), Some(&text));

@@ -86,7 +86,7 @@ fn times_are_signed_and_transactions_are_not() {
 }
 
 #[test]
-fn a_logical_part_is_written_only_where_there_is_room_for_it() {
+fn a_logical_part_is_written_only_where_it_fits() {
     for engine in [Engine::Memory, Engine::Spanner] {
         let named = |logical| Revision::new(store(engine, PREFIX), time(5, logical));
         assert!(encode(engine, &named(0)).is_some());

@@ -128,7 +128,7 @@ fn legacy_revisions_at_their_edges() {
 }
 
 #[test]
-fn rejects_what_is_no_snapshot() {
+fn rejects_malformed_snapshots() {
     for text in [
         "-500",
         "+500",
@@ -210,7 +210,7 @@ fn the_number_of_transactions_in_progress_is_limited() {
 }
 
 #[test]
-fn a_snapshot_that_no_token_has_room_for_is_not_written() {
+fn a_snapshot_too_large_for_a_token_is_not_written() {
     let open =
         |count: u64| placed(PostgresSnapshot::new(7, u64::from(u32::MAX), (0..count).map(|n| 7 + 2 * n)).unwrap());
     let max = ZedTokens::MAX_IN_PROGRESS as u64;

@@ -1,15 +1,15 @@
-//! One caller: asks, one request after the other, and has every reply judged.
+//! One caller: sends one request after the other, and has every reply judged.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
 use spicedb_examples::v1::{CheckBulkPermissionsRequest, Consistency, ZedToken};
-use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, fully_consistent, minimize_latency, verdict};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, decision, fully_consistent, minimize_latency};
 use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 
 use super::Scene;
-use super::judge::{Asked, Judge, Wish};
+use super::judge::{Asked, ConsistencyLevel, Judge};
 use crate::client::{Answers, Caller, Question, status_of};
 
 pub(super) struct Asker {
@@ -25,7 +25,7 @@ pub(super) struct Asker {
 pub(super) struct Found {
     pub(super) replies: usize,
     pub(super) cancelled: usize,
-    /// What was wrong with the replies.
+    /// The errors in the replies.
     pub(super) errors: Vec<String>,
 }
 
@@ -51,12 +51,12 @@ impl Asker {
             let asked = self.next();
             replies += 1;
             let found = match self.ask(&asked).await {
-                Ok((verdicts, at, status)) => {
-                    if asked.wish != Wish::Exact {
+                Ok((decisions, at, status)) => {
+                    if asked.consistency != ConsistencyLevel::Exact {
                         self.last = Some(at.clone());
                     }
-                    let found = self.judge.judge(&asked, &verdicts, &at).await;
-                    found.map_err(|error| format!("{error}: {verdicts:?} at {} to {asked:?} ({status})", at.token))
+                    let found = self.judge.judge(&asked, &decisions, &at).await;
+                    found.map_err(|error| format!("{error}: {decisions:?} at {} to {asked:?} ({status})", at.token))
                 }
                 // The server closes each connection after a while, and the channel gives up what was just being sent.
                 Err(status) if status.code() == Code::Cancelled => {
@@ -80,20 +80,20 @@ impl Asker {
             _ => self.random.random_range(2..9),
         };
         let questions = (0..count).map(|_| self.scene.question().clone()).collect();
-        let (wish, token) = match self.random.random_range(0..100) {
-            0..35 => (Wish::Any, None),
-            35..65 => (Wish::AtLeast, Some(self.some_write())),
-            65..78 => (Wish::AtLeast, self.last.clone()),
-            78..85 => (Wish::Carried, Some(self.some_write())),
-            85..93 => (Wish::Exact, Some(self.some_write())),
-            _ => (Wish::Full, None),
+        let (consistency, token) = match self.random.random_range(0..100) {
+            0..35 => (ConsistencyLevel::Any, None),
+            35..65 => (ConsistencyLevel::AtLeast, Some(self.some_write())),
+            65..78 => (ConsistencyLevel::AtLeast, self.last.clone()),
+            78..85 => (ConsistencyLevel::Carried, Some(self.some_write())),
+            85..93 => (ConsistencyLevel::Exact, Some(self.some_write())),
+            _ => (ConsistencyLevel::Full, None),
         };
         Asked {
             questions,
-            wish: if token.is_none() && wish == Wish::AtLeast {
-                Wish::Any
+            consistency: if token.is_none() && consistency == ConsistencyLevel::AtLeast {
+                ConsistencyLevel::Any
             } else {
-                wish
+                consistency
             },
             token,
             sent: Instant::now(),
@@ -120,8 +120,8 @@ impl Asker {
             let reply = self.permissions.check_permission(request).await?;
             let status = status_of(reply.metadata());
             let reply = reply.into_inner();
-            let verdict = verdict(reply.permissionship).to_owned();
-            return Ok((vec![verdict], reply.checked_at.unwrap(), status));
+            let decision = decision(reply.permissionship).to_owned();
+            return Ok((vec![decision], reply.checked_at.unwrap(), status));
         }
         let request = CheckBulkPermissionsRequest {
             consistency: Some(consistency),
@@ -139,16 +139,16 @@ impl Asker {
             at: reply.checked_at.unwrap(),
             status,
         };
-        Ok((answers.verdicts(), answers.at, answers.status))
+        Ok((answers.decisions(), answers.at, answers.status))
     }
 }
 
 impl Asked {
     fn consistency(&self) -> Consistency {
-        match (self.wish, &self.token) {
-            (Wish::AtLeast, Some(token)) => at_least_as_fresh(token),
-            (Wish::Exact, Some(token)) => at_exact_snapshot(token),
-            (Wish::Full, _) => fully_consistent(),
+        match (self.consistency, &self.token) {
+            (ConsistencyLevel::AtLeast, Some(token)) => at_least_as_fresh(token),
+            (ConsistencyLevel::Exact, Some(token)) => at_exact_snapshot(token),
+            (ConsistencyLevel::Full, _) => fully_consistent(),
             _ => minimize_latency(),
         }
     }
@@ -156,7 +156,7 @@ impl Asked {
 
 fn carrying<T>(message: T, asked: &Asked) -> Request<T> {
     let mut request = Request::new(message);
-    if let (Wish::Carried, Some(token)) = (asked.wish, &asked.token) {
+    if let (ConsistencyLevel::Carried, Some(token)) = (asked.consistency, &asked.token) {
         request.metadata_mut().insert("zookie", token.token.parse().unwrap());
     }
     request

@@ -12,7 +12,7 @@ use crate::client::Question;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data");
 const SEQUENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/orm-busy-1m.u32.zst");
 
-/// So few that most are asked again before their answers are too old.
+/// Few enough that most are asked again before their answers are too old.
 const QUESTIONS: u32 = 500;
 
 /// What exists before the load, and the transactions that are written during it.
@@ -104,7 +104,7 @@ impl Questions {
             "writer",
         ];
 
-        // Half of the questions are about somebody who has, had or will have to do with the resource.
+        // Half of the questions are about a user that has, had or will have a relationship with the resource.
         let question = |rank: u32| {
             let mut random = StdRng::seed_from_u64(rank.into());
             let insider = subjects.choose(&mut random).unwrap();

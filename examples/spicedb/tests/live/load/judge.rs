@@ -19,16 +19,16 @@ const BOUND: Duration = Duration::from_millis(WINDOW.as_millis() as u64 * 11 / 1
 /// followers.
 const QUANTIZED: Duration = Duration::from_millis(5500);
 const FOLLOWERS: Duration = Duration::from_millis(4800);
-/// A server lets a read at head take what another one began to ask of the datastore a little before.
+/// A server lets a read at head share a datastore query that another one began shortly before.
 const HEAD: Duration = Duration::from_secs(1);
-/// For clocks that do not tick alike.
+/// A margin for clocks that differ.
 const SLACK: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum ConsistencyLevel {
     Any,
     AtLeast,
-    /// Anything will do, says the message; but there is a token in the metadata.
+    /// The message accepts any answer, but there is a token in the metadata.
     Carried,
     Exact,
     Full,
@@ -38,7 +38,7 @@ pub(super) enum Wish {
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) questions: Vec<Question>,
-    pub(super) wish: Wish,
+    pub(super) consistency: ConsistencyLevel,
     pub(super) token: Option<ZedToken>,
     pub(super) sent: Instant,
 }
@@ -54,17 +54,17 @@ impl Judge {
         Self { scene, direct }
     }
 
-    pub(super) async fn judge(&mut self, asked: &Asked, verdicts: &[String], at: &ZedToken) -> Result<(), String> {
-        if verdicts.len() != asked.questions.len() {
-            return Err("a verdict is missing".to_owned());
+    pub(super) async fn judge(&mut self, asked: &Asked, decisions: &[String], at: &ZedToken) -> Result<(), String> {
+        if decisions.len() != asked.questions.len() {
+            return Err("a decision is missing".to_owned());
         }
         self.is_fresh(asked, at)?;
         let own = if self.scene.server.repeats() {
             self.servers_own(asked, at).await?
         } else {
-            self.possible(asked, verdicts, at)?
+            self.possible(asked, decisions, at)?
         };
-        if own == verdicts {
+        if own == decisions {
             Ok(())
         } else {
             Err(format!("the server says {own:?} there"))
@@ -78,15 +78,15 @@ impl Judge {
             if !covers(token) {
                 return Err("it lies below its floor".to_owned());
             }
-            if asked.wish == Wish::Exact && !server.covers(&token.token, &at.token) {
+            if asked.consistency == ConsistencyLevel::Exact && !server.covers(&token.token, &at.token) {
                 return Err("it lies above its snapshot".to_owned());
             }
         }
         let followers = matches!(server.engine, Engine::CockroachDb | Engine::Spanner);
         let staleness = QUANTIZED + if followers { FOLLOWERS } else { Duration::ZERO };
-        let due = match asked.wish {
-            Wish::Exact => return Ok(()),
-            Wish::Full => self.due(asked, HEAD),
+        let due = match asked.consistency {
+            ConsistencyLevel::Exact => return Ok(()),
+            ConsistencyLevel::Full => self.due(asked, HEAD),
             _ => self.due(asked, BOUND + staleness + SLACK),
         };
         match due.filter(|due| !covers(due)) {
@@ -111,13 +111,13 @@ impl Judge {
             .collect();
         let questions: Vec<_> = questions.iter().collect();
         let own = self.direct.bulk(&questions, at_exact_snapshot(at)).await;
-        own.map(|own| own.verdicts())
+        own.map(|own| own.decisions())
             .map_err(|error| format!("the server can't be asked there: {error}"))
     }
 
-    /// The same verdicts, where each was true at some time from the reply's revision until now: this engine's answers may
-    /// be of later data than their revision. Before the load nobody had anything.
-    fn possible(&self, asked: &Asked, verdicts: &[String], at: &ZedToken) -> Result<Vec<String>, String> {
+    /// The same decisions, where each was true at some time from the reply's revision until now: this engine's answers
+    /// may be of later data than their revision. Before the load there was no relationship.
+    fn possible(&self, asked: &Asked, decisions: &[String], at: &ZedToken) -> Result<Vec<String>, String> {
         let server = self.scene.server;
         let from = self.scene.written(|writes| {
             writes
@@ -133,15 +133,15 @@ impl Judge {
                 .check(&resource, &question.permission, &subject, BEFORE + write);
             if allowed.unwrap() { "yes" } else { "no" }
         };
-        for (question, verdict) in asked.questions.iter().zip(verdicts) {
-            let before = from.is_none() && verdict == "no";
+        for (question, decision) in asked.questions.iter().zip(decisions) {
+            let before = from.is_none() && decision == "no";
             let first = from.unwrap_or(0) as u64;
-            if !before && (first..until).all(|write| true_at(question, write) != verdict) {
+            if !before && (first..until).all(|write| true_at(question, write) != decision) {
                 return Err(format!(
-                    "{question:?} was never {verdict} from write {first} to {until}"
+                    "{question:?} was never {decision} from write {first} to {until}"
                 ));
             }
         }
-        Ok(verdicts.to_vec())
+        Ok(decisions.to_vec())
     }
 }

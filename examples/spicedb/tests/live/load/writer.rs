@@ -1,4 +1,4 @@
-//! Replays recorded writes, each through one of the replicas or past both.
+//! Replays recorded writes, each through one of the replicas or around both.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;

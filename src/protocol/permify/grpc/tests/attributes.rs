@@ -72,7 +72,7 @@ fn rule_10_attributes_of_every_type_are_in_the_key() {
 }
 
 #[test]
-fn attributes_are_forwarded_as_they_came() {
+fn attributes_are_forwarded_unmodified() {
     for (kind, value) in values() {
         let message = with(&bytes(6, &with_attribute(kind, &value)));
         let call = ask(CHECK, &message, &base()).unwrap();

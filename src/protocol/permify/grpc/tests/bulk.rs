@@ -42,7 +42,7 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
 }
 
 #[test]
-fn rule_11_of_a_bulk_only_grants_are_kept() {
+fn rule_11_only_grants_of_a_bulk_are_stored() {
     let call = ask_with(BULK, &[], &decoded(recorded::BULK), &base()).unwrap();
     let items = items_of(learn(&call, &decoded(recorded::BULK_REPLY)));
     let keep: Vec<_> = items.iter().map(|item| item.keep).collect();
@@ -67,7 +67,7 @@ fn rule_11_of_a_bulk_only_grants_are_kept() {
 }
 
 #[test]
-fn rule_11_replies_that_do_not_fit_teach_nothing() {
+fn rule_11_replies_that_do_not_fit_are_not_stored() {
     let one = bytes(1, &result(1, 1));
     assert_eq!(keeps(&one.repeat(2)), Some(vec![true, true]));
     for reply in [
@@ -101,7 +101,7 @@ fn the_same_item_has_the_same_key_in_every_bulk() {
 }
 
 #[test]
-fn rule_16_what_is_asked_again_takes_its_own_place() {
+fn rule_16_items_asked_again_keep_their_places() {
     let (body, call) = read([7, 8, 7, 9]);
     let results = [result(1, 1), result(2, 2), result(1, 3), result(1, 4)];
     let whole = items_of(learn(&call, &reply(&results)));
@@ -122,7 +122,7 @@ fn rule_16_what_is_asked_again_takes_its_own_place() {
 }
 
 #[test]
-fn rule_14_what_was_never_answered_is_denied() {
+fn rule_14_unanswered_items_are_denied() {
     let (_, call) = read(0..3);
     let whole = items_of(learn(&call, &reply(&[result(1, 1), result(1, 2), result(1, 3)])));
     let mut found = kept(&whole);
@@ -136,7 +136,7 @@ fn rule_14_what_was_never_answered_is_denied() {
 }
 
 #[test]
-fn rule_15_a_hundred_items_are_read_and_one_more_is_not() {
+fn rule_15_at_most_a_hundred_items_are_read() {
     let (most, call) = read(0..100);
     let distinct: std::collections::HashSet<_> = questions(&call).iter().collect();
     assert_eq!(distinct.len(), 100);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn claims_what_it_knows_by_its_path() {
+fn claims_known_calls_by_their_path() {
     let claim = |path: &str| claimed(&api(), &grpc_parts(path, &[]));
     let reads = READS.map(|(path, ..)| path);
     for path in reads.into_iter().chain([CHECK, BULK, EXPAND]) {

@@ -27,7 +27,7 @@ fn checking(token: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_says_just_that_goes_as_it_came() {
+fn a_message_that_already_asks_so_is_forwarded_unmodified() {
     assert_eq!(checked("", &ReadAt::Any, None), None);
     assert_eq!(checked("", &ReadAt::Head, None), None);
     assert_eq!(checked("t", &at_least_ask(), Some("t")), None);
@@ -39,7 +39,7 @@ fn what_says_just_that_goes_as_it_came() {
 }
 
 #[test]
-fn rule_01_the_message_says_what_is_asked() {
+fn rule_01_the_message_names_the_revision_asked_at() {
     for stated in ["", "t", "u"] {
         for (at, token, said) in [
             (ReadAt::Any, None, ""),
@@ -58,7 +58,7 @@ fn rule_01_the_message_says_what_is_asked() {
 }
 
 #[test]
-fn reads_that_are_never_kept_say_it_too() {
+fn reads_that_are_not_stored_are_rewritten_too() {
     for (path, number, _) in READS {
         let message = |token: &str| {
             let metadata = [bytes(number, token.as_bytes()), varint(9, 1)].concat();
@@ -77,7 +77,7 @@ fn reads_that_are_never_kept_say_it_too() {
 }
 
 #[test]
-fn pages_go_as_they_came() {
+fn pages_are_forwarded_unmodified() {
     for (path, number, cursor) in READS {
         let Some(cursor) = cursor else { continue };
         let message = [tenant(), token(number, "t"), bytes(cursor, b"c")].concat();
@@ -90,7 +90,7 @@ fn pages_go_as_they_came() {
 }
 
 #[test]
-fn of_a_bulk_only_what_is_open_is_asked() {
+fn only_the_open_items_of_a_bulk_are_asked() {
     let bulk = |token, documents: &[usize]| {
         let items = items(documents.iter().copied());
         [tenant(), metadata("v1", token, 20), items, bytes(4, b"")].concat()
@@ -121,7 +121,7 @@ fn place(parts: &[Vec<u8>], nth: prop::sample::Index, part: Vec<u8>) -> Vec<u8> 
 
 proptest! {
     #[test]
-    fn rewritten_messages_differ_in_their_token_and_open_items_alone(
+    fn rewriting_changes_only_the_token_and_the_items(
         in_metadata in prop::collection::vec(part(), 0..5), documents in prop::collection::vec(0_usize..5, 1..6),
         others in prop::collection::vec((5_u32..200, any::<[u8; 3]>()), 0..4), open: u8,
         places: [prop::sample::Index; 2], stated in "[tu]?", asked in "[tu]?",
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn a_tokens_place_is_the_same_whatever_it_is(in_metadata in prop::collection::vec(part(), 0..5), nth: prop::sample::Index) {
+    fn a_tokens_place_does_not_depend_on_its_text(in_metadata in prop::collection::vec(part(), 0..5), nth: prop::sample::Index) {
         let checking = |token: &str| {
             let metadata = place(&in_metadata, nth, bytes(2, token.as_bytes()));
             [tenant(), bytes(2, &metadata), tuple(3, "plan", "alice")].concat()

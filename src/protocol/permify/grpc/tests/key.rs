@@ -76,7 +76,7 @@ fn different(path: &str, context: u32) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn rule_10_everything_is_in_the_key() {
+fn rule_10_every_part_of_the_question_is_in_the_key() {
     let base = base();
     let mut seen = std::collections::HashMap::new();
     let subjects = [
@@ -121,7 +121,7 @@ fn rule_10_the_token_is_not_in_the_key() {
 }
 
 #[test]
-fn rule_10_head_and_caller_are_in_the_key() {
+fn rule_10_parts_and_caller_are_in_the_key() {
     let (base, other) = (base(), base());
     let ask = |headers, base| question(&ask_with(CHECK, headers, &framed(&plain()), base).unwrap());
     let usual = ask(&[], &base);
@@ -138,7 +138,7 @@ fn rule_10_head_and_caller_are_in_the_key() {
 }
 
 #[test]
-fn rule_10_what_cannot_be_read_is_not_keyed() {
+fn rule_10_unreadable_questions_have_no_key() {
     let base = base();
     let context = |context: &[u8]| with(&bytes(6, context));
     for message in [

@@ -109,7 +109,7 @@ proptest! {
 
     /// What another byte makes of a reply is either nothing or kept as it came.
     #[test]
-    fn rule_11_a_changed_reply_is_kept_only_as_it_came(
+    fn rule_11_a_changed_reply_is_stored_only_unmodified(
         reply in prop::sample::select(replies()), at: prop::sample::Index, byte: u8,
     ) {
         let mut changed = reply.to_vec();

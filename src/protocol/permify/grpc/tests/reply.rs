@@ -24,7 +24,7 @@ fn tree() -> Vec<u8> {
 }
 
 #[test]
-fn rule_11_of_a_reply_the_answer_alone_is_kept() {
+fn rule_11_only_the_answer_of_a_reply_is_stored() {
     for (path, reply) in [
         (CHECK, decoded(recorded::ALLOWED)),
         (CHECK, decoded(recorded::DENIED)),
@@ -44,7 +44,7 @@ fn rule_11_of_a_reply_the_answer_alone_is_kept() {
 }
 
 #[test]
-fn the_status_message_stays_as_it_came() {
+fn the_status_message_stays_unmodified() {
     let message = |trailers: &[(&str, &str)]| {
         let learned = learn_of(&call(CHECK), &[0], &decoded(recorded::ALLOWED), trailers);
         items_of(learned)[0].kept.trailers.clone().unwrap()
@@ -58,7 +58,7 @@ fn the_status_message_stays_as_it_came() {
 }
 
 #[test]
-fn what_is_kept_does_not_hold_the_receive_buffer() {
+fn a_stored_reply_does_not_hold_the_receive_buffer() {
     for (path, body) in [
         (CHECK, decoded(recorded::ALLOWED)),
         (EXPAND, framed(&tree()).into()),
@@ -79,7 +79,7 @@ fn what_is_kept_does_not_hold_the_receive_buffer() {
 }
 
 #[test]
-fn rule_11_only_plain_verdicts_are_kept() {
+fn rule_11_only_plain_decisions_are_stored() {
     let count = bytes(2, &varint(1, 3));
     for can in [1, 2] {
         for metadata in [&count[..], &bytes(2, b""), b""] {
@@ -116,7 +116,7 @@ fn rule_11_only_plain_verdicts_are_kept() {
 }
 
 #[test]
-fn rule_11_only_one_whole_tree_is_kept() {
+fn rule_11_only_one_complete_tree_is_stored() {
     assert!(learned(EXPAND, &framed(&tree())).unwrap().keep);
     for reply in [
         b"".to_vec(),
@@ -133,7 +133,7 @@ fn rule_11_only_one_whole_tree_is_kept() {
 }
 
 #[test]
-fn rule_11_a_reply_that_is_no_grpc_teaches_nothing() {
+fn rule_11_replies_that_are_not_grpc_are_ignored() {
     let learned = |status: u16, headers: &[(&str, &str)], trailers: Option<&[(&str, &str)]>| {
         let trailers = trailers.map(map);
         let reply = Reply {
@@ -161,7 +161,7 @@ fn rule_11_a_reply_that_is_no_grpc_teaches_nothing() {
 }
 
 #[test]
-fn rule_11_errors_are_never_kept() {
+fn rule_11_errors_are_never_stored() {
     let reads = READS.map(|(path, ..)| path);
     for path in reads.into_iter().chain([CHECK, BULK, EXPAND]) {
         for (code, message) in [
@@ -188,7 +188,7 @@ fn rule_11_errors_are_never_kept() {
 }
 
 #[test]
-fn reads_that_are_never_kept_teach_nothing() {
+fn reads_that_are_not_stored_teach_nothing() {
     for (path, ..) in READS {
         let reply = framed(&[bytes(1, b"plan"), bytes(2, b"")].concat());
         assert!(matches!(learn(&call(path), &reply), ReplyOutcome::Nothing), "{path}");

@@ -17,7 +17,7 @@ fn all() -> impl Iterator<Item = (&'static str, u32)> {
 }
 
 #[test]
-fn the_token_is_read_wherever_it_stands() {
+fn the_token_is_read_from_every_place() {
     for (path, number) in all() {
         let token = |metadata: &[u8]| read(path, metadata).unwrap().token;
         let field = bytes(number, b"t/+=");
@@ -40,7 +40,7 @@ fn the_token_is_read_wherever_it_stands() {
 }
 
 #[test]
-fn the_recorded_ones_are_read() {
+fn the_recorded_requests_are_read() {
     for (path, body) in [
         (CHECK, recorded::CHECK),
         (CHECK, recorded::WITH_TUPLE),
@@ -65,7 +65,7 @@ fn tokens_are_slices_of_the_message() {
 }
 
 #[test]
-fn rule_04_an_unnamed_schema_version_floats() {
+fn rule_04_without_a_version_the_schema_is_unpinned() {
     for path in [CHECK, BULK, EXPAND] {
         let unpinned = |metadata: &[u8]| read(path, metadata).unwrap().unpinned;
         assert!(unpinned(b""), "{path}");
@@ -84,7 +84,7 @@ fn rule_04_an_unnamed_schema_version_floats() {
 }
 
 #[test]
-fn rule_09_what_is_there_twice_is_unreadable() {
+fn rule_09_repeated_fields_are_unreadable() {
     for (path, number) in all() {
         let token = |text: &[u8]| bytes(number, text);
         for metadata in [
@@ -111,7 +111,7 @@ fn rule_09_what_is_there_twice_is_unreadable() {
 }
 
 #[test]
-fn rule_11_what_permify_rejects_for_its_want_of_metadata_is_never_kept() {
+fn rule_11_requests_without_metadata_are_never_stored() {
     for path in [CHECK, BULK, EXPAND] {
         let message = with_metadata(path, None);
         let call = ask(path, &message, &base()).unwrap();
@@ -131,7 +131,7 @@ fn rule_11_what_permify_rejects_for_its_want_of_metadata_is_never_kept() {
 }
 
 #[test]
-fn rule_11_pages_are_left_alone() {
+fn rule_11_pages_are_forwarded_unmodified() {
     for (path, number, cursor) in READS {
         let stream = path.ends_with("Stream");
         let kind = |more: &[u8]| {

@@ -15,7 +15,7 @@ fn a_watch_asks_for_one_tenants_changes() {
 }
 
 #[test]
-fn changes_tell_their_token() {
+fn changes_contain_their_token() {
     let changes = decoded(recorded::CHANGES);
     assert_eq!(super::super::feed_token(&changes[5..]), Some("+gQAAAAAAAA="));
     let told = |changes: &[u8]| super::super::feed_token(changes).map(str::to_owned);

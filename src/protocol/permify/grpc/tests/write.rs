@@ -29,7 +29,7 @@ fn wrote(path: &str, reply: &[u8]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn a_write_is_known_by_its_head() {
+fn a_write_is_recognized_by_its_path() {
     let data = data_writes().map(|path| (path, false));
     for (path, schema) in data.chain(ENDING_ALL.map(|path| (path.to_owned(), true))) {
         let call = call(&path);
@@ -79,7 +79,7 @@ fn an_empty_write_in_memory_changes_nothing() {
 }
 
 #[test]
-fn a_write_is_said_to_be_undone_only_where_that_is_sure() {
+fn a_write_is_reported_undone_only_where_certain() {
     for path in [WRITE, WRITE_SCHEMA, "/base.v1.Tenancy/Delete"] {
         let call = call(path);
         for code in ["3", "5", "6", "7", "9", "11", "12", "16"] {
@@ -94,7 +94,7 @@ fn a_write_is_said_to_be_undone_only_where_that_is_sure() {
 }
 
 #[test]
-fn writes_go_as_they_came() {
+fn writes_are_forwarded_unmodified() {
     let body = Bytes::from(framed(&plain()));
     for path in [WRITE, WRITE_SCHEMA] {
         let rewritten = api().ask(&call(path), &body, &[], &at_least_ask(), Some(&zookie("u")));

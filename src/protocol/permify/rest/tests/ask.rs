@@ -26,7 +26,7 @@ fn asked(metadata: &str, token: Option<&str>) -> Option<String> {
 }
 
 #[test]
-fn a_message_that_says_it_is_forwarded_as_it_came() {
+fn a_message_that_already_asks_so_is_forwarded_unmodified() {
     for metadata in [
         r#"{"snap_token":"x"}"#,
         r#"{"depth":20, "snap\u005ftoken" : "\u0078"}"#,
@@ -67,7 +67,7 @@ fn the_token_is_put_into_the_metadata() {
 }
 
 #[test]
-fn rule_01_a_token_that_some_builds_ignore_is_spelled_anew() {
+fn rule_01_a_camel_case_token_is_rewritten_in_snake_case() {
     for (metadata, told) in [
         (r#"{"snapToken":"y"}"#, r#"{"snap_token":"x"}"#),
         (r#"{"snapToken":"x"}"#, r#"{"snap_token":"x"}"#),
@@ -108,7 +108,7 @@ fn rule_03_head_is_asked_without_a_token() {
 }
 
 #[test]
-fn rule_08_a_floor_that_nobody_has_proven_makes_no_read_older() {
+fn rule_08_an_unknown_floor_never_makes_a_read_older() {
     let at = ReadAt::Unmodified(revision(1));
     let at_head = with_metadata(r#"{"depth":20}"#);
     assert_eq!(ask(CHECK, &at_head, &[0], &at, Some(&zookie("x"))), None);
@@ -123,7 +123,7 @@ fn rule_08_a_floor_that_nobody_has_proven_makes_no_read_older() {
 }
 
 #[test]
-fn without_metadata_nothing_is_told() {
+fn without_metadata_no_token_is_inserted() {
     for body in [r#"{"permission":"view"}"#, r#"{"permission":"view","metadata":null}"#] {
         for path in [CHECK, EXPAND, LOOKUP] {
             assert_eq!(
@@ -135,7 +135,7 @@ fn without_metadata_nothing_is_told() {
 }
 
 #[test]
-fn listings_are_told_their_floor() {
+fn listings_are_asked_at_their_floor() {
     let body = r#"{"metadata":{"depth":20},"entity_type":"document"}"#;
     assert_eq!(
         ask(LOOKUP, body, &[], &ReadAt::AtLeast(revision(1)), Some(&zookie("x"))).unwrap(),
@@ -277,7 +277,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn what_is_asked_differs_in_nothing_but_token_and_items(
+    fn rewriting_changes_only_the_token_and_the_items(
         pieces in pieces(), way in 0usize..5, partly: bool,
     ) {
         let x = Some(zookie("x"));

@@ -76,7 +76,7 @@ fn a_path_may_be_escaped() {
 }
 
 #[test]
-fn all_else_passes() {
+fn everything_else_passes() {
     for path in [
         "/v1/tenants/t1/permissions/check/",
         "/v1/tenants/t1/permissions//check",

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::*;
 
 #[test]
-fn rule_10_everything_is_in_the_key() {
+fn rule_10_every_part_of_the_question_is_in_the_key() {
     let base = base();
     let texts = [
         plain(),
@@ -85,7 +85,7 @@ fn rule_10_the_token_is_not_in_the_key() {
 }
 
 #[test]
-fn rule_10_head_tenant_and_caller_are_in_the_key() {
+fn rule_10_parts_tenant_and_caller_are_in_the_key() {
     let (base, other) = (base(), base());
     let body = plain().to_string();
     let ask = |uri: &str, headers: &[(&str, &str)], base| testing::question(&read(uri, headers, &body, base).unwrap());
@@ -127,7 +127,7 @@ fn rule_10_head_tenant_and_caller_are_in_the_key() {
 }
 
 #[test]
-fn rule_10_what_stands_beside_the_items_counts_for_each() {
+fn rule_10_fields_beside_the_items_are_in_every_items_key() {
     let base = base();
     let ask = |name: &str, value: Value| {
         let mut request = json!({"metadata": {"depth": 20}, "items": [item(), item()]});
@@ -152,7 +152,7 @@ fn rule_10_what_stands_beside_the_items_counts_for_each() {
 }
 
 #[test]
-fn rule_10_what_cannot_be_read_is_not_keyed() {
+fn rule_10_unreadable_questions_have_no_key() {
     let base = base();
     let plain = plain().to_string();
     let more = |member: &str| format!("{},{member}}}", plain.strip_suffix('}').unwrap());
@@ -257,7 +257,7 @@ fn spelling() -> impl Strategy<Value = (u64, &'static str, Option<&'static str>)
 
 proptest! {
     #[test]
-    fn rule_10_questions_have_one_key_when_they_are_the_same(
+    fn rule_10_only_equal_questions_share_a_key(
         a in any_question(), b in any_question(), one in spelling(), two in spelling(),
     ) {
         let base = base();
@@ -267,7 +267,7 @@ proptest! {
     }
 
     #[test]
-    fn rule_10_items_have_one_key_when_all_of_them_is_the_same(
+    fn rule_10_only_equal_items_share_a_key(
         beside in any_question(), other in any_question(),
         items in prop::collection::vec(prop::collection::btree_map("[ab]", json(), 0..2), 1..5),
         one in spelling(), two in spelling(),

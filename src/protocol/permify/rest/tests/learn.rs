@@ -36,7 +36,7 @@ fn results(results: &[&str]) -> String {
 }
 
 #[test]
-fn rule_11_verdicts_are_kept_as_they_came() {
+fn rule_11_decisions_are_stored_unmodified() {
     for body in [
         ALLOWED.to_owned(),
         DENIED.to_owned(),
@@ -58,7 +58,7 @@ fn rule_11_verdicts_are_kept_as_they_came() {
 }
 
 #[test]
-fn rule_11_what_is_no_plain_verdict_is_not_kept() {
+fn rule_11_only_plain_decisions_are_stored() {
     for body in [
         "",
         "{}",
@@ -103,7 +103,7 @@ fn rule_11_what_is_no_plain_verdict_is_not_kept() {
 }
 
 #[test]
-fn rule_11_of_a_bulk_only_grants_are_kept() {
+fn rule_11_only_grants_of_a_bulk_are_stored() {
     let learn = |body: &str| answers(&bulk_call(), &[0, 1], (200, body));
     let (yes, no) = ((ALLOWED.to_owned(), true), (DENIED.to_owned(), false));
     assert_eq!(learn(&results(&[ALLOWED, DENIED])), Some(vec![yes.clone(), no.clone()]));
@@ -138,7 +138,7 @@ fn rule_11_of_a_bulk_only_grants_are_kept() {
 }
 
 #[test]
-fn rule_11_errors_and_replies_of_another_form_teach_nothing() {
+fn rule_11_errors_and_unknown_replies_are_ignored() {
     let error = r#"{"code":5,"message":"ERROR_CODE_SCHEMA_NOT_FOUND","details":[]}"#;
     for (call, body) in [
         (check_call(), ALLOWED.to_owned()),
@@ -169,7 +169,7 @@ fn rule_11_errors_and_replies_of_another_form_teach_nothing() {
 }
 
 #[test]
-fn reads_that_are_never_kept_teach_nothing() {
+fn reads_that_are_not_stored_teach_nothing() {
     let base = base();
     let listing = read(LOOKUP, JSON, r#"{"metadata":{}}"#, &base).unwrap();
     let reply = r#"{"entity_ids":["plan"],"continuous_token":""}"#;

@@ -44,7 +44,7 @@ fn rule_09_a_token_in_another_case_cannot_be_read() {
 }
 
 #[test]
-fn what_no_schema_version_pins_floats() {
+fn without_a_schema_version_a_check_is_unpinned() {
     for (metadata, unpinned) in [
         (r#"{"schema_version":"v1"}"#, false),
         (r#"{"schema\u005fversion":"v1","snap_token":"x"}"#, false),
@@ -61,7 +61,7 @@ fn what_no_schema_version_pins_floats() {
 }
 
 #[test]
-fn rule_11_a_check_that_cannot_be_told_a_token_is_not_kept() {
+fn rule_11_a_check_without_metadata_is_not_stored() {
     let base = base();
     for body in [without("/metadata"), with("/metadata", json!(null))] {
         for path in [CHECK, EXPAND] {
@@ -92,7 +92,7 @@ fn listings_state_their_floor() {
 }
 
 #[test]
-fn rule_11_pages_are_forwarded_as_they_came() {
+fn rule_11_pages_are_forwarded_unmodified() {
     let base = base();
     let read = |members: &str| read(LOOKUP, JSON, &format!(r#"{{"metadata":{{}},{members}}}"#), &base);
     for name in ["continuous_token", "continuousToken"] {

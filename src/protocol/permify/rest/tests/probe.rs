@@ -24,7 +24,7 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
 }
 
 #[test]
-fn rule_08_a_tenant_that_fits_into_no_path_is_not_probed() {
+fn rule_08_a_tenant_that_fits_no_path_is_not_probed() {
     for tenant in ["", "a/b", "..", "a b"] {
         let mut asked = parts("POST", CHECK, JSON);
         let probe = api().probe_by_writing(tenant).probe(route(CHECK), &mut asked);

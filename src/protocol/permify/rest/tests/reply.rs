@@ -15,7 +15,7 @@ fn answer(allowed: bool, count: usize, comma: &str) -> String {
 }
 
 #[test]
-fn rule_14_an_answer_that_never_came_is_a_denial() {
+fn rule_14_a_missing_answer_is_a_denial() {
     let yes = answer(true, 4, ",");
     let no = r#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":0}}"#;
     assert_eq!(
@@ -26,7 +26,7 @@ fn rule_14_an_answer_that_never_came_is_a_denial() {
 }
 
 #[test]
-fn refusals_have_the_gateways_form() {
+fn rejections_have_the_gateways_form() {
     for (why, status, code) in [
         (Rejection::BadToken(TokenErrorKind::Malformed("cut off")), 400, 3),
         (Rejection::BadToken(TokenErrorKind::Expired), 400, 11),
@@ -56,7 +56,7 @@ fn the_callers_deadline_is_read() {
 
 proptest! {
     #[test]
-    fn rule_16_a_merged_reply_is_what_the_server_would_say(
+    fn rule_16_a_merged_reply_is_what_the_server_would_send(
         verdicts in prop::collection::vec((any::<bool>(), 0usize..9, any::<bool>()), 1..8), spaced: bool,
     ) {
         let comma = if spaced { ", " } else { "," };

@@ -67,7 +67,7 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
 }
 
 #[test]
-fn one_kept_item_does_not_hold_the_whole_reply() {
+fn one_stored_item_does_not_hold_the_whole_reply() {
     let (body, call) = read(recorded::DUPLICATES);
     let reply = Reply {
         status: http::StatusCode::OK,
@@ -97,7 +97,7 @@ fn the_same_item_has_the_same_key_in_every_bulk() {
 }
 
 #[test]
-fn rule_16_what_is_asked_again_takes_its_own_place() {
+fn rule_16_items_asked_again_keep_their_places() {
     let (body, call) = read(recorded::DUPLICATES);
     let reply = decoded(recorded::DUPLICATES_REPLY);
     let (whole, _) = answers(learn(&call, &body, &reply, OK));
@@ -123,7 +123,7 @@ fn rule_16_what_is_asked_again_takes_its_own_place() {
 }
 
 #[test]
-fn rule_11_only_plain_verdicts_of_items_are_kept() {
+fn rule_11_only_plain_decisions_of_items_are_stored() {
     let reply = |first: &[u8]| [checked_at(), pair(0, first), pair(1, &verdict(2))].concat();
     for permissionship in 1..=3 {
         assert_eq!(keeps(&reply(&verdict(permissionship))), Some(vec![true, true]));
@@ -152,7 +152,7 @@ fn rule_11_only_plain_verdicts_of_items_are_kept() {
 }
 
 #[test]
-fn rule_11_replies_that_do_not_fit_teach_nothing() {
+fn rule_11_replies_that_do_not_fit_are_not_stored() {
     let (first, second) = (pair(0, &verdict(2)), pair(1, &verdict(1)));
     assert_eq!(
         keeps(&[&checked_at()[..], &first, &second].concat()),
@@ -177,7 +177,7 @@ fn rule_11_replies_that_do_not_fit_teach_nothing() {
 }
 
 #[test]
-fn rule_11_a_pair_about_another_tuple_teaches_nothing() {
+fn rule_11_a_pair_about_another_tuple_is_ignored() {
     let item = [tuple(1, "plan", "alice"), bytes(3, &bytes(2, b"member"))].concat();
     let body = framed(&bytes(2, &item));
     let call = ask(BULK, &body, &base()).unwrap();
@@ -204,7 +204,7 @@ fn rule_11_a_pair_about_another_tuple_teaches_nothing() {
 }
 
 #[test]
-fn what_was_never_answered_is_an_error() {
+fn unanswered_items_are_errors() {
     let (body, call) = read(recorded::DUPLICATES);
     let (whole, _) = answers(learn(&call, &body, &decoded(recorded::DUPLICATES_REPLY), OK));
     let mut found = kept(&whole);
@@ -221,7 +221,7 @@ fn what_was_never_answered_is_an_error() {
 }
 
 #[test]
-fn a_mixed_bulk_bears_no_revision() {
+fn a_mixed_bulk_has_no_revision() {
     let (body, call) = read(recorded::DUPLICATES);
     let reply = decoded(recorded::DUPLICATES_REPLY);
     let (whole, _) = answers(learn(&call, &body, &reply, OK));
@@ -232,7 +232,7 @@ fn a_mixed_bulk_bears_no_revision() {
 }
 
 #[test]
-fn rule_15_ten_thousand_items_are_read_and_one_more_is_not() {
+fn rule_15_at_most_ten_thousand_items_are_read() {
     let message = |count| [fully(), items(0..count)].concat();
     let most = Bytes::from(framed(&message(10_000)));
     let call = ask(BULK, &most, &base()).unwrap();

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn claims_what_it_knows_by_its_path() {
+fn claims_known_calls_by_their_path() {
     let claim = |path: &str| claimed(&api(), &grpc_parts(path, &[]));
     for (service, methods) in [
         ("PermissionsService", &["CheckPermission", "CheckBulkPermissions"][..]),
@@ -89,7 +89,7 @@ fn claims_nothing_but_grpc() {
 }
 
 #[test]
-fn a_write_is_known_by_its_head() {
+fn a_write_is_recognized_by_its_path() {
     for (path, schema, stream) in [
         (WRITE, false, false),
         ("/authzed.api.v1.PermissionsService/DeleteRelationships", false, false),

@@ -18,7 +18,7 @@ fn checked(consistency: &[u8], at: &ReadAt, token: Option<&str>) -> Option<Vec<u
 }
 
 #[test]
-fn what_says_just_that_goes_as_it_came() {
+fn a_message_that_already_asks_so_is_forwarded_unmodified() {
     assert_eq!(checked(b"", &ReadAt::Any, None), None);
     assert_eq!(checked(&minimal(), &ReadAt::Any, None), None);
     assert_eq!(checked(&fully(), &ReadAt::Head, None), None);
@@ -28,7 +28,7 @@ fn what_says_just_that_goes_as_it_came() {
 }
 
 #[test]
-fn rule_01_the_message_says_what_is_asked() {
+fn rule_01_the_message_names_the_revision_asked_at() {
     let saying = |consistency: Vec<u8>| Some([consistency, plain()].concat());
     let all = [
         b"".to_vec(),
@@ -58,7 +58,7 @@ fn rule_01_the_message_says_what_is_asked() {
 }
 
 #[test]
-fn reads_that_are_never_kept_say_it_too() {
+fn reads_that_are_not_stored_are_rewritten_too() {
     let filter = [bytes(2, b"filter"), bytes(127, b"more")].concat();
     let message = [at_least("t"), filter.clone()].concat();
     let ask = |at: &ReadAt, token: &str| forwarded(READ_RELATIONSHIPS, &message, &[], at, Some(&zookie(token)));
@@ -70,14 +70,14 @@ fn reads_that_are_never_kept_say_it_too() {
 }
 
 #[test]
-fn writes_go_as_they_came() {
+fn writes_are_forwarded_unmodified() {
     let call = ask(WRITE, b"", &base()).unwrap();
     let body = Bytes::from(framed(&plain()));
     assert_eq!(api().ask(&call, &body, &[], &ReadAt::Head, None), None);
 }
 
 #[test]
-fn of_a_bulk_only_what_is_open_is_asked() {
+fn only_the_open_items_of_a_bulk_are_asked() {
     let message = [fully(), items([7, 8, 7, 9]), bytes(127, b"more")].concat();
     let exact = |open: &[usize]| forwarded(BULK, &message, open, &exact_ask(), Some(&zookie("t")));
     let asking = |documents: &[usize]| {
@@ -108,7 +108,7 @@ fn part() -> impl Strategy<Value = Part> {
 
 proptest! {
     #[test]
-    fn rewritten_messages_differ_in_consistency_and_open_items_alone(
+    fn rewriting_changes_only_the_consistency_and_the_items(
         parts in prop::collection::vec(part(), 0..8), place: prop::sample::Index, open: u8, stated in 0_usize..4,
     ) {
         let consistency = [b"".to_vec(), fully(), at_least("t"), exactly("t")][stated].clone();

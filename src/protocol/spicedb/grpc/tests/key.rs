@@ -47,7 +47,7 @@ fn different(first: u32) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn rule_10_everything_is_in_the_key() {
+fn rule_10_every_part_of_the_question_is_in_the_key() {
     let base = base();
     let checks = different(2).into_iter().chain([with(&varint(6, 0))]);
     let mut seen = std::collections::HashMap::new();
@@ -78,7 +78,7 @@ fn rule_10_consistency_is_not_in_the_key() {
 }
 
 #[test]
-fn rule_10_head_and_caller_are_in_the_key() {
+fn rule_10_parts_and_caller_are_in_the_key() {
     let (base, other) = (base(), base());
     let ask = |headers, base| question(&ask_with(CHECK, headers, &framed(&plain()), base).unwrap());
     let usual = ask(&[], &base);
@@ -97,7 +97,7 @@ fn rule_10_head_and_caller_are_in_the_key() {
 }
 
 #[test]
-fn rule_10_what_cannot_be_read_is_not_keyed() {
+fn rule_10_unreadable_questions_have_no_key() {
     let base = base();
     let twice = with(&[bytes(5, b""), bytes(5, b"")].concat());
     for message in [
@@ -133,7 +133,7 @@ fn rule_10_what_cannot_be_read_is_not_keyed() {
 }
 
 #[test]
-fn rule_11_what_asks_for_more_than_the_answer_is_never_kept() {
+fn rule_11_requests_for_traces_are_never_stored() {
     let base = base();
     let token = at_least("t");
     let unkept = |path, headers: &[(&str, &str)], message: &[u8]| {

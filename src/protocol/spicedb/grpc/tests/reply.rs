@@ -26,7 +26,7 @@ fn response(more: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn rule_11_of_a_reply_the_answer_alone_is_kept() {
+fn rule_11_only_the_answer_of_a_reply_is_stored() {
     for reply in [recorded::HAS, recorded::CONDITIONAL].map(decoded) {
         let (known, token) = learned(&reply).unwrap();
         assert_eq!(token, recorded::HEAD);
@@ -50,7 +50,7 @@ fn rule_11_of_a_reply_the_answer_alone_is_kept() {
 }
 
 #[test]
-fn the_status_message_stays_as_it_came() {
+fn the_status_message_stays_unmodified() {
     let message = |trailers: &[(&str, &str)]| {
         let reply = decoded(recorded::HAS);
         let (items, _) = answers(learn(&call(), &decoded(recorded::CHECK), &reply, trailers));
@@ -67,7 +67,7 @@ fn the_status_message_stays_as_it_came() {
 }
 
 #[test]
-fn what_is_kept_does_not_hold_the_receive_buffer() {
+fn a_stored_reply_does_not_hold_the_receive_buffer() {
     let reply = decoded(recorded::HAS);
     let seen = Reply {
         status: http::StatusCode::OK,
@@ -82,7 +82,7 @@ fn what_is_kept_does_not_hold_the_receive_buffer() {
 }
 
 #[test]
-fn rule_11_only_plain_verdicts_are_kept() {
+fn rule_11_only_plain_decisions_are_stored() {
     for permissionship in 1..=3 {
         assert!(learned(&response(&varint(2, permissionship))).unwrap().0.keep);
     }
@@ -146,7 +146,7 @@ fn rule_12_an_expiry_in_the_reply_is_honoured() {
 }
 
 #[test]
-fn rule_11_a_reply_that_is_no_grpc_teaches_nothing() {
+fn rule_11_replies_that_are_not_grpc_are_ignored() {
     let (call, request) = (call(), decoded(recorded::CHECK));
     let reply = decoded(recorded::HAS);
     let learned = |status: u16, headers: &[(&str, &str)], trailers: Option<&[(&str, &str)]>| {
@@ -173,7 +173,7 @@ fn rule_11_a_reply_that_is_no_grpc_teaches_nothing() {
 }
 
 #[test]
-fn rule_11_an_error_after_a_whole_message_teaches_nothing() {
+fn rule_11_an_error_after_a_whole_message_is_ignored() {
     let failed = [("grpc-status", "13"), ("grpc-message", "")];
     let computable = "/authzed.api.v1.SchemaService/ComputablePermissions";
     for (path, request, reply) in [
@@ -196,7 +196,7 @@ fn rule_11_an_error_after_a_whole_message_teaches_nothing() {
 }
 
 #[test]
-fn rule_11_errors_are_never_kept() {
+fn rule_11_errors_are_never_stored() {
     for path in [CHECK, BULK, BULK_TWIN, READ_RELATIONSHIPS] {
         let call = Call::new(route(path), call().kind);
         let rejected = |code: &str, message: &str| match learn_error(&call, code, message) {
@@ -280,7 +280,7 @@ fn writes_teach_their_tokens() {
 }
 
 #[test]
-fn a_write_is_said_to_be_undone_only_where_that_is_sure() {
+fn a_write_is_reported_undone_only_where_certain() {
     for path in [
         WRITE,
         WRITE_SCHEMA,
@@ -306,7 +306,7 @@ fn a_write_is_said_to_be_undone_only_where_that_is_sure() {
 }
 
 #[test]
-fn reads_that_are_never_kept_teach_their_revision() {
+fn reads_that_are_not_stored_teach_their_revision() {
     let read = |path: &str, request: &[u8], reply: &[u8]| {
         let call = ask(&format!("/authzed.api.v1.{path}"), &framed(request), &base()).unwrap();
         match learn_of(&call, &framed(request), &[], reply, OK) {

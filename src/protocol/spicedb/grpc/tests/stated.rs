@@ -31,7 +31,7 @@ fn every_consistency_is_read() {
 }
 
 #[test]
-fn the_recorded_ones_are_read() {
+fn the_recorded_requests_are_read() {
     let call = ask(CHECK, &decoded(recorded::LEAST), &base()).unwrap();
     assert_eq!(call.consistency, Some(Consistency::AtLeastAsFresh));
     assert_eq!(call.token.as_deref(), Some(recorded::LEAST_TOKEN.as_bytes()));
@@ -54,7 +54,7 @@ fn tokens_are_slices_of_the_message() {
 }
 
 #[test]
-fn rule_09_what_only_spicedb_can_judge_is_unreadable() {
+fn rule_09_odd_consistencies_are_unreadable() {
     let both = [varint(4, 1), bytes(2, &zed_token("t"))].concat();
     for consistency in [
         // None of the four, or none in truth.
@@ -87,7 +87,7 @@ fn rule_09_what_only_spicedb_can_judge_is_unreadable() {
 }
 
 #[test]
-fn rule_11_paged_calls_are_left_alone() {
+fn rule_11_paged_calls_are_forwarded_unmodified() {
     for (path, limit, cursor) in [
         ("PermissionsService/LookupResources", 6, 7),
         ("PermissionsService/LookupSubjects", 7, 8),

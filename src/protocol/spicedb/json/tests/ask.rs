@@ -41,7 +41,7 @@ fn ways() -> [(ReadAt, Option<Zookie>, Value); 5] {
 }
 
 #[test]
-fn a_message_that_says_it_is_forwarded_as_it_came() {
+fn a_message_that_already_asks_so_is_forwarded_unmodified() {
     let statements = [
         (json!(null), json!({"minimizeLatency": true})),
         (json!({"minimize_latency": true}), json!({"minimizeLatency": true})),
@@ -122,7 +122,7 @@ fn rule_16_only_the_open_items_are_asked() {
 }
 
 #[test]
-fn rule_01_a_revision_that_no_token_spells_is_asked_at_head() {
+fn rule_01_a_revision_without_a_token_is_asked_at_head() {
     let asked = ask(CHECK, "{}", &[0], &ReadAt::AtLeast(revision()), None).unwrap();
     assert_eq!(asked, r#"{"consistency":{"fullyConsistent":true}}"#);
 }
@@ -138,7 +138,7 @@ fn writes_are_never_rewritten() {
 
 proptest! {
     #[test]
-    fn what_is_asked_differs_in_nothing_but_consistency_and_items(
+    fn rewriting_changes_only_the_consistency_and_the_items(
         items in prop::collection::vec(any_question(), 1..5),
         stated in prop::option::of(0usize..5),
         way in 0usize..5,

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn rule_10_everything_is_in_the_key() {
+fn rule_10_every_part_of_the_question_is_in_the_key() {
     let base = base();
     let texts = [
         plain(),
@@ -82,7 +82,7 @@ fn rule_10_numbers_in_a_context_are_doubles() {
 }
 
 #[test]
-fn rule_10_head_and_caller_are_in_the_key() {
+fn rule_10_parts_and_caller_are_in_the_key() {
     let (base, other) = (base(), base());
     let body = plain().to_string();
     let ask = |uri: &str, headers: &[(&str, &str)], base| testing::question(&read(uri, headers, &body, base).unwrap());
@@ -150,7 +150,7 @@ fn rule_10_unknown_members_of_a_bulk_count_for_every_item() {
 }
 
 #[test]
-fn rule_10_what_cannot_be_read_is_not_keyed() {
+fn rule_10_unreadable_questions_have_no_key() {
     let base = base();
     let plain = plain().to_string();
     let more = |member: &str| format!("{},{member}}}", plain.strip_suffix('}').unwrap());
@@ -222,7 +222,7 @@ fn rule_15_items_are_bounded() {
 
 proptest! {
     #[test]
-    fn rule_10_one_question_has_one_key_however_it_is_spelled(asked in any_question(), seeds: (u64, u64)) {
+    fn rule_10_spelling_does_not_change_the_key(asked in any_question(), seeds: (u64, u64)) {
         let base = base();
         let ask = |seed| testing::question(&check(&vary(&asked, seed), &base).unwrap());
         prop_assert_eq!(ask(seeds.0), ask(seeds.1));

@@ -21,7 +21,7 @@ fn answer(body: &str) -> Option<(ReplyItem, String)> {
 }
 
 #[test]
-fn rule_11_verdicts_are_kept_as_they_came() {
+fn rule_11_decisions_are_stored_unmodified() {
     for body in [
         ANSWER.to_owned(),
         ANSWER.replace("HAS", "NO"),
@@ -42,7 +42,7 @@ fn rule_11_verdicts_are_kept_as_they_came() {
 }
 
 #[test]
-fn rule_11_what_is_no_plain_verdict_is_not_kept() {
+fn rule_11_only_plain_decisions_are_stored() {
     for body in [
         ANSWER.replace("PERMISSIONSHIP_HAS_PERMISSION", "PERMISSIONSHIP_UNSPECIFIED"),
         ANSWER.replace("PERMISSIONSHIP_HAS_PERMISSION", "PERMISSIONSHIP_NEW"),
@@ -87,7 +87,7 @@ fn rule_12_an_expiry_in_the_reply_is_honoured() {
 }
 
 #[test]
-fn rule_11_replies_of_another_form_teach_nothing() {
+fn rule_11_replies_of_another_form_are_ignored() {
     let body = Bytes::from_static(ANSWER.as_bytes());
     let learn = |status, headers: &[(&'static str, &'static str)]| {
         let mut map = HeaderMap::new();
@@ -186,7 +186,7 @@ fn writes_are_learned_from() {
 }
 
 #[test]
-fn reads_that_are_never_kept_bear_their_revision() {
+fn reads_that_are_not_stored_have_their_revision() {
     let base = base();
     let traced = check(&with("/withTracing", json!(true)).to_string(), &base).unwrap();
     let expand = read("/v1/permissions/expand", JSON, "{}", &base).unwrap();
@@ -234,7 +234,7 @@ fn pairs_in(body: &str) -> Option<Vec<bool>> {
 }
 
 #[test]
-fn rule_11_of_a_bulk_only_verdicts_are_kept() {
+fn rule_11_only_decisions_of_a_bulk_are_stored() {
     let pair = |answer: &str| format!(r#"{{"request":{REQUEST},{answer}}}"#);
     let yes = pair(r#""item":{"permissionship":"PERMISSIONSHIP_HAS_PERMISSION","partialCaveatInfo":null}"#);
     assert_eq!(pairs(&[&yes, &yes]), Some(vec![true, true]));
@@ -273,7 +273,7 @@ fn rule_11_of_a_bulk_only_verdicts_are_kept() {
 }
 
 #[test]
-fn rule_11_a_pair_about_another_item_teaches_nothing() {
+fn rule_11_a_pair_about_another_item_is_ignored() {
     let pair = |request: &str| {
         format!(r#"{{"request":{request},"item":{{"permissionship":"PERMISSIONSHIP_HAS_PERMISSION"}}}}"#)
     };

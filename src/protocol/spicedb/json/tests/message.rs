@@ -7,7 +7,7 @@ fn stated(consistency: &str) -> Result<(Option<Consistency>, Option<Bytes>), Unr
 }
 
 #[test]
-fn rule_01_the_wish_of_the_message_is_read() {
+fn rule_01_the_consistency_of_the_message_is_read() {
     for (consistency, wish, token) in [
         ("null", None, None),
         (r#"{"minimizeLatency":true}"#, Some(Consistency::MinimizeLatency), None),
@@ -92,7 +92,7 @@ fn rule_09_a_consistency_in_another_case_cannot_be_read() {
 }
 
 #[test]
-fn rule_11_traces_are_reads_that_are_never_kept() {
+fn rule_11_traces_are_never_stored() {
     let base = base();
     let full = json!({"fullyConsistent": true});
     for name in ["withTracing", "with_tracing"] {
@@ -146,7 +146,7 @@ fn listings_state_their_floor() {
 }
 
 #[test]
-fn rule_11_pages_are_forwarded_as_they_came() {
+fn rule_11_pages_are_forwarded_unmodified() {
     let base = base();
     let read = |member: &str| {
         let body = format!(r#"{{"permission":"view",{member}}}"#);

@@ -158,7 +158,7 @@ fn claims_the_gateways_calls() {
 }
 
 #[test]
-fn writes_are_known_by_their_paths() {
+fn writes_are_recognized_by_their_paths() {
     let base = base();
     for (path, schema, stream) in [
         ("/v1/relationships/write", false, false),

@@ -43,7 +43,7 @@ fn a_merged_reply_is_spelled_as_the_server_spells_it() {
 }
 
 #[test]
-fn rule_16_a_mix_of_revisions_bears_no_token() {
+fn rule_16_a_mix_of_revisions_has_no_token() {
     let yes = pair("a", "PERMISSIONSHIP_HAS_PERMISSION");
     let merged: Value = serde_json::from_str(&merge(&[Some(&kept(&yes))], None)).unwrap();
     assert_eq!(merged["checkedAt"], Value::Null);
@@ -51,7 +51,7 @@ fn rule_16_a_mix_of_revisions_bears_no_token() {
 }
 
 #[test]
-fn rule_14_an_answer_that_never_came_is_an_error() {
+fn rule_14_a_missing_answer_is_an_error() {
     let yes = pair("a", "PERMISSIONSHIP_HAS_PERMISSION");
     let merged: Value = serde_json::from_str(&merge(&[Some(&kept(&yes)), None], None)).unwrap();
     assert_eq!(
@@ -63,7 +63,7 @@ fn rule_14_an_answer_that_never_came_is_an_error() {
 }
 
 #[test]
-fn refusals_have_the_gateways_form() {
+fn rejections_have_the_gateways_form() {
     use crate::token::TokenErrorKind;
     for (why, status, code) in [
         (Rejection::BadToken(TokenErrorKind::Malformed("cut off")), 400, 3),
@@ -88,7 +88,7 @@ fn refusals_have_the_gateways_form() {
 
 proptest! {
     #[test]
-    fn rule_16_a_merged_reply_is_what_the_server_would_say(
+    fn rule_16_a_merged_reply_is_what_the_server_would_send(
         verdicts in prop::collection::vec((0u8..3, any::<bool>()), 1..8), spaced: bool,
     ) {
         const VERDICTS: [&str; 3] = [

@@ -11,9 +11,13 @@ use crate::common::{Client, Upstream, z};
 async fn rule_02_exact_needs_exactly_one_explicit_token() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    let exact = || client.check("a").wish("at-exact-snapshot");
+    let exact = || client.check("a").consistency("at-exact-snapshot");
     let two = client.get(&format!("/check?resource=a&token={}", z(1)));
-    for request in [exact(), exact().cookie(1), two.zookie(1).wish("at-exact-snapshot")] {
+    for request in [
+        exact(),
+        exact().cookie(1),
+        two.zookie(1).consistency("at-exact-snapshot"),
+    ] {
         let reply = request.send().await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST);
         assert_eq!(reply.json()["type"], "urn:tower-zookie:exact-needs-one-zookie");
@@ -22,7 +26,7 @@ async fn rule_02_exact_needs_exactly_one_explicit_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_02_exact_is_answered_at_its_snapshot_whatever_the_cookie_says() {
+async fn rule_02_a_cookie_does_not_move_an_exact_read() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     upstream.grant("a");
@@ -32,14 +36,14 @@ async fn rule_02_exact_is_answered_at_its_snapshot_whatever_the_cookie_says() {
             .check("a")
             .zookie(1)
             .cookie(2)
-            .wish("at-exact-snapshot")
+            .consistency("at-exact-snapshot")
             .send()
             .await;
         assert_eq!((reply.allowed(), reply.revision(), reply.outcome()), (false, 1, status));
     }
-    let told = upstream.last();
-    assert_eq!(told.header("zookie-consistency"), Some("at-exact-snapshot"));
-    assert_eq!(told.header("zookie"), Some(&*z(1)));
+    let seen = upstream.last();
+    assert_eq!(seen.header("zookie-consistency"), Some("at-exact-snapshot"));
+    assert_eq!(seen.header("zookie"), Some(&*z(1)));
     assert!(
         client.check("a").send().await.allowed(),
         "an exact answer never replaces the newest"
@@ -53,13 +57,13 @@ async fn rule_03_full_never_takes_an_entry() {
     client.check("a").send().await;
     upstream.grant("a");
     let full = [
-        client.check("a").wish("fully-consistent"),
+        client.check("a").consistency("fully-consistent"),
         client.check("a").header("cache-control", "no-cache"),
         client.check("a").header("cache-control", "max-age=0, No-Cache"),
         client
             .check("a")
             .header("cache-control", "no-cache")
-            .wish("minimize-latency"),
+            .consistency("minimize-latency"),
     ];
     for (nth, request) in full.into_iter().enumerate() {
         let reply = request.send().await;
@@ -74,7 +78,7 @@ async fn rule_03_full_never_takes_an_entry() {
 async fn rule_01_full_still_covers_the_floor() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    let reply = client.check("a").zookie(5).wish("fully-consistent").send().await;
+    let reply = client.check("a").zookie(5).consistency("fully-consistent").send().await;
     assert_eq!(
         reply.status,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -84,7 +88,7 @@ async fn rule_01_full_still_covers_the_floor() {
         upstream.grant("a");
     }
     advance(Duration::from_secs(1)).await;
-    let reply = client.check("a").zookie(5).wish("fully-consistent").send().await;
+    let reply = client.check("a").zookie(5).consistency("fully-consistent").send().await;
     assert_eq!((reply.status, reply.revision()), (StatusCode::OK, 5));
 }
 
@@ -92,11 +96,11 @@ async fn rule_01_full_still_covers_the_floor() {
 async fn rule_04_bounded_staleness_counts_from_full_reads() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    let bounded = || client.check("a").wish("bounded-staleness=2s");
+    let bounded = || client.check("a").consistency("bounded-staleness=2s");
     client.check("a").send().await;
     assert!(
         !bounded().send().await.is_hit(),
-        "nobody knows how old the upstream's choice was"
+        "it is unknown how old the upstream's choice was"
     );
     assert_eq!(upstream.last().header("zookie-consistency"), Some("fully-consistent"));
     advance(Duration::from_secs(2)).await;
@@ -106,7 +110,7 @@ async fn rule_04_bounded_staleness_counts_from_full_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_04_no_answer_is_older_than_the_bound_token_or_not() {
+async fn rule_04_no_answer_is_older_than_the_bound() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
     client.check("a").send().await;
@@ -117,11 +121,18 @@ async fn rule_04_no_answer_is_older_than_the_bound_token_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_wish_is_rejected_with_what_to_say() {
+async fn an_unknown_consistency_is_rejected_with_advice() {
     let upstream = Upstream::new();
     let client = Client::new(&upstream);
-    let twice = client.check("a").wish("fully-consistent").wish("minimize-latency");
-    for request in [client.check("a").wish("fresh"), client.check("a").wish(""), twice] {
+    let twice = client
+        .check("a")
+        .consistency("fully-consistent")
+        .consistency("minimize-latency");
+    for request in [
+        client.check("a").consistency("fresh"),
+        client.check("a").consistency(""),
+        twice,
+    ] {
         let reply = request.send().await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST);
         let detail = reply.json()["detail"].as_str().unwrap().to_owned();

@@ -43,7 +43,7 @@ pub(crate) async fn rule_04_windowed_reads_are_no_older_than_the_window(server: 
     }
     direct.grant("plan", "alice").await;
     slow.check("plan", "alice", "").await.denies().is_hit();
-    // The write went round the layer.
+    // The write went around the layer.
     let seen = async {
         while quick.check("plan", "alice", "").await.allowed == [false] {
             sleep(short / 10).await;

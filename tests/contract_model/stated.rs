@@ -4,16 +4,16 @@ use axum::extract::Request;
 use tower_zookie::Asked;
 use tower_zookie::consistency::Consistency;
 
-use crate::checker::{Wish, revision_of};
+use crate::checker::{ConsistencyLevel, revision_of};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Stated {
     asked: Option<Asked>,
     zookies: Vec<String>,
     consistencies: Vec<String>,
 }
 
-impl Told {
+impl Stated {
     pub(crate) fn of(request: &Request) -> Self {
         let values = |name| {
             let values = request.headers().get_all(name).iter();
@@ -28,8 +28,8 @@ impl Told {
         }
     }
 
-    /// Whether it says, in the headers and in the extension, all that a request demands.
-    pub(crate) fn says(&self, wish: Wish, floors: &[u64]) -> bool {
+    /// Whether it states, in the headers and in the extension, everything that a request demands.
+    pub(crate) fn says(&self, level: ConsistencyLevel, floors: &[u64]) -> bool {
         let Some(Asked { consistency, zookie }) = &self.asked else {
             return false;
         };
@@ -46,15 +46,15 @@ impl Told {
         let at = zookie.as_ref().map(|zookie| revision_of(zookie.as_str()));
         let floor = floors.iter().max().copied();
         let at_head = *consistency == Consistency::FullyConsistent;
-        let wished = match wish {
-            Wish::Exact => return *consistency == Consistency::AtExactSnapshot && at == Some(floor),
-            Wish::Full => at_head,
-            Wish::Bounded(bound) => {
-                at_head || matches!(consistency, Consistency::BoundedStaleness(told) if *told <= bound)
+        let satisfied = match level {
+            ConsistencyLevel::Exact => return *consistency == Consistency::AtExactSnapshot && at == Some(floor),
+            ConsistencyLevel::Full => at_head,
+            ConsistencyLevel::Bounded(bound) => {
+                at_head || matches!(consistency, Consistency::BoundedStaleness(stated) if *stated <= bound)
             }
-            Wish::Any => floor.is_none() || *consistency != Consistency::MinimizeLatency,
+            ConsistencyLevel::Any => floor.is_none() || *consistency != Consistency::MinimizeLatency,
         };
-        let bears_floor = floor.is_none() || at.flatten() >= floor || at_head && at.is_none();
-        wished && bears_floor && (*consistency != Consistency::AtExactSnapshot)
+        let has_floor = floor.is_none() || at.flatten() >= floor || at_head && at.is_none();
+        satisfied && has_floor && (*consistency != Consistency::AtExactSnapshot)
     }
 }

@@ -1,4 +1,4 @@
-//! What the layer only hands on: listings, pages, streams.
+//! Calls that the layer only forwards: listings, pages, streams.
 
 use spicedb_examples::v1::{
     Consistency, Cursor, ExpandPermissionTreeRequest, LookupResourcesRequest, LookupSubjectsRequest,
@@ -97,7 +97,7 @@ pub(crate) async fn listings(server: &'static Server) {
         assert!(revisions.iter().all(|at| server.covers(at, &written.token)));
     }
     assert_eq!(own.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
-    // What they were told is for nobody else, but their token can be used.
+    // Their replies are not shared with other callers, but their token can be used.
     let question = server.question("repo:listed1", "push", "user:listed1");
     replica
         .check(&question, at_least_as_fresh(&written))

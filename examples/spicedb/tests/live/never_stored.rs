@@ -1,12 +1,12 @@
-//! Replies that nobody else may be given.
+//! Replies that no other caller may get.
 
 use spicedb_examples::v1::ZedToken;
-use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, verdict};
+use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, decision};
 use tonic::Code;
 
 use crate::server::Server;
 
-pub(crate) async fn rule_11_errors_are_passed_and_not_kept(server: &'static Server) {
+pub(crate) async fn rule_11_errors_are_forwarded_and_not_stored(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let written = replica
         .touch(&[&server.relationship("team:wrong#direct@user:wrong")])
@@ -29,7 +29,7 @@ pub(crate) async fn rule_11_errors_are_passed_and_not_kept(server: &'static Serv
     }
 }
 
-pub(crate) async fn rule_11_traces_are_not_kept(server: &'static Server) {
+pub(crate) async fn rule_11_traces_are_not_stored(server: &'static Server) {
     let mut replica = server.replica();
     let written = replica
         .touch(&[&server.relationship("team:traced#direct@user:traced")])
@@ -46,7 +46,7 @@ pub(crate) async fn rule_11_traces_are_not_kept(server: &'static Server) {
             .unwrap()
             .into_inner();
         assert_eq!(
-            (verdict(reply.permissionship), reply.debug_trace.is_some()),
+            (decision(reply.permissionship), reply.debug_trace.is_some()),
             ("yes", with_tracing)
         );
     }
@@ -57,7 +57,7 @@ pub(crate) async fn rule_11_traces_are_not_kept(server: &'static Server) {
     );
 }
 
-pub(crate) async fn rule_09_tokens_that_cannot_be_read_are_left_to_the_server(server: &'static Server) {
+pub(crate) async fn rule_09_unreadable_tokens_are_left_to_the_server(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let relationship = server.relationship("team:unread#direct@user:unread");
     let question = server.question("team:unread", "member", "user:unread");
@@ -71,12 +71,12 @@ pub(crate) async fn rule_09_tokens_that_cannot_be_read_are_left_to_the_server(se
     // No ZedToken at all, an empty one, one of another datastore (`somewhere` at 42), and one that names no datastore.
     for text in ["abc", "", "Gg4KAjQyEghzb21ldW5pcQ==", "CAESAA=="] {
         let token = ZedToken { token: text.to_owned() };
-        for wish in [at_least_as_fresh(&token), at_exact_snapshot(&token)] {
-            let own = direct.check(&question, wish.clone()).await;
+        for consistency in [at_least_as_fresh(&token), at_exact_snapshot(&token)] {
+            let own = direct.check(&question, consistency.clone()).await;
             for _ in 0..2 {
-                let passed = replica.check(&question, wish.clone()).await;
+                let passed = replica.check(&question, consistency.clone()).await;
                 match (&own, &passed) {
-                    (Ok(own), Ok(passed)) => assert_eq!(own.verdict, passed.is_forwarded().verdict, "{text:?}"),
+                    (Ok(own), Ok(passed)) => assert_eq!(own.decision, passed.is_forwarded().decision, "{text:?}"),
                     (Err(own), Err(passed)) => {
                         assert_eq!(
                             (own.code(), own.message()),

@@ -24,22 +24,26 @@ pub(crate) async fn each_consistency_answers_as_the_server_does(server: &'static
     let exact = tokens.map(at_exact_snapshot);
     let floors = tokens.map(at_least_as_fresh);
     for round in 0..2 {
-        for wish in exact
+        for consistency in exact
             .iter()
             .chain(&floors)
             .chain(&[minimize_latency(), fully_consistent()])
         {
-            let answer = replica.check(&question, wish.clone()).await.unwrap();
-            let whole = replica.bulk(&[&question], wish.clone()).await.unwrap();
+            let answer = replica.check(&question, consistency.clone()).await.unwrap();
+            let whole = replica.bulk(&[&question], consistency.clone()).await.unwrap();
             if server.repeats() {
-                for (verdict, at) in [(answer.verdict, &answer.at), (&*whole.verdicts()[0], &whole.at)] {
+                for (decision, at) in [(answer.decision, &answer.at), (&*whole.decisions()[0], &whole.at)] {
                     let own = direct.check(&question, at_exact_snapshot(at)).await.unwrap();
-                    assert_eq!(own.verdict, verdict, "round {round}, {wish:?}, {}", answer.status);
+                    assert_eq!(
+                        own.decision, decision,
+                        "round {round}, {consistency:?}, {}",
+                        answer.status
+                    );
                 }
             }
         }
     }
-    // The last word is the newest one's.
+    // The newest write counts.
     replica
         .check(&question, at_least_as_fresh(&again))
         .await
@@ -55,12 +59,12 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
     let revoked = direct.delete(&[&relationship]).await;
     // Without this the replica would not know that the server has passed the snapshots.
     replica.check(&question, fully_consistent()).await.unwrap().says("no");
-    for (token, verdict) in [(&granted, "yes"), (&revoked, "no"), (&granted, "yes")] {
+    for (token, decision) in [(&granted, "yes"), (&revoked, "no"), (&granted, "yes")] {
         replica.below.count();
         for _ in 0..3 {
             let answer = replica.check(&question, at_exact_snapshot(token)).await.unwrap();
             // Not always in the same spelling.
-            let at = &answer.says(verdict).at.token;
+            let at = &answer.says(decision).at.token;
             assert!(server.covers(at, &token.token) && server.covers(&token.token, at));
         }
         let forwarded = replica.below.checks();
@@ -69,7 +73,7 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
             "{}",
             forwarded.len()
         );
-        // What may be shared is in the layer's own spelling.
+        // A shared call has the layer's own spelling.
         let tokens = server.tokens();
         let canonical = tokens.encode(&tokens.decode(&token.token).unwrap()).unwrap();
         let canonical = ZedToken {
@@ -78,7 +82,7 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
         let asked = [token, &canonical].map(|token| Some(at_exact_snapshot(token)));
         assert!(forwarded.iter().all(|check| asked.contains(&check.consistency)));
     }
-    // An old snapshot's answer is none for a newer floor.
+    // An old snapshot's answer does not satisfy a newer floor.
     replica
         .check(&question, at_least_as_fresh(&revoked))
         .await
@@ -86,7 +90,7 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
         .says("no");
 }
 
-pub(crate) async fn rule_03_full_consistency_is_the_servers(server: &'static Server) {
+pub(crate) async fn rule_03_full_consistency_is_answered_by_the_server(server: &'static Server) {
     let (mut replica, mut direct) = (server.replica(), server.direct());
     let relationship = server.relationship("team:full#direct@user:full");
     let question = server.question("team:full", "member", "user:full");
@@ -106,17 +110,17 @@ pub(crate) async fn rule_03_full_consistency_is_the_servers(server: &'static Ser
     }
 }
 
-pub(crate) async fn rule_04_nothing_outlives_its_age(server: &'static Server) {
+pub(crate) async fn rule_04_no_answer_outlives_its_age_bound(server: &'static Server) {
     let window = Duration::from_secs(1);
     let mut replica = server.replica_with(|builder| builder.window(window, Staleness::percent(0)));
     let written = replica
         .touch(&[&server.relationship("team:aged#direct@user:aged")])
         .await;
     let question = server.question("team:aged", "member", "user:aged");
-    for wish in [at_least_as_fresh(&written), minimize_latency()] {
-        replica.check(&question, wish.clone()).await.unwrap();
+    for consistency in [at_least_as_fresh(&written), minimize_latency()] {
+        replica.check(&question, consistency.clone()).await.unwrap();
         sleep(window).await;
-        replica.check(&question, wish).await.unwrap().is_forwarded();
+        replica.check(&question, consistency).await.unwrap().is_forwarded();
     }
     // Snapshots are as good as ever.
     if server.repeats() {

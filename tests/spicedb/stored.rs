@@ -1,4 +1,4 @@
-//! What a reply from memory looks like, and what is never kept.
+//! What a reply from memory looks like, and what is never stored.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,7 +49,7 @@ async fn twice(client: &Client, server: &Server, request: &CheckRequest) -> (Rep
 }
 
 #[tokio::test]
-async fn rule_11_a_condition_is_kept_under_its_exact_context() {
+async fn rule_11_a_condition_is_stored_under_its_exact_context() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let caveated = |context| CheckRequest {
@@ -74,7 +74,7 @@ async fn rule_11_a_condition_is_kept_under_its_exact_context() {
 }
 
 #[tokio::test]
-async fn rule_11_what_is_no_plain_verdict_is_not_kept() {
+async fn rule_11_only_plain_decisions_are_stored() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     let traced = CheckRequest {
@@ -99,7 +99,7 @@ async fn rule_11_what_is_no_plain_verdict_is_not_kept() {
 }
 
 #[tokio::test]
-async fn rule_14_errors_come_as_they_are_and_are_not_kept() {
+async fn rule_14_errors_are_forwarded_and_not_stored() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
     for status in 1..=16 {
@@ -135,7 +135,7 @@ async fn rule_12_an_expiry_in_the_reply_is_honoured() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_flight_has_no_callers_deadline_and_each_caller_keeps_its_own() {
+async fn rule_07_each_caller_has_its_own_deadline() {
     let server = Server::new(Engine::Postgres);
     server.state().latency = Duration::from_secs(1);
     let client = before(&server);
@@ -170,7 +170,7 @@ async fn rule_07_a_flight_has_no_callers_deadline_and_each_caller_keeps_its_own(
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_14_an_upstream_that_hangs_is_an_error_of_grpc() {
+async fn rule_14_a_hanging_upstream_is_a_grpc_error() {
     let server = Server::new(Engine::Postgres);
     server.state().latency = Duration::from_secs(3600);
     let client = before(&server);
