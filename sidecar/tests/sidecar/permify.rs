@@ -206,7 +206,7 @@ async fn rule_08_what_others_wrote_is_believed_where_their_tenant_is_watched() {
                 ),
                 (Some("http"), Some(&*authority))
             );
-            assert_eq!(request.headers()["authorization"], "tower-zookie");
+            assert_eq!(request.headers()["authorization"], "tower-zookie-sidecar");
         }
         let caller = Caller::new(sidecar.address()).await;
         for nth in 0..3 {

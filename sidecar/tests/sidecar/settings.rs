@@ -13,7 +13,7 @@ use crate::running::args;
 use crate::tls::{CERT, KEY};
 
 const OTHER_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/other-key.pem");
-const NO_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rustfmt.toml");
+const NO_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
 /// An error and its causes.
 fn told(error: &dyn Error) -> String {
@@ -62,16 +62,13 @@ async fn certificates_and_keys() {
         ),
         (
             ["--tls-cert", NO_PEM, "--tls-key", KEY],
-            "rustfmt.toml holds no certificate",
+            "Cargo.toml holds no certificate",
         ),
         (
             ["--tls-cert", CERT, "--tls-key", "/nowhere.pem"],
             "private key in /nowhere.pem can't be read: ",
         ),
-        (
-            ["--tls-cert", CERT, "--tls-key", NO_PEM],
-            "rustfmt.toml can't be read: ",
-        ),
+        (["--tls-cert", CERT, "--tls-key", NO_PEM], "Cargo.toml can't be read: "),
         (["--tls-cert", CERT, "--tls-key", CERT], "cert.pem can't be read: "),
         (["--tls-cert", CERT, "--tls-key", OTHER_KEY], "can't be used together: "),
     ] {
@@ -109,63 +106,30 @@ async fn circles_and_settings_of_the_layer() {
 #[test]
 fn what_has_to_be_said() {
     for (arguments, why) in [
-        (&["sidecar", "--engine", "postgres"][..], "--upstream"),
-        (&["sidecar", "--upstream", "http://127.0.0.1:50051"], "--engine"),
+        (&["--engine", "postgres"][..], "--upstream"),
+        (&["--upstream", "http://127.0.0.1:50051"], "--engine"),
         (
-            &["sidecar", "--engine", "oracle", "--upstream", "http://h"],
+            &["--engine", "oracle", "--upstream", "http://h"],
             "possible values: memory, postgres, cockroachdb",
         ),
         (
-            &[
-                "sidecar",
-                "--engine",
-                "mysql",
-                "--upstream",
-                "http://h",
-                "--tls-cert",
-                "x",
-            ],
+            &["--engine", "mysql", "--upstream", "http://h", "--tls-cert", "x"],
             "--tls-key",
         ),
         (
-            &[
-                "sidecar",
-                "--engine",
-                "spanner",
-                "--upstream",
-                "http://h",
-                "--window",
-                "5",
-            ],
+            &["--engine", "spanner", "--upstream", "http://h", "--window", "5"],
             "write it as `500ms`, `5s`, `10m`, `2h` or `1d`",
         ),
         (
-            &[
-                "sidecar",
-                "--system",
-                "keto",
-                "--engine",
-                "postgres",
-                "--upstream",
-                "http://h",
-            ],
+            &["--system", "keto", "--engine", "postgres", "--upstream", "http://h"],
             "possible values: spicedb, permify",
         ),
         (
-            &[
-                "sidecar",
-                "--engine",
-                "postgres",
-                "--http-upstream",
-                "http://h",
-                "--watch",
-                "t1",
-            ],
+            &["--engine", "postgres", "--http-upstream", "http://h", "--watch", "t1"],
             "--upstream",
         ),
         (
             &[
-                "sidecar",
                 "--engine",
                 "postgres",
                 "--upstream",
@@ -177,7 +141,6 @@ fn what_has_to_be_said() {
         ),
         (
             &[
-                "sidecar",
                 "--engine",
                 "postgres",
                 "--upstream",
@@ -187,7 +150,9 @@ fn what_has_to_be_said() {
             "--oldest-token <AGE>",
         ),
     ] {
-        let told = Args::try_parse_from(arguments).unwrap_err().to_string();
+        let told = Args::try_parse_from([&["zookie-sidecar"], arguments].concat())
+            .unwrap_err()
+            .to_string();
         assert!(told.contains(why), "{told}");
     }
 }

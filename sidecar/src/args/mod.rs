@@ -23,7 +23,7 @@ use crate::proxy::{Config, Route};
 /// Answers the checks of SpiceDB or Permify from memory, exactly as fresh as each caller's token demands, and forwards
 /// everything else.
 #[derive(Debug, Parser)]
-#[command(name = "sidecar", version)]
+#[command(name = "zookie-sidecar", version)]
 pub(crate) struct Args {
     /// Which system is upstream.
     #[arg(long, value_enum, default_value_t = Name::SpiceDb)]
