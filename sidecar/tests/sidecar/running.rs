@@ -65,7 +65,7 @@ impl Running {
         self.addresses[0]
     }
 
-    /// Tells it to stop.
+    /// Makes it stop, and does not wait until it has.
     pub(crate) fn stop(&mut self) {
         self.stop.take();
     }
