@@ -1,4 +1,4 @@
-//! What the example servers share.
+//! What the example servers and the sidecar share.
 
 mod duration;
 mod start;
