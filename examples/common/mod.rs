@@ -1,4 +1,4 @@
-//! Shared by the example servers.
+//! What the example servers and the sidecar share.
 
 mod duration;
 mod start;

@@ -8,6 +8,7 @@ pub mod table;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -85,10 +86,10 @@ impl Recorded {
 impl Recording {
     /// The recording `tests/wire/{name}.jsonl`.
     pub fn load(name: &str) -> Self {
-        let path = format!("{}/tests/wire/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let path = recordings().join(format!("{name}.jsonl"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let calls = text.lines().map(|line| {
-            let line: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let line: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}"));
             Arc::new(line.read())
         });
         Self { calls: calls.collect() }
@@ -116,6 +117,13 @@ impl Recording {
         }));
         self
     }
+}
+
+/// The folder `tests/wire`. Tests of workspace members use it too, so it may belong to a package further up.
+fn recordings() -> PathBuf {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut wires = folders.map(|folder| folder.join("tests/wire"));
+    wires.find(|wire| wire.is_dir()).expect("there is a folder tests/wire")
 }
 
 #[derive(Deserialize)]

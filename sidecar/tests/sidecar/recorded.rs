@@ -53,9 +53,9 @@ async fn serve(listener: TcpListener, replay: Replay) {
             let answer = service_fn(move |request: Request<Incoming>| {
                 let replay = replay.clone();
                 async move {
-                    let (head, body) = request.into_parts();
+                    let (parts, body) = request.into_parts();
                     let body: Full<_> = body.collect().await.unwrap().to_bytes().into();
-                    let reply = replay.oneshot(Request::from_parts(head, body));
+                    let reply = replay.oneshot(Request::from_parts(parts, body));
                     Ok::<_, Infallible>(reply.await.unwrap())
                 }
             });

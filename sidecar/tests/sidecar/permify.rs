@@ -31,7 +31,7 @@ fn url(server: &Recorded) -> String {
     format!("http://{}", server.address)
 }
 
-/// The same call with the wish for its token's snapshot.
+/// The same call at exactly its token's snapshot.
 fn exactly(call: &Call) -> Arc<Call> {
     let mut call = Call {
         at_ms: None,
@@ -41,8 +41,8 @@ fn exactly(call: &Call) -> Arc<Call> {
         response: call.response.clone(),
         n: call.n,
     };
-    let wish = "at-exact-snapshot".parse().unwrap();
-    call.request.headers_mut().insert("zookie-consistency", wish);
+    let consistency = "at-exact-snapshot".parse().unwrap();
+    call.request.headers_mut().insert("zookie-consistency", consistency);
     Arc::new(call)
 }
 
@@ -138,8 +138,8 @@ async fn reads_without_a_token_are_windowed_only_by_setting() {
     }
 }
 
-/// An upstream with a change feed, which answers each check as a recorded one was. It tells whom it was asked by to open
-/// the feed.
+/// An upstream with a change feed, which answers each check as a recorded one was. It reports each request that
+/// opens the feed.
 async fn with_a_feed(check: &Arc<Call>) -> (Upstream, mpsc::UnboundedReceiver<Request<()>>) {
     let (opened, openings) = mpsc::unbounded_channel();
     let answer = (check.response.body(), check.response.trailers.clone().unwrap());
@@ -147,7 +147,7 @@ async fn with_a_feed(check: &Arc<Call>) -> (Upstream, mpsc::UnboundedReceiver<Re
         let ((body, trailers), opened) = (answer.clone(), opened.clone());
         async move {
             match request.uri().path() {
-                "/base.v1.Watch/Watch" => tell(request, reply, &opened).await,
+                "/base.v1.Watch/Watch" => report_change(request, reply, &opened).await,
                 "/base.v1.Permission/Check" => answered(reply, body, trailers),
                 _ => unimplemented(reply),
             }
@@ -162,18 +162,18 @@ fn answered(reply: Reply, body: Bytes, trailers: HeaderMap) {
     stream.send_trailers(trailers).unwrap();
 }
 
-/// Tells of one change, and goes on.
-async fn tell(request: Request<RecvStream>, reply: Reply, opened: &mpsc::UnboundedSender<Request<()>>) {
-    let (head, body) = request.into_parts();
+/// Reports one change, and goes on.
+async fn report_change(request: Request<RecvStream>, reply: Reply, opened: &mpsc::UnboundedSender<Request<()>>) {
+    let (parts, body) = request.into_parts();
     let (message, _) = crate::upstream::read(body).await.unwrap();
     assert_eq!(&message[..], b"\0\0\0\0\x06\x0a\x04acme");
-    opened.send(Request::from_parts(head, ())).unwrap();
+    opened.send(Request::from_parts(parts, ())).unwrap();
     let mut stream = begin(reply);
     stream.send_data(Bytes::from_static(RECORDED_CHANGE), false).unwrap();
     std::future::poll_fn(|cx| stream.poll_reset(cx)).await.ok();
 }
 
-/// Waits until the feed is open and the layer believes what it told of, and returns the request for it.
+/// Waits until the feed is open and the layer believes what it reported, and returns the request for it.
 async fn opened(sidecar: &Running, openings: &mut mpsc::UnboundedReceiver<Request<()>>) -> Request<()> {
     let believed = async {
         let request = openings.recv().await.unwrap();
@@ -188,7 +188,7 @@ async fn opened(sidecar: &Running, openings: &mut mpsc::UnboundedReceiver<Reques
 #[tokio::test]
 async fn rule_08_writes_in_a_watched_tenant_are_named() {
     let recording = Recording::load("permify/grpc-postgres");
-    // It bears the token of 1269.
+    // It has the token of 1269.
     let check = recording.call("check-allowed");
     for watched in [true, false] {
         let (upstream, mut openings) = with_a_feed(check).await;
@@ -206,7 +206,7 @@ async fn rule_08_writes_in_a_watched_tenant_are_named() {
                 ),
                 (Some("http"), Some(&*authority))
             );
-            assert_eq!(request.headers()["authorization"], "tower-zookie");
+            assert_eq!(request.headers()["authorization"], "tower-zookie-sidecar");
         }
         let caller = Caller::new(sidecar.address()).await;
         for nth in 0..3 {

@@ -23,7 +23,7 @@ const SPICEDB: Question = Question {
     http: IN_SPICEDB,
 };
 
-/// It bears no snap token, and would be asked at head each time without the wish.
+/// It has no snap token: without the header it would be asked at head each time.
 const PERMIFY: Question = Question {
     method: "base.v1.Permission/Check",
     path: "/v1/tenants/t1/permissions/check",

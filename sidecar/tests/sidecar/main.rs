@@ -1,14 +1,14 @@
-//! The example sidecar as its callers, its operators and what is upstream see it, over real connections.
+//! The sidecar as its callers, its operators and what is upstream see it, over real connections.
 
-#[path = "../../examples/sidecar/args/mod.rs"]
+#[path = "../../src/args/mod.rs"]
 mod args;
-#[path = "../../examples/common/mod.rs"]
+#[path = "../../../examples/common/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the examples use the rest")]
 mod common;
-#[path = "../../examples/sidecar/proxy/mod.rs"]
-#[allow(dead_code, reason = "the example uses the rest")]
+#[path = "../../src/proxy/mod.rs"]
+#[allow(dead_code, reason = "the binary uses the rest")]
 mod proxy;
-#[path = "../common/wire/mod.rs"]
+#[path = "../../../tests/common/wire/mod.rs"]
 #[allow(dead_code, unreachable_pub, unused_imports, reason = "other tests use the rest")]
 mod wire;
 

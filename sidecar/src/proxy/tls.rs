@@ -64,8 +64,8 @@ impl Identity {
 /// Whom a connection to an upstream trusts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Trusted<'a> {
-    /// No one, because the upstream is reached without TLS.
-    NoOne,
+    /// The upstream is reached without TLS.
+    Nothing,
     /// The authorities in this PEM file.
     File(&'a Path),
     /// Those that the system trusts.
@@ -74,7 +74,7 @@ pub(crate) enum Trusted<'a> {
 
 pub(crate) fn client(trusted: Trusted<'_>) -> Result<ClientConfig, TlsError> {
     let roots = match trusted {
-        Trusted::NoOne => RootCertStore::empty(),
+        Trusted::Nothing => RootCertStore::empty(),
         Trusted::File(path) => roots_from(path)?,
         Trusted::System => system_roots()?,
     };
@@ -90,7 +90,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
     let path = path.to_owned();
     match read() {
-        Ok(none) if none.is_empty() => Err(TlsError::NoCertificate { path }),
+        Ok(found) if found.is_empty() => Err(TlsError::NoCertificate { path }),
         Ok(certificates) => Ok(certificates),
         Err(source) => Err(TlsError::Certificates { path, source }),
     }

@@ -30,7 +30,12 @@ pub(crate) fn args(more: &[&str]) -> Args {
     ];
     let defaults = defaults.into_iter().filter(|(name, _)| !more.contains(name));
     let defaults = defaults.flat_map(|(name, value)| [name, value]);
-    Args::parse_from(["sidecar"].into_iter().chain(defaults).chain(more.iter().copied()))
+    Args::parse_from(
+        ["zookie-sidecar"]
+            .into_iter()
+            .chain(defaults)
+            .chain(more.iter().copied()),
+    )
 }
 
 impl Running {
@@ -60,7 +65,7 @@ impl Running {
         self.addresses[0]
     }
 
-    /// Tells it to stop.
+    /// Makes it stop, and does not wait until it has.
     pub(crate) fn stop(&mut self) {
         self.stop.take();
     }

@@ -23,7 +23,7 @@ use crate::proxy::{Config, Route};
 /// Answers the checks of SpiceDB or Permify from memory, exactly as fresh as each caller's token demands, and forwards
 /// everything else.
 #[derive(Debug, Parser)]
-#[command(name = "sidecar", version)]
+#[command(name = "zookie-sidecar", version)]
 pub(crate) struct Args {
     /// Which system is upstream.
     #[arg(long, value_enum, default_value_t = Name::SpiceDb)]
@@ -81,14 +81,14 @@ pub(crate) struct Args {
     /// Let the reply to a bulk check mix answers of several revisions.
     #[arg(long)]
     mix_revisions: bool,
-    /// Refuse checks that bear no token, unless they are fully consistent.
+    /// Reject checks that have no token, unless they are fully consistent.
     #[arg(long)]
     require_token: bool,
-    /// Refuse tokens that are older: choose less than Permify's --database-garbage-collection-window, past which it
+    /// Reject tokens that are older: choose less than Permify's --database-garbage-collection-window, past which it
     /// silently denies.
     #[arg(long, value_name = "AGE", value_parser = duration)]
     oldest_token: Option<Duration>,
-    /// Ask for what bears an older token at head, instead of refusing it.
+    /// Ask at head where a check has an older token, instead of rejecting it.
     #[arg(long, requires = "oldest_token")]
     ask_old_tokens_at_head: bool,
     #[command(flatten)]
@@ -106,7 +106,7 @@ pub(crate) enum BadArgument {
     NotPermifys { engine: String },
     #[error("'{flag}' can't be used with '--system spicedb': leave it out, or say '--system permify'")]
     OtherSystem { flag: &'static str },
-    #[error("'--watch' can't be used with '--engine memory': Permify in memory tells nobody of changes")]
+    #[error("'--watch' can't be used with '--engine memory': Permify in memory reports no changes")]
     NoFeed,
     #[error("'{flag}' can't be used with '--system permify': leave it out, or say '--system spicedb'")]
     NotSpiceDbs { flag: &'static str },

@@ -1,4 +1,4 @@
-//! gRPC of every kind, handed on as it came.
+//! gRPC of every kind, handed on unmodified.
 
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ async fn a_bidirectional_conversation() {
     say.send(text("fail")).await.unwrap();
     assert_eq!(answers.message().await.unwrap(), Some(text("you said 100")));
     let error = answers.message().await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (Code::DataLoss, "as you wish"));
+    assert_eq!((error.code(), error.message()), (Code::DataLoss, "on request"));
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn health_and_its_watch() {
     let endpoint = Endpoint::new(format!("http://{}", sidecar.address())).unwrap();
     let mut client = HealthClient::new(endpoint.connect_lazy());
     assert_eq!(client.check(ask("store")).await.unwrap().get_ref().status, 1);
-    assert_eq!(client.check(ask("nobody")).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(client.check(ask("unknown")).await.unwrap_err().code(), Code::NotFound);
     let mut watched = client.watch(ask("store")).await.unwrap().into_inner();
     assert_eq!(watched.next().await.unwrap().unwrap().status, 1);
     reporter.set_service_status("store", ServingStatus::NotServing).await;
@@ -159,11 +159,11 @@ async fn health_and_its_watch() {
 
 /// Says which request came, and ends with trailers of all sorts.
 async fn show(request: Request<h2::RecvStream>, reply: crate::upstream::Reply) {
-    let (head, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let (body, trailers) = read(body).await.unwrap();
-    let mut names: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();
+    let mut names: Vec<_> = parts.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    let shown = format!("{} {} {names:?} {body:?} {trailers:?}", head.method, head.uri);
+    let shown = format!("{} {} {names:?} {body:?} {trailers:?}", parts.method, parts.uri);
     let mut stream = begin(reply);
     stream.send_data(shown.into(), false).unwrap();
     let mut trailers = HeaderMap::new();
@@ -220,11 +220,11 @@ async fn a_request_without_a_body_and_one_with_trailers() {
 #[tokio::test]
 async fn a_trailers_only_reply_stays_trailers_only() {
     let upstream = Upstream::new(async |_, mut reply: crate::upstream::Reply| {
-        let head = Response::builder()
+        let response = Response::builder()
             .header("content-type", "application/grpc")
             .header("grpc-status", "9")
             .header("grpc-status-details-bin", "d".repeat(20_000));
-        reply.send_response(head.body(()).unwrap(), true).unwrap();
+        reply.send_response(response.body(()).unwrap(), true).unwrap();
     })
     .await;
     let sidecar = Running::before(upstream.address).await;

@@ -15,8 +15,8 @@ use crate::caller::{Caller, Whole, post};
 use crate::running::Running;
 use crate::upstream::{Reply, Upstream, begin};
 
-/// An address that is taken, but where nobody listens yet.
-pub(crate) fn nobody() -> (TcpSocket, SocketAddr) {
+/// An address that is taken, but where no process listens yet.
+pub(crate) fn unreachable() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = socket.local_addr().unwrap();
@@ -33,7 +33,7 @@ async fn ask(caller: &Caller) -> Whole {
 
 #[tokio::test]
 async fn rule_14_an_upstream_is_unavailable_until_it_is_back() {
-    let (socket, address) = nobody();
+    let (socket, address) = unreachable();
     let sidecar = Running::before(address).await;
     let caller = Caller::new(sidecar.address()).await;
     for _ in 0..3 {
@@ -162,13 +162,13 @@ async fn an_upstream_that_leaves_finishes_its_calls_and_gets_no_more() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_cancels_the_call_upstream() {
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (report, mut reports) = mpsc::unbounded_channel();
     let upstream = Upstream::new(move |_, mut reply: Reply| {
-        let tell = tell.clone();
+        let report = report.clone();
         async move {
-            tell.send(None).unwrap();
+            report.send(None).unwrap();
             let reason = poll_fn(|cx| reply.poll_reset(cx)).await.unwrap();
-            tell.send(Some(reason)).unwrap();
+            report.send(Some(reason)).unwrap();
         }
     })
     .await;
@@ -177,18 +177,18 @@ async fn a_caller_that_goes_away_cancels_the_call_upstream() {
     let caller = Caller::new(sidecar.address()).await;
     let (_reply, mut stream) = caller.begin(post("Any")).await;
     stream.send_data(Bytes::from_static(b"more is to come"), false).unwrap();
-    assert_eq!(told.recv().await, Some(None));
+    assert_eq!(reports.recv().await, Some(None));
     stream.send_reset(Reason::CANCEL);
-    assert_eq!(told.recv().await, Some(Some(Reason::CANCEL)), "by a reset");
+    assert_eq!(reports.recv().await, Some(Some(Reason::CANCEL)), "by a reset");
 
     let mut tcp = TcpStream::connect(sidecar.address()).await.unwrap();
     let (ours, mut theirs) = tokio::io::duplex(1 << 16);
     let wire = tokio::spawn(async move { tokio::io::copy_bidirectional(&mut tcp, &mut theirs).await });
     let caller = Caller::over(ours).await;
     let (_reply, _stream) = caller.begin(post("Any")).await;
-    assert_eq!(told.recv().await, Some(None));
+    assert_eq!(reports.recv().await, Some(None));
     wire.abort();
-    assert!(told.recv().await.unwrap().is_some(), "by a lost connection");
+    assert!(reports.recv().await.unwrap().is_some(), "by a lost connection");
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ async fn a_caller_that_stops_reading_a_stream_cancels_it_upstream() {
 
 #[tokio::test]
 async fn a_request_without_a_path_is_rejected() {
-    let (_taken, address) = nobody();
+    let (_taken, address) = unreachable();
     let sidecar = Running::before(address).await;
     let caller = Caller::new(sidecar.address()).await;
     let request = Request::connect("caller.example:443").body(()).unwrap();

@@ -15,7 +15,7 @@ use super::upstream::{Forward, RequestBody};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watched {
     pub(crate) tenants: Vec<String>,
-    /// What the watch calls bear as their `authorization`.
+    /// The `authorization` of the watch calls.
     pub(crate) authorization: Option<HeaderValue>,
 }
 
@@ -38,7 +38,7 @@ impl Feed {
             tenant,
             authorization,
         } = self;
-        // A protocol knows of paths alone, and of nobody's credentials.
+        // A protocol knows paths alone: neither the upstream's address nor credentials.
         let service = upstream.map_request(move |mut request: Request<RequestBody>| {
             *request.uri_mut() = origin.uri(request.uri()).unwrap_or_default();
             if let Some(authorization) = &authorization {
@@ -46,7 +46,7 @@ impl Feed {
             }
             request
         });
-        let Err(none) = layer.watch(service, &tenant).await;
-        tracing::warn!(%none, "nothing is watched");
+        let Err(error) = layer.watch(service, &tenant).await;
+        tracing::warn!(%error, "nothing is watched");
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Config {
     pub(crate) identity: Option<Identity>,
     pub(crate) upstream_ca: Option<PathBuf>,
     pub(crate) connect_timeout: Duration,
-    /// How long calls under way may go on once the sidecar was told to stop.
+    /// How long calls under way may go on once the sidecar stops.
     pub(crate) drain: Duration,
 }
 
@@ -196,7 +196,7 @@ impl Config {
 
     fn upstream(&self, route: &Route) -> Result<Upstream, TlsError> {
         let trusted = match &self.upstream_ca {
-            _ if !route.upstream.is_tls() => Trusted::NoOne,
+            _ if !route.upstream.is_tls() => Trusted::Nothing,
             Some(path) => Trusted::File(path),
             None => Trusted::System,
         };

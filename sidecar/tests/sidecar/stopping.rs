@@ -15,19 +15,19 @@ use crate::running::Running;
 use crate::tls::{CERT, KEY};
 use crate::upstream::{Reply, Upstream, begin, unimplemented};
 
-/// Sends one piece of each reply, and the rest when told to.
+/// Sends one piece of each reply, and the rest at a signal.
 async fn in_two_pieces() -> (Upstream, mpsc::Sender<()>) {
-    let (go_on, told) = mpsc::channel::<()>(1);
-    let told = std::sync::Arc::new(tokio::sync::Mutex::new(told));
+    let (go_on, signal) = mpsc::channel::<()>(1);
+    let signal = std::sync::Arc::new(tokio::sync::Mutex::new(signal));
     let upstream = Upstream::new(move |request: Request<RecvStream>, reply: Reply| {
-        let told = std::sync::Arc::clone(&told);
+        let signal = std::sync::Arc::clone(&signal);
         async move {
             if request.uri().path() == "/grpc.health.v1.Health/Check" {
                 return unimplemented(reply);
             }
             let mut stream = begin(reply);
             stream.send_data(Bytes::from_static(b"one "), false).unwrap();
-            told.lock().await.recv().await;
+            signal.lock().await.recv().await;
             stream.send_data(Bytes::from_static(b"two"), true).unwrap();
         }
     });
@@ -53,7 +53,7 @@ async fn calls_in_progress_finish_and_new_ones_are_rejected() {
         (503, "the sidecar is stopping\n".to_owned())
     );
     assert_eq!(get(admin, "/healthz").await.0, 200);
-    let refused =
+    let rejected =
         |error: &h2::Error| error.is_go_away() || error.is_io() || error.reason() == Some(Reason::REFUSED_STREAM);
     // The goodbye may still be on its way.
     while let Ok(mut ready) = idle.ready().await {
@@ -62,7 +62,7 @@ async fn calls_in_progress_finish_and_new_ones_are_rejected() {
         }
         tokio::task::yield_now().await;
     }
-    assert!(idle.ready().await.is_err_and(|error| refused(&error)));
+    assert!(idle.ready().await.is_err_and(|error| rejected(&error)));
 
     go_on.send(()).await.unwrap();
     assert_eq!(Whole::of(reply).await.unwrap().body, "one two");
@@ -108,12 +108,12 @@ async fn idle_connections_do_not_delay_stopping() {
 #[cfg(unix)]
 #[tokio::test]
 async fn sigterm_stops_the_sidecar() {
-    let mut told = std::pin::pin!(told_to_stop());
-    assert!(poll_fn(|cx| std::task::Poll::Ready(told.as_mut().poll(cx).is_pending())).await);
+    let mut stopped = std::pin::pin!(told_to_stop());
+    assert!(poll_fn(|cx| std::task::Poll::Ready(stopped.as_mut().poll(cx).is_pending())).await);
     let killed = tokio::process::Command::new("kill")
         .arg(std::process::id().to_string())
         .status()
         .await;
     assert!(killed.unwrap().success());
-    told.await;
+    stopped.await;
 }

@@ -31,7 +31,7 @@ fn connector(
         let up = counted.fetch_add(1, Ordering::SeqCst) >= down;
         Box::pin(async move {
             sleep(takes).await;
-            if up { Ok(()) } else { Err("refused".into()) }
+            if up { Ok(()) } else { Err("down".into()) }
         })
     });
     (Connector::new(inner, WITHIN), attempts)

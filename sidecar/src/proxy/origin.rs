@@ -23,9 +23,9 @@ pub(crate) enum OriginError {
     NoScheme,
     #[error("the URL's scheme is neither http nor https")]
     UnknownScheme,
-    #[error("the URL has a path or a query; requests bear their own, so leave it out")]
+    #[error("the URL has a path or a query; requests have their own, so leave it out")]
     Path,
-    #[error("the URL has a user name in it; callers bear their own credentials, so leave it out")]
+    #[error("the URL has a user name in it; callers send their own credentials, so leave it out")]
     UserName,
 }
 
@@ -59,7 +59,7 @@ impl Origin {
         self.authority.as_str() == address.to_string()
     }
 
-    /// The same path and query here. `None` for a target that has none, such as CONNECT's.
+    /// The same path and query here. `None` for a target without a path, such as CONNECT's.
     pub(crate) fn uri(&self, target: &Uri) -> Option<Uri> {
         let path_and_query = target.path_and_query()?.clone();
         let uri = Uri::builder()

@@ -66,26 +66,26 @@ pub(crate) struct Whole {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) trailers: Option<HeaderMap>,
-    /// The head was all of it.
-    pub(crate) head_only: bool,
+    /// It had one HEADERS frame and nothing else.
+    pub(crate) trailers_only: bool,
 }
 
 impl Whole {
     pub(crate) async fn of(reply: Response<RecvStream>) -> Result<Self, h2::Error> {
-        let (head, body) = reply.into_parts();
-        let head_only = body.is_end_stream();
+        let (parts, body) = reply.into_parts();
+        let trailers_only = body.is_end_stream();
         let (body, trailers) = read(body).await?;
         Ok(Self {
-            headers: head.headers,
+            headers: parts.headers,
             body,
             trailers,
-            head_only,
+            trailers_only,
         })
     }
 
     /// The gRPC status of a reply that is nothing else.
     pub(crate) fn status_alone(&self) -> &str {
-        assert!(self.head_only, "{self:?}");
+        assert!(self.trailers_only, "{self:?}");
         assert_eq!(self.headers["content-type"], "application/grpc");
         self.headers["grpc-status"].to_str().unwrap()
     }

@@ -82,10 +82,10 @@ where
     }
 }
 
-/// The head of a gRPC reply with a body to come.
+/// Begins a gRPC reply with a body to come.
 pub(crate) fn begin(mut reply: Reply) -> SendStream<Bytes> {
-    let head = Response::builder().header("content-type", "application/grpc");
-    reply.send_response(head.body(()).unwrap(), false).unwrap()
+    let response = Response::builder().header("content-type", "application/grpc");
+    reply.send_response(response.body(()).unwrap(), false).unwrap()
 }
 
 /// All that comes in a stream.
@@ -101,7 +101,7 @@ pub(crate) async fn read(mut body: RecvStream) -> Result<(Bytes, Option<http::He
 
 /// Ends a call with a status only: 12, UNIMPLEMENTED.
 pub(crate) fn unimplemented(mut reply: Reply) {
-    let head = Response::builder().header("content-type", "application/grpc");
-    let head = head.header("grpc-status", "12").body(()).unwrap();
-    reply.send_response(head, true).unwrap();
+    let response = Response::builder().header("content-type", "application/grpc");
+    let response = response.header("grpc-status", "12").body(()).unwrap();
+    reply.send_response(response, true).unwrap();
 }

@@ -18,8 +18,8 @@ use crate::wire::{Call, Recording};
 
 /// Makes a recorded gRPC call.
 pub(crate) async fn make(caller: &Caller, call: &Arc<Call>) -> Whole {
-    let (head, body) = call.request.clone().into_parts();
-    Whole::of(caller.call(Request::from_parts(head, ()), body).await.unwrap())
+    let (parts, body) = call.request.clone().into_parts();
+    Whole::of(caller.call(Request::from_parts(parts, ()), body).await.unwrap())
         .await
         .unwrap()
 }
@@ -41,7 +41,7 @@ pub(crate) async fn stats(sidecar: &Running) -> Value {
     serde_json::from_str(&get(sidecar.admin, "/stats").await.1).unwrap()
 }
 
-/// Their tokens were made by hand. Head lacks them, so that the callers are refused.
+/// Their tokens were made by hand. Head lacks them, so that the callers are rejected.
 const BEYOND_HEAD: [&str; 3] = ["check-least-future", "check-least-forged", "check-no-forged"];
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_whole_recorded_session_passes() {
             at_a_newer_write += 1;
         }
         assert_eq!(whole.trailers, sent.call.unwrap().response.trailers, "{}", call.case);
-        assert_eq!(whole.head_only, recorded.trailers_only, "{}", call.case);
+        assert_eq!(whole.trailers_only, recorded.trailers_only, "{}", call.case);
     }
     assert_eq!((from_memory, at_a_newer_write), (11, 3));
 }
@@ -182,10 +182,10 @@ async fn a_schema_write_in_one_api_ends_the_others_answers() {
 async fn rule_10_headers_that_are_not_forwarded_are_in_no_key() {
     let recording = Recording::load("spicedb/http-postgres");
     let call = recording.call("http-check-default");
-    let (head, body) = call.response.replay().into_parts();
+    let (parts, body) = call.response.replay().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     // It answers whoever asks.
-    let upstream = Router::new().fallback(move || async move { (head.headers, body) });
+    let upstream = Router::new().fallback(move || async move { (parts.headers, body) });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async { axum::serve(listener, upstream).await });
@@ -203,7 +203,7 @@ async fn rule_10_headers_that_are_not_forwarded_are_in_no_key() {
     );
     assert!(
         ask("keep-alive").await.contains("fwd=miss"),
-        "that answer is nobody else's"
+        "that answer was for the caller with a credential alone"
     );
     assert_eq!(ask("authorization").await, "tower-zookie; hit");
     assert_eq!(ask("keep-alive").await, "tower-zookie; hit");
@@ -237,11 +237,15 @@ async fn settings_reach_the_layer() {
     let url = format!("http://{}", spicedb.address);
     let sidecar = Running::with(&["--upstream", &url, "--require-token", "--max-body", "1"]).await;
     let caller = Caller::new(sidecar.address()).await;
-    let refused = make(&caller, spicedb.recording.call("check-default")).await;
-    assert_eq!(refused.status_alone(), "3");
+    let rejected = make(&caller, spicedb.recording.call("check-default")).await;
+    assert_eq!(rejected.status_alone(), "3");
     assert_eq!(spicedb.replay.calls(), 0);
     let large = make(&caller, spicedb.recording.call("bulk-hundred")).await;
-    assert_eq!(large.status_alone(), "3", "a token in a message over the limit is none");
+    assert_eq!(
+        large.status_alone(),
+        "3",
+        "a token in a message over the limit does not count"
+    );
     assert_eq!(spicedb.replay.calls(), 0);
 
     let sidecar = Running::with(&["--upstream", &url, "--max-body", "1"]).await;

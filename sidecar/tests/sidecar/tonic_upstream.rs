@@ -102,7 +102,7 @@ async fn upload(request: Request<Streaming<Text>>) -> Result<Response<Text>, Sta
 /// Answers each message before the next comes, and fails at the word.
 async fn chat(request: Request<Streaming<Text>>) -> Result<Response<Texts>, Status> {
     let answers = request.into_inner().map(|said| match said {
-        Ok(said) if said.service == "fail" => Err(Status::data_loss("as you wish")),
+        Ok(said) if said.service == "fail" => Err(Status::data_loss("on request")),
         Ok(said) => Ok(text(format!("you said {}", said.service))),
         Err(error) => Err(error),
     });

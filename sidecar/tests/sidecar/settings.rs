@@ -13,18 +13,18 @@ use crate::running::args;
 use crate::tls::{CERT, KEY};
 
 const OTHER_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/other-key.pem");
-const NO_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rustfmt.toml");
+const NO_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
 /// An error and its causes.
-fn told(error: &dyn Error) -> String {
+fn message(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |error: &&dyn Error| (*error).source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
 }
 
-async fn refused(arguments: &[&str]) -> String {
+async fn rejected(arguments: &[&str]) -> String {
     match args(arguments).config() {
-        Err(error) => told(&error),
-        Ok(config) => told(&Sidecar::bind(config).await.err().expect("this can't be used")),
+        Err(error) => message(&error),
+        Ok(config) => message(&Sidecar::bind(config).await.err().expect("this can't be used")),
     }
 }
 
@@ -40,15 +40,15 @@ async fn urls() {
         ("http://a b", "no URL"),
     ] {
         for flag in ["--upstream", "--http-upstream"] {
-            let told = refused(&[flag, url]).await;
-            assert!(told.starts_with(&format!("{flag} can't be used: ")), "{told}");
-            assert!(told.contains(why), "{told}");
+            let message = rejected(&[flag, url]).await;
+            assert!(message.starts_with(&format!("{flag} can't be used: ")), "{message}");
+            assert!(message.contains(why), "{message}");
         }
     }
-    let told = refused(&["--upstream", "http://alice:secret@127.0.0.1:50051"]).await;
+    let message = rejected(&["--upstream", "http://alice:secret@127.0.0.1:50051"]).await;
     assert!(
-        told.contains("user name") && !told.contains("secret") && !told.contains("alice"),
-        "{told}"
+        message.contains("user name") && !message.contains("secret") && !message.contains("alice"),
+        "{message}"
     );
 }
 
@@ -62,34 +62,31 @@ async fn certificates_and_keys() {
         ),
         (
             ["--tls-cert", NO_PEM, "--tls-key", KEY],
-            "rustfmt.toml holds no certificate",
+            "Cargo.toml holds no certificate",
         ),
         (
             ["--tls-cert", CERT, "--tls-key", "/nowhere.pem"],
             "private key in /nowhere.pem can't be read: ",
         ),
-        (
-            ["--tls-cert", CERT, "--tls-key", NO_PEM],
-            "rustfmt.toml can't be read: ",
-        ),
+        (["--tls-cert", CERT, "--tls-key", NO_PEM], "Cargo.toml can't be read: "),
         (["--tls-cert", CERT, "--tls-key", CERT], "cert.pem can't be read: "),
         (["--tls-cert", CERT, "--tls-key", OTHER_KEY], "can't be used together: "),
     ] {
-        let told = refused(&[&up[..], &arguments].concat()).await;
-        assert!(told.contains(why), "{told}");
+        let message = rejected(&[&up[..], &arguments].concat()).await;
+        assert!(message.contains(why), "{message}");
     }
-    let told = refused(&["--upstream", "https://127.0.0.1:1", "--upstream-ca", KEY]).await;
-    assert!(told.contains("key.pem holds no certificate"), "{told}");
-    let told = refused(&[&up[..], &["--upstream-ca", CERT]].concat()).await;
-    assert!(told.contains("no upstream is https"), "{told}");
+    let message = rejected(&["--upstream", "https://127.0.0.1:1", "--upstream-ca", KEY]).await;
+    assert!(message.contains("key.pem holds no certificate"), "{message}");
+    let message = rejected(&[&up[..], &["--upstream-ca", CERT]].concat()).await;
+    assert!(message.contains("no upstream is https"), "{message}");
 }
 
 #[tokio::test]
 async fn addresses() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = listener.local_addr().unwrap().to_string();
-    let told = refused(&["--upstream", "http://127.0.0.1:50051", "--admin", &taken]).await;
-    assert!(told.starts_with(&format!("can't listen on {taken}: ")), "{told}");
+    let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--admin", &taken]).await;
+    assert!(message.starts_with(&format!("can't listen on {taken}: ")), "{message}");
 }
 
 #[tokio::test]
@@ -100,72 +97,39 @@ async fn circles_and_settings_of_the_layer() {
         .local_addr()
         .unwrap()
         .to_string();
-    let told = refused(&["--upstream", &format!("http://{free}"), "--listen", &free]).await;
-    assert!(told.contains("round in circles"), "{told}");
-    let told = refused(&["--upstream", "http://127.0.0.1:50051", "--window", "0s"]).await;
-    assert!(told.contains("the window's interval is too short"), "{told}");
+    let message = rejected(&["--upstream", &format!("http://{free}"), "--listen", &free]).await;
+    assert!(message.contains("round in circles"), "{message}");
+    let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--window", "0s"]).await;
+    assert!(message.contains("the window's interval is too short"), "{message}");
 }
 
 #[test]
 fn required_arguments() {
     for (arguments, why) in [
-        (&["sidecar", "--engine", "postgres"][..], "--upstream"),
-        (&["sidecar", "--upstream", "http://127.0.0.1:50051"], "--engine"),
+        (&["--engine", "postgres"][..], "--upstream"),
+        (&["--upstream", "http://127.0.0.1:50051"], "--engine"),
         (
-            &["sidecar", "--engine", "oracle", "--upstream", "http://h"],
+            &["--engine", "oracle", "--upstream", "http://h"],
             "possible values: memory, postgres, cockroachdb",
         ),
         (
-            &[
-                "sidecar",
-                "--engine",
-                "mysql",
-                "--upstream",
-                "http://h",
-                "--tls-cert",
-                "x",
-            ],
+            &["--engine", "mysql", "--upstream", "http://h", "--tls-cert", "x"],
             "--tls-key",
         ),
         (
-            &[
-                "sidecar",
-                "--engine",
-                "spanner",
-                "--upstream",
-                "http://h",
-                "--window",
-                "5",
-            ],
+            &["--engine", "spanner", "--upstream", "http://h", "--window", "5"],
             "write it as `500ms`, `5s`, `10m`, `2h` or `1d`",
         ),
         (
-            &[
-                "sidecar",
-                "--system",
-                "keto",
-                "--engine",
-                "postgres",
-                "--upstream",
-                "http://h",
-            ],
+            &["--system", "keto", "--engine", "postgres", "--upstream", "http://h"],
             "possible values: spicedb, permify",
         ),
         (
-            &[
-                "sidecar",
-                "--engine",
-                "postgres",
-                "--http-upstream",
-                "http://h",
-                "--watch",
-                "t1",
-            ],
+            &["--engine", "postgres", "--http-upstream", "http://h", "--watch", "t1"],
             "--upstream",
         ),
         (
             &[
-                "sidecar",
                 "--engine",
                 "postgres",
                 "--upstream",
@@ -177,7 +141,6 @@ fn required_arguments() {
         ),
         (
             &[
-                "sidecar",
                 "--engine",
                 "postgres",
                 "--upstream",
@@ -187,8 +150,10 @@ fn required_arguments() {
             "--oldest-token <AGE>",
         ),
     ] {
-        let told = Args::try_parse_from(arguments).unwrap_err().to_string();
-        assert!(told.contains(why), "{told}");
+        let message = Args::try_parse_from([&["zookie-sidecar"], arguments].concat())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(why), "{message}");
     }
 }
 
@@ -220,17 +185,17 @@ async fn arguments_that_a_system_does_not_have() {
                 "--watch",
                 "t1",
                 "--watch-authorization-env",
-                "NOBODY_SETS_THIS",
+                "ZOOKIE_NOT_SET",
             ],
-            "NOBODY_SETS_THIS of '--watch-authorization-env' is not set",
+            "ZOOKIE_NOT_SET of '--watch-authorization-env' is not set",
         ),
         (
             &["--system", "permify", "--oldest-token", "5s"],
             "oldest_token is less than an answer's greatest age",
         ),
     ] {
-        let told = refused(&[&up[..], arguments].concat()).await;
-        assert!(told.contains(why), "{told}");
+        let message = rejected(&[&up[..], arguments].concat()).await;
+        assert!(message.contains(why), "{message}");
     }
 }
 

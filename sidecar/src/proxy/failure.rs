@@ -1,4 +1,4 @@
-//! What a caller is told when there is no reply to hand on.
+//! What a caller gets when there is no reply to hand on.
 
 use std::error::Error;
 

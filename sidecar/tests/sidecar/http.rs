@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 
-use crate::broken::nobody;
+use crate::broken::unreachable;
 use crate::running::Running;
 
 pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
@@ -30,16 +30,16 @@ pub(crate) const BOTH: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
 
 /// Says which request came.
 async fn show(request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let mut names: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();
+    let (parts, body) = request.into_parts();
+    let mut names: Vec<_> = parts.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     let body = body.collect().await.unwrap().to_bytes();
-    let host = head.headers["host"].to_str().unwrap();
+    let host = parts.headers["host"].to_str().unwrap();
     let shown = format!(
         "{} {host} {} {:?} {names:?} {}",
-        head.method,
-        head.uri,
-        head.version,
+        parts.method,
+        parts.uri,
+        parts.version,
         body.len()
     );
     (
@@ -91,9 +91,9 @@ fn json(address: SocketAddr, path: &str, body: impl Into<Bytes>) -> http::Reques
 }
 
 pub(crate) async fn send(client: &Http, request: http::Request<Full<Bytes>>) -> (StatusCode, HeaderMap, String) {
-    let (head, body) = client.request(request).await.unwrap().into_parts();
+    let (parts, body) = client.request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    (head.status, head.headers, String::from_utf8(body.into()).unwrap())
+    (parts.status, parts.headers, String::from_utf8(body.into()).unwrap())
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn a_truncated_reply_stays_truncated() {
 
 #[tokio::test]
 async fn rule_14_an_upstream_that_is_down_is_a_bad_gateway() {
-    let (_taken, address) = nobody();
+    let (_taken, address) = unreachable();
     let sidecar = Running::before_http(address).await;
     for version in BOTH {
         let (status, headers, body) = send(&client(version), json(sidecar.address(), "/wrong", "{}")).await;

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::failure::{Form, Status, reset_reason};
 
 pin_project! {
-    /// A reply's body, as it comes.
+    /// A reply's body, unmodified unless it breaks off.
     ///
     /// Where the connection to the upstream is lost, a gRPC reply ends with the status that the caller would have seen on
     /// a connection of its own: UNAVAILABLE, so that it tries again. A stream that the upstream reset is reset here too,

@@ -1,11 +1,11 @@
 //! A reverse proxy before SpiceDB or Permify, with a `ZookieLayer` in it, for callers in any language.
 //!
-//! `cargo run --release --example sidecar -- --upstream http://127.0.0.1:50051 --engine postgres` serves all of SpiceDB's
-//! gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too. Permify's is `--system permify
+//! `cargo run --release -p tower-zookie-sidecar -- --upstream http://127.0.0.1:50051 --engine postgres` serves all of
+//! SpiceDB's gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too. Permify's is `--system permify
 //! --upstream http://127.0.0.1:3478`.
 
 mod args;
-#[path = "../common/mod.rs"]
+#[path = "../../examples/common/mod.rs"]
 mod common;
 mod hints;
 mod proxy;

@@ -34,8 +34,8 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// Speaks HTTP/1.1 and HTTP/2, also where only gRPC is expected: a caller that says nothing can then be told apart
-    /// from one that is about to.
+    /// Speaks HTTP/1.1 and HTTP/2, also where only gRPC is expected: a silent caller can then be distinguished from one
+    /// that is about to speak.
     pub(crate) fn new(tls: Option<TlsAcceptor>, front: Front) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder

@@ -1,4 +1,4 @@
-//! What operators are told.
+//! What operators can ask.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tonic_health::ServingStatus;
 
-use crate::broken::nobody;
+use crate::broken::unreachable;
 use crate::running::Running;
 use crate::tonic_upstream;
 
@@ -20,9 +20,9 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let request = Request::get(format!("http://{address}{path}"))
         .body(Empty::new())
         .unwrap();
-    let (head, body) = client.request(request).await.unwrap().into_parts();
+    let (parts, body) = client.request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    (head.status.as_u16(), String::from_utf8(body.into()).unwrap())
+    (parts.status.as_u16(), String::from_utf8(body.into()).unwrap())
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn it_is_ready_when_the_upstream_reports_serving() {
 #[tokio::test]
 async fn it_is_alive_but_not_ready_when_an_upstream_is_down() {
     let (upstream, _) = tonic_upstream::serve().await;
-    let (_taken, address) = nobody();
+    let (_taken, address) = unreachable();
     let (up, down) = (format!("http://{upstream}"), format!("http://{address}"));
     for arguments in [
         ["--upstream", &*down, "--http-upstream", &up],

@@ -56,8 +56,8 @@ pub(super) struct ForPermify {
     /// Let Permify's checks without a snap token be as old as the window allows, instead of asking each at head.
     #[arg(long)]
     window_reads_without_token: bool,
-    /// Learn how far Permify has come by deleting nothing in this tenant, which nobody else may use: at most once in 100 ms,
-    /// and mostly once in a window.
+    /// Learn how far Permify has come by deleting nothing in this tenant: at most once in 100 ms, and mostly once in a window.
+    /// The tenant must be used for nothing else.
     #[arg(long, value_name = "TENANT")]
     probe_tenant: Option<String>,
     /// A tenant whose change feed is followed, so that snap tokens of writes made elsewhere are believed. Once for each
