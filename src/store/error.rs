@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::relationship::Relationship;
+use crate::store::relationship::Relationship;
 
 /// A name that the schema in force does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-use super::relationship::{ObjectRef, Relationship, SubjectRef};
+use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
 
 /// Which relationships: those of one resource type that agree in every other part that is given.
 ///

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::relationship::{ParseError, Relationship};
-use super::schema::{Schema, SchemaError};
-use super::write::Update;
+use crate::store::relationship::{ParseError, Relationship};
+use crate::store::schema::{Schema, SchemaError};
+use crate::store::write::Update;
 
 /// A recorded history: a schema, and the writes that led from nothing to the last state.
 ///

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::relationship::{ObjectRef, Relationship};
-use super::rules::{Symbol, Symbols};
+use crate::store::relationship::{ObjectRef, Relationship};
+use crate::store::rules::{Symbol, Symbols};
 
 /// When a relationship existed: at the revisions from `created` up to, not including, `deleted`.
 #[derive(Clone, Copy, Debug)]

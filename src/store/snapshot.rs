@@ -4,10 +4,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::Store;
-use super::error::ReadError;
-use super::filter::Filter;
-use super::relationship::{ObjectRef, Relationship, SubjectRef};
+use crate::store::embedded::Store;
+use crate::store::error::ReadError;
+use crate::store::filter::Filter;
+use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
 use crate::token::RevisionToken;
 
 /// Which revision a read takes once the store has come to the one that it names.

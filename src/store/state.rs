@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::changes::Change;
-use super::error::{QueryError, RevisionError, UnknownName, WriteError, WriteSchemaError};
-use super::filter::Filter;
-use super::objects::{Objects, Scope};
-use super::relationship::{ObjectRef, Relationship, SubjectRef};
-use super::rules::{Allowed, Form, Rules, Symbols};
-use super::schema::Schema;
-use super::write::{Operation, Precondition, Update};
+use crate::store::change::Change;
+use crate::store::error::{QueryError, RevisionError, UnknownName, WriteError, WriteSchemaError};
+use crate::store::filter::Filter;
+use crate::store::objects::{Objects, Scope};
+use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
+use crate::store::rules::{Allowed, Form, Rules, Symbols};
+use crate::store::schema::Schema;
+use crate::store::write::{Operation, Precondition, Update};
 
 /// A schema and the revision since which it is in force.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-use super::filter::Filter;
-use super::relationship::Relationship;
+use crate::store::filter::Filter;
+use crate::store::relationship::Relationship;
 
 /// What an [`Update`] does to its relationship.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::{Edge, Evaluation, Kind, NO_EDGE, Node, NodeId, Phase, Unsolved};
+use crate::store::check::{Edge, Evaluation, Kind, NO_EDGE, Node, NodeId, Phase, Unsolved};
 
 impl Evaluation<'_> {
     /// With nothing left to expand: lets the exclusions hold whose right side has failed for good. Says whether that

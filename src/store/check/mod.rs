@@ -7,14 +7,14 @@
 //! An exclusion whose left side holds waits until everything else has come to rest. Its right side has then failed for
 //! good if it does not hold and depends on no exclusion that still waits.
 
-use std::collections::hash_map::Entry;
 mod exclusion;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use super::objects::SubjectKey;
-use super::rules::{Op, Permission, Rule, Rules, Symbol};
-use super::state::State;
+use crate::store::objects::SubjectKey;
+use crate::store::rules::{Op, Permission, Rule, Rules, Symbol};
+use crate::store::state::State;
 
 type NodeId = u32;
 const NO_EDGE: u32 = u32::MAX;

@@ -1,4 +1,4 @@
-use super::error::{Position, SchemaError, SchemaErrorKind};
+use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {

@@ -5,6 +5,7 @@ mod lexer;
 mod parser;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use error::Position;
 
 pub use error::{SchemaError, SchemaErrorKind};
+pub(super) use tree::{AllowedSubject, Definition, MemberKind, SubjectForm, Term, TermKind};
 
 const MAX_LEN: usize = 1 << 20;
 
@@ -104,58 +106,4 @@ impl FromStr for Schema {
     fn from_str(text: &str) -> Result<Self, SchemaError> {
         Self::parse(text)
     }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Definition {
-    pub(super) members: BTreeMap<Box<str>, Member>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Member {
-    at: Position,
-    pub(super) kind: MemberKind,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum MemberKind {
-    Relation(Vec<AllowedSubject>),
-    Permission(Expression),
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct AllowedSubject {
-    at: Position,
-    pub(super) type_name: Box<str>,
-    pub(super) form: SubjectForm,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SubjectForm {
-    Object,
-    Userset(Box<str>),
-    Wildcard,
-}
-
-/// Terms refer to each other by index, so that neither dropping nor evaluating a long expression recurses.
-#[derive(Clone, Debug)]
-pub(super) struct Expression {
-    pub(super) terms: Vec<Term>,
-    pub(super) root: u32,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Term {
-    at: Position,
-    pub(super) kind: TermKind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TermKind {
-    Nil,
-    Reference(Box<str>),
-    Arrow { relation: Box<str>, target: Box<str> },
-    Union(Vec<u32>),
-    Intersection(Vec<u32>),
-    Exclusion(u32, u32),
 }

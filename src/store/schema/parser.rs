@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::error::{Position, SchemaError, SchemaErrorKind};
-use super::lexer::{Lexer, Token, shorten};
-use super::{AllowedSubject, Definition, Expression, Member, MemberKind, SubjectForm, Term, TermKind};
+use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
+use crate::store::schema::lexer::{Lexer, Token, shorten};
+use crate::store::schema::tree::{
+    AllowedSubject, Definition, Expression, Member, MemberKind, SubjectForm, Term, TermKind,
+};
 
 const MAX_DEPTH: usize = 64;
 const MAX_NAME: usize = 64;

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use super::{Schema, SchemaErrorKind, TermKind};
+use crate::store::schema::Schema;
+use crate::store::schema::error::SchemaErrorKind;
+use crate::store::schema::tree::{MemberKind, Term, TermKind};
 
 fn error(text: &str) -> (usize, usize, SchemaErrorKind) {
     let error = Schema::parse(text).unwrap_err();
@@ -10,10 +12,10 @@ fn error(text: &str) -> (usize, usize, SchemaErrorKind) {
 /// The expression of `type#name` with all its parentheses.
 fn grouped(schema: &str, name: &str) -> String {
     let schema = Schema::parse(schema).unwrap();
-    let super::MemberKind::Permission(expression) = schema.member("t", name).unwrap() else {
+    let MemberKind::Permission(expression) = schema.member("t", name).unwrap() else {
         panic!("no permission");
     };
-    fn show(terms: &[super::Term], term: u32) -> String {
+    fn show(terms: &[Term], term: u32) -> String {
         let join = |operands: &[u32], operator: &str| {
             let operands: Vec<_> = operands.iter().map(|&term| show(terms, term)).collect();
             format!("({})", operands.join(operator))

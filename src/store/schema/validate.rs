@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::error::{Position, SchemaError, SchemaErrorKind};
-use super::{Definition, Expression, MemberKind, SubjectForm, TermKind};
+use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
+use crate::store::schema::tree::{Definition, Expression, MemberKind, SubjectForm, TermKind};
 
 type Definitions = BTreeMap<Box<str>, Definition>;
 

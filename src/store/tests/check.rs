@@ -1,5 +1,8 @@
-use super::super::{CheckError, RevisionError, Schema, Store, UnknownName, Update};
-use super::{check, rel, store, touch, try_check};
+use crate::store::embedded::Store;
+use crate::store::error::{CheckError, RevisionError, UnknownName};
+use crate::store::schema::Schema;
+use crate::store::tests::{SCHEMA, check, rel, store, touch, try_check};
+use crate::store::write::Update;
 
 #[test]
 fn permissions_are_computed_as_the_schema_says() {
@@ -158,7 +161,7 @@ fn an_exclusion_waits_for_what_another_one_sets_going() {
 }
 
 fn chain(length: usize) -> Store {
-    let schema = Schema::parse(super::SCHEMA).unwrap();
+    let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_updates(usize::MAX).build(schema);
     let link = |i: usize| Update::touch(rel(&format!("team:t{i}#direct@team:t{}#member", i + 1)));
     let end = Update::touch(rel(&format!("team:t{length}#direct@user:ada")));
@@ -175,7 +178,7 @@ fn a_chain_of_100_000_teams_has_an_answer() {
 
 #[test]
 fn work_is_bounded() {
-    let schema = Schema::parse(super::SCHEMA).unwrap();
+    let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_check_steps(50).build(schema);
     let link = |i: usize| Update::touch(rel(&format!("team:t{i}#direct@team:t{}#member", i + 1)));
     store.write((0..100).map(link)).unwrap();
@@ -186,7 +189,7 @@ fn work_is_bounded() {
 
 #[test]
 fn diamonds_are_visited_once() {
-    let schema = Schema::parse(super::SCHEMA).unwrap();
+    let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_check_steps(2_000).build(schema);
     let layers = (0..40).flat_map(|i| {
         let next = i + 1;

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use super::super::{RevisionError, Schema, Store};
-use super::{SCHEMA, check, delete, readers, store, touch, try_check};
+use crate::store::embedded::Store;
+use crate::store::error::RevisionError;
+use crate::store::schema::Schema;
+use crate::store::tests::{SCHEMA, check, delete, readers, store, touch, try_check};
 
 const ALICE: &str = "doc:plan#reader@user:alice";
 const BOB: &str = "doc:plan#reader@user:bob";

@@ -1,8 +1,10 @@
 use std::error::Error;
 use std::path::Path;
 
-use super::super::{Filter, History, HistoryError, Store};
-use super::check;
+use crate::store::embedded::Store;
+use crate::store::filter::Filter;
+use crate::store::history::{History, HistoryError, Transaction};
+use crate::store::tests::check;
 
 fn data() -> History {
     History::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data")).unwrap()
@@ -37,7 +39,7 @@ fn the_whole_history_loads() {
     assert_eq!((all(700), all(head)), (before, 2_193));
 }
 
-fn read(text: &str) -> Result<Vec<super::super::Transaction>, HistoryError> {
+fn read(text: &str) -> Result<Vec<Transaction>, HistoryError> {
     History::read_transactions(text.as_bytes(), Path::new("some.jsonl"))
 }
 

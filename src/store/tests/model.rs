@@ -6,8 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::{CheckError, Relationship, Schema, Store, Update, WriteError};
-use super::try_check;
+use crate::store::embedded::Store;
+use crate::store::error::{CheckError, WriteError};
+use crate::store::filter::Filter;
+use crate::store::relationship::{Relationship, SubjectRef};
+use crate::store::schema::Schema;
+use crate::store::tests::try_check;
+use crate::store::write::Update;
 
 #[derive(Clone, Debug)]
 enum Rule {
@@ -160,7 +165,7 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    fn subjects(&self, resource: &str, relation: &str) -> impl Iterator<Item = &super::SubjectRef> {
+    fn subjects(&self, resource: &str, relation: &str) -> impl Iterator<Item = &SubjectRef> {
         let of = move |r: &&Relationship| r.resource().to_string() == resource && r.relation() == relation;
         self.relationships.iter().filter(of).map(Relationship::subject)
     }
@@ -300,7 +305,7 @@ impl Model<'_> {
 
 /// Applies a write to the model, or says that it must fail.
 fn apply(state: &BTreeSet<Relationship>, updates: &[Update]) -> Option<BTreeSet<Relationship>> {
-    use super::super::Operation::{Create, Delete, Touch};
+    use crate::store::write::Operation::{Create, Delete, Touch};
     let mut next = state.clone();
     let mut seen = BTreeSet::new();
     for update in updates {
@@ -357,7 +362,7 @@ proptest! {
             let revision = oldest + pick % (states.len() as u64 - oldest + 1);
             let relationships = &states[revision as usize - 1];
             let read: Vec<_> = ["team", "doc"].iter().flat_map(|t| {
-                store.read(&super::Filter::of_type(*t), revision).unwrap()
+                store.read(&Filter::of_type(*t), revision).unwrap()
             }).collect();
             prop_assert_eq!(&read.into_iter().collect::<BTreeSet<_>>(), relationships);
             let model = Model { rules: &rules, relationships, subject };

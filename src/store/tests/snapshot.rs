@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::{Filter, ReadError, ReadMode, Relationship, RevisionError, SnapshotReader};
-use super::{store, touch};
+use crate::store::error::{ReadError, RevisionError};
+use crate::store::filter::Filter;
+use crate::store::relationship::Relationship;
+use crate::store::snapshot::{ReadMode, SnapshotReader};
+use crate::store::tests::{store, touch};
 use crate::token::RevisionToken;
 
 const ALICE: &str = "doc:plan#reader@user:alice";
