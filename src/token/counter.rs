@@ -1,5 +1,7 @@
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::{Counter, Revision, StoreId};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 /// The digits of [`u64::MAX`].
 const MAX_DIGITS: usize = 20;

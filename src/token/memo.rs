@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use siphasher::sip::SipHasher13;
 
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::Revision;
 use crate::shards::Shards;
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 /// A token that could be read.
 #[derive(Clone, Debug)]
@@ -172,7 +174,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::token::{CounterTokens, OpaqueTokens};
+    use crate::token::counter::CounterTokens;
+    use crate::token::opaque::OpaqueTokens;
 
     /// Counts how often a text is really read.
     #[derive(Debug)]

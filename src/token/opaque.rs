@@ -1,5 +1,7 @@
-use super::{TokenError, TokenFormat, Zookie};
 use crate::revision::{Opaque, Revision, StoreId};
+use crate::token::error::TokenError;
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 const DEFAULT_MAX_LEN: usize = 4096;
 
@@ -64,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::token::TokenErrorKind;
+    use crate::token::error::TokenErrorKind;
 
     #[test]
     fn words_for_no_token_are_malformed() {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::HeaderValue;
 
-use super::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
 
 /// A consistency token as text, whatever its system calls it: zookie, ZedToken, snap token, revision token.
 ///

@@ -4,7 +4,8 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
-use crate::token::{TokenError, TokenErrorKind, Zookie};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::zookie::Zookie;
 
 /// What browsers keep of one cookie at least, name and value (RFC 6265, section 6.1).
 const MAX_COOKIE: usize = 4096;

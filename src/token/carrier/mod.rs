@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Uri;
 
-use super::{TokenError, TokenErrorKind, Zookie};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::zookie::Zookie;
 
 pub(crate) use query::{Outline, parameters};
 

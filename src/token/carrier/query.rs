@@ -4,7 +4,8 @@ use form_urlencoded::byte_serialize;
 use http::uri::{PathAndQuery, Uri};
 
 use crate::names::Names;
-use crate::token::{TokenError, Zookie};
+use crate::token::error::TokenError;
+use crate::token::zookie::Zookie;
 
 /// What is to be known of a query before its parameters are looked at one by one: most bear no zookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

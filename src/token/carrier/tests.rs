@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::token::carrier::*;
 
 type Found = Vec<(Source, Option<String>)>;
 

@@ -8,13 +8,32 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 
-use super::RevisionToken;
-use crate::token::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::inferadb::revision_token::RevisionToken;
+
+pub(super) const DEFAULT_MAX_LEN: usize = 4096;
+pub(super) const DEFAULT_MAX_NODES: usize = 100;
 
 const PADDED_OR_NOT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PADDED_OR_NOT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDED_OR_NOT);
+
+impl RevisionToken {
+    /// Reads a token: standard or URL-safe base64, padded or not, of valid fields in any order.
+    ///
+    /// At most [`InferaDb::DEFAULT_MAX_LEN`](crate::token::InferaDb::DEFAULT_MAX_LEN) bytes and [`InferaDb::DEFAULT_MAX_NODES`](crate::token::InferaDb::DEFAULT_MAX_NODES) nodes are read; an [`InferaDb`](crate::token::InferaDb)
+    /// can have other limits. Unknown and repeated fields are rejected: what they say could change what the token demands.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`](TokenErrorKind::TooLong), [`TooManyEntries`](TokenErrorKind::TooManyEntries), or
+    /// [`Malformed`](TokenErrorKind::Malformed), which has the [`InvalidToken`](crate::token::InvalidToken) as its source where the text
+    /// could be read and breaks a rule.
+    pub fn decode(text: &str) -> Result<Self, TokenError> {
+        token(text, DEFAULT_MAX_LEN, DEFAULT_MAX_NODES)
+    }
+}
 
 /// The valid token that `text` spells, within these limits.
 pub(super) fn token(text: &str, max_len: usize, max_nodes: usize) -> Result<RevisionToken, TokenError> {

@@ -7,8 +7,10 @@ mod tests;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::{HybridTime, PermifySnapshot, Revision, StoreId};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 /// The database engine behind a Permify, as its `--database-engine` names it. A snap token does not name its engine, and
 /// eight bytes can be nanoseconds or a transaction's number, so it has to be configured.
@@ -82,7 +84,7 @@ impl SnapTokens {
     /// transaction in progress.
     pub const MAX_LEN: usize = 16 << 10;
     /// The most transactions in progress that a token of PostgreSQL may name.
-    pub const MAX_IN_PROGRESS: usize = 1000;
+    pub const MAX_IN_PROGRESS: usize = snapshot::MAX_IN_PROGRESS;
 
     /// The tokens of a Permify on this engine.
     pub fn new(engine: Engine) -> Self {

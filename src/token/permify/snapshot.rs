@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use super::SnapTokens;
 use crate::revision::PermifySnapshot;
-use crate::token::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
+
+/// The most transactions in progress that a token may name.
+pub(super) const MAX_IN_PROGRESS: usize = 1000;
 
 /// A token of this many bytes is a legacy one, whatever they are.
 const LEGACY: usize = size_of::<u64>();
@@ -27,7 +29,7 @@ fn read_text(token: &[u8]) -> Result<PermifySnapshot, TokenError> {
     let mut part = || parts.next().ok_or_else(no_snapshot);
     let [xid, xmin, xmax] = [number(part()?)?, number(part()?)?, number(part()?)?];
     let in_progress = part()?.split(',');
-    let max = SnapTokens::MAX_IN_PROGRESS;
+    let max = MAX_IN_PROGRESS;
     if in_progress.clone().nth(max).is_some() {
         return Err(TokenErrorKind::TooManyEntries { max }.into());
     }
@@ -48,7 +50,7 @@ pub(super) fn write(snapshot: &PermifySnapshot) -> Option<Vec<u8>> {
     let Some(text) = spell(snapshot) else {
         return Some(snapshot.xid().to_le_bytes().into());
     };
-    let few = snapshot.in_progress().len() <= SnapTokens::MAX_IN_PROGRESS;
+    let few = snapshot.in_progress().len() <= MAX_IN_PROGRESS;
     (few && text.len() != LEGACY).then_some(text.into())
 }
 

@@ -3,8 +3,8 @@ use std::error::Error;
 
 use proptest::prelude::*;
 
-use super::*;
 use crate::revision::{Counter, Opaque, PostgresSnapshot, TransactionId};
+use crate::token::permify::*;
 
 const ENGINES: [Engine; 2] = [Engine::Memory, Engine::Postgres];
 

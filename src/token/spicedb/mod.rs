@@ -9,8 +9,10 @@ mod tests;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::{HybridTime, Opaque, PostgresSnapshot, Revision, StoreId, TransactionId};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 use message::Message;
 
@@ -85,7 +87,7 @@ impl ZedTokens {
     /// transaction in progress.
     pub const MAX_LEN: usize = 16 << 10;
     /// The most transactions in progress that a token of PostgreSQL may name.
-    pub const MAX_IN_PROGRESS: usize = 4000;
+    pub const MAX_IN_PROGRESS: usize = snapshot::MAX_IN_PROGRESS;
 
     /// The tokens of a SpiceDB on this engine.
     pub fn new(engine: Engine) -> Self {

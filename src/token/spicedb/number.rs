@@ -1,7 +1,7 @@
 //! Revisions that are decimal numbers.
 
 use crate::revision::{HybridTime, TransactionId};
-use crate::token::TokenError;
+use crate::token::error::TokenError;
 
 /// The digits of a logical clock; those that are missing at the end are zeros.
 const LOGICAL_DIGITS: usize = 10;

@@ -3,12 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::ZedTokens;
-use super::message::only;
-use super::number::read_unsigned;
 use crate::protobuf::{Field, NotProtobuf, Value, fields, read_varint, write_bytes, write_number, write_varint};
 use crate::revision::PostgresSnapshot;
-use crate::token::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::spicedb::message::only;
+use crate::token::spicedb::number::read_unsigned;
+
+/// The most transactions in progress that a token may name.
+pub(super) const MAX_IN_PROGRESS: usize = 4000;
 
 const XMIN: u32 = 1;
 const RELATIVE_XMAX: u32 = 2;
@@ -49,8 +51,8 @@ fn read_current(revision: &str) -> Result<PostgresSnapshot, TokenError> {
         .map_err(|_| TokenError::malformed("its revision is neither base64 nor a transaction's number"))?;
     let message = Message::read(&bytes)
         .map_err(|e| TokenError::malformed("its revision is not the message of a snapshot").with_source(e))?;
-    if message.relative_xips.len() > ZedTokens::MAX_IN_PROGRESS {
-        let max = ZedTokens::MAX_IN_PROGRESS;
+    if message.relative_xips.len() > MAX_IN_PROGRESS {
+        let max = MAX_IN_PROGRESS;
         return Err(TokenErrorKind::TooManyEntries { max }.into());
     }
     let id = |relative: i64| {
@@ -76,7 +78,7 @@ fn out_of_range() -> TokenError {
 /// `None` where an id does not fit into the 63 bits that SpiceDB reads, and where too many are in progress.
 pub(super) fn write(snapshot: &PostgresSnapshot) -> Option<Vec<u8>> {
     let (xmin, in_progress) = (snapshot.xmin(), snapshot.in_progress());
-    if i64::try_from(snapshot.xmax()).is_err() || in_progress.len() > ZedTokens::MAX_IN_PROGRESS {
+    if i64::try_from(snapshot.xmax()).is_err() || in_progress.len() > MAX_IN_PROGRESS {
         return None;
     }
     let mut relative_xips = Vec::with_capacity(2 * in_progress.len());

@@ -1,4 +1,4 @@
-use super::*;
+use crate::token::spicedb::tests::*;
 
 #[test]
 fn what_is_no_zedtoken_is_malformed() {

@@ -6,8 +6,8 @@ use std::error::Error;
 
 use proptest::prelude::*;
 
-use super::*;
 use crate::protobuf::{write_bytes, write_number};
+use crate::token::spicedb::*;
 
 const ENGINES: [Engine; 6] = [
     Engine::Memory,

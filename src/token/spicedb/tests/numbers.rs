@@ -1,4 +1,4 @@
-use super::*;
+use crate::token::spicedb::tests::*;
 
 fn hybrid(text: &str) -> HybridTime {
     *decode(Engine::CockroachDb, &token(text, PREFIX)).point().unwrap()

@@ -1,8 +1,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::*;
 use crate::protobuf::write_varint;
+use crate::token::spicedb::tests::*;
 
 fn snapshot(xmin: u64, xmax: u64, in_progress: &[u64]) -> PostgresSnapshot {
     PostgresSnapshot::new(xmin, xmax, in_progress.iter().copied()).unwrap()
