@@ -1,5 +1,5 @@
-use super::json::{Json, NotJson};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::json::{Json, NotJson};
 
 /// Hashes JSON by value: whitespace, escapes and the order of members don't matter, everything else does.
 pub(super) struct Digest {

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Unreadable;
 use crate::names::Names;
+use crate::protocol::call::Unreadable;
 
 /// As deep as serde_json goes.
 const DEEPEST: usize = 128;
@@ -289,8 +289,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
-    use super::super::testing::{json, nearly_json, spell};
     use super::*;
+    use crate::protocol::testing::{json, nearly_json, spell};
 
     fn whole(text: &[u8]) -> Result<(), NotJson> {
         let mut json = Json::new(text)?;

@@ -4,8 +4,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCO
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Uri};
 
-use super::{Key, Unreadable};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Unreadable};
 use crate::token::parameters;
 
 /// Adds the query to `parts`, without the zookies.

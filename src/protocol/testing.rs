@@ -9,9 +9,11 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use super::{Call, Claim, Key, Kind, Protocol, Reply, Route, Unreadable};
 use crate::cache::{Fingerprint, FingerprintBuilder};
 use crate::protobuf::{write_bytes, write_number};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::revision::{Counter, Revision, StoreId};
 use crate::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
 
@@ -72,7 +74,7 @@ pub(super) fn learn(
     message: &[u8],
     asked: &[usize],
     reply: (u16, &str),
-) -> super::ReplyOutcome {
+) -> ReplyOutcome {
     let headers = HeaderMap::new();
     let body = Bytes::copy_from_slice(reply.1.as_bytes());
     let reply = Reply {

@@ -5,8 +5,12 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
-use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
 /// Two APIs before one store: the first that claims a request has it. Both must spell tokens alike.

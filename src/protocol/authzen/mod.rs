@@ -12,12 +12,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use self::request::{Asked, Outline, Semantic};
-use super::digest::Digest;
-use super::path::Pattern;
-use super::{
-    Call, Claim, InvalidRoute, Key, Kind, Protocol, Reply, ReplyOutcome, Route, StoredResponse, Unreadable, parts,
-};
 use crate::cache::{Capabilities, Part, ReadAt};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::digest::Digest;
+use crate::protocol::parts;
+use crate::protocol::path::InvalidRoute;
+use crate::protocol::path::Pattern;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
 const EVALUATION: Route = Route(0);

@@ -1,9 +1,10 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
-use super::super::json::{Json, NotJson};
-use super::super::{ReplyItem, StoredResponse};
-use super::request::Semantic;
+use crate::protocol::authzen::request::Semantic;
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::reply::ReplyItem;
+use crate::protocol::stored_response::StoredResponse;
 
 /// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
 const NO_ANSWER: &[u8] =

@@ -1,9 +1,9 @@
 use std::ops::Range;
 
-use super::super::Unreadable;
-use super::super::digest::{Digest, Members};
-use super::super::json::{Json, NotJson};
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Digest, Members};
+use crate::protocol::json::{Json, NotJson};
 
 /// The most evaluations of one request that are read; more go to the upstream as they came.
 pub(super) const MOST_EVALUATIONS: usize = 10_000;

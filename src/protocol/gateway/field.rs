@@ -1,5 +1,5 @@
-use super::super::Unreadable;
-use super::super::json::Json;
+use crate::protocol::call::Unreadable;
+use crate::protocol::json::Json;
 
 /// Reads a null, if it is one.
 pub(in crate::protocol) fn is_null(json: &mut Json<'_>) -> Result<bool, Unreadable> {

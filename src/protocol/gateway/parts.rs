@@ -2,8 +2,9 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
-use super::super::{Key, Unreadable, parts};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Unreadable};
+use crate::protocol::parts;
 
 /// Headers that the gateway hands on as metadata begin so.
 const METADATA: &str = "grpc-metadata-";

@@ -2,8 +2,10 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
-use super::super::json::{Json, NotJson};
-use super::super::{Reply, ReplyItem, StoredResponse, parts};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::parts;
+use crate::protocol::reply::{Reply, ReplyItem};
+use crate::protocol::stored_response::StoredResponse;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::super::json::{Json, NotJson};
+use crate::protocol::json::{Json, NotJson};
 
 /// What to put in the place of a part of a text.
 pub(in crate::protocol) type Edit = (Range<usize>, Vec<u8>);

@@ -3,9 +3,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use super::super::grpc::{Code, code};
-use super::super::json::{Json, NotJson};
-use super::super::{Rejection, Reply, ReplyOutcome, parts};
+use crate::protocol::grpc::{Code, code};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::parts;
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
 
 /// A `google.rpc.Status`, which is what the gateway replies where a call fails.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-use super::super::{Call, Kind};
 use crate::protobuf::{Field, fields};
+use crate::protocol::call::{Call, Kind};
 
 /// What of a message is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
-use super::Unreadable;
+use crate::protobuf::NotProtobuf;
+use crate::protocol::call::Unreadable;
 
 /// One byte that says whether the message is compressed, and four for its length.
 pub(super) const PREFIX: usize = 5;
@@ -25,6 +26,12 @@ pub(in crate::protocol) fn frame(capacity: usize, write: impl FnOnce(&mut Vec<u8
     let length = u32::try_from(frame.len() - PREFIX).unwrap_or(u32::MAX);
     frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
     frame.into()
+}
+
+impl From<NotProtobuf> for Unreadable {
+    fn from(_: NotProtobuf) -> Self {
+        Self("not a protobuf message")
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use http::{HeaderMap, Method as HttpMethod, Uri};
 
-use super::super::Route;
-use super::is_grpc;
+use crate::protocol::call::Route;
+use crate::protocol::grpc::content_type::is_grpc;
 
 /// A method that the cache has something to do with.
 #[derive(Debug)]

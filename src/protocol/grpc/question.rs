@@ -1,10 +1,10 @@
 use http::request::Parts;
 
-use super::super::digest::Hashed;
-use super::super::{Key, Route, Unreadable};
-use super::{content_type, is_proto};
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 use crate::protobuf::Field;
+use crate::protocol::call::{Key, Route, Unreadable};
+use crate::protocol::digest::Hashed;
+use crate::protocol::grpc::content_type::{content_type, is_proto};
 
 /// A question in the making: every field of its message as it stands there, but for the context, which counts by value.
 #[derive(Clone)]

@@ -2,9 +2,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 
-use super::super::Rejection;
-use super::Code;
-use super::status::{GRPC_MESSAGE, GRPC_STATUS};
+use crate::protocol::grpc::status::Code;
+use crate::protocol::grpc::status::{GRPC_MESSAGE, GRPC_STATUS};
+use crate::protocol::problem::Rejection;
 use crate::token::TokenErrorKind;
 
 /// A rejection as a reply of headers only, with a status and a message.

@@ -1,9 +1,12 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::super::{Reply, ReplyOutcome, StoredResponse, parts};
-use super::status::{GRPC_MESSAGE, GRPC_STATUS};
-use super::{Code, Status, content_type, message};
+use crate::protocol::grpc::content_type::content_type;
+use crate::protocol::grpc::frame::message;
+use crate::protocol::grpc::status::{Code, GRPC_MESSAGE, GRPC_STATUS, Status};
+use crate::protocol::parts;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 
 /// The trailers of what is served from memory: how the call ended.
 pub(in crate::protocol) fn trailers(grpc_message: Option<HeaderValue>) -> HeaderMap {

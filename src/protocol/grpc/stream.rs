@@ -1,7 +1,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::super::Unreadable;
-use super::frame::PREFIX;
+use crate::protocol::call::Unreadable;
+use crate::protocol::grpc::frame::PREFIX;
 
 /// The messages of a gRPC stream, which arrive in whatever pieces.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ impl Messages {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::frame;
     use super::*;
+    use crate::protocol::grpc::frame::frame;
 
     proptest! {
         #[test]

@@ -7,10 +7,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
-use super::super::testing::{claimed, parts, read, revision};
-use super::super::{Call, Claim, Kind, Protocol, Reply, ReplyItem, ReplyOutcome, Route, Unreadable};
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer, ReadAt};
 use crate::protobuf::{write_bytes, write_number};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Kind, Route, Unreadable};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::testing::{claimed, parts, read, revision};
 use crate::token::Zookie;
 
 pub(in crate::protocol) fn decoded(base64: &str) -> Bytes {

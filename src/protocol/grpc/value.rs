@@ -1,10 +1,10 @@
 use std::borrow::Cow;
 
-use super::super::digest::{Hashed, Members, Piece};
-use super::Unreadable;
 use crate::cache::{FingerprintBuilder, Part};
 use crate::names::Names;
 use crate::protobuf::{Value, fields};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Hashed, Members, Piece};
 
 /// The most values inside one another that are read.
 const MOST_LEVELS: usize = 64;

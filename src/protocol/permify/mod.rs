@@ -1,5 +1,6 @@
 //! Permify: its gRPC API and its REST gateway.
 
+mod form;
 mod grpc;
 mod rest;
 mod snap_token;
@@ -11,28 +12,17 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Uri};
 
-use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
+use self::form::Form;
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::permify::SnapTokens;
 use crate::token::{TokenFormat, Zookie};
 
 pub use crate::token::permify::Engine;
-
-/// Routes from here on are REST's; those before are gRPC's.
-const FIRST_REST: usize = 64;
-
-/// The form in which a call comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Grpc,
-    Rest,
-}
-
-impl Form {
-    fn of(route: Route) -> Self {
-        if route.0 < FIRST_REST { Self::Grpc } else { Self::Rest }
-    }
-}
 
 /// Permify's API `base.v1`, over gRPC and through its REST gateway.
 ///
@@ -163,7 +153,7 @@ impl Protocol for Permify {
 
     fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
         match Form::of(route) {
-            Form::Grpc => super::grpc::timeout(parts),
+            Form::Grpc => grpc::timeout(parts),
             Form::Rest => rest::timeout(parts),
         }
     }
@@ -184,7 +174,7 @@ impl Protocol for Permify {
 
     fn reject(&self, route: Route, _: &HeaderMap, why: &Rejection) -> Response<Bytes> {
         match Form::of(route) {
-            Form::Grpc => super::grpc::reject(why),
+            Form::Grpc => grpc::reject(why),
             Form::Rest => rest::reject(why),
         }
     }

@@ -1,5 +1,5 @@
-use super::super::Call;
 use crate::cache::ReadAt;
+use crate::protocol::call::Call;
 use crate::token::Zookie;
 
 /// What stands for a token where a write found nothing to do.

@@ -1,9 +1,9 @@
 //! Tokens inside the JSON body of a check.
 
-use super::super::Unreadable;
-use super::super::digest::{Digest, Members};
-use super::super::json::{Json, NotJson, OTHER_CASE, differs_in_case};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Digest, Members};
+use crate::protocol::json::{Json, NotJson, OTHER_CASE, differs_in_case};
 
 /// Adds the body by its value to `parts`, but for the member `field`: the token.
 pub(super) fn key(

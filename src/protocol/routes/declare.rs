@@ -1,8 +1,8 @@
 use http::{HeaderName, Method, StatusCode};
 
-use super::super::InvalidRoute;
-use super::super::json::Pointer;
-use super::super::path::Pattern;
+use crate::protocol::json::Pointer;
+use crate::protocol::path::InvalidRoute;
+use crate::protocol::path::Pattern;
 
 /// Where a reply says yes or no.
 #[derive(Clone, Debug)]

@@ -13,12 +13,14 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use self::declare::{Declared, What};
-use super::digest::Digest;
-use super::{
-    Call, Claim, InvalidRoute, Key, Kind, Protocol, Reply, ReplyItem, ReplyOutcome, Route, StoredResponse, Unreadable,
-    parts,
-};
 use crate::cache::{Capabilities, Part, ReadAt};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::digest::Digest;
+use crate::protocol::parts;
+use crate::protocol::path::InvalidRoute;
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
 pub use self::declare::{CheckRoute, Verdict, WriteRoute};

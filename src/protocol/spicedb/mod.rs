@@ -1,5 +1,6 @@
 //! SpiceDB: its gRPC API and its HTTP gateway.
 
+mod form;
 mod grpc;
 mod json;
 mod rejected;
@@ -12,28 +13,17 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
-use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
+use self::form::Form;
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::spicedb::ZedTokens;
 use crate::token::{TokenFormat, Zookie};
 
 pub use crate::token::spicedb::Engine;
-
-/// Routes from here on are the gateway's; those before are gRPC's.
-const FIRST_JSON: usize = 64;
-
-/// The form in which a call comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Grpc,
-    Json,
-}
-
-impl Form {
-    fn of(route: Route) -> Self {
-        if route.0 < FIRST_JSON { Self::Grpc } else { Self::Json }
-    }
-}
 
 /// SpiceDB's API `authzed.api.v1`, over gRPC and through the HTTP gateway.
 ///

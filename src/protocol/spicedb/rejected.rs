@@ -1,4 +1,4 @@
-use super::super::grpc::Code;
+use crate::protocol::grpc::Code;
 
 /// Whether SpiceDB would not answer at the revision that it was told: expired or not reached, of another datastore, or of
 /// another kind of datastore. None of its complaints about a question reads so.

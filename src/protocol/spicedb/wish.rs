@@ -1,6 +1,6 @@
-use super::super::Call;
 use crate::cache::ReadAt;
 use crate::consistency::Consistency;
+use crate::protocol::call::Call;
 use crate::token::Zookie;
 
 /// What a forwarded message is to say of how fresh its answer must be.

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::authzen::tests::*;
 
 #[test]
 fn rule_15_evaluations_are_bounded() {

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::authzen::tests::*;
 
 #[test]
 fn rule_10_everything_is_in_the_key() {

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::authzen::tests::*;
 
 #[test]
 fn rule_11_only_verdicts_are_kept() {

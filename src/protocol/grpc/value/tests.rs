@@ -3,10 +3,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value as Json, json};
 
-use super::super::super::testing::{json, structure};
-use super::*;
 use crate::cache::Keyer;
 use crate::protobuf::{write_bytes, write_number};
+use crate::protocol::grpc::value::*;
+use crate::protocol::testing::{json, structure};
 
 fn values() -> Values {
     Values::new(&Keyer::random().question("test"))

@@ -1,10 +1,11 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::super::super::grpc::{Status, answer, frame, merged, trailers};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::check::Can;
 use crate::protobuf::{fields, write_bytes};
+use crate::protocol::grpc::{Status, answer, frame, merged, trailers};
+use crate::protocol::permify::grpc::check::Can;
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 
 /// The field of a reply with the answer to one item.
 const RESULT: u32 = 1;
@@ -44,7 +45,7 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, asked: &[usize]) -> 
 }
 
 /// The reply to a bulk from the answers to its items. What was never answered is denied.
-pub(in super::super) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
+pub(in crate::protocol::permify) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
     let results: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
     let body = frame(results, |into| {
         for answer in answers {

@@ -1,7 +1,7 @@
-use super::super::super::grpc::{Status, answer, trailers, whole};
-use super::super::super::stored_response::own;
-use super::super::super::{Reply, ReplyItem, ReplyOutcome};
 use crate::protobuf::{NotProtobuf, fields};
+use crate::protocol::grpc::{Status, answer, trailers, whole};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::own;
 
 /// What a `PermissionCheckResponse` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

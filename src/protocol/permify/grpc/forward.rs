@@ -1,16 +1,16 @@
 use bytes::Bytes;
 
-use super::super::super::Call;
-use super::super::super::grpc::{Forwarded, frame, message};
-use super::super::snap_token;
-use super::method::{Does, METHODS, SNAP_TOKEN};
-use super::request::{ITEM, METADATA};
 use crate::cache::ReadAt;
 use crate::protobuf::{fields, only, write_bytes};
+use crate::protocol::call::Call;
+use crate::protocol::grpc::{Forwarded, frame, message};
+use crate::protocol::permify::grpc::method::{Does, METHODS, SNAP_TOKEN};
+use crate::protocol::permify::grpc::request::{ITEM, METADATA};
+use crate::protocol::permify::snap_token;
 use crate::token::Zookie;
 
 /// The body with another token, and of a bulk's items only those that are `open`.
-pub(in super::super) fn ask(
+pub(in crate::protocol::permify) fn ask(
     call: &Call,
     body: &Bytes,
     open: &[usize],

@@ -16,13 +16,15 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
 use self::method::{Answer, Does, METHODS};
-use super::super::grpc::{NOT_KEPT, Question, Status, message};
-use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::grpc::{Question, Status, message};
+use crate::protocol::reply::{Reply, ReplyOutcome};
 
 pub(super) use self::bulk::merge;
 pub(super) use self::forward::ask;
 pub(super) use self::probe::probe;
 pub(super) use self::watch::{feed_token, watch};
+pub(super) use crate::protocol::grpc::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
     match METHODS.called(method, uri, headers) {
@@ -56,7 +58,7 @@ pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> ReplyOut
     let learned = match method.does {
         Does::Write { schema } => return write::learn(&status, reply, schema),
         Does::Read { .. } => None,
-        Does::ReadAt { .. } if call.kind == NOT_KEPT => None,
+        Does::ReadAt { .. } if call.kind == Kind::NEVER_STORED => None,
         Does::ReadAt { answer, .. } => match answer {
             Answer::Verdict => check::learn(&status, reply, check::is_verdict),
             Answer::Tree => check::learn(&status, reply, check::is_tree),

@@ -1,9 +1,9 @@
-use super::super::super::digest::Hashed;
-use super::super::super::grpc::{NOT_KEPT, Question, Values};
-use super::super::super::{Key, Kind, Unreadable};
-use super::method::{Answer, SNAP_TOKEN};
 use crate::cache::{Fingerprint, Part};
 use crate::protobuf::{Field, fields};
+use crate::protocol::call::{Key, Kind, Unreadable};
+use crate::protocol::digest::Hashed;
+use crate::protocol::grpc::{Question, Values};
+use crate::protocol::permify::grpc::method::{Answer, SNAP_TOKEN};
 
 /// Permify rejects a bulk with more.
 const MOST_ITEMS: usize = 100;
@@ -77,8 +77,8 @@ pub(super) fn kept<'m>(
     }
     let kind = match answer {
         // Permify rejects it. It could not be told a token either.
-        _ if !stated.is_there => NOT_KEPT,
-        Answer::Verdicts if items.is_empty() => NOT_KEPT,
+        _ if !stated.is_there => Kind::NEVER_STORED,
+        Answer::Verdicts if items.is_empty() => Kind::NEVER_STORED,
         Answer::Verdicts => Kind::Bulk(items.iter().map(|item| of_item(&question, item)).collect()),
         Answer::Verdict | Answer::Tree => Kind::Check(question.finish()),
     };

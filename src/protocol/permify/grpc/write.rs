@@ -1,7 +1,7 @@
-use super::super::super::grpc::{Status, written};
-use super::super::super::{Reply, ReplyOutcome};
-use super::super::snap_token::NOTHING_WRITTEN;
 use crate::protobuf::only;
+use crate::protocol::grpc::{Status, written};
+use crate::protocol::permify::snap_token::NOTHING_WRITTEN;
+use crate::protocol::reply::{Reply, ReplyOutcome};
 
 /// The field of a reply with the write's token.
 const SNAP_TOKEN: u32 = 1;

@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use super::super::super::Route;
-use super::super::super::gateway::unescaped;
-use super::super::FIRST_REST;
+use crate::protocol::call::Route;
+use crate::protocol::gateway::unescaped;
+use crate::protocol::permify::form::FIRST_REST;
 
 /// A call of the gateway.
 #[derive(Debug)]

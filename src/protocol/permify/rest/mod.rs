@@ -20,14 +20,15 @@ use http::{Method, Uri};
 
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
-use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
-use super::snap_token;
 use crate::cache::ReadAt;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::permify::snap_token;
+use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::token::Zookie;
 
 pub(super) use self::probe::probe;
 pub(super) use self::reply::merge;
-pub(super) use super::super::gateway::{reject, timeout};
+pub(super) use crate::protocol::gateway::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     match endpoint::find(method, uri.path()) {

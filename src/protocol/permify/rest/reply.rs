@@ -1,9 +1,11 @@
 use http::StatusCode;
 
-use super::super::super::gateway::{self, failed_write, is_message, known};
-use super::super::super::json::{Json, NotJson};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::super::snap_token::NOTHING_WRITTEN;
+use crate::protocol::gateway;
+use crate::protocol::gateway::{failed_write, is_message, known};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::permify::snap_token::NOTHING_WRITTEN;
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 
 /// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
 const NO_ANSWER: &[u8] = br#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":0}}"#;
@@ -152,6 +154,6 @@ fn token(body: &[u8]) -> Result<Option<String>, NotJson> {
 }
 
 /// The reply from the answers to a bulk's items.
-pub(in super::super) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
+pub(in crate::protocol::permify) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
     gateway::merge(answers, NO_ANSWER, |_| r#"{"results":"#.to_owned())
 }

@@ -1,17 +1,15 @@
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::super::super::digest::{Digest, Hashed, Members, Piece};
-use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
-use super::super::super::{Key, Kind, Unreadable};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Kind, Unreadable};
+use crate::protocol::digest::{Digest, Hashed, Members, Piece};
+use crate::protocol::gateway;
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::{Json, OTHER_CASE, differs_in_case};
 
 /// The most items of one bulk that the server takes.
 const MOST_ITEMS: usize = 100;
-
-/// A check that the server rejects, or that could not be told a snapshot.
-const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// What a message says of how it is to be answered.
 #[derive(Debug)]
@@ -70,7 +68,7 @@ pub(super) fn bulk(message: &[u8], prefix: &FingerprintBuilder, key: &Key<'_>) -
     })?;
     json.end()?;
     if items.is_empty() {
-        return Ok((NOT_KEPT, common.stated));
+        return Ok((Kind::NEVER_STORED, common.stated));
     }
     let prefix = common.prefix(prefix);
     let question = |item: Hashed| prefix.clone().bytes(Part::Body, &item).finish();
@@ -130,7 +128,11 @@ impl Common {
 
     /// The call, which is kept only where it can be told a snapshot.
     fn keep(self, kind: Kind) -> (Kind, Stated) {
-        let kind = if self.stated.has_metadata { kind } else { NOT_KEPT };
+        let kind = if self.stated.has_metadata {
+            kind
+        } else {
+            Kind::NEVER_STORED
+        };
         (kind, self.stated)
     }
 

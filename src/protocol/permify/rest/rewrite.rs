@@ -2,8 +2,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::super::super::gateway::{Edit, Items, splice};
-use super::super::super::json::{Json, NotJson};
+use crate::protocol::gateway::{Edit, Items, splice};
+use crate::protocol::json::{Json, NotJson};
 use crate::token::Zookie;
 
 /// Where in a request that has been read before the parts stand that may be asked otherwise.

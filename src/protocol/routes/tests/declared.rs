@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::routes::tests::*;
 
 #[test]
 fn claims_what_is_declared() {

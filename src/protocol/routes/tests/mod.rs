@@ -4,9 +4,9 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use proptest::prelude::*;
 
-use super::super::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, revision, spell};
-use super::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
+use crate::protocol::routes::*;
+use crate::protocol::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, revision, spell};
 
 fn base() -> FingerprintBuilder {
     Keyer::random().question("test")

@@ -1,14 +1,16 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::super::super::grpc::{Code, Status, answer, frame, merged, message};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::check::is_verdict;
-use super::consistency::write_token;
-use super::reply::{self, CHECKED_AT};
-use super::request::ITEM;
-use super::tuple::Tuple;
 use crate::protobuf::{NotProtobuf, fields, write_bytes, write_number};
+use crate::protocol::grpc::{Code, Status, answer, frame, merged, message};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::spicedb::grpc::check::is_verdict;
+use crate::protocol::spicedb::grpc::consistency::write_token;
+use crate::protocol::spicedb::grpc::reply;
+use crate::protocol::spicedb::grpc::reply::CHECKED_AT;
+use crate::protocol::spicedb::grpc::request::ITEM;
+use crate::protocol::spicedb::grpc::tuple::Tuple;
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::Zookie;
 
 const PAIR: u32 = 2;
@@ -112,7 +114,7 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
 }
 
 /// The reply to the request `body` from the answers to its items, in the order in which SpiceDB writes its fields.
-pub(in super::super) fn merge(
+pub(in crate::protocol::spicedb) fn merge(
     body: &Bytes,
     answers: &[Option<&StoredResponse>],
     zookie: Option<&Zookie>,

@@ -1,10 +1,11 @@
 use std::time::SystemTime;
 
-use super::super::super::grpc::{Status, answer, until, whole};
-use super::super::super::stored_response::own;
-use super::super::super::{Reply, ReplyItem, ReplyOutcome};
-use super::reply::{self, CHECKED_AT};
 use crate::protobuf::{NotProtobuf, fields};
+use crate::protocol::grpc::{Status, answer, until, whole};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::spicedb::grpc::reply;
+use crate::protocol::spicedb::grpc::reply::CHECKED_AT;
+use crate::protocol::stored_response::own;
 
 const PERMISSIONSHIP: u32 = 2;
 const PARTIAL_CAVEAT_INFO: u32 = 3;

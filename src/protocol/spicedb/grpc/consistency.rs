@@ -1,7 +1,7 @@
-use super::super::super::Unreadable;
-use super::super::wish::Wish;
 use crate::consistency::Consistency;
 use crate::protobuf::{fields, write_bytes, write_number};
+use crate::protocol::call::Unreadable;
+use crate::protocol::spicedb::wish::Wish;
 use crate::token::Zookie;
 
 /// The field of every request that states consistency.

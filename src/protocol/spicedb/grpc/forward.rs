@@ -1,15 +1,16 @@
 use bytes::Bytes;
 
-use super::super::super::Call;
-use super::super::super::grpc::{Forwarded, frame, message};
-use super::super::wish::Wish;
-use super::consistency::{self, CONSISTENCY};
-use super::request::ITEM;
 use crate::cache::ReadAt;
+use crate::protocol::call::Call;
+use crate::protocol::grpc::{Forwarded, frame, message};
+use crate::protocol::spicedb::grpc::consistency;
+use crate::protocol::spicedb::grpc::consistency::CONSISTENCY;
+use crate::protocol::spicedb::grpc::request::ITEM;
+use crate::protocol::spicedb::wish::Wish;
 use crate::token::Zookie;
 
 /// The body with its consistency replaced, and of a bulk's items only those that are `open`.
-pub(in super::super) fn ask(
+pub(in crate::protocol::spicedb) fn ask(
     call: &Call,
     body: &Bytes,
     open: &[usize],

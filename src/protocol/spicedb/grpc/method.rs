@@ -1,5 +1,5 @@
-use super::super::super::grpc::{Method, Methods};
-use super::super::FIRST_JSON;
+use crate::protocol::grpc::{Method, Methods};
+use crate::protocol::spicedb::form::FIRST_JSON;
 
 /// What a method does, and the numbers of the fields by which methods of one kind differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

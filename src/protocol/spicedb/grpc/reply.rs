@@ -1,10 +1,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::super::grpc::{self, Status};
-use super::super::super::{Reply, ReplyOutcome};
-use super::super::rejected;
-use super::consistency::token;
 use crate::protobuf::only;
+use crate::protocol::grpc;
+use crate::protocol::grpc::Status;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::spicedb::grpc::consistency::token;
+use crate::protocol::spicedb::rejected;
 
 /// Where the reply to a check, and to a bulk, bears its token.
 pub(super) const CHECKED_AT: u32 = 1;

@@ -1,11 +1,11 @@
 use http::HeaderName;
 use http::request::Parts;
 
-use super::super::super::grpc::{NOT_KEPT, Question, Values};
-use super::super::super::{Kind, Unreadable};
-use super::consistency::{CONSISTENCY, Stated};
 use crate::cache::{Fingerprint, Part};
 use crate::protobuf::fields;
+use crate::protocol::call::{Kind, Unreadable};
+use crate::protocol::grpc::{Question, Values};
+use crate::protocol::spicedb::grpc::consistency::{CONSISTENCY, Stated};
 
 /// SpiceDB rejects a bulk with more.
 const MOST_ITEMS: usize = 10_000;
@@ -47,7 +47,7 @@ pub(super) fn check<'m>(
         }
     }
     let kind = if traced {
-        NOT_KEPT
+        Kind::NEVER_STORED
     } else {
         Kind::Check(question.finish())
     };
@@ -76,7 +76,7 @@ pub(super) fn bulk<'m>(
         }
     }
     if traced || count == 0 {
-        return Ok((NOT_KEPT, stated));
+        return Ok((Kind::NEVER_STORED, stated));
     }
     if count > MOST_ITEMS {
         return Err(Unreadable("more than 10000 items"));

@@ -1,10 +1,10 @@
 use bytes::Bytes;
 
-use super::super::super::Unreadable;
-use super::super::super::gateway::{is_null, once};
-use super::super::super::json::Json;
-use super::super::wish::Wish;
 use crate::consistency::Consistency;
+use crate::protocol::call::Unreadable;
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::Json;
+use crate::protocol::spicedb::wish::Wish;
 
 /// The wishes, in both spellings of their fields.
 const WISHES: [(&str, &str, Consistency); 4] = [

@@ -1,6 +1,6 @@
-use super::super::super::Route;
-use super::super::super::gateway::unescaped;
-use super::super::FIRST_JSON;
+use crate::protocol::call::Route;
+use crate::protocol::gateway::unescaped;
+use crate::protocol::spicedb::form::FIRST_JSON;
 
 /// A path of the gateway.
 #[derive(Debug)]

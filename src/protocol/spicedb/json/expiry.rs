@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use super::super::super::json::NotJson;
+use crate::protocol::json::NotJson;
 
 /// How long it is from `now` until a `google.protobuf.Timestamp` as proto3 JSON writes it (RFC 3339, UTC, with at most
 /// nine digits of the second); nothing if that has passed.

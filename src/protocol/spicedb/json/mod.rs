@@ -22,15 +22,16 @@ use http::{HeaderName, Method, Uri};
 use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
-use super::super::gateway::Error;
-use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
-use super::rejected::rejects_revision;
-use super::wish::Wish;
 use crate::cache::ReadAt;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::gateway::Error;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::spicedb::rejected::rejects_revision;
+use crate::protocol::spicedb::wish::Wish;
 use crate::token::Zookie;
 
 pub(super) use self::reply::merge;
-pub(super) use super::super::gateway::{reject, timeout};
+pub(super) use crate::protocol::gateway::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     if *method != Method::POST {
@@ -58,7 +59,7 @@ pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) 
         What::Check | What::Bulk if request::asks_for_more(&parts.headers) => request::unkept(parts, message, false)?,
         What::Check => request::check(message, &request::prefix(parts, key)?)?,
         What::Bulk => request::bulk(message, &request::prefix(parts, key)?)?,
-        What::ReadAtHead { .. } => (request::NOT_KEPT, Some(Stated::AT_HEAD)),
+        What::ReadAtHead { .. } => (Kind::NEVER_STORED, Some(Stated::AT_HEAD)),
         What::Read { stream, .. } => request::unkept(parts, message, stream)?,
     };
     let (consistency, token) = stated.map_or((None, None), |stated| (Some(stated.consistency), stated.token));
@@ -93,7 +94,7 @@ pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply
         _ if Error::of(reply).is_some_and(rejects) => return ReplyOutcome::RevisionRejected,
         What::ReadAtHead { token } => reply::listing(reply, token),
         What::Read { token, .. } => token.and_then(|token| reply::listing(reply, token)),
-        What::Check | What::Bulk if call.kind == request::NOT_KEPT => reply::listing(reply, reply::CHECKED_AT),
+        What::Check | What::Bulk if call.kind == Kind::NEVER_STORED => reply::listing(reply, reply::CHECKED_AT),
         What::Check => reply::check(reply, SystemTime::now()),
         What::Bulk => reply::bulk(reply, message, asked),
     };

@@ -1,8 +1,8 @@
-use super::super::super::Unreadable;
-use super::super::super::digest::{Digest, Hashed, Members};
-use super::super::super::gateway::{is_null, once};
-use super::super::super::json::Json;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer, Part};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Digest, Hashed, Members};
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::Json;
 
 /// A field of a message, in both of its spellings.
 struct Field {

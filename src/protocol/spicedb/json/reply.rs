@@ -2,12 +2,14 @@ use std::time::SystemTime;
 
 use http::StatusCode;
 
-use super::super::super::gateway::{self, failed_write, is_message, known};
-use super::super::super::json::{Json, NotJson};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::expiry::until;
-use super::question::Echo;
-use super::rewrite::Outline;
+use crate::protocol::gateway;
+use crate::protocol::gateway::{failed_write, is_message, known};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::spicedb::json::expiry::until;
+use crate::protocol::spicedb::json::question::Echo;
+use crate::protocol::spicedb::json::rewrite::Outline;
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::Zookie;
 
 /// The member with the token of a check's answer.
@@ -195,7 +197,10 @@ const NO_ANSWER: &[u8] =
     br#"{"request":null,"error":{"code":14,"message":"the upstream did not answer this item","details":[]}}"#;
 
 /// The reply from the answers to a bulk's items, in the order in which the gateway writes its members.
-pub(in super::super) fn merge(answers: &[Option<&StoredResponse>], zookie: Option<&Zookie>) -> StoredResponse {
+pub(in crate::protocol::spicedb) fn merge(
+    answers: &[Option<&StoredResponse>],
+    zookie: Option<&Zookie>,
+) -> StoredResponse {
     gateway::merge(answers, NO_ANSWER, |comma| match zookie {
         // A zookie has no character that JSON escapes.
         Some(zookie) => format!(r#"{{"checkedAt":{{"token":"{zookie}"}}{comma}"pairs":"#),

@@ -1,19 +1,18 @@
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::super::super::digest::Members;
-use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
-use super::super::super::{Key, Kind, Unreadable};
-use super::consistency::{self, Stated};
-use super::question::{Digests, Question};
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Kind, Unreadable};
+use crate::protocol::digest::Members;
+use crate::protocol::gateway;
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::{Json, OTHER_CASE, differs_in_case};
+use crate::protocol::spicedb::json::consistency;
+use crate::protocol::spicedb::json::consistency::Stated;
+use crate::protocol::spicedb::json::question::{Digests, Question};
 
 /// The most items of one bulk that are read; more go to the upstream as they came. The server's own limit.
 const MOST_ITEMS: usize = 10_000;
-
-/// A check whose reply holds more than the answer, or none.
-pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
 
 /// What each of a request's fingerprints begins with.
 pub(super) struct Prefix {
@@ -47,7 +46,7 @@ pub(super) fn check(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Sta
     })?;
     json.end()?;
     let kind = if common.traced {
-        NOT_KEPT
+        Kind::NEVER_STORED
     } else {
         Kind::Check(question.finish(&prefix.fingerprint))
     };
@@ -82,7 +81,7 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
     })?;
     json.end()?;
     if common.traced || questions.is_empty() {
-        return Ok((NOT_KEPT, common.stated));
+        return Ok((Kind::NEVER_STORED, common.stated));
     }
     if !others.is_empty() {
         let mut fingerprint = prefix.fingerprint.clone();

@@ -2,8 +2,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::super::super::gateway::{Items, splice};
-use super::super::super::json::{Json, NotJson};
+use crate::protocol::gateway::{Items, splice};
+use crate::protocol::json::{Json, NotJson};
 
 /// Where in a request that has been read before the parts stand that may be asked otherwise.
 #[derive(Default)]

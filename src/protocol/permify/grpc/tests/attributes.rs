@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 /// An attribute of the plan in a check's context, whose value is of this type.
 fn with_attribute(kind: &str, value: &[u8]) -> Vec<u8> {

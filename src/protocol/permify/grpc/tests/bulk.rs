@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 fn read(documents: impl IntoIterator<Item = usize>) -> (Bytes, Call) {
     let message = bulk(documents);

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 use crate::token::Zookie;
 
 fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Vec<u8>> {

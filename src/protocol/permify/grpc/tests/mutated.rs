@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::protocol::permify::grpc::feed_token;
+use crate::protocol::permify::grpc::tests::*;
 
 /// What is read of a request.
 fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, bool, Option<Bytes>)> {
@@ -93,7 +94,7 @@ proptest! {
             play(path, &framed(&message), &framed(&reply), &open);
             play(path, &message, &reply, &open);
         }
-        let _ = super::super::feed_token(&message);
+        let _ = feed_token(&message);
     }
 
     #[test]
@@ -104,7 +105,7 @@ proptest! {
         let ((path, request), changed) = (request, changes[1].make(&reply));
         play(path, &changes[0].make(&request), &changed, &open);
         play(path, &request, &changed, &open);
-        let _ = super::super::feed_token(&changed[5..]);
+        let _ = feed_token(&changed[5..]);
     }
 
     /// What another byte makes of a reply is either nothing or kept as it came.

@@ -1,7 +1,7 @@
 use http::StatusCode;
 
-use super::super::super::super::Reply;
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
+use crate::protocol::reply::Reply;
 
 fn call(path: &str) -> Call {
     ask(path, &[tenant(), at_t(), asked(path)].concat(), &base()).unwrap()

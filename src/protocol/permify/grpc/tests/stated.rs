@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 /// A request to `path` whose metadata is this, or none.
 fn with_metadata(path: &str, metadata: Option<&[u8]>) -> Vec<u8> {

@@ -1,10 +1,10 @@
-pub(super) use super::super::super::super::grpc::testing::{
+pub(super) use crate::protocol::grpc::testing::{
     Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_parts, map, open,
     questions, varint, zookie,
 };
 
-use super::super::super::super::grpc::testing;
-use super::*;
+use crate::protocol::grpc::testing;
+use crate::protocol::permify::grpc::tests::*;
 
 pub(super) const CHECK: &str = "/base.v1.Permission/Check";
 pub(super) const BULK: &str = "/base.v1.Permission/BulkCheck";
@@ -25,32 +25,32 @@ pub(super) const READS: [(&str, u32, Option<u32>); 6] = [
 /// Bodies of requests and replies as a Permify on PostgreSQL and its client have sent them.
 pub(super) mod recorded {
     /// May alice do what a senior does, if the `floor` is 3?
-    pub(in super::super) const CHECK: &str = "\
+    pub(crate) const CHECK: &str = "\
         AAAAAH8KBGFjbWUSNgoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0YFBoQCghkb2N1\
         bWVudBIEcGxhbiIGc2VuaW9yKg0KBHVzZXISBWFsaWNlMhYaFAoSCgVmbG9vchIJEQAAAAAAAAhA";
-    pub(in super::super) const ALLOWED: &str = "AAAAAAYIARICCAM=";
-    pub(in super::super) const DENIED: &str = "AAAAAAYIAhICCAY=";
+    pub(crate) const ALLOWED: &str = "AAAAAAYIARICCAM=";
+    pub(crate) const DENIED: &str = "AAAAAAYIAhICCAY=";
     /// May the guest view the plan, as if it were a viewer?
-    pub(in super::super) const WITH_TUPLE: &str = "\
+    pub(crate) const WITH_TUPLE: &str = "\
         AAAAAJIKBGFjbWUSNgoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0YFBoQCghkb2N1\
         bWVudBIEcGxhbiIEdmlldyoNCgR1c2VyEgVndWVzdDIrCikKEAoIZG9jdW1lbnQSBHBsYW4SBnZpZXdlchoNCgR1c2VyEgVndWVz\
         dA==";
     /// What all of these are asked at.
-    pub(in super::super) const TOKEN: &str = "MTI2OToxMjY5OjEyNzA6MTI2OQ==";
+    pub(crate) const TOKEN: &str = "MTI2OToxMjY5OjEyNzA6MTI2OQ==";
     /// May alice view the plan? May mallory? May bob edit it? And alice again.
-    pub(in super::super) const BULK: &str = "\
+    pub(crate) const BULK: &str = "\
         AAAAAOIKBGFjbWUSNgoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0YFBonChAKCGRv\
         Y3VtZW50EgRwbGFuEgR2aWV3Gg0KBHVzZXISBWFsaWNlGikKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaDwoEdXNlchIHbWFsbG9y\
         eRolChAKCGRvY3VtZW50EgRwbGFuEgRlZGl0GgsKBHVzZXISA2JvYhonChAKCGRvY3VtZW50EgRwbGFuEgR2aWV3Gg0KBHVzZXIS\
         BWFsaWNl";
-    pub(in super::super) const BULK_REPLY: &str = "AAAAACAKBggBEgIIAQoGCAISAggBCgYIAhICCAIKBggBEgIIAQ==";
-    pub(in super::super) const EXPAND: &str = "\
+    pub(crate) const BULK_REPLY: &str = "AAAAACAKBggBEgIIAQoGCAISAggBCgYIAhICCAIKBggBEgIIAQ==";
+    pub(crate) const EXPAND: &str = "\
         AAAAAFQKBGFjbWUSNAoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0aEAoIZG9jdW1l\
         bnQSBHBsYW4iBHZpZXc=";
-    pub(in super::super) const WRITTEN: &str = "AAAAAB4KHE1USTRORG94TWpnME9qRXlPRFU2TVRJNE5BPT0=";
-    pub(in super::super) const WRITTEN_TOKEN: &str = "MTI4NDoxMjg0OjEyODU6MTI4NA==";
+    pub(crate) const WRITTEN: &str = "AAAAAB4KHE1USTRORG94TWpnME9qRXlPRFU2TVRJNE5BPT0=";
+    pub(crate) const WRITTEN_TOKEN: &str = "MTI4NDoxMjg0OjEyODU6MTI4NA==";
     /// One message of the change feed, with its frame.
-    pub(in super::super) const CHANGES: &str = "\
+    pub(crate) const CHANGES: &str = "\
         AAAAAD0KOwoMK2dRQUFBQUFBQUE9EisIAhInCg4KBHRlYW0SBnNlY3JldBIGZGlyZWN0Gg0KBHVzZXISBWFsaWNl";
 }
 

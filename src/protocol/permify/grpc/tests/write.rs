@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 const DATA_WRITES: [&str; 5] = [
     "Write",

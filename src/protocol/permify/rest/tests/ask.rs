@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 use crate::protocol::testing::revision;
 
 /// Metadata behind which all else of a check stands.

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 const POST: [(&str, &str); 17] = [
     ("permissions/check", "body"),

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 #[test]
 fn rule_10_everything_is_in_the_key() {

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 const ALLOWED: &str = r#"{"can":"CHECK_RESULT_ALLOWED","metadata":{"check_count":4}}"#;
 const DENIED: &str = r#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":4}}"#;

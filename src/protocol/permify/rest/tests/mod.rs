@@ -10,11 +10,16 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::super::testing::{self, claimed, json, nearly_json, parts, spell};
-use super::super::super::{Protocol, Rejection, ReplyItem, StoredResponse};
-use super::super::{Engine, Permify};
-use super::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
+use crate::protocol::api::Protocol;
+use crate::protocol::permify::Permify;
+use crate::protocol::permify::rest::*;
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::ReplyItem;
+use crate::protocol::stored_response::StoredResponse;
+use crate::protocol::testing;
+use crate::protocol::testing::{claimed, json, nearly_json, parts, spell};
+use crate::token::permify::Engine;
 
 const CHECK: &str = "/v1/tenants/t1/permissions/check";
 const BULK: &str = "/v1/tenants/t1/permissions/bulk-check";

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 use crate::token::TokenErrorKind;
 
 fn merge(answers: &[Option<&StoredResponse>]) -> String {

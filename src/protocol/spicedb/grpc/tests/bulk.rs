@@ -1,5 +1,5 @@
-use super::super::super::super::Reply;
-use super::*;
+use crate::protocol::reply::Reply;
+use crate::protocol::spicedb::grpc::tests::*;
 
 fn read(request: &str) -> (Bytes, Call) {
     let body = decoded(request);

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
 
 #[test]
 fn claims_what_it_knows_by_its_path() {
@@ -113,7 +113,7 @@ fn a_write_is_known_by_its_head() {
 
 #[test]
 fn deadlines_and_rejections_are_grpcs_own() {
-    use crate::protocol::Rejection;
+    use crate::protocol::problem::Rejection;
     use std::time::Duration;
     let route = route(CHECK);
     let timeout = |timeout| api().timeout(route, &map(&[("grpc-timeout", timeout)]));

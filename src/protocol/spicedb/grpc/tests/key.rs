@@ -3,8 +3,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value as Json, json};
 
-use super::super::super::super::testing::{json, structure};
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
+use crate::protocol::testing::{json, structure};
 
 fn key(message: &[u8], base: &FingerprintBuilder) -> Fingerprint {
     question(&ask(CHECK, &framed(message), base).unwrap())

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
 
 /// What is read of a request.
 fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, Option<Consistency>, Option<Bytes>)> {

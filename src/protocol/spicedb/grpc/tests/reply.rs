@@ -1,9 +1,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::super::super::super::Reply;
-use super::super::super::super::grpc::Status;
-use super::super::check;
-use super::*;
+use crate::protocol::grpc::Status;
+use crate::protocol::reply::Reply;
+use crate::protocol::spicedb::grpc::check;
+use crate::protocol::spicedb::grpc::tests::*;
 
 fn call() -> Call {
     ask(CHECK, &decoded(recorded::CHECK), &base()).unwrap()

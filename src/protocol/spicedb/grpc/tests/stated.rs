@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
 
 fn stated(consistency: &[u8]) -> Result<(Option<Consistency>, Option<Bytes>), Unreadable> {
     let message = framed(&[consistency, &plain()[..]].concat());

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 use crate::revision::Revision;
 use crate::token::{OpaqueTokens, TokenFormat};
 

@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 
 const ANSWER: &str = r#"{"checkedAt":{"token":"t"}, "permissionship":"PERMISSIONSHIP_HAS_PERMISSION", "partialCaveatInfo":null, "debugTrace":null, "optionalExpiresAt":null}"#;
 

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 
 fn stated(consistency: &str) -> Result<(Option<Consistency>, Option<Bytes>), Unreadable> {
     let plain = plain().to_string();

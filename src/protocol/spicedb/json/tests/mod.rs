@@ -10,12 +10,18 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
-use super::super::super::testing::{self, claimed, json, nearly_json, parts, spell};
-use super::super::super::{Claim, Protocol, Rejection, ReplyItem, StoredResponse};
-use super::super::{Engine, SpiceDb};
-use super::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 use crate::consistency::Consistency;
+use crate::protocol::api::Protocol;
+use crate::protocol::call::Claim;
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::ReplyItem;
+use crate::protocol::spicedb::SpiceDb;
+use crate::protocol::spicedb::json::*;
+use crate::protocol::stored_response::StoredResponse;
+use crate::protocol::testing;
+use crate::protocol::testing::{claimed, json, nearly_json, parts, spell};
+use crate::token::spicedb::Engine;
 
 const CHECK: &str = "/v1/permissions/check";
 const BULK: &str = "/v1/permissions/checkbulk";

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 
 fn pair(id: &str, verdict: &str) -> String {
     format!(
