@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::Point;
+use crate::revision::Point;
 
 fn hash(point: &impl Point) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(point)

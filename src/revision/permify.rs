@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use super::Point;
+use crate::revision::Point;
 
 /// What a snap token of Permify on PostgreSQL says: which transactions a read at it may see, and which had ended.
 ///

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use super::Point;
+use crate::revision::Point;
 
 /// A PostgreSQL snapshot: which transactions are visible.
 ///

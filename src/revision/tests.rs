@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::revision::*;
 
 fn timing() -> Timing {
     let now = Instant::now();

@@ -1,4 +1,4 @@
-use super::{Order, Point, Timing};
+use crate::revision::{Order, Point, Timing};
 
 /// A transaction's number that the store gives out when the transaction begins, as SpiceDB on MySQL does.
 ///

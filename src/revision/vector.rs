@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use super::Point;
+use crate::revision::Point;
 
 /// A vector clock: how far each node's history is known.
 ///
