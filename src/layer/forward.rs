@@ -169,7 +169,7 @@ where
         let upstream = match items {
             None => Upstream::Unshared,
             Some(items) => {
-                if items.iter().any(|known| known.keep) {
+                if items.iter().any(|known| known.store) {
                     shared.count_keeping(keeping);
                 }
                 let zookie = match &token {
@@ -186,9 +186,9 @@ where
                 let items = items.into_iter().map(|known| Item {
                     value: StoredResponse {
                         zookie: zookie.clone(),
-                        ..known.kept
+                        ..known.response
                     },
-                    keep: known.keep && keeping != Keeping::Never,
+                    keep: known.store && keeping != Keeping::Never,
                     expires_in: [known.expires_in, keeping.lifetime(), credential_lives, window_lives]
                         .into_iter()
                         .flatten()

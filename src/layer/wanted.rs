@@ -179,7 +179,7 @@ impl<P: Protocol> Shared<P> {
         }
         if wish == Some(Consistency::AtExactSnapshot) {
             return match (tokens.explicit_count, tokens.snapshot()) {
-                _ if no_cache => reject(Rejection::WishesContradict),
+                _ if no_cache => reject(Rejection::ContradictoryConsistency),
                 (1, Some(token)) => Ok(Wanted {
                     freshness: Freshness::Exact(token.revision.clone()),
                     floors: Floors::none(),
@@ -208,7 +208,7 @@ impl<P: Protocol> Shared<P> {
                 Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_))
             )
         {
-            return reject(Rejection::WishesContradict);
+            return reject(Rejection::ContradictoryConsistency);
         }
 
         let (mut floors, cookies) = (mem::take(&mut tokens.explicit), mem::take(&mut tokens.cookies));
@@ -363,7 +363,7 @@ fn stricter(header: Option<Consistency>, message: Option<Consistency>) -> Result
         )
     };
     if exact(header) && stricter_than_any_snapshot(message) || exact(message) && stricter_than_any_snapshot(header) {
-        return Err(Rejected::Reject(Rejection::WishesContradict));
+        return Err(Rejected::Reject(Rejection::ContradictoryConsistency));
     }
     Ok(header.into_iter().chain(message).max_by_key(strictness))
 }

@@ -17,53 +17,54 @@ use crate::token::{TokenFormat, Zookie};
 ///
 /// Implementations are stateless: everything that a later step needs is in the [`Call`] or in the message.
 pub trait Protocol: fmt::Debug + Send + Sync + 'static {
-    /// What is true of the store behind this API.
+    /// What holds for the store behind this API.
     fn capabilities(&self) -> Capabilities;
 
     /// How the store's tokens are spelled.
     fn format(&self) -> Arc<dyn TokenFormat>;
 
-    /// Whether this request is one of the API's, judged by its head alone. It is called for every request before any of
-    /// it is taken apart: it should allocate nothing.
+    /// Whether this request belongs to the API, judged by its method, URI and headers alone. The layer calls this for
+    /// every request, so an implementation should not allocate.
     fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim;
 
     /// Reads the call. `message` is the whole body; it is empty for [`Claim::Parts`].
     ///
     /// # Errors
     ///
-    /// [`Unreadable`]: what can't be read can't be keyed, so the request is forwarded with its requirement stated, and nothing is kept.
+    /// [`Unreadable`]: what the protocol can't read has no key. The layer then forwards the request with its
+    /// requirement stated, and stores nothing.
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable>;
 
-    /// Which of a bulk's questions have to be asked, when those with `Some` in `found` need not be. Indexes into the
-    /// call's questions, ascending. By default all that were not found; an API that stops at the first denial needs
-    /// fewer.
+    /// Which of a bulk's questions the upstream has to answer, given the answers `found` in the cache: indexes into the
+    /// call's questions, ascending. By default these are all questions without an answer. An API that stops at the
+    /// first denial needs fewer.
     fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
         let _ = (call, message);
         (0..found.len()).filter(|&index| found[index].is_none()).collect()
     }
 
-    /// The body to forward when only the questions `open` are asked, at `at`, which `zookie` spells where it names a
-    /// revision; `None`: the caller's own body will do.
+    /// The body to forward when the layer asks only the questions `open`, at `at`. `zookie` spells the revision that
+    /// `at` names, if it names one. `None` means that the caller's own body can be forwarded.
     fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         let _ = (call, message, open, at, zookie);
         None
     }
 
-    /// Whether the API's own messages say what is asked at. Where they don't, the layer puts the token and the wish into
-    /// the forwarded head.
+    /// Whether the API's own messages state the freshness. Where they don't, the layer puts the token and the
+    /// consistency into the forwarded headers.
     fn states_freshness(&self, route: Route) -> bool {
         let _ = route;
         false
     }
 
-    /// Whether a fresh revision can be asked for by a [`probe`](Self::probe).
+    /// Whether a [`probe`](Self::probe) can ask the store for a fresh revision.
     fn can_probe(&self) -> bool {
         false
     }
 
-    /// Turns the head of a request to `route` into one that asks the store for a fresh revision and nothing else, with the
-    /// same credentials, and says which call it then is and what its message is. [`learn`](Self::learn) reads the reply.
-    /// For stores whose replies to reads name no revision.
+    /// Turns the parts of a request to `route` into those of a probe: a request with the same credentials that only
+    /// asks the store for a fresh revision. Returns the probe's call and its message. [`learn`](Self::learn) reads the
+    /// reply. Stores whose replies to reads name no revision need this.
     fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
         let _ = (route, parts);
         None
@@ -76,13 +77,13 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// The revision that one message of the change feed tells of, as a token.
+    /// The token of the revision that one message of the change feed reports.
     fn feed_token(&self, message: &[u8]) -> Option<String> {
         let _ = message;
         None
     }
 
-    /// How long the caller itself is ready to wait, where the API lets it say so.
+    /// The caller's own timeout, where the API has one.
     fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
         let _ = (route, parts);
         None
@@ -91,8 +92,8 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// What a reply to a call says about the questions `asked`, in their order.
     fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome;
 
-    /// A reply to a bulk from the answers to its questions, `None` where an answer is not needed. `zookie` names the one
-    /// revision at which all of them hold, if there is one.
+    /// Makes the reply to a bulk from the answers to its questions; an answer that is not needed is `None`. `zookie`
+    /// names the one revision at which all answers hold, if there is one.
     fn merge(
         &self,
         call: &Call,
@@ -101,13 +102,13 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         zookie: Option<&Zookie>,
     ) -> StoredResponse;
 
-    /// The layer's own failure, in the API's form. By default an `application/problem+json`.
+    /// The layer's rejection, in the API's form. By default an `application/problem+json`.
     fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
         let _ = (route, parts);
         problem_json(why)
     }
 
-    /// Request headers that the API promises to echo: replies from the cache bear the current caller's.
+    /// Request headers that the API echoes in its replies. A reply from the cache has those of the current caller.
     fn echoed(&self, route: Route) -> &[HeaderName] {
         let _ = route;
         &[]

@@ -5,36 +5,36 @@ use crate::cache::{Fingerprint, FingerprintBuilder};
 use crate::consistency::Consistency;
 use crate::token::{Carriers, Outline};
 
-/// Which of its calls a protocol recognised. Means something to that protocol only.
+/// Which of its calls a protocol recognised. The number has a meaning to that protocol only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route(pub usize);
 
-/// What a protocol says to a request's head.
+/// How a protocol claims a request, judged by its method, URI and headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Not one of the API's requests, or one that the cache has nothing to do with.
+    /// Not a request of this API, or one that the cache does not handle.
     Pass,
-    /// The head says it all: the body is empty, or (for a write) is not looked at.
+    /// The protocol does not need the body: it is empty, or the request is a write.
     Parts(Route),
-    /// The body has to be read.
+    /// The protocol needs the body.
     Body(Route),
-    /// A read that is never kept, such as a listing. It is forwarded unmodified, unless a carrier raises its floor: then
-    /// its body is read, and its message has to say so.
+    /// A read whose reply is never stored, such as a listing. The layer forwards it unmodified, unless a carrier raises
+    /// its floor: then the protocol reads the body, and the forwarded message states the floor.
     Floor(Route),
 }
 
-/// What a question's fingerprint begins with, and which parts of the head never belong in it.
+/// What every fingerprint of a request begins with, and the carriers, whose tokens are never part of it.
 #[derive(Clone, Debug)]
 pub struct Key<'a> {
     /// The caller's credentials and the endpoint, hashed already. Clone it for each question.
     pub base: FingerprintBuilder,
-    /// Where zookies travel.
+    /// Where zookies travel: their text is not part of a key.
     pub carriers: &'a Carriers,
     pub(crate) query: Outline,
 }
 
 impl<'a> Key<'a> {
-    /// What the keys of a request to `uri` begin with.
+    /// The start of the keys of a request to `uri`.
     pub fn new(base: FingerprintBuilder, carriers: &'a Carriers, uri: &Uri) -> Self {
         Self {
             base,
@@ -51,17 +51,17 @@ pub struct Call {
     pub route: Route,
     /// What it asks.
     pub kind: Kind,
-    /// The wish that the message itself states.
+    /// The consistency that the message itself states.
     pub consistency: Option<Consistency>,
-    /// The token that the message itself bears, UTF-8 or not.
+    /// The token in the message itself, UTF-8 or not.
     pub token: Option<Bytes>,
-    /// It leaves a part of its questions, such as the schema's version, to whatever is the latest. The answers then end
-    /// with the window, whatever revision they hold at.
+    /// The message leaves a part of its questions open, such as the schema's version: the upstream takes the latest.
+    /// Answers to it end with the window, whatever their revision.
     pub unpinned: bool,
 }
 
 impl Call {
-    /// A call whose message says nothing of tokens and wishes.
+    /// A call whose message states neither a token nor a consistency.
     pub fn new(route: Route, kind: Kind) -> Self {
         Self {
             route,
@@ -80,21 +80,21 @@ pub enum Kind {
     Check(Fingerprint),
     /// Several questions with one reply.
     Bulk(Vec<Fingerprint>),
-    /// A change of relationships or schema: forwarded unmodified.
+    /// A change of relationships or of the schema. The layer forwards it unmodified.
     Write {
-        /// It changes the schema, so that every answer may change even where its reply never comes.
+        /// It changes the schema. Every answer may then change, even if the reply never arrives.
         schema: bool,
-        /// The client sends a stream, which ends with the client. The reply to any other write is waited for also when
-        /// the caller has left.
+        /// The client sends a stream, which ends when the client leaves. For any other write, the layer waits for the
+        /// reply even after the caller has left.
         stream: bool,
     },
-    /// A read that is never kept, but answered no lower than its floor.
+    /// A read whose reply is never stored. Its answer still covers the request's floor.
     Read {
-        /// Its reply is a stream, which is handed on unread.
+        /// Its reply is a stream, which the layer forwards unread.
         stream: bool,
     },
-    /// One page of a listing. It goes by the revision in its cursor, and the cursor demands that nothing else of the
-    /// request has changed, so it is forwarded unmodified even where a carrier demands a floor.
+    /// One page of a listing. The upstream reads it at the revision in its cursor, and rejects the cursor if anything
+    /// else in the request has changed. So the layer forwards it unmodified, even where a carrier demands a floor.
     Page,
 }
 
@@ -113,6 +113,6 @@ impl Kind {
     }
 }
 
-/// Why a request that a protocol claimed can't be answered from the cache.
+/// Why the cache can't answer a request that a protocol claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);

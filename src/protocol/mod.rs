@@ -1,9 +1,9 @@
-//! Authorization APIs: how each spells its calls and replies.
+//! Authorization APIs: how each one spells its calls and replies.
 //!
-//! A [`Protocol`] knows bytes and headers, never services. The layer asks it, in this order: [`claim`](Protocol::claim)
-//! a request by its head, [`read`](Protocol::read) the call, say what to [`ask`](Protocol::ask) of the upstream,
-//! [`learn`](Protocol::learn) from the reply, [`merge`](Protocol::merge) answers into a reply, and
-//! [`reject`](Protocol::reject) in the API's own form. Adding an authorization system means one file here.
+//! A [`Protocol`] knows bytes and headers, never services. The layer calls it in this order: [`claim`](Protocol::claim)
+//! a request by its method, URI and headers, [`read`](Protocol::read) the call, say what to [`ask`](Protocol::ask) the
+//! upstream, [`learn`](Protocol::learn) from the reply, [`merge`](Protocol::merge) answers into a reply, and
+//! [`reject`](Protocol::reject) in the API's own form. A new authorization system is one folder here.
 
 mod api;
 mod authzen;

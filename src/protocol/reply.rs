@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::protocol::stored_response::StoredResponse;
 
-/// A reply of the upstream, read whole.
+/// A complete reply of the upstream.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply<'a> {
     /// Its status.
@@ -22,54 +22,56 @@ pub struct Reply<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ReplyOutcome {
-    /// Nothing that may be kept.
+    /// Nothing that the cache may store.
     Nothing,
     /// Answers, in the order of the questions asked; fewer where the API stopped early.
     Answers {
         /// The answers.
         items: Vec<ReplyItem>,
-        /// The token that the message bears. One in the carrier header needs no mention.
+        /// The token in the message. The layer reads a token in a carrier header itself.
         token: Option<String>,
     },
-    /// A write was made.
+    /// The write succeeded.
     Wrote {
-        /// The token that the message bears. One in the carrier header needs no mention.
+        /// The token in the message. The layer reads a token in a carrier header itself.
         token: Option<String>,
-        /// The schema changed, so that every answer may have.
+        /// The schema changed. Every answer may have changed with it.
         schema: bool,
     },
-    /// The upstream would not answer at the revision that it was told: expired, not reached, foreign.
+    /// The upstream rejected the revision of the request: it has expired, is not reached yet, or belongs to another
+    /// store.
     RevisionRejected,
-    /// The write was surely not made.
+    /// The write certainly changed nothing.
     NotWritten,
 }
 
 /// One answer.
 #[derive(Clone, Debug)]
 pub struct ReplyItem {
-    /// What to reply to this question.
-    pub kept: StoredResponse,
-    /// Whether the verdict is one that others may be given. An item's error, for one, is not.
-    pub keep: bool,
-    /// When the upstream says that the answer ends, counted from now.
+    /// The reply to this question.
+    pub response: StoredResponse,
+    /// Whether the cache may store the response and give it to other callers. An item's error, for example, may not be
+    /// stored.
+    pub store: bool,
+    /// How long the upstream says that the answer stays valid, counted from now.
     pub expires_in: Option<Duration>,
 }
 
 impl ReplyItem {
-    /// A verdict.
-    pub fn verdict(kept: StoredResponse) -> Self {
+    /// A decision that the cache may store.
+    pub fn decision(response: StoredResponse) -> Self {
         Self {
-            kept,
-            keep: true,
+            response,
+            store: true,
             expires_in: None,
         }
     }
 
-    /// Something to reply to this caller only.
-    pub fn not_to_keep(kept: StoredResponse) -> Self {
+    /// A response for this caller only.
+    pub fn unstored(response: StoredResponse) -> Self {
         Self {
-            kept,
-            keep: false,
+            response,
+            store: false,
             expires_in: None,
         }
     }

@@ -91,7 +91,7 @@ pub(crate) const HTTP: [Row; 15] = [
     row("http-check-allowed", Kept),
     row("http-check-denied", Kept),
     row("http-check-head", KeptByAge),
-    row("http-check-camel", unreadable("a field is there twice")),
+    row("http-check-camel", unreadable("the message repeats a field")),
     row("http-check-context", Kept),
     row("http-check-malformed-token", BAD_TOKEN),
     row("http-check-unknown-permission", ERROR),

@@ -19,7 +19,7 @@ const TRACE: Then = NotKept("a trace", "a read that is never kept");
 const LISTING: Then = NotKept("a listing", "a read that is never kept");
 const STREAM: Then = NotKept("a stream", "a read that is never kept");
 const BAD_TOKEN: Then = NotKept("a bad token", "a token in the message that only the upstream can judge");
-const NO_TOKEN: Then = NotKept("a bad token", "a consistency without exactly one token");
+const NO_TOKEN: Then = NotKept("a bad token", "the consistency does not have exactly one token");
 const FOREIGN: Then = NotKept("another datastore's token", "no answer was kept");
 const NOTHING_IN_IT: Then = NotKept("no answer in it", "a read that is never kept");
 /// Memory may read later data than it says.
@@ -90,9 +90,12 @@ pub(crate) const GRPC: [Row; 108] = [
     row("check-no-key", ERROR),
     row("unknown-method", Passes),
     row("unknown-service", Passes),
-    row("check-truncated-message", unreadable("not a protobuf message")),
+    row(
+        "check-truncated-message",
+        unreadable("the message is not valid Protocol Buffers"),
+    ),
     row("check-unknown-field", Kept),
-    row("check-gzip", unreadable("a compressed message")),
+    row("check-gzip", unreadable("the message is compressed")),
     Row("bulk", NOT_REPEATABLE_BULK, KeptForOthers),
     Row("bulk-one-cached-elsewhere", NOT_REPEATABLE_BULK, KeptForOthers),
     Row("bulk-duplicates", NOT_REPEATABLE_BULK, KeptForOthers),
@@ -161,8 +164,11 @@ pub(crate) const HTTP: [Row; 27] = [
         unreadable("the body is not JSON with unique names, nested at most 128 deep"),
     ),
     row("http-check-unknown-field", Kept),
-    row("http-check-two-consistencies", unreadable("two consistencies")),
-    row("http-check-duplicate-key", unreadable("a field is there twice")),
+    row(
+        "http-check-two-consistencies",
+        unreadable("the message has two consistencies"),
+    ),
+    row("http-check-duplicate-key", unreadable("the message repeats a field")),
     row("http-check-wrong-key", ERROR),
     row("http-bulk", ITEM_ERROR),
     row("http-expand", LISTING),

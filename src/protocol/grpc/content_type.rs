@@ -7,15 +7,15 @@ static SPELLINGS: [HeaderValue; 2] = [
     HeaderValue::from_static("application/grpc+proto"),
 ];
 
-/// Whether a request is gRPC. Go's servers look for one content type that begins as gRPC's does. They accept any
-/// parameters, and take a codec that they don't have for Protocol Buffers.
+/// Whether a request is gRPC. Go's servers look for one content type that starts like gRPC's. They accept any
+/// parameters, and read an unknown codec as Protocol Buffers.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    types.any(|content_type| behind_grpc(content_type).is_some())
+    types.any(|content_type| after_grpc(content_type).is_some())
 }
 
-/// The content type of a request or reply, if there is one only, and it is gRPC's. The value borrows nothing from the
-/// headers, so that what is kept does not hold them in memory.
+/// The content type of a request or reply, if it has exactly one and that is gRPC's. The value is a copy: a stored
+/// reply must not keep the received headers in memory.
 pub(super) fn content_type(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(content_type), None) = (types.next(), types.next()) else {
@@ -24,20 +24,20 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<HeaderValue> {
     if let Some(usual) = SPELLINGS.iter().find(|spelling| *spelling == content_type) {
         return Some(usual.clone());
     }
-    behind_grpc(content_type)?;
+    after_grpc(content_type)?;
     HeaderValue::from_bytes(content_type.as_bytes()).ok()
 }
 
-/// Whether a content type of gRPC's names no codec but Protocol Buffers.
+/// Whether a content type of gRPC names Protocol Buffers or no codec.
 pub(super) fn is_proto(content_type: &HeaderValue) -> bool {
-    behind_grpc(content_type).is_some_and(|rest| {
+    after_grpc(content_type).is_some_and(|rest| {
         let codec = rest.split(|byte| *byte == b';').next().unwrap_or_default();
         codec.is_empty() || codec.eq_ignore_ascii_case(b"+proto")
     })
 }
 
-/// What comes behind `application/grpc`: nothing, a codec behind `+`, or parameters behind `;`.
-fn behind_grpc(content_type: &HeaderValue) -> Option<&[u8]> {
+/// The rest after `application/grpc`: empty, a codec after `+`, or parameters after `;`.
+fn after_grpc(content_type: &HeaderValue) -> Option<&[u8]> {
     const GRPC: &[u8] = b"application/grpc";
     let (grpc, rest) = content_type.as_bytes().split_at_checked(GRPC.len())?;
     let ours = grpc.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'));

@@ -1,9 +1,9 @@
 use crate::protocol::call::Route;
 
-/// Routes from here on are REST's; those before are gRPC's.
+/// The gateway's first route. Lower routes belong to gRPC.
 pub(super) const FIRST_REST: usize = 64;
 
-/// The form in which a call comes.
+/// The wire of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Grpc,

@@ -131,8 +131,8 @@ fn rule_15_depth_is_bounded() {
         values.structure(&spell(&json!({"a": value}), 0))
     };
     for wrap in [|value| json!([value]), |value| json!({"a": value})] {
-        assert!(deep(MOST_LEVELS, wrap).is_ok());
-        assert_eq!(deep(MOST_LEVELS + 1, wrap), Err(DEEP));
+        assert!(deep(MAX_LEVELS, wrap).is_ok());
+        assert_eq!(deep(MAX_LEVELS + 1, wrap), Err(DEEP));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::protocol::permify::grpc::request::{ITEM, METADATA};
 use crate::protocol::permify::snap_token;
 use crate::token::Zookie;
 
-/// The body with another token, and of a bulk's items only those that are `open`.
+/// The body with another token, and a bulk with only its items `open`.
 pub(in crate::protocol::permify) fn ask(
     call: &Call,
     body: &Bytes,
@@ -27,7 +27,7 @@ pub(in crate::protocol::permify) fn ask(
         Does::ReadAt { .. } | Does::Write { .. } => SNAP_TOKEN,
     };
     let message = message(body).ok()?;
-    // Permify rejects a message without metadata, and shall not be kept from that.
+    // Permify rejects a message without metadata. Adding metadata would prevent that.
     let metadata = with_token(only(message, METADATA)?, number, zookie);
     Some(frame(message.len() + metadata.len(), |into| {
         for field in forwarded.fields(message, ITEM) {
@@ -39,7 +39,7 @@ pub(in crate::protocol::permify) fn ask(
     }))
 }
 
-/// Metadata with this token, or without one, in the field of that number.
+/// The metadata with this token or without a token, in the field with this number.
 fn with_token(metadata: &[u8], number: u32, mut zookie: Option<&Zookie>) -> Vec<u8> {
     let mut written = Vec::with_capacity(metadata.len() + zookie.map_or(0, |zookie| zookie.as_str().len() + 4));
     for field in fields(metadata).flatten() {

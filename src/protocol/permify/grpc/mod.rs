@@ -35,13 +35,15 @@ pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
 }
 
 pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
-    let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let method = METHODS
+        .of(route)
+        .ok_or(Unreadable("the request is not a known call of the API"))?;
     let (kind, stated) = match method.does {
         Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema, stream: false })),
-        Does::Read { stream, token, cursor } => request::unkept(message(body)?, stream, token, cursor)?,
+        Does::Read { stream, token, cursor } => request::never_stored(message(body)?, stream, token, cursor)?,
         Does::ReadAt { answer, context } => {
             let question = Question::new("permify", route, parts, key)?;
-            request::kept(message(body)?, question, key, answer, context)?
+            request::stored(message(body)?, question, key, answer, context)?
         }
     };
     Ok(Call {

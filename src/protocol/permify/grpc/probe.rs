@@ -8,7 +8,7 @@ use crate::protocol::permify::grpc::method::METHODS;
 
 const DELETE: &str = "/base.v1.Data/Delete";
 
-/// Turns a head into one that deletes nothing in a tenant, which is answered with a token all the same.
+/// Turns the parts of a request into those of a deletion of nothing in a tenant. The reply still has a token.
 pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
     const TENANT_ID: u32 = 1;
     const TUPLE_FILTER: u32 = 2;
@@ -30,7 +30,7 @@ pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Op
     Some((call, body))
 }
 
-/// A filter that nothing matches. An empty one would write nothing, and so be answered without a token.
+/// A filter without matches. With an empty filter Permify would not write, and its reply would have no token.
 fn nothing() -> Vec<u8> {
     const ENTITY: u32 = 1;
     const TYPE: u32 = 1;

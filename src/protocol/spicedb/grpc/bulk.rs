@@ -33,7 +33,7 @@ fn items(body: &[u8]) -> impl Iterator<Item = &[u8]> {
 struct Pair<'a> {
     request: Option<&'a [u8]>,
     answer: Option<&'a [u8]>,
-    /// Something is in it that is no part of a plain answer: an error, something twice, something unknown.
+    /// The pair has something that a plain answer does not have: an error, or a repeated or unknown field.
     more: bool,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Pair<'a> {
         Ok(pair)
     }
 
-    /// Whether this is about the item that was asked. Contexts are not compared.
+    /// Whether this is the pair of the item that was asked. Contexts are not compared.
     fn is_about(&self, item: &[u8]) -> Result<bool, NotProtobuf> {
         Ok(Tuple::of_item(self.request.unwrap_or_default())? == Tuple::of_item(item)?)
     }
@@ -75,7 +75,7 @@ impl<'a> Pair<'a> {
 
 /// What the reply to a bulk says about the items `asked` of the request `body`.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: &[usize]) -> Option<ReplyOutcome> {
-    let (kept, message) = answer(status, reply)?;
+    let (response, message) = answer(status, reply)?;
     let all: Vec<&[u8]> = items(body).collect();
     let mut asked = asked.iter();
     let mut known = Vec::with_capacity(asked.len());
@@ -91,13 +91,16 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
                 if !pair.is_about(item).ok()? {
                     return None;
                 }
-                // Copied, so that one kept answer does not hold the whole reply in memory.
+                // A copy: one stored answer must not keep the whole reply in memory.
                 let body = Bytes::copy_from_slice(content);
-                let kept = StoredResponse { body, ..kept.clone() };
+                let stored = StoredResponse {
+                    body,
+                    ..response.clone()
+                };
                 known.push(if pair.is_plain_verdict().ok()? {
-                    ReplyItem::verdict(kept)
+                    ReplyItem::decision(stored)
                 } else {
-                    ReplyItem::not_to_keep(kept)
+                    ReplyItem::unstored(stored)
                 });
             }
             _ => more = true,
@@ -106,7 +109,7 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
     if asked.next().is_some() {
         return None;
     }
-    known.iter_mut().for_each(|known| known.keep &= !more);
+    known.iter_mut().for_each(|known| known.store &= !more);
     Some(ReplyOutcome::Answers {
         items: known,
         token: Some(reply::text(at?)?),
@@ -119,7 +122,7 @@ pub(in crate::protocol::spicedb) fn merge(
     answers: &[Option<&StoredResponse>],
     zookie: Option<&Zookie>,
 ) -> StoredResponse {
-    let pairs: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
+    let pairs: usize = answers.iter().flatten().map(|answer| answer.body.len() + 8).sum();
     let token = zookie.map_or(0, |zookie| zookie.as_str().len() + 16);
     let mut items = items(body);
     let body = frame(pairs + token, |into| {
@@ -129,7 +132,7 @@ pub(in crate::protocol::spicedb) fn merge(
         for answer in answers {
             let item = items.next().unwrap_or_default();
             match answer {
-                Some(kept) => write_bytes(into, PAIR, &kept.body),
+                Some(answer) => write_bytes(into, PAIR, &answer.body),
                 None => write_bytes(into, PAIR, &unanswered(item)),
             }
         }
@@ -137,7 +140,7 @@ pub(in crate::protocol::spicedb) fn merge(
     merged(answers, body, reply::trailers(Some(HeaderValue::from_static(""))))
 }
 
-/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+/// The item of a merged reply for a missing answer: an error, in the API's own form.
 fn unanswered(item: &[u8]) -> Vec<u8> {
     let mut status = Vec::new();
     write_number(&mut status, 1, Code::Unavailable as u64);

@@ -40,23 +40,27 @@ pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
 }
 
 pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
-    let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let method = METHODS
+        .of(route)
+        .ok_or(Unreadable("the request is not a known call of the API"))?;
     let question = || Question::new("spicedb", route, parts, key);
     let values = Values::new(&key.base);
     let (kind, stated) = match method.does {
         Does::Write { schema, token } => {
-            // Only imports, which are the client's streams, are answered without a token.
+            // Only an import has a reply without a token, and an import is a stream of the client.
             let stream = token.is_none();
             return Ok(Call::new(route, Kind::Write { schema, stream }));
         }
-        Does::Check | Does::Bulk if request::asks_for_more(parts) => request::unkept(message(body)?, None, false)?,
+        Does::Check | Does::Bulk if request::asks_for_more(parts) => {
+            request::never_stored(message(body)?, None, false)?
+        }
         Does::Check => request::check(message(body)?, question()?, &values)?,
         Does::Bulk => request::bulk(message(body)?, question()?, &values)?,
         Does::ReadAtHead { .. } => (Kind::NEVER_STORED, Stated::AT_HEAD),
-        Does::Read { pages, token } => request::unkept(message(body)?, pages, token.is_none())?,
+        Does::Read { pages, token } => request::never_stored(message(body)?, pages, token.is_none())?,
     };
     Ok(Call {
-        consistency: stated.wish,
+        consistency: stated.consistency,
         token: stated.token.map(|token| body.slice_ref(token)),
         ..Call::new(route, kind)
     })

@@ -32,7 +32,7 @@ fn token(json: &mut Json<'_>) -> Result<Option<String>, NotJson> {
     Ok(token)
 }
 
-/// The token that a message bears in this member.
+/// The token in this member of a message.
 fn token_in(body: &[u8], member: &str) -> Result<Option<String>, NotJson> {
     let mut found = None;
     let mut json = Json::new(body)?;
@@ -48,11 +48,11 @@ fn token_in(body: &[u8], member: &str) -> Result<Option<String>, NotJson> {
     Ok(found)
 }
 
-/// A verdict, as far as it has been read: a `CheckPermissionResponse`, or an item of a bulk.
+/// A verdict while it is read: a `CheckPermissionResponse`, or an item of a bulk.
 #[derive(Default)]
 struct Verdict {
     known: bool,
-    /// Something is in it that is no part of a plain answer: a trace, something unknown.
+    /// It has something that a plain answer does not have, such as a trace or an unknown member.
     more: bool,
 }
 
@@ -142,14 +142,14 @@ pub(super) fn bulk(reply: &Reply<'_>, message: &[u8], asked: &[usize]) -> Option
     if asked.next().is_some() {
         return None;
     }
-    items.iter_mut().for_each(|known| known.keep &= !more);
+    items.iter_mut().for_each(|known| known.store &= !more);
     Some(ReplyOutcome::Answers {
         items,
         token: Some(at?),
     })
 }
 
-/// A pair of a bulk's reply, which has to be about the item that was asked.
+/// A pair of a bulk's reply. It must be the pair of the item that was asked.
 fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<ReplyItem, NotJson> {
     let (mut verdict, mut is_about) = (Verdict::default(), false);
     Json::new(text.as_bytes())?.object(|json, name| {
@@ -170,7 +170,7 @@ fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<ReplyItem, NotJson> {
     }
 }
 
-/// What the end of a write says.
+/// The outcome of a write.
 pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> ReplyOutcome {
     if reply.status == StatusCode::OK {
         let token = token
@@ -181,7 +181,7 @@ pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> Rep
     failed_write(reply)
 }
 
-/// What the reply to a read that is never kept says.
+/// The outcome of a read that is never stored.
 pub(super) fn listing(reply: &Reply<'_>, member: &str) -> Option<ReplyOutcome> {
     if !is_message(reply) {
         return None;
@@ -192,7 +192,7 @@ pub(super) fn listing(reply: &Reply<'_>, member: &str) -> Option<ReplyOutcome> {
     })
 }
 
-/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+/// The item of a merged reply for a missing answer: an error, in the API's own form.
 const NO_ANSWER: &[u8] =
     br#"{"request":null,"error":{"code":14,"message":"the upstream did not answer this item","details":[]}}"#;
 
@@ -202,7 +202,7 @@ pub(in crate::protocol::spicedb) fn merge(
     zookie: Option<&Zookie>,
 ) -> StoredResponse {
     gateway::merge(answers, NO_ANSWER, |comma| match zookie {
-        // A zookie has no character that JSON escapes.
+        // A zookie has no characters that JSON escapes.
         Some(zookie) => format!(r#"{{"checkedAt":{{"token":"{zookie}"}}{comma}"pairs":"#),
         None => format!(r#"{{"checkedAt":null{comma}"pairs":"#),
     })

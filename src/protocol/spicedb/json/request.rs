@@ -11,21 +11,21 @@ use crate::protocol::spicedb::json::consistency;
 use crate::protocol::spicedb::json::consistency::Stated;
 use crate::protocol::spicedb::json::question::{Digests, Question};
 
-/// The most items of one bulk that are read; more go to the upstream as they came. The server's own limit.
-const MOST_ITEMS: usize = 10_000;
+/// The most items of a bulk that are read, the same as the server's limit. A longer bulk is forwarded unmodified.
+const MAX_ITEMS: usize = 10_000;
 
-/// What each of a request's fingerprints begins with.
+/// The start of each fingerprint of a request.
 pub(super) struct Prefix {
     fingerprint: FingerprintBuilder,
     digests: Digests,
 }
 
-/// Whether a check's head asks for a reply with more in it than the answer, such as debug information.
+/// Whether a check's headers ask for a reply with more than the answer, such as debug information.
 pub(super) fn asks_for_more(headers: &HeaderMap) -> bool {
     gateway::metadata(headers).any(|(_, name)| name.starts_with("io.spicedb."))
 }
 
-/// Reads of a head what can change an answer.
+/// Reads everything in the method, URI and headers that can change an answer.
 pub(super) fn prefix(parts: &Parts, key: &Key<'_>) -> Result<Prefix, Unreadable> {
     Ok(Prefix {
         fingerprint: gateway::prefix("spicedb json", parts, key)?,
@@ -70,8 +70,8 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
             return Ok(());
         }
         json.array(|json| {
-            if questions.len() == MOST_ITEMS {
-                return Err(Unreadable("more than 10000 items"));
+            if questions.len() == MAX_ITEMS {
+                return Err(Unreadable("the bulk has more than 10000 items"));
             }
             let mut question = Question::new();
             json.object(|json, name| question.member(json, name, &prefix.digests))?;
@@ -94,8 +94,8 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
     Ok((Kind::Bulk(questions), common.stated))
 }
 
-/// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
+/// Reads the freshness that a request states whose reply is never stored.
+pub(super) fn never_stored(parts: &Parts, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
     gateway::json_parameters(&parts.headers)?;
     let mut kind = Kind::Read { stream };
     let mut common = Common::default();
@@ -120,7 +120,7 @@ pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool) -> Result<(Kin
     Ok((kind, common.stated))
 }
 
-/// The fields that say how to answer.
+/// The fields that state how to answer.
 #[derive(Default)]
 struct Common {
     stated: Option<Stated>,
@@ -129,7 +129,7 @@ struct Common {
 }
 
 impl Common {
-    /// Whether the member is one of these; then its value has been read.
+    /// Reads the member if it is one of these, and says whether it was.
     fn member(&mut self, json: &mut Json<'_>, name: &str) -> Result<bool, Unreadable> {
         match name {
             "consistency" => self.stated = consistency::read(json)?,
@@ -138,7 +138,7 @@ impl Common {
                 self.traced = match json.scalar()? {
                     "true" => true,
                     "false" | "null" => false,
-                    _ => return Err(Unreadable("a withTracing that is no bool")),
+                    _ => return Err(Unreadable("withTracing is not a bool")),
                 };
             }
             _ if differs_in_case(name, "consistency") => return Err(OTHER_CASE),

@@ -68,7 +68,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let learned = learn_of(&call, open, reply, OK);
     if let (Kind::Bulk(questions), ReplyOutcome::Answers { items, .. }) = (&call.kind, learned) {
         let found: Vec<_> = (0..questions.len())
-            .map(|nth| items.get(nth).map(|item| &item.kept))
+            .map(|nth| items.get(nth).map(|item| &item.response))
             .collect();
         api().merge(&call, &body, &found, Some(&zookie("t")));
     }
@@ -119,7 +119,7 @@ proptest! {
             let call = ask(path, &plain(), &base()).unwrap();
             if let ReplyOutcome::Answers { items, .. } = learn(&call, &changed) {
                 prop_assert_eq!(items.len(), 1);
-                prop_assert_eq!(&items[0].kept.body, &changed);
+                prop_assert_eq!(&items[0].response.body, &changed);
             }
         }
     }

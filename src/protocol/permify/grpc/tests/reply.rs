@@ -32,14 +32,14 @@ fn rule_11_of_a_reply_the_answer_alone_is_kept() {
         (EXPAND, framed(&tree()).into()),
     ] {
         let known = learned(path, &reply).unwrap();
-        assert!(known.keep, "{path} {reply:x?}");
+        assert!(known.store, "{path} {reply:x?}");
         assert_eq!(known.expires_in, None);
-        let kept = known.kept;
-        assert_eq!(kept.body, reply, "the count is the server's");
-        assert_eq!(kept.status, 200);
-        assert_eq!(kept.content_type.unwrap(), "application/grpc");
-        assert_eq!(kept.content_encoding, None);
-        assert_eq!(kept.trailers, Some(map(OK)));
+        let stored = known.response;
+        assert_eq!(stored.body, reply, "the count is the server's");
+        assert_eq!(stored.status, 200);
+        assert_eq!(stored.content_type.unwrap(), "application/grpc");
+        assert_eq!(stored.content_encoding, None);
+        assert_eq!(stored.trailers, Some(map(OK)));
     }
 }
 
@@ -47,7 +47,7 @@ fn rule_11_of_a_reply_the_answer_alone_is_kept() {
 fn the_status_message_stays_as_it_came() {
     let message = |trailers: &[(&str, &str)]| {
         let learned = learn_of(&call(CHECK), &[0], &decoded(recorded::ALLOWED), trailers);
-        items_of(learned)[0].kept.trailers.clone().unwrap()
+        items_of(learned)[0].response.trailers.clone().unwrap()
     };
     let bare = [("grpc-status", "0")];
     assert_eq!(message(&bare), map(&bare));
@@ -72,8 +72,8 @@ fn what_is_kept_does_not_hold_the_receive_buffer() {
         };
         let items = items_of(api().learn(&call(path), &Bytes::new(), &[0, 1], &reply));
         for known in items {
-            assert_eq!(known.kept.content_type.unwrap(), "application/grpc+proto");
-            assert!(!body.as_ptr_range().contains(&known.kept.body.as_ptr()), "{path}");
+            assert_eq!(known.response.content_type.unwrap(), "application/grpc+proto");
+            assert!(!body.as_ptr_range().contains(&known.response.body.as_ptr()), "{path}");
         }
     }
 }
@@ -84,7 +84,7 @@ fn rule_11_only_plain_verdicts_are_kept() {
     for can in [1, 2] {
         for metadata in [&count[..], &bytes(2, b""), b""] {
             let reply = framed(&[&varint(1, can), metadata].concat());
-            assert!(learned(CHECK, &reply).unwrap().keep, "{reply:x?}");
+            assert!(learned(CHECK, &reply).unwrap().store, "{reply:x?}");
         }
     }
     for reply in [
@@ -100,7 +100,7 @@ fn rule_11_only_plain_verdicts_are_kept() {
         [varint(1, 1), bytes(2, &varint(1, 1).repeat(2))].concat(),
         [varint(1, 1), bytes(2, &varint(2, 1))].concat(),
     ] {
-        assert!(!learned(CHECK, &framed(&reply)).unwrap().keep, "{reply:x?}");
+        assert!(!learned(CHECK, &framed(&reply)).unwrap().store, "{reply:x?}");
     }
     for reply in [
         framed(&bytes(1, b"1")),
@@ -117,7 +117,7 @@ fn rule_11_only_plain_verdicts_are_kept() {
 
 #[test]
 fn rule_11_only_one_whole_tree_is_kept() {
-    assert!(learned(EXPAND, &framed(&tree())).unwrap().keep);
+    assert!(learned(EXPAND, &framed(&tree())).unwrap().store);
     for reply in [
         b"".to_vec(),
         bytes(1, b""),
@@ -125,7 +125,7 @@ fn rule_11_only_one_whole_tree_is_kept() {
         [tree(), bytes(2, b"unknown")].concat(),
         bytes(2, b"unknown"),
     ] {
-        assert!(!learned(EXPAND, &framed(&reply)).unwrap().keep, "{reply:x?}");
+        assert!(!learned(EXPAND, &framed(&reply)).unwrap().store, "{reply:x?}");
     }
     for reply in [framed(&varint(1, 1)), framed(b"\x0a\x09"), Vec::new()] {
         assert!(learned(EXPAND, &reply).is_none(), "{reply:x?}");

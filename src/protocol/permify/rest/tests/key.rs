@@ -215,7 +215,10 @@ fn rule_15_items_are_bounded() {
     let base = base();
     let items = |count| json!({"metadata": {}, "items": vec![json!({}); count]}).to_string();
     assert_eq!(questions(&items(100), &base).len(), 100);
-    assert_eq!(bulk(&items(101), &base).unwrap_err(), Unreadable("more than 100 items"));
+    assert_eq!(
+        bulk(&items(101), &base).unwrap_err(),
+        Unreadable("the bulk has more than 100 items")
+    );
     for none in [&*items(0), r#"{"metadata":{},"items":null}"#, r#"{"metadata":{}}"#] {
         assert_eq!(bulk(none, &base).unwrap().kind, Kind::Read { stream: false }, "{none}");
     }

@@ -9,10 +9,10 @@ fn answers(call: &Call, asked: &[usize], reply: (u16, &str)) -> Option<Vec<(Stri
     match learned(call, "{}", asked, reply) {
         ReplyOutcome::Answers { items, token } => {
             assert_eq!(token, None);
-            let text = |known: &ReplyItem| String::from_utf8(known.kept.body.to_vec()).unwrap();
+            let text = |known: &ReplyItem| String::from_utf8(known.response.body.to_vec()).unwrap();
             assert!(items.iter().all(|known| known.expires_in.is_none()));
-            assert!(items.iter().all(|known| known.kept == kept(&text(known))));
-            Some(items.iter().map(|known| (text(known), known.keep)).collect())
+            assert!(items.iter().all(|known| known.response == stored(&text(known))));
+            Some(items.iter().map(|known| (text(known), known.store)).collect())
         }
         ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
@@ -249,6 +249,6 @@ proptest! {
         for call in [check_call(), expand_call(), bulk_call()].iter().chain(&write) {
             let _ = learned(call, &body, &open, (status, &body));
         }
-        let _ = api().merge(&bulk_call(), &Bytes::new(), &[Some(&kept(&body)), None], None);
+        let _ = api().merge(&bulk_call(), &Bytes::new(), &[Some(&stored(&body)), None], None);
     }
 }

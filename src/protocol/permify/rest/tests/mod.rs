@@ -115,7 +115,7 @@ fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &s
     api().learn(call, &Bytes::copy_from_slice(message.as_bytes()), asked, &reply)
 }
 
-fn kept(body: &str) -> StoredResponse {
+fn stored(body: &str) -> StoredResponse {
     let json = HeaderValue::from_static("application/json");
     StoredResponse::new(StatusCode::OK, json, Bytes::copy_from_slice(body.as_bytes()))
 }

@@ -7,8 +7,8 @@ fn read(request: &str) -> (Bytes, Call) {
     (body, call)
 }
 
-fn kept(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
-    items.iter().map(|item| Some(&item.kept)).collect()
+fn stored(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
+    items.iter().map(|item| Some(&item.response)).collect()
 }
 
 /// A pair of an item of [`items`] and what is answered to it.
@@ -32,7 +32,7 @@ fn keeps(reply: &[u8]) -> Option<Vec<bool>> {
     match learn(&call, &body, &framed(reply), OK) {
         ReplyOutcome::Answers { items, token } => {
             assert_eq!(token.as_deref(), Some("head"));
-            Some(items.iter().map(|item| item.keep).collect())
+            Some(items.iter().map(|item| item.store).collect())
         }
         ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
@@ -49,8 +49,8 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
         let reply = decoded(reply);
         let (items, token) = answers(learn(&call, &body, &reply, OK));
         assert_eq!(token.as_deref(), Some(recorded::HEAD));
-        assert!(items.iter().all(|item| item.keep && item.expires_in.is_none()));
-        let merged = api().merge(&call, &body, &kept(&items), Some(&zookie(recorded::HEAD)));
+        assert!(items.iter().all(|item| item.store && item.expires_in.is_none()));
+        let merged = api().merge(&call, &body, &stored(&items), Some(&zookie(recorded::HEAD)));
         assert_eq!(merged.body, reply);
         assert_eq!(merged.status, 200);
         assert_eq!(merged.content_type.unwrap(), "application/grpc");
@@ -76,7 +76,7 @@ fn one_kept_item_does_not_hold_the_whole_reply() {
         trailers: Some(&map(OK)),
     };
     let (items, _) = answers(api().learn(&call, &body, &[0, 1, 2, 3], &reply));
-    let inside = |item: &ReplyItem| reply.body.as_ptr_range().contains(&item.kept.body.as_ptr());
+    let inside = |item: &ReplyItem| reply.body.as_ptr_range().contains(&item.response.body.as_ptr());
     assert!(!items.iter().any(inside));
 }
 
@@ -110,13 +110,13 @@ fn rule_16_what_is_asked_again_takes_its_own_place() {
     let token = bytes(1, &zed_token(recorded::HEAD));
     let partial: Vec<u8> = asked
         .iter()
-        .flat_map(|&index| bytes(2, &whole[index].kept.body))
+        .flat_map(|&index| bytes(2, &whole[index].response.body))
         .collect();
     let partial = framed(&[token, partial].concat());
     let (items, _) = answers(learn_of(&call, &body, &asked, &partial, OK));
-    let mut found = kept(&whole);
+    let mut found = stored(&whole);
     for (index, item) in asked.iter().zip(&items) {
-        found[*index] = Some(&item.kept);
+        found[*index] = Some(&item.response);
     }
     let merged = api().merge(&call, &body, &found, Some(&zookie(recorded::HEAD)));
     assert_eq!(merged.body, reply);
@@ -207,17 +207,17 @@ fn rule_11_a_pair_about_another_tuple_teaches_nothing() {
 fn what_was_never_answered_is_an_error() {
     let (body, call) = read(recorded::DUPLICATES);
     let (whole, _) = answers(learn(&call, &body, &decoded(recorded::DUPLICATES_REPLY), OK));
-    let mut found = kept(&whole);
+    let mut found = stored(&whole);
     found[1] = None;
     let merged = api().merge(&call, &body, &found, Some(&zookie(recorded::HEAD)));
     let (items, _) = answers(learn(&call, &body, &merged.body, OK));
-    let keeps: Vec<_> = items.iter().map(|item| item.keep).collect();
+    let keeps: Vec<_> = items.iter().map(|item| item.store).collect();
     assert_eq!(keeps, [true, false, true, true]);
     let error = bytes(
         3,
         &[varint(1, 14), bytes(2, b"the upstream did not answer this item")].concat(),
     );
-    assert!(items[1].kept.body.ends_with(&error));
+    assert!(items[1].response.body.ends_with(&error));
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_mixed_bulk_bears_no_revision() {
     let (body, call) = read(recorded::DUPLICATES);
     let reply = decoded(recorded::DUPLICATES_REPLY);
     let (whole, _) = answers(learn(&call, &body, &reply, OK));
-    let merged = api().merge(&call, &body, &kept(&whole), None);
+    let merged = api().merge(&call, &body, &stored(&whole), None);
     let token = bytes(1, &zed_token(recorded::HEAD));
     assert_eq!(merged.body[5..], reply[5 + token.len()..]);
     assert!(matches!(learn(&call, &body, &merged.body, OK), ReplyOutcome::Nothing));
@@ -243,8 +243,8 @@ fn rule_15_ten_thousand_items_are_read_and_one_more_is_not() {
     let pairs: Vec<u8> = (0..10_000).flat_map(|document| pair(document, &verdict(2))).collect();
     let reply = framed(&[checked_at(), pairs].concat());
     let (items, _) = answers(learn(&call, &most, &reply, OK));
-    assert_eq!(items.iter().filter(|item| item.keep).count(), 10_000);
-    let merged = api().merge(&call, &most, &kept(&items), Some(&zookie("head")));
+    assert_eq!(items.iter().filter(|item| item.store).count(), 10_000);
+    let merged = api().merge(&call, &most, &stored(&items), Some(&zookie("head")));
     assert_eq!(merged.body, reply);
     let odd: Vec<usize> = (1..10_000).step_by(2).collect();
     let asked = api()

@@ -113,7 +113,7 @@ proptest! {
     ) {
         let consistency = [b"".to_vec(), fully(), at_least("t"), exactly("t")][stated].clone();
         let place = place.index(parts.len() + 1);
-        let (mut message, mut kept, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut message, mut stored, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         let mut count = 0;
         for (nth, part) in parts.iter().enumerate() {
             if nth == place {
@@ -129,14 +129,14 @@ proptest! {
                 Part::Other(number, text) => (bytes(*number, text), true),
             };
             message.extend_from_slice(&field);
-            kept.extend(stays.then_some(field));
+            stored.extend(stays.then_some(field));
         }
         if place == parts.len() {
             message.extend_from_slice(&consistency);
         }
         let rewritten = forwarded(BULK, &message, &asked, &exact_ask(), Some(&zookie("t")));
         let unchanged = asked.len() == count && consistency == exactly("t");
-        let expected = [exactly("t"), kept.concat()].concat();
+        let expected = [exactly("t"), stored.concat()].concat();
         prop_assert_eq!(rewritten, (!unchanged).then_some(expected));
     }
 }

@@ -136,23 +136,23 @@ fn rule_10_what_cannot_be_read_is_not_keyed() {
 fn rule_11_what_asks_for_more_than_the_answer_is_never_kept() {
     let base = base();
     let token = at_least("t");
-    let unkept = |path, headers: &[(&str, &str)], message: &[u8]| {
+    let never_stored = |path, headers: &[(&str, &str)], message: &[u8]| {
         let call = ask_with(path, headers, &framed(&[&token, message].concat()), &base).unwrap();
         assert_eq!(call.kind, Kind::Read { stream: false }, "{path}");
         // Its floor is raised like any other's.
         assert_eq!(call.token.as_deref(), Some(&b"t"[..]));
     };
-    unkept(CHECK, &[], &with(&varint(6, 1)));
-    unkept(BULK, &[], &[items(0..2), varint(3, 1)].concat());
-    unkept(BULK_TWIN, &[], &[varint(3, 7), items(0..2)].concat());
+    never_stored(CHECK, &[], &with(&varint(6, 1)));
+    never_stored(BULK, &[], &[items(0..2), varint(3, 1)].concat());
+    never_stored(BULK_TWIN, &[], &[varint(3, 7), items(0..2)].concat());
     for name in [
         "io.spicedb.requestdebuginfo",
         "io.spicedb.requestversion",
         "io.spicedb.unheardof",
     ] {
         for value in ["1", ""] {
-            unkept(CHECK, &[(name, value)], &plain());
-            unkept(BULK, &[(name, value)], &items(0..2));
+            never_stored(CHECK, &[(name, value)], &plain());
+            never_stored(BULK, &[(name, value)], &items(0..2));
         }
     }
 }

@@ -61,7 +61,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let learned = learn_of(&call, request, open, reply, OK);
     if let (Kind::Bulk(questions), ReplyOutcome::Answers { items, .. }) = (&call.kind, learned) {
         let found: Vec<_> = (0..questions.len())
-            .map(|nth| items.get(nth).map(|item| &item.kept))
+            .map(|nth| items.get(nth).map(|item| &item.response))
             .collect();
         api().merge(&call, &body, &found, Some(&zookie("t")));
     }
@@ -110,7 +110,7 @@ proptest! {
         if let ReplyOutcome::Answers { items, token } = learn(&call, &decoded(recorded::CHECK), &changed, OK) {
             prop_assert!(token.is_some_and(|token| !token.is_empty()));
             prop_assert_eq!(items.len(), 1);
-            prop_assert_eq!(&items[0].kept.body, &changed);
+            prop_assert_eq!(&items[0].response.body, &changed);
         }
     }
 }

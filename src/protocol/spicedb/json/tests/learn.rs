@@ -33,11 +33,11 @@ fn rule_11_verdicts_are_kept_as_they_came() {
         r#"{"checkedAt":{"token":"t"},"permissionship":"PERMISSIONSHIP_HAS_PERMISSION"}"#.to_owned(),
     ] {
         let (known, token) = answer(&body).unwrap();
-        assert!(known.keep, "{body}");
+        assert!(known.store, "{body}");
         assert_eq!(known.expires_in, None);
         assert_eq!(token, "t");
         let json = HeaderValue::from_static("application/json");
-        assert_eq!(known.kept, StoredResponse::new(StatusCode::OK, json, body.into()));
+        assert_eq!(known.response, StoredResponse::new(StatusCode::OK, json, body.into()));
     }
 }
 
@@ -53,7 +53,7 @@ fn rule_11_what_is_no_plain_verdict_is_not_kept() {
         r#"{"checkedAt":{"token":"t"}}"#.to_owned(),
     ] {
         let (known, token) = answer(&body).unwrap();
-        assert!(!known.keep, "{body}");
+        assert!(!known.store, "{body}");
         assert_eq!(token, "t", "the revision is one all the same");
     }
     for body in [
@@ -78,11 +78,11 @@ fn rule_11_what_is_no_plain_verdict_is_not_kept() {
 fn rule_12_an_expiry_in_the_reply_is_honoured() {
     let at = |end: &str| ANSWER.replace("\"optionalExpiresAt\":null", &format!(r#""optionalExpiresAt":"{end}""#));
     let (known, _) = answer(&at("1971-01-01T00:00:00Z")).unwrap();
-    assert_eq!((known.keep, known.expires_in), (true, Some(Duration::ZERO)));
+    assert_eq!((known.store, known.expires_in), (true, Some(Duration::ZERO)));
     let (known, _) = answer(&at("9999-12-31T23:59:59.5Z")).unwrap();
     let ends = UNIX_EPOCH + Duration::from_millis(253_402_300_799_500);
     let left = ends.duration_since(std::time::SystemTime::now()).unwrap();
-    assert!(known.keep);
+    assert!(known.store);
     assert!(known.expires_in.unwrap().abs_diff(left) < Duration::from_secs(3600));
 }
 
@@ -226,7 +226,7 @@ fn pairs_in(body: &str) -> Option<Vec<bool>> {
     match learned(&call, &message, &[0, 1], (200, body)) {
         ReplyOutcome::Answers { items, token } => {
             assert_eq!(token.as_deref(), Some("t"));
-            Some(items.iter().map(|item| item.keep).collect())
+            Some(items.iter().map(|item| item.store).collect())
         }
         ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
@@ -317,7 +317,7 @@ proptest! {
             let _ = learned(&call, &message, &open, (status, &body));
             let _ = learned(&call, &body, &open, (status, ANSWER));
         }
-        let kept = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into());
-        let _ = api().merge(&call(), &Bytes::new(), &[Some(&kept), None], None);
+        let stored = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into());
+        let _ = api().merge(&call(), &Bytes::new(), &[Some(&stored), None], None);
     }
 }
