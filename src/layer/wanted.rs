@@ -102,7 +102,7 @@ impl Tokens {
             demanded: arrived,
         };
         self.count += 1;
-        self.says_more |= token.says_more;
+        self.says_more |= token.has_more_than_revision;
         if let Some((before, true)) = self.last.replace((token, explicit)) {
             self.explicit_before = Some(before);
         }

@@ -1,4 +1,4 @@
-//! What every kind of revision owes, for the property tests.
+//! The laws of every kind of revision, for the property tests.
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

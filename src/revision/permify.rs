@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 use crate::revision::Point;
 
-/// What a snap token of Permify on PostgreSQL says: which transactions a read at it may see, and which had ended.
+/// The content of a snap token of Permify on PostgreSQL: which transactions a read at it may see, and which had ended.
 ///
 /// Permify spells it `xid:xmin:xmax:in_progress`. A read sees the write itself (`xid`), and of all others what is
 /// committed by then, is below `xmax` and not in the list. `xmin` is the oldest transaction that was in progress when the
@@ -15,9 +15,10 @@ use crate::revision::Point;
 /// number, and Permify then raises `xmax` to one past that number. So what began in between looks visible, though it had
 /// not ended: a read at one and the same token sees more once it has.
 ///
-/// What can be relied on is what had ended. A token is at or after another one if they are equal, or if all that a read at
-/// the other may ever see had ended when the store told of this token: all below its `xmin`, and, if nothing but the
-/// write itself was in progress (`7:7:8:7`), the write as well. Permify tells of a write only after its commit.
+/// What can be relied on is what had ended. A token is at or after another one if they are equal, or if all
+/// transactions that a read at the other may ever see had ended when the store returned this token. All transactions
+/// below its `xmin` had ended, and, if only the write itself was in progress (`7:7:8:7`), the write too: Permify
+/// returns the token of a write only after its commit.
 ///
 /// ```
 /// use tower_zookie::revision::{Point, PermifySnapshot};
@@ -52,24 +53,25 @@ struct Snapshot {
     in_progress: Box<[u64]>,
 }
 
-/// Why numbers are no [`PermifySnapshot`].
+/// Why numbers are not a [`PermifySnapshot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSnapToken {
     /// Not `xmin <= xid < xmax`.
-    #[error("the write's transaction lies outside of its own snapshot; use the token as Permify gave it")]
+    #[error("the write's transaction lies outside of its own snapshot; use the token as Permify returned it")]
     WriteOutside,
     /// A transaction in progress is not below `xmax`.
-    #[error("a transaction in progress is not below the snapshot's xmax; use the token as Permify gave it")]
+    #[error("a transaction in progress is not below the snapshot's xmax; use the token as Permify returned it")]
     OutOfRange,
 }
 
 impl PermifySnapshot {
     /// The snapshot `xid:xmin:xmax:in_progress` of the write `xid`.
     ///
-    /// `in_progress` may come in any order, repeat itself, and name the write or not: a read at its token sees the write
-    /// in any case. PostgreSQL names none below `xmin`, but Permify would pass them on: they count as in progress. Work and
-    /// memory are linear in the list (sorting aside); whoever reads it from outside bounds its length.
+    /// `in_progress` may come in any order, repeat itself, and name the write or not: a read at its token sees the
+    /// write in any case. PostgreSQL names no transaction below `xmin`, but Permify would accept one: it counts as in
+    /// progress. Work and memory are linear in the list (except sorting); the caller must limit the length of untrusted
+    /// lists.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl PermifySnapshot {
         Self { xid, snapshot: None }
     }
 
-    /// The transaction of the write that the token is of.
+    /// The transaction of the token's write.
     pub fn xid(&self) -> u64 {
         self.xid
     }
@@ -129,7 +131,7 @@ impl PermifySnapshot {
 }
 
 impl Snapshot {
-    /// All below this had ended when the store told of the token.
+    /// All transactions below this had ended when the store returned the token.
     fn ended(&self) -> u64 {
         let oldest = self.in_progress.first().map_or(self.xmin, |id| self.xmin.min(*id));
         let alone = self.xmax - oldest == 1;

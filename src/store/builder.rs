@@ -21,31 +21,31 @@ pub struct StoreBuilder {
 }
 
 impl StoreBuilder {
-    /// How long an overwritten revision stays readable (24 hours, as SpiceDB's). Older ones go with later writes, a
-    /// few at each.
+    /// How long an old revision stays readable; by default 24 hours, as in SpiceDB. Later writes collect older
+    /// revisions, a few with each write.
     #[must_use]
     pub fn gc_window(mut self, window: Duration) -> Self {
         self.settings.gc_window = window;
         self
     }
 
-    /// How many revisions are kept at most, the current one included (100,000; at least 1). This also bounds how far
-    /// the reader of a change stream can fall behind.
+    /// The maximum number of retained revisions, including the current one; by default 100,000, at least 1. It also
+    /// limits how far the reader of a change stream can fall behind.
     #[must_use]
     pub fn max_revisions(mut self, count: u64) -> Self {
         self.settings.max_revisions = count;
         self
     }
 
-    /// How many steps a check takes at most before it is given up (1,000,000). A step looks at one relationship or one
-    /// part of a permission.
+    /// The maximum number of steps of a check; by default 1,000,000. A step reads one relationship or one part of a
+    /// permission.
     #[must_use]
     pub fn max_check_steps(mut self, count: u64) -> Self {
         self.settings.max_check_steps = count;
         self
     }
 
-    /// How many updates and preconditions one write takes, counted together (1,000).
+    /// The maximum number of updates and preconditions of one write, counted together; by default 1,000.
     #[must_use]
     pub fn max_updates(mut self, count: usize) -> Self {
         self.settings.max_updates = count;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::store::write::Update;
 
-/// What one revision changed.
+/// The changes of one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     revision: u64,
@@ -24,12 +24,13 @@ impl Change {
         self.revision
     }
 
-    /// The updates of the write, as it was sent: a touch may have found its relationship there.
+    /// The updates of the write, unmodified. A touch may not have changed anything, if its relationship existed
+    /// already.
     pub fn updates(&self) -> &[Update] {
         &self.updates
     }
 
-    /// Whether this revision replaced the schema: then any answer may have changed.
+    /// Whether this revision replaced the schema. If so, any answer may have changed.
     pub fn wrote_schema(&self) -> bool {
         self.wrote_schema
     }

@@ -13,12 +13,13 @@ use crate::store::state::State;
 
 type NextHead = Pin<Box<dyn Future<Output = (watch::Receiver<u64>, bool)> + Send + Sync>>;
 
-/// A store's changes in ascending order, none missing and none twice: first those since the revision that the watch
-/// began after, then every new one.
+/// A store's changes in ascending order, each exactly once: first the changes after the start revision of the watch,
+/// then every new change.
 ///
-/// Nothing is buffered for a reader: it reads the store's own log. One that is slower than the log is long (see
-/// [`StoreBuilder`](crate::store::StoreBuilder)'s `max_revisions` and `gc_window`) gets [`WatchError::Lagged`], and the stream
-/// ends. It also ends, without an error, when the store is gone.
+/// The stream has no buffer: it reads the store's own log. A reader that falls behind the log gets
+/// [`WatchError::Lagged`], and the stream ends. The settings `max_revisions` and `gc_window` of
+/// [`StoreBuilder`](crate::store::StoreBuilder) limit the log. The stream also ends, without an error, when the store
+/// is dropped.
 pub struct Changes {
     state: Arc<RwLock<State>>,
     after: u64,
@@ -80,7 +81,7 @@ impl Stream for Changes {
                     Poll::Ready((head, true)) => head,
                 },
             };
-            // Seen before the log is read: what is written in between wakes the wait that follows.
+            // This must come before the log is read: a write in between then wakes the wait that follows.
             head.mark_unchanged();
             match this.read() {
                 Err(error) => return Poll::Ready(Some(Err(error))),

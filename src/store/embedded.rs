@@ -17,14 +17,14 @@ use crate::store::settings::Settings;
 use crate::store::state::State;
 use crate::store::write::{Precondition, Update};
 
-/// How many revisions one write collects at most, so that no write pays for a long pause before it.
+/// The most revisions that one write collects, so that a write after a long pause is not slow.
 const COLLECTED_PER_WRITE: usize = 64;
 
 /// Versioned relationships in memory. See the [module](crate::store).
 ///
-/// Revisions are numbers, each one more than the one before; an empty store is at revision 1. Share a store behind an
-/// `Arc`. Reads and checks run side by side; a write waits for those under way, and they for it, no longer than one of
-/// them takes. The store works with and without an async runtime.
+/// Revisions are consecutive numbers; an empty store is at revision 1. Share a store behind an `Arc`. Reads and checks
+/// run in parallel. A write waits for the running reads and checks, and they wait for a write; each wait is as short as
+/// one such operation. The store works with and without an async runtime.
 pub struct Store {
     node_id: String,
     created: Instant,
@@ -47,7 +47,7 @@ impl Store {
         }
     }
 
-    /// The identity of this store, drawn at random when it was made: its revisions mean nothing to another one.
+    /// The identity of this store, chosen at random when it is created. Its revisions are meaningless to another store.
     pub fn node_id(&self) -> &str {
         &self.node_id
     }
@@ -66,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Why it can't.
+    /// [`RevisionError`] if it can't.
     pub fn ensure_readable(&self, revision: u64) -> Result<(), RevisionError> {
         self.reading().readable(revision)
     }
@@ -75,25 +75,25 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Then nothing changes: see [`WriteError`].
+    /// [`WriteError`]. Nothing changes then.
     pub fn write(&self, updates: impl IntoIterator<Item = Update>) -> Result<u64, WriteError> {
         self.write_if(updates, &[])
     }
 
-    /// Applies all updates at once, at a new revision, if every precondition holds at the one before.
+    /// Applies all updates at once, at a new revision, if every precondition holds at the previous revision.
     ///
-    /// A precondition that names no resource id looks through all resources of its type.
+    /// A precondition without a resource id scans all resources of its type.
     ///
     /// # Errors
     ///
-    /// Then nothing changes: see [`WriteError`].
+    /// [`WriteError`]. Nothing changes then.
     pub fn write_if(
         &self,
         updates: impl IntoIterator<Item = Update>,
         preconditions: &[Precondition],
     ) -> Result<u64, WriteError> {
         let max = self.settings.max_updates;
-        // One more than allowed is enough to know that there are too many.
+        // One more than the limit is enough to see that there are too many.
         let updates: Vec<Update> = updates.into_iter().take(max.saturating_add(1)).collect();
         let count = updates.len().saturating_add(preconditions.len());
         if count > max {
@@ -114,8 +114,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`WriteSchemaError::InUse`] where a relationship exists that the new schema does not allow; nothing changes
-    /// then.
+    /// [`WriteSchemaError::InUse`] if a relationship exists that the new schema does not allow. Nothing changes then.
     pub fn write_schema(&self, schema: Schema) -> Result<u64, WriteSchemaError> {
         let revision = {
             let mut state = self.writing();
@@ -139,8 +138,8 @@ impl Store {
 
     /// Whether `subject` has the permission (or relation) to `resource` at a revision.
     ///
-    /// A subject may be a userset: it has what was given to it by name, and itself. Cycles in the relationships are
-    /// fine, and so is any depth.
+    /// A subject can be a userset: it has the permissions that relationships give to it by name, and it is a member of
+    /// itself. Relationships can have cycles and any depth.
     ///
     /// # Errors
     ///
@@ -203,7 +202,7 @@ impl Store {
 
     /// The relationships of a filter that exist at a revision, in order.
     ///
-    /// A filter without a resource id looks through all resources of its type.
+    /// A filter without a resource id scans all resources of its type.
     ///
     /// # Errors
     ///
@@ -212,20 +211,21 @@ impl Store {
         self.reading().read(filter, revision)
     }
 
-    /// The changes after `after`, and every later one as it happens. See [`Changes`].
+    /// The changes after the revision `after`, and every later change as it happens. See [`Changes`].
     pub fn watch(&self, after: u64) -> Changes {
         Changes::new(self.state.clone(), self.head.subscribe(), after)
     }
 
-    /// Lets go of every revision before `keep_from`, but never of the current one.
-    pub fn garbage_collect(&self, keep_from: u64) {
-        self.writing().collect(keep_from, usize::MAX);
+    /// Drops every revision before `oldest`, except the current one.
+    pub fn garbage_collect(&self, oldest: u64) {
+        self.writing().collect(oldest, usize::MAX);
     }
 
-    /// The revision for reads that need not be the freshest: the newest one committed at or before the start of the
-    /// current window (or the oldest kept, if that is newer). Reads in one window share it, and can share answers.
+    /// The revision for reads that do not need the freshest data: the newest one committed at or before the start of
+    /// the current window (or the oldest retained revision, if that is newer). All reads in one window get the same
+    /// revision, and can share answers.
     ///
-    /// Windows are `interval` long and counted from when the store was made; with an interval of zero it is the
+    /// Windows have the length `interval` and start when the store is created. With an interval of zero this is the
     /// current revision.
     pub fn quantized_revision(&self, interval: Duration) -> u64 {
         let state = self.reading();
@@ -251,7 +251,7 @@ impl Store {
         state.collect(by_count.max(by_age), COLLECTED_PER_WRITE);
     }
 
-    /// Wakes who waits for a revision. Two writers may come here in either order.
+    /// Wakes the tasks that wait for a revision. Two writers may call this in either order.
     fn announce(&self, revision: u64) {
         self.head.send_if_modified(|head| {
             let newer = revision > *head;
@@ -262,7 +262,7 @@ impl Store {
         });
     }
 
-    // A poisoned lock is used on: nothing between a write's first and last change can panic.
+    // It is safe to ignore poisoning: nothing between a write's first and last change can panic.
     pub(super) fn reading(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }

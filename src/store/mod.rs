@@ -1,11 +1,11 @@
-//! The embedded store: versioned relationships in memory, with checks at any kept revision.
+//! The embedded store: versioned relationships in memory, with checks at any retained revision.
 //!
-//! A [`Store`] speaks SpiceDB's schema language and answers as SpiceDB does. Every write makes a new revision, and
-//! earlier ones stay readable until they are collected: [`Store::check`] and [`Store::read`] name the revision they
-//! want. [`Store::watch`] streams the changes, and [`SnapshotReader`] reads at
+//! A [`Store`] uses SpiceDB's schema language and gives the same answers as SpiceDB. Every write makes a new revision,
+//! and earlier ones stay readable until they are collected: [`Store::check`] and [`Store::read`] take the revision to
+//! read at. [`Store::watch`] streams the changes, and [`SnapshotReader`] reads at
 //! [`RevisionToken`](crate::token::RevisionToken)s.
 //!
-//! It is for tests, examples and services whose relationships fit into memory. It keeps nothing on disk.
+//! It is for tests, examples and services whose relationships fit into memory. It writes nothing to disk.
 //!
 //! ```
 //! use tower_zookie::store::{Schema, Store, Update};

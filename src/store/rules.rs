@@ -4,12 +4,12 @@ use std::sync::Arc;
 use crate::store::error::UnknownName;
 use crate::store::schema::{AllowedSubject, MemberKind, Schema, SubjectForm, Term, TermKind};
 
-/// A type's or relation's name as a number. Names come from schemas only, so there are few.
+/// A type's or relation's name as a number. Only schemas add names, so there are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Symbol(u32);
 
 impl Symbol {
-    /// In a subject: the object itself, no userset. Sorts before every relation.
+    /// In a subject: the object itself, not a userset. It sorts before every relation.
     pub(super) const NONE: Self = Self(0);
 }
 
@@ -40,7 +40,7 @@ impl Symbols {
     }
 }
 
-/// A schema with symbols for names: what checks run on.
+/// A schema with symbols for names. Checks evaluate this form.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     /// By the type's symbol; each sorted by the member's.

@@ -6,24 +6,25 @@ use crate::token::zookie::Zookie;
 
 /// How one authorization system spells revisions.
 ///
-/// A format owns its revisions: it says what store they belong to and gives out the [`Point`](crate::revision::Point)
-/// that orders them. Tokens are never compared as text.
+/// A format defines the revisions of its tokens: their store, and the [`Point`](crate::revision::Point) that orders
+/// them. Tokens are never compared as text.
 pub trait TokenFormat: fmt::Debug + Send + Sync + 'static {
     /// The revision that `text` names.
     ///
     /// # Errors
     ///
-    /// [`TokenErrorKind::Malformed`], [`TokenErrorKind::TooLong`] or [`TokenErrorKind::TooManyEntries`]; a format that is
-    /// bound to one store also says [`TokenErrorKind::Foreign`].
+    /// [`TokenErrorKind::Malformed`], [`TokenErrorKind::TooLong`] or [`TokenErrorKind::TooManyEntries`]. A format of
+    /// one store also returns [`TokenErrorKind::Foreign`].
     fn decode(&self, text: &str) -> Result<Revision, TokenError>;
 
-    /// Whether a token that [`decode`](Self::decode) reads says more than its revision, and the service answers by that too:
-    /// a schema's hash, for one. Such a token is forwarded unmodified, and the answer is shared with no one.
-    fn says_more(&self, text: &str) -> bool {
+    /// Whether a token that [`decode`](Self::decode) reads has more than a revision, and the rest also changes the
+    /// answer. An example is the hash of a schema. The layer forwards such a token unmodified, and does not share the
+    /// answer.
+    fn has_more_than_revision(&self, text: &str) -> bool {
         let _ = text;
         false
     }
 
-    /// A token that names `revision`, or `None` if one token of this format can't.
+    /// A token that names `revision`, or `None` if this format has no such token.
     fn encode(&self, revision: &Revision) -> Option<Zookie>;
 }

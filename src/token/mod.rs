@@ -1,4 +1,4 @@
-//! Tokens: what a zookie says, in each system's spelling, and where it travels.
+//! Tokens: the formats of each system, and the carriers in which tokens travel.
 //!
 //! | format | tokens of |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Schemas: which types there are, which relations they have, and how permissions are computed from them.
+//! Schemas: types, their relations, and how permissions are computed from these.
 
 mod error;
 mod lexer;
@@ -22,9 +22,9 @@ const MAX_LEN: usize = 1 << 20;
 /// A schema in [SpiceDB's schema language](https://authzed.com/docs/spicedb/concepts/schema), read and validated.
 ///
 /// Supported: definitions (with `prefix/` names), relations to objects, usersets (`team#member`) and wildcards
-/// (`user:*`), permissions made of `+`, `&`, `-`, `nil`, parentheses and arrows (`a->b`, `a.any(b)`). As in SpiceDB a
-/// union binds tighter than an intersection, and that tighter than an exclusion: `a + b & c - d` is
-/// `((a + b) & c) - d`. Not supported, and said so: caveats, expiration, `.all()`, arrows after arrows, `use`,
+/// (`user:*`), permissions made of `+`, `&`, `-`, `nil`, parentheses and arrows (`a->b`, `a.any(b)`). As in SpiceDB, a
+/// union binds tighter than an intersection, and an intersection tighter than an exclusion: `a + b & c - d` is `((a +
+/// b) & c) - d`. These are not supported and are an error: caveats, expiration, `.all()`, arrows after arrows, `use`,
 /// `import`, `partial`.
 ///
 /// Limits: 1 MiB of text, 64 nested parentheses, names of 64 characters (of a–z, 0–9 and _, a letter first).
@@ -76,7 +76,7 @@ impl Schema {
         &self.source
     }
 
-    /// Whether there is this type.
+    /// Whether the schema has this type.
     pub fn has_type(&self, type_name: &str) -> bool {
         self.definitions.contains_key(type_name)
     }

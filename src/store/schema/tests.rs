@@ -165,11 +165,11 @@ fn a_permission_computed_from_itself_is_an_error() {
     };
     assert_eq!(cycle("definition t { permission a = b permission b = a }"), "a");
     assert_eq!(cycle("definition t { permission a = a }"), "a");
-    // The one that is named is on the cycle, not just before it.
+    // The error names a permission on the cycle, not one that leads to it.
     assert!(["b", "c"].contains(&&*cycle(
         "definition t { permission a = b permission b = c permission c = nil - b }"
     )));
-    // Through an arrow another object answers: no cycle of the schema.
+    // An arrow leads to another object, so the schema has no cycle.
     Schema::parse("definition t { relation up: t permission a = up->a }").unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! A schema, once parsed.
+//! The syntax tree of a schema.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,8 @@ pub(in crate::store) enum SubjectForm {
     Wildcard,
 }
 
-/// Terms refer to each other by index, so that neither dropping nor evaluating a long expression recurses.
+/// The terms of an expression. They refer to each other by index, so that dropping or evaluating a long expression does
+/// not recurse.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Expression {
     pub(in crate::store) terms: Vec<Term>,

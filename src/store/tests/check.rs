@@ -30,7 +30,7 @@ fn permissions_are_computed_as_the_schema_says() {
     assert!(check(&store, "team:lang#family@user:eve"));
     assert!(check(&store, "doc:open#view@user:anyone"));
     assert!(!check(&store, "doc:unknown#view@user:anyone"));
-    // A wildcard stands for objects, not for usersets.
+    // A wildcard means objects, not usersets.
     assert!(!check(&store, "doc:open#view@team:core#member"));
 }
 
@@ -46,7 +46,7 @@ fn a_userset_is_a_subject() {
     assert!(check(&store, "doc:plan#writer@team:lang#member"));
     assert!(check(&store, "doc:plan#view@team:core#member"));
     assert!(!check(&store, "doc:plan#view@team:other#member"));
-    // What a userset's members have by another of its relations, it has too.
+    // A userset also has the permissions that its members have through another of its relations.
     assert!(check(&store, "doc:plan#view@team:core#direct"));
     assert!(check(&store, "team:new#member@team:new#member"));
     assert!(check(&store, "team:new#family@team:new#direct"));
@@ -104,7 +104,7 @@ fn cycles_in_the_data_have_an_answer() {
         assert!(check(&store, &format!("team:{team}#member@user:ada")));
         assert!(!check(&store, &format!("team:{team}#member@user:bob")));
     }
-    // An intersection with itself, by way of its parent: nothing makes it hold.
+    // An intersection with itself, through its parent: nothing proves it.
     assert!(!check(&store, "team:a#manage@user:ada"));
 }
 
@@ -121,7 +121,7 @@ fn a_cycle_through_an_exclusion_is_an_error() {
     let head = store.current_revision();
     let error = try_check(&store, "team:a#member@user:ada", head).unwrap_err();
     assert!(matches!(error, CheckError::ExclusionCycle { .. }));
-    // Only where the answer depends on it.
+    // Only if the answer depends on it.
     assert!(!check(&store, "team:a#member@user:bob"));
     store.write(touch(&["doc:a#writer@team:a#member"])).unwrap();
     assert!(check(&store, "doc:a#view@user:ada"));

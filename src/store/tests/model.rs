@@ -1,5 +1,5 @@
-//! Checks against an evaluator that knows nothing of the store: it computes whole sets over a plain list of the
-//! relationships, again and again until nothing changes.
+//! Checks against an independent evaluator: it repeatedly computes whole sets over a plain list of the relationships,
+//! until nothing changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -187,7 +187,7 @@ impl Model<'_> {
         teams.chain(docs).collect()
     }
 
-    /// One node, given what holds and, for right sides of exclusions, what might.
+    /// One node, given the nodes that hold and, for right sides of exclusions, the nodes that might hold.
     fn eval(&self, node: &Node, holds: &BTreeSet<Node>, might: &BTreeSet<Node>) -> bool {
         let (object, name) = node;
         if format!("{object}#{name}") == self.subject {
@@ -216,7 +216,8 @@ impl Model<'_> {
                 .any(|subject| holds.contains(&(subject.object_ref().to_string(), (*target).to_owned()))),
             Rule::Union(a, b) => eval(a) || eval(b),
             Rule::Both(a, b) => eval(a) && eval(b),
-            // On a right side the roles change: what might hold excludes, and inside of it what holds does.
+            // On a right side the two sets swap: a node that might hold excludes, and inside of it a node that holds
+            // does.
             Rule::But(a, b) => eval(a) && !self.eval_rule(object, b, might, holds),
         }
     }
@@ -235,7 +236,8 @@ impl Model<'_> {
         }
     }
 
-    /// What holds for sure, and what might where the relationships contradict themselves (the well-founded model).
+    /// The nodes that certainly hold, and those that might hold where the relationships contradict themselves (the
+    /// well-founded model).
     fn solve(&self) -> (BTreeSet<Node>, BTreeSet<Node>) {
         let mut holds = BTreeSet::new();
         loop {
@@ -248,7 +250,7 @@ impl Model<'_> {
         }
     }
 
-    /// What a node is computed from, and whether by way of the right side of an exclusion.
+    /// The nodes that a node depends on, and whether through the right side of an exclusion.
     fn sources(&self, node: &Node) -> Vec<(Node, bool)> {
         let mut found = Vec::new();
         match self.rule_of(node) {

@@ -81,7 +81,7 @@ async fn a_read_wakes_with_the_write_it_waits_for() {
     assert!(!waiting.is_finished());
     store.write(touch(&[BOB])).unwrap();
     assert_eq!(subjects(&waiting.await.unwrap().unwrap()).len(), 2);
-    // No timer fired: on a paused clock, time stands still unless one is waited for.
+    // No timer fired: a paused clock advances only while a task waits for a timer.
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
@@ -111,7 +111,7 @@ async fn waiters_are_capped() {
     assert!(matches!(first, Err(ReadError::Timeout { .. })));
     assert_eq!(second, Err(ReadError::TooManyWaiters { max: 1 }));
     assert_eq!(satisfied, Ok(1));
-    // A waiter that is gone frees its place.
+    // A cancelled waiter frees its place.
     let ended = reader.wait_for_revision(2, ReadMode::Exact).await;
     assert!(matches!(ended, Err(ReadError::Timeout { .. })));
 }

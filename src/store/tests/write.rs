@@ -122,7 +122,7 @@ fn a_write_has_a_size_limit() {
         store.write(updates(4)),
         Err(WriteError::TooLarge { max: 3, .. })
     ));
-    // Not even an endless iterator is read to its end.
+    // An endless iterator is not read to its end.
     let endless = std::iter::repeat_with(|| Update::touch(rel("doc:a#reader@user:a")));
     assert!(matches!(store.write(endless), Err(WriteError::TooLarge { .. })));
 }

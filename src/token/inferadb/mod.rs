@@ -37,20 +37,20 @@ enum Scope {
 }
 
 impl InferaDb {
-    /// The longest token that is read unless a setting says otherwise, in bytes.
+    /// The default limit of a token's length, in bytes.
     pub const DEFAULT_MAX_LEN: usize = read::DEFAULT_MAX_LEN;
-    /// The most nodes of a vector clock that are read unless a setting says otherwise: what fits into
-    /// [`DEFAULT_MAX_LEN`](Self::DEFAULT_MAX_LEN) with names of ordinary length.
+    /// The default limit of nodes in a vector clock. With names of ordinary length, as many fit into
+    /// [`DEFAULT_MAX_LEN`](Self::DEFAULT_MAX_LEN).
     pub const DEFAULT_MAX_NODES: usize = read::DEFAULT_MAX_NODES;
 
-    /// Tokens of nodes that do not replicate to each other: every node id is a store of its own, and tokens of
-    /// different nodes never compare. `name` tells this deployment from others.
+    /// Tokens of nodes that do not replicate to each other: every node id is a separate store, and tokens of different
+    /// nodes never compare. `name` identifies this deployment.
     pub fn new(name: impl Into<String>) -> Self {
         Self::of(Scope::Node { name: name.into() })
     }
 
-    /// Tokens of one replicated cluster: its nodes share one store, and their vector clocks say what is newer.
-    /// `name` tells this cluster from others.
+    /// Tokens of one replicated cluster: its nodes share one store, and their vector clocks order its revisions. `name`
+    /// identifies this cluster.
     pub fn cluster(name: impl AsRef<str>) -> Self {
         Self::of(Scope::Cluster {
             store: StoreId::new(["inferadb", name.as_ref()]),
@@ -65,14 +65,14 @@ impl InferaDb {
         }
     }
 
-    /// The longest text that is read or written, in bytes; [`InferaDb::DEFAULT_MAX_LEN`] unless set.
+    /// Sets the limit of a token's length, in bytes; by default [`InferaDb::DEFAULT_MAX_LEN`].
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
     }
 
-    /// The most entries of a vector clock that are read or written; [`InferaDb::DEFAULT_MAX_NODES`] unless set.
+    /// Sets the limit of entries in a vector clock; by default [`InferaDb::DEFAULT_MAX_NODES`].
     #[must_use]
     pub fn max_nodes(mut self, nodes: usize) -> Self {
         self.max_nodes = nodes;
@@ -95,8 +95,8 @@ impl TokenFormat for InferaDb {
         Ok(Revision::new(store, clock))
     }
 
-    /// The token's node is the one with the greatest entry among those that give out revisions of this store, and of
-    /// several such the first in the alphabet.
+    /// The token's node is the one with the greatest entry among the nodes of this store. If several have it, the token
+    /// has the first of them in alphabetical order.
     fn encode(&self, revision: &Revision) -> Option<Zookie> {
         let clock: &VectorClock = revision.point()?;
         if clock.len() > self.max_nodes {

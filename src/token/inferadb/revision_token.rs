@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use crate::revision::compare_clocks;
 
-/// InferaDB's revision token: a node, its revision, and what that node knew of all nodes by then.
+/// InferaDB's revision token: a node, its revision, and the revision of every node that it knew then.
 ///
-/// As text it is compact JSON in standard, padded base64. The clock's entries have no fixed order there, so one token
-/// has several spellings: compare tokens, never their text.
+/// As text it is compact JSON in standard, padded base64. The order of the clock's entries in it is not fixed, so one
+/// token has several spellings. Compare tokens, never their text.
 ///
-/// Tokens are ordered by their vector clocks, as [`VectorClock`] is: over the union of the nodes, where a missing entry
-/// is 0. The order is partial: of two tokens, neither has to be after the other. `==` means the same fields.
+/// Tokens are ordered by their vector clocks, like [`VectorClock`](crate::revision::VectorClock): over the union of the
+/// nodes, where a missing entry is 0. The order is partial: of two tokens, it is possible that neither is after the
+/// other. `==` compares the fields.
 ///
 /// ```
 /// use tower_zookie::token::RevisionToken;
@@ -34,7 +35,7 @@ pub struct RevisionToken {
     pub node_id: String,
     /// The revision at that node, from 1.
     pub revision: u64,
-    /// The revision of every node that this one knew of, its own included.
+    /// The revision of every node that this node knew, including its own.
     pub vector_clock: BTreeMap<String, u64>,
 }
 
@@ -54,13 +55,13 @@ pub enum InvalidToken {
     /// The vector clock has no entry of the token's own node.
     #[error("the vector clock has no entry of the token's own node")]
     MissingEntry,
-    /// The own node's entry in the vector clock is not the revision.
+    /// The token's revision is not the entry of its own node in the vector clock.
     #[error("the vector clock's entry of the token's own node is not its revision")]
     EntryMismatch,
 }
 
 impl RevisionToken {
-    /// The token of `revision` at a node that knows of no other.
+    /// The token of `revision` at a node that knows no other node.
     pub fn new(node_id: impl Into<String>, revision: u64) -> Self {
         let node_id = node_id.into();
         Self {
@@ -70,9 +71,9 @@ impl RevisionToken {
         }
     }
 
-    /// The token of `revision` at a node that knows of others. A `HashMap<String, u64>` will do as the clock.
+    /// The token of `revision` at a node that knows other nodes. The clock can be a `HashMap<String, u64>`.
     ///
-    /// Nothing is checked here: see [`validate`](Self::validate).
+    /// This function checks nothing: see [`validate`](Self::validate).
     pub fn with_vector_clock<K: Into<String>>(
         node_id: impl Into<String>,
         revision: u64,
@@ -90,11 +91,11 @@ impl RevisionToken {
 
     /// The token as text: compact JSON in standard, padded base64, the clock ascending by node.
     pub fn encode(&self) -> String {
-        // Serialising strings and numbers into memory has no way to fail.
+        // Serializing strings and numbers into memory can't fail.
         STANDARD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Whether the token keeps InferaDB's five rules.
+    /// Checks the token against InferaDB's five rules.
     ///
     /// # Errors
     ///
@@ -126,7 +127,7 @@ impl RevisionToken {
         self.compare(other) == Some(Ordering::Less)
     }
 
-    /// Whether each of the two knows something that the other does not. Tokens with equal clocks are not concurrent.
+    /// Whether each token knows something that the other does not. Tokens with equal clocks are not concurrent.
     pub fn is_concurrent_with(&self, other: &Self) -> bool {
         self.compare(other).is_none()
     }
@@ -137,8 +138,8 @@ impl RevisionToken {
 
     /// The least token at or after both: the greater entry of either clock, node by node.
     ///
-    /// It bears the node id that comes first in the alphabet, and that node's entry as its revision. So merging is
-    /// commutative, associative and idempotent, and valid tokens merge into a valid one.
+    /// Its node id is the first of the two in alphabetical order, and its revision is that node's entry. So merging is
+    /// commutative, associative and idempotent, and two valid tokens merge into a valid token.
     #[must_use]
     pub fn merge(&self, other: &Self) -> Self {
         let mut vector_clock = self.vector_clock.clone();

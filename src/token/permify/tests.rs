@@ -162,7 +162,7 @@ fn the_feeds_legacy_tokens_become_those_of_writes_that_were_alone() {
     ] {
         assert_eq!(canonical(engine, text).as_deref(), Some(text));
     }
-    // The last number has none after it, and 9's token could not be told from a legacy one.
+    // The last number has no successor, and 9's token would look like a legacy one.
     for number in [u64::MAX, 9] {
         assert_eq!(canonical(Engine::Postgres, &token(number.to_le_bytes())), None);
     }
@@ -184,7 +184,7 @@ fn what_is_no_token_is_malformed() {
             "invalid_base64",
             "not a token",
             "nope!",
-            // Permify demands the padding and the standard alphabet, and no header has room for a line's end.
+            // Permify requires the padding and the standard alphabet, and a header can't contain a line break.
             "BAAAAAAAAAA",
             "BAAAAAAAAAB=",
             "BAAAAAAAAAA=\n",
@@ -207,7 +207,7 @@ fn only_what_permify_writes_is_a_snapshot() {
         "789",
         "789:789",
         "789:789:790",
-        // Permify reads these alike, or PostgreSQL does, but neither writes them.
+        // Permify or PostgreSQL can read these, but neither writes them.
         "789:789:790:",
         "0789:789:790:789",
         "789:0789:790:789",
@@ -216,7 +216,7 @@ fn only_what_permify_writes_is_a_snapshot() {
         "789:+789:790:789",
         "789:789:790:789,789",
         "789:780:790:780",
-        // Neither reads these.
+        // Neither can read these.
         "+789:789:790:789",
         "-789:789:790:789",
         " 789:789:790:789",
@@ -232,7 +232,7 @@ fn only_what_permify_writes_is_a_snapshot() {
         "789:1e2:790:789",
         ":::",
         "789:789:790:\u{667}\u{668}\u{669}",
-        // The write lies outside of its snapshot, or what was in progress does.
+        // The write, or a transaction in progress, lies outside of the snapshot.
         "789:790:790:789",
         "789:790:791:789",
         "789:780:789:780,789",

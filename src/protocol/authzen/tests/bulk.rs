@@ -122,7 +122,7 @@ fn an_answer_that_never_came_is_a_denial() {
     assert_eq!(merged["evaluations"][1]["context"]["error"]["status"], 502);
 }
 
-/// Grants even resources, and answers some of them at length.
+/// Grants even resources, and gives some of them a long answer.
 fn decide(id: u64) -> Value {
     match id % 6 {
         0 | 2 => json!({"decision": true}),
@@ -133,7 +133,7 @@ fn decide(id: u64) -> Value {
     }
 }
 
-/// What an upstream replies to a bulk.
+/// An upstream's reply to a bulk.
 fn upstream(body: &[u8]) -> Value {
     let body: Value = serde_json::from_slice(body).unwrap();
     let mut answers = Vec::new();

@@ -52,12 +52,12 @@ fn store(engine: Engine, prefix: &str) -> StoreId {
     StoreId::new(["spicedb", engine.name(), prefix])
 }
 
-/// The token that SpiceDB writes of this revision.
+/// The token that SpiceDB writes for this revision.
 fn token(revision: &str, prefix: &str) -> String {
     STANDARD.encode(message::write(revision, prefix))
 }
 
-/// A token with all that SpiceDB may or might write beside the revision and the prefix.
+/// A token with everything that SpiceDB writes, or could write, beside the revision and the prefix.
 fn token_with_more(revision: &str, prefix: &str) -> String {
     let mut inner = Vec::new();
     write_bytes(&mut inner, 3, b"deadbeefcafebabe");
@@ -75,7 +75,7 @@ fn time(nanos: i64, logical: u32) -> HybridTime {
     HybridTime { nanos, logical }
 }
 
-/// The vectors that stand for one revision each, whatever the engine.
+/// The test vectors of one revision each, for any engine.
 const VECTORS: [(&str, &str, &str); 14] = [
     ("CAESAA==", "0", ""),
     ("CAESAggB", "1", ""),
@@ -248,7 +248,7 @@ fn an_opaque_revision_that_is_no_token_of_its_store_is_not_written() {
     assert_eq!(encode(Engine::Opaque, &named("someuniq")), None);
 }
 
-/// A prefix as SpiceDB writes it, or none.
+/// A prefix as SpiceDB writes it, or no prefix.
 fn prefix() -> impl Strategy<Value = String> {
     "[0-9a-f]{8}|"
 }

@@ -94,7 +94,7 @@ fn a_logical_part_is_written_only_where_there_is_room_for_it() {
     }
 }
 
-/// A number, and how it may be spelled.
+/// A number and one of its spellings.
 fn spelled() -> impl Strategy<Value = (u64, String)> {
     let number = prop_oneof![
         0..5_u64,

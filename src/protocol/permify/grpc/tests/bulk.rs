@@ -19,7 +19,7 @@ fn merge(call: &Call, answers: &[Option<&StoredResponse>]) -> StoredResponse {
     api().merge(call, &Bytes::new(), answers, Some(&zookie("t")))
 }
 
-/// What is learned of two items from this reply: which may be kept.
+/// For each of two items of this reply, whether it may be stored.
 fn keeps(reply: &[u8]) -> Option<Vec<bool>> {
     let (_, call) = read(0..2);
     match learn(&call, &framed(reply)) {
@@ -91,7 +91,7 @@ fn the_same_item_has_the_same_key_in_every_bulk() {
     assert_eq!(a[0], a[2]);
     assert_eq!(a[0], b[1]);
     assert!(!a.contains(&b[0]));
-    // What stands beside the items may change the answer to each.
+    // A field beside the items may change every answer.
     let beside = bytes(5, b"argument");
     assert_ne!(of(&[bulk([1]), beside.clone()].concat()), of(&bulk([1])));
     let before = [tenant(), at_t(), beside.clone(), items([1])].concat();

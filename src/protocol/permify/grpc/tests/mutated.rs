@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use crate::protocol::permify::grpc::feed_token;
 use crate::protocol::permify::grpc::tests::*;
 
-/// What is read of a request.
+/// The call that the protocol reads from a request.
 fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, bool, Option<Bytes>)> {
     let call = ask_with(path, &[], body, base).ok()?;
     Some((call.kind, call.unpinned, call.token))
@@ -23,7 +23,7 @@ fn requests() -> Vec<(&'static str, Bytes)> {
     ]
 }
 
-/// No byte of a request is overlooked: another one makes another question, another token, or nothing that can be read.
+/// Every byte of a request counts: a changed byte gives another question, another token, or an unreadable request.
 #[test]
 fn rule_10_every_byte_counts() {
     let base = base();
@@ -43,7 +43,7 @@ fn rule_10_every_byte_counts() {
     }
 }
 
-/// What comes back for a request, however broken, never panics.
+/// No reply panics, however broken it is.
 fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let body = Bytes::copy_from_slice(request);
     let Ok(call) = ask_with(path, &[], &body, &base()) else {
@@ -108,7 +108,7 @@ proptest! {
         let _ = feed_token(&changed[5..]);
     }
 
-    /// What another byte makes of a reply is either nothing or kept as it came.
+    /// A reply with one changed byte is either not stored or stored unmodified.
     #[test]
     fn rule_11_a_changed_reply_is_kept_only_as_it_came(
         reply in prop::sample::select(replies()), at: prop::sample::Index, byte: u8,

@@ -7,7 +7,7 @@ fn call(path: &str) -> Call {
     ask(path, &[tenant(), at_t(), asked(path)].concat(), &base()).unwrap()
 }
 
-/// What is known from a reply to one question, if it is anything.
+/// The answer in a reply to one question, if there is one.
 fn learned(path: &str, reply: &[u8]) -> Option<ReplyItem> {
     match learn(&call(path), reply) {
         ReplyOutcome::Answers { items, token: None } => {
@@ -170,7 +170,7 @@ fn rule_11_errors_are_never_kept() {
                 "invalid PermissionCheckRequest.Metadata: embedded message failed validation",
             ),
             ("5", "ERROR_CODE_SCHEMA_NOT_FOUND"),
-            // A malformed token. Permify never says that it would not answer at a revision.
+            // A malformed token. Permify never rejects a revision.
             ("13", "ERROR_CODE_INTERNAL"),
             ("13", "failed to evaluate expression: no such key: floor"),
             ("1", "ERROR_CODE_CANCELLED"),

@@ -12,7 +12,7 @@ pub(super) const EXPAND: &str = "/base.v1.Permission/Expand";
 pub(super) const WRITE: &str = "/base.v1.Data/Write";
 pub(super) const WRITE_SCHEMA: &str = "/base.v1.Schema/Write";
 
-/// Reads that are never kept, each with where its metadata bears its token and where it bears a cursor.
+/// Reads that are never stored, each with the field numbers of its token and of its cursor.
 pub(super) const READS: [(&str, u32, Option<u32>); 6] = [
     ("/base.v1.Permission/LookupEntity", 2, Some(9)),
     ("/base.v1.Permission/LookupEntityStream", 2, Some(9)),
@@ -22,7 +22,7 @@ pub(super) const READS: [(&str, u32, Option<u32>); 6] = [
     ("/base.v1.Data/ReadAttributes", 1, Some(5)),
 ];
 
-/// Bodies of requests and replies as a Permify on PostgreSQL and its client have sent them.
+/// Recorded bodies of requests and replies of a Permify on PostgreSQL.
 pub(super) mod recorded {
     /// May alice do what a senior does, if the `floor` is 3?
     pub(crate) const CHECK: &str = "\
@@ -35,7 +35,7 @@ pub(super) mod recorded {
         AAAAAJIKBGFjbWUSNgoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0YFBoQCghkb2N1\
         bWVudBIEcGxhbiIEdmlldyoNCgR1c2VyEgVndWVzdDIrCikKEAoIZG9jdW1lbnQSBHBsYW4SBnZpZXdlchoNCgR1c2VyEgVndWVz\
         dA==";
-    /// What all of these are asked at.
+    /// The token of all of these requests.
     pub(crate) const TOKEN: &str = "MTI2OToxMjY5OjEyNzA6MTI2OQ==";
     /// May alice view the plan? May mallory? May bob edit it? And alice again.
     pub(crate) const BULK: &str = "\
@@ -71,7 +71,7 @@ pub(super) fn ask_with(
     testing::ask(&api(), path, headers, body, base)
 }
 
-/// What is read of a message.
+/// The call that the protocol reads from a message.
 pub(super) fn ask(path: &str, message: &[u8], base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     ask_with(path, &[], &framed(message), base)
 }
@@ -90,7 +90,7 @@ pub(super) fn metadata(version: &str, token: &str, depth: u64) -> Vec<u8> {
     bytes(2, &metadata.concat())
 }
 
-/// Metadata that says nothing but the token.
+/// Metadata with only the token.
 pub(super) fn token(number: u32, token: &str) -> Vec<u8> {
     bytes(2, &bytes(number, token.as_bytes()))
 }
@@ -104,7 +104,7 @@ pub(super) fn object(kind: &str, id: &str) -> Vec<u8> {
     [bytes(1, kind.as_bytes()), bytes(2, id.as_bytes())].concat()
 }
 
-/// The fields of a check that say who is asked about: a document, `view`, a user.
+/// The fields of a check with its question: a document, `view`, a user.
 pub(super) fn tuple(first: u32, document: &str, user: &str) -> Vec<u8> {
     [
         bytes(first, &object("document", document)),
@@ -123,7 +123,7 @@ pub(super) fn with(more: &[u8]) -> Vec<u8> {
     [&plain()[..], more].concat()
 }
 
-/// The fields of a request to `path` that say what is asked.
+/// The fields of a request to `path` with its question.
 pub(super) fn asked(path: &str) -> Vec<u8> {
     match path {
         BULK => items(0..2),
@@ -144,7 +144,7 @@ pub(super) fn bulk(documents: impl IntoIterator<Item = usize>) -> Vec<u8> {
     [tenant(), at_t(), items(documents)].concat()
 }
 
-/// The fields of a message beside those of this number.
+/// The fields of a message except those with this number.
 pub(super) fn beside(message: &[u8], number: u32) -> Vec<u8> {
     let fields = crate::protobuf::fields(message).map(Result::unwrap);
     let others = fields.filter(|field| field.number != number);
@@ -156,10 +156,10 @@ pub(super) fn result(can: u64, check_count: u64) -> Vec<u8> {
     [varint(1, can), bytes(2, &varint(1, check_count))].concat()
 }
 
-/// How a recorded call ended: in trailers, as all that succeed do.
+/// How a recorded call ended: in trailers, like all successful calls.
 pub(super) const OK: &[(&str, &str)] = &[("grpc-status", "0"), ("grpc-message", "")];
 
-/// What is learned from a reply to all of a call's questions.
+/// The outcome of a reply to all questions of a call.
 pub(super) fn learn(call: &Call, reply: &[u8]) -> ReplyOutcome {
     learn_of(call, &testing::all(call), reply, OK)
 }
@@ -172,7 +172,7 @@ pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> ReplyOutcom
     testing::learn_error(&api(), call, b"", code, message)
 }
 
-/// Answers that bear no token, as none of Permify's do.
+/// Answers without a token, like all of Permify's.
 pub(super) fn items_of(learned: ReplyOutcome) -> Vec<ReplyItem> {
     let (items, token) = answers(learned);
     assert_eq!(token, None);

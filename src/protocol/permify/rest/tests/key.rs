@@ -224,7 +224,7 @@ fn rule_15_items_are_bounded() {
     }
 }
 
-/// Questions of so few values that two are often equal.
+/// Questions from a few values, so that two questions are often equal.
 fn any_question() -> impl Strategy<Value = Value> {
     let names = ["entity", "permission", "context", "arguments", "metadata", "items"];
     let members = prop::collection::btree_map(prop::sample::select(names.to_vec()), json(), 0..3);

@@ -4,7 +4,7 @@ const ALLOWED: &str = r#"{"can":"CHECK_RESULT_ALLOWED","metadata":{"check_count"
 const DENIED: &str = r#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":4}}"#;
 const TREE: &str = r#"{"tree":{"entity":{"type":"document","id":"plan"},"permission":"view","arguments":[],"leaf":{"subjects":{"subjects":[{"type":"user","id":"alice","relation":""}]}}}}"#;
 
-/// Each answer in a reply to the call: its text, and whether it is kept.
+/// Each answer in a reply to the call: its text, and whether it may be stored.
 fn answers(call: &Call, asked: &[usize], reply: (u16, &str)) -> Option<Vec<(String, bool)>> {
     match learned(call, "{}", asked, reply) {
         ReplyOutcome::Answers { items, token } => {
@@ -203,7 +203,7 @@ fn writes_are_learned_from() {
             ),
             (r#"{"snapToken":"0BczRpzw6Rg="}"#, Some("0BczRpzw6Rg=")),
             (r#"{"unknown":1, "snap_token":"t"}"#, Some("t")),
-            // Filters that name nothing are answered so.
+            // Permify replies this to a filter that matches nothing.
             (r#"{"snap_token":""}"#, None),
             (r#"{"snap_token":null}"#, None),
             (r#"{"snap_token":"t"}x"#, None),

@@ -97,12 +97,12 @@ fn without(path: &str) -> Value {
     request
 }
 
-/// A check with these metadata.
+/// A check with this metadata.
 fn with_metadata(metadata: &str) -> String {
     format!(r#"{{"metadata":{metadata},"permission":"view"}}"#)
 }
 
-/// What the API learns from a reply in JSON.
+/// The outcome of a JSON reply.
 fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> ReplyOutcome {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));

@@ -11,7 +11,7 @@ fn stored(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
     items.iter().map(|item| Some(&item.response)).collect()
 }
 
-/// A pair of an item of [`items`] and what is answered to it.
+/// A pair of an item of [`items`] and its answer.
 fn pair(document: usize, answer: &[u8]) -> Vec<u8> {
     let item = tuple(1, &document.to_string(), "alice");
     bytes(2, &[&bytes(1, &item)[..], answer].concat())
@@ -25,7 +25,7 @@ fn checked_at() -> Vec<u8> {
     bytes(1, &zed_token("head"))
 }
 
-/// What is learned of two items from this reply: which may be kept.
+/// For each of two items of this reply, whether it may be stored.
 fn keeps(reply: &[u8]) -> Option<Vec<bool>> {
     let body = framed(&items(0..2));
     let call = ask(BULK, &body, &base()).unwrap();
@@ -88,7 +88,7 @@ fn the_same_item_has_the_same_key_in_every_bulk() {
     assert_eq!(a[0], a[2]);
     assert_eq!(a[0], b[1]);
     assert!(!a.contains(&b[0]));
-    // What stands beside the items may change the answer to each.
+    // A field beside the items may change every answer.
     assert_ne!(of(&[items([1]), bytes(127, b"x")].concat()), of(&items([1])));
     assert_eq!(
         of(&[items([1]), bytes(127, b"x")].concat()),
@@ -159,7 +159,7 @@ fn rule_11_replies_that_do_not_fit_teach_nothing() {
         Some(vec![true, true])
     );
     for reply in [
-        // Too few, too many, in another order, about something else, at no revision.
+        // Too few, too many, in another order, about something else, without a revision.
         vec![checked_at(), first.clone()],
         vec![checked_at(), first.clone(), second.clone(), second.clone()],
         vec![checked_at(), second.clone(), first.clone()],

@@ -46,7 +46,7 @@ fn rule_01_the_message_says_what_is_asked() {
             (at_least_ask(), Some("t"), at_least("t")),
             (as_it_came(), Some("t"), at_least("t")),
             (exact_ask(), Some("t"), exactly("t")),
-            // Nothing spells the revision: head covers it.
+            // The revision has no token, but head covers it.
             (at_least_ask(), None, fully()),
             (exact_ask(), None, fully()),
         ] {

@@ -19,7 +19,7 @@ fn context(value: &Json, seed: u64) -> Vec<u8> {
     structure(&members, &mut StdRng::seed_from_u64(seed))
 }
 
-/// Questions of which no two are the same. `first` is the number of the field with the resource.
+/// Different questions. `first` is the number of the field with the resource.
 fn different(first: u32) -> Vec<Vec<u8>> {
     let subject = |subject: &[u8]| [&tuple(first, "plan", "alice")[..], &bytes(first + 2, subject)].concat();
     let context = |context: &[u8]| [tuple(first, "plan", "alice"), bytes(first + 3, context)].concat();
@@ -139,7 +139,7 @@ fn rule_11_what_asks_for_more_than_the_answer_is_never_kept() {
     let never_stored = |path, headers: &[(&str, &str)], message: &[u8]| {
         let call = ask_with(path, headers, &framed(&[&token, message].concat()), &base).unwrap();
         assert_eq!(call.kind, Kind::Read { stream: false }, "{path}");
-        // Its floor is raised like any other's.
+        // A carrier raises its floor like that of any other call.
         assert_eq!(call.token.as_deref(), Some(&b"t"[..]));
     };
     never_stored(CHECK, &[], &with(&varint(6, 1)));
@@ -184,7 +184,7 @@ proptest! {
         };
         prop_assert_eq!(check(&a, seeds.0), check(&a, seeds.1));
         prop_assert_eq!(item(&a, seeds.0), item(&a, seeds.1));
-        // Doubles are all the numbers that there are.
+        // Every number is a double.
         let text = |value: &Json| value.to_string().replace("1.0", "1");
         let same = text(&a) == text(&b);
         prop_assert_eq!(check(&a, seeds.0) == check(&b, seeds.1), same);

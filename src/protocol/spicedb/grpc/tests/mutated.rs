@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use crate::protocol::spicedb::grpc::tests::*;
 
-/// What is read of a request.
+/// The call that the protocol reads from a request.
 fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, Option<Consistency>, Option<Bytes>)> {
     let call = ask(path, body, base).ok()?;
     Some((call.kind, call.consistency, call.token))
@@ -24,7 +24,8 @@ fn requests() -> Vec<(&'static str, Bytes)> {
     ]
 }
 
-/// No byte of a request is overlooked: another one makes another question, another wish, or nothing that can be read.
+/// Every byte of a request counts: a changed byte gives another question, another consistency, or an unreadable
+/// request.
 #[test]
 fn rule_10_every_byte_counts() {
     let base = base();
@@ -44,7 +45,7 @@ fn rule_10_every_byte_counts() {
     }
 }
 
-/// What comes back for a request, however broken, never panics.
+/// No reply panics, however broken it is.
 fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let body = Bytes::copy_from_slice(request);
     let Ok(call) = ask(path, &body, &base()) else { return };
@@ -99,7 +100,7 @@ proptest! {
         play(path, &request, &changed, &open);
     }
 
-    /// What another byte makes of a reply is either nothing or kept as it came.
+    /// A reply with one changed byte is either not stored or stored unmodified.
     #[test]
     fn rule_11_a_changed_reply_is_kept_only_as_it_came(
         reply in prop::sample::select(replies()), at: prop::sample::Index, byte: u8,

@@ -20,7 +20,7 @@ fn learned(reply: &[u8]) -> Option<(ReplyItem, String)> {
     }
 }
 
-/// A `CheckPermissionResponse` at a revision, with this in it.
+/// A `CheckPermissionResponse` at a revision, with these fields.
 fn response(more: &[u8]) -> Vec<u8> {
     framed(&[&bytes(1, &zed_token("head"))[..], more].concat())
 }
@@ -266,7 +266,7 @@ fn writes_teach_their_tokens() {
     ] {
         assert_eq!(wrote(&service(import), &decoded(recorded::IMPORTED)), (None, false));
     }
-    // A write was made, whatever its reply looks like.
+    // The write succeeded, whatever its reply looks like.
     let write = service("SchemaService/WriteSchema");
     for reply in [
         &b""[..],

@@ -13,7 +13,7 @@ pub(super) const READ_RELATIONSHIPS: &str = "/authzed.api.v1.PermissionsService/
 pub(super) const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
 pub(super) const WRITE_SCHEMA: &str = "/authzed.api.v1.SchemaService/WriteSchema";
 
-/// Bodies of requests and replies as a SpiceDB on PostgreSQL and its client have sent them.
+/// Recorded bodies of requests and replies of a SpiceDB on PostgreSQL.
 pub(super) mod recorded {
     /// May alice view the plan? At least as fresh as [`LEAST_TOKEN`].
     pub(crate) const LEAST: &str = "\
@@ -46,7 +46,7 @@ pub(super) mod recorded {
         BWFsaWNlEgIIAhIxCisKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaEQoPCgR1c2VyEgdtYWxsb3J5EgIIARIvCikKEAoIZG9j\
         dW1lbnQSBHBsYW4SBHZpZXcaDwoNCgR1c2VyEgVhbGljZRICCAISLwopChAKCGRvY3VtZW50EgRwbGFuEgR2aWV3Gg8KDQoE\
         dXNlchIFYWxpY2USAggC";
-    /// Three items on a caveat: without its context, and with an `amount` that it holds for and one that it does not.
+    /// Three items with a caveat: without its context, with an `amount` that satisfies it, and with one that does not.
     pub(crate) const CAVEATS: &str = "\
         AAAAALYKAiABEioKEgoIZG9jdW1lbnQSBmJ1ZGdldBIEdmlldxoOCgwKBHVzZXISBGRhdmUSQQoSCghkb2N1bWVudBIGYnVk\
         Z2V0EgR2aWV3Gg4KDAoEdXNlchIEZGF2ZSIVChMKBmFtb3VudBIJEQAAAAAAAElAEkEKEgoIZG9jdW1lbnQSBmJ1ZGdldBIE\
@@ -94,7 +94,7 @@ pub(super) fn object(kind: &str, id: &str) -> Vec<u8> {
     [bytes(1, kind.as_bytes()), bytes(2, id.as_bytes())].concat()
 }
 
-/// The fields of a check beside its consistency: a document, `view`, a user.
+/// The fields of a check except its consistency: a document, `view`, a user.
 pub(super) fn tuple(first: u32, document: &str, user: &str) -> Vec<u8> {
     [
         bytes(first, &object("document", document)),
@@ -138,7 +138,7 @@ pub(super) fn minimal() -> Vec<u8> {
     bytes(1, &varint(1, 1))
 }
 
-/// How a recorded call ended: in trailers, as all that succeed do.
+/// How a recorded call ended: in trailers, like all successful calls.
 pub(super) const OK: &[(&str, &str)] = &[
     ("grpc-status", "0"),
     ("grpc-message", ""),
@@ -147,7 +147,7 @@ pub(super) const OK: &[(&str, &str)] = &[
     ("io.spicedb.respmeta.cachedoperationscount", "2"),
 ];
 
-/// What is learned from a reply to all of a call's questions.
+/// The outcome of a reply to all questions of a call.
 pub(super) fn learn(call: &Call, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
     learn_of(call, request, &testing::all(call), body, trailers)
 }

@@ -8,7 +8,7 @@ fn call() -> Call {
     check(&plain().to_string(), &base()).unwrap()
 }
 
-/// What a reply to a check says: the one answer and the token.
+/// The answer and the token in a reply to a check.
 fn answer(body: &str) -> Option<(ReplyItem, String)> {
     match learned(&call(), &plain().to_string(), &[0], (200, body)) {
         ReplyOutcome::Answers { mut items, token } => {
@@ -212,7 +212,7 @@ fn reads_that_are_never_kept_bear_their_revision() {
 
 const REQUEST: &str = r#"{"resource":{"objectType":"document","objectId":"plan"},"permission":"view","subject":{"object":{"objectType":"user","objectId":"alice"},"optionalRelation":""},"context":{"a":1}}"#;
 
-/// What a reply of these pairs says of two items: whether each is kept.
+/// For each of two items in a reply of these pairs, whether it may be stored.
 fn pairs(pairs: &[&str]) -> Option<Vec<bool>> {
     pairs_in(&format!(
         r#"{{"checkedAt":{{"token":"t"}},"pairs":[{}]}}"#,
