@@ -123,8 +123,8 @@ impl PermifySnapshot {
         Some(self.snapshot.as_ref()?.xmax)
     }
 
-    /// The transactions that were in progress, ascending, the write itself among them. Permify leaves out those that began
-    /// after the snapshot and before the write; and a legacy token names none.
+    /// The transactions that were in progress, ascending, the write itself among them. Permify leaves out those that
+    /// began after the snapshot and before the write; and a legacy token names no transaction.
     pub fn in_progress(&self) -> &[u64] {
         self.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.in_progress)
     }
@@ -170,7 +170,7 @@ impl Point for PermifySnapshot {
     /// A write made while others were in progress does not settle its own token.
     fn settles(&self, earlier: &Self) -> bool {
         match (&self.snapshot, &earlier.snapshot) {
-            (Some(told), Some(earlier)) => earlier.xmax <= told.ended(),
+            (Some(named), Some(earlier)) => earlier.xmax <= named.ended(),
             _ => false,
         }
     }
@@ -206,12 +206,12 @@ mod tests {
         for (a, b, expected) in [
             // Fact sheet: a snapshot that names the other write, taken after it and before its end.
             (snapshot(101, 100, 102, &[100, 101]), lone(100), None),
-            // Recorded, of writes at once: none of them names the others.
+            // Recorded from concurrent writes, which do not name each other.
             (snapshot(1282, 1278, 1283, &[]), snapshot(1280, 1278, 1281, &[]), None),
             (snapshot(1283, 1279, 1284, &[]), snapshot(1279, 1278, 1280, &[]), None),
             (snapshot(1283, 1279, 1284, &[]), lone(1278), Some(Greater)),
             (lone(1284), snapshot(1283, 1279, 1284, &[]), Some(Greater)),
-            // One transaction, told of before and after those below it had ended.
+            // One transaction, returned before and after all transactions below it had ended.
             (lone(1280), snapshot(1280, 1278, 1281, &[]), Some(Greater)),
             (snapshot(1280, 1279, 1281, &[]), snapshot(1280, 1278, 1281, &[]), None),
             (snapshot(12, 10, 13, &[10]), snapshot(12, 10, 13, &[11]), None),
@@ -241,17 +241,17 @@ mod tests {
     #[test]
     fn a_token_is_settled_when_all_that_it_may_see_had_ended() {
         let among_others = snapshot(1280, 1278, 1281, &[]);
-        for told in [lone(1280), lone(1281), snapshot(1290, 1281, 1291, &[])] {
-            assert!(told.settles(&among_others), "{told:?}");
+        for named in [lone(1280), lone(1281), snapshot(1290, 1281, 1291, &[])] {
+            assert!(named.settles(&among_others), "{named:?}");
         }
-        for told in [
+        for named in [
             among_others.clone(),
             lone(1279),
             snapshot(1290, 1280, 1291, &[]),
             PermifySnapshot::legacy(1280),
             PermifySnapshot::legacy(u64::MAX),
         ] {
-            assert!(!told.settles(&among_others), "{told:?}");
+            assert!(!named.settles(&among_others), "{named:?}");
         }
         assert!(lone(7).settles(&lone(7)));
         assert!(!lone(7).settles(&PermifySnapshot::legacy(7)));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     /// Tokens close to each other, which see up to `above` past their write and may name what is not below `lowest`.
-    fn told(above: impl Strategy<Value = u64>, lowest: u64) -> impl Strategy<Value = PermifySnapshot> {
+    fn snapshots(above: impl Strategy<Value = u64>, lowest: u64) -> impl Strategy<Value = PermifySnapshot> {
         let ids = proptest::collection::vec(0_u64..9, 0..3);
         (0_u64..5, 0_u64..3, above, ids).prop_map(move |(xid, below, above, ids)| {
             let (xmin, xmax) = (xid.saturating_sub(below), xid + above);
@@ -315,12 +315,12 @@ mod tests {
     }
 
     fn as_permify_gives_it() -> impl Strategy<Value = PermifySnapshot> {
-        told(Just(1), u64::MAX)
+        snapshots(Just(1), u64::MAX)
     }
 
     fn arbitrary() -> impl Strategy<Value = PermifySnapshot> {
         let legacy = (0_u64..5).prop_map(PermifySnapshot::legacy);
-        prop_oneof![6 => as_permify_gives_it(), 3 => told(1_u64..4, 0), 1 => legacy]
+        prop_oneof![6 => as_permify_gives_it(), 3 => snapshots(1_u64..4, 0), 1 => legacy]
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 use crate::revision::{Order, Point, Timing};
 
-/// A transaction's number that the store gives out when the transaction begins, as SpiceDB on MySQL does.
+/// A transaction's number that the store assigns when the transaction begins, as SpiceDB on MySQL does.
 ///
 /// The order is total, but a lower number can commit later: an answer read at 43 while 42 was still open never includes
 /// 42, and the store's replies do not say which numbers are still open. So an answer covers a number only if its

@@ -19,12 +19,12 @@ use crate::revision::Point;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VectorClock {
-    /// Ascending by node, each node once, none 0.
+    /// Ascending by node. No node is repeated and no entry is 0.
     entries: Box<[(Arc<str>, u64)]>,
 }
 
 impl VectorClock {
-    /// The entry of `node`; 0 if it has none.
+    /// The entry of `node`; 0 if the node has no entry.
     pub fn get(&self, node: &str) -> u64 {
         self.entries
             .binary_search_by(|(name, _)| name.as_ref().cmp(node))

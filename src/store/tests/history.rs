@@ -50,16 +50,16 @@ fn errors_name_file_and_line() {
 
     let error = read(&format!("{good}\nnonsense")).unwrap_err();
     assert!(
-        error.to_string().starts_with("some.jsonl, line 2: no transaction"),
+        error.to_string().starts_with("some.jsonl, line 2: not a transaction"),
         "{error}"
     );
     assert!(error.source().is_some());
 
     let error = read(&good.replace("user:b", "user b")).unwrap_err();
-    assert_eq!(error.to_string(), "some.jsonl, line 1, update 1: no relationship");
+    assert_eq!(error.to_string(), "some.jsonl, line 1, update 1: not a relationship");
     assert_eq!(
         error.source().unwrap().to_string(),
-        "`user b` is no object; write it as `type:id`"
+        "`user b` is not a valid object; write it as `type:id`"
     );
 
     assert!(matches!(

@@ -79,7 +79,7 @@ fn errors_name_the_relationship() {
     let error = store().write(delete(&["doc:plan#reader@user:carol"])).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`doc:plan#reader@user:carol` does not exist, so it can't be deleted"
+        "`doc:plan#reader@user:carol` does not exist; leave it out of the write"
     );
 }
 

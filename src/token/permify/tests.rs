@@ -142,16 +142,16 @@ fn rule_01_the_higher_number_is_not_the_later_token() {
 
 #[test]
 fn the_feeds_legacy_tokens_become_those_of_writes_that_were_alone() {
-    let canonical = |engine, told: &str| SnapTokens::new(engine).canonical(told);
+    let canonical = |engine, text: &str| SnapTokens::new(engine).canonical(text);
     // 1270, as recorded.
-    let told = canonical(Engine::Postgres, "9gQAAAAAAAA=").unwrap();
-    assert_eq!(told, token("1270:1270:1271:1270"));
-    let proven = decode(Engine::Postgres, &told);
+    let named = canonical(Engine::Postgres, "9gQAAAAAAAA=").unwrap();
+    assert_eq!(named, token("1270:1270:1271:1270"));
+    let revision = decode(Engine::Postgres, &named);
     for text in ["1270:1270:1271:1270", "1270:1250:1271:1250,1270", "1269:1250:1270:1269"] {
-        assert!(proven >= decode(Engine::Postgres, &token(text)), "{text}");
+        assert!(revision >= decode(Engine::Postgres, &token(text)), "{text}");
     }
     assert!(
-        proven
+        revision
             .partial_cmp(&decode(Engine::Postgres, &token("1271:1270:1272:1271")))
             .is_none()
     );

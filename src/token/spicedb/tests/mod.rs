@@ -189,8 +189,8 @@ fn tokens_of_another_datastore_never_compare() {
         } else {
             "42"
         };
-        let [ours, theirs, nobodys] = [PREFIX, "someuniq", ""].map(|prefix| decode(engine, &token(revision, prefix)));
-        for (a, b) in [(&ours, &theirs), (&ours, &nobodys), (&nobodys, &theirs)] {
+        let [ours, theirs, unnamed] = [PREFIX, "someuniq", ""].map(|prefix| decode(engine, &token(revision, prefix)));
+        for (a, b) in [(&ours, &theirs), (&ours, &unnamed), (&unnamed, &theirs)] {
             assert_ne!(a, b);
             assert_eq!(a.partial_cmp(b), None);
             assert_eq!(a.join(b), None);
