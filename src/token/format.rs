@@ -13,8 +13,9 @@ pub trait TokenFormat: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`TokenErrorKind::Malformed`], [`TokenErrorKind::TooLong`] or [`TokenErrorKind::TooManyEntries`]. A format of
-    /// one store also returns [`TokenErrorKind::Foreign`].
+    /// [`Malformed`](crate::token::TokenErrorKind::Malformed), [`TooLong`](crate::token::TokenErrorKind::TooLong) or
+    /// [`TooManyEntries`](crate::token::TokenErrorKind::TooManyEntries). A format of one store also returns
+    /// [`Foreign`](crate::token::TokenErrorKind::Foreign).
     fn decode(&self, text: &str) -> Result<Revision, TokenError>;
 
     /// Whether a token that [`decode`](Self::decode) reads has more than a revision, and the rest also changes the

@@ -170,7 +170,7 @@ impl Protocol for AuthZen {
             _ => return ReplyOutcome::Nothing,
         }
         let items = match call.kind {
-            Kind::Check(_) => reply::single(reply.body).map(|known| vec![known]).ok(),
+            Kind::Check(_) => reply::single(reply.body).map(|item| vec![item]).ok(),
             Kind::Bulk(_) => {
                 Outline::of(message).and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok())
             }

@@ -68,7 +68,7 @@ pub(super) fn single(body: &[u8]) -> Result<ReplyItem, NotJson> {
     let text = json.value()?;
     json.end()?;
     let decision = Decision::read(&mut Json::new(text.as_bytes())?)?;
-    Ok(known(text, !decision.failed))
+    Ok(reply_item(text, !decision.failed))
 }
 
 /// The reply to `asked` evaluations.
@@ -85,7 +85,7 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
             let decision = Decision::read(&mut Json::new(text.as_bytes())?)?;
             stopped = semantic.stops_at(decision.decision);
             // The context of the decision that ended a bulk may mention that end, which is not part of the answer.
-            items.push(known(text, !(decision.failed || stopped && decision.has_context)));
+            items.push(reply_item(text, !(decision.failed || stopped && decision.has_context)));
             Ok(())
         }),
         "decision" => json.value().map(drop),
@@ -99,7 +99,7 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
     }
 }
 
-fn known(text: &str, store: bool) -> ReplyItem {
+fn reply_item(text: &str, store: bool) -> ReplyItem {
     // A copy: one stored answer must not keep the whole reply in memory.
     let stored = json_reply(Bytes::copy_from_slice(text.as_bytes()));
     if store {

@@ -21,7 +21,7 @@ pub(in crate::protocol) fn is_message(reply: &Reply<'_>) -> bool {
 
 /// An answer with this text, and whether the cache may store it. The text is a copy: a stored answer must not keep its
 /// receive buffer in memory.
-pub(in crate::protocol) fn known(text: &[u8], store: bool) -> ReplyItem {
+pub(in crate::protocol) fn reply_item(text: &[u8], store: bool) -> ReplyItem {
     let response = StoredResponse::new(StatusCode::OK, JSON, Bytes::copy_from_slice(text));
     if store {
         ReplyItem::decision(response)

@@ -73,13 +73,13 @@ pub(super) fn learn(
     let (response, message) = answer(status, reply)?;
     let store = is_plain(message).ok()?;
     let response = whole(response, reply, trailers(status.message.map(copied)));
-    let known = if store {
+    let item = if store {
         ReplyItem::decision(response)
     } else {
         ReplyItem::unstored(response)
     };
     Some(ReplyOutcome::Answers {
-        items: vec![known],
+        items: vec![item],
         token: None,
     })
 }

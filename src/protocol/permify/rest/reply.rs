@@ -1,7 +1,7 @@
 use http::StatusCode;
 
 use crate::protocol::gateway;
-use crate::protocol::gateway::{failed_write, is_message, known};
+use crate::protocol::gateway::{failed_write, is_message, reply_item};
 use crate::protocol::json::{Json, NotJson};
 use crate::protocol::permify::snap_token::NOTHING_WRITTEN;
 use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
@@ -21,7 +21,7 @@ pub(super) fn check(reply: &Reply<'_>) -> Option<ReplyOutcome> {
     let mut json = Json::new(message(reply)?).ok()?;
     verdict(&mut json).ok()??;
     json.end().ok()?;
-    Some(answers(vec![known(reply.body, true)]))
+    Some(answers(vec![reply_item(reply.body, true)]))
 }
 
 /// Reads a `PermissionCheckResponse`; `None` if it is not a plain verdict.
@@ -78,7 +78,7 @@ pub(super) fn expand(reply: &Reply<'_>) -> Option<ReplyOutcome> {
     })
     .ok()?;
     json.end().ok()?;
-    (is_there && is_plain).then(|| answers(vec![known(reply.body, true)]))
+    (is_there && is_plain).then(|| answers(vec![reply_item(reply.body, true)]))
 }
 
 /// What the reply to a bulk of `asked` items says. A denial is for this caller only, because Permify also denies an
@@ -90,7 +90,7 @@ pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<ReplyOutcome> {
         "results" => json.array(|json| {
             let text = json.value()?;
             let verdict = verdict(&mut Json::new(text.as_bytes())?)?;
-            items.push(known(text.as_bytes(), verdict == Some(Verdict::Allowed)));
+            items.push(reply_item(text.as_bytes(), verdict == Some(Verdict::Allowed)));
             Ok(())
         }),
         _ => {
@@ -100,9 +100,7 @@ pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<ReplyOutcome> {
     })
     .ok()?;
     json.end().ok()?;
-    items
-        .iter_mut()
-        .for_each(|known: &mut ReplyItem| known.store &= is_plain);
+    items.iter_mut().for_each(|item: &mut ReplyItem| item.store &= is_plain);
     (items.len() == asked).then(|| answers(items))
 }
 

@@ -78,7 +78,7 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
     let (response, message) = answer(status, reply)?;
     let all: Vec<&[u8]> = items(body).collect();
     let mut asked = asked.iter();
-    let mut known = Vec::with_capacity(asked.len());
+    let mut items = Vec::with_capacity(asked.len());
     let (mut at, mut more) = (None, false);
     for field in fields(message) {
         let field = field.ok()?;
@@ -97,7 +97,7 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
                     body,
                     ..response.clone()
                 };
-                known.push(if pair.is_plain_verdict().ok()? {
+                items.push(if pair.is_plain_verdict().ok()? {
                     ReplyItem::decision(stored)
                 } else {
                     ReplyItem::unstored(stored)
@@ -109,9 +109,9 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
     if asked.next().is_some() {
         return None;
     }
-    known.iter_mut().for_each(|known| known.store &= !more);
+    items.iter_mut().for_each(|item| item.store &= !more);
     Some(ReplyOutcome::Answers {
-        items: known,
+        items,
         token: Some(reply::text(at?)?),
     })
 }

@@ -50,13 +50,13 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> 
     let checked = Checked::read(message).ok()?;
     let token = reply::text(checked.at?)?;
     let expires_in = checked.expires_at.map(|end| until(end, now)).transpose();
-    let known = ReplyItem {
+    let item = ReplyItem {
         response: whole(response, reply, reply::trailers(status.message.map(copied))),
         store: is_verdict(checked.verdict) && !checked.more && expires_in.is_ok(),
         expires_in: expires_in.ok().flatten(),
     };
     Some(ReplyOutcome::Answers {
-        items: vec![known],
+        items: vec![item],
         token: Some(token),
     })
 }

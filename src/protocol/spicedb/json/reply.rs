@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 use crate::protocol::gateway;
-use crate::protocol::gateway::{failed_write, is_message, known};
+use crate::protocol::gateway::{failed_write, is_message, reply_item};
 use crate::protocol::json::{Json, NotJson};
 use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
 use crate::protocol::spicedb::json::expiry::until;
@@ -103,7 +103,7 @@ pub(super) fn check(reply: &Reply<'_>, now: SystemTime) -> Option<ReplyOutcome> 
     Some(ReplyOutcome::Answers {
         items: vec![ReplyItem {
             expires_in,
-            ..known(reply.body, verdict.is_plain())
+            ..reply_item(reply.body, verdict.is_plain())
         }],
         token: Some(at?),
     })
@@ -142,7 +142,7 @@ pub(super) fn bulk(reply: &Reply<'_>, message: &[u8], asked: &[usize]) -> Option
     if asked.next().is_some() {
         return None;
     }
-    items.iter_mut().for_each(|known| known.store &= !more);
+    items.iter_mut().for_each(|item| item.store &= !more);
     Some(ReplyOutcome::Answers {
         items,
         token: Some(at?),
@@ -164,7 +164,7 @@ fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<ReplyItem, NotJson> {
         Ok::<_, NotJson>(())
     })?;
     if is_about {
-        Ok(known(text.as_bytes(), verdict.is_plain()))
+        Ok(reply_item(text.as_bytes(), verdict.is_plain()))
     } else {
         Err(NotJson)
     }
