@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 const FEW: usize = 12;
 
-/// The names of one object or query, to find repeated ones without allocating where there are few.
+/// The names of one object or query. It finds repeated names, and does not allocate for up to twelve.
 #[derive(Default)]
 pub(crate) struct Names<'a> {
     few: [&'a str; FEW],

@@ -1,8 +1,8 @@
-//! Protocol Buffers on the wire: messages are walked where they lie, and never decoded into structs.
+//! Protocol Buffers on the wire. Messages are read in place, and never decoded into structs.
 
 use bytes::BufMut;
 
-/// Bytes that are no message, or none that is read here: groups, which no API uses, are not.
+/// The bytes are not a message, or have groups, which no API uses and this reader does not support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a protobuf message")]
 pub(crate) struct NotProtobuf;
@@ -12,7 +12,7 @@ pub(crate) struct NotProtobuf;
 pub(crate) struct Field<'a> {
     pub(crate) number: u32,
     pub(crate) value: Value<'a>,
-    /// Tag and value, as they stand in the message.
+    /// The bytes of tag and value in the message.
     pub(crate) bytes: &'a [u8],
 }
 
@@ -48,7 +48,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The fields of a message, in the order in which they stand there. After an error there are no more.
+/// The fields of a message, in its order. An error is the last item.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a>(&'a [u8]);
 
@@ -56,7 +56,7 @@ pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
     Fields(message)
 }
 
-/// What is in the string, bytes or message field of this number, if it is there exactly once.
+/// The value of the string, bytes or message field with this number, if the message has exactly one.
 pub(crate) fn only(message: &[u8], number: u32) -> Option<&[u8]> {
     let mut found = None;
     for field in fields(message) {
@@ -117,7 +117,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads a number of at most ten bytes off the front of `bytes`.
+/// Reads a number of at most ten bytes from the front of `bytes`.
 pub(crate) fn read_varint(bytes: &mut &[u8]) -> Result<u64, NotProtobuf> {
     if let [byte @ 0..0x80, rest @ ..] = *bytes {
         *bytes = rest;

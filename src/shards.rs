@@ -1,32 +1,32 @@
-//! Copies of one thing, so that threads don't meet in one place of memory.
+//! One value for each thread, so that threads don't write to the same memory.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
-/// A `T` for each thread that can run at the same time. Where there are more threads, some share.
+/// A `T` for each thread that can run at the same time. If there are more threads, some of them share one.
 #[derive(Debug)]
 pub(crate) struct Shards<T>(Box<[Apart<T>]>);
 
-/// Two cache lines apart, because the prefetcher fetches lines in pairs.
+/// Aligned to two cache lines, because the prefetcher fetches lines in pairs.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Apart<T>(T);
 
 impl<T> Shards<T> {
-    /// How many there are of any.
+    /// The number of shards, the same for every type.
     pub(crate) fn count() -> usize {
-        const MOST: usize = 64;
+        const MAX: usize = 64;
         static COUNT: OnceLock<usize> = OnceLock::new();
-        *COUNT.get_or_init(|| available_parallelism().map_or(1, usize::from).min(MOST))
+        *COUNT.get_or_init(|| available_parallelism().map_or(1, usize::from).min(MAX))
     }
 
     pub(crate) fn new(mut make: impl FnMut() -> T) -> Self {
         Self((0..Self::count()).map(|_| Apart(make())).collect())
     }
 
-    /// The one of this thread.
+    /// The shard of the current thread.
     pub(crate) fn mine(&self) -> &T {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local! {

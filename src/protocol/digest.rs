@@ -1,34 +1,34 @@
-use super::json::{Json, NotJson};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::json::{Json, NotJson};
 
-/// Hashes JSON by value: whitespace, escapes and the order of members don't matter, everything else does.
+/// Hashes JSON by its value: whitespace, escapes and the order of members make no difference, everything else does.
 pub(super) struct Digest {
     base: FingerprintBuilder,
     numbers: Numbers,
 }
 
-/// When two numbers are the same.
+/// When two numbers are equal.
 enum Numbers {
-    /// When they are spelled alike, because no number type holds all that JSON can say.
+    /// If they have the same text, because no number type can hold all numbers that JSON can spell.
     AsText,
-    /// When they are the same double.
+    /// If they are the same double.
     AsDoubles,
 }
 
 /// One value's hash.
 pub(super) type Hashed = [u8; 16];
 
-/// What a part of a value is. Parts of different kinds never run into one another.
+/// The kind of one piece of a value. It is hashed with the piece, so pieces of different kinds never collide.
 #[derive(Clone, Copy)]
 #[repr(u16)]
 pub(super) enum Piece {
-    /// Of the member whose value follows.
+    /// The name of the member whose value follows.
     Name,
-    /// Members, counted and summed.
+    /// The members of an object: their count and the sum of their hashes.
     Object,
-    /// Where an array's elements begin.
+    /// The start of an array.
     Array,
-    /// Where they end.
+    /// The end of an array.
     ArrayEnd,
     Text,
     /// A double, by its bits.
@@ -58,8 +58,8 @@ impl Digest {
         }
     }
 
-    /// Takes numbers for doubles, as Protocol Buffers do with JSON that has no schema. What is out of their range can't be
-    /// read.
+    /// Reads numbers as doubles, as Protocol Buffers do with JSON that has no schema. A number out of their range is an
+    /// error.
     pub(super) fn of_doubles(base: &FingerprintBuilder) -> Self {
         Self {
             base: base.clone(),
@@ -118,9 +118,10 @@ impl Digest {
     }
 }
 
-/// The members of an object, in whatever order they came.
+/// The members of an object, in any order.
 ///
-/// The sum of their keyed hashes: who does not know the key can't choose members whose sums are equal.
+/// They are the sum of the members' keyed hashes. An attacker who does not know the key can't choose different members
+/// with an equal sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Members {
     count: u64,

@@ -1,16 +1,16 @@
-//! A strict reader of JSON texts that allocates nothing for plain ones.
+//! A strict JSON reader. It does not allocate for texts without escapes.
 //!
-//! It keeps what a value reader would lose and a key needs: the text of numbers, where each value stands, and that a
-//! name is there twice.
+//! A key needs what other readers lose: the text of each number, the position of each value, and whether an object
+//! repeats a name.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Unreadable;
 use crate::names::Names;
+use crate::protocol::call::Unreadable;
 
-/// As deep as serde_json goes.
-const DEEPEST: usize = 128;
+/// The deepest nesting, the same as serde_json's.
+const MAX_DEPTH: usize = 128;
 
 /// The text is not strict JSON: malformed, a repeated name, or nested too deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl From<NotJson> for Unreadable {
     }
 }
 
-/// A JSON text, and how far it has been read.
+/// A JSON text and a position in it.
 pub(super) struct Json<'a> {
     text: &'a str,
     at: usize,
@@ -38,12 +38,12 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Nothing comes after the value.
+    /// Checks that nothing follows the value.
     pub(super) fn end(mut self) -> Result<(), NotJson> {
         self.peek().is_none().then_some(()).ok_or(NotJson)
     }
 
-    /// What the next value or sign begins with.
+    /// The first byte of the next value or sign.
     pub(super) fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.byte() {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -83,7 +83,7 @@ impl<'a> Json<'a> {
     ) -> Result<(), E> {
         self.expect(open)?;
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return Err(NotJson.into());
         }
         if self.peek() == Some(close) {
@@ -131,7 +131,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Reads a number, `true`, `false` or `null`: its text.
+    /// Reads a number, `true`, `false` or `null`, and returns its text.
     pub(super) fn scalar(&mut self) -> Result<&'a str, NotJson> {
         self.peek();
         let start = self.at;
@@ -149,12 +149,12 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Reads any value: its text.
+    /// Reads any value and returns its text.
     pub(super) fn value(&mut self) -> Result<&'a str, NotJson> {
         self.span().map(|span| &self.text[span])
     }
 
-    /// Reads any value: where it stands.
+    /// Reads any value and returns its byte range.
     pub(super) fn span(&mut self) -> Result<Range<usize>, NotJson> {
         let first = self.peek();
         let start = self.at;
@@ -167,7 +167,7 @@ impl<'a> Json<'a> {
         Ok(start..self.at)
     }
 
-    /// How far the text has been read.
+    /// The position in the text, in bytes.
     pub(super) fn position(&self) -> usize {
         self.at
     }
@@ -185,7 +185,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Whether `name` differs from `wanted` in the case of its letters only. Decoders such as Go's take one for the other.
+/// Whether `name` differs from `wanted` only in the case of its letters. Decoders such as Go's accept either name.
 pub(super) fn differs_in_case(name: &str, wanted: &str) -> bool {
     if name == wanted {
         return false;
@@ -193,7 +193,7 @@ pub(super) fn differs_in_case(name: &str, wanted: &str) -> bool {
     if name.is_ascii() && wanted.is_ascii() {
         return name.eq_ignore_ascii_case(wanted);
     }
-    // To upper case first: `ſ` is a small letter whose large one is `S`.
+    // To upper case first: the upper case of `ſ` is `S`.
     let folded = |text: &str| -> String {
         text.chars()
             .flat_map(char::to_uppercase)
@@ -203,8 +203,9 @@ pub(super) fn differs_in_case(name: &str, wanted: &str) -> bool {
     folded(name) == folded(wanted)
 }
 
-/// A name that some decoders take for one that the key leaves out.
-pub(super) const OTHER_CASE: Unreadable = Unreadable("a member whose name differs from the token's in case only");
+/// A name that some decoders accept in place of a name that the key leaves out.
+pub(super) const OTHER_CASE: Unreadable =
+    Unreadable("the name of a member differs only in case from one that states the freshness");
 
 /// RFC 8259, section 6.
 fn is_number(text: &[u8]) -> bool {
@@ -237,12 +238,12 @@ fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }
 
-/// Where a value stands: a member's name, or an RFC 6901 pointer through objects.
+/// The path to a value: a member's name, or an RFC 6901 pointer through objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pointer(Vec<String>);
 
 impl Pointer {
-    /// `None`: empty, or with a `~` that escapes nothing.
+    /// `None` if the text is empty, or has a `~` that is not part of an escape.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let Some(path) = text.strip_prefix('/') else {
             return (!text.is_empty()).then(|| Self(vec![text.to_owned()]));
@@ -256,7 +257,7 @@ impl Pointer {
             .map(Self)
     }
 
-    /// The text of the value in a whole JSON text; `None` if there is none.
+    /// The text of the value in a whole JSON text; `None` if it has no such value.
     pub(super) fn find<'a>(&self, text: &'a [u8]) -> Result<Option<&'a str>, NotJson> {
         let mut json = Json::new(text)?;
         let found = find(&mut json, &self.0)?;
@@ -289,8 +290,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
-    use super::super::testing::{json, nearly_json, spell};
     use super::*;
+    use crate::protocol::testing::{json, nearly_json, spell};
 
     fn whole(text: &[u8]) -> Result<(), NotJson> {
         let mut json = Json::new(text)?;
@@ -346,8 +347,8 @@ mod tests {
     #[test]
     fn rule_15_depth_is_bounded() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(whole(nested(DEEPEST).as_bytes()), Ok(()));
-        assert_eq!(whole(nested(DEEPEST + 1).as_bytes()), Err(NotJson));
+        assert_eq!(whole(nested(MAX_DEPTH).as_bytes()), Ok(()));
+        assert_eq!(whole(nested(MAX_DEPTH + 1).as_bytes()), Err(NotJson));
         assert_eq!(whole("[".repeat(1_000_000).as_bytes()), Err(NotJson));
         assert_eq!(whole(format!("[{}]", vec!["[]"; 1_000].join(",")).as_bytes()), Ok(()));
     }

@@ -1,22 +1,23 @@
-//! What of a head belongs in a key, and what of one can be read at all.
+//! What of a request's parts (method, URI and headers) belongs in a key, and which bodies can be read.
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Uri};
 
-use super::{Key, Unreadable};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Unreadable};
 use crate::token::parameters;
 
-/// Adds the query to `parts`, without the zookies.
+/// Adds the query to `fingerprint`, without the zookies.
 ///
-/// Parameters are keyed in their order and as they are escaped: servers differ in what they take for equal.
+/// Parameters are keyed in their order and with their escapes, because servers differ in which queries they treat as
+/// equal.
 pub(super) fn query(fingerprint: &mut FingerprintBuilder, uri: &Uri, key: &Key<'_>) -> Result<(), Unreadable> {
     let Some(query) = uri.query().filter(|query| !query.is_empty()) else {
         return Ok(());
     };
     if key.query.repeated {
-        return Err(Unreadable("a query parameter is there twice"));
+        return Err(Unreadable("the query repeats a parameter"));
     }
     if !key.query.zookies {
         fingerprint.add(Part::Query, query.as_bytes());
@@ -27,26 +28,27 @@ pub(super) fn query(fingerprint: &mut FingerprintBuilder, uri: &Uri, key: &Key<'
     Ok(())
 }
 
-/// Adds every value of a header to `parts`.
+/// Adds every value of a header to `fingerprint`.
 pub(super) fn header(fingerprint: &mut FingerprintBuilder, headers: &HeaderMap, name: &HeaderName) {
     for value in headers.get_all(name) {
         fingerprint.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
     }
 }
 
-/// Whether the head says that a body follows.
+/// Whether the headers announce a body.
 pub(super) fn announces_body(parts: &Parts) -> bool {
     let length = parts.headers.get(CONTENT_LENGTH);
     length.is_some_and(|length| length != "0") || parts.headers.contains_key(TRANSFER_ENCODING)
 }
 
-/// Whether the body is compressed or the like.
+/// Whether the body has a content encoding, such as compression.
 pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// The content type's parameters, if the body is JSON that can be read without decoding it. `charset=utf-8` says nothing new.
+/// The content type's parameters, if the body is JSON without a content encoding. `charset=utf-8` is left out, because
+/// it is the default.
 pub(super) fn json_parameters(headers: &HeaderMap) -> Result<&str, Unreadable> {
     const NOT_JSON: Unreadable = Unreadable("the content type is not application/json");
     if is_encoded(headers) {

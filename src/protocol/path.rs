@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A route that can't be declared so: which one, what is wrong, and what to do.
+/// An invalid declaration of a route: which route, what is wrong, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{route}: {problem}")]
 pub struct InvalidRoute {
@@ -50,7 +50,7 @@ impl Pattern {
             let (segment, name) = Segment::parse(segment)?;
             if let Some(name) = name {
                 if names.contains(&name) {
-                    return Err("two captures have one name; name them apart");
+                    return Err("two captures have the same name; rename one of them");
                 }
                 names.push(name);
             }
@@ -64,7 +64,8 @@ impl Pattern {
         }))
     }
 
-    /// Byte for byte. Paths that some servers take for others (empty, dot and slash-bearing segments) don't match.
+    /// Compares byte for byte. A capture does not match a segment that some servers rewrite: an empty one, a dot
+    /// segment, or one with an escaped slash.
     pub(super) fn matches(&self, path: &str) -> bool {
         let segments = match &self.0 {
             Form::Path(whole) => return path == &**whole,
@@ -96,18 +97,20 @@ impl Segment {
                 Some(name) => (Self::Rest, name),
                 None => (Self::Capture, name),
             },
-            None if text.is_empty() => return Err("a path has no `//` and no `/` at its end"),
-            None if matches!(text, "." | "..") => return Err("a path has no `.` and `..`"),
+            None if text.is_empty() => return Err("a path can't contain `//` or end with `/`"),
+            None if matches!(text, "." | "..") => return Err("a path can't contain the segments `.` and `..`"),
             None if text.contains(['{', '}']) => {
-                return Err("a capture is a whole segment: `{name}` or a last `{*name}`");
+                return Err("a capture is a whole segment: `{name}`, or `{*name}` at the end");
             }
             None if !text.bytes().all(is_literal) => {
-                return Err("a path has letters, digits and `-._~!$&'()*+,;=:@` only; capture what is escaped");
+                return Err(
+                    "a path can contain only letters, digits and `-._~!$&'()*+,;=:@`; use a capture for a segment with escapes",
+                );
             }
             None => return Ok((Self::Literal(text.into()), None)),
         };
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            return Err("a capture's name has letters, digits and `_` only");
+            return Err("a capture's name can contain only letters, digits and `_`");
         }
         Ok((segment, Some(name)))
     }

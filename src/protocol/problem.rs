@@ -6,29 +6,30 @@ use serde::Serialize;
 use crate::consistency::UnknownConsistency;
 use crate::token::TokenErrorKind;
 
-/// Why the layer rejects a request by itself.
+/// Why the layer rejects a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// A token that can't be used.
+    /// A token can't be used.
     BadToken(TokenErrorKind),
-    /// The tokens of one request can't be read together.
+    /// The tokens of one request have no join.
     TokensDoNotJoin,
-    /// The service demands a token, and there is none.
+    /// The service requires a token, and the request has no token.
     TokenRequired,
     /// An exact read without exactly one token in a header, the query or the message.
     ExactNeedsOneToken,
-    /// The header `zookie-consistency` says something else.
+    /// The header `zookie-consistency` has an unknown value.
     UnknownConsistency,
-    /// One exact snapshot is asked for, and something stricter beside it: head, a bounded staleness or `no-cache`.
-    ConsistenciesContradict,
-    /// A carrier demands a freshness that the message would have to state, and the message can't be read here.
+    /// The request asks for one exact snapshot and also for something stricter: head, a bounded staleness or
+    /// `no-cache`.
+    ContradictoryConsistency,
+    /// A carrier demands a freshness that the message would have to state, and the layer can't read the message.
     FloorUnstated,
     /// The service answered at a revision that does not cover the request's tokens.
     Behind,
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     RequestTimeout,
-    /// The upstream failed, for this request or for the one that it had joined.
+    /// The upstream failed, for this request or for the request whose flight it joined.
     UpstreamFailed,
     /// The upstream did not answer in time.
     UpstreamTimeout,
@@ -44,7 +45,7 @@ impl Rejection {
             | Self::TokenRequired
             | Self::ExactNeedsOneToken
             | Self::UnknownConsistency
-            | Self::ConsistenciesContradict => StatusCode::BAD_REQUEST,
+            | Self::ContradictoryConsistency => StatusCode::BAD_REQUEST,
             Self::FloorUnstated => StatusCode::NOT_IMPLEMENTED,
             Self::Behind => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -53,7 +54,7 @@ impl Rejection {
         }
     }
 
-    /// A short name that does not change, for programs.
+    /// A short, stable name for programs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::BadToken(TokenErrorKind::TooLong { .. }) => "zookie-too-long",
@@ -64,7 +65,7 @@ impl Rejection {
             Self::TokenRequired => "zookie-required",
             Self::ExactNeedsOneToken => "exact-needs-one-zookie",
             Self::UnknownConsistency => "unknown-consistency",
-            Self::ConsistenciesContradict => "consistencies-contradict",
+            Self::ContradictoryConsistency => "contradictory-consistency",
             Self::FloorUnstated => "zookie-beside-unreadable-message",
             Self::Behind => "service-behind-zookie",
             Self::RequestTimeout => "request-timeout",
@@ -78,35 +79,35 @@ impl Rejection {
         match self {
             Self::BadToken(kind) => crate::token::TokenError::from(kind.clone()).to_string(),
             Self::TokensDoNotJoin => {
-                "the request bears too many zookies, or some that don't belong together; send one".into()
+                "the request has too many zookies, or zookies that can't be combined; send only one".into()
             }
             Self::TokenRequired => {
-                "this service answers only requests with a zookie; send the one that came with the content".into()
+                "this service requires a zookie; send the one that it returned with the content".into()
             }
             Self::ExactNeedsOneToken => {
                 "at-exact-snapshot needs exactly one zookie, in a header, the query or the message; cookies don't count"
                     .into()
             }
             Self::UnknownConsistency => UnknownConsistency.to_string(),
-            Self::ConsistenciesContradict => {
-                "the request asks for one exact snapshot and beside it for head, a bounded staleness or no-cache; send one of \
-                 them"
+            Self::ContradictoryConsistency => {
+                "the request asks for one exact snapshot, and also for head, a bounded staleness or no-cache; ask for only \
+                 one of them"
                     .into()
             }
             Self::FloorUnstated => {
-                "the message can't be read here, so what the headers demand can't be put into it; send the message whole \
-                 and uncompressed, or the zookie in the message alone"
+                "the headers demand a freshness that the message has to state, and the layer can't read this message; send a \
+                 complete, uncompressed message, or put the zookie into the message instead of the headers"
                     .into()
             }
             Self::Behind => {
-                "the service answered at an older revision than the request demands; ask again, or drop the zookie if the \
-                 store was restored"
+                "the service answered at an older revision than the request demands; send the request again, or without the \
+                 zookie if the store was restored"
                     .into()
             }
-            Self::RequestTimeout => "the request's body did not arrive in time; send it again".into(),
-            Self::UpstreamFailed => "the authorization service failed, and there is no answer; ask again".into(),
+            Self::RequestTimeout => "the request's body did not arrive in time; send the request again".into(),
+            Self::UpstreamFailed => "the authorization service failed; send the request again".into(),
             Self::UpstreamTimeout => {
-                "the authorization service did not answer in time, and there is no answer; ask again".into()
+                "the authorization service did not answer in time; send the request again".into()
             }
         }
     }

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::cache::Weigh;
 use crate::token::Zookie;
 
-/// What is kept of a reply: status, body, content type and encoding, trailers if they are part of the answer, and the
-/// zookie of the revision it holds at. Nothing of whoever caused the upstream call.
+/// What the cache stores of a reply: status, body, content type and encoding, trailers if they are part of the answer,
+/// and the zookie of the answer's revision. It stores nothing about the caller that caused the upstream call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// The status.
@@ -19,12 +19,12 @@ pub struct StoredResponse {
     pub body: Bytes,
     /// Trailers, such as gRPC's status and message.
     pub trailers: Option<HeaderMap>,
-    /// The token of the revision that the answer holds at. The layer fills it in.
+    /// The token of the answer's revision. The layer sets it.
     pub zookie: Option<Zookie>,
 }
 
 impl StoredResponse {
-    /// A reply of this status, type and body.
+    /// A response with this status, type and body.
     pub fn new(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Self {
         Self {
             status,
@@ -36,12 +36,12 @@ impl StoredResponse {
         }
     }
 
-    /// What may be kept of the reply with these headers.
+    /// What the cache may store of the reply with these headers.
     pub fn of(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
         Self {
             status,
-            content_type: headers.get(CONTENT_TYPE).map(own),
-            content_encoding: headers.get(CONTENT_ENCODING).map(own),
+            content_type: headers.get(CONTENT_TYPE).map(copied),
+            content_encoding: headers.get(CONTENT_ENCODING).map(copied),
             body,
             trailers: None,
             zookie: None,
@@ -49,9 +49,9 @@ impl StoredResponse {
     }
 }
 
-/// A copy, because a value as it was received holds the buffer in memory that it was received in. The usual ones are
-/// there once for all.
-pub(super) fn own(value: &HeaderValue) -> HeaderValue {
+/// A copy of a header value. A received value would keep its whole receive buffer in memory. The usual values are
+/// static.
+pub(super) fn copied(value: &HeaderValue) -> HeaderValue {
     const USUAL: [&str; 2] = ["application/json", ""];
     let usual = USUAL
         .into_iter()
@@ -87,9 +87,9 @@ mod tests {
             let buffer = Bytes::from(format!("content-type: {text}\r\n"));
             let value = HeaderValue::from_maybe_shared(buffer.slice(14..14 + text.len())).unwrap();
             let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
-            let kept = StoredResponse::of(StatusCode::OK, &headers, Bytes::new());
+            let stored = StoredResponse::of(StatusCode::OK, &headers, Bytes::new());
             headers.clear();
-            assert_eq!(kept.content_type.unwrap(), text);
+            assert_eq!(stored.content_type.unwrap(), text);
             assert!(buffer.is_unique());
         }
     }

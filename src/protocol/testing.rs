@@ -1,4 +1,4 @@
-//! What the tests of protocols share.
+//! Helpers for the tests of protocols.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -9,13 +9,15 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use super::{Call, Claim, Key, Kind, Protocol, Reply, Route, Unreadable};
 use crate::cache::{Fingerprint, FingerprintBuilder};
 use crate::protobuf::{write_bytes, write_number};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::revision::{Counter, Revision, StoreId};
 use crate::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
 
-/// Tokens that are numbers.
+/// Tokens that are decimal numbers.
 #[derive(Debug)]
 pub(super) struct Numbers;
 
@@ -72,7 +74,7 @@ pub(super) fn learn(
     message: &[u8],
     asked: &[usize],
     reply: (u16, &str),
-) -> super::ReplyOutcome {
+) -> ReplyOutcome {
     let headers = HeaderMap::new();
     let body = Bytes::copy_from_slice(reply.1.as_bytes());
     let reply = Reply {
@@ -84,7 +86,7 @@ pub(super) fn learn(
     protocol.learn(call, &Bytes::copy_from_slice(message), asked, &reply)
 }
 
-/// JSON from so few leaves that two are often equal.
+/// JSON values from a few leaves, so that two values are often equal.
 pub(super) fn json() -> impl Strategy<Value = Value> {
     let leaves = [
         "null",
@@ -107,7 +109,7 @@ pub(super) fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// One of the many texts of a value.
+/// One of the many JSON texts of a value.
 pub(super) fn spell(value: &Value, seed: u64) -> String {
     let mut text = String::new();
     spell_into(value, &mut StdRng::seed_from_u64(seed), &mut text);
@@ -207,7 +209,7 @@ pub(super) fn structure(members: &serde_json::Map<String, Value>, rng: &mut StdR
         write_bytes(&mut fields[0], 1, name.as_bytes());
         write_bytes(&mut fields[1], 2, &struct_value(value, rng));
         fields.shuffle(rng);
-        // An empty name may be left out.
+        // A message may leave out an empty name.
         let left_out = name.is_empty() && rng.random_bool(0.5);
         let entry = fields.iter().filter(|field| !left_out || field[0] != 0x0a);
         write_bytes(&mut message, 1, &entry.flatten().copied().collect::<Vec<_>>());

@@ -5,15 +5,19 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
-use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
-/// Two APIs before one store: the first that claims a request has it. Both must spell tokens alike.
+/// Two APIs in front of one store: the first one that claims a request handles it. Both must use the same token format.
 impl<A: Protocol, B: Protocol> Protocol for (A, B) {
     fn capabilities(&self) -> Capabilities {
         let (a, b) = (self.0.capabilities(), self.1.capabilities());
-        // What is true of both.
+        // What holds for both APIs.
         Capabilities {
             names_revisions: a.names_revisions && b.names_revisions,
             reads_repeat: a.reads_repeat && b.reads_repeat,
@@ -147,7 +151,7 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
     }
 }
 
-/// The lowest bit of a route tells the two APIs apart.
+/// The API of a route, in the route's lowest bit.
 enum Side {
     A(Route),
     B(Route),

@@ -1,4 +1,4 @@
-use super::{Order, Point};
+use crate::revision::{Order, Point};
 
 /// A store that numbers its revisions 0, 1, 2, …: a total order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

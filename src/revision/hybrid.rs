@@ -1,4 +1,4 @@
-use super::{Order, Point};
+use crate::revision::{Order, Point};
 
 /// A hybrid logical clock's timestamp: the revisions of CockroachDB, of Spanner, and of SpiceDB and Permify in memory. A
 /// total order.

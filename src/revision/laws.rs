@@ -1,4 +1,4 @@
-//! What every kind of revision owes, for the property tests.
+//! The laws of every kind of revision, for the property tests.
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::Point;
+use crate::revision::Point;
 
 fn hash(point: &impl Point) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(point)

@@ -1,8 +1,8 @@
 //! Revisions: points in one store's history, in that store's own partial order.
 //!
-//! A [`Revision`] is a [`Point`] together with the [`StoreId`] of the store whose history it belongs to.
-//! Revisions of different stores, or of different kinds, never compare: [`PartialOrd::partial_cmp`] says `None`,
-//! and `None` never counts as fresh enough.
+//! A [`Revision`] is a [`Point`] together with the [`StoreId`] of the store whose history it belongs to. Revisions of
+//! different stores, or of different kinds, never compare: [`PartialOrd::partial_cmp`] returns `None`, and `None` never
+//! counts as fresh enough.
 //!
 //! | kind | order | of |
 //! |---|---|---|
@@ -54,9 +54,9 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
     /// The least point at or after both, or `None` where this kind has no join.
     fn join(&self, other: &Self) -> Option<Self>;
 
-    /// Whether an answer evaluated at this point holds everything that `floor` demands.
+    /// Whether an answer evaluated at this point includes everything that `floor` demands.
     ///
-    /// Kinds whose numbers are given out before commit look at `timing` as well.
+    /// Kinds that assign numbers before commit use `timing` too.
     fn covers(&self, floor: &Self, timing: Timing) -> bool {
         let _ = timing;
         self >= floor
@@ -85,12 +85,12 @@ pub enum Order {
     Equality,
 }
 
-/// When an answer's upstream call began, and when the request with the floor came.
+/// When an answer's upstream call began, and when the request with the floor arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// The instant before the upstream call that produced the answer.
     pub answer_began: Instant,
-    /// The instant at which the request came that demands the floor.
+    /// The instant at which the request that demands the floor arrived.
     pub floor_demanded: Instant,
 }
 
@@ -176,7 +176,7 @@ impl Revision {
         self >= other
     }
 
-    /// Whether an answer evaluated at this revision holds everything that `floor` demands.
+    /// Whether an answer evaluated at this revision includes everything that `floor` demands.
     pub fn covers(&self, floor: &Self, timing: Timing) -> bool {
         self.0.covers(&*floor.0, timing)
     }

@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Order, Point};
+use crate::revision::{Order, Point};
 
 /// A revision of which only the spelling is known: it covers itself and nothing else.
 ///

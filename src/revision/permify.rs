@@ -1,8 +1,8 @@
 use std::cmp::Ordering;
 
-use super::Point;
+use crate::revision::Point;
 
-/// What a snap token of Permify on PostgreSQL says: which transactions a read at it may see, and which had ended.
+/// The content of a snap token of Permify on PostgreSQL: which transactions a read at it may see, and which had ended.
 ///
 /// Permify spells it `xid:xmin:xmax:in_progress`. A read sees the write itself (`xid`), and of all others what is
 /// committed by then, is below `xmax` and not in the list. `xmin` is the oldest transaction that was in progress when the
@@ -15,9 +15,10 @@ use super::Point;
 /// number, and Permify then raises `xmax` to one past that number. So what began in between looks visible, though it had
 /// not ended: a read at one and the same token sees more once it has.
 ///
-/// What can be relied on is what had ended. A token is at or after another one if they are equal, or if all that a read at
-/// the other may ever see had ended when the store told of this token: all below its `xmin`, and, if nothing but the
-/// write itself was in progress (`7:7:8:7`), the write as well. Permify tells of a write only after its commit.
+/// What can be relied on is what had ended. A token is at or after another one if they are equal, or if all
+/// transactions that a read at the other may ever see had ended when the store returned this token. All transactions
+/// below its `xmin` had ended, and, if only the write itself was in progress (`7:7:8:7`), the write too: Permify
+/// returns the token of a write only after its commit.
 ///
 /// ```
 /// use tower_zookie::revision::{Point, PermifySnapshot};
@@ -52,24 +53,25 @@ struct Snapshot {
     in_progress: Box<[u64]>,
 }
 
-/// Why numbers are no [`PermifySnapshot`].
+/// Why numbers are not a [`PermifySnapshot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSnapToken {
     /// Not `xmin <= xid < xmax`.
-    #[error("the write's transaction lies outside of its own snapshot; use the token as Permify gave it")]
+    #[error("the write's transaction lies outside of its own snapshot; use the token as Permify returned it")]
     WriteOutside,
     /// A transaction in progress is not below `xmax`.
-    #[error("a transaction in progress is not below the snapshot's xmax; use the token as Permify gave it")]
+    #[error("a transaction in progress is not below the snapshot's xmax; use the token as Permify returned it")]
     OutOfRange,
 }
 
 impl PermifySnapshot {
     /// The snapshot `xid:xmin:xmax:in_progress` of the write `xid`.
     ///
-    /// `in_progress` may come in any order, repeat itself, and name the write or not: a read at its token sees the write
-    /// in any case. PostgreSQL names none below `xmin`, but Permify would pass them on: they count as in progress. Work and
-    /// memory are linear in the list (sorting aside); whoever reads it from outside bounds its length.
+    /// `in_progress` may come in any order, repeat itself, and name the write or not: a read at its token sees the
+    /// write in any case. PostgreSQL names no transaction below `xmin`, but Permify would accept one: it counts as in
+    /// progress. Work and memory are linear in the list (except sorting); the caller must limit the length of untrusted
+    /// lists.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl PermifySnapshot {
         Self { xid, snapshot: None }
     }
 
-    /// The transaction of the write that the token is of.
+    /// The transaction of the token's write.
     pub fn xid(&self) -> u64 {
         self.xid
     }
@@ -121,15 +123,15 @@ impl PermifySnapshot {
         Some(self.snapshot.as_ref()?.xmax)
     }
 
-    /// The transactions that were in progress, ascending, the write itself among them. Permify leaves out those that began
-    /// after the snapshot and before the write; and a legacy token names none.
+    /// The transactions that were in progress, ascending, the write itself among them. Permify leaves out those that
+    /// began after the snapshot and before the write; and a legacy token names no transaction.
     pub fn in_progress(&self) -> &[u64] {
         self.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.in_progress)
     }
 }
 
 impl Snapshot {
-    /// All below this had ended when the store told of the token.
+    /// All transactions below this had ended when the store returned the token.
     fn ended(&self) -> u64 {
         let oldest = self.in_progress.first().map_or(self.xmin, |id| self.xmin.min(*id));
         let alone = self.xmax - oldest == 1;
@@ -168,7 +170,7 @@ impl Point for PermifySnapshot {
     /// A write made while others were in progress does not settle its own token.
     fn settles(&self, earlier: &Self) -> bool {
         match (&self.snapshot, &earlier.snapshot) {
-            (Some(told), Some(earlier)) => earlier.xmax <= told.ended(),
+            (Some(named), Some(earlier)) => earlier.xmax <= named.ended(),
             _ => false,
         }
     }
@@ -204,12 +206,12 @@ mod tests {
         for (a, b, expected) in [
             // Fact sheet: a snapshot that names the other write, taken after it and before its end.
             (snapshot(101, 100, 102, &[100, 101]), lone(100), None),
-            // Recorded, of writes at once: none of them names the others.
+            // Recorded from concurrent writes, which do not name each other.
             (snapshot(1282, 1278, 1283, &[]), snapshot(1280, 1278, 1281, &[]), None),
             (snapshot(1283, 1279, 1284, &[]), snapshot(1279, 1278, 1280, &[]), None),
             (snapshot(1283, 1279, 1284, &[]), lone(1278), Some(Greater)),
             (lone(1284), snapshot(1283, 1279, 1284, &[]), Some(Greater)),
-            // One transaction, told of before and after those below it had ended.
+            // One transaction, returned before and after all transactions below it had ended.
             (lone(1280), snapshot(1280, 1278, 1281, &[]), Some(Greater)),
             (snapshot(1280, 1279, 1281, &[]), snapshot(1280, 1278, 1281, &[]), None),
             (snapshot(12, 10, 13, &[10]), snapshot(12, 10, 13, &[11]), None),
@@ -239,17 +241,17 @@ mod tests {
     #[test]
     fn a_token_is_settled_when_all_it_may_see_has_ended() {
         let among_others = snapshot(1280, 1278, 1281, &[]);
-        for told in [lone(1280), lone(1281), snapshot(1290, 1281, 1291, &[])] {
-            assert!(told.settles(&among_others), "{told:?}");
+        for named in [lone(1280), lone(1281), snapshot(1290, 1281, 1291, &[])] {
+            assert!(named.settles(&among_others), "{named:?}");
         }
-        for told in [
+        for named in [
             among_others.clone(),
             lone(1279),
             snapshot(1290, 1280, 1291, &[]),
             PermifySnapshot::legacy(1280),
             PermifySnapshot::legacy(u64::MAX),
         ] {
-            assert!(!told.settles(&among_others), "{told:?}");
+            assert!(!named.settles(&among_others), "{named:?}");
         }
         assert!(lone(7).settles(&lone(7)));
         assert!(!lone(7).settles(&PermifySnapshot::legacy(7)));
@@ -303,7 +305,7 @@ mod tests {
     }
 
     /// Tokens close to each other, which see up to `above` past their write and may name what is not below `lowest`.
-    fn told(above: impl Strategy<Value = u64>, lowest: u64) -> impl Strategy<Value = PermifySnapshot> {
+    fn snapshots(above: impl Strategy<Value = u64>, lowest: u64) -> impl Strategy<Value = PermifySnapshot> {
         let ids = proptest::collection::vec(0_u64..9, 0..3);
         (0_u64..5, 0_u64..3, above, ids).prop_map(move |(xid, below, above, ids)| {
             let (xmin, xmax) = (xid.saturating_sub(below), xid + above);
@@ -313,12 +315,12 @@ mod tests {
     }
 
     fn as_permify_gives_it() -> impl Strategy<Value = PermifySnapshot> {
-        told(Just(1), u64::MAX)
+        snapshots(Just(1), u64::MAX)
     }
 
     fn arbitrary() -> impl Strategy<Value = PermifySnapshot> {
         let legacy = (0_u64..5).prop_map(PermifySnapshot::legacy);
-        prop_oneof![6 => as_permify_gives_it(), 3 => told(1_u64..4, 0), 1 => legacy]
+        prop_oneof![6 => as_permify_gives_it(), 3 => snapshots(1_u64..4, 0), 1 => legacy]
     }
 
     proptest! {

@@ -1,14 +1,14 @@
 use std::cmp::Ordering;
 
-use super::Point;
+use crate::revision::Point;
 
 /// A PostgreSQL snapshot: which transactions are visible.
 ///
 /// A snapshot sees a transaction if its id is below `xmax` and it was not in progress. One snapshot is at or after
 /// another if it sees every transaction that the other sees, so the order is partial.
 ///
-/// The same visibility has many spellings: `3:3` and `3:6:3,4,5` see the same. A snapshot is kept in its shortest
-/// spelling, so that equal visibility means `==` and an equal hash.
+/// The same visibility has many spellings: `3:3` and `3:6:3,4,5` see the same. This type has the shortest spelling, so
+/// that equal visibility means `==` and an equal hash.
 ///
 /// ```
 /// use tower_zookie::revision::PostgresSnapshot;
@@ -29,15 +29,15 @@ pub struct PostgresSnapshot {
     in_progress: Box<[u64]>,
 }
 
-/// Why three numbers are no [`PostgresSnapshot`].
+/// Why three numbers are not a [`PostgresSnapshot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSnapshot {
     /// `xmin` is above `xmax`.
-    #[error("the snapshot's xmin is above its xmax; use the snapshot as the database gave it")]
+    #[error("the snapshot's xmin is above its xmax; use the snapshot as the database returned it")]
     XminAboveXmax,
     /// A transaction in progress lies outside of `xmin <= id < xmax`.
-    #[error("a transaction in progress lies outside of the snapshot; use the snapshot as the database gave it")]
+    #[error("a transaction in progress lies outside of the snapshot; use the snapshot as the database returned it")]
     OutOfRange,
 }
 
@@ -45,7 +45,7 @@ impl PostgresSnapshot {
     /// The snapshot `xmin:xmax:in_progress`, as `pg_current_snapshot()` prints it.
     ///
     /// `in_progress` may come in any order and repeat itself. Work and memory are linear in it (sorting aside), never
-    /// in the distance between `xmin` and `xmax`; whoever reads it from outside bounds its length.
+    /// in the distance between `xmin` and `xmax`; the caller must limit the length of untrusted lists.
     ///
     /// # Errors
     ///

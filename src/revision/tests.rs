@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::revision::*;
 
 fn timing() -> Timing {
     let now = Instant::now();
@@ -18,7 +18,7 @@ fn store(name: &str) -> StoreId {
     StoreId::new(["test", name])
 }
 
-/// One point of every kind, all at the very beginning or "the same number".
+/// One point of every kind, all with the same number.
 fn one_of_each(store: &StoreId) -> Vec<Revision> {
     vec![
         Revision::new(store.clone(), Counter(1)),

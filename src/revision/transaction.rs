@@ -1,11 +1,11 @@
-use super::{Order, Point, Timing};
+use crate::revision::{Order, Point, Timing};
 
-/// A transaction's number that the store gives out when the transaction begins, as SpiceDB on MySQL does.
+/// A transaction's number that the store assigns when the transaction begins, as SpiceDB on MySQL does.
 ///
-/// The order is total, but a lower number can commit later: an answer read at 43 while 42 was still open lacks 42 for
-/// ever, and nothing in the store's replies tells which numbers are still open. So a number is covered only by an answer
-/// whose upstream call began after the request with that floor had come: then the store itself reads what is committed.
-/// Callers with tokens share the calls that they wait for, and nothing older.
+/// The order is total, but a lower number can commit later: an answer read at 43 while 42 was still open never includes
+/// 42, and the store's replies do not say which numbers are still open. So an answer covers a number only if its
+/// upstream call began after the request with that floor arrived: then the store itself reads what is committed.
+/// Callers with tokens share only the calls that they wait for.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,12 +23,13 @@ pub struct TransactionId(pub u64);
 impl Point for TransactionId {
     const ORDER: Order = Order::Total;
 
-    /// None of two different numbers: the larger one does not include the smaller one, which may commit later.
+    /// Two different numbers have no join: the larger one does not include the smaller one, which may commit later.
     fn join(&self, other: &Self) -> Option<Self> {
         (self == other).then_some(*self)
     }
 
-    /// Equal numbers too: whoever was given 43 may have seen 42 in the same reply, and another answer at 43 lack it.
+    /// This holds for equal numbers too: a caller with token 43 may have seen 42 in the same reply, and another answer
+    /// at 43 may lack it.
     fn covers(&self, floor: &Self, timing: Timing) -> bool {
         self >= floor && timing.answer_began >= timing.floor_demanded
     }

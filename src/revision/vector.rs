@@ -2,12 +2,12 @@ use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use super::Point;
+use crate::revision::Point;
 
 /// A vector clock: how far each node's history is known.
 ///
-/// One clock is at or after another if it is so in every node's entry; a missing entry is 0. Entries of 0 are not
-/// kept, so that clocks that mean the same are equal and hash alike.
+/// One clock is at or after another if every node's entry is; a missing entry is 0. Entries of 0 are dropped, so that
+/// clocks with the same meaning are equal and have the same hash.
 ///
 /// ```
 /// use tower_zookie::revision::VectorClock;
@@ -19,12 +19,12 @@ use super::Point;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VectorClock {
-    /// Ascending by node, each node once, none 0.
+    /// Ascending by node. No node is repeated and no entry is 0.
     entries: Box<[(Arc<str>, u64)]>,
 }
 
 impl VectorClock {
-    /// The entry of `node`; 0 if it has none.
+    /// The entry of `node`; 0 if the node has no entry.
     pub fn get(&self, node: &str) -> u64 {
         self.entries
             .binary_search_by(|(name, _)| name.as_ref().cmp(node))
@@ -47,7 +47,7 @@ impl VectorClock {
     }
 }
 
-/// Of a node that comes more than once, the greatest entry counts.
+/// If a node is repeated, its greatest entry counts.
 impl<K: Into<Arc<str>>> FromIterator<(K, u64)> for VectorClock {
     fn from_iter<I: IntoIterator<Item = (K, u64)>>(entries: I) -> Self {
         let mut entries: Vec<(Arc<str>, u64)> = entries
@@ -67,7 +67,7 @@ impl PartialOrd for VectorClock {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         let of_the_same_nodes = self.len() == other.len() && self.iter().zip(other.iter()).all(|(a, b)| a.0 == b.0);
         if of_the_same_nodes {
-            // What is compared most: the tokens of one cluster.
+            // The usual case: tokens of one cluster.
             let counts = self.iter().zip(other.iter()).map(|((_, a), (_, b))| a.cmp(&b));
             return together(counts);
         }
@@ -109,7 +109,7 @@ pub(crate) fn compare<'a>(
     }))
 }
 
-/// How two clocks compare that compare so node by node.
+/// How two clocks compare, from the comparisons of their entries.
 fn together(mut orders: impl Iterator<Item = Ordering>) -> Option<Ordering> {
     orders.try_fold(Ordering::Equal, |so_far, here| match (so_far, here) {
         (order, Ordering::Equal) | (Ordering::Equal, order) => Some(order),
@@ -118,7 +118,7 @@ fn together(mut orders: impl Iterator<Item = Ordering>) -> Option<Ordering> {
     })
 }
 
-/// What two sequences have at one key.
+/// The entries of two sequences at one key.
 type Step<A, B> = (Option<A>, Option<B>);
 
 /// The next of two ascending sequences: from both where they are at the same key, else from the one that is behind.

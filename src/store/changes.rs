@@ -7,51 +7,19 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use tokio::sync::watch;
 
-use super::error::WatchError;
-use super::state::State;
-use super::write::Update;
-
-/// What one revision changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    revision: u64,
-    updates: Arc<[Update]>,
-    wrote_schema: bool,
-}
-
-impl Change {
-    pub(super) fn new(revision: u64, updates: Arc<[Update]>, wrote_schema: bool) -> Self {
-        Self {
-            revision,
-            updates,
-            wrote_schema,
-        }
-    }
-
-    /// The revision.
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// The updates of the write, as it was sent: a touch may have found its relationship there.
-    pub fn updates(&self) -> &[Update] {
-        &self.updates
-    }
-
-    /// Whether this revision replaced the schema: then any answer may have changed.
-    pub fn wrote_schema(&self) -> bool {
-        self.wrote_schema
-    }
-}
+use crate::store::change::Change;
+use crate::store::error::WatchError;
+use crate::store::state::State;
 
 type NextHead = Pin<Box<dyn Future<Output = (watch::Receiver<u64>, bool)> + Send + Sync>>;
 
-/// A store's changes in ascending order, none missing and none twice: first those since the revision that the watch
-/// began after, then every new one.
+/// A store's changes in ascending order, each exactly once: first the changes after the start revision of the watch,
+/// then every new change.
 ///
-/// Nothing is buffered for a reader: it reads the store's own log. One that is slower than the log is long (see
-/// [`StoreBuilder`](super::StoreBuilder)'s `max_revisions` and `gc_window`) gets [`WatchError::Lagged`], and the stream
-/// ends. It also ends, without an error, when the store is gone.
+/// The stream has no buffer: it reads the store's own log. A reader that falls behind the log gets
+/// [`WatchError::Lagged`], and the stream ends. The settings `max_revisions` and `gc_window` of
+/// [`StoreBuilder`](crate::store::StoreBuilder) limit the log. The stream also ends, without an error, when the store
+/// is dropped.
 pub struct Changes {
     state: Arc<RwLock<State>>,
     after: u64,
@@ -113,12 +81,12 @@ impl Stream for Changes {
                     Poll::Ready((head, true)) => head,
                 },
             };
-            // Seen before the log is read: what is written in between wakes the wait that follows.
+            // This must come before the log is read: a write in between then wakes the wait that follows.
             head.mark_unchanged();
             match this.read() {
                 Err(error) => return Poll::Ready(Some(Err(error))),
                 Ok(Some(change)) => {
-                    this.after = change.revision;
+                    this.after = change.revision();
                     this.wait = Wait::Reading(head);
                     return Poll::Ready(Some(Ok(change)));
                 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::relationship::Relationship;
+use crate::store::relationship::Relationship;
 
 /// A name that the schema in force does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,20 +34,20 @@ pub enum UnknownName {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevisionError {
-    /// The store has not come to this revision yet.
-    #[error("revision {requested} is not reached; the store is at {current}: wait for it, or read at {current}")]
+    /// The store has not reached this revision yet.
+    #[error("revision {requested} is not reached; the store is at {current}; wait for it, or read at {current}")]
     NotReached {
-        /// The revision that was asked for.
+        /// The requested revision.
         requested: u64,
-        /// The store's current one.
+        /// The store's current revision.
         current: u64,
     },
-    /// The store no longer keeps this revision.
-    #[error("the snapshot at revision {requested} has expired; the oldest kept is {oldest}: read a newer one")]
+    /// The store has dropped this revision.
+    #[error("the snapshot at revision {requested} has expired; read at revision {oldest} or newer")]
     SnapshotExpired {
-        /// The revision that was asked for.
+        /// The requested revision.
         requested: u64,
-        /// The oldest one that can be read.
+        /// The oldest readable revision.
         oldest: u64,
     },
 }
@@ -56,7 +56,7 @@ pub enum RevisionError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// The schema does not have a name in the question.
+    /// The question has a name that the schema does not have.
     #[error(transparent)]
     UnknownName(#[from] UnknownName),
     /// The revision can't be read.
@@ -68,9 +68,10 @@ pub enum CheckError {
         /// The object.
         object: String,
     },
-    /// The answer would depend on its own absence: a relationship leads back into the part that an exclusion takes
-    /// away.
-    #[error("the relationships behind `{permission}` of `{resource}` form a cycle through an exclusion; remove one")]
+    /// The answer would depend on its own absence: a relationship leads back into the right side of an exclusion.
+    #[error(
+        "the relationships of `{permission}` on `{resource}` form a cycle through an exclusion; remove one of them"
+    )]
     ExclusionCycle {
         /// The resource.
         resource: String,
@@ -80,7 +81,7 @@ pub enum CheckError {
     /// The check took more steps than the store's limit.
     #[error("the check takes more than {max} steps; flatten the relationships or raise `max_check_steps`")]
     TooComplex {
-        /// The most steps.
+        /// The limit.
         max: u64,
     },
 }
@@ -89,7 +90,7 @@ pub enum CheckError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
-    /// The schema does not have a name in the filter.
+    /// The filter has a name that the schema does not have.
     #[error(transparent)]
     UnknownName(#[from] UnknownName),
     /// The revision can't be read.
@@ -101,45 +102,45 @@ pub enum QueryError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The schema does not have a name in the write.
+    /// The write has a name that the schema does not have.
     #[error(transparent)]
     UnknownName(#[from] UnknownName),
-    /// The relation does not take a subject of this kind.
-    #[error("the schema does not allow `{relationship}`: its relation takes no such subject")]
+    /// The relation does not allow a subject of this kind.
+    #[error("the schema does not allow `{relationship}`; use a subject that its relation allows, or change the schema")]
     SubjectNotAllowed {
         /// The relationship.
         relationship: Relationship,
     },
     /// A create of a relationship that exists.
-    #[error("`{relationship}` exists already; touch it where that is fine")]
+    #[error("`{relationship}` exists already; use a touch to ignore that")]
     AlreadyExists {
         /// The relationship.
         relationship: Relationship,
     },
     /// A delete of a relationship that does not exist.
-    #[error("`{relationship}` does not exist, so it can't be deleted")]
+    #[error("`{relationship}` does not exist; leave it out of the write")]
     DoesNotExist {
         /// The relationship.
         relationship: Relationship,
     },
     /// Two updates of one relationship.
-    #[error("the write has two updates of `{relationship}`; send one")]
+    #[error("the write has two updates of `{relationship}`; send only one")]
     Duplicate {
         /// The relationship.
         relationship: Relationship,
     },
     /// A precondition does not hold.
-    #[error("precondition {index} of the write does not hold; read again, and write only if it still makes sense")]
+    #[error("precondition {index} of the write does not hold; read again, then decide whether to write")]
     PreconditionFailed {
-        /// Which one, from 0.
+        /// Its index, from 0.
         index: usize,
     },
-    /// More updates or preconditions than one write takes.
-    #[error("a write of {count} updates and preconditions, and at most {max} are taken; split it")]
+    /// The write has more updates and preconditions than the limit.
+    #[error("the write has {count} updates and preconditions, more than the limit of {max}; split it")]
     TooLarge {
-        /// Updates and preconditions together.
+        /// The number of updates and preconditions.
         count: usize,
-        /// The most.
+        /// The limit.
         max: usize,
     },
 }
@@ -160,21 +161,25 @@ pub enum WriteSchemaError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// The changes after this revision are no longer kept: it was collected before the watch began, or while its
-    /// reader was too slow.
-    #[error("the changes after revision {after} are no longer kept, only those after {oldest}; read anew, then watch")]
+    /// The store has dropped changes after this revision: it was collected before the watch began, or while the reader
+    /// was too slow.
+    #[error(
+        "the store has dropped changes after revision {after}, and has only those after {oldest}; read everything again, then watch"
+    )]
     Lagged {
         /// The last revision that the reader knows.
         after: u64,
         /// The oldest revision that can be resumed from.
         oldest: u64,
     },
-    /// The store has not come to the revision to resume from; it may have been replaced.
-    #[error("revision {after} is not reached; the store is at {current}: resume from a revision it gave out")]
+    /// The store has not reached the revision to resume from. It may be a new store.
+    #[error(
+        "revision {after} is not reached; the store is at {current}; resume from a revision that this store returned"
+    )]
     NotReached {
         /// The revision to resume from.
         after: u64,
-        /// The store's current one.
+        /// The store's current revision.
         current: u64,
     },
 }
@@ -184,38 +189,40 @@ pub enum WatchError {
 #[non_exhaustive]
 pub enum ReadError {
     /// The token breaks the format's rules.
-    #[error("malformed revision token: {what}; send the token exactly as the store gave it")]
+    #[error("malformed revision token: {what}; send the token exactly as the store returned it")]
     Malformed {
         /// Which rule.
         what: &'static str,
     },
     /// The token names a revision of another store.
-    #[error("this revision token belongs to another store; drop it and take one from this store's next reply")]
+    #[error("the revision token belongs to another store; use a token of this store instead")]
     Foreign,
-    /// The revision is further ahead of the store than it waits for.
-    #[error("revision {requested} is more than {max_lead} ahead of the store, which is at {current}")]
+    /// The revision is too far ahead of the store to wait for it.
+    #[error(
+        "revision {requested} is more than {max_lead} ahead of the store, which is at {current}; use a token of this store"
+    )]
     TooFarAhead {
-        /// The revision that was asked for.
+        /// The requested revision.
         requested: u64,
-        /// The store's current one.
+        /// The store's current revision.
         current: u64,
-        /// The longest lead that is waited for.
+        /// The longest lead for which a read waits.
         max_lead: u64,
     },
-    /// The store did not come to the revision in time.
-    #[error("revision {requested} was not reached within {waited:?}; the store is at {current}: try again later")]
+    /// The store did not reach the revision in time.
+    #[error("the store did not reach revision {requested} within {waited:?}; it is at {current}; try again later")]
     Timeout {
-        /// The revision that was asked for.
+        /// The requested revision.
         requested: u64,
-        /// The store's current one.
+        /// The store's current revision.
         current: u64,
-        /// How long it was waited for.
+        /// How long the read waited.
         waited: Duration,
     },
     /// Too many reads are waiting already.
-    #[error("{max} reads are waiting for revisions already; try again later")]
+    #[error("{max} reads already wait for revisions; try again later")]
     TooManyWaiters {
-        /// The most that wait at once.
+        /// The limit of waiting reads.
         max: usize,
     },
     /// The revision can't be read.

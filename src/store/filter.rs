@@ -1,6 +1,6 @@
-use super::relationship::{ObjectRef, Relationship, SubjectRef};
+use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
 
-/// Which relationships: those of one resource type that agree in every other part that is given.
+/// Selects the relationships of one resource type that match every other part of the filter.
 ///
 /// ```
 /// use tower_zookie::store::{Filter, SubjectFilter};
@@ -54,7 +54,7 @@ impl Filter {
         self
     }
 
-    /// Whether the relationship is one of these.
+    /// Whether the filter matches the relationship.
     pub fn matches(&self, relationship: &Relationship) -> bool {
         self.resource_type == relationship.resource().object_type()
             && self.id.as_deref().is_none_or(|id| id == relationship.resource().id())
@@ -72,7 +72,7 @@ impl From<&Relationship> for Filter {
     }
 }
 
-/// Which subjects: those of one type that agree in every other part that is given.
+/// Selects the subjects of one type that match every other part of the filter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SubjectFilter {
     pub(super) subject_type: String,
@@ -104,14 +104,14 @@ impl SubjectFilter {
         self
     }
 
-    /// Only subjects that are no usersets.
+    /// Only subjects that are not usersets.
     #[must_use]
     pub fn without_relation(mut self) -> Self {
         self.relation = Some(None);
         self
     }
 
-    /// Whether the subject is one of these.
+    /// Whether the filter matches the subject.
     pub fn matches(&self, subject: &SubjectRef) -> bool {
         self.subject_type == subject.object_ref().object_type()
             && self.id.as_deref().is_none_or(|id| id == subject.object_ref().id())

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::relationship::{ParseError, Relationship};
-use super::schema::{Schema, SchemaError};
-use super::write::Update;
+use crate::store::relationship::{ParseError, Relationship};
+use crate::store::schema::{Schema, SchemaError};
+use crate::store::write::Update;
 
-/// A recorded history: a schema, and the writes that led from nothing to the last state.
+/// A recorded history: a schema, and all writes from an empty store to the last state.
 ///
 /// It is a folder with `schema.zed` and `transactions.jsonl`. Each line of the latter is one write: `{"t": unix
 /// seconds, "updates": [["touch" | "delete", resource, relation, subject], …]}`, in ascending order of `t`.
@@ -40,7 +40,7 @@ pub struct Transaction {
     pub updates: Vec<Update>,
 }
 
-/// Why a history can't be read: the file, the line where there is one, and the cause.
+/// Why a history can't be read: the file, the line if there is one, and the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
@@ -53,15 +53,15 @@ pub enum HistoryError {
         source: io::Error,
     },
     /// The schema is not valid.
-    #[error("{} is no valid schema", path.display())]
+    #[error("{} is not a valid schema", path.display())]
     Schema {
         /// The file.
         path: PathBuf,
         /// Why.
         source: SchemaError,
     },
-    /// A line is no transaction.
-    #[error("{}, line {line}: no transaction; write {{\"t\": seconds, \"updates\": [[op, resource, relation, subject]]}}", path.display())]
+    /// A line is not a transaction.
+    #[error("{}, line {line}: not a transaction; write {{\"t\": seconds, \"updates\": [[op, resource, relation, subject]]}}", path.display())]
     Transaction {
         /// The file.
         path: PathBuf,
@@ -70,8 +70,8 @@ pub enum HistoryError {
         /// Why.
         source: serde_json::Error,
     },
-    /// An update names no valid relationship.
-    #[error("{}, line {line}, update {update}: no relationship", path.display())]
+    /// An update does not name a valid relationship.
+    #[error("{}, line {line}, update {update}: not a relationship", path.display())]
     Relationship {
         /// The file.
         path: PathBuf,
@@ -82,8 +82,8 @@ pub enum HistoryError {
         /// Why.
         source: ParseError,
     },
-    /// A line is dated before the one ahead of it.
-    #[error("{}, line {line}: dated before the line ahead of it; sort the transactions by `t`", path.display())]
+    /// A line has an earlier time than the line before it.
+    #[error("{}, line {line}: its time is before that of the previous line; sort the transactions by `t`", path.display())]
     Order {
         /// The file.
         path: PathBuf,
@@ -113,11 +113,11 @@ impl History {
         Ok(Self { schema, transactions })
     }
 
-    /// Reads transactions, one a line; blank lines are passed over. `path` is for the errors.
+    /// Reads transactions, one per line. Blank lines are skipped. `path` is for the errors.
     ///
     /// # Errors
     ///
-    /// [`HistoryError`], but for its `Schema`.
+    /// [`HistoryError`], except `Schema`.
     pub fn read_transactions(from: impl BufRead, path: &Path) -> Result<Vec<Transaction>, HistoryError> {
         let mut transactions: Vec<Transaction> = Vec::new();
         for (index, text) in from.lines().enumerate() {

@@ -1,11 +1,11 @@
-//! The embedded store: versioned relationships in memory, with checks at any kept revision.
+//! The embedded store: versioned relationships in memory, with checks at any retained revision.
 //!
-//! A [`Store`] speaks SpiceDB's schema language and answers as SpiceDB does. Every write makes a new revision, and
-//! earlier ones stay readable until they are collected: [`Store::check`] and [`Store::read`] name the revision they
-//! want. [`Store::watch`] streams the changes, and [`SnapshotReader`] reads at
+//! A [`Store`] uses SpiceDB's schema language and gives the same answers as SpiceDB. Every write makes a new revision,
+//! and earlier ones stay readable until they are collected: [`Store::check`] and [`Store::read`] take the revision to
+//! read at. [`Store::watch`] streams the changes, and [`SnapshotReader`] reads at
 //! [`RevisionToken`](crate::token::RevisionToken)s.
 //!
-//! It is for tests, examples and services whose relationships fit into memory. It keeps nothing on disk.
+//! It is for tests, examples and services whose relationships fit into memory. It writes nothing to disk.
 //!
 //! ```
 //! use tower_zookie::store::{Schema, Store, Update};
@@ -27,8 +27,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod builder;
+mod change;
 mod changes;
 mod check;
+mod embedded;
 mod error;
 mod filter;
 mod history;
@@ -43,19 +46,10 @@ mod state;
 mod tests;
 mod write;
 
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
-
-use tokio::sync::watch;
-use tokio::time::Instant;
-
-use check::{Evaluation, Question, UNKNOWN_RESOURCE, UNKNOWN_SUBJECT, Unsolved};
-use objects::SubjectKey;
-use rules::Symbol;
-use state::State;
-
-pub use changes::{Change, Changes};
+pub use builder::StoreBuilder;
+pub use change::Change;
+pub use changes::Changes;
+pub use embedded::Store;
 pub use error::{
     CheckError, QueryError, ReadError, RevisionError, UnknownName, WatchError, WriteError, WriteSchemaError,
 };
@@ -63,280 +57,5 @@ pub use filter::{Filter, SubjectFilter};
 pub use history::{History, HistoryError, Transaction};
 pub use relationship::{ObjectRef, ParseError, Relationship, SubjectRef};
 pub use schema::{Schema, SchemaError, SchemaErrorKind};
-pub use settings::StoreBuilder;
 pub use snapshot::{ReadMode, SnapshotReader};
 pub use write::{Operation, Precondition, Update};
-
-/// How many revisions one write collects at most, so that no write pays for a long pause before it.
-const COLLECTED_PER_WRITE: usize = 64;
-
-/// Versioned relationships in memory. See the [module](self).
-///
-/// Revisions are numbers, each one more than the one before; an empty store is at revision 1. Share a store behind an
-/// `Arc`. Reads and checks run side by side; a write waits for those under way, and they for it, no longer than one of
-/// them takes. The store works with and without an async runtime.
-pub struct Store {
-    node_id: String,
-    created: Instant,
-    settings: StoreBuilder,
-    state: Arc<RwLock<State>>,
-    head: watch::Sender<u64>,
-}
-
-impl Store {
-    /// An empty store at revision 1, with the default settings.
-    pub fn new(schema: Schema) -> Self {
-        Self::builder().build(schema)
-    }
-
-    /// A store with other settings.
-    pub fn builder() -> StoreBuilder {
-        StoreBuilder::default()
-    }
-
-    fn with_settings(schema: Schema, settings: StoreBuilder) -> Self {
-        let created = Instant::now();
-        let state = State::new(schema, created);
-        let head = watch::Sender::new(state.head());
-        Self {
-            node_id: format!("{:032x}", rand::random::<u128>()),
-            created,
-            settings,
-            state: Arc::new(RwLock::new(state)),
-            head,
-        }
-    }
-
-    /// The identity of this store, drawn at random when it was made: its revisions mean nothing to another one.
-    pub fn node_id(&self) -> &str {
-        &self.node_id
-    }
-
-    /// The revision of the latest write.
-    pub fn current_revision(&self) -> u64 {
-        self.reading().head()
-    }
-
-    /// The oldest revision that can still be read.
-    pub fn oldest_revision(&self) -> u64 {
-        self.reading().oldest()
-    }
-
-    /// Whether this revision can be read now.
-    ///
-    /// # Errors
-    ///
-    /// Why it can't.
-    pub fn ensure_readable(&self, revision: u64) -> Result<(), RevisionError> {
-        self.reading().readable(revision)
-    }
-
-    /// Applies all updates at once, at a new revision.
-    ///
-    /// # Errors
-    ///
-    /// Then nothing changes: see [`WriteError`].
-    pub fn write(&self, updates: impl IntoIterator<Item = Update>) -> Result<u64, WriteError> {
-        self.write_if(updates, &[])
-    }
-
-    /// Applies all updates at once, at a new revision, if every precondition holds at the one before.
-    ///
-    /// A precondition that names no resource id looks through all resources of its type.
-    ///
-    /// # Errors
-    ///
-    /// Then nothing changes: see [`WriteError`].
-    pub fn write_if(
-        &self,
-        updates: impl IntoIterator<Item = Update>,
-        preconditions: &[Precondition],
-    ) -> Result<u64, WriteError> {
-        let max = self.settings.max_updates;
-        // One more than allowed is enough to know that there are too many.
-        let updates: Vec<Update> = updates.into_iter().take(max.saturating_add(1)).collect();
-        let count = updates.len().saturating_add(preconditions.len());
-        if count > max {
-            return Err(WriteError::TooLarge { count, max });
-        }
-        let revision = {
-            let mut state = self.writing();
-            let now = Instant::now();
-            let revision = state.write(updates, preconditions, now)?;
-            self.collect_old(&mut state, now);
-            revision
-        };
-        self.announce(revision);
-        Ok(revision)
-    }
-
-    /// Replaces the schema, at a new revision. Earlier revisions keep theirs.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteSchemaError::InUse`] where a relationship exists that the new schema does not allow; nothing changes
-    /// then.
-    pub fn write_schema(&self, schema: Schema) -> Result<u64, WriteSchemaError> {
-        let revision = {
-            let mut state = self.writing();
-            let now = Instant::now();
-            let revision = state.write_schema(schema, now)?;
-            self.collect_old(&mut state, now);
-            revision
-        };
-        self.announce(revision);
-        Ok(revision)
-    }
-
-    /// The schema in force at a revision.
-    ///
-    /// # Errors
-    ///
-    /// [`RevisionError`].
-    pub fn schema(&self, revision: u64) -> Result<Arc<Schema>, RevisionError> {
-        self.reading().schema_at(revision)
-    }
-
-    /// Whether `subject` has the permission (or relation) to `resource` at a revision.
-    ///
-    /// A subject may be a userset: it has what was given to it by name, and itself. Cycles in the relationships are
-    /// fine, and so is any depth.
-    ///
-    /// # Errors
-    ///
-    /// [`CheckError`].
-    pub fn check(
-        &self,
-        resource: &ObjectRef,
-        permission: &str,
-        subject: &SubjectRef,
-        revision: u64,
-    ) -> Result<bool, CheckError> {
-        for object in [resource, subject.object_ref()] {
-            if object.is_wildcard() {
-                let object = object.to_string();
-                return Err(CheckError::Wildcard { object });
-            }
-        }
-        let state = self.reading();
-        let rules = state.rules_at(revision)?;
-        let symbols = &state.symbols;
-        let resource_type = rules.known_type(symbols, resource.object_type())?;
-        let (permission_symbol, _) = rules.known_member(symbols, resource.object_type(), permission)?;
-        let subject_object = subject.object_ref();
-        rules.known_type(symbols, subject_object.object_type())?;
-        let relation = match subject.relation() {
-            Some(relation) => rules.known_member(symbols, subject_object.object_type(), relation)?.0,
-            None => Symbol::NONE,
-        };
-        let resource_number = state.objects.find(resource).unwrap_or(UNKNOWN_RESOURCE);
-        let subject_number = match state.objects.find(subject_object) {
-            Some(number) => number,
-            None if subject_object == resource => resource_number,
-            None => UNKNOWN_SUBJECT,
-        };
-        let wildcard = match subject.relation() {
-            Some(_) => None,
-            None => state.objects.find(&subject_object.wildcard_of()),
-        };
-        let question = Question {
-            resource: resource_number,
-            resource_type,
-            permission: permission_symbol,
-            subject: SubjectKey {
-                relation,
-                object: subject_number,
-            },
-            wildcard: wildcard.map(|object| SubjectKey { relation, object }),
-        };
-        let max = self.settings.max_check_steps;
-        Evaluation::new(&state, rules, revision, question, max)
-            .solve()
-            .map_err(|unsolved| match unsolved {
-                Unsolved::TooManySteps => CheckError::TooComplex { max },
-                Unsolved::ExclusionCycle => CheckError::ExclusionCycle {
-                    resource: resource.to_string(),
-                    permission: permission.to_owned(),
-                },
-            })
-    }
-
-    /// The relationships of a filter that exist at a revision, in order.
-    ///
-    /// A filter without a resource id looks through all resources of its type.
-    ///
-    /// # Errors
-    ///
-    /// [`QueryError`].
-    pub fn read(&self, filter: &Filter, revision: u64) -> Result<Vec<Relationship>, QueryError> {
-        self.reading().read(filter, revision)
-    }
-
-    /// The changes after `after`, and every later one as it happens. See [`Changes`].
-    pub fn watch(&self, after: u64) -> Changes {
-        Changes::new(self.state.clone(), self.head.subscribe(), after)
-    }
-
-    /// Lets go of every revision before `keep_from`, but never of the current one.
-    pub fn garbage_collect(&self, keep_from: u64) {
-        self.writing().collect(keep_from, usize::MAX);
-    }
-
-    /// The revision for reads that need not be the freshest: the newest one committed at or before the start of the
-    /// current window (or the oldest kept, if that is newer). Reads in one window share it, and can share answers.
-    ///
-    /// Windows are `interval` long and counted from when the store was made; with an interval of zero it is the
-    /// current revision.
-    pub fn quantized_revision(&self, interval: Duration) -> u64 {
-        let state = self.reading();
-        if interval.is_zero() {
-            return state.head();
-        }
-        let now = Instant::now();
-        let into_window = now.duration_since(self.created).as_nanos() % interval.as_nanos();
-        let into_window = Duration::from_nanos(u64::try_from(into_window).unwrap_or(u64::MAX));
-        state.revision_at(now.checked_sub(into_window).unwrap_or(self.created))
-    }
-
-    fn subscribe(&self) -> watch::Receiver<u64> {
-        self.head.subscribe()
-    }
-
-    fn collect_old(&self, state: &mut State, now: Instant) {
-        let by_count = (state.head() + 1).saturating_sub(self.settings.max_revisions);
-        let by_age = match now.checked_sub(self.settings.gc_window) {
-            Some(instant) => state.revision_at(instant),
-            None => 0,
-        };
-        state.collect(by_count.max(by_age), COLLECTED_PER_WRITE);
-    }
-
-    /// Wakes who waits for a revision. Two writers may come here in either order.
-    fn announce(&self, revision: u64) {
-        self.head.send_if_modified(|head| {
-            let newer = revision > *head;
-            if newer {
-                *head = revision;
-            }
-            newer
-        });
-    }
-
-    // A poisoned lock is used on: nothing between a write's first and last change can panic.
-    fn reading(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writing(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("node_id", &self.node_id)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}

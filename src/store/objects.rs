@@ -1,18 +1,19 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::relationship::{ObjectRef, Relationship};
-use super::rules::{Symbol, Symbols};
+use crate::store::relationship::{ObjectRef, Relationship};
+use crate::store::rules::{Symbol, Symbols};
 
-/// When a relationship existed: at the revisions from `created` up to, not including, `deleted`.
+/// The revisions at which a relationship existed: from `created` until before `deleted`.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     created: u64,
     deleted: u64,
 }
 
-const STILL: u64 = u64::MAX;
+const NOT_DELETED: u64 = u64::MAX;
 
-/// Every kept span of one relationship, oldest first. Almost all have one, so that one needs no allocation.
+/// All retained spans of one relationship, oldest first. Almost every relationship has one span, and one span needs no
+/// allocation.
 #[derive(Debug)]
 pub(super) struct History {
     last: Span,
@@ -23,7 +24,7 @@ impl History {
     fn since(revision: u64) -> Self {
         let last = Span {
             created: revision,
-            deleted: STILL,
+            deleted: NOT_DELETED,
         };
         Self {
             last,
@@ -40,11 +41,11 @@ impl History {
     }
 
     fn exists(&self) -> bool {
-        self.last.deleted == STILL
+        self.last.deleted == NOT_DELETED
     }
 }
 
-/// One subject in a relation. Ordered by relation first: plain objects come before all usersets.
+/// One subject of a relation. Keys are ordered by relation first, so plain objects come before all usersets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SubjectKey {
     pub(super) relation: Symbol,
@@ -58,11 +59,11 @@ struct Slot {
     object: ObjectRef,
     object_type: Symbol,
     relations: Vec<(Symbol, Subjects)>,
-    /// In how many kept relationships this object is the subject.
+    /// The number of retained relationships with this object as their subject.
     uses: usize,
 }
 
-/// Every object that a kept relationship names, under a small number; numbers of forgotten objects are used again.
+/// All objects that retained relationships name, each with a small number. Numbers of removed objects are reused.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     by_ref: HashMap<ObjectRef, u32>,
@@ -79,7 +80,7 @@ impl Objects {
         Some(self.slot(object)?.object_type)
     }
 
-    /// The subjects of one relation of one resource, in every kept revision.
+    /// The subjects of one relation of one resource, at all retained revisions.
     pub(super) fn subjects(&self, object: u32, relation: Symbol) -> Option<&Subjects> {
         let relations = &self.slot(object)?.relations;
         Some(&relations.iter().find(|(name, _)| *name == relation)?.1)
@@ -112,7 +113,7 @@ impl Objects {
         Some((self.find(relationship.resource())?, relation, key))
     }
 
-    /// Adds a relationship that does not exist. Its names must be known.
+    /// Adds a relationship that does not exist. The schema must have its names.
     pub(super) fn create(&mut self, symbols: &Symbols, relationship: &Relationship, revision: u64) {
         let subject = relationship.subject();
         let object = self.take_slot(symbols, subject.object_ref());
@@ -159,7 +160,7 @@ impl Objects {
         subjects.get_mut(&key)
     }
 
-    /// Forgets what of a relationship ended at or before `floor`.
+    /// Removes the spans of a relationship that ended at or before `floor`.
     pub(super) fn forget(&mut self, symbols: &Symbols, relationship: &Relationship, floor: u64) {
         let Some((resource, relation, key)) = self.locate(symbols, relationship) else {
             return;
@@ -220,7 +221,7 @@ impl Objects {
         }
     }
 
-    /// Every relationship at a revision: of one resource, or of all of one type, or of all.
+    /// All relationships in a scope at a revision.
     pub(super) fn relationships<'a>(
         &'a self,
         symbols: &'a Symbols,
@@ -264,7 +265,7 @@ impl Objects {
     }
 }
 
-/// Which resources to list.
+/// The resources to list.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scope {
     Resource(u32),

@@ -6,14 +6,14 @@ const MAX_TYPE: usize = 128;
 const MAX_RELATION: usize = 64;
 const MAX_ID: usize = 1024;
 
-/// Why a text is no object, subject or relationship.
+/// Why a text is not an object, a subject or a relationship.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
     /// A separator is missing.
-    #[error("`{text}` is no {what}; write it as `{form}`")]
+    #[error("`{text}` is not a valid {what}; write it as `{form}`")]
     Form {
-        /// What was to be read.
+        /// What the text should be.
         what: &'static str,
         /// How it is written.
         form: &'static str,
@@ -21,7 +21,9 @@ pub enum ParseError {
         text: String,
     },
     /// A type's or relation's name breaks the rule.
-    #[error("`{name}` is no type or relation: use a-z, 0-9 and _ (and / in types), a letter first, at most {max}")]
+    #[error(
+        "`{name}` is not a valid type or relation; use at most {max} of a-z, 0-9 and _ (and / in types), a letter first"
+    )]
     Name {
         /// The name, shortened.
         name: String,
@@ -29,12 +31,12 @@ pub enum ParseError {
         max: usize,
     },
     /// An id breaks the rule.
-    #[error("`{id}` is no object id: use 1 to {MAX_ID} letters, digits and / _ | - = +")]
+    #[error("`{id}` is not a valid object id; use 1 to {MAX_ID} letters, digits and / _ | - = +")]
     Id {
         /// The id, shortened.
         id: String,
     },
-    /// A wildcard where none can stand.
+    /// A wildcard is not allowed here.
     #[error("the wildcard `*` can only be a subject without a relation, such as `user:*`")]
     Wildcard,
 }
@@ -62,8 +64,8 @@ fn check_id(id: &str) -> Result<(), ParseError> {
 
 /// An object: a type and an id, written `team:compiler`.
 ///
-/// Ids are 1 to 1024 letters, digits and `/ _ | - = +`, as SpiceDB takes them. The id `*` is the wildcard: every object
-/// of the type, allowed in subjects only.
+/// Ids have 1 to 1024 letters, digits and `/ _ | - = +`, as in SpiceDB. The id `*` is the wildcard: it means every
+/// object of the type, and only subjects can have it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectRef {
     object_type: Arc<str>,
@@ -95,7 +97,7 @@ impl ObjectRef {
         &self.id
     }
 
-    /// Whether this stands for every object of its type.
+    /// Whether this means every object of its type.
     pub fn is_wildcard(&self) -> bool {
         &*self.id == "*"
     }
@@ -171,7 +173,7 @@ impl SubjectRef {
         self.relation.as_deref()
     }
 
-    /// Whether this stands for every object of a type.
+    /// Whether this means every object of a type.
     pub fn is_wildcard(&self) -> bool {
         self.object.is_wildcard()
     }
@@ -257,7 +259,7 @@ impl Relationship {
         &self.subject
     }
 
-    /// For parts that were checked when they came into the store.
+    /// Joins parts that the store has already validated.
     pub(super) fn from_parts(
         resource: ObjectRef,
         relation: Arc<str>,

@@ -1,15 +1,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::error::UnknownName;
-use super::schema::{MemberKind, Schema, SubjectForm, TermKind};
+use crate::store::error::UnknownName;
+use crate::store::schema::{AllowedSubject, MemberKind, Schema, SubjectForm, Term, TermKind};
 
-/// A type's or relation's name as a number. Names come from schemas only, so there are few.
+/// A type's or relation's name as a number. Only schemas add names, so there are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Symbol(u32);
 
 impl Symbol {
-    /// In a subject: the object itself, no userset. Sorts before every relation.
+    /// In a subject: the object itself, not a userset. It sorts before every relation.
     pub(super) const NONE: Self = Self(0);
 }
 
@@ -40,7 +40,7 @@ impl Symbols {
     }
 }
 
-/// A schema with symbols for names: what checks run on.
+/// A schema with symbols for names. Checks evaluate this form.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     /// By the type's symbol; each sorted by the member's.
@@ -153,7 +153,7 @@ impl Rules {
 fn rule(kind: &MemberKind, symbols: &mut Symbols) -> Rule {
     match kind {
         MemberKind::Relation(allowed) => {
-            let mut compile = |subject: &super::schema::AllowedSubject| Allowed {
+            let mut compile = |subject: &AllowedSubject| Allowed {
                 subject_type: symbols.intern(&subject.type_name),
                 form: match &subject.form {
                     SubjectForm::Object => Form::Object,
@@ -164,7 +164,7 @@ fn rule(kind: &MemberKind, symbols: &mut Symbols) -> Rule {
             Rule::Relation(allowed.iter().map(&mut compile).collect())
         }
         MemberKind::Permission(expression) => {
-            let mut compile = |term: &super::schema::Term| match &term.kind {
+            let mut compile = |term: &Term| match &term.kind {
                 TermKind::Nil => Op::Nil,
                 TermKind::Reference(name) => Op::Reference(symbols.intern(name)),
                 TermKind::Arrow { relation, target } => Op::Arrow {

@@ -4,26 +4,26 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::Store;
-use super::error::ReadError;
-use super::filter::Filter;
-use super::relationship::{ObjectRef, Relationship, SubjectRef};
+use crate::store::embedded::Store;
+use crate::store::error::ReadError;
+use crate::store::filter::Filter;
+use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
 use crate::token::RevisionToken;
 
-/// Which revision a read takes once the store has come to the one that it names.
+/// The revision of a read, once the store has reached the named revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadMode {
-    /// Exactly the named one.
+    /// Exactly the named revision.
     Exact,
-    /// The store's current one.
+    /// The store's current revision.
     AtLeast,
 }
 
-/// Reads a store at the revisions that [`RevisionToken`]s name, and waits for those that are not there yet.
+/// Reads a store at the revisions of [`RevisionToken`]s, and waits for revisions that the store has not reached yet.
 ///
-/// A read that has to wait needs a tokio runtime with time; it is woken by the write it waits for. Limits: the longest
-/// wait (5 s), the longest lead of a token over the store (10,000 revisions), and how many reads wait at once (1,024,
-/// shared by clones).
+/// A read that has to wait needs a tokio runtime with time; the write that it waits for wakes it. The limits are the
+/// longest wait (5 s), the longest lead of a token over the store (10,000 revisions), and the number of waiting reads
+/// (1,024, shared by clones).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -70,14 +70,15 @@ impl SnapshotReader {
         }
     }
 
-    /// How many revisions ahead of the store a token may be; one further ahead is rejected without a wait.
+    /// The number of revisions that a token may be ahead of the store. A token further ahead is rejected without a
+    /// wait.
     #[must_use]
     pub fn max_lead(mut self, revisions: u64) -> Self {
         self.max_lead = revisions;
         self
     }
 
-    /// How many reads may wait at once. Clones made earlier keep their own count.
+    /// The number of reads that may wait at once. It does not change earlier clones.
     #[must_use]
     pub fn max_waiters(mut self, count: usize) -> Self {
         self.max_waiters = count.min(Semaphore::MAX_PERMITS);
@@ -90,7 +91,7 @@ impl SnapshotReader {
         self.token(self.store.current_revision())
     }
 
-    /// A token that names a revision, such as one that a write gave.
+    /// A token that names a revision, such as the result of a write.
     pub fn token(&self, revision: u64) -> RevisionToken {
         RevisionToken::new(self.store.node_id(), revision)
     }
@@ -105,7 +106,7 @@ impl SnapshotReader {
         Ok(self.store.read(filter, revision)?)
     }
 
-    /// The current relationships, once the store has come to the token's revision.
+    /// The current relationships, once the store has reached the token's revision.
     ///
     /// # Errors
     ///
@@ -124,7 +125,7 @@ impl SnapshotReader {
         Ok(self.store.read(filter, self.store.current_revision())?)
     }
 
-    /// [`Store::check`] at the token's revision or at the current one; also gives the revision that was read.
+    /// [`Store::check`] at the token's revision or at the current one. Also returns the revision of the read.
     ///
     /// # Errors
     ///
@@ -141,21 +142,21 @@ impl SnapshotReader {
         Ok((self.store.check(resource, permission, subject, revision)?, revision))
     }
 
-    /// Waits until the store has come to the token's revision, and gives the revision to read at.
+    /// Waits until the store has reached the token's revision, and returns the revision to read at.
     ///
     /// # Errors
     ///
-    /// [`ReadError`], but for its `Query` and `Check`.
+    /// [`ReadError`], except `Query` and `Check`.
     pub async fn wait_for(&self, token: &RevisionToken, mode: ReadMode) -> Result<u64, ReadError> {
         let revision = self.own_revision(token)?;
         self.wait_for_revision(revision, mode).await
     }
 
-    /// [`wait_for`](Self::wait_for), by the bare number of one of this store's revisions.
+    /// [`wait_for`](Self::wait_for), by the number of one of this store's revisions.
     ///
     /// # Errors
     ///
-    /// [`ReadError`], but for its `Malformed`, `Foreign`, `Query` and `Check`.
+    /// [`ReadError`], except `Malformed`, `Foreign`, `Query` and `Check`.
     pub async fn wait_for_revision(&self, revision: u64, mode: ReadMode) -> Result<u64, ReadError> {
         let (requested, max_lead, max) = (revision, self.max_lead, self.max_waiters);
         let current = self.store.current_revision();
@@ -189,7 +190,7 @@ impl SnapshotReader {
         }
     }
 
-    /// The revision that a token names, if it is wholly this store's: what it says of other nodes can't be waited for.
+    /// The revision that a token names, if the token names only this store: a read can't wait for other nodes.
     fn own_revision(&self, token: &RevisionToken) -> Result<u64, ReadError> {
         let malformed = |what| Err(ReadError::Malformed { what });
         if token.node_id.is_empty() {

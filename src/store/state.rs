@@ -3,16 +3,16 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::changes::Change;
-use super::error::{QueryError, RevisionError, UnknownName, WriteError, WriteSchemaError};
-use super::filter::Filter;
-use super::objects::{Objects, Scope};
-use super::relationship::{ObjectRef, Relationship, SubjectRef};
-use super::rules::{Allowed, Form, Rules, Symbols};
-use super::schema::Schema;
-use super::write::{Operation, Precondition, Update};
+use crate::store::change::Change;
+use crate::store::error::{QueryError, RevisionError, UnknownName, WriteError, WriteSchemaError};
+use crate::store::filter::Filter;
+use crate::store::objects::{Objects, Scope};
+use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
+use crate::store::rules::{Allowed, Form, Rules, Symbols};
+use crate::store::schema::Schema;
+use crate::store::write::{Operation, Precondition, Update};
 
-/// A schema and the revision since which it is in force.
+/// A schema and the revision from which it is in force.
 #[derive(Debug)]
 struct SchemaVersion {
     since: u64,
@@ -26,13 +26,13 @@ pub(super) struct Commit {
     pub(super) change: Change,
 }
 
-/// Everything that the store's lock guards.
+/// The data that the store's lock protects.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) symbols: Symbols,
     pub(super) objects: Objects,
     schemas: VecDeque<SchemaVersion>,
-    /// One commit a revision, from the oldest kept one to the current one; never empty.
+    /// One commit per revision, from the oldest retained one to the current one. It is never empty.
     log: VecDeque<Commit>,
     oldest: u64,
 }
@@ -89,12 +89,12 @@ impl State {
         Ok(self.version_at(revision)?.schema.clone())
     }
 
-    /// The commit of a kept revision.
+    /// The commit of a retained revision.
     pub(super) fn commit(&self, revision: u64) -> Option<&Commit> {
         self.log.get(revision.checked_sub(self.oldest)? as usize)
     }
 
-    /// The newest kept revision committed at or before `instant`, or the oldest one kept.
+    /// The newest retained revision committed at or before `instant`, or the oldest retained one.
     pub(super) fn revision_at(&self, instant: Instant) -> u64 {
         let committed = self.log.partition_point(|commit| commit.at <= instant) as u64;
         self.oldest + committed.saturating_sub(1)
@@ -199,7 +199,7 @@ impl State {
         Ok(found)
     }
 
-    /// A name that the schema does not have is an error: a misspelt filter would match nothing, forever.
+    /// A name that the schema does not have is an error, because a filter with a typo would never match anything.
     fn matching<'a>(
         &'a self,
         rules: &Rules,
@@ -230,11 +230,11 @@ impl State {
             .filter(|relationship| filter.matches(relationship)))
     }
 
-    /// Lets go of the revisions before `keep_from`, at most `limit` of them.
-    pub(super) fn collect(&mut self, keep_from: u64, limit: usize) {
-        let keep_from = keep_from.min(self.head());
+    /// Drops the revisions before `retain_from`, at most `limit` of them.
+    pub(super) fn collect(&mut self, retain_from: u64, limit: usize) {
+        let retain_from = retain_from.min(self.head());
         for _ in 0..limit {
-            if self.oldest >= keep_from {
+            if self.oldest >= retain_from {
                 break;
             }
             self.log.pop_front();
@@ -252,7 +252,7 @@ impl State {
     }
 }
 
-/// Whether the relation takes this subject; a delete needs only the names.
+/// Whether the relation allows this subject. A delete needs only valid names.
 fn is_allowed(
     rules: &Rules,
     symbols: &Symbols,

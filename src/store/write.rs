@@ -1,23 +1,23 @@
-use super::filter::Filter;
-use super::relationship::Relationship;
+use crate::store::filter::Filter;
+use crate::store::relationship::Relationship;
 
 /// What an [`Update`] does to its relationship.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// It exists from now on, whether or not it did.
+    /// Makes it exist, whether or not it exists already.
     Touch,
-    /// It exists from now on; an error if it did already.
+    /// Creates it; an error if it exists already.
     Create,
-    /// It exists no longer; an error if it did not.
+    /// Deletes it; an error if it does not exist.
     Delete,
 }
 
 /// One change to one relationship.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Update {
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
-    /// To which relationship.
+    /// The relationship.
     pub relationship: Relationship,
 }
 
@@ -50,7 +50,7 @@ impl Update {
     }
 }
 
-/// What must hold at the revision before a write, for the write to happen.
+/// A condition that must hold at the revision before a write, or the write fails.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Precondition {
     /// At least one such relationship exists.

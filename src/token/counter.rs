@@ -1,10 +1,12 @@
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::{Counter, Revision, StoreId};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 /// The digits of [`u64::MAX`].
 const MAX_DIGITS: usize = 20;
 
-/// Bare revision numbers: an unsigned decimal number of 64 bits, without sign and leading zeros.
+/// Revision numbers: each token is an unsigned decimal number of 64 bits, without a sign and leading zeros.
 ///
 /// ```
 /// use tower_zookie::token::{CounterTokens, TokenFormat};
@@ -20,7 +22,7 @@ pub struct CounterTokens {
 }
 
 impl CounterTokens {
-    /// Numbers of the store called `name`.
+    /// Tokens of the store named `name`.
     pub fn new(name: impl AsRef<str>) -> Self {
         Self {
             store: StoreId::new(["counter", name.as_ref()]),

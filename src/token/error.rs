@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a token can't be used, and what to do about it. Never holds the token.
+/// Why a token can't be used, and what to do about it. It never contains the token.
 #[derive(Debug)]
 pub struct TokenError {
     kind: TokenErrorKind,
@@ -18,22 +18,22 @@ pub enum TokenErrorKind {
     TooLong {
         /// The length of the text.
         len: usize,
-        /// The longest that is read.
+        /// The limit, in bytes.
         max: usize,
     },
-    /// The token names more nodes or transactions than are read.
+    /// The token names more nodes or transactions than the limit.
     TooManyEntries {
-        /// The most that are read.
+        /// The limit.
         max: usize,
     },
-    /// The request bears more tokens than are read.
+    /// The request has more tokens than the limit.
     TooManyTokens {
-        /// The most that are read.
+        /// The limit.
         max: usize,
     },
     /// The token names a revision of another store.
     Foreign,
-    /// The token names a revision that the store no longer holds.
+    /// The token names a snapshot that has expired.
     Expired,
 }
 
@@ -63,22 +63,34 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             TokenErrorKind::Malformed(what) => {
-                write!(f, "malformed zookie: {what}; send the token exactly as the service gave it")
+                write!(
+                    f,
+                    "malformed zookie: {what}; send the zookie exactly as the service returned it"
+                )
             }
             TokenErrorKind::TooLong { len, max } => {
-                write!(f, "zookie of {len} bytes, and at most {max} are read; send one token as the service gave it")
+                write!(
+                    f,
+                    "the zookie has {len} bytes, more than the limit of {max}; send it exactly as the service returned it"
+                )
             }
             TokenErrorKind::TooManyEntries { max } => {
-                write!(f, "zookie with more than {max} entries, and no more are read; take the one from the next reply")
+                write!(
+                    f,
+                    "the zookie has more entries than the limit of {max}; use the zookie of the next reply instead"
+                )
             }
             TokenErrorKind::TooManyTokens { max } => {
-                write!(f, "more than {max} zookies in one request, and no more are read; send the newest of each service")
+                write!(
+                    f,
+                    "the request has more zookies than the limit of {max}; send only the newest one of each service"
+                )
             }
-            TokenErrorKind::Foreign => {
-                f.write_str("this zookie belongs to another store; drop it and take the one from the next reply")
-            }
+            TokenErrorKind::Foreign => f.write_str(
+                "the zookie belongs to another store; send the request without it, and use the zookie of the reply",
+            ),
             TokenErrorKind::Expired => f.write_str(
-                "the snapshot that this zookie names is no longer kept; ask at least as fresh instead, or take a newer zookie",
+                "the snapshot of this zookie has expired; ask for at least as fresh instead, or use a newer zookie",
             ),
         }
     }

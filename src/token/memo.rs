@@ -1,50 +1,53 @@
-//! What tokens were read as, so that a token is parsed once and not at every request.
+//! A memo of parsed tokens, so that a token is not parsed again at every request.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use siphasher::sip::SipHasher13;
 
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::Revision;
 use crate::shards::Shards;
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
-/// A token that could be read.
+/// A valid token.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     /// The text.
     pub(crate) zookie: Zookie,
-    /// What it names.
+    /// The revision that it names.
     pub(crate) revision: Revision,
-    /// It says more than that: see [`TokenFormat::says_more`].
-    pub(crate) says_more: bool,
+    /// Whether it has more than that: see [`TokenFormat::has_more_than_revision`].
+    pub(crate) has_more_than_revision: bool,
 }
 
 type Read = Result<Arc<Token>, Arc<TokenError>>;
 
-/// Remembers what the tokens of one format were read as, failures too. It never says whether a revision is named.
+/// Remembers the parsed tokens of one format, and the errors of invalid ones. It does not know whether a revision is
+/// named.
 ///
-/// Each thread remembers for itself, because threads that count references to one token get in each other's way; none
-/// ever waits for another. Texts come from outside: they are found by their whole text, in a place chosen by a hash
-/// under a random key, and all that is remembered stays within a number of bytes.
+/// Each thread has a memo of its own, because threads that count references to the same token would contend; no thread
+/// ever waits for another one. The texts are untrusted. So the memo compares the whole text, chooses the bucket by a
+/// hash with a random key, and limits its memory.
 pub(crate) struct TokenMemo {
     format: Arc<dyn TokenFormat>,
     max_len: usize,
     hasher: SipHasher13,
-    shelves: Shards<Mutex<Vec<Shelf>>>,
+    buckets: Shards<Mutex<Vec<Bucket>>>,
 }
 
 impl TokenMemo {
     /// A memo that reads tokens of at most `max_len` bytes and takes about `max_bytes` of memory.
     pub(crate) fn new(format: Arc<dyn TokenFormat>, max_len: usize, max_bytes: u64) -> Self {
-        let bytes_a_thread = usize::try_from(max_bytes).unwrap_or(usize::MAX) / Shards::<()>::count();
-        let shelves = (bytes_a_thread / BYTES_A_SHELF).max(1);
-        let shelf = || Shelf::new(bytes_a_thread / shelves);
+        let bytes_per_thread = usize::try_from(max_bytes).unwrap_or(usize::MAX) / Shards::<()>::count();
+        let buckets = (bytes_per_thread / BYTES_PER_BUCKET).max(1);
+        let bucket = || Bucket::new(bytes_per_thread / buckets);
         Self {
             format,
             max_len,
             hasher: SipHasher13::new_with_key(&rand::random()),
-            shelves: Shards::new(|| Mutex::new((0..shelves).map(|_| shelf()).collect())),
+            buckets: Shards::new(|| Mutex::new((0..buckets).map(|_| bucket()).collect())),
         }
     }
 
@@ -53,40 +56,42 @@ impl TokenMemo {
         &*self.format
     }
 
-    /// The token that `text` is, read now or remembered.
+    /// The token with this text, parsed now or remembered.
     ///
     /// # Errors
     ///
-    /// What [`Zookie::new`] and the format say. A text over the length limit is rejected unhashed, and forgotten.
+    /// The errors of [`Zookie::new`] and of the format. A text over the length limit is rejected before it is hashed,
+    /// and is not remembered.
     pub(crate) fn parse(&self, text: &str) -> Result<Arc<Token>, Arc<TokenError>> {
         let (len, max) = (text.len(), self.max_len);
         if len > max {
             return Err(Arc::new(TokenErrorKind::TooLong { len, max }.into()));
         }
         let hash = self.hasher.hash(text.as_bytes());
-        if let Some(Some(read)) = self.with_shelf(hash, |shelf| shelf.find(hash, text)) {
+        if let Some(Some(read)) = self.with_bucket(hash, |bucket| bucket.find(hash, text)) {
             return read;
         }
         let read = self.read(text);
-        self.with_shelf(hash, |shelf| shelf.put(hash, text, &read));
+        self.with_bucket(hash, |bucket| bucket.put(hash, text, &read));
         read
     }
 
-    /// `None` where another thread that shares this one's shelves is at work there: nobody waits. Formats read outside.
-    fn with_shelf<R>(&self, hash: u64, work: impl FnOnce(&mut Shelf) -> R) -> Option<R> {
-        let mut shelves = self.shelves.mine().try_lock().ok()?;
-        let place = hash % shelves.len() as u64;
-        Some(work(&mut shelves[place as usize]))
+    /// Returns `None`, without waiting, if another thread that shares these buckets holds their lock. Formats parse
+    /// without the lock.
+    fn with_bucket<R>(&self, hash: u64, work: impl FnOnce(&mut Bucket) -> R) -> Option<R> {
+        let mut buckets = self.buckets.mine().try_lock().ok()?;
+        let place = hash % buckets.len() as u64;
+        Some(work(&mut buckets[place as usize]))
     }
 
     fn read(&self, text: &str) -> Read {
         let zookie = Zookie::new(text, self.max_len)?;
         let revision = self.format.decode(text)?;
-        let says_more = self.format.says_more(text);
+        let has_more_than_revision = self.format.has_more_than_revision(text);
         Ok(Arc::new(Token {
             zookie,
             revision,
-            says_more,
+            has_more_than_revision,
         }))
     }
 }
@@ -100,27 +105,27 @@ impl fmt::Debug for TokenMemo {
     }
 }
 
-/// Room for one of the longest tokens that are read by default, or for some twenty usual ones.
-const BYTES_A_SHELF: usize = 40 << 10;
+/// Room for one token of the default maximum length, or for about twenty usual tokens.
+const BYTES_PER_BUCKET: usize = 40 << 10;
 
-/// A few texts, so few that looking at each hash is quick.
+/// A few texts: few enough to compare every hash.
 #[derive(Debug)]
-struct Shelf {
-    remembered: Vec<Remembered>,
+struct Bucket {
+    remembered: Vec<Entry>,
     bytes: usize,
     max_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Remembered {
+struct Entry {
     hash: u64,
     text: Box<str>,
     read: Read,
-    /// How often it was found, halved whenever something else has to go.
+    /// How often it was found, halved whenever another entry is removed.
     found: u8,
 }
 
-impl Shelf {
+impl Bucket {
     fn new(max_bytes: usize) -> Self {
         Self {
             remembered: Vec::new(),
@@ -136,7 +141,8 @@ impl Shelf {
         Some(found.read.clone())
     }
 
-    /// Makes room by forgetting what was found least, so that a flood of new texts drives out its own kind first.
+    /// Adds a text. It makes room by removing the entries that were found least often, so that a flood of new texts
+    /// removes other new texts first.
     fn put(&mut self, hash: u64, text: &str, read: &Read) {
         let bytes = bytes(text);
         if bytes > self.max_bytes {
@@ -150,7 +156,7 @@ impl Shelf {
             self.remembered.iter_mut().for_each(|other| other.found /= 2);
         }
         self.bytes += bytes;
-        self.remembered.push(Remembered {
+        self.remembered.push(Entry {
             hash,
             text: text.into(),
             read: read.clone(),
@@ -159,12 +165,12 @@ impl Shelf {
     }
 }
 
-/// What remembering a text takes: its place, two `Arc`s or a failure with its source, and what the text was read as. A
-/// clock's entry takes at least 8 bytes of text and about 7 times that in memory; a snapshot's ids take less.
+/// The memory for a text: its entry, two `Arc`s or an error with its source, and the parsed revision. A clock's entry
+/// takes at least 8 bytes of text and about 7 times that in memory; a snapshot's ids take less.
 fn bytes(text: &str) -> usize {
     const EACH: usize = 512;
-    const A_TEXT_BYTE: usize = 9;
-    EACH + text.len() * A_TEXT_BYTE
+    const PER_TEXT_BYTE: usize = 9;
+    EACH + text.len() * PER_TEXT_BYTE
 }
 
 #[cfg(test)]
@@ -172,9 +178,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::token::{CounterTokens, OpaqueTokens};
+    use crate::token::counter::CounterTokens;
+    use crate::token::opaque::OpaqueTokens;
 
-    /// Counts how often a text is really read.
+    /// Counts how often the format parses a text.
     #[derive(Debug)]
     struct Counted(CounterTokens, AtomicUsize);
 
@@ -265,15 +272,15 @@ mod tests {
         assert_eq!(held(&memo), (0, 0));
     }
 
-    /// How many texts are remembered, and what they take.
+    /// How many texts are remembered, and their memory.
     fn held(memo: &TokenMemo) -> (usize, usize) {
-        memo.shelves.iter().fold((0, 0), |(count, all), shelves| {
-            let shelves = shelves.lock().unwrap();
-            let texts = shelves.iter().flat_map(|shelf| &shelf.remembered);
+        memo.buckets.iter().fold((0, 0), |(count, all), buckets| {
+            let buckets = buckets.lock().unwrap();
+            let texts = buckets.iter().flat_map(|bucket| &bucket.remembered);
             let here: Vec<usize> = texts.map(|remembered| bytes(&remembered.text)).collect();
             assert_eq!(
                 here.iter().sum::<usize>(),
-                shelves.iter().map(|shelf| shelf.bytes).sum::<usize>()
+                buckets.iter().map(|bucket| bucket.bytes).sum::<usize>()
             );
             (count + here.len(), all + here.iter().sum::<usize>())
         })

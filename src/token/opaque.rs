@@ -1,15 +1,17 @@
-use super::{TokenError, TokenFormat, Zookie};
 use crate::revision::{Opaque, Revision, StoreId};
+use crate::token::error::TokenError;
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 const DEFAULT_MAX_LEN: usize = 4096;
 
-/// What services send where they have no token. A query spells the spaces as plus signs.
+/// What services send if they have no token. A query spells a space as a plus sign.
 const NO_TOKENS: [&str; 5] = ["", "latest", "noop", "not yet implemented", "not+yet+implemented"];
 
-/// Tokens whose inside is unknown: a token covers itself and nothing else.
+/// Tokens with unknown content: a token covers only itself.
 ///
-/// Use it before a service whose tokens can't be read. Every new token is then a miss, so that a format that knows the
-/// order is much better wherever there is one. Words that stand for "no token" (`latest`, `noop`, …) are malformed.
+/// Use it for a service whose tokens can't be read. Every new token is then a miss, so use a format that knows the
+/// order if there is one. Words that mean "no token" (`latest`, `noop`, …) are malformed.
 ///
 /// ```
 /// use tower_zookie::token::{OpaqueTokens, TokenFormat};
@@ -27,7 +29,7 @@ pub struct OpaqueTokens {
 }
 
 impl OpaqueTokens {
-    /// Tokens of the store called `name`.
+    /// Tokens of the store named `name`.
     pub fn new(name: impl AsRef<str>) -> Self {
         Self {
             store: StoreId::new(["opaque", name.as_ref()]),
@@ -35,7 +37,7 @@ impl OpaqueTokens {
         }
     }
 
-    /// The longest text that is read or written, in bytes; 4096 unless set.
+    /// Sets the limit of a token's length, in bytes; by default 4096.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
@@ -46,7 +48,7 @@ impl OpaqueTokens {
 impl TokenFormat for OpaqueTokens {
     fn decode(&self, text: &str) -> Result<Revision, TokenError> {
         if NO_TOKENS.contains(&text) {
-            return Err(TokenError::malformed("it stands for no token at all"));
+            return Err(TokenError::malformed("the text means that there is no token"));
         }
         Zookie::new(text, self.max_len)?;
         Ok(Revision::new(self.store.clone(), Opaque::new(text)))
@@ -64,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::token::TokenErrorKind;
+    use crate::token::error::TokenErrorKind;
 
     #[test]
     fn placeholder_words_are_malformed() {

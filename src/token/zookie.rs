@@ -2,12 +2,12 @@ use std::fmt;
 
 use http::HeaderValue;
 
-use super::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
 
-/// A consistency token as text, whatever its system calls it: zookie, ZedToken, snap token, revision token.
+/// A consistency token as text. Its system may call it zookie, ZedToken, snap token or revision token.
 ///
 /// The text is visible ASCII without separators, so that it can travel in a header, in gRPC metadata and, escaped, in
-/// cookies and queries. It is kept unmodified: tokens are not canonical, and are forwarded byte for byte.
+/// cookies and queries. The text is never changed: tokens are not canonical, and the layer forwards them byte for byte.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Zookie(HeaderValue);
 

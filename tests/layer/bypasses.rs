@@ -188,7 +188,7 @@ async fn is_judged_first(bypass: Bypass) {
             "exact-needs-one-zookie",
         ),
         (exact().zookie(1), "exact-needs-one-zookie"),
-        (exact().header("cache-control", "no-cache"), "consistencies-contradict"),
+        (exact().header("cache-control", "no-cache"), "contradictory-consistency"),
     ] {
         let reply = request.send().await;
         assert_eq!(

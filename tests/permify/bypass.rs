@@ -63,7 +63,7 @@ impl Bypass {
             Connection => "bypass: a connection header",
             Signature => "bypass: a signature",
             ContentEncoding => "bypass: an encoded body",
-            Compressed => "bypass: a compressed message",
+            Compressed => "bypass: the message is compressed",
             MetadataTwice => "bypass: metadata twice",
             BrokenOff => "bypass: a message without its end",
             Trailers => "bypass: trailers",

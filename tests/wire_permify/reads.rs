@@ -55,7 +55,7 @@ async fn rule_01_a_carrier_raises_a_lookups_floor() {
             assert!(!asked[0].request.headers().contains_key(name));
             assert_eq!(reply.body, call.response.body());
             assert_eq!(reply.trailers, call.response.trailers);
-            assert!(reply.cache_status().ends_with("\"a read that is never kept\""));
+            assert!(reply.cache_status().ends_with("\"a read that is never stored\""));
 
             // A token that was not named: head includes it, and asking at the token would make the answer older.
             let recording = recording.clone().and("head", tokenless.clone(), call.response.clone());

@@ -14,10 +14,10 @@ impl Row {
     }
 }
 
-const ERROR: Then = NotStored("an error", "the reply holds no answer that could be kept");
-const LISTING: Then = NotStored("a listing", "a read that is never kept");
-const NO_ITEMS: Then = NotStored("no answer in it", "a read that is never kept");
-const NO_METADATA: Then = NotStored("no place for a token", "a read that is never kept");
+const ERROR: Then = NotStored("an error", "the reply has no answer that can be stored");
+const LISTING: Then = NotStored("a listing", "a read that is never stored");
+const NO_ITEMS: Then = NotStored("no answer in it", "a read that is never stored");
+const NO_METADATA: Then = NotStored("no place for a token", "a read that is never stored");
 const BAD_TOKEN: Then = NotStored("a bad token", "a token in the message that only the upstream can judge");
 const DENIALS: Then = InPart("a denial may be an error, so it is kept by nobody");
 
@@ -91,7 +91,7 @@ pub(crate) const HTTP: [Row; 15] = [
     row("http-check-allowed", Stored),
     row("http-check-denied", Stored),
     row("http-check-head", StoredByAge),
-    row("http-check-camel", unreadable("a field is there twice")),
+    row("http-check-camel", unreadable("the message repeats a field")),
     row("http-check-context", Stored),
     row("http-check-malformed-token", BAD_TOKEN),
     row("http-check-unknown-permission", ERROR),

@@ -14,18 +14,18 @@ impl Row {
     }
 }
 
-const ERROR: Then = NotStored("an error", "the reply holds no answer that could be kept");
-const TRACE: Then = NotStored("a trace", "a read that is never kept");
-const LISTING: Then = NotStored("a listing", "a read that is never kept");
-const STREAM: Then = NotStored("a stream", "a read that is never kept");
+const ERROR: Then = NotStored("an error", "the reply has no answer that can be stored");
+const TRACE: Then = NotStored("a trace", "a read that is never stored");
+const LISTING: Then = NotStored("a listing", "a read that is never stored");
+const STREAM: Then = NotStored("a stream", "a read that is never stored");
 const BAD_TOKEN: Then = NotStored("a bad token", "a token in the message that only the upstream can judge");
-const NO_TOKEN: Then = NotStored("a bad token", "a consistency without exactly one token");
-const FOREIGN: Then = NotStored("another datastore's token", "no answer was kept");
-const NOTHING_IN_IT: Then = NotStored("no answer in it", "a read that is never kept");
-/// In memory a read may see later data than its revision.
+const NO_TOKEN: Then = NotStored("a bad token", "the consistency does not have exactly one token");
+const FOREIGN: Then = NotStored("another datastore's token", "no answer is stored");
+const NOTHING_IN_IT: Then = NotStored("no answer in it", "a read that is never stored");
+/// Memory may read later data than it says.
 const NOT_REPEATABLE: Then = NotStored(
     "memory's snapshots are not repeatable",
-    "no answer of one exact snapshot was kept",
+    "no answer of this exact snapshot is stored",
 );
 const NOT_REPEATABLE_BULK: Then = InPart("memory's snapshots are not repeatable, so a bulk is asked whole");
 const ITEM_ERROR: Then = InPart("an item's error is kept by nobody");
@@ -90,9 +90,12 @@ pub(crate) const GRPC: [Row; 108] = [
     row("check-no-key", ERROR),
     row("unknown-method", Passes),
     row("unknown-service", Passes),
-    row("check-truncated-message", unreadable("not a protobuf message")),
+    row(
+        "check-truncated-message",
+        unreadable("the message is not valid Protocol Buffers"),
+    ),
     row("check-unknown-field", Stored),
-    row("check-gzip", unreadable("a compressed message")),
+    row("check-gzip", unreadable("the message is compressed")),
     Row("bulk", NOT_REPEATABLE_BULK, StoredForOthers),
     Row("bulk-one-cached-elsewhere", NOT_REPEATABLE_BULK, StoredForOthers),
     Row("bulk-duplicates", NOT_REPEATABLE_BULK, StoredForOthers),
@@ -161,8 +164,11 @@ pub(crate) const HTTP: [Row; 27] = [
         unreadable("the body is not JSON with unique names, nested at most 128 deep"),
     ),
     row("http-check-unknown-field", Stored),
-    row("http-check-two-consistencies", unreadable("two consistencies")),
-    row("http-check-duplicate-key", unreadable("a field is there twice")),
+    row(
+        "http-check-two-consistencies",
+        unreadable("the message has two consistencies"),
+    ),
+    row("http-check-duplicate-key", unreadable("the message repeats a field")),
     row("http-check-wrong-key", ERROR),
     row("http-bulk", ITEM_ERROR),
     row("http-expand", LISTING),

@@ -30,7 +30,7 @@ pub(super) fn stricter(
     };
     let exact = |consistency| consistency == Some(Consistency::AtExactSnapshot);
     if exact(header) && may_exclude_a_snapshot(message) || exact(message) && may_exclude_a_snapshot(header) {
-        return Err(Rejection::ConsistenciesContradict);
+        return Err(Rejection::ContradictoryConsistency);
     }
     Ok(header.into_iter().chain(message).max_by_key(strictness))
 }

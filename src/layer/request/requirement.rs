@@ -31,7 +31,7 @@ impl<P: Protocol> LayerState<P> {
         if must_have_token && !has_token && consistency != Some(Consistency::FullyConsistent) {
             return Err(Rejection::TokenRequired.into());
         }
-        if tokens.says_more && tokens.count > 1 {
+        if tokens.has_more_than_revision && tokens.count > 1 {
             return Err(Rejection::TokensDoNotJoin.into());
         }
         let requirement = if consistency == Some(Consistency::AtExactSnapshot) {
@@ -46,7 +46,7 @@ impl<P: Protocol> LayerState<P> {
 /// The requirement of a request at one exact snapshot.
 fn exact(tokens: &Tokens, no_cache: bool, stated: Stated<'_>) -> Result<Requirement, Rejection> {
     match (tokens.explicit_count, tokens.snapshot()) {
-        _ if no_cache => Err(Rejection::ConsistenciesContradict),
+        _ if no_cache => Err(Rejection::ContradictoryConsistency),
         (1, Some(token)) => Ok(Requirement {
             freshness: Freshness::Exact(token.revision.clone()),
             floors: Floors::none(),
@@ -55,7 +55,7 @@ fn exact(tokens: &Tokens, no_cache: bool, stated: Stated<'_>) -> Result<Requirem
             explicit: true,
             in_message: stated.token.is_some(),
             replace_cookie: false,
-            unmodified: tokens.says_more,
+            unmodified: tokens.has_more_than_revision,
         }),
         _ if tokens.too_old => Err(Rejection::BadToken(TokenErrorKind::Expired)),
         _ => Err(Rejection::ExactNeedsOneToken),
@@ -79,7 +79,7 @@ fn at_least(
     // Where head may lack what the message's token names, headers and cookies never weaken that token.
     let guards_its_own = tokens.in_message && read_mode == ReadMode::Exactly && head_may_trail_reads;
     if guards_its_own && may_exclude_a_snapshot(consistency) {
-        return Err(Rejection::ConsistenciesContradict);
+        return Err(Rejection::ContradictoryConsistency);
     }
     let (mut floors, cookies) = (mem::take(&mut tokens.explicit), mem::take(&mut tokens.cookies));
     let (mut elsewhere, mut at_head, mut replace_cookie) = (Floors::none(), tokens.at_head, tokens.at_head);
@@ -99,7 +99,7 @@ fn at_least(
         Some(Consistency::BoundedStaleness(bound)) => Some(bound),
         _ => None,
     };
-    let unmodified = tokens.says_more && !full && head_within.is_none() || full && guards_its_own;
+    let unmodified = tokens.has_more_than_revision && !full && head_within.is_none() || full && guards_its_own;
     let own = tokens.snapshot().filter(|_| guards_its_own && unmodified);
     if let Some(own) = own
         && floors.iter().any(|floor| !own.revision.is_at_or_after(&floor.revision))

@@ -44,7 +44,7 @@ pub(super) struct Tokens {
     /// One is older than the store may be asked at.
     pub(super) too_old: bool,
     /// One says more than its revision.
-    pub(super) says_more: bool,
+    pub(super) has_more_than_revision: bool,
     rejection: Option<Rejection>,
 }
 
@@ -55,7 +55,7 @@ impl Tokens {
             demanded: arrived,
         };
         self.count += 1;
-        self.says_more |= token.says_more;
+        self.has_more_than_revision |= token.has_more_than_revision;
         if let Some((before, true)) = self.last.replace((token, explicit)) {
             self.explicit_before = Some(before);
         }

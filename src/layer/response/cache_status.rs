@@ -94,12 +94,12 @@ fn forward_reason(why: Miss) -> &'static str {
 
 fn detail(why: Miss) -> &'static str {
     match why {
-        Miss::Absent => "no answer was kept",
-        Miss::Expired => "the kept answer's time to live is over",
-        Miss::Epoch => "the kept answer is from before the store or its schema was replaced",
-        Miss::Floor => "the kept answer does not cover the zookie",
-        Miss::Age => "the kept answer is too old",
-        Miss::Exact => "no answer of one exact snapshot was kept",
+        Miss::Absent => "no answer is stored",
+        Miss::Expired => "the stored answer's time to live is over",
+        Miss::Epoch => "the stored answer is from before the store or its schema was replaced",
+        Miss::Floor => "the stored answer does not cover the zookie",
+        Miss::Age => "the stored answer is too old",
+        Miss::Exact => "no answer of this exact snapshot is stored",
         Miss::Full => "fully consistent requests are always forwarded",
     }
 }

@@ -52,7 +52,7 @@ impl<P: Protocol> LayerState<P> {
         let status = match landed {
             None => CacheStatus::Bypass("the reply has no answer that can be stored"),
             Some(_) if Storable::of(&pending.parts.headers, response.headers()) == Storable::Never => {
-                CacheStatus::Bypass("the upstream forbids to store its reply")
+                CacheStatus::Bypass("the upstream forbids storing its reply")
             }
             Some(landed) => CacheStatus::Missed {
                 why,

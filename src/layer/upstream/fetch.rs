@@ -180,7 +180,7 @@ impl<P: Protocol> LayerState<P> {
         turn: &Turn<StoredResponse>,
         pending: &Pending,
     ) -> Vec<Item<StoredResponse>> {
-        if items.iter().any(|item| item.keep) {
+        if items.iter().any(|item| item.store) {
             self.count_storable(storable);
         }
         let zookie = match token {
@@ -198,9 +198,9 @@ impl<P: Protocol> LayerState<P> {
         let items = items.into_iter().map(|item| Item {
             value: StoredResponse {
                 zookie: zookie.clone(),
-                ..item.kept
+                ..item.response
             },
-            store: item.keep && storable != Storable::Never,
+            store: item.store && storable != Storable::Never,
             expires_in: lives.into_iter().chain([item.expires_in]).flatten().min(),
         });
         items.collect()

@@ -12,12 +12,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use self::request::{Asked, Outline, Semantic};
-use super::digest::Digest;
-use super::path::Pattern;
-use super::{
-    Call, Claim, InvalidRoute, Key, Kind, Protocol, Reply, ReplyOutcome, Route, StoredResponse, Unreadable, parts,
-};
 use crate::cache::{Capabilities, Part, ReadAt};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::digest::Digest;
+use crate::protocol::parts;
+use crate::protocol::path::InvalidRoute;
+use crate::protocol::path::Pattern;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
 const EVALUATION: Route = Route(0);
@@ -26,16 +29,17 @@ const EVALUATIONS: Route = Route(1);
 /// The OpenID [Authorization API 1.0](https://openid.net/specs/authorization-api-1_0.html) (AuthZEN): its evaluation
 /// and evaluations endpoints. The search endpoints pass untouched.
 ///
-/// A question is a subject, an action, a resource and a context, each by its JSON value, with all that is in them;
-/// members that the specification does not know belong to it too. The same question has the same answer at either
-/// endpoint. The API says nothing of consistency, so tokens travel in headers.
+/// A question is a subject, an action, a resource and a context, each keyed by its whole JSON value. Members that the
+/// specification does not define belong to the question too. A question has the same answer at both endpoints. The API
+/// has no consistency, so tokens travel in headers.
 ///
-/// These go to the upstream as they came, and nothing of them is kept: bodies that are not strict JSON (a name twice,
-/// over 128 levels), over 10,000 evaluations, options but `evaluations_semantic`, and evaluations without a subject,
-/// action or resource. Decisions with an `error` in their context go to their caller only.
+/// The layer forwards some requests unmodified and stores nothing of them: those with a body that is not strict JSON (a
+/// repeated name, over 128 levels), with over 10,000 evaluations, with options other than `evaluations_semantic`, or
+/// with an evaluation without a subject, action or resource. A decision with an `error` in its context is for its
+/// caller only.
 ///
-/// A status of 409, 410 or 412 says that the service would not answer at the token it was given. When the layer had asked
-/// at a newer one than the caller's, it asks once more at the caller's own.
+/// A status of 409, 410 or 412 means that the service rejects the revision of the request's token. If the layer asked
+/// with a newer token than the caller's, it asks once more with the caller's own token.
 ///
 /// ```
 /// use tower_zookie::protocol::{AuthZen, InvalidRoute};
@@ -64,22 +68,22 @@ impl AuthZen {
         }
     }
 
-    /// What is true of the store behind the API. By default [`Capabilities::unknown`].
+    /// What holds for the store behind the API. By default [`Capabilities::unknown`].
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// What comes before `/access/v1/…`: a path such as `/pdp`, in which `{name}` stands for any one segment.
+    /// Sets the path before `/access/v1/…`, such as `/pdp`. In it `{name}` matches any one segment.
     ///
     /// # Errors
     ///
-    /// [`InvalidRoute`] if it is no such path.
+    /// [`InvalidRoute`] if it is not such a path.
     pub fn base_path(mut self, path: &str) -> Result<Self, InvalidRoute> {
         let invalid = |problem| InvalidRoute::new(path, problem);
         if path == "/" {
             return Err(invalid(
-                "a base path has a segment; leave it out for an API at the root",
+                "a base path needs a segment; omit the base path if the API is at the root",
             ));
         }
         self.base = Some(Pattern::parse(path).map_err(invalid)?);
@@ -117,7 +121,9 @@ impl Protocol for AuthZen {
     }
 
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        let (_, base) = self.route(parts.uri.path()).ok_or(Unreadable("not an AuthZEN path"))?;
+        let (_, base) = self
+            .route(parts.uri.path())
+            .ok_or(Unreadable("the path is not one of AuthZEN"))?;
         let parameters = parts::json_parameters(&parts.headers)?;
         let digest = Digest::new(&key.base);
         let mut prefix = key.base.clone().text(Part::System, "authzen").text(Part::Store, base);
@@ -137,11 +143,11 @@ impl Protocol for AuthZen {
     fn needed(&self, _: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
         let semantic = Outline::of(message).map_or_else(Semantic::default, |outline| outline.semantic);
         let mut needed = Vec::new();
-        for (index, kept) in found.iter().enumerate() {
-            match kept {
+        for (index, stored) in found.iter().enumerate() {
+            match stored {
                 None => needed.push(index),
                 Some(_) if semantic == Semantic::ExecuteAll => {}
-                Some(kept) if reply::verdict(kept).is_some_and(|decision| semantic.stops_at(decision)) => break,
+                Some(stored) if reply::verdict(stored).is_some_and(|decision| semantic.stops_at(decision)) => break,
                 Some(_) => {}
             }
         }
@@ -164,7 +170,7 @@ impl Protocol for AuthZen {
             _ => return ReplyOutcome::Nothing,
         }
         let items = match call.kind {
-            Kind::Check(_) => reply::single(reply.body).map(|known| vec![known]).ok(),
+            Kind::Check(_) => reply::single(reply.body).map(|item| vec![item]).ok(),
             Kind::Bulk(_) => {
                 Outline::of(message).and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok())
             }

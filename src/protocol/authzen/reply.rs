@@ -1,11 +1,12 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
-use super::super::json::{Json, NotJson};
-use super::super::{ReplyItem, StoredResponse};
-use super::request::Semantic;
+use crate::protocol::authzen::request::Semantic;
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::reply::ReplyItem;
+use crate::protocol::stored_response::StoredResponse;
 
-/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+/// The item of a merged reply for a missing answer: a denial with an error, in the API's own form.
 const NO_ANSWER: &[u8] =
     br#"{"decision":false,"context":{"error":{"status":502,"message":"the upstream did not answer this evaluation"}}}"#;
 
@@ -55,9 +56,9 @@ impl Decision {
     }
 }
 
-/// The verdict of a kept decision.
-pub(super) fn verdict(kept: &StoredResponse) -> Option<bool> {
-    let mut json = Json::new(&kept.body).ok()?;
+/// The verdict of a stored decision.
+pub(super) fn verdict(stored: &StoredResponse) -> Option<bool> {
+    let mut json = Json::new(&stored.body).ok()?;
     Decision::read(&mut json).ok().map(|decision| decision.decision)
 }
 
@@ -67,7 +68,7 @@ pub(super) fn single(body: &[u8]) -> Result<ReplyItem, NotJson> {
     let text = json.value()?;
     json.end()?;
     let decision = Decision::read(&mut Json::new(text.as_bytes())?)?;
-    Ok(known(text, !decision.failed))
+    Ok(reply_item(text, !decision.failed))
 }
 
 /// The reply to `asked` evaluations.
@@ -83,8 +84,8 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
             let text = json.value()?;
             let decision = Decision::read(&mut Json::new(text.as_bytes())?)?;
             stopped = semantic.stops_at(decision.decision);
-            // The context of the decision that ended a bulk may speak of that, which is no part of the answer.
-            items.push(known(text, !(decision.failed || stopped && decision.has_context)));
+            // The context of the decision that ended a bulk may mention that end, which is not part of the answer.
+            items.push(reply_item(text, !(decision.failed || stopped && decision.has_context)));
             Ok(())
         }),
         "decision" => json.value().map(drop),
@@ -98,25 +99,32 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
     }
 }
 
-fn known(text: &str, keep: bool) -> ReplyItem {
-    // Copied, so that one kept answer does not hold the whole reply in memory.
-    let kept = json_reply(Bytes::copy_from_slice(text.as_bytes()));
-    if keep {
-        ReplyItem::verdict(kept)
+fn reply_item(text: &str, store: bool) -> ReplyItem {
+    // A copy: one stored answer must not keep the whole reply in memory.
+    let stored = json_reply(Bytes::copy_from_slice(text.as_bytes()));
+    if store {
+        ReplyItem::decision(stored)
     } else {
-        ReplyItem::not_to_keep(kept)
+        ReplyItem::unstored(stored)
     }
 }
 
-/// The reply to several evaluations, ended where the upstream would have stopped.
+/// The reply to several evaluations. It ends where the upstream would have stopped.
 pub(super) fn merge(answers: &[Option<&StoredResponse>], semantic: Semantic) -> StoredResponse {
-    let mut body = Vec::with_capacity(answers.iter().flatten().map(|kept| kept.body.len() + 1).sum::<usize>() + 20);
+    let mut body = Vec::with_capacity(
+        answers
+            .iter()
+            .flatten()
+            .map(|stored| stored.body.len() + 1)
+            .sum::<usize>()
+            + 20,
+    );
     body.extend_from_slice(br#"{"evaluations":["#);
     for (index, answer) in answers.iter().enumerate() {
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(answer.map_or(NO_ANSWER, |kept| &kept.body));
+        body.extend_from_slice(answer.map_or(NO_ANSWER, |stored| &stored.body));
         let decision = || answer.and_then(verdict).unwrap_or(false);
         if semantic != Semantic::ExecuteAll && semantic.stops_at(decision()) {
             break;

@@ -1,14 +1,14 @@
 use std::ops::Range;
 
-use super::super::Unreadable;
-use super::super::digest::{Digest, Members};
-use super::super::json::{Json, NotJson};
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Digest, Members};
+use crate::protocol::json::{Json, NotJson};
 
-/// The most evaluations of one request that are read; more go to the upstream as they came.
-pub(super) const MOST_EVALUATIONS: usize = 10_000;
+/// The most evaluations of a request that are read. A longer request is forwarded unmodified.
+pub(super) const MAX_EVALUATIONS: usize = 10_000;
 
-/// What makes up a question, and how its key calls it. All but the last are required.
+/// The members of a question, and their parts of the key. All except the last are required.
 const MEMBERS: [(&str, Part); 4] = [
     ("subject", Part::Subject),
     ("action", Part::Permission),
@@ -16,7 +16,7 @@ const MEMBERS: [(&str, Part); 4] = [
     ("context", Part::Context),
 ];
 
-/// When an upstream stops before the last evaluation.
+/// The decision at which an upstream stops before the last evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Semantic {
     #[default]
@@ -39,14 +39,14 @@ impl Semantic {
         json.object(|json, name| {
             if name != "evaluations_semantic" {
                 return Err(Unreadable(
-                    "options other than evaluations_semantic may change the answers",
+                    "the request has options other than evaluations_semantic, which may change the answers",
                 ));
             }
             semantic = match &*json.string()? {
                 "execute_all" => Self::ExecuteAll,
                 "deny_on_first_deny" => Self::DenyOnFirstDeny,
                 "permit_on_first_permit" => Self::PermitOnFirstPermit,
-                _ => return Err(Unreadable("no such evaluations_semantic")),
+                _ => return Err(Unreadable("evaluations_semantic is unknown")),
             };
             Ok(())
         })?;
@@ -66,9 +66,9 @@ impl Evaluation {
         let Some(index) = MEMBERS.iter().position(|(member, _)| *member == name) else {
             return Ok(digest.member(json, name, &mut self.others)?);
         };
-        // Whether null takes a default back is not said, so null can't be keyed.
+        // The specification does not say whether null removes a default, so null has no key.
         if json.peek() != Some(b'{') {
-            return Err(Unreadable("subject, action, resource and context are objects"));
+            return Err(Unreadable("subject, action, resource or context is not an object"));
         }
         self.members[index] = Some(digest.object(json)?);
         Ok(())
@@ -106,15 +106,16 @@ pub(super) enum Asked {
     Several(Vec<Fingerprint>),
 }
 
-/// Reads a request to the evaluations endpoint. Without evaluations it is a single one, as the specification says.
+/// Reads a request to the evaluations endpoint. As the specification says, a request without evaluations is a single
+/// evaluation.
 pub(super) fn several(message: &[u8], prefix: &FingerprintBuilder, digest: &Digest) -> Result<Asked, Unreadable> {
     let mut json = Json::new(message)?;
     let mut defaults = Evaluation::default();
     let mut evaluations: Vec<Evaluation> = Vec::new();
     json.object(|json, name| match name {
         "evaluations" => json.array(|json| {
-            if evaluations.len() == MOST_EVALUATIONS {
-                return Err(Unreadable("more than 10000 evaluations"));
+            if evaluations.len() == MAX_EVALUATIONS {
+                return Err(Unreadable("the request has more than 10000 evaluations"));
             }
             let mut evaluation = Evaluation::default();
             json.object(|json, name| evaluation.member(json, name, digest))?;
@@ -135,7 +136,7 @@ pub(super) fn several(message: &[u8], prefix: &FingerprintBuilder, digest: &Dige
         .map(Asked::Several)
 }
 
-/// Where the evaluations of a request stand that [`several`] has read before.
+/// The byte ranges of the evaluations of a request that [`several`] has read.
 pub(super) struct Outline {
     pub(super) semantic: Semantic,
     array: Range<usize>,
@@ -170,9 +171,9 @@ impl Outline {
         Some(outline)
     }
 
-    /// The request with only the evaluations `open`; `None` if those are all.
+    /// The request with only the evaluations `open`; `None` if these are all.
     pub(super) fn only(&self, message: &[u8], open: &[usize]) -> Option<Vec<u8>> {
-        // An empty list would ask the defaults as a single evaluation.
+        // The upstream would read an empty list as a single evaluation of the defaults.
         if open.is_empty() || open.len() >= self.items.len() {
             return None;
         }

@@ -1,7 +1,7 @@
-use super::super::Unreadable;
-use super::super::json::Json;
+use crate::protocol::call::Unreadable;
+use crate::protocol::json::Json;
 
-/// Reads a null, if it is one.
+/// Reads the value if it is null, and says whether it was.
 pub(in crate::protocol) fn is_null(json: &mut Json<'_>) -> Result<bool, Unreadable> {
     if json.peek() != Some(b'n') {
         return Ok(false);
@@ -9,10 +9,10 @@ pub(in crate::protocol) fn is_null(json: &mut Json<'_>) -> Result<bool, Unreadab
     Ok(json.scalar()? == "null")
 }
 
-/// The server rejects a field that is there twice, in whatever spellings.
+/// The server rejects a message that repeats a field, in either spelling.
 pub(in crate::protocol) fn once(seen: &mut bool) -> Result<(), Unreadable> {
     if std::mem::replace(seen, true) {
-        return Err(Unreadable("a field is there twice"));
+        return Err(Unreadable("the message repeats a field"));
     }
     Ok(())
 }

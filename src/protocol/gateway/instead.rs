@@ -4,7 +4,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 
-/// Turns a head into one that posts `body` to another path.
+/// Turns the parts of a request into those of a POST of `body` to another path.
 pub(in crate::protocol) fn post_instead(parts: &mut Parts, path: PathAndQuery, body: &Bytes) -> Option<()> {
     let mut uri = parts.uri.clone().into_parts();
     uri.path_and_query = Some(path);

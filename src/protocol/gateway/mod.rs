@@ -13,7 +13,7 @@ pub(super) use field::{is_null, once};
 pub(super) use instead::post_instead;
 pub(super) use parts::{json_parameters, metadata, prefix};
 pub(super) use path::unescaped;
-pub(super) use reply::{is_message, known, merge};
+pub(super) use reply::{is_message, merge, reply_item};
 pub(super) use splice::{Edit, Items, splice};
 pub(super) use status::{Error, failed_write, reject};
 pub(super) use timeout::timeout;

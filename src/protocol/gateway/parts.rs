@@ -2,14 +2,15 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
-use super::super::{Key, Unreadable, parts};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Unreadable};
+use crate::protocol::parts;
 
-/// Headers that the gateway hands on as metadata begin so.
+/// The prefix of headers that the gateway passes on as metadata.
 const METADATA: &str = "grpc-metadata-";
 
-/// What each fingerprint of a request begins with: all of its head that can change an answer. The path counts as it is
-/// spelled, because what stands between here and the gateway may tell apart what the gateway does not.
+/// The start of each fingerprint of a request: everything in its method, URI and headers that can change an answer. The
+/// path is hashed as it is spelled, because a proxy before the gateway may distinguish paths that the gateway does not.
 pub(in crate::protocol) fn prefix(
     system: &str,
     parts: &Parts,
@@ -23,8 +24,8 @@ pub(in crate::protocol) fn prefix(
     Ok(fingerprint)
 }
 
-/// The gateway takes a body without a type for JSON. It would take one of another type for JSON too, but what stands
-/// between may not.
+/// The gateway reads a body without a content type as JSON. It would also read a body of another type as JSON, but a
+/// proxy before it may not.
 pub(in crate::protocol) fn json_parameters(headers: &HeaderMap) -> Result<&str, Unreadable> {
     if headers.contains_key(CONTENT_TYPE) || parts::is_encoded(headers) {
         parts::json_parameters(headers)
@@ -33,14 +34,14 @@ pub(in crate::protocol) fn json_parameters(headers: &HeaderMap) -> Result<&str, 
     }
 }
 
-/// The headers that the gateway hands on as metadata, and what the metadata's names are.
+/// The headers that the gateway passes on as metadata, and the names of that metadata.
 pub(in crate::protocol) fn metadata(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
     headers
         .keys()
         .filter_map(|header| Some((header, header.as_str().strip_prefix(METADATA)?)))
 }
 
-/// The gateway's metadata may bear credentials, and whatever else the server looks at.
+/// Adds the metadata, which may contain credentials and anything else that the server reads.
 fn add_metadata(fingerprint: &mut FingerprintBuilder, headers: &HeaderMap) {
     let mut names: Vec<_> = metadata(headers).map(|(header, _)| header).collect();
     names.sort_unstable_by_key(|name| name.as_str());

@@ -1,17 +1,17 @@
-/// The bytes of a path as the gateway reads it: Go undoes all escapes before the gateway looks for slashes. A malformed
-/// escape stays as it is; Go rejects it.
+/// The bytes of a path as the gateway reads it: Go decodes all escapes before the gateway splits the path at slashes. A
+/// malformed escape stays unmodified; Go rejects it.
 pub(in crate::protocol) fn unescaped(path: &str) -> impl Iterator<Item = u8> {
     let mut rest = path.as_bytes();
     std::iter::from_fn(move || {
-        let (byte, behind) = rest.split_first()?;
-        rest = behind;
-        let escaped = match (byte, behind) {
+        let (byte, after) = rest.split_first()?;
+        rest = after;
+        let escaped = match (byte, after) {
             (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
             _ => None,
         };
         Some(match escaped {
             Some((high, low)) => {
-                rest = &behind[2..];
+                rest = &after[2..];
                 high << 4 | low
             }
             None => *byte,

@@ -2,12 +2,14 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
-use super::super::json::{Json, NotJson};
-use super::super::{Reply, ReplyItem, StoredResponse, parts};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::parts;
+use crate::protocol::reply::{Reply, ReplyItem};
+use crate::protocol::stored_response::StoredResponse;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Whether a reply is a message that can be read.
+/// Whether a reply is a readable message.
 pub(in crate::protocol) fn is_message(reply: &Reply<'_>) -> bool {
     reply.status == StatusCode::OK
         && !parts::is_encoded(reply.headers)
@@ -17,18 +19,19 @@ pub(in crate::protocol) fn is_message(reply: &Reply<'_>) -> bool {
             .is_some_and(|content_type| content_type == JSON)
 }
 
-/// An answer of this text. It is copied, so that what is kept does not hold the buffer in memory that it was received in.
-pub(in crate::protocol) fn known(text: &[u8], keep: bool) -> ReplyItem {
-    let kept = StoredResponse::new(StatusCode::OK, JSON, Bytes::copy_from_slice(text));
-    if keep {
-        ReplyItem::verdict(kept)
+/// An answer with this text, and whether the cache may store it. The text is a copy: a stored answer must not keep its
+/// receive buffer in memory.
+pub(in crate::protocol) fn reply_item(text: &[u8], store: bool) -> ReplyItem {
+    let response = StoredResponse::new(StatusCode::OK, JSON, Bytes::copy_from_slice(text));
+    if store {
+        ReplyItem::decision(response)
     } else {
-        ReplyItem::not_to_keep(kept)
+        ReplyItem::unstored(response)
     }
 }
 
-/// The reply to a bulk: what `before` says when told the server's comma, and the answers in a list, `no_answer` where
-/// there is none.
+/// The reply to a bulk: the text that `before` returns for the server's comma, and a list of the answers. A missing
+/// answer is `no_answer`.
 pub(in crate::protocol) fn merge(
     answers: &[Option<&StoredResponse>],
     no_answer: &[u8],
@@ -37,12 +40,12 @@ pub(in crate::protocol) fn merge(
     let comma = answers
         .iter()
         .flatten()
-        .find_map(|kept| comma(&kept.body))
+        .find_map(|answer| comma(&answer.body))
         .unwrap_or(",");
     let before = before(comma);
     let lengths = answers
         .iter()
-        .map(|answer| answer.map_or(no_answer.len(), |kept| kept.body.len()) + 2);
+        .map(|answer| answer.map_or(no_answer.len(), |answer| answer.body.len()) + 2);
     let mut body = Vec::with_capacity(before.len() + lengths.sum::<usize>() + 4);
     body.extend_from_slice(before.as_bytes());
     body.push(b'[');
@@ -50,13 +53,13 @@ pub(in crate::protocol) fn merge(
         if nth > 0 {
             body.extend_from_slice(comma.as_bytes());
         }
-        body.extend_from_slice(answer.map_or(no_answer, |kept| &kept.body));
+        body.extend_from_slice(answer.map_or(no_answer, |answer| &answer.body));
     }
     body.extend_from_slice(b"]}");
     StoredResponse::new(StatusCode::OK, JSON, body.into())
 }
 
-/// How the server that wrote an answer separates members. It differs between builds of one version, on purpose.
+/// The comma that the server of an answer writes between members. Builds of the same version differ in it on purpose.
 fn comma(answer: &[u8]) -> Option<&'static str> {
     let mut first_ends = None;
     let mut json = Json::new(answer).ok()?;

@@ -2,12 +2,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::super::json::{Json, NotJson};
+use crate::protocol::json::{Json, NotJson};
 
-/// What to put in the place of a part of a text.
+/// A byte range of a text, and the bytes that replace it.
 pub(in crate::protocol) type Edit = (Range<usize>, Vec<u8>);
 
-/// The text with these edits, which do not overlap. All else of it stays byte for byte.
+/// The text with these edits, which must not overlap. The rest stays byte for byte.
 pub(in crate::protocol) fn splice(text: &[u8], mut edits: Vec<Edit>) -> Option<Bytes> {
     edits.sort_unstable_by_key(|(old, _)| old.start);
     let more: usize = edits.iter().map(|(_, new)| new.len()).sum();
@@ -22,7 +22,7 @@ pub(in crate::protocol) fn splice(text: &[u8], mut edits: Vec<Edit>) -> Option<B
     Some(spliced.into())
 }
 
-/// Where the items of a bulk stand.
+/// The byte ranges of a bulk's items.
 pub(in crate::protocol) struct Items {
     list: Range<usize>,
     items: Vec<Range<usize>>,
@@ -49,7 +49,7 @@ impl Items {
         message.get(self.items.get(index)?.clone())
     }
 
-    /// Leaves only the items `open`.
+    /// The edit that leaves only the items `open`.
     pub(in crate::protocol) fn only(&self, message: &[u8], open: &[usize]) -> Option<Edit> {
         let mut list = vec![b'['];
         for (nth, &index) in open.iter().enumerate() {

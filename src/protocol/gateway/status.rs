@@ -3,11 +3,13 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use super::super::grpc::{Code, code};
-use super::super::json::{Json, NotJson};
-use super::super::{Rejection, Reply, ReplyOutcome, parts};
+use crate::protocol::grpc::{Code, code};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::parts;
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
 
-/// A `google.rpc.Status`, which is what the gateway replies where a call fails.
+/// A `google.rpc.Status`: the gateway's reply to a call that fails.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::protocol) struct Error {
     pub(in crate::protocol) code: Code,
@@ -15,7 +17,7 @@ pub(in crate::protocol) struct Error {
 }
 
 impl Error {
-    /// The error that a reply bears, if it is one.
+    /// The error in a reply, if the reply is an error.
     pub(in crate::protocol) fn of(reply: &Reply<'_>) -> Option<Self> {
         if reply.status.is_success() || parts::is_encoded(reply.headers) {
             return None;
@@ -39,7 +41,7 @@ impl Error {
     }
 }
 
-/// What a write that was not answered with success has come to.
+/// The outcome of a write without a successful reply.
 pub(in crate::protocol) fn failed_write(reply: &Reply<'_>) -> ReplyOutcome {
     match Error::of(reply) {
         Some(error) if error.code.changed_nothing() => ReplyOutcome::NotWritten,
@@ -68,7 +70,7 @@ pub(in crate::protocol) fn reject(why: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// The HTTP status that grpc-gateway gives to a code that the layer rejects with.
+/// The HTTP status that grpc-gateway gives to a code of a rejection.
 fn http_status(code: Code) -> StatusCode {
     match code {
         Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,

@@ -4,8 +4,9 @@ use http::{HeaderMap, HeaderName};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// How long the gateway lets a call take, as it reads the first `Grpc-Timeout`: any number and a unit. 0 is no limit, a
-/// negative number has passed already, and nanoseconds wrap around at 64 bits. What it can't read, it rejects itself.
+/// The timeout that the gateway sets for a call. It reads the first `Grpc-Timeout`: any number and a unit. 0 is no
+/// limit, a negative number has already passed, and the nanoseconds wrap around at 64 bits. The gateway itself rejects
+/// a header that it can't read.
 pub(in crate::protocol) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let (unit, number) = headers.get(GRPC_TIMEOUT)?.as_bytes().split_last()?;
     let number: i64 = std::str::from_utf8(number).ok()?.parse().ok()?;

@@ -1,16 +1,17 @@
-use super::super::{Call, Kind};
 use crate::protobuf::{Field, fields};
+use crate::protocol::call::{Call, Kind};
 
-/// What of a message is forwarded.
+/// Which part of a message is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::protocol) enum Forwarded<'o> {
     Whole,
-    /// Of a bulk's items only these, ascending.
+    /// A bulk with only these items, ascending.
     Items(&'o [usize]),
 }
 
 impl<'o> Forwarded<'o> {
-    /// What is forwarded when of a call's questions only those that are `open` are asked. `None`: it is never rewritten.
+    /// The part to forward when the layer asks only the questions `open` of a call. `None` if the message is never
+    /// rewritten.
     pub(in crate::protocol) fn of(call: &Call, open: &'o [usize]) -> Option<Self> {
         match &call.kind {
             Kind::Write { .. } | Kind::Page => None,
@@ -19,7 +20,7 @@ impl<'o> Forwarded<'o> {
         }
     }
 
-    /// The fields of `message` that are forwarded. `item` is the number of those with a bulk's items.
+    /// The fields of `message` that are forwarded. `item` is the field number of a bulk's items.
     pub(in crate::protocol) fn fields<'m>(self, message: &'m [u8], item: u32) -> impl Iterator<Item = Field<'m>> {
         let mut open = match self {
             Self::Whole => None,

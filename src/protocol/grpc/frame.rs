@@ -1,30 +1,37 @@
 use bytes::Bytes;
 
-use super::Unreadable;
+use crate::protobuf::NotProtobuf;
+use crate::protocol::call::Unreadable;
 
-/// One byte that says whether the message is compressed, and four for its length.
+/// One byte for compression, and four for the length of the message.
 pub(super) const PREFIX: usize = 5;
 
-/// The one message of a unary request or reply, if it is whole and not compressed.
+/// The message of a unary request or reply, if it is complete and not compressed.
 pub(in crate::protocol) fn message(body: &[u8]) -> Result<&[u8], Unreadable> {
     match body.split_first_chunk::<PREFIX>() {
         Some(([0, length @ ..], message)) if message.len() as u64 == u64::from(u32::from_be_bytes(*length)) => {
             Ok(message)
         }
-        Some(([0, ..], _)) | None => Err(Unreadable("not exactly one message")),
-        Some(_) => Err(Unreadable("a compressed message")),
+        Some(([0, ..], _)) | None => Err(Unreadable("the body is not exactly one message")),
+        Some(_) => Err(Unreadable("the message is compressed")),
     }
 }
 
-/// A frame of what `write` writes, which is about `capacity` bytes.
+/// A frame with the message that `write` writes, of about `capacity` bytes.
 pub(in crate::protocol) fn frame(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut frame = Vec::with_capacity(PREFIX + capacity);
     frame.extend_from_slice(&[0; PREFIX]);
     write(&mut frame);
-    // No reader takes a message of 4 GiB, whatever its prefix says.
+    // No reader accepts a message of 4 GiB, whatever its prefix says.
     let length = u32::try_from(frame.len() - PREFIX).unwrap_or(u32::MAX);
     frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
     frame.into()
+}
+
+impl From<NotProtobuf> for Unreadable {
+    fn from(_: NotProtobuf) -> Self {
+        Self("the message is not valid Protocol Buffers")
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 
-/// What describes the encoding of a call, and not that of the call in its stead.
+/// Headers that describe the encoding of the original call, not of its replacement.
 const ENCODINGS: [HeaderName; 2] = [
     HeaderName::from_static("grpc-encoding"),
     HeaderName::from_static("grpc-accept-encoding"),
 ];
 
-/// Turns a head into one that calls the method of this path, with a body that is not compressed.
+/// Turns the parts of a request into those of a call to another method, with an uncompressed body.
 pub(in crate::protocol) fn call_instead(parts: &mut Parts, path: &'static str, body: &Bytes) -> Option<()> {
     let mut uri = parts.uri.clone().into_parts();
     uri.path_and_query = Some(PathAndQuery::from_static(path));

@@ -1,16 +1,16 @@
 use http::{HeaderMap, Method as HttpMethod, Uri};
 
-use super::super::Route;
-use super::is_grpc;
+use crate::protocol::call::Route;
+use crate::protocol::grpc::content_type::is_grpc;
 
-/// A method that the cache has something to do with.
+/// A method that the cache handles.
 #[derive(Debug)]
 pub(in crate::protocol) struct Method<D> {
     pub(in crate::protocol) path: &'static str,
     pub(in crate::protocol) does: D,
 }
 
-/// Those of an API's methods that the cache has something to do with. A method's route is its place among them.
+/// The methods of an API that the cache handles. A method's route is its index.
 #[derive(Debug)]
 pub(in crate::protocol) struct Methods<D: 'static>(pub(in crate::protocol) &'static [Method<D>]);
 
@@ -22,7 +22,7 @@ impl<D> Methods<D> {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Option<(Route, &'static D)> {
-        // A query would be part of the method's name, and there is no such method.
+        // gRPC servers read a query as part of the method's name, and no method has such a name.
         if *method != HttpMethod::POST || uri.query().is_some() || !is_grpc(headers) {
             return None;
         }

@@ -1,12 +1,13 @@
 use http::request::Parts;
 
-use super::super::digest::Hashed;
-use super::super::{Key, Route, Unreadable};
-use super::{content_type, is_proto};
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 use crate::protobuf::Field;
+use crate::protocol::call::{Key, Route, Unreadable};
+use crate::protocol::digest::Hashed;
+use crate::protocol::grpc::content_type::{content_type, is_proto};
 
-/// A question in the making: every field of its message as it stands there, but for the context, which counts by value.
+/// A question while its message is read. Every field is hashed as the bytes in the message, except the context, which
+/// is hashed by its value.
 #[derive(Clone)]
 pub(in crate::protocol) struct Question {
     fingerprint: FingerprintBuilder,
@@ -14,7 +15,7 @@ pub(in crate::protocol) struct Question {
 }
 
 impl Question {
-    /// What every question of a call to `route` begins with.
+    /// The start of every question of a call to `route`.
     pub(in crate::protocol) fn new(
         system: &str,
         route: Route,
@@ -40,7 +41,7 @@ impl Question {
     pub(in crate::protocol) fn add_context(&mut self, context: Hashed) -> Result<(), Unreadable> {
         match self.context.replace(context) {
             None => Ok(()),
-            Some(_) => Err(Unreadable("a context that is two")),
+            Some(_) => Err(Unreadable("the message repeats its context")),
         }
     }
 

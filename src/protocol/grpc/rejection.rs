@@ -2,12 +2,12 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 
-use super::super::Rejection;
-use super::Code;
-use super::status::{GRPC_MESSAGE, GRPC_STATUS};
+use crate::protocol::grpc::status::Code;
+use crate::protocol::grpc::status::{GRPC_MESSAGE, GRPC_STATUS};
+use crate::protocol::problem::Rejection;
 use crate::token::TokenErrorKind;
 
-/// A rejection as a reply of headers only, with a status and a message.
+/// A rejection as a reply with headers only: a status and a message.
 pub(in crate::protocol) fn reject(why: &Rejection) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
@@ -19,7 +19,7 @@ pub(in crate::protocol) fn reject(why: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// The status of a rejection.
+/// The status code of a rejection.
 pub(in crate::protocol) fn code(why: &Rejection) -> Code {
     match why {
         Rejection::BadToken(TokenErrorKind::Expired) => Code::OutOfRange,
@@ -28,14 +28,15 @@ pub(in crate::protocol) fn code(why: &Rejection) -> Code {
         | Rejection::TokenRequired
         | Rejection::ExactNeedsOneToken
         | Rejection::UnknownConsistency
-        | Rejection::ConsistenciesContradict => Code::InvalidArgument,
+        | Rejection::ContradictoryConsistency => Code::InvalidArgument,
         Rejection::FloorUnstated => Code::Unimplemented,
         Rejection::Behind | Rejection::UpstreamFailed => Code::Unavailable,
         Rejection::RequestTimeout | Rejection::UpstreamTimeout => Code::DeadlineExceeded,
     }
 }
 
-/// As gRPC over HTTP/2 wants a status message: visible ASCII and spaces as they are, but for `%`.
+/// Encodes a status message as gRPC over HTTP/2 requires: visible ASCII and spaces stay, except `%`; all other bytes
+/// are escaped.
 fn percent_encoded(text: &str) -> Bytes {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = Vec::with_capacity(text.len());
@@ -69,7 +70,7 @@ mod tests {
             (Rejection::TokenRequired, "3"),
             (Rejection::ExactNeedsOneToken, "3"),
             (Rejection::UnknownConsistency, "3"),
-            (Rejection::ConsistenciesContradict, "3"),
+            (Rejection::ContradictoryConsistency, "3"),
             (Rejection::FloorUnstated, "12"),
             (Rejection::Behind, "14"),
             (Rejection::RequestTimeout, "4"),

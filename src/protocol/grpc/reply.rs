@@ -1,11 +1,14 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::super::{Reply, ReplyOutcome, StoredResponse, parts};
-use super::status::{GRPC_MESSAGE, GRPC_STATUS};
-use super::{Code, Status, content_type, message};
+use crate::protocol::grpc::content_type::content_type;
+use crate::protocol::grpc::frame::message;
+use crate::protocol::grpc::status::{Code, GRPC_MESSAGE, GRPC_STATUS, Status};
+use crate::protocol::parts;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 
-/// The trailers of what is served from memory: how the call ended.
+/// The trailers of a reply from the cache: the status OK and its message.
 pub(in crate::protocol) fn trailers(grpc_message: Option<HeaderValue>) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(4);
     trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
@@ -15,17 +18,17 @@ pub(in crate::protocol) fn trailers(grpc_message: Option<HeaderValue>) -> Header
     trailers
 }
 
-/// What may be kept of a reply beside its message, and its message.
+/// What the cache may store of a reply except its message, and the message.
 pub(in crate::protocol) fn answer<'a>(status: &Status<'_>, reply: &Reply<'a>) -> Option<(StoredResponse, &'a [u8])> {
     if status.code != Code::Ok || parts::is_encoded(reply.headers) {
         return None;
     }
-    let kept = StoredResponse::new(StatusCode::OK, content_type(reply.headers)?, Bytes::new());
-    Some((kept, message(reply.body).ok()?))
+    let stored = StoredResponse::new(StatusCode::OK, content_type(reply.headers)?, Bytes::new());
+    Some((stored, message(reply.body).ok()?))
 }
 
-/// The whole of a reply, to be kept with these trailers. Copied, so that what is kept does not hold the buffer in memory
-/// that it was received in.
+/// A complete reply, for the cache, with these trailers. The body is a copy: a stored reply must not keep its receive
+/// buffer in memory.
 pub(in crate::protocol) fn whole(answer: StoredResponse, reply: &Reply<'_>, trailers: HeaderMap) -> StoredResponse {
     StoredResponse {
         body: Bytes::copy_from_slice(reply.body),
@@ -34,7 +37,7 @@ pub(in crate::protocol) fn whole(answer: StoredResponse, reply: &Reply<'_>, trai
     }
 }
 
-/// What the end of a write says. `token` finds the token in its reply's message.
+/// The outcome of a write. `token` finds the token in the message of its reply.
 pub(in crate::protocol) fn written(
     status: &Status<'_>,
     reply: &Reply<'_>,
@@ -51,13 +54,13 @@ pub(in crate::protocol) fn written(
     }
 }
 
-/// A reply to a bulk that was made of these answers.
+/// A reply to a bulk, made from these answers.
 pub(in crate::protocol) fn merged(
     answers: &[Option<&StoredResponse>],
     body: Bytes,
     trailers: HeaderMap,
 ) -> StoredResponse {
-    let content_type = answers.iter().flatten().find_map(|kept| kept.content_type.clone());
+    let content_type = answers.iter().flatten().find_map(|answer| answer.content_type.clone());
     let content_type = content_type.unwrap_or(HeaderValue::from_static("application/grpc"));
     StoredResponse {
         trailers: Some(trailers),

@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::super::Reply;
+use crate::protocol::reply::Reply;
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -27,7 +27,7 @@ pub(in crate::protocol) enum Code {
     Unauthenticated,
 }
 
-/// Each at the place of its number.
+/// Each code at the index of its number.
 const CODES: [Code; 17] = [
     Code::Ok,
     Code::Cancelled,
@@ -53,7 +53,7 @@ impl Code {
         Self::numbered(value.to_str().ok()?.parse().ok()?)
     }
 
-    /// The code of this number.
+    /// The code with this number.
     pub(in crate::protocol) fn numbered(number: usize) -> Option<Self> {
         CODES.get(number).copied()
     }
@@ -62,8 +62,8 @@ impl Code {
         HeaderValue::from(self as u16)
     }
 
-    /// Whether a write that ended so was surely not made. With the others it may have been: the server, or something
-    /// between it and here, lost sight of it.
+    /// Whether a write that ended with this code certainly changed nothing. After any other code it may have succeeded:
+    /// the server or a proxy only lost its outcome.
     pub(in crate::protocol) fn changed_nothing(self) -> bool {
         matches!(
             self,
@@ -88,8 +88,8 @@ pub(in crate::protocol) struct Status<'a> {
 }
 
 impl<'a> Status<'a> {
-    /// The status in a reply's trailers, or in its headers where those are all that it has. `None` if the call did not
-    /// end as gRPC calls do.
+    /// The status in a reply's trailers, or in its headers if the reply has nothing else. `None` if the call did not
+    /// end like a gRPC call.
     pub(in crate::protocol) fn of(reply: &Reply<'a>) -> Option<Self> {
         if reply.status != StatusCode::OK {
             return None;

@@ -1,9 +1,9 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::super::Unreadable;
-use super::frame::PREFIX;
+use crate::protocol::call::Unreadable;
+use crate::protocol::grpc::frame::PREFIX;
 
-/// The messages of a gRPC stream, which arrive in whatever pieces.
+/// The messages of a gRPC stream, which arrives in pieces of any size.
 #[derive(Debug)]
 pub(crate) struct Messages {
     arrived: BytesMut,
@@ -19,22 +19,22 @@ impl Messages {
         }
     }
 
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.arrived.extend_from_slice(piece);
     }
 
-    /// The next message, if it has arrived. After an error the stream can't be read any more.
+    /// The next message, if it has arrived completely. After an error the stream is unreadable.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Unreadable> {
         let Some(([compressed, length @ ..], rest)) = self.arrived.split_first_chunk::<PREFIX>() else {
             return Ok(None);
         };
         let length = u32::from_be_bytes(*length) as usize;
         if *compressed != 0 {
-            return Err(Unreadable("a compressed message"));
+            return Err(Unreadable("the message is compressed"));
         }
         if length > self.longest {
-            return Err(Unreadable("a message over the limit"));
+            return Err(Unreadable("the message is longer than the limit"));
         }
         if rest.len() < length {
             return Ok(None);
@@ -48,8 +48,8 @@ impl Messages {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::frame;
     use super::*;
+    use crate::protocol::grpc::frame::frame;
 
     proptest! {
         #[test]

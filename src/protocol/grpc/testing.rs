@@ -1,4 +1,4 @@
-//! What the tests of gRPC APIs share.
+//! Helpers for the tests of gRPC APIs.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,10 +7,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
-use super::super::testing::{claimed, parts, read, revision};
-use super::super::{Call, Claim, Kind, Protocol, Reply, ReplyItem, ReplyOutcome, Route, Unreadable};
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer, ReadAt};
 use crate::protobuf::{write_bytes, write_number};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Kind, Route, Unreadable};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::testing::{claimed, parts, read, revision};
 use crate::token::Zookie;
 
 pub(in crate::protocol) fn decoded(base64: &str) -> Bytes {
@@ -75,7 +77,7 @@ pub(in crate::protocol) fn zookie(text: &str) -> Zookie {
     Zookie::new(text, 1024).unwrap()
 }
 
-/// All that may be asked at, with a revision that nobody reads: its token says it.
+/// Every kind of `ReadAt`. The protocol does not read the revision, only its token.
 pub(in crate::protocol) fn at_least_ask() -> ReadAt {
     ReadAt::AtLeast(revision(1))
 }
@@ -96,7 +98,7 @@ pub(in crate::protocol) fn map(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs.collect()
 }
 
-/// What is learned from a reply to the questions `asked` that ends with these trailers.
+/// The outcome of a reply to the questions `asked` with these trailers.
 pub(in crate::protocol) fn learn(
     api: &impl Protocol,
     call: &Call,
@@ -114,7 +116,7 @@ pub(in crate::protocol) fn learn(
     api.learn(call, &Bytes::copy_from_slice(request), asked, &reply)
 }
 
-/// What is learned from an error, which comes in the headers alone.
+/// The outcome of an error, which is in the headers only.
 pub(in crate::protocol) fn learn_error(
     api: &impl Protocol,
     call: &Call,
@@ -150,7 +152,7 @@ pub(in crate::protocol) fn answers(learned: ReplyOutcome) -> (Vec<ReplyItem>, Op
     }
 }
 
-/// Where a frame's message is changed, to which byte, and where it ends.
+/// Where a frame's message is changed, to which byte, and where it is cut off.
 #[derive(Clone, Debug)]
 pub(in crate::protocol) struct Changes {
     bytes: Vec<(prop::sample::Index, u8)>,
@@ -173,7 +175,7 @@ impl Changes {
     }
 }
 
-/// Of up to four questions those that are asked.
+/// Which of up to four questions are asked.
 pub(in crate::protocol) fn open() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::btree_set(0_usize..4, 0..4).prop_map(|open| open.into_iter().collect())
 }

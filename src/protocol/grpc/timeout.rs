@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderName};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// How long the caller waits, from the header `grpc-timeout`: at most eight digits and a unit. `None` where there is no
-/// such header, or none that can be read.
+/// The caller's timeout, from the header `grpc-timeout`: at most eight digits and a unit. `None` if the header is
+/// missing or unreadable.
 pub(in crate::protocol) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let mut values = headers.get_all(GRPC_TIMEOUT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

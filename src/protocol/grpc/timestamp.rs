@@ -5,7 +5,7 @@ use crate::protobuf::{NotProtobuf, fields};
 const SECONDS: u32 = 1;
 const NANOS: u32 = 2;
 
-/// How long it is from `now` until a `google.protobuf.Timestamp`; nothing if that has passed.
+/// The time from `now` until a `google.protobuf.Timestamp`; zero if that has passed.
 pub(in crate::protocol) fn until(timestamp: &[u8], now: SystemTime) -> Result<Duration, NotProtobuf> {
     let (mut seconds, mut nanos) = (0, 0);
     for field in fields(timestamp) {
@@ -18,7 +18,7 @@ pub(in crate::protocol) fn until(timestamp: &[u8], now: SystemTime) -> Result<Du
     }
     let nanos = u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     let nanos = nanos.ok_or(NotProtobuf)?;
-    // Both are signed: before 1970, and before a clock that was never set, everything has passed.
+    // Both can be negative: a time before 1970 has passed, also where the clock was never set.
     let (Ok(seconds), Ok(now)) = (i64::try_from(seconds), now.duration_since(UNIX_EPOCH)) else {
         return Ok(Duration::ZERO);
     };

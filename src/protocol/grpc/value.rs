@@ -1,19 +1,19 @@
 use std::borrow::Cow;
 
-use super::super::digest::{Hashed, Members, Piece};
-use super::Unreadable;
 use crate::cache::{FingerprintBuilder, Part};
 use crate::names::Names;
 use crate::protobuf::{Value, fields};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Hashed, Members, Piece};
 
-/// The most values inside one another that are read.
-const MOST_LEVELS: usize = 64;
+/// The deepest nesting of values that is read.
+const MAX_LEVELS: usize = 64;
 
-const DEEP: Unreadable = Unreadable("a struct of too many levels");
-const UNKNOWN: Unreadable = Unreadable("a struct with something unknown in it");
+const DEEP: Unreadable = Unreadable("a struct is nested too deep");
+const UNKNOWN: Unreadable = Unreadable("a struct has an unknown field");
 
-/// Hashes `google.protobuf.Struct` by value: the order of a map's entries does not matter, everything else does. Numbers
-/// are told apart by their bits.
+/// Hashes a `google.protobuf.Struct` by its value: the order of a map's entries makes no difference, everything else
+/// does. Two numbers are equal if their bits are.
 pub(in crate::protocol) struct Values(FingerprintBuilder);
 
 impl Values {
@@ -25,7 +25,7 @@ impl Values {
     /// Reads a struct.
     pub(in crate::protocol) fn structure(&self, message: &[u8]) -> Result<Hashed, Unreadable> {
         let mut fingerprint = self.0.clone();
-        self.feed_struct(message, &mut fingerprint, MOST_LEVELS)?;
+        self.feed_struct(message, &mut fingerprint, MAX_LEVELS)?;
         Ok(fingerprint.finish().bits().to_le_bytes())
     }
 
@@ -51,7 +51,7 @@ impl Values {
             names.push(Cow::Borrowed(name));
         }
         if names.repeated() {
-            return Err(Unreadable("a struct with a name twice"));
+            return Err(Unreadable("a struct repeats a name"));
         }
         members.feed(Part::Body, fingerprint);
         Ok(())
@@ -70,7 +70,7 @@ impl Values {
             return Ok(());
         };
         if fields.next().is_some() {
-            return Err(Unreadable("a value that is two"));
+            return Err(Unreadable("a value has two kinds"));
         }
         match (field.number, field.value) {
             (1, Value::Varint(null)) => Piece::Null.add(fingerprint, &null.to_le_bytes()),
@@ -99,7 +99,7 @@ impl Values {
     }
 }
 
-/// The name and value of a map's entry. What is left out of it is empty.
+/// The name and value of a map's entry. A missing part is empty.
 fn entry(message: &[u8]) -> Result<(&str, &[u8]), Unreadable> {
     let (mut name, mut value) = (None, None);
     for field in fields(message) {
@@ -110,7 +110,7 @@ fn entry(message: &[u8]) -> Result<(&str, &[u8]), Unreadable> {
             _ => return Err(UNKNOWN),
         };
         if repeated {
-            return Err(Unreadable("a map entry that is two"));
+            return Err(Unreadable("a map entry repeats a field"));
         }
     }
     Ok((name.unwrap_or_default(), value.unwrap_or_default()))

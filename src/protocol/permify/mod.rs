@@ -1,5 +1,6 @@
 //! Permify: its gRPC API and its REST gateway.
 
+mod form;
 mod grpc;
 mod rest;
 mod snap_token;
@@ -11,52 +12,43 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Uri};
 
-use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
+use self::form::Form;
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::permify::SnapTokens;
 use crate::token::{TokenFormat, Zookie};
 
 pub use crate::token::permify::Engine;
 
-/// Routes from here on are REST's; those before are gRPC's.
-const FIRST_REST: usize = 64;
-
-/// The form in which a call comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Grpc,
-    Rest,
-}
-
-impl Form {
-    fn of(route: Route) -> Self {
-        if route.0 < FIRST_REST { Self::Grpc } else { Self::Rest }
-    }
-}
-
 /// Permify's API `base.v1`, over gRPC and through its REST gateway.
 ///
-/// Checks and expansions are kept, and of a bulk check what is allowed, item by item: Permify denies an item also where
-/// its check has failed, so a bulk's denials are for their caller only. What leaves the schema's version to the latest
-/// ends with the window. The forwarded message bears the token that is asked at, and none at head; one that does so
-/// already is forwarded unmodified, byte for byte.
+/// **Stored:** answers to checks and expansions, and the allowed items of a bulk check. The denied items of a bulk are
+/// for their caller only, because Permify also denies an item whose check has failed. An answer by the latest schema
+/// ends with the window. The forwarded message has the token of the revision that the layer asks at, or no token for
+/// head. A message that already has it is forwarded byte for byte.
 ///
-/// Lookups, subject permissions and listings of data are handed on and never kept, but asked no lower than the tokens in
-/// their carriers: at a revision of this window that covers them, or at head; those with a continuous token go as they came. Writes of data teach their tokens, and writes of a
-/// schema and the end of a tenant end all answers. Watches, bundles and all that is not listed here pass untouched.
+/// **Never stored:** lookups, subject permissions and listings of data. The layer asks for them at a revision of this
+/// window that covers the tokens in their carriers, or at head. Calls with a continuous token are forwarded unmodified.
+/// The layer learns the tokens of data writes. A schema write and the deletion of a tenant end all answers. Watches,
+/// bundles and all calls that are not listed here pass untouched.
 ///
-/// Over gRPC a question is a request with all that is in it but its snap token: fields that nobody knows belong to it
-/// too, contextual tuples and attributes as they stand there, and the context's data by value. Compressed messages, bulks
-/// of over 100 items, and metadata, a snap token, a context or its data that is there twice go to the upstream as they
-/// came, or are rejected where a carrier demands what their message would have to say.
+/// **Over gRPC**, a question is everything in a request except its snap token. Unknown fields belong to it too.
+/// Contextual tuples and attributes are keyed as their bytes in the message, and the context's data by its value. A
+/// message is not readable if it is compressed, is a bulk of over 100 items, or repeats its metadata, its snap token,
+/// its context or the context's data. The layer forwards such a request unmodified, or rejects it if a carrier demands
+/// a freshness that the message would have to state.
 ///
-/// Through the gateway a question is the path as it is spelled, escaped or not, the `Grpc-Metadata-` headers, and all of the body
-/// but its snap token: by value, in whatever order members come, numbers by their text. `snap_token`, `schema_version` and
-/// `continuous_token` are read in camelCase too. A `snapToken` is forwarded as `snap_token`, because the newest Permify
-/// ignores the other name and would answer at head; a `schemaVersion` pins no schema, for the same reason. Checks without
-/// `metadata`, which Permify rejects, are handed on and never kept. Bodies that are neither `application/json` nor of no
-/// type at all, those with a field twice or with `metadata` or the token's name in another case, and bulks of over 100 items
-/// go to the upstream as they came.
+/// **Through the gateway**, a question is the path as it is spelled, the `Grpc-Metadata-` headers, and everything in
+/// the body except its snap token. The body is keyed by its value, in any order of members, and numbers by their text.
+/// The layer also reads `snap_token`, `schema_version` and `continuous_token` in camelCase. It forwards a `snapToken`
+/// as `snap_token`, because the newest Permify ignores the other name and would answer at head. For the same reason a
+/// `schemaVersion` pins no schema. Permify rejects a check without `metadata`; the layer forwards it and stores
+/// nothing. A body is forwarded unmodified if its content type is present but not `application/json`, if it repeats a
+/// field, if it has `metadata` or the token's name in another case, or if it is a bulk of over 100 items.
 #[derive(Clone, Debug)]
 pub struct Permify {
     engine: Engine,
@@ -76,21 +68,23 @@ impl Permify {
         }
     }
 
-    /// Asks for the head's token by a write that changes nothing: `Data.Delete` in this tenant, which nobody else uses, of
-    /// an entity that is not there. No other call of Permify's tells how far the store has come.
+    /// Asks for the token of head with a write that changes nothing: `Data.Delete` in this tenant, of an entity that
+    /// does not exist. Use a tenant that has no other purpose. Permify has no other call that returns the token of
+    /// head.
     ///
-    /// Such a write is made when a check's snap token is covered by nothing that was written within the window, with that
-    /// check's credentials, which have to allow it; at most one in [`probe_interval`](crate::cache::Settings::probe_interval).
-    /// So the tokens of other writers are covered, and there is a window even where no one writes. Each adds a row to the table
-    /// `transactions`, which Permify's garbage collection takes away again if the tenant was created.
+    /// The layer makes such a write when no write within the window covers a check's snap token. It uses that check's
+    /// credentials, which have to allow the write, and makes at most one write per
+    /// [`probe_interval`](crate::cache::Settings::probe_interval). So the layer covers the tokens of other writers, and
+    /// has a window even without writes. Each write adds a row to the table `transactions`. Permify's garbage
+    /// collection removes the row if the tenant was created.
     #[must_use]
     pub fn probe_by_writing(mut self, tenant: &str) -> Self {
         self.probed = Some(tenant.into());
         self
     }
 
-    /// Answers reads without a token as old as the window allows. By default they are read at head, as Permify itself
-    /// does.
+    /// Lets answers to reads without a token be as old as the window allows. By default the layer reads them at head,
+    /// like Permify itself.
     #[must_use]
     pub fn window_reads_without_token(mut self) -> Self {
         self.default_read = DefaultRead::InWindow;
@@ -102,7 +96,7 @@ impl Protocol for Permify {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             reads_repeat: self.engine == Engine::Postgres,
-            // A write's snapshot is taken when it begins.
+            // PostgreSQL takes the snapshot of a write when the write begins.
             writes_include_earlier: true,
             // On PostgreSQL head is the highest transaction id, whose snapshot may miss a lower one that committed later.
             head_may_trail_reads: self.engine == Engine::Postgres,
@@ -163,7 +157,7 @@ impl Protocol for Permify {
 
     fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
         match Form::of(route) {
-            Form::Grpc => super::grpc::timeout(parts),
+            Form::Grpc => grpc::timeout(parts),
             Form::Rest => rest::timeout(parts),
         }
     }
@@ -184,7 +178,7 @@ impl Protocol for Permify {
 
     fn reject(&self, route: Route, _: &HeaderMap, why: &Rejection) -> Response<Bytes> {
         match Form::of(route) {
-            Form::Grpc => super::grpc::reject(why),
+            Form::Grpc => grpc::reject(why),
             Form::Rest => rest::reject(why),
         }
     }

@@ -1,11 +1,11 @@
 //! Tokens inside the JSON body of a check.
 
-use super::super::Unreadable;
-use super::super::digest::{Digest, Members};
-use super::super::json::{Json, NotJson, OTHER_CASE, differs_in_case};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Digest, Members};
+use crate::protocol::json::{Json, NotJson, OTHER_CASE, differs_in_case};
 
-/// Adds the body by its value to `parts`, but for the member `field`: the token.
+/// Adds the value of the body to `fingerprint`, except the member `field`, and returns that member: the token.
 pub(super) fn key(
     fingerprint: &mut FingerprintBuilder,
     body: &[u8],
@@ -24,7 +24,7 @@ pub(super) fn key(
         }
         match json.peek() {
             Some(b'"') => token = Some(json.string()?.into_owned()),
-            // How many clients say that they have none.
+            // Many clients send null or empty text if they have no token.
             _ if json.scalar()? == "null" => {}
             _ => return Err(Unreadable("the token in the body is not a string")),
         }
@@ -35,7 +35,7 @@ pub(super) fn key(
     Ok(token)
 }
 
-/// The body with this token in the member `field`, or with none.
+/// The body with this token in the member `field`, or without that member.
 pub(super) fn with_token(body: &[u8], field: &str, token: Option<&str>) -> Option<Vec<u8>> {
     let mut json = Json::new(body).ok()?;
     let mut members: Vec<(String, &str)> = Vec::new();

@@ -1,10 +1,10 @@
 use http::{HeaderName, Method, StatusCode};
 
-use super::super::InvalidRoute;
-use super::super::json::Pointer;
-use super::super::path::Pattern;
+use crate::protocol::json::Pointer;
+use crate::protocol::path::InvalidRoute;
+use crate::protocol::path::Pattern;
 
-/// Where a reply says yes or no.
+/// Where a reply has its verdict.
 #[derive(Clone, Debug)]
 pub struct Verdict(Says);
 
@@ -15,19 +15,19 @@ enum Says {
 }
 
 impl Verdict {
-    /// A JSON boolean in a reply of status 200: a member's name, or a JSON pointer such as `/result/allowed` that leads
-    /// through objects.
+    /// A JSON boolean in a reply with status 200. `field` is a member's name, or a JSON pointer such as
+    /// `/result/allowed` through objects.
     pub fn json(pointer: impl Into<String>) -> Self {
         Self(Says::Json(pointer.into()))
     }
 
-    /// One status for yes and another for no, each a 2xx or a 4xx.
+    /// One status for allowed and another for denied, each a 2xx or a 4xx.
     pub fn status(allowed: u16, denied: u16) -> Self {
         Self(Says::Status(allowed, denied))
     }
 }
 
-/// A path that answers a check.
+/// A path that answers checks.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CheckRoute {
@@ -40,12 +40,12 @@ pub struct CheckRoute {
 }
 
 impl CheckRoute {
-    /// A check asked by path and query.
+    /// A check whose question is in the path and the query.
     pub fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path.into())
     }
 
-    /// A check asked by a body.
+    /// A check whose question is in the body.
     pub fn post(path: impl Into<String>) -> Self {
         Self::new(Method::POST, path.into())
     }
@@ -61,7 +61,7 @@ impl CheckRoute {
         }
     }
 
-    /// Where the reply says yes or no. Needed.
+    /// Where the reply has its verdict. Required.
     pub fn verdict(mut self, verdict: Verdict) -> Self {
         self.verdict = Some(verdict);
         self
@@ -73,9 +73,10 @@ impl CheckRoute {
         self
     }
 
-    /// The member of a POST's JSON body that holds the caller's token. The body is then keyed by its JSON value without
-    /// that member, and forwarded with the token that the upstream is to be asked at. A body with a member whose
-    /// name differs in case only is forwarded unmodified, and nothing is kept: some decoders take it for the token.
+    /// The member of a POST's JSON body that holds the caller's token. The layer then keys the body by its JSON value
+    /// without that member, and forwards it with the token of the revision that it asks at. If a body has a member
+    /// whose name differs only in case, the layer forwards it unmodified and stores nothing, because some decoders read
+    /// that member as the token.
     pub fn request_token(mut self, member: impl Into<String>) -> Self {
         self.request_token = Some(member.into());
         self
@@ -96,11 +97,15 @@ impl CheckRoute {
             ));
         }
         if self.request_token.as_deref() == Some("") {
-            return Err(invalid("the token's member has an empty name"));
+            return Err(invalid("the token's member has an empty name; give its name"));
         }
         let verdict = match self.verdict {
             Some(verdict) => verdict.compile().map_err(invalid)?,
-            None => return Err(invalid("say where the reply says yes or no, with `.verdict(…)`")),
+            None => {
+                return Err(invalid(
+                    "the route has no verdict; declare where the reply has it, with `.verdict(…)`",
+                ));
+            }
         };
         Ok(Declared {
             pattern: Pattern::parse(&self.path).map_err(invalid)?,
@@ -211,7 +216,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// Whether a reply says yes or no.
+    /// Whether a reply has a verdict.
     pub(super) fn is_met(&self, status: StatusCode, body: &[u8]) -> bool {
         match self {
             Self::Json(pointer) => status == StatusCode::OK && matches!(pointer.find(body), Ok(Some("true" | "false"))),
@@ -224,16 +229,19 @@ impl Verdict {
     fn compile(self) -> Result<Rule, &'static str> {
         match self.0 {
             Says::Json(text) => {
-                let pointer = Pointer::parse(&text).ok_or("the verdict's JSON pointer is malformed")?;
+                let pointer = Pointer::parse(&text)
+                    .ok_or("the verdict's JSON pointer is malformed; use a member's name or `/a/b`")?;
                 Ok(Rule::Json(pointer))
             }
-            Says::Status(allowed, denied) if allowed == denied => Err("yes and no have the same status"),
+            Says::Status(allowed, denied) if allowed == denied => {
+                Err("allowed and denied have the same status; use two different ones")
+            }
             Says::Status(allowed, denied) => {
                 let status = |code| {
                     let status = StatusCode::from_u16(code).ok();
                     status
                         .filter(|status| status.is_success() || status.is_client_error())
-                        .ok_or("a verdict's status is a 2xx or a 4xx")
+                        .ok_or("a verdict's status must be a 2xx or a 4xx")
                 };
                 Ok(Rule::Status(status(allowed)?, status(denied)?))
             }
@@ -242,6 +250,6 @@ impl Verdict {
 }
 
 fn pointer(text: Option<String>) -> Result<Option<Pointer>, &'static str> {
-    text.map(|text| Pointer::parse(&text).ok_or("the token's JSON pointer is malformed"))
+    text.map(|text| Pointer::parse(&text).ok_or("the token's JSON pointer is malformed; use a member's name or `/a/b`"))
         .transpose()
 }

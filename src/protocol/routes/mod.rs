@@ -13,31 +13,34 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use self::declare::{Declared, What};
-use super::digest::Digest;
-use super::{
-    Call, Claim, InvalidRoute, Key, Kind, Protocol, Reply, ReplyItem, ReplyOutcome, Route, StoredResponse, Unreadable,
-    parts,
-};
 use crate::cache::{Capabilities, Part, ReadAt};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::digest::Digest;
+use crate::protocol::parts;
+use crate::protocol::path::InvalidRoute;
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
 pub use self::declare::{CheckRoute, Verdict, WriteRoute};
 
-/// An HTTP API of your own: which of its paths are checks, and which write.
+/// An HTTP API of your own: which of its paths are checks, and which are writes.
 ///
-/// A path has literal segments, captures (`/v1/{tenant}/check`) and at its end perhaps `{*rest}`. The route declared
-/// first wins. Paths match as they are escaped; empty segments, dots and escaped slashes never do, and what matches
-/// nothing passes untouched.
+/// A path has literal segments, captures (`/v1/{tenant}/check`) and optionally `{*rest}` at its end. The route that is
+/// declared first wins. Paths are compared with their escapes. Empty segments, dot segments and escaped slashes never
+/// match. A request that matches no route passes untouched.
 ///
-/// **In the key:** the method, the path and the query as they are escaped (the order of parameters matters; the
-/// carriers' tokens are left out), the headers named by [`key_header`](CheckRoute::key_header), and for a POST the body,
-/// its type and its encoding: byte for byte, or by JSON value where it holds a [token](CheckRoute::request_token). A
-/// parameter given twice is forwarded unmodified.
+/// **In the key:** the method; the path and the query with their escapes (the order of parameters matters; the
+/// carriers' tokens are left out); the headers named by [`key_header`](CheckRoute::key_header); and for a POST the
+/// body, its type and its encoding. The body is keyed byte for byte, or by its JSON value if it holds a
+/// [token](CheckRoute::request_token). A request that repeats a parameter is forwarded unmodified.
 ///
-/// **Refusing a revision:** a status of 409, 410 or 412 says that the service would not answer at the token it was
-/// given. When the layer had asked at a newer one than the caller's, it asks once more at the caller's own.
+/// **Rejecting a revision:** a status of 409, 410 or 412 means that the service rejects the revision of the request's
+/// token. If the layer asked with a newer token than the caller's, it asks once more with the caller's own token.
 ///
-/// **StoredResponse:** replies that say yes or no, as the [`Verdict`] tells. Nothing else, and none with a content encoding.
+/// **Stored:** replies with a verdict, as declared by [`Verdict`]. Other replies, and replies with a content encoding,
+/// are not stored.
 ///
 /// ```
 /// use tower_zookie::protocol::{CheckRoute, InvalidRoute, Routes, Verdict, WriteRoute};
@@ -96,17 +99,17 @@ impl RoutesBuilder {
         self
     }
 
-    /// What is true of the store behind the API. By default [`Capabilities::unknown`].
+    /// What holds for the store behind the API. By default [`Capabilities::unknown`].
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// The API.
+    /// Builds the API.
     ///
     /// # Errors
     ///
-    /// [`InvalidRoute`]: the first route that is malformed, is there twice, or does not say where its verdict is.
+    /// [`InvalidRoute`]: the first route that is malformed, is declared twice, or has no verdict.
     pub fn build(self) -> Result<Routes, InvalidRoute> {
         let routes = self.routes.into_iter().collect::<Result<Vec<_>, _>>()?;
         for (index, route) in routes.iter().enumerate() {
@@ -114,7 +117,7 @@ impl RoutesBuilder {
             if routes[..index].iter().any(twin) {
                 return Err(InvalidRoute::new(
                     &route.name,
-                    "this route is there twice; drop one of them",
+                    "the route is declared twice; remove one of them",
                 ));
             }
         }
@@ -148,7 +151,7 @@ impl Protocol for Routes {
     }
 
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        let declared = self.declared(route).ok_or(Unreadable("no such route"))?;
+        let declared = self.declared(route).ok_or(Unreadable("the route is unknown"))?;
         let (key_headers, request_token) = match &declared.what {
             What::Write { schema } => {
                 return Ok(Call::new(
@@ -166,7 +169,7 @@ impl Protocol for Routes {
             } => (key_headers, request_token),
         };
         if parts.method != Method::POST && parts::announces_body(parts) {
-            return Err(Unreadable("a body where none was expected"));
+            return Err(Unreadable("a request with this method has an unexpected body"));
         }
         let mut fingerprint = key.base.clone().text(Part::System, "routes");
         fingerprint.add(Part::Method, parts.method.as_str().as_bytes());
@@ -225,9 +228,9 @@ impl Protocol for Routes {
                     return ReplyOutcome::Nothing;
                 }
                 let body = Bytes::copy_from_slice(reply.body);
-                let kept = StoredResponse::of(reply.status, reply.headers, body);
+                let stored = StoredResponse::of(reply.status, reply.headers, body);
                 ReplyOutcome::Answers {
-                    items: vec![ReplyItem::verdict(kept)],
+                    items: vec![ReplyItem::decision(stored)],
                     token: token(),
                 }
             }
@@ -248,7 +251,7 @@ impl Protocol for Routes {
     }
 }
 
-/// A check has one answer, and merging none of it is a failure.
+/// The reply if a check has no answer to merge: a failure.
 fn no_answer() -> StoredResponse {
     StoredResponse {
         status: StatusCode::BAD_GATEWAY,

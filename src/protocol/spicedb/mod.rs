@@ -1,9 +1,10 @@
 //! SpiceDB: its gRPC API and its HTTP gateway.
 
+mod consistency;
+mod form;
 mod grpc;
 mod json;
 mod rejected;
-mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,50 +13,42 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
-use super::{Call, Claim, Key, Protocol, Rejection, Reply, ReplyOutcome, Route, StoredResponse, Unreadable};
+use self::form::Form;
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::spicedb::ZedTokens;
 use crate::token::{TokenFormat, Zookie};
 
 pub use crate::token::spicedb::Engine;
 
-/// Routes from here on are the gateway's; those before are gRPC's.
-const FIRST_JSON: usize = 64;
-
-/// The form in which a call comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Grpc,
-    Json,
-}
-
-impl Form {
-    fn of(route: Route) -> Self {
-        if route.0 < FIRST_JSON { Self::Grpc } else { Self::Json }
-    }
-}
-
 /// SpiceDB's API `authzed.api.v1`, over gRPC and through the HTTP gateway.
 ///
-/// Checks are kept, also one by one out of bulks. A question is a request with all that is in it but its consistency:
-/// fields that nobody knows belong to it too, and a context counts by value, in whatever order its members come. The
-/// forwarded message says in its own `consistency` what is asked at; one that says so already, in the spelling that is shared, is forwarded byte for
-/// byte. Replies without a `checked_at` or a known verdict are never kept.
+/// **Stored:** answers to checks, and to each item of a bulk. A question is everything in a request except its
+/// consistency: unknown fields belong to it too. A context is keyed by its value, in any order of its members. The
+/// forwarded message states in its own `consistency` the revision that the layer asks at. A message that already states
+/// this, in the spelling that the layer would write, is forwarded byte for byte. A reply without a `checked_at` or
+/// without a known verdict is never stored.
 ///
-/// Checks with tracing or with metadata that asks for more than the answer, expansions, lookups, listings and the
-/// reflection of the schema are handed on and never kept, but answered no lower than the tokens in their carriers.
-/// Watches and all that is not listed here pass untouched.
+/// **Never stored:** checks with tracing or with metadata that asks for more than the answer, expansions, lookups,
+/// listings and the reflection of the schema. The layer forwards them, and their answers cover the tokens in their
+/// carriers. Watches and all calls that are not listed here pass untouched.
 ///
-/// Compressed messages, bulks of over 10,000 items, a consistency that is empty, false, unknown or there twice, and a
-/// context that is there twice, names a member twice or has too many levels go to the upstream as they came, or are
-/// rejected where a carrier demands what their message would have to say. Calls with a limit or a cursor go as they came
-/// whatever their carriers say, because a cursor demands that.
+/// **Not readable:** a compressed message, a bulk of over 10,000 items, a consistency that is empty, false, unknown or
+/// repeated, and a context that is repeated, repeats a member or is nested too deep. The layer forwards such a request
+/// unmodified, or rejects it if a carrier demands a freshness that the message would have to state. A call with a limit
+/// or a cursor is forwarded unmodified whatever its carriers demand, because SpiceDB rejects a cursor if the request
+/// has changed.
 ///
-/// Through the gateway both spellings of a field are one, and so are a field that is null, absent or an empty text.
-/// `Grpc-Metadata-` headers belong to the question. Answers are shared neither between the gateway and gRPC nor between a
-/// check and a bulk, because they are spelled differently. The path belongs to the question as it is spelled: escaped or not,
-/// it is recognised as the gateway does. Bodies that are neither `application/json` nor of no type at all, and those with a
-/// field twice or a `consistency` in another case, go to the upstream as they came.
+/// **Through the gateway**, both spellings of a field are the same field, and a field that is null, absent or empty
+/// text is the same value. `Grpc-Metadata-` headers belong to the question. Answers are not shared between the gateway
+/// and gRPC, nor between a check and a bulk, because their texts differ. The layer recognises the paths that the
+/// gateway recognises, escaped or not; the path as it is spelled belongs to the question. A body is forwarded
+/// unmodified if its content type is present but not `application/json`, if it repeats a field, or if it has
+/// `consistency` in another case.
 #[derive(Clone, Debug)]
 pub struct SpiceDb {
     engine: Engine,
@@ -73,11 +66,12 @@ impl SpiceDb {
         }
     }
 
-    /// SpiceDB reads from read replicas of its PostgreSQL (`--datastore-read-replica-conn-uri`).
+    /// Set this if SpiceDB reads from read replicas of its PostgreSQL (`--datastore-read-replica-conn-uri`).
     ///
-    /// It then does not keep its word: `at_least_as_fresh` and even `fully_consistent` can miss the preceding write, while
-    /// `checked_at` says otherwise (spicedb #2525, #3260). So what its replies say of revisions is not relied on: answers are
-    /// kept by age alone, for callers without a token, and requests with a token are forwarded.
+    /// SpiceDB's replies are then wrong about revisions: `at_least_as_fresh` and even `fully_consistent` can miss the
+    /// preceding write, while `checked_at` claims to include it (spicedb #2525, #3260). So the layer does not rely on
+    /// these revisions. It stores answers by age alone, for callers without a token, and forwards requests with a
+    /// token.
     #[must_use]
     pub fn read_replicas(mut self) -> Self {
         self.read_replicas = true;
@@ -87,14 +81,14 @@ impl SpiceDb {
 
 impl Protocol for SpiceDb {
     fn capabilities(&self) -> Capabilities {
-        let keeps_its_word = !self.read_replicas;
+        let revisions_are_right = !self.read_replicas;
         Capabilities {
-            names_revisions: keeps_its_word,
-            reads_repeat: keeps_its_word
+            names_revisions: revisions_are_right,
+            reads_repeat: revisions_are_right
                 && matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
-            writes_include_earlier: keeps_its_word
+            writes_include_earlier: revisions_are_right
                 && matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
-            // Its head is its last write, and its other reads are labelled by the clock.
+            // In memory, head is the last write, while other reads have a revision from the clock.
             head_may_trail_reads: self.engine == Engine::Memory,
             read_mode: ReadMode::AtLeast,
             default_read: DefaultRead::InWindow,
@@ -166,7 +160,7 @@ impl Protocol for SpiceDb {
 
     fn echoed(&self, route: Route) -> &[HeaderName] {
         match Form::of(route) {
-            // Over gRPC it is echoed among the trailers.
+            // SpiceDB echoes it in the trailers over gRPC.
             Form::Grpc => &[],
             Form::Json => json::echoed(),
         }

@@ -1,7 +1,7 @@
-use super::super::grpc::Code;
+use crate::protocol::grpc::Code;
 
-/// Whether SpiceDB would not answer at the revision that it was told: expired or not reached, of another datastore, or of
-/// another kind of datastore. None of its complaints about a question reads so.
+/// Whether SpiceDB rejected the revision of the request: it has expired, is not reached yet, or belongs to another
+/// datastore or another kind of datastore. SpiceDB's errors about a question have other codes or messages.
 pub(super) fn rejects_revision(code: Code, message: &[u8]) -> bool {
     match code {
         Code::OutOfRange => true,

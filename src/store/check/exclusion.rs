@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 
-use super::{Edge, Evaluation, Kind, NO_EDGE, Node, NodeId, Phase, Unsolved};
+use crate::store::check::{Edge, Evaluation, Kind, NO_EDGE, Node, NodeId, Phase, Unsolved};
 
 impl Evaluation<'_> {
-    /// With nothing left to expand: lets the exclusions hold whose right side has failed for good. Says whether that
-    /// leaves anything to do.
+    /// Runs when nothing is left to expand. It proves the exclusions whose right side can no longer hold, and returns
+    /// whether there were any.
     pub(super) fn settle_exclusions(&mut self, root: NodeId) -> Result<bool, Unsolved> {
-        // Found before any of them is let hold: that may ask for more, and then not everything is expanded.
+        // This finds all of them before it proves any: a proof may add tasks, and then not everything is expanded.
         let mut settled = Vec::new();
         for node in std::mem::take(&mut self.waiting) {
             let Some(right) = self.waits_for(node) else { continue };
@@ -23,13 +23,13 @@ impl Evaluation<'_> {
         Ok(!settled.is_empty())
     }
 
-    /// The right side of an exclusion that is still undecided.
+    /// The right side of `node`, if it is an undecided exclusion whose left side holds.
     fn waits_for(&self, node: NodeId) -> Option<NodeId> {
         match self.nodes[node as usize] {
             Node {
                 holds: false,
                 kind:
-                    Kind::But {
+                    Kind::Except {
                         phase: Phase::Right(right),
                         ..
                     },
@@ -39,7 +39,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Whether nothing that `node` depends on can still come to hold.
+    /// Whether `node` can no longer hold: nothing that it depends on can change.
     fn has_failed(&mut self, node: NodeId) -> Result<bool, Unsolved> {
         let mut seen = HashSet::new();
         let mut open = vec![node];

@@ -1,29 +1,29 @@
-//! Checks, as the least solution of a system of boolean equations.
+//! Evaluates a check as the least solution of a system of boolean equations.
 //!
-//! Every `(object, relation or permission)` that a check meets is a node, which holds as soon as something that it is
-//! computed from does; what holds is passed on along the edges to the nodes computed from it. Cycles and diamonds cost
-//! nothing: a node is expanded once, and what has no reason to hold does not. Nothing recurses.
+//! Every `(object, relation or permission)` that a check visits is a node. A node holds as soon as a node that it is
+//! computed from holds, and edges pass this on to the nodes that depend on it. Cycles and diamonds need no special
+//! handling: each node is expanded once, and a node that nothing proves does not hold. There is no recursion.
 //!
-//! An exclusion whose left side holds waits until everything else has come to rest. Its right side has then failed for
-//! good if it does not hold and depends on no exclusion that still waits.
+//! An exclusion whose left side holds waits until no other task is left. Its right side can then no longer hold, if it
+//! does not hold already and does not depend on another waiting exclusion.
 
-use std::collections::hash_map::Entry;
 mod exclusion;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use super::objects::SubjectKey;
-use super::rules::{Op, Permission, Rule, Rules, Symbol};
-use super::state::State;
+use crate::store::objects::SubjectKey;
+use crate::store::rules::{Op, Permission, Rule, Rules, Symbol};
+use crate::store::state::State;
 
 type NodeId = u32;
 const NO_EDGE: u32 = u32::MAX;
 
-/// Numbers of a check's resource and subject where no kept relationship names them.
+/// Numbers for a check's resource and subject if no retained relationship names them.
 pub(super) const UNKNOWN_RESOURCE: u32 = u32::MAX;
 pub(super) const UNKNOWN_SUBJECT: u32 = u32::MAX - 1;
 
-/// Why a solution was not found.
+/// Why a check has no solution.
 #[derive(Debug)]
 pub(super) enum Unsolved {
     ExclusionCycle,
@@ -37,15 +37,15 @@ pub(super) struct Question {
     pub(super) resource_type: Symbol,
     pub(super) permission: Symbol,
     pub(super) subject: SubjectKey,
-    /// The wildcard that includes the subject, if some kept relationship names it.
+    /// The wildcard that includes the subject, if a retained relationship names it.
     pub(super) wildcard: Option<SubjectKey>,
 }
 
 struct Node<'a> {
     holds: bool,
-    /// It will never hold. Found out only where an exclusion asks.
+    /// It can no longer hold. Only exclusions compute this.
     failed: bool,
-    /// The edges to what is computed from it, and from what it is computed from.
+    /// The first edge to the nodes that depend on it, and the first edge from the nodes that it depends on.
     first_up: u32,
     first_down: u32,
     kind: Kind<'a>,
@@ -53,12 +53,12 @@ struct Node<'a> {
 
 #[derive(Clone, Copy)]
 enum Kind<'a> {
-    /// Holds when any of what it is computed from does.
+    /// Holds if any node that it depends on holds.
     Any,
-    /// Holds when all operands do; they are asked one after the other.
+    /// Holds if all operands hold; they are evaluated one after the other.
     All { place: Place<'a>, asked: usize },
-    /// Holds when the left operand does and the right one does not.
-    But { place: Place<'a>, phase: Phase },
+    /// Holds if the left operand holds and the right one does not.
+    Except { place: Place<'a>, phase: Phase },
 }
 
 #[derive(Clone, Copy)]
@@ -179,7 +179,7 @@ impl<'a> Evaluation<'a> {
         });
     }
 
-    /// The node of a relation or permission, unless the object's type has none of this name.
+    /// The node of a relation or permission, if the object's type has one with this name.
     fn named_node(&mut self, object: u32, name: Symbol) -> Option<NodeId> {
         let object_type = match self.state.objects.object_type(object) {
             Some(object_type) => object_type,
@@ -194,7 +194,7 @@ impl<'a> Evaluation<'a> {
         self.add(Kind::Any, None);
         let subject = self.question.subject;
         if (subject.object, subject.relation) == (object, name) {
-            // A userset is its own subject.
+            // A userset includes itself.
             self.nodes[node as usize].holds = true;
         } else {
             self.tasks.push(Task::Expand {
@@ -286,7 +286,7 @@ impl<'a> Evaluation<'a> {
                 }
             }
             Op::Union(operands) => {
-                // Last in, first out: the leftmost operand is asked first.
+                // Last in, first out: the leftmost operand is evaluated first.
                 for &term in operands.iter().rev() {
                     let place = Place { term, ..place };
                     self.tasks.push(Task::Term { parent, place });
@@ -298,21 +298,21 @@ impl<'a> Evaluation<'a> {
             }
             Op::Exclusion(left, _) => {
                 let phase = Phase::Left;
-                let node = self.add(Kind::But { place, phase }, Some(parent));
+                let node = self.add(Kind::Except { place, phase }, Some(parent));
                 self.ask(Place { term: *left, ..place }, node);
             }
         }
         Ok(())
     }
 
-    /// Asks one operand on behalf of `dependent`, which hears of it once, when it holds.
+    /// Evaluates one operand of `dependent`, which is notified once if the operand holds.
     fn ask(&mut self, place: Place<'a>, dependent: NodeId) -> NodeId {
         let parent = self.add(Kind::Any, Some(dependent));
         self.tasks.push(Task::Term { parent, place });
         parent
     }
 
-    /// One more of what `node` waits for holds; the result says whether `node` now does.
+    /// Notifies `node` that a node it depends on holds. Returns whether `node` now holds.
     fn advance(&mut self, node: NodeId) -> bool {
         match self.nodes[node as usize].kind {
             Kind::Any => true,
@@ -328,7 +328,7 @@ impl<'a> Evaluation<'a> {
                 self.ask(Place { term, ..place }, node);
                 false
             }
-            Kind::But { place, phase } => {
+            Kind::Except { place, phase } => {
                 let phase = match (phase, &place.permission.terms[place.term as usize]) {
                     (Phase::Left, Op::Exclusion(_, right)) => {
                         self.waiting.push(node);
@@ -336,13 +336,13 @@ impl<'a> Evaluation<'a> {
                     }
                     _ => Phase::Excluded,
                 };
-                self.nodes[node as usize].kind = Kind::But { place, phase };
+                self.nodes[node as usize].kind = Kind::Except { place, phase };
                 false
             }
         }
     }
 
-    /// Marks `node` as holding, and everything that holds because of it.
+    /// Marks `node` as holding, and every node that holds because of it.
     fn prove(&mut self, node: NodeId) {
         let mut proven = vec![node];
         while let Some(node) = proven.pop() {

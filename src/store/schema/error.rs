@@ -38,42 +38,44 @@ impl SchemaError {
 #[non_exhaustive]
 pub enum SchemaErrorKind {
     /// The text is longer than this.
-    #[error("the schema is longer than {max} bytes; split it or drop comments")]
+    #[error("the schema is longer than {max} bytes; shorten it, for example by removing comments")]
     TooLong {
-        /// The most bytes that are read.
+        /// The limit, in bytes.
         max: usize,
     },
     /// Parentheses are nested deeper than this.
     #[error("more than {max} nested parentheses; name parts of the expression as permissions of their own")]
     TooDeep {
-        /// The deepest nesting that is read.
+        /// The limit.
         max: usize,
     },
-    /// Something else should stand here.
+    /// The text should have something else here.
     #[error("expected {expected}, found {found}")]
     Expected {
-        /// What can stand here.
+        /// What the text can have here.
         expected: &'static str,
-        /// What stands here.
+        /// What the text has here.
         found: String,
     },
-    /// A `/*` without its `*/`.
+    /// A `/*` without a `*/`.
     #[error("this comment is never closed; add `*/`")]
     UnclosedComment,
     /// A name that breaks the rule for names.
-    #[error("`{name}` is no name: use at most 64 of a-z, 0-9 and _, a letter first, and none of the schema's keywords")]
+    #[error(
+        "`{name}` is not a valid name; use at most 64 of a-z, 0-9 and _, a letter first, and no keyword of the schema language"
+    )]
     BadName {
         /// The name.
         name: String,
     },
-    /// A part of SpiceDB's language that this store does not have.
+    /// A part of SpiceDB's language that this store does not support.
     #[error("{what} is not supported by the embedded store")]
     Unsupported {
         /// The part.
         what: &'static str,
     },
-    /// A second definition, relation or permission of one name.
-    #[error("`{name}` is defined twice; drop or rename one")]
+    /// A second definition, relation or permission with the same name.
+    #[error("`{name}` is defined twice; remove or rename one of them")]
     Duplicate {
         /// The name.
         name: String,
@@ -104,12 +106,12 @@ pub enum SchemaErrorKind {
         /// The relation's name.
         name: String,
     },
-    /// An arrow to something that no subject of the relation has.
+    /// An arrow to a name that no subject type of the relation has.
     #[error("no subject type of `{relation}` has a relation or permission `{target}`")]
     ArrowToNothing {
         /// The relation that the arrow starts at.
         relation: String,
-        /// What it leads to.
+        /// The name that the arrow leads to.
         target: String,
     },
     /// A permission that is computed from itself on the same object.

@@ -1,4 +1,4 @@
-use super::error::{Position, SchemaError, SchemaErrorKind};
+use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -17,7 +17,7 @@ impl Token<'_> {
     }
 }
 
-/// Error messages stay short, whatever the input.
+/// Shortens a text for error messages.
 pub(super) fn shorten(word: &str) -> String {
     match word.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &word[..end]),
@@ -25,7 +25,7 @@ pub(super) fn shorten(word: &str) -> String {
     }
 }
 
-/// Longer symbols first: `...` and `->` begin like others.
+/// Longer symbols come first, because `...` and `->` begin like shorter ones.
 const SYMBOLS: [&str; 19] = [
     "...", "->", "{", "}", "(", ")", ":", ";", "|", "#", "*", "=", "+", "&", "-", "/", ".", ",", "@",
 ];
@@ -43,7 +43,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The next token and where it begins.
+    /// The next token and its position.
     pub(super) fn next(&mut self) -> Result<(Token<'a>, Position), SchemaError> {
         self.skip_blank()?;
         let at = self.at;

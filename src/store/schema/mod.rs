@@ -1,10 +1,11 @@
-//! Schemas: which types there are, which relations they have, and how permissions are computed from them.
+//! Schemas: types, their relations, and how permissions are computed from these.
 
 mod error;
 mod lexer;
 mod parser;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -14,15 +15,16 @@ use std::sync::Arc;
 use error::Position;
 
 pub use error::{SchemaError, SchemaErrorKind};
+pub(super) use tree::{AllowedSubject, Definition, MemberKind, SubjectForm, Term, TermKind};
 
 const MAX_LEN: usize = 1 << 20;
 
 /// A schema in [SpiceDB's schema language](https://authzed.com/docs/spicedb/concepts/schema), read and validated.
 ///
 /// Supported: definitions (with `prefix/` names), relations to objects, usersets (`team#member`) and wildcards
-/// (`user:*`), permissions made of `+`, `&`, `-`, `nil`, parentheses and arrows (`a->b`, `a.any(b)`). As in SpiceDB a
-/// union binds tighter than an intersection, and that tighter than an exclusion: `a + b & c - d` is
-/// `((a + b) & c) - d`. Not supported, and said so: caveats, expiration, `.all()`, arrows after arrows, `use`,
+/// (`user:*`), permissions made of `+`, `&`, `-`, `nil`, parentheses and arrows (`a->b`, `a.any(b)`). As in SpiceDB, a
+/// union binds tighter than an intersection, and an intersection tighter than an exclusion: `a + b & c - d` is `((a +
+/// b) & c) - d`. These are not supported and are an error: caveats, expiration, `.all()`, arrows after arrows, `use`,
 /// `import`, `partial`.
 ///
 /// Limits: 1 MiB of text, 64 nested parentheses, names of 64 characters (of a–z, 0–9 and _, a letter first).
@@ -74,7 +76,7 @@ impl Schema {
         &self.source
     }
 
-    /// Whether there is this type.
+    /// Whether the schema has this type.
     pub fn has_type(&self, type_name: &str) -> bool {
         self.definitions.contains_key(type_name)
     }
@@ -104,58 +106,4 @@ impl FromStr for Schema {
     fn from_str(text: &str) -> Result<Self, SchemaError> {
         Self::parse(text)
     }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Definition {
-    pub(super) members: BTreeMap<Box<str>, Member>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Member {
-    at: Position,
-    pub(super) kind: MemberKind,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum MemberKind {
-    Relation(Vec<AllowedSubject>),
-    Permission(Expression),
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct AllowedSubject {
-    at: Position,
-    pub(super) type_name: Box<str>,
-    pub(super) form: SubjectForm,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SubjectForm {
-    Object,
-    Userset(Box<str>),
-    Wildcard,
-}
-
-/// Terms refer to each other by index, so that neither dropping nor evaluating a long expression recurses.
-#[derive(Clone, Debug)]
-pub(super) struct Expression {
-    pub(super) terms: Vec<Term>,
-    pub(super) root: u32,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Term {
-    at: Position,
-    pub(super) kind: TermKind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TermKind {
-    Nil,
-    Reference(Box<str>),
-    Arrow { relation: Box<str>, target: Box<str> },
-    Union(Vec<u32>),
-    Intersection(Vec<u32>),
-    Exclusion(u32, u32),
 }

@@ -1,17 +1,19 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::error::{Position, SchemaError, SchemaErrorKind};
-use super::lexer::{Lexer, Token, shorten};
-use super::{AllowedSubject, Definition, Expression, Member, MemberKind, SubjectForm, Term, TermKind};
+use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
+use crate::store::schema::lexer::{Lexer, Token, shorten};
+use crate::store::schema::tree::{
+    AllowedSubject, Definition, Expression, Member, MemberKind, SubjectForm, Term, TermKind,
+};
 
 const MAX_DEPTH: usize = 64;
 const MAX_NAME: usize = 64;
 
 const KEYWORDS: [&str; 6] = ["definition", "caveat", "relation", "permission", "nil", "with"];
 
-/// SpiceDB's operators, loosest first. (There a union binds tighter than an intersection, and that tighter than an
-/// exclusion; all group from the left.)
+/// SpiceDB's operators, the loosest first. A union binds tighter than an intersection, and an intersection tighter than
+/// an exclusion. All of them group from the left.
 const OPERATORS: [&str; 3] = ["-", "&", "+"];
 
 pub(super) fn parse(text: &str) -> Result<BTreeMap<Box<str>, Definition>, SchemaError> {
@@ -175,7 +177,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads operators of `level` and tighter. Recursion is bounded by the levels times the parentheses' depth.
+    /// Reads operators of `level` and tighter. The number of levels times the depth of parentheses limits the
+    /// recursion.
     fn expression(&mut self, terms: &mut Vec<Term>, level: usize, depth: usize) -> Result<u32, SchemaError> {
         let Some(&operator) = OPERATORS.get(level) else {
             return self.operand(terms, depth);
@@ -241,6 +244,6 @@ impl Parser<'_> {
 
 fn push(terms: &mut Vec<Term>, at: Position, kind: TermKind) -> u32 {
     terms.push(Term { at, kind });
-    // The text's length limit keeps the count far below u32::MAX.
+    // The limit of the text's length also limits this count far below u32::MAX.
     (terms.len() - 1) as u32
 }

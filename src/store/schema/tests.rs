@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use super::{Schema, SchemaErrorKind, TermKind};
+use crate::store::schema::Schema;
+use crate::store::schema::error::SchemaErrorKind;
+use crate::store::schema::tree::{MemberKind, Term, TermKind};
 
 fn error(text: &str) -> (usize, usize, SchemaErrorKind) {
     let error = Schema::parse(text).unwrap_err();
@@ -10,10 +12,10 @@ fn error(text: &str) -> (usize, usize, SchemaErrorKind) {
 /// The expression of `type#name` with all its parentheses.
 fn grouped(schema: &str, name: &str) -> String {
     let schema = Schema::parse(schema).unwrap();
-    let super::MemberKind::Permission(expression) = schema.member("t", name).unwrap() else {
+    let MemberKind::Permission(expression) = schema.member("t", name).unwrap() else {
         panic!("no permission");
     };
-    fn show(terms: &[super::Term], term: u32) -> String {
+    fn show(terms: &[Term], term: u32) -> String {
         let join = |operands: &[u32], operator: &str| {
             let operands: Vec<_> = operands.iter().map(|&term| show(terms, term)).collect();
             format!("({})", operands.join(operator))
@@ -163,11 +165,11 @@ fn a_permission_computed_from_itself_is_an_error() {
     };
     assert_eq!(cycle("definition t { permission a = b permission b = a }"), "a");
     assert_eq!(cycle("definition t { permission a = a }"), "a");
-    // The one that is named is on the cycle, not just before it.
+    // The error names a permission on the cycle, not one that leads to it.
     assert!(["b", "c"].contains(&&*cycle(
         "definition t { permission a = b permission b = c permission c = nil - b }"
     )));
-    // Through an arrow another object answers: no cycle of the schema.
+    // An arrow leads to another object, so the schema has no cycle.
     Schema::parse("definition t { relation up: t permission a = up->a }").unwrap();
 }
 

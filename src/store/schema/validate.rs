@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::error::{Position, SchemaError, SchemaErrorKind};
-use super::{Definition, Expression, MemberKind, SubjectForm, TermKind};
+use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
+use crate::store::schema::tree::{Definition, Expression, MemberKind, SubjectForm, TermKind};
 
 type Definitions = BTreeMap<Box<str>, Definition>;
 
-/// Checks every reference, and that no permission is computed from itself on the same object.
+/// Checks that every reference is valid, and that no permission is computed from itself on the same object.
 pub(super) fn validate(definitions: &Definitions) -> Result<(), SchemaError> {
     for (type_name, definition) in definitions {
         for member in definition.members.values() {
@@ -91,8 +91,8 @@ fn check_terms(
     Ok(())
 }
 
-/// Takes away, again and again, what refers to nothing that is left: what can't be taken away is on a cycle or leads
-/// to one. Counting instead of recursing keeps long chains off the stack.
+/// Repeatedly removes the members that refer to no remaining member. The members that are never removed are on a cycle
+/// or lead to one. Counting references instead of recursing avoids a deep stack for long chains.
 fn check_cycles(definition: &Definition) -> Result<(), SchemaError> {
     let mut open: HashMap<&str, usize> = HashMap::new();
     let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
@@ -119,7 +119,7 @@ fn check_cycles(definition: &Definition) -> Result<(), SchemaError> {
             }
         }
     }
-    // Every one left refers to one left, so walking from any of them ends on the cycle itself.
+    // Every remaining member refers to another remaining one, so a walk from any of them ends on a cycle.
     let Some(mut name) = open.keys().min().copied() else {
         return Ok(());
     };

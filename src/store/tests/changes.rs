@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use super::super::{Schema, Store, WatchError};
-use super::{SCHEMA, delete, store, touch};
+use crate::store::embedded::Store;
+use crate::store::error::WatchError;
+use crate::store::schema::Schema;
+use crate::store::tests::{SCHEMA, delete, store, touch};
 
 const ALICE: &str = "doc:plan#reader@user:alice";
 

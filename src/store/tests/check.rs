@@ -1,5 +1,8 @@
-use super::super::{CheckError, RevisionError, Schema, Store, UnknownName, Update};
-use super::{check, rel, store, touch, try_check};
+use crate::store::embedded::Store;
+use crate::store::error::{CheckError, RevisionError, UnknownName};
+use crate::store::schema::Schema;
+use crate::store::tests::{SCHEMA, check, rel, store, touch, try_check};
+use crate::store::write::Update;
 
 #[test]
 fn permissions_are_computed_as_the_schema_says() {
@@ -27,7 +30,7 @@ fn permissions_are_computed_as_the_schema_says() {
     assert!(check(&store, "team:lang#family@user:eve"));
     assert!(check(&store, "doc:open#view@user:anyone"));
     assert!(!check(&store, "doc:unknown#view@user:anyone"));
-    // A wildcard stands for objects, not for usersets.
+    // A wildcard means objects, not usersets.
     assert!(!check(&store, "doc:open#view@team:core#member"));
 }
 
@@ -43,7 +46,7 @@ fn a_userset_is_a_subject() {
     assert!(check(&store, "doc:plan#writer@team:lang#member"));
     assert!(check(&store, "doc:plan#view@team:core#member"));
     assert!(!check(&store, "doc:plan#view@team:other#member"));
-    // What a userset's members have by another of its relations, it has too.
+    // A userset also has the permissions that its members have through another of its relations.
     assert!(check(&store, "doc:plan#view@team:core#direct"));
     assert!(check(&store, "team:new#member@team:new#member"));
     assert!(check(&store, "team:new#family@team:new#direct"));
@@ -101,7 +104,7 @@ fn cycles_in_the_data_have_an_answer() {
         assert!(check(&store, &format!("team:{team}#member@user:ada")));
         assert!(!check(&store, &format!("team:{team}#member@user:bob")));
     }
-    // An intersection with itself, by way of its parent: nothing makes it hold.
+    // An intersection with itself, through its parent: nothing proves it.
     assert!(!check(&store, "team:a#manage@user:ada"));
 }
 
@@ -118,7 +121,7 @@ fn a_cycle_through_an_exclusion_is_an_error() {
     let head = store.current_revision();
     let error = try_check(&store, "team:a#member@user:ada", head).unwrap_err();
     assert!(matches!(error, CheckError::ExclusionCycle { .. }));
-    // Only where the answer depends on it.
+    // Only if the answer depends on it.
     assert!(!check(&store, "team:a#member@user:bob"));
     store.write(touch(&["doc:a#writer@team:a#member"])).unwrap();
     assert!(check(&store, "doc:a#view@user:ada"));
@@ -158,7 +161,7 @@ fn an_exclusion_waits_for_a_nested_exclusion() {
 }
 
 fn chain(length: usize) -> Store {
-    let schema = Schema::parse(super::SCHEMA).unwrap();
+    let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_updates(usize::MAX).build(schema);
     let link = |i: usize| Update::touch(rel(&format!("team:t{i}#direct@team:t{}#member", i + 1)));
     let end = Update::touch(rel(&format!("team:t{length}#direct@user:ada")));
@@ -175,7 +178,7 @@ fn a_chain_of_100_000_teams_has_an_answer() {
 
 #[test]
 fn work_is_bounded() {
-    let schema = Schema::parse(super::SCHEMA).unwrap();
+    let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_check_steps(50).build(schema);
     let link = |i: usize| Update::touch(rel(&format!("team:t{i}#direct@team:t{}#member", i + 1)));
     store.write((0..100).map(link)).unwrap();
@@ -186,7 +189,7 @@ fn work_is_bounded() {
 
 #[test]
 fn diamonds_are_visited_once() {
-    let schema = Schema::parse(super::SCHEMA).unwrap();
+    let schema = Schema::parse(SCHEMA).unwrap();
     let store = Store::builder().max_check_steps(2_000).build(schema);
     let layers = (0..40).flat_map(|i| {
         let next = i + 1;

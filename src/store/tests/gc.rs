@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use super::super::{RevisionError, Schema, Store};
-use super::{SCHEMA, check, delete, readers, store, touch, try_check};
+use crate::store::embedded::Store;
+use crate::store::error::RevisionError;
+use crate::store::schema::Schema;
+use crate::store::tests::{SCHEMA, check, delete, readers, store, touch, try_check};
 
 const ALICE: &str = "doc:plan#reader@user:alice";
 const BOB: &str = "doc:plan#reader@user:bob";
@@ -24,7 +26,7 @@ fn garbage_collection_leaves_later_revisions_unharmed() {
     assert_eq!(try_check(&store, "doc:plan#view@user:alice", 2), Err(expired.into()));
     let after: Vec<_> = (3..=5).map(|revision| readers(&store, revision)).collect();
     assert_eq!(before, after);
-    // Backwards and beyond the head are harmless.
+    // A smaller revision, and one beyond the head, change nothing.
     store.garbage_collect(1);
     assert_eq!(store.oldest_revision(), 3);
     store.garbage_collect(u64::MAX);
@@ -104,7 +106,7 @@ async fn quantized_reads_take_the_head_at_the_start_of_the_window() {
     assert_eq!(store.quantized_revision(window), 2);
     store.write([]).unwrap();
     store.write([]).unwrap();
-    // Committed exactly at the start of the window: in it.
+    // A commit exactly at the start of the window is in the window.
     assert_eq!(store.quantized_revision(window), 4);
     tokio::time::advance(Duration::from_millis(4_999)).await;
     store.write([]).unwrap();

@@ -1,8 +1,10 @@
 use std::error::Error;
 use std::path::Path;
 
-use super::super::{Filter, History, HistoryError, Store};
-use super::check;
+use crate::store::embedded::Store;
+use crate::store::filter::Filter;
+use crate::store::history::{History, HistoryError, Transaction};
+use crate::store::tests::check;
 
 fn data() -> History {
     History::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data")).unwrap()
@@ -37,7 +39,7 @@ fn the_whole_history_loads() {
     assert_eq!((all(700), all(head)), (before, 2_193));
 }
 
-fn read(text: &str) -> Result<Vec<super::super::Transaction>, HistoryError> {
+fn read(text: &str) -> Result<Vec<Transaction>, HistoryError> {
     History::read_transactions(text.as_bytes(), Path::new("some.jsonl"))
 }
 
@@ -48,16 +50,16 @@ fn errors_name_file_and_line() {
 
     let error = read(&format!("{good}\nnonsense")).unwrap_err();
     assert!(
-        error.to_string().starts_with("some.jsonl, line 2: no transaction"),
+        error.to_string().starts_with("some.jsonl, line 2: not a transaction"),
         "{error}"
     );
     assert!(error.source().is_some());
 
     let error = read(&good.replace("user:b", "user b")).unwrap_err();
-    assert_eq!(error.to_string(), "some.jsonl, line 1, update 1: no relationship");
+    assert_eq!(error.to_string(), "some.jsonl, line 1, update 1: not a relationship");
     assert_eq!(
         error.source().unwrap().to_string(),
-        "`user b` is no object; write it as `type:id`"
+        "`user b` is not a valid object; write it as `type:id`"
     );
 
     assert!(matches!(

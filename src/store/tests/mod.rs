@@ -7,7 +7,12 @@ mod relationship;
 mod snapshot;
 mod write;
 
-use super::{Filter, Relationship, Schema, Store, SubjectRef, Update};
+use crate::store::embedded::Store;
+use crate::store::error::CheckError;
+use crate::store::filter::Filter;
+use crate::store::relationship::{Relationship, SubjectRef};
+use crate::store::schema::Schema;
+use crate::store::write::Update;
 
 const SCHEMA: &str = "
     definition user {}
@@ -44,7 +49,7 @@ fn delete(texts: &[&str]) -> Vec<Update> {
 }
 
 /// Checks `type:id#permission@subject`.
-fn try_check(store: &Store, question: &str, revision: u64) -> Result<bool, super::CheckError> {
+fn try_check(store: &Store, question: &str, revision: u64) -> Result<bool, CheckError> {
     let (resource, rest) = question.split_once('#').unwrap();
     let (permission, subject) = rest.split_once('@').unwrap();
     let subject: SubjectRef = subject.parse().unwrap();

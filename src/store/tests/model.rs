@@ -1,13 +1,18 @@
-//! Checks against an evaluator that knows nothing of the store: it computes whole sets over a plain list of the
-//! relationships, again and again until nothing changes.
+//! Checks against an independent evaluator: it repeatedly computes whole sets over a plain list of the relationships,
+//! until nothing changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::{CheckError, Relationship, Schema, Store, Update, WriteError};
-use super::try_check;
+use crate::store::embedded::Store;
+use crate::store::error::{CheckError, WriteError};
+use crate::store::filter::Filter;
+use crate::store::relationship::{Relationship, SubjectRef};
+use crate::store::schema::Schema;
+use crate::store::tests::try_check;
+use crate::store::write::Update;
 
 #[derive(Clone, Debug)]
 enum Rule {
@@ -160,7 +165,7 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    fn subjects(&self, resource: &str, relation: &str) -> impl Iterator<Item = &super::SubjectRef> {
+    fn subjects(&self, resource: &str, relation: &str) -> impl Iterator<Item = &SubjectRef> {
         let of = move |r: &&Relationship| r.resource().to_string() == resource && r.relation() == relation;
         self.relationships.iter().filter(of).map(Relationship::subject)
     }
@@ -182,7 +187,7 @@ impl Model<'_> {
         teams.chain(docs).collect()
     }
 
-    /// One node, given what holds and, for right sides of exclusions, what might.
+    /// One node, given the nodes that hold and, for right sides of exclusions, the nodes that might hold.
     fn eval(&self, node: &Node, holds: &BTreeSet<Node>, might: &BTreeSet<Node>) -> bool {
         let (object, name) = node;
         if format!("{object}#{name}") == self.subject {
@@ -211,7 +216,8 @@ impl Model<'_> {
                 .any(|subject| holds.contains(&(subject.object_ref().to_string(), (*target).to_owned()))),
             Rule::Union(a, b) => eval(a) || eval(b),
             Rule::Both(a, b) => eval(a) && eval(b),
-            // On a right side the roles change: what might hold excludes, and inside of it what holds does.
+            // On a right side the two sets swap: a node that might hold excludes, and inside of it a node that holds
+            // does.
             Rule::But(a, b) => eval(a) && !self.eval_rule(object, b, might, holds),
         }
     }
@@ -230,7 +236,8 @@ impl Model<'_> {
         }
     }
 
-    /// What holds for sure, and what might where the relationships contradict themselves (the well-founded model).
+    /// The nodes that certainly hold, and those that might hold where the relationships contradict themselves (the
+    /// well-founded model).
     fn solve(&self) -> (BTreeSet<Node>, BTreeSet<Node>) {
         let mut holds = BTreeSet::new();
         loop {
@@ -243,7 +250,7 @@ impl Model<'_> {
         }
     }
 
-    /// What a node is computed from, and whether by way of the right side of an exclusion.
+    /// The nodes that a node depends on, and whether through the right side of an exclusion.
     fn sources(&self, node: &Node) -> Vec<(Node, bool)> {
         let mut found = Vec::new();
         match self.rule_of(node) {
@@ -300,7 +307,7 @@ impl Model<'_> {
 
 /// Applies a write to the model, or says that it must fail.
 fn apply(state: &BTreeSet<Relationship>, updates: &[Update]) -> Option<BTreeSet<Relationship>> {
-    use super::super::Operation::{Create, Delete, Touch};
+    use crate::store::write::Operation::{Create, Delete, Touch};
     let mut next = state.clone();
     let mut seen = BTreeSet::new();
     for update in updates {
@@ -357,7 +364,7 @@ proptest! {
             let revision = oldest + pick % (states.len() as u64 - oldest + 1);
             let relationships = &states[revision as usize - 1];
             let read: Vec<_> = ["team", "doc"].iter().flat_map(|t| {
-                store.read(&super::Filter::of_type(*t), revision).unwrap()
+                store.read(&Filter::of_type(*t), revision).unwrap()
             }).collect();
             prop_assert_eq!(&read.into_iter().collect::<BTreeSet<_>>(), relationships);
             let model = Model { rules: &rules, relationships, subject };

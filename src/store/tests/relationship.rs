@@ -1,5 +1,6 @@
-use super::super::{Filter, ObjectRef, ParseError, Relationship, SubjectFilter, SubjectRef};
-use super::rel;
+use crate::store::filter::{Filter, SubjectFilter};
+use crate::store::relationship::{ObjectRef, ParseError, Relationship, SubjectRef};
+use crate::store::tests::rel;
 
 #[test]
 fn texts_read_back_unmodified() {

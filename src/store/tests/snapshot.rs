@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::{Filter, ReadError, ReadMode, Relationship, RevisionError, SnapshotReader};
-use super::{store, touch};
+use crate::store::error::{ReadError, RevisionError};
+use crate::store::filter::Filter;
+use crate::store::relationship::Relationship;
+use crate::store::snapshot::{ReadMode, SnapshotReader};
+use crate::store::tests::{store, touch};
 use crate::token::RevisionToken;
 
 const ALICE: &str = "doc:plan#reader@user:alice";
@@ -78,7 +81,7 @@ async fn a_waiting_read_wakes_with_its_write() {
     assert!(!waiting.is_finished());
     store.write(touch(&[BOB])).unwrap();
     assert_eq!(subjects(&waiting.await.unwrap().unwrap()).len(), 2);
-    // No timer fired: on a paused clock, time stands still unless one is waited for.
+    // No timer fired: a paused clock advances only while a task waits for a timer.
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
@@ -108,7 +111,7 @@ async fn waiters_are_capped() {
     assert!(matches!(first, Err(ReadError::Timeout { .. })));
     assert_eq!(second, Err(ReadError::TooManyWaiters { max: 1 }));
     assert_eq!(satisfied, Ok(1));
-    // A waiter that is gone frees its place.
+    // A cancelled waiter frees its place.
     let ended = reader.wait_for_revision(2, ReadMode::Exact).await;
     assert!(matches!(ended, Err(ReadError::Timeout { .. })));
 }

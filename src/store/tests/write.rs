@@ -1,7 +1,9 @@
-use super::super::{
-    Filter, Precondition, QueryError, Schema, Store, SubjectFilter, UnknownName, Update, WriteError, WriteSchemaError,
-};
-use super::{check, delete, readers, rel, store, touch, try_check};
+use crate::store::embedded::Store;
+use crate::store::error::{QueryError, UnknownName, WriteError, WriteSchemaError};
+use crate::store::filter::{Filter, SubjectFilter};
+use crate::store::schema::Schema;
+use crate::store::tests::{SCHEMA, check, delete, readers, rel, store, touch, try_check};
+use crate::store::write::{Precondition, Update};
 
 #[test]
 fn every_write_makes_a_revision() {
@@ -77,7 +79,7 @@ fn errors_name_the_relationship() {
     let error = store().write(delete(&["doc:plan#reader@user:carol"])).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`doc:plan#reader@user:carol` does not exist, so it can't be deleted"
+        "`doc:plan#reader@user:carol` does not exist; leave it out of the write"
     );
 }
 
@@ -113,16 +115,14 @@ fn preconditions_guard_a_write() {
 
 #[test]
 fn a_write_has_a_size_limit() {
-    let store = Store::builder()
-        .max_updates(3)
-        .build(Schema::parse(super::SCHEMA).unwrap());
+    let store = Store::builder().max_updates(3).build(Schema::parse(SCHEMA).unwrap());
     let updates = |count: usize| (0..count).map(|i| Update::touch(rel(&format!("doc:{i}#reader@user:a"))));
     assert_eq!(store.write(updates(3)), Ok(2));
     assert!(matches!(
         store.write(updates(4)),
         Err(WriteError::TooLarge { max: 3, .. })
     ));
-    // Not even an endless iterator is read to its end.
+    // An endless iterator is not read to its end.
     let endless = std::iter::repeat_with(|| Update::touch(rel("doc:a#reader@user:a")));
     assert!(matches!(store.write(endless), Err(WriteError::TooLarge { .. })));
 }

@@ -4,17 +4,18 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
-use crate::token::{TokenError, TokenErrorKind, Zookie};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::zookie::Zookie;
 
-/// What browsers keep of one cookie at least, name and value (RFC 6265, section 6.1).
+/// The size of a cookie, name and value, that every browser stores (RFC 6265, section 6.1).
 const MAX_COOKIE: usize = 4096;
 
-/// The pieces between the semicolons of one `Cookie` line, with all their blanks.
+/// The pieces between the semicolons of one `Cookie` line, not trimmed.
 pub(super) fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|byte| *byte == b';')
 }
 
-/// The name in `name=value`, as it stands there; empty if there is no `=`.
+/// The name in `name=value`, not decoded; empty if there is no `=`.
 pub(super) fn name(pair: &[u8]) -> &[u8] {
     match pair.iter().position(|byte| *byte == b'=') {
         Some(end) => pair[..end].trim_ascii(),
@@ -22,7 +23,7 @@ pub(super) fn name(pair: &[u8]) -> &[u8] {
     }
 }
 
-/// Shows `each` the decoded value of every cookie called `carrier`, of all `Cookie` lines (HTTP/2 splits them).
+/// Calls `each` with the decoded value of every cookie named `carrier`, of all `Cookie` lines (HTTP/2 splits them).
 pub(super) fn values(
     headers: &HeaderMap,
     carrier: &str,
@@ -46,13 +47,13 @@ fn decode(pair: &[u8]) -> Result<Cookie<'_>, TokenError> {
     Cookie::parse_encoded(text).map_err(|e| TokenError::malformed("the cookie is not text").with_source(e))
 }
 
-/// Takes every cookie whose name is `ours` out of the `Cookie` lines; lines without one are not touched.
+/// Removes every cookie whose name is `ours` from the `Cookie` lines. Other lines stay unmodified.
 pub(super) fn strip(headers: &mut HeaderMap, ours: impl Fn(&[u8]) -> bool) {
     let is_ours = |pair: &[u8]| ours(name(pair));
     if !headers.get_all(COOKIE).into_iter().flat_map(pairs).any(is_ours) {
         return;
     }
-    let kept: Vec<HeaderValue> = headers
+    let lines: Vec<HeaderValue> = headers
         .get_all(COOKIE)
         .into_iter()
         .filter_map(|line| {
@@ -64,7 +65,7 @@ pub(super) fn strip(headers: &mut HeaderMap, ours: impl Fn(&[u8]) -> bool) {
         })
         .collect();
     headers.remove(COOKIE);
-    for line in kept {
+    for line in lines {
         headers.append(COOKIE, line);
     }
 }
@@ -78,7 +79,7 @@ fn without(line: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<Header
     Some(value)
 }
 
-/// Adds a `Cookie` line of its own.
+/// Adds a separate `Cookie` line.
 pub(super) fn append(headers: &mut HeaderMap, name: &str, zookie: &Zookie) -> Result<(), TokenError> {
     let cookie = Cookie::new(name, zookie.as_str());
     headers.append(COOKIE, header_value(&cookie.stripped().encoded())?);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Uri;
 
-use super::{TokenError, TokenErrorKind, Zookie};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::zookie::Zookie;
 
 pub(crate) use query::{Outline, parameters};
 
@@ -38,27 +39,27 @@ pub enum Source {
 }
 
 impl Source {
-    /// Whether the caller put it there for this request: anything but a cookie.
+    /// Whether the caller sent it for this request: true for anything except a cookie.
     pub fn is_explicit(self) -> bool {
         self != Self::Cookie
     }
 }
 
-/// Why places can't be [`Carriers`].
+/// Why some places can't be [`Carriers`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidCarrier {
-    /// A header with a meaning of its own, which a zookie would destroy.
-    #[error("the header `{0}` has a meaning of its own; let zookies travel in one of their own, such as `zookie`")]
+    /// The header has a meaning of its own, which a zookie would overwrite.
+    #[error("the header `{0}` already has another meaning; use a header of its own for zookies, such as `zookie`")]
     ReservedHeader(HeaderName),
-    /// Cookies are named with letters, digits and `- _ .`.
-    #[error("`{0}` is no name for a zookie's cookie; use letters, digits and - _ .")]
+    /// The name of a cookie can have only letters, digits and `- _ .`.
+    #[error("the cookie name `{0}` is invalid; use only letters, digits and - _ .")]
     CookieName(String),
-    /// Query parameters have a name.
+    /// The name of a query parameter is empty.
     #[error("the query parameter's name is empty; give it one, such as `zookie`")]
     EmptyQueryName,
-    /// The same place twice.
-    #[error("{0:?} is there twice; name it once")]
+    /// A place is repeated.
+    #[error("{0:?} is repeated; list it once")]
     Repeated(Carrier),
 }
 
@@ -97,15 +98,14 @@ impl Default for Carriers {
 }
 
 impl Carriers {
-    /// The most tokens that are read of one request unless a setting says otherwise.
+    /// The default limit of tokens in one request.
     pub const DEFAULT_MAX_TOKENS: usize = 8;
 
-    /// These places; none at all means that zookies travel in messages only.
+    /// Carriers with these places. Without any place, zookies travel in messages only.
     ///
     /// # Errors
     ///
-    /// [`InvalidCarrier`] for a header that means something else, a name that can't be one, and a place that comes
-    /// twice.
+    /// [`InvalidCarrier`] for a header with another meaning, an invalid name, and a repeated place.
     pub fn new(places: impl IntoIterator<Item = Carrier>) -> Result<Self, InvalidCarrier> {
         let mut valid = Vec::new();
         for place in places {
@@ -131,22 +131,22 @@ impl Carriers {
         }
     }
 
-    /// The most tokens that are read of one request; [`DEFAULT_MAX_TOKENS`](Self::DEFAULT_MAX_TOKENS) unless set.
+    /// Sets the limit of tokens in one request; by default [`DEFAULT_MAX_TOKENS`](Self::DEFAULT_MAX_TOKENS).
     #[must_use]
     pub fn max_tokens(mut self, tokens: usize) -> Self {
         self.max_tokens = tokens;
         self
     }
 
-    /// Whether cookies are set with `Secure`: never sent over plain HTTP. Off unless set, but for cookies whose name
-    /// begins with `__Secure-` or `__Host-`, which browsers take in no other way.
+    /// Whether cookies are set with `Secure`, so that browsers never send them over plain HTTP. Off by default, except
+    /// for cookies whose name begins with `__Secure-` or `__Host-`: browsers require it for these.
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
         self
     }
 
-    /// How long browsers keep the cookie, in whole seconds; until they are closed unless set.
+    /// How long browsers store the cookie, in whole seconds. By default they store it until they are closed.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
@@ -158,17 +158,17 @@ impl Carriers {
         &self.places
     }
 
-    /// Shows `each` the text of every zookie in a request, place by place: repeated headers and cookies, their
-    /// comma-separated parts, and repeated parameters too. What can't even be text, or is there and empty, is shown
-    /// as what it is: something was sent, so it never counts as "no token".
+    /// Calls `each` with the text of every zookie in a request, place by place. This includes repeated headers, cookies
+    /// and parameters, and comma-separated parts. A value that is not text is an error, and an empty value is empty
+    /// text: the caller did send something, so neither counts as "no token".
     ///
-    /// Header values are shown without copying them, and nothing is allocated where no place holds a zookie (but for
-    /// parameters whose very names are percent-escaped).
+    /// Header values are not copied. If no place holds a zookie, nothing is allocated, except for parameters with
+    /// percent escapes in their names.
     ///
     /// # Errors
     ///
-    /// [`TooManyTokens`](TokenErrorKind::TooManyTokens) beyond [`max_tokens`](Self::max_tokens); those within were
-    /// shown.
+    /// [`TooManyTokens`](TokenErrorKind::TooManyTokens) beyond [`max_tokens`](Self::max_tokens). `each` has then been
+    /// called for the tokens within the limit.
     pub fn visit(
         &self,
         headers: &HeaderMap,
@@ -182,7 +182,7 @@ impl Carriers {
         Outline::of(uri, |name| self.is_query_carrier(name))
     }
 
-    /// [`visit`](Self::visit), where the query is known already.
+    /// [`visit`](Self::visit), with an outline of the query.
     pub(crate) fn visit_with(
         &self,
         headers: &HeaderMap,
@@ -221,7 +221,7 @@ impl Carriers {
         Ok(())
     }
 
-    /// Takes the zookies out of all places of a request. Other cookies and query parameters stay byte for byte.
+    /// Removes the zookies from all places of a request. Other cookies and query parameters stay byte for byte.
     pub fn strip(&self, headers: &mut HeaderMap, uri: &mut Uri) {
         for place in &self.places {
             if let Carrier::Header(name) = place {
@@ -232,12 +232,12 @@ impl Carriers {
         query::strip(uri, |name| self.is_query_carrier(name));
     }
 
-    /// Puts one zookie into a request instead of all that it bears: into the first place.
+    /// Replaces all zookies of a request by one, in the first place.
     ///
     /// # Errors
     ///
-    /// [`Malformed`](TokenErrorKind::Malformed) if the request's URI has no room or no place for it. The request then
-    /// bears no zookie, and must not go on as if it had demanded nothing.
+    /// [`Malformed`](TokenErrorKind::Malformed) if the zookie does not fit into the request's URI. The request then has
+    /// no zookie, and must not be forwarded as if it demanded nothing.
     pub fn replace(&self, headers: &mut HeaderMap, uri: &mut Uri, zookie: &Zookie) -> Result<(), TokenError> {
         self.strip(headers, uri);
         match self.places.first() {
@@ -251,7 +251,7 @@ impl Carriers {
         }
     }
 
-    /// Puts a reply's zookie into its headers, in place of any that is there.
+    /// Sets a reply's zookie in its headers, in place of any other zookie.
     pub fn set_headers(&self, headers: &mut HeaderMap, zookie: &Zookie) {
         for place in &self.places {
             if let Carrier::Header(name) = place {
@@ -260,13 +260,13 @@ impl Carriers {
         }
     }
 
-    /// Has a reply set the cookies of these zookies, beside all others that it sets. Several, which have no join, stand side
-    /// by side in one cookie, with commas between them.
+    /// Adds the cookies of these zookies to a reply, beside all other cookies that it sets. Several zookies, which have
+    /// no join, are comma-separated in one cookie.
     ///
     /// # Errors
     ///
-    /// [`TooLong`](TokenErrorKind::TooLong) if a browser would not keep the cookie (over 4096 bytes, its name
-    /// included): then nothing is set.
+    /// [`TooLong`](TokenErrorKind::TooLong) if a browser would not store the cookie (over 4096 bytes, its name
+    /// included). No cookie is set then.
     pub fn set_cookies(&self, headers: &mut HeaderMap, zookies: &[Zookie]) -> Result<(), TokenError> {
         let secure = |name: &str| self.secure || name.starts_with("__Secure-") || name.starts_with("__Host-");
         let texts: Vec<&str> = zookies.iter().map(Zookie::as_str).collect();
@@ -281,14 +281,14 @@ impl Carriers {
         Ok(())
     }
 
-    /// The cookies of one `Cookie` header line that are no zookies, as `name=value`, byte for byte.
+    /// The cookies of one `Cookie` header line that are not zookies, as `name=value`, byte for byte.
     pub fn cookies_without<'a>(&'a self, line: &'a HeaderValue) -> impl Iterator<Item = &'a [u8]> {
         cookies::pairs(line)
             .map(<[u8]>::trim_ascii)
             .filter(|pair| !pair.is_empty() && !self.is_cookie_carrier(cookies::name(pair)))
     }
 
-    /// Whether zookies travel in the query parameter of this name, which has no percent escapes any more.
+    /// Whether zookies travel in the query parameter with this decoded name.
     pub fn is_query_carrier(&self, name: &str) -> bool {
         self.places
             .iter()
@@ -307,12 +307,12 @@ impl Carriers {
     }
 }
 
-/// Looks at every byte, which compilers make into looking at many at once.
+/// Reads every byte without an early exit, so that the compiler can vectorize it.
 fn has_comma(text: &str) -> bool {
     text.bytes().fold(false, |found, byte| found | (byte == b','))
 }
 
-/// Zookies replace what these say, and a request would not survive it.
+/// Headers that a request needs. A zookie would overwrite them.
 const RESERVED: [HeaderName; 14] = [
     header::ACCEPT,
     header::AUTHORIZATION,
@@ -330,7 +330,7 @@ const RESERVED: [HeaderName; 14] = [
     header::UPGRADE,
 ];
 
-/// Narrower than what cookies allow: names that look the same percent-encoded.
+/// Stricter than the cookie standard: only names that percent-encoding does not change.
 fn is_cookie_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }

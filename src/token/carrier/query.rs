@@ -4,14 +4,15 @@ use form_urlencoded::byte_serialize;
 use http::uri::{PathAndQuery, Uri};
 
 use crate::names::Names;
-use crate::token::{TokenError, Zookie};
+use crate::token::error::TokenError;
+use crate::token::zookie::Zookie;
 
-/// What is to be known of a query before its parameters are looked at one by one: most bear no zookie.
+/// What one pass over the names of a query finds. Most queries have no zookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
-    /// There is a zookie among the parameters.
+    /// A parameter is a zookie.
     pub(crate) zookies: bool,
-    /// Two parameters that are no zookies have one name.
+    /// Two parameters that are not zookies have the same name.
     pub(crate) repeated: bool,
 }
 
@@ -33,7 +34,7 @@ impl Outline {
     }
 }
 
-/// A parameter as it stands in the query.
+/// A parameter, not decoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parameter<'a> {
     pub(crate) text: &'a str,
@@ -83,7 +84,7 @@ fn decode(pair: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(pair.as_bytes()).next()
 }
 
-/// Shows `each` the decoded value of every parameter called `carrier`.
+/// Calls `each` with the decoded value of every parameter named `carrier`.
 pub(super) fn values(
     uri: &Uri,
     carrier: &str,
@@ -91,7 +92,7 @@ pub(super) fn values(
 ) -> Result<(), TokenError> {
     for parameter in parameters(uri).filter(|parameter| parameter.name() == carrier) {
         let value = decode(parameter.text).map_or(Cow::Borrowed(""), |(_, value)| value);
-        // No token has spaces: where one is, the caller sent the plus sign of base64 as it is.
+        // A token has no spaces. A space comes from a plus sign of base64 that the caller did not escape.
         if value.contains(' ') {
             each(&value.replace(' ', "+"))?;
         } else {
@@ -101,7 +102,7 @@ pub(super) fn values(
     Ok(())
 }
 
-/// Takes every parameter whose name is `ours` out of the query; a URI without one is not touched.
+/// Removes every parameter whose name is `ours` from the query. A URI without such a parameter stays unmodified.
 pub(super) fn strip(uri: &mut Uri, ours: impl Fn(&str) -> bool) {
     let is_ours = |parameter: &Parameter<'_>| ours(&parameter.name());
     if !parameters(uri).any(|parameter| is_ours(&parameter)) {
@@ -110,7 +111,7 @@ pub(super) fn strip(uri: &mut Uri, ours: impl Fn(&str) -> bool) {
     let others = parameters(uri).filter(|parameter| !is_ours(parameter));
     let others: Vec<&str> = others.map(|parameter| parameter.text).collect();
     let query = (!others.is_empty()).then(|| others.join("&"));
-    // Less of a valid URI is a valid URI.
+    // A part of a valid query is a valid query.
     if let Ok(changed) = with_query(uri, query.as_deref()) {
         *uri = changed;
     }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::token::carrier::*;
 
 type Found = Vec<(Source, Option<String>)>;
 
@@ -117,7 +117,7 @@ fn tokens_are_counted_over_all_places() {
     assert_eq!(found(&full, "/?token=7&token=8").len(), 8);
     let error = found_in(&Carriers::default(), &full, "/?token=7&token=8&token=9").unwrap_err();
     assert_eq!(error.kind(), &TokenErrorKind::TooManyTokens { max: 8 });
-    assert!(error.to_string().contains("more than 8 zookies"));
+    assert!(error.to_string().contains("more zookies than the limit of 8"));
     let two = Carriers::default().max_tokens(2);
     assert!(found_in(&two, &full, "/").is_err());
 }

@@ -1,184 +1,16 @@
 //! InferaDB's revision tokens.
 
 mod read;
+mod revision_token;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use crate::revision::{Revision, StoreId, VectorClock};
+use crate::token::error::TokenError;
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
-
-use super::{TokenError, TokenFormat, Zookie};
-use crate::revision::{Revision, StoreId, VectorClock, compare_clocks};
-
-/// InferaDB's revision token: a node, its revision, and what that node knew of all nodes by then.
-///
-/// As text it is compact JSON in standard, padded base64. The clock's entries have no fixed order there, so one token
-/// has several spellings: compare tokens, never their text.
-///
-/// Tokens are ordered by their vector clocks, as [`VectorClock`] is: over the union of the nodes, where a missing entry
-/// is 0. The order is partial: of two tokens, neither has to be after the other. `==` means the same fields.
-///
-/// ```
-/// use tower_zookie::token::RevisionToken;
-///
-/// let written = RevisionToken::new("node1", 42);
-/// let text = written.encode();
-/// assert_eq!(text, "eyJub2RlX2lkIjoibm9kZTEiLCJyZXZpc2lvbiI6NDIsInZlY3Rvcl9jbG9jayI6eyJub2RlMSI6NDJ9fQ==");
-/// assert_eq!(RevisionToken::decode(&text)?, written);
-///
-/// let elsewhere = RevisionToken::new("node2", 15);
-/// assert!(written.is_concurrent_with(&elsewhere));
-/// assert!(written.merge(&elsewhere).is_after(&written));
-/// # Ok::<(), tower_zookie::token::TokenError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct RevisionToken {
-    /// The node that generated the token.
-    pub node_id: String,
-    /// The revision at that node, from 1.
-    pub revision: u64,
-    /// The revision of every node that this one knew of, its own included.
-    pub vector_clock: BTreeMap<String, u64>,
-}
-
-/// Which of InferaDB's five rules a [`RevisionToken`] breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidToken {
-    /// The node id is empty.
-    #[error("the node id is empty")]
-    EmptyNodeId,
-    /// The revision is 0.
-    #[error("the revision is 0, and revisions count from 1")]
-    ZeroRevision,
-    /// The vector clock is empty.
-    #[error("the vector clock is empty")]
-    EmptyClock,
-    /// The vector clock has no entry of the token's own node.
-    #[error("the vector clock has no entry of the token's own node")]
-    MissingEntry,
-    /// The own node's entry in the vector clock is not the revision.
-    #[error("the vector clock's entry of the token's own node is not its revision")]
-    EntryMismatch,
-}
-
-impl RevisionToken {
-    /// The token of `revision` at a node that knows of no other.
-    pub fn new(node_id: impl Into<String>, revision: u64) -> Self {
-        let node_id = node_id.into();
-        Self {
-            vector_clock: BTreeMap::from([(node_id.clone(), revision)]),
-            node_id,
-            revision,
-        }
-    }
-
-    /// The token of `revision` at a node that knows of others. A `HashMap<String, u64>` will do as the clock.
-    ///
-    /// Nothing is checked here: see [`validate`](Self::validate).
-    pub fn with_vector_clock<K: Into<String>>(
-        node_id: impl Into<String>,
-        revision: u64,
-        vector_clock: impl IntoIterator<Item = (K, u64)>,
-    ) -> Self {
-        Self {
-            node_id: node_id.into(),
-            revision,
-            vector_clock: vector_clock
-                .into_iter()
-                .map(|(node, count)| (node.into(), count))
-                .collect(),
-        }
-    }
-
-    /// The token as text: compact JSON in standard, padded base64, the clock ascending by node.
-    pub fn encode(&self) -> String {
-        // Serialising strings and numbers into memory has no way to fail.
-        STANDARD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// Reads a token: standard or URL-safe base64, padded or not, of valid fields in any order.
-    ///
-    /// At most [`InferaDb::DEFAULT_MAX_LEN`] bytes and [`InferaDb::DEFAULT_MAX_NODES`] nodes are read; an [`InferaDb`]
-    /// can have other limits. Unknown and repeated fields are rejected: what they say could change what the token demands.
-    ///
-    /// # Errors
-    ///
-    /// [`TooLong`](super::TokenErrorKind::TooLong), [`TooManyEntries`](super::TokenErrorKind::TooManyEntries), or
-    /// [`Malformed`](super::TokenErrorKind::Malformed), which has the [`InvalidToken`] as its source where the text
-    /// could be read and breaks a rule.
-    pub fn decode(text: &str) -> Result<Self, TokenError> {
-        read::token(text, InferaDb::DEFAULT_MAX_LEN, InferaDb::DEFAULT_MAX_NODES)
-    }
-
-    /// Whether the token keeps InferaDB's five rules.
-    ///
-    /// # Errors
-    ///
-    /// The first [`InvalidToken`] rule that it breaks.
-    pub fn validate(&self) -> Result<(), InvalidToken> {
-        if self.node_id.is_empty() {
-            return Err(InvalidToken::EmptyNodeId);
-        }
-        if self.revision == 0 {
-            return Err(InvalidToken::ZeroRevision);
-        }
-        if self.vector_clock.is_empty() {
-            return Err(InvalidToken::EmptyClock);
-        }
-        match self.vector_clock.get(&self.node_id) {
-            None => Err(InvalidToken::MissingEntry),
-            Some(entry) if *entry != self.revision => Err(InvalidToken::EntryMismatch),
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// Whether this token knows all that `other` knows, and more.
-    pub fn is_after(&self, other: &Self) -> bool {
-        self.compare(other) == Some(Ordering::Greater)
-    }
-
-    /// Whether `other` knows all that this token knows, and more.
-    pub fn is_before(&self, other: &Self) -> bool {
-        self.compare(other) == Some(Ordering::Less)
-    }
-
-    /// Whether each of the two knows something that the other does not. Tokens with equal clocks are not concurrent.
-    pub fn is_concurrent_with(&self, other: &Self) -> bool {
-        self.compare(other).is_none()
-    }
-
-    fn compare(&self, other: &Self) -> Option<Ordering> {
-        compare_clocks(entries(&self.vector_clock), entries(&other.vector_clock))
-    }
-
-    /// The least token at or after both: the greater entry of either clock, node by node.
-    ///
-    /// It bears the node id that comes first in the alphabet, and that node's entry as its revision. So merging is
-    /// commutative, associative and idempotent, and valid tokens merge into a valid one.
-    #[must_use]
-    pub fn merge(&self, other: &Self) -> Self {
-        let mut vector_clock = self.vector_clock.clone();
-        for (node, count) in &other.vector_clock {
-            let entry = vector_clock.entry(node.clone()).or_default();
-            *entry = (*entry).max(*count);
-        }
-        let node_id = (&self.node_id).min(&other.node_id).clone();
-        Self {
-            revision: vector_clock.get(&node_id).copied().unwrap_or_default(),
-            node_id,
-            vector_clock,
-        }
-    }
-}
-
-fn entries(clock: &BTreeMap<String, u64>) -> impl Iterator<Item = (&str, u64)> {
-    clock.iter().map(|(node, count)| (node.as_str(), *count))
-}
+pub use revision_token::{InvalidToken, RevisionToken};
 
 /// InferaDB's [`RevisionToken`] as a [`TokenFormat`]. Its revisions are [`VectorClock`]s.
 ///
@@ -205,20 +37,20 @@ enum Scope {
 }
 
 impl InferaDb {
-    /// The longest token that is read unless a setting says otherwise, in bytes.
-    pub const DEFAULT_MAX_LEN: usize = 4096;
-    /// The most nodes of a vector clock that are read unless a setting says otherwise: what fits into
-    /// [`DEFAULT_MAX_LEN`](Self::DEFAULT_MAX_LEN) with names of ordinary length.
-    pub const DEFAULT_MAX_NODES: usize = 100;
+    /// The default limit of a token's length, in bytes.
+    pub const DEFAULT_MAX_LEN: usize = read::DEFAULT_MAX_LEN;
+    /// The default limit of nodes in a vector clock. With names of ordinary length, as many fit into
+    /// [`DEFAULT_MAX_LEN`](Self::DEFAULT_MAX_LEN).
+    pub const DEFAULT_MAX_NODES: usize = read::DEFAULT_MAX_NODES;
 
-    /// Tokens of nodes that do not replicate to each other: every node id is a store of its own, and tokens of
-    /// different nodes never compare. `name` tells this deployment from others.
+    /// Tokens of nodes that do not replicate to each other: every node id is a separate store, and tokens of different
+    /// nodes never compare. `name` identifies this deployment.
     pub fn new(name: impl Into<String>) -> Self {
         Self::of(Scope::Node { name: name.into() })
     }
 
-    /// Tokens of one replicated cluster: its nodes share one store, and their vector clocks say what is newer.
-    /// `name` tells this cluster from others.
+    /// Tokens of one replicated cluster: its nodes share one store, and their vector clocks order its revisions. `name`
+    /// identifies this cluster.
     pub fn cluster(name: impl AsRef<str>) -> Self {
         Self::of(Scope::Cluster {
             store: StoreId::new(["inferadb", name.as_ref()]),
@@ -233,14 +65,14 @@ impl InferaDb {
         }
     }
 
-    /// The longest text that is read or written, in bytes; [`InferaDb::DEFAULT_MAX_LEN`] unless set.
+    /// Sets the limit of a token's length, in bytes; by default [`InferaDb::DEFAULT_MAX_LEN`].
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
     }
 
-    /// The most entries of a vector clock that are read or written; [`InferaDb::DEFAULT_MAX_NODES`] unless set.
+    /// Sets the limit of entries in a vector clock; by default [`InferaDb::DEFAULT_MAX_NODES`].
     #[must_use]
     pub fn max_nodes(mut self, nodes: usize) -> Self {
         self.max_nodes = nodes;
@@ -263,8 +95,8 @@ impl TokenFormat for InferaDb {
         Ok(Revision::new(store, clock))
     }
 
-    /// The token's node is the one with the greatest entry among those that give out revisions of this store, and of
-    /// several such the first in the alphabet.
+    /// The token's node is the one with the greatest entry among the nodes of this store. If several have it, the token
+    /// has the first of them in alphabetical order.
     fn encode(&self, revision: &Revision) -> Option<Zookie> {
         let clock: &VectorClock = revision.point()?;
         if clock.len() > self.max_nodes {

@@ -8,13 +8,34 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 
-use super::RevisionToken;
-use crate::token::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::inferadb::revision_token::RevisionToken;
+
+pub(super) const DEFAULT_MAX_LEN: usize = 4096;
+pub(super) const DEFAULT_MAX_NODES: usize = 100;
 
 const PADDED_OR_NOT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PADDED_OR_NOT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDED_OR_NOT);
+
+impl RevisionToken {
+    /// Reads a token: standard or URL-safe base64, padded or not, of valid fields in any order.
+    ///
+    /// The limits are [`InferaDb::DEFAULT_MAX_LEN`](crate::token::InferaDb::DEFAULT_MAX_LEN) bytes and
+    /// [`InferaDb::DEFAULT_MAX_NODES`](crate::token::InferaDb::DEFAULT_MAX_NODES) nodes; an
+    /// [`InferaDb`](crate::token::InferaDb) can have other limits. Unknown and repeated fields are rejected, because
+    /// they could change what the token demands.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`](TokenErrorKind::TooLong), [`TooManyEntries`](TokenErrorKind::TooManyEntries), or
+    /// [`Malformed`](TokenErrorKind::Malformed). If the text is readable but breaks a rule, the error's source is the
+    /// [`InvalidToken`](crate::token::InvalidToken).
+    pub fn decode(text: &str) -> Result<Self, TokenError> {
+        token(text, DEFAULT_MAX_LEN, DEFAULT_MAX_NODES)
+    }
+}
 
 /// The valid token that `text` spells, within these limits.
 pub(super) fn token(text: &str, max_len: usize, max_nodes: usize) -> Result<RevisionToken, TokenError> {
@@ -25,7 +46,7 @@ pub(super) fn token(text: &str, max_len: usize, max_nodes: usize) -> Result<Revi
     let engine = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
     let json = engine
         .decode(text)
-        .map_err(|_| TokenError::malformed("not base64, standard or URL-safe"))?;
+        .map_err(|_| TokenError::malformed("it is neither standard nor URL-safe base64"))?;
     let token = parse(&json, max_nodes)?;
     token
         .validate()
@@ -46,12 +67,12 @@ fn parse(json: &[u8], max_nodes: usize) -> Result<RevisionToken, TokenError> {
             if limits.exceeded.get() {
                 TokenErrorKind::TooManyEntries { max: max_nodes }.into()
             } else {
-                TokenError::malformed("not the JSON object of an InferaDB token").with_source(BadJson::from(&e))
+                TokenError::malformed("it is not the JSON object of an InferaDB token").with_source(BadJson::from(&e))
             }
         })
 }
 
-/// What serde_json said, without the pieces of the token that its own messages quote.
+/// An error of serde_json, without the parts of the token that serde_json quotes.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} at column {column} of the decoded text")]
 struct BadJson {

@@ -7,11 +7,13 @@ mod tests;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::{HybridTime, PermifySnapshot, Revision, StoreId};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
-/// The database engine behind a Permify, as its `--database-engine` names it. A snap token does not name its engine, and
-/// eight bytes can be nanoseconds or a transaction's number, so it has to be configured.
+/// The database engine of a Permify, as its `--database-engine` names it. It has to be configured: a snap token does
+/// not name its engine, and its eight bytes can be nanoseconds or a transaction's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
@@ -32,7 +34,7 @@ impl Engine {
 
 /// Snap tokens of one Permify, in standard, padded base64.
 ///
-/// The engine says what a token's revision is:
+/// The engine determines a token's revision:
 ///
 /// | engine | spelled | revision |
 /// |---|---|---|
@@ -40,18 +42,20 @@ impl Engine {
 /// | PostgreSQL | `xid:xmin:xmax:in_progress`, of the write's transaction and of its snapshot, with commas in the list | [`PermifySnapshot`] |
 /// | PostgreSQL, legacy | 8 bytes, little endian: the write's transaction | [`PermifySnapshot::legacy`] |
 ///
-/// Their order is not Permify's, which goes by the transaction's number alone: see [`PermifySnapshot`].
+/// Their order is not Permify's own order, which compares only the transaction's number: see [`PermifySnapshot`].
 ///
-/// Read are tokens as Permify writes them, and nothing that it would merely put up with: four parts, decimal numbers
-/// without leading zeros, the list ascending and with the write's own transaction in it. So each revision has one token,
-/// and a token that was read is written byte for byte as it was. Permify tells 8 bytes from text by their number alone,
-/// so that it takes the snapshot `9:9:10:9` for a legacy token. It is read as one here too, and never written: no real
-/// database has so few transactions.
+/// Only tokens that Permify writes are valid, not every text that Permify would accept: four parts, decimal numbers
+/// without leading zeros, and an ascending list that contains the write's own transaction. So each revision has one
+/// token, and decoding and encoding a token returns the same bytes. Permify reads any 8 bytes as a legacy token, even
+/// the snapshot `9:9:10:9`. This format does the same, and never writes such a snapshot: no real database has so few
+/// transactions.
 ///
-/// What a server gives out in a token's place is none: the empty text, and the `noop` of a write of nothing.
+/// Two texts that Permify returns in place of a token are malformed: the empty text, and the `noop` of a write that
+/// changed nothing.
 ///
-/// The store is the engine alone: tokens name neither their database nor a tenant. One database counts the transactions of
-/// all its tenants together, so those compare; tokens of two databases do as well, and are not to be mixed.
+/// The store is the engine alone, because tokens name neither their database nor a tenant. One database counts the
+/// transactions of all its tenants together, so tokens of two tenants compare. Tokens of two databases compare too, so
+/// never mix them.
 ///
 /// ```
 /// use tower_zookie::token::TokenFormat;
@@ -78,25 +82,25 @@ pub struct SnapTokens {
 }
 
 impl SnapTokens {
-    /// The longest token that is read or written, in bytes. One of PostgreSQL takes about 40, and 15 more for each
-    /// transaction in progress.
+    /// The limit of a token's length, in bytes. A token of PostgreSQL takes about 40, and 15 more for each transaction
+    /// in progress.
     pub const MAX_LEN: usize = 16 << 10;
-    /// The most transactions in progress that a token of PostgreSQL may name.
-    pub const MAX_IN_PROGRESS: usize = 1000;
+    /// The limit of transactions in progress in a token of PostgreSQL.
+    pub const MAX_IN_PROGRESS: usize = snapshot::MAX_IN_PROGRESS;
 
     /// The tokens of a Permify on this engine.
     pub fn new(engine: Engine) -> Self {
         Self { engine }
     }
 
-    /// The token that names what one of the change feed's tells of; `None` for what is no token. The feed still gives out
-    /// legacy ones, which cover nothing, but only once all transactions up to theirs have ended: what a write that was
-    /// alone says of itself.
-    pub(crate) fn canonical(&self, told: &str) -> Option<String> {
-        let revision = self.decode(told).ok()?;
+    /// The token of a revision that the change feed reported as `text`; `None` if that is not a token. The feed still
+    /// sends legacy tokens, which cover nothing. But it sends one only after all transactions up to it have ended, so
+    /// the result is the token of a write without concurrent transactions.
+    pub(crate) fn canonical(&self, text: &str) -> Option<String> {
+        let revision = self.decode(text).ok()?;
         match revision.point::<PermifySnapshot>() {
             Some(legacy) if legacy.xmin().is_none() => self.spell_alone(legacy.xid()),
-            _ => Some(told.to_owned()),
+            _ => Some(text.to_owned()),
         }
     }
 
@@ -115,7 +119,8 @@ impl TokenFormat for SnapTokens {
     /// # Errors
     ///
     /// [`TokenErrorKind::TooLong`] over [`SnapTokens::MAX_LEN`], [`TokenErrorKind::TooManyEntries`] over
-    /// [`SnapTokens::MAX_IN_PROGRESS`], and [`TokenErrorKind::Malformed`] for what Permify on this engine would not write.
+    /// [`SnapTokens::MAX_IN_PROGRESS`], and [`TokenErrorKind::Malformed`] for a text that Permify on this engine would
+    /// not write.
     fn decode(&self, text: &str) -> Result<Revision, TokenError> {
         let (len, max) = (text.len(), Self::MAX_LEN);
         if len > max {
@@ -123,14 +128,14 @@ impl TokenFormat for SnapTokens {
         }
         let bytes = STANDARD
             .decode(text)
-            .map_err(|_| TokenError::malformed("not standard, padded base64"))?;
+            .map_err(|_| TokenError::malformed("it is not standard, padded base64"))?;
         Ok(match self.engine {
             Engine::Memory => Revision::new(self.store(), read_time(&bytes)?),
             Engine::Postgres => Revision::new(self.store(), snapshot::read(&bytes)?),
         })
     }
 
-    /// `None` too for a snapshot whose text would be read as a legacy token, see [`SnapTokens`].
+    /// Also `None` for a snapshot whose text would be read as a legacy token, see [`SnapTokens`].
     fn encode(&self, revision: &Revision) -> Option<Zookie> {
         if *revision.store() != self.store() {
             return None;
@@ -146,11 +151,11 @@ impl TokenFormat for SnapTokens {
 fn read_time(token: &[u8]) -> Result<HybridTime, TokenError> {
     let nanos = token.try_into().ok().map(u64::from_le_bytes);
     let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok());
-    let nanos = nanos.ok_or_else(|| TokenError::malformed("not the 8 bytes of a time in nanoseconds"))?;
+    let nanos = nanos.ok_or_else(|| TokenError::malformed("it is not the 8 bytes of a time in nanoseconds"))?;
     Ok(HybridTime { nanos, logical: 0 })
 }
 
-/// `None` for times before 1970 and with a logical part, which this spelling does not have.
+/// `None` for a time before 1970 or with a logical part, which this spelling can't express.
 fn write_time(time: &HybridTime) -> Option<Vec<u8>> {
     let nanos = u64::try_from(time.nanos).ok().filter(|_| time.logical == 0)?;
     Some(nanos.to_le_bytes().into())

@@ -1,12 +1,14 @@
-//! Tokens of Permify on PostgreSQL, without their base64.
+//! Tokens of Permify on PostgreSQL, after base64 decoding.
 
 use std::fmt::Write;
 
-use super::SnapTokens;
 use crate::revision::PermifySnapshot;
-use crate::token::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
 
-/// A token of this many bytes is a legacy one, whatever they are.
+/// The most transactions in progress that a token may name.
+pub(super) const MAX_IN_PROGRESS: usize = 1000;
+
+/// Any token with this number of bytes is a legacy token.
 const LEGACY: usize = size_of::<u64>();
 
 pub(super) fn read(token: &[u8]) -> Result<PermifySnapshot, TokenError> {
@@ -14,11 +16,11 @@ pub(super) fn read(token: &[u8]) -> Result<PermifySnapshot, TokenError> {
         return Ok(PermifySnapshot::legacy(u64::from_le_bytes(xid)));
     }
     let snapshot = read_text(token)?;
-    // Signs, leading zeros, a list out of order: Permify writes none of them, and PostgreSQL does not read all of them.
+    // Permify never writes signs, leading zeros or an unordered list, and PostgreSQL does not read all of them.
     let spelled = spell(&snapshot).is_some_and(|text| text.as_bytes() == token);
     spelled
         .then_some(snapshot)
-        .ok_or_else(|| TokenError::malformed("a snapshot that is not spelled as Permify spells it"))
+        .ok_or_else(|| TokenError::malformed("its snapshot is not spelled as Permify spells it"))
 }
 
 fn read_text(token: &[u8]) -> Result<PermifySnapshot, TokenError> {
@@ -27,7 +29,7 @@ fn read_text(token: &[u8]) -> Result<PermifySnapshot, TokenError> {
     let mut part = || parts.next().ok_or_else(no_snapshot);
     let [xid, xmin, xmax] = [number(part()?)?, number(part()?)?, number(part()?)?];
     let in_progress = part()?.split(',');
-    let max = SnapTokens::MAX_IN_PROGRESS;
+    let max = MAX_IN_PROGRESS;
     if in_progress.clone().nth(max).is_some() {
         return Err(TokenErrorKind::TooManyEntries { max }.into());
     }
@@ -40,15 +42,16 @@ fn number(text: &str) -> Result<u64, TokenError> {
 }
 
 fn no_snapshot() -> TokenError {
-    TokenError::malformed("neither the 8 bytes of a transaction's number nor a snapshot")
+    TokenError::malformed("it is neither the 8 bytes of a transaction's number nor a snapshot")
 }
 
-/// `None` where too many are in progress, and for a snapshot of 8 letters, which would be read as a legacy token.
+/// `None` if too many transactions are in progress, and for a snapshot of 8 characters, which would be read as a legacy
+/// token.
 pub(super) fn write(snapshot: &PermifySnapshot) -> Option<Vec<u8>> {
     let Some(text) = spell(snapshot) else {
         return Some(snapshot.xid().to_le_bytes().into());
     };
-    let few = snapshot.in_progress().len() <= SnapTokens::MAX_IN_PROGRESS;
+    let few = snapshot.in_progress().len() <= MAX_IN_PROGRESS;
     (few && text.len() != LEGACY).then_some(text.into())
 }
 

@@ -3,8 +3,8 @@ use std::error::Error;
 
 use proptest::prelude::*;
 
-use super::*;
 use crate::revision::{Counter, Opaque, PostgresSnapshot, TransactionId};
+use crate::token::permify::*;
 
 const ENGINES: [Engine; 2] = [Engine::Memory, Engine::Postgres];
 
@@ -142,16 +142,16 @@ fn rule_01_the_higher_number_is_not_the_later_token() {
 
 #[test]
 fn legacy_feed_tokens_become_tokens_of_lone_writes() {
-    let canonical = |engine, told: &str| SnapTokens::new(engine).canonical(told);
+    let canonical = |engine, text: &str| SnapTokens::new(engine).canonical(text);
     // 1270, as recorded.
-    let told = canonical(Engine::Postgres, "9gQAAAAAAAA=").unwrap();
-    assert_eq!(told, token("1270:1270:1271:1270"));
-    let proven = decode(Engine::Postgres, &told);
+    let named = canonical(Engine::Postgres, "9gQAAAAAAAA=").unwrap();
+    assert_eq!(named, token("1270:1270:1271:1270"));
+    let revision = decode(Engine::Postgres, &named);
     for text in ["1270:1270:1271:1270", "1270:1250:1271:1250,1270", "1269:1250:1270:1269"] {
-        assert!(proven >= decode(Engine::Postgres, &token(text)), "{text}");
+        assert!(revision >= decode(Engine::Postgres, &token(text)), "{text}");
     }
     assert!(
-        proven
+        revision
             .partial_cmp(&decode(Engine::Postgres, &token("1271:1270:1272:1271")))
             .is_none()
     );
@@ -162,7 +162,7 @@ fn legacy_feed_tokens_become_tokens_of_lone_writes() {
     ] {
         assert_eq!(canonical(engine, text).as_deref(), Some(text));
     }
-    // The last number has none after it, and 9's token could not be told from a legacy one.
+    // The last number has no successor, and 9's token would look like a legacy one.
     for number in [u64::MAX, 9] {
         assert_eq!(canonical(Engine::Postgres, &token(number.to_le_bytes())), None);
     }
@@ -184,7 +184,7 @@ fn other_texts_are_malformed() {
             "invalid_base64",
             "not a token",
             "nope!",
-            // Permify demands the padding and the standard alphabet, and no header has room for a line's end.
+            // Permify requires the padding and the standard alphabet, and a header can't contain a line break.
             "BAAAAAAAAAA",
             "BAAAAAAAAAB=",
             "BAAAAAAAAAA=\n",
@@ -207,7 +207,7 @@ fn only_what_permify_writes_is_a_snapshot() {
         "789",
         "789:789",
         "789:789:790",
-        // Permify reads these alike, or PostgreSQL does, but neither writes them.
+        // Permify or PostgreSQL can read these, but neither writes them.
         "789:789:790:",
         "0789:789:790:789",
         "789:0789:790:789",
@@ -216,7 +216,7 @@ fn only_what_permify_writes_is_a_snapshot() {
         "789:+789:790:789",
         "789:789:790:789,789",
         "789:780:790:780",
-        // Neither reads these.
+        // Neither can read these.
         "+789:789:790:789",
         "-789:789:790:789",
         " 789:789:790:789",
@@ -232,7 +232,7 @@ fn only_what_permify_writes_is_a_snapshot() {
         "789:1e2:790:789",
         ":::",
         "789:789:790:\u{667}\u{668}\u{669}",
-        // The write lies outside of its snapshot, or what was in progress does.
+        // The write, or a transaction in progress, lies outside of the snapshot.
         "789:790:790:789",
         "789:790:791:789",
         "789:780:789:780,789",

@@ -1,4 +1,4 @@
-//! What every ZedToken is, whatever its engine: SpiceDB's `DecodedZedToken`.
+//! The message of a ZedToken, the same for all engines: SpiceDB's `DecodedZedToken`.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ const REVISION: u32 = 1;
 const PREFIX: u32 = 2;
 const SCHEMA_HASH: u32 = 3;
 
-/// The revision as its engine spells it, and the datastore it belongs to.
+/// The revision as its engine spells it, and its datastore.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message<'a> {
     pub(super) revision: Cow<'a, str>,
-    /// The first bytes of the datastore's id; empty in tokens from before SpiceDB wrote it.
+    /// The first bytes of the datastore's id; empty in tokens of old SpiceDB versions.
     pub(super) prefix: &'a str,
-    /// It pins the schema that the answer is evaluated with.
+    /// The token names the schema by which SpiceDB evaluates the answer.
     pub(super) names_schema: bool,
 }
 
@@ -66,7 +66,8 @@ pub(super) fn only<'a, T>(
     Ok(value)
 }
 
-/// SpiceDB writes each field once, so where one comes twice, somebody wants it to be read in two ways.
+/// Sets a field that must not repeat. SpiceDB never repeats a field, and two readers could read a repeated one
+/// differently.
 fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), NotProtobuf> {
     match slot.replace(value) {
         None => Ok(()),

@@ -9,13 +9,15 @@ mod tests;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{TokenError, TokenErrorKind, TokenFormat, Zookie};
 use crate::revision::{HybridTime, Opaque, PostgresSnapshot, Revision, StoreId, TransactionId};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::format::TokenFormat;
+use crate::token::zookie::Zookie;
 
 use message::Message;
 
-/// The datastore engine behind a SpiceDB, as its `--datastore-engine` names it. A ZedToken does not name its engine, so
-/// it has to be configured.
+/// The datastore engine of a SpiceDB, as its `--datastore-engine` names it. It has to be configured, because a ZedToken
+/// does not name its engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
@@ -29,7 +31,7 @@ pub enum Engine {
     Spanner,
     /// `mysql`
     MySql,
-    /// An engine that is not known: a token covers itself and nothing else.
+    /// An unknown engine: a token covers only itself.
     Opaque,
 }
 
@@ -48,7 +50,7 @@ impl Engine {
 
 /// ZedTokens of one SpiceDB: `DecodedZedToken` of SpiceDB's `impl/v1/impl.proto`, in standard, padded base64.
 ///
-/// The engine says what a token's revision is:
+/// The engine determines a token's revision:
 ///
 /// | engine | spelled | revision |
 /// |---|---|---|
@@ -58,10 +60,10 @@ impl Engine {
 /// | PostgreSQL | a snapshot in base64; formerly one or two transactions' numbers | [`PostgresSnapshot`] |
 /// | opaque | anything | [`Opaque`]: the token's text |
 ///
-/// The store is the engine and the datastore's prefix in the token, so tokens of another datastore never compare; those
-/// without a prefix, from before SpiceDB wrote one, are a store of their own. What else a token says of its revision
-/// (a time, a transaction) is not looked at, so tokens of different spelling can be equal. One with a schema's hash
-/// [says more](TokenFormat::says_more).
+/// The store is the engine and the datastore's prefix in the token, so tokens of two datastores never compare. Tokens
+/// of old SpiceDB versions have no prefix; they are a separate store. Other fields about the revision (a time, a
+/// transaction) are ignored, so tokens with different texts can be equal. A token with a schema's hash [has more than a
+/// revision](TokenFormat::has_more_than_revision).
 ///
 /// ```
 /// use tower_zookie::token::TokenFormat;
@@ -81,11 +83,11 @@ pub struct ZedTokens {
 }
 
 impl ZedTokens {
-    /// The longest token that is read or written, in bytes. One of PostgreSQL takes about 100, and 4 more for each
-    /// transaction in progress.
+    /// The limit of a token's length, in bytes. A token of PostgreSQL takes about 100, and 4 more for each transaction
+    /// in progress.
     pub const MAX_LEN: usize = 16 << 10;
-    /// The most transactions in progress that a token of PostgreSQL may name.
-    pub const MAX_IN_PROGRESS: usize = 4000;
+    /// The limit of transactions in progress in a token of PostgreSQL.
+    pub const MAX_IN_PROGRESS: usize = snapshot::MAX_IN_PROGRESS;
 
     /// The tokens of a SpiceDB on this engine.
     pub fn new(engine: Engine) -> Self {
@@ -104,7 +106,7 @@ impl ZedTokens {
         })
     }
 
-    /// The datastore's prefix, if the store is one of this engine.
+    /// The datastore's prefix, if the store has this engine.
     fn prefix_of<'a>(&self, store: &'a StoreId) -> Option<&'a str> {
         let mut parts = store.parts();
         let ours = parts.next() == Some("spicedb") && parts.next() == Some(self.engine.name());
@@ -127,7 +129,8 @@ impl TokenFormat for ZedTokens {
     /// # Errors
     ///
     /// [`TokenErrorKind::TooLong`] over [`ZedTokens::MAX_LEN`], [`TokenErrorKind::TooManyEntries`] over
-    /// [`ZedTokens::MAX_IN_PROGRESS`], and [`TokenErrorKind::Malformed`] for what SpiceDB on this engine would not read.
+    /// [`ZedTokens::MAX_IN_PROGRESS`], and [`TokenErrorKind::Malformed`] for a text that SpiceDB on this engine would
+    /// not read.
     fn decode(&self, text: &str) -> Result<Revision, TokenError> {
         let (len, max) = (text.len(), Self::MAX_LEN);
         if len > max {
@@ -135,13 +138,13 @@ impl TokenFormat for ZedTokens {
         }
         let bytes = STANDARD
             .decode(text)
-            .map_err(|_| TokenError::malformed("not standard, padded base64"))?;
-        let message =
-            message::read(&bytes).map_err(|e| TokenError::malformed("not the message of a ZedToken").with_source(e))?;
+            .map_err(|_| TokenError::malformed("it is not standard, padded base64"))?;
+        let message = message::read(&bytes)
+            .map_err(|e| TokenError::malformed("it is not the message of a ZedToken").with_source(e))?;
         self.place(&message, text)
     }
 
-    fn says_more(&self, text: &str) -> bool {
+    fn has_more_than_revision(&self, text: &str) -> bool {
         let bytes = STANDARD.decode(text).unwrap_or_default();
         message::read(&bytes).is_ok_and(|message| message.names_schema)
     }

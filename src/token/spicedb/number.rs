@@ -1,9 +1,9 @@
 //! Revisions that are decimal numbers.
 
 use crate::revision::{HybridTime, TransactionId};
-use crate::token::TokenError;
+use crate::token::error::TokenError;
 
-/// The digits of a logical clock; those that are missing at the end are zeros.
+/// The digits of a logical clock. Missing digits at the end are zeros.
 const LOGICAL_DIGITS: usize = 10;
 
 pub(super) fn read_time(revision: &str) -> Result<HybridTime, TokenError> {
@@ -34,7 +34,7 @@ pub(super) fn read_transaction(revision: &str) -> Result<TransactionId, TokenErr
     read_unsigned(revision).map(TransactionId)
 }
 
-/// A number of 64 bits without a sign; leading zeros are read, as SpiceDB does.
+/// Reads a number of 64 bits without a sign. Leading zeros are valid, as in SpiceDB.
 pub(super) fn read_unsigned(text: &str) -> Result<u64, TokenError> {
     let number = is_digits(text).then(|| text.parse().ok()).flatten();
     number.ok_or_else(|| TokenError::malformed("its revision is not a transaction's number of 64 bits"))
@@ -49,7 +49,7 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `None` for a time with a logical part, which this spelling does not have.
+/// `None` for a time with a logical part, which this spelling can't express.
 pub(super) fn write_time(time: &HybridTime) -> Option<String> {
     (time.logical == 0).then(|| time.nanos.to_string())
 }

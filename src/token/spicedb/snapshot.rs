@@ -3,22 +3,24 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::ZedTokens;
-use super::message::only;
-use super::number::read_unsigned;
 use crate::protobuf::{Field, NotProtobuf, Value, fields, read_varint, write_bytes, write_number, write_varint};
 use crate::revision::PostgresSnapshot;
-use crate::token::{TokenError, TokenErrorKind};
+use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::spicedb::message::only;
+use crate::token::spicedb::number::read_unsigned;
+
+/// The most transactions in progress that a token may name.
+pub(super) const MAX_IN_PROGRESS: usize = 4000;
 
 const XMIN: u32 = 1;
 const RELATIVE_XMAX: u32 = 2;
 const RELATIVE_XIPS: u32 = 3;
 
-/// How far a legacy revision may reach back: all between its two numbers are in progress.
+/// The limit between the two numbers of a legacy revision. All transactions between them count as in progress.
 const MAX_LEGACY_RANGE: u64 = 1000;
 
 pub(super) fn read(revision: &str) -> Result<PostgresSnapshot, TokenError> {
-    // As base64, digits alone would begin with a field that no snapshot has.
+    // Base64 of only digits would begin with a field that snapshots do not have, so there is no ambiguity.
     let legacy = !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if legacy {
         read_legacy(revision)
@@ -27,7 +29,7 @@ pub(super) fn read(revision: &str) -> Result<PostgresSnapshot, TokenError> {
     }
 }
 
-/// A transaction's number, perhaps with the lowest one that was in progress: `506.499`.
+/// A transaction's number, optionally with the lowest one that was in progress: `506.499`.
 fn read_legacy(revision: &str) -> Result<PostgresSnapshot, TokenError> {
     let (xid, xmin) = match revision.split_once('.') {
         None => (read_unsigned(revision)?, None),
@@ -49,8 +51,8 @@ fn read_current(revision: &str) -> Result<PostgresSnapshot, TokenError> {
         .map_err(|_| TokenError::malformed("its revision is neither base64 nor a transaction's number"))?;
     let message = Message::read(&bytes)
         .map_err(|e| TokenError::malformed("its revision is not the message of a snapshot").with_source(e))?;
-    if message.relative_xips.len() > ZedTokens::MAX_IN_PROGRESS {
-        let max = ZedTokens::MAX_IN_PROGRESS;
+    if message.relative_xips.len() > MAX_IN_PROGRESS {
+        let max = MAX_IN_PROGRESS;
         return Err(TokenErrorKind::TooManyEntries { max }.into());
     }
     let id = |relative: i64| {
@@ -73,10 +75,10 @@ fn out_of_range() -> TokenError {
     TokenError::malformed("a transaction's number in its revision is out of range")
 }
 
-/// `None` where an id does not fit into the 63 bits that SpiceDB reads, and where too many are in progress.
+/// `None` if an id does not fit into the 63 bits that SpiceDB reads, or if too many transactions are in progress.
 pub(super) fn write(snapshot: &PostgresSnapshot) -> Option<Vec<u8>> {
     let (xmin, in_progress) = (snapshot.xmin(), snapshot.in_progress());
-    if i64::try_from(snapshot.xmax()).is_err() || in_progress.len() > ZedTokens::MAX_IN_PROGRESS {
+    if i64::try_from(snapshot.xmax()).is_err() || in_progress.len() > MAX_IN_PROGRESS {
         return None;
     }
     let mut relative_xips = Vec::with_capacity(2 * in_progress.len());
@@ -112,7 +114,7 @@ impl Message {
     }
 }
 
-/// Numbers may come packed, one by one, and in several fields.
+/// The numbers can be packed, single, or spread over several fields.
 fn read_xips(snapshot: &[u8]) -> Result<Vec<i64>, NotProtobuf> {
     let mut xips = Vec::new();
     for field in fields(snapshot) {

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::authzen::tests::*;
 
 #[test]
 fn rule_15_evaluations_are_bounded() {
@@ -86,7 +86,7 @@ fn a_bulk_without_evaluations_is_a_single_evaluation() {
         ) else {
             panic!("nothing learned");
         };
-        assert!(items[0].keep);
+        assert!(items[0].store);
     }
 }
 
@@ -110,19 +110,19 @@ fn a_missing_answer_is_a_denial() {
     let api = AuthZen::new(Numbers);
     let message = Bytes::from(request(&[0, 2], "execute_all").to_string());
     let call = bulk(std::str::from_utf8(&message).unwrap(), &base()).unwrap();
-    let kept = StoredResponse::new(
+    let stored = StoredResponse::new(
         StatusCode::OK,
         HeaderValue::from_static("application/json"),
         r#"{"decision":true}"#.into(),
     );
-    let merged = api.merge(&call, &message, &[Some(&kept), None], None);
+    let merged = api.merge(&call, &message, &[Some(&stored), None], None);
     let merged: Value = serde_json::from_slice(&merged.body).unwrap();
     assert_eq!(merged["evaluations"][0]["decision"], true);
     assert_eq!(merged["evaluations"][1]["decision"], false);
     assert_eq!(merged["evaluations"][1]["context"]["error"]["status"], 502);
 }
 
-/// Grants even resources, and answers some of them at length.
+/// Grants even resources, and gives some of them a long answer.
 fn decide(id: u64) -> Value {
     match id % 6 {
         0 | 2 => json!({"decision": true}),
@@ -133,7 +133,7 @@ fn decide(id: u64) -> Value {
     }
 }
 
-/// What an upstream replies to a bulk.
+/// An upstream's reply to a bulk.
 fn upstream(body: &[u8]) -> Value {
     let body: Value = serde_json::from_slice(body).unwrap();
     let mut answers = Vec::new();
@@ -168,8 +168,8 @@ proptest! {
         let found: Vec<_> = cached.iter().map(Option::as_ref).collect();
 
         let needed = api.needed(&call, &message, &found);
-        let stop = found.iter().position(|kept| kept.is_some_and(|kept| {
-            let StoredResponse { body, .. } = kept;
+        let stop = found.iter().position(|stored| stored.is_some_and(|stored| {
+            let StoredResponse { body, .. } = stored;
             let decision = serde_json::from_slice::<Value>(body).unwrap()["decision"].as_bool().unwrap();
             semantic == "deny_on_first_deny" && !decision || semantic == "permit_on_first_permit" && decision
         })).unwrap_or(found.len());
@@ -184,7 +184,7 @@ proptest! {
                 panic!("nothing learned");
             };
             for (known, &index) in items.into_iter().zip(&needed) {
-                answers[index] = Some(known.kept);
+                answers[index] = Some(known.response);
             }
         }
         let answers: Vec<_> = answers.iter().map(Option::as_ref).collect();
@@ -203,11 +203,11 @@ proptest! {
         let _ = bulk(&message, &base);
         let questions = vec![question(&single(&plain().to_string(), &base).unwrap()); open.len()];
         let call = Call::new(EVALUATIONS, Kind::Bulk(questions));
-        let kept = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
+        let stored = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
         let bytes = Bytes::from(message);
-        api.needed(&call, &bytes, &vec![Some(&kept); open.len()]);
+        api.needed(&call, &bytes, &vec![Some(&stored); open.len()]);
         let _ = api.ask(&call, &bytes, &open, &ReadAt::Any, None);
         let _ = learn(&api, &call, &bytes, &open, (200, &reply));
-        api.merge(&call, &bytes, &vec![Some(&kept); open.len()], None);
+        api.merge(&call, &bytes, &vec![Some(&stored); open.len()], None);
     }
 }

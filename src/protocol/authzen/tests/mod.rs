@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, spell};
-use super::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
+use crate::protocol::authzen::*;
+use crate::protocol::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, spell};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 

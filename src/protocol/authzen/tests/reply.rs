@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::authzen::tests::*;
 
 #[test]
 fn rule_11_only_decisions_are_stored() {
@@ -15,9 +15,9 @@ fn rule_11_only_decisions_are_stored() {
         r#"{"context":null,"decision":true,"more":[1]}"#,
     ] {
         let known = learned((200, &format!(" {body}\n"))).unwrap();
-        assert!(known.keep, "{body}");
+        assert!(known.store, "{body}");
         assert_eq!(
-            known.kept,
+            known.response,
             StoredResponse::new(
                 StatusCode::OK,
                 HeaderValue::from_static("application/json"),
@@ -31,7 +31,7 @@ fn rule_11_only_decisions_are_stored() {
         r#"{"decision":false,"context":"down"}"#,
         r#"{"decision":false,"error":"down"}"#,
     ] {
-        assert!(!learned((200, body)).unwrap().keep, "{body}");
+        assert!(!learned((200, body)).unwrap().store, "{body}");
     }
     for body in [
         "",
@@ -74,7 +74,7 @@ fn rule_11_replies_that_do_not_fit_are_not_stored() {
         let body = body(semantic);
         let call = bulk(&body, &base()).unwrap();
         match learn(&api, &call, body.as_bytes(), &[0, 1], (200, reply)) {
-            ReplyOutcome::Answers { items, .. } => Some(items.iter().map(|item| item.keep).collect::<Vec<_>>()),
+            ReplyOutcome::Answers { items, .. } => Some(items.iter().map(|item| item.store).collect::<Vec<_>>()),
             _ => None,
         }
     };

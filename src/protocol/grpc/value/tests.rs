@@ -3,10 +3,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value as Json, json};
 
-use super::super::super::testing::{json, structure};
-use super::*;
 use crate::cache::Keyer;
 use crate::protobuf::{write_bytes, write_number};
+use crate::protocol::grpc::value::*;
+use crate::protocol::testing::{json, structure};
 
 fn values() -> Values {
     Values::new(&Keyer::random().question("test"))
@@ -34,7 +34,7 @@ fn number(bits: u64) -> Vec<u8> {
     one(&value)
 }
 
-/// All numbers as the doubles that a struct holds.
+/// The value with all numbers as doubles.
 fn doubles(value: &Json) -> Json {
     match value {
         Json::Number(number) => json!(number.as_f64()),
@@ -106,13 +106,13 @@ fn rule_10_malformed_values_are_not_hashed() {
         two_values,
         wrap(&two_names),
         wrap(&unknown_in_entry),
-        // A field of a struct, a list and a value that nobody knows, and a value that is two.
+        // An unknown field of a struct, of a list and of a value, and a value of two kinds.
         vec![0x10, 1],
         one(&[0x32, 2, 0x10, 1]),
         one(&[0x38, 1]),
         one(&[0x08, 0, 0x08, 0]),
         one(&[0x08, 0, 0x20, 1]),
-        // A number that is no double, a name that is no text, a value that is no message.
+        // A number that is not a double, a name that is not text, a value that is not a message.
         one(&[0x10, 1]),
         wrap(&[0x0a, 1, 0xff]),
         wrap(&[0x10, 1]),
@@ -131,8 +131,8 @@ fn rule_15_depth_is_bounded() {
         values.structure(&spell(&json!({"a": value}), 0))
     };
     for wrap in [|value| json!([value]), |value| json!({"a": value})] {
-        assert!(deep(MOST_LEVELS, wrap).is_ok());
-        assert_eq!(deep(MOST_LEVELS + 1, wrap), Err(DEEP));
+        assert!(deep(MAX_LEVELS, wrap).is_ok());
+        assert_eq!(deep(MAX_LEVELS + 1, wrap), Err(DEEP));
     }
 }
 

@@ -1,21 +1,22 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::super::super::grpc::{Status, answer, frame, merged, trailers};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::check::Can;
 use crate::protobuf::{fields, write_bytes};
+use crate::protocol::grpc::{Status, answer, frame, merged, trailers};
+use crate::protocol::permify::grpc::check::Can;
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 
 /// The field of a reply with the answer to one item.
 const RESULT: u32 = 1;
 
-/// A denial that took no check.
+/// A denial that needed no check.
 const UNANSWERED: [u8; 4] = [0x08, 2, 0x12, 0];
 
-/// What the reply to a bulk says about the items `asked`. Permify denies an item where its check failed, so that a denial
-/// is for this caller only.
+/// What the reply to a bulk says about the items `asked`. A denial is for this caller only, because Permify also denies
+/// an item whose check failed.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, asked: &[usize]) -> Option<ReplyOutcome> {
-    let (kept, message) = answer(status, reply)?;
+    let (response, message) = answer(status, reply)?;
     let mut items = Vec::with_capacity(asked.len());
     let mut more = false;
     for field in fields(message) {
@@ -28,27 +29,30 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, asked: &[usize]) -> 
             return None;
         }
         let result = field.bytes().ok()?;
-        // Copied, so that one kept answer does not hold the whole reply in memory.
+        // A copy: one stored answer must not keep the whole reply in memory.
         let body = Bytes::copy_from_slice(result);
-        let kept = StoredResponse { body, ..kept.clone() };
+        let stored = StoredResponse {
+            body,
+            ..response.clone()
+        };
         items.push(match Can::read(result).ok()? {
-            Can::Allowed => ReplyItem::verdict(kept),
-            Can::Denied | Can::Other => ReplyItem::not_to_keep(kept),
+            Can::Allowed => ReplyItem::decision(stored),
+            Can::Denied | Can::Other => ReplyItem::unstored(stored),
         });
     }
     if items.len() < asked.len() {
         return None;
     }
-    items.iter_mut().for_each(|item| item.keep &= !more);
+    items.iter_mut().for_each(|item| item.store &= !more);
     Some(ReplyOutcome::Answers { items, token: None })
 }
 
-/// The reply to a bulk from the answers to its items. What was never answered is denied.
-pub(in super::super) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
-    let results: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
+/// The reply to a bulk from the answers to its items. An item without an answer is denied.
+pub(in crate::protocol::permify) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
+    let results: usize = answers.iter().flatten().map(|answer| answer.body.len() + 8).sum();
     let body = frame(results, |into| {
         for answer in answers {
-            write_bytes(into, RESULT, answer.map_or(&UNANSWERED, |kept| &kept.body));
+            write_bytes(into, RESULT, answer.map_or(&UNANSWERED, |answer| &answer.body));
         }
     });
     merged(answers, body, trailers(Some(HeaderValue::from_static(""))))

@@ -1,14 +1,14 @@
-use super::super::super::grpc::{Status, answer, trailers, whole};
-use super::super::super::stored_response::own;
-use super::super::super::{Reply, ReplyItem, ReplyOutcome};
 use crate::protobuf::{NotProtobuf, fields};
+use crate::protocol::grpc::{Status, answer, trailers, whole};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::copied;
 
 /// What a `PermissionCheckResponse` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Can {
     Allowed,
     Denied,
-    /// There is something in it that is no part of a plain answer: no verdict, something twice, something unknown.
+    /// Not a plain answer: it has no verdict, or a repeated or unknown field.
     Other,
 }
 
@@ -34,7 +34,7 @@ impl Can {
     }
 }
 
-/// Whether an answer's metadata says how many checks it took, and nothing else. Zero goes without saying.
+/// Whether an answer's metadata has only the number of checks, which is absent if it is zero.
 fn counts_checks(metadata: &[u8]) -> Result<bool, NotProtobuf> {
     const CHECK_COUNT: u32 = 1;
     let mut count = None;
@@ -64,22 +64,22 @@ pub(super) fn is_tree(message: &[u8]) -> Result<bool, NotProtobuf> {
     Ok(field.number == TREE && !field.bytes()?.is_empty())
 }
 
-/// What the reply to one question says. It may be kept where `is_plain` says so of its message.
+/// What the reply to one question says. The cache may store it if `is_plain` accepts its message.
 pub(super) fn learn(
     status: &Status<'_>,
     reply: &Reply<'_>,
     is_plain: impl FnOnce(&[u8]) -> Result<bool, NotProtobuf>,
 ) -> Option<ReplyOutcome> {
-    let (kept, message) = answer(status, reply)?;
-    let keep = is_plain(message).ok()?;
-    let kept = whole(kept, reply, trailers(status.message.map(own)));
-    let known = if keep {
-        ReplyItem::verdict(kept)
+    let (response, message) = answer(status, reply)?;
+    let store = is_plain(message).ok()?;
+    let response = whole(response, reply, trailers(status.message.map(copied)));
+    let item = if store {
+        ReplyItem::decision(response)
     } else {
-        ReplyItem::not_to_keep(kept)
+        ReplyItem::unstored(response)
     };
     Some(ReplyOutcome::Answers {
-        items: vec![known],
+        items: vec![item],
         token: None,
     })
 }

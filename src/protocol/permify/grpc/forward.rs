@@ -1,16 +1,16 @@
 use bytes::Bytes;
 
-use super::super::super::Call;
-use super::super::super::grpc::{Forwarded, frame, message};
-use super::super::snap_token;
-use super::method::{Does, METHODS, SNAP_TOKEN};
-use super::request::{ITEM, METADATA};
 use crate::cache::ReadAt;
 use crate::protobuf::{fields, only, write_bytes};
+use crate::protocol::call::Call;
+use crate::protocol::grpc::{Forwarded, frame, message};
+use crate::protocol::permify::grpc::method::{Does, METHODS, SNAP_TOKEN};
+use crate::protocol::permify::grpc::request::{ITEM, METADATA};
+use crate::protocol::permify::snap_token;
 use crate::token::Zookie;
 
-/// The body with another token, and of a bulk's items only those that are `open`.
-pub(in super::super) fn ask(
+/// The body with another token, and a bulk with only its items `open`.
+pub(in crate::protocol::permify) fn ask(
     call: &Call,
     body: &Bytes,
     open: &[usize],
@@ -27,7 +27,7 @@ pub(in super::super) fn ask(
         Does::ReadAt { .. } | Does::Write { .. } => SNAP_TOKEN,
     };
     let message = message(body).ok()?;
-    // Permify rejects a message without metadata, and shall not be kept from that.
+    // Permify rejects a message without metadata. Adding metadata would prevent that.
     let metadata = with_token(only(message, METADATA)?, number, zookie);
     Some(frame(message.len() + metadata.len(), |into| {
         for field in forwarded.fields(message, ITEM) {
@@ -39,7 +39,7 @@ pub(in super::super) fn ask(
     }))
 }
 
-/// Metadata with this token, or without one, in the field of that number.
+/// The metadata with this token or without a token, in the field with this number.
 fn with_token(metadata: &[u8], number: u32, mut zookie: Option<&Zookie>) -> Vec<u8> {
     let mut written = Vec::with_capacity(metadata.len() + zookie.map_or(0, |zookie| zookie.as_str().len() + 4));
     for field in fields(metadata).flatten() {

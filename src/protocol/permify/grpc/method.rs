@@ -1,37 +1,37 @@
-use super::super::super::grpc::{Method, Methods};
-use super::super::FIRST_REST;
+use crate::protocol::grpc::{Method, Methods};
+use crate::protocol::permify::form::FIRST_REST;
 
-/// What a method does, and the numbers of the fields by which methods of one kind differ.
+/// What a method does, and the field numbers in which methods of one kind differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Does {
-    /// Asks what is kept.
+    /// A read whose answers the cache stores.
     ReadAt {
         answer: Answer,
-        /// Where the request bears its context.
+        /// The request's field with its context.
         context: u32,
     },
-    /// Writes. The replies to those that change no schema bear a token.
+    /// A write. Its reply has a token, unless it changes the schema.
     Write { schema: bool },
-    /// Reads what is never kept.
+    /// A read whose reply is never stored.
     Read {
         stream: bool,
-        /// Where the request's metadata bears its token.
+        /// The field of the request's metadata with its token.
         token: u32,
-        /// Where the request bears a cursor.
+        /// The request's field with its cursor.
         cursor: Option<u32>,
     },
 }
 
-/// What is answered.
+/// The kind of answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Verdict,
-    /// One for each of a bulk's items.
+    /// A verdict for each item of a bulk.
     Verdicts,
     Tree,
 }
 
-/// Where the metadata of a permission's request bears its token.
+/// The field of a permission request's metadata with its token.
 pub(super) const SNAP_TOKEN: u32 = 2;
 
 const fn ask(path: &'static str, answer: Answer, context: u32) -> Method<Does> {
@@ -61,7 +61,7 @@ const fn list(path: &'static str) -> Method<Does> {
     Method { path, does }
 }
 
-/// The others pass: they watch, or have to do with schemas, bundles and tenants only.
+/// The other methods pass: they watch, or concern only schemas, bundles and tenants.
 pub(super) static METHODS: Methods<Does> = Methods(&[
     ask("/base.v1.Permission/Check", Answer::Verdict, 6),
     ask("/base.v1.Permission/BulkCheck", Answer::Verdicts, 4),
@@ -79,7 +79,7 @@ pub(super) static METHODS: Methods<Does> = Methods(&[
     write("/base.v1.Data/RunBundle"),
     write_schema("/base.v1.Schema/Write"),
     write_schema("/base.v1.Schema/PartialWrite"),
-    // All that the tenant's answers stood on is gone.
+    // This deletes all data that the tenant's answers depend on.
     write_schema("/base.v1.Tenancy/Delete"),
 ]);
 

@@ -16,13 +16,15 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
 use self::method::{Answer, Does, METHODS};
-use super::super::grpc::{NOT_KEPT, Question, Status, message};
-use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::grpc::{Question, Status, message};
+use crate::protocol::reply::{Reply, ReplyOutcome};
 
 pub(super) use self::bulk::merge;
 pub(super) use self::forward::ask;
 pub(super) use self::probe::probe;
 pub(super) use self::watch::{feed_token, watch};
+pub(super) use crate::protocol::grpc::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
     match METHODS.called(method, uri, headers) {
@@ -33,13 +35,15 @@ pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
 }
 
 pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
-    let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let method = METHODS
+        .of(route)
+        .ok_or(Unreadable("the request is not a known call of the API"))?;
     let (kind, stated) = match method.does {
         Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema, stream: false })),
-        Does::Read { stream, token, cursor } => request::unkept(message(body)?, stream, token, cursor)?,
+        Does::Read { stream, token, cursor } => request::never_stored(message(body)?, stream, token, cursor)?,
         Does::ReadAt { answer, context } => {
             let question = Question::new("permify", route, parts, key)?;
-            request::kept(message(body)?, question, key, answer, context)?
+            request::stored(message(body)?, question, key, answer, context)?
         }
     };
     Ok(Call {
@@ -56,7 +60,7 @@ pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> ReplyOut
     let learned = match method.does {
         Does::Write { schema } => return write::learn(&status, reply, schema),
         Does::Read { .. } => None,
-        Does::ReadAt { .. } if call.kind == NOT_KEPT => None,
+        Does::ReadAt { .. } if call.kind == Kind::NEVER_STORED => None,
         Does::ReadAt { answer, .. } => match answer {
             Answer::Verdict => check::learn(&status, reply, check::is_verdict),
             Answer::Tree => check::learn(&status, reply, check::is_tree),

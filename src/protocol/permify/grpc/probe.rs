@@ -1,15 +1,15 @@
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::super::super::grpc::{call_instead, frame};
-use super::super::super::{Call, Kind, Route};
-use super::method::METHODS;
 use crate::protobuf::write_bytes;
+use crate::protocol::call::{Call, Kind, Route};
+use crate::protocol::grpc::{call_instead, frame};
+use crate::protocol::permify::grpc::method::METHODS;
 
 const DELETE: &str = "/base.v1.Data/Delete";
 
-/// Turns a head into one that deletes nothing in a tenant, which is answered with a token all the same.
-pub(in super::super) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
+/// Turns the parts of a request into those of a deletion of nothing in a tenant. The reply still has a token.
+pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
     const TENANT_ID: u32 = 1;
     const TUPLE_FILTER: u32 = 2;
     const ATTRIBUTE_FILTER: u32 = 3;
@@ -30,7 +30,7 @@ pub(in super::super) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, 
     Some((call, body))
 }
 
-/// A filter that nothing matches. An empty one would write nothing, and so be answered without a token.
+/// A filter without matches. With an empty filter Permify would not write, and its reply would have no token.
 fn nothing() -> Vec<u8> {
     const ENTITY: u32 = 1;
     const TYPE: u32 = 1;

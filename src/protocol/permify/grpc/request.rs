@@ -1,12 +1,12 @@
-use super::super::super::digest::Hashed;
-use super::super::super::grpc::{NOT_KEPT, Question, Values};
-use super::super::super::{Key, Kind, Unreadable};
-use super::method::{Answer, SNAP_TOKEN};
 use crate::cache::{Fingerprint, Part};
 use crate::protobuf::{Field, fields};
+use crate::protocol::call::{Key, Kind, Unreadable};
+use crate::protocol::digest::Hashed;
+use crate::protocol::grpc::{Question, Values};
+use crate::protocol::permify::grpc::method::{Answer, SNAP_TOKEN};
 
-/// Permify rejects a bulk with more.
-const MOST_ITEMS: usize = 100;
+/// The most items of a bulk. Permify rejects a bulk with more.
+const MAX_ITEMS: usize = 100;
 
 /// The field of every request with its metadata.
 pub(super) const METADATA: u32 = 2;
@@ -14,30 +14,30 @@ pub(super) const METADATA: u32 = 2;
 /// The field of a bulk with one item.
 pub(super) const ITEM: u32 = 3;
 
-/// What a message's metadata says of how fresh its answer must be.
+/// The freshness that a message's metadata states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stated<'a> {
     pub(super) token: Option<&'a [u8]>,
-    /// The schema's version is left to the latest.
+    /// The message names no version of the schema, so Permify takes the latest.
     pub(super) unpinned: bool,
     is_there: bool,
 }
 
 impl<'a> Stated<'a> {
-    /// Reads metadata that bears its token in the field of the number `token`. What else is in it goes to `other`.
+    /// Reads metadata whose token is in the field with the number `token`. Its other fields go to `other`.
     fn add(&mut self, metadata: &'a [u8], token: u32, mut other: impl FnMut(&Field<'a>)) -> Result<(), Unreadable> {
         const SCHEMA_VERSION: u32 = 1;
         if std::mem::replace(&mut self.is_there, true) {
-            return Err(Unreadable("metadata that is two"));
+            return Err(Unreadable("the message repeats its metadata"));
         }
-        // Listings of data have their token there, and nothing to do with a schema.
+        // Listings of data have their token in this field, and do not depend on a schema.
         self.unpinned = token != SCHEMA_VERSION;
         let mut found = None;
         for field in fields(metadata) {
             let field = field?;
             if field.number == token {
                 if found.replace(field.bytes()?).is_some() {
-                    return Err(Unreadable("a snap token that is two"));
+                    return Err(Unreadable("the metadata repeats its snap token"));
                 }
                 continue;
             }
@@ -51,8 +51,8 @@ impl<'a> Stated<'a> {
     }
 }
 
-/// Reads a request whose answer is kept. What stands beside a bulk's items belongs to each.
-pub(super) fn kept<'m>(
+/// Reads a request whose answers the cache stores. Fields beside a bulk's items belong to each question.
+pub(super) fn stored<'m>(
     message: &'m [u8],
     mut question: Question,
     key: &Key<'_>,
@@ -66,8 +66,8 @@ pub(super) fn kept<'m>(
         match field.number {
             METADATA => stated.add(field.bytes()?, SNAP_TOKEN, |field| question.add(Part::Schema, field))?,
             ITEM if answer == Answer::Verdicts => {
-                if items.len() == MOST_ITEMS {
-                    return Err(Unreadable("more than 100 items"));
+                if items.len() == MAX_ITEMS {
+                    return Err(Unreadable("the bulk has more than 100 items"));
                 }
                 items.push(field);
             }
@@ -76,9 +76,9 @@ pub(super) fn kept<'m>(
         }
     }
     let kind = match answer {
-        // Permify rejects it. It could not be told a token either.
-        _ if !stated.is_there => NOT_KEPT,
-        Answer::Verdicts if items.is_empty() => NOT_KEPT,
+        // Permify rejects a message without metadata. It also has no place for a token.
+        _ if !stated.is_there => Kind::NEVER_STORED,
+        Answer::Verdicts if items.is_empty() => Kind::NEVER_STORED,
         Answer::Verdicts => Kind::Bulk(items.iter().map(|item| of_item(&question, item)).collect()),
         Answer::Verdict | Answer::Tree => Kind::Check(question.finish()),
     };
@@ -91,7 +91,7 @@ fn of_item(shared: &Question, item: &Field<'_>) -> Fingerprint {
     question.finish()
 }
 
-/// Hashes a `Context`: its data by value, its tuples and attributes as they stand there.
+/// Hashes a `Context`: its data by value, its tuples and attributes as their bytes in the message.
 fn read_context(message: &[u8], key: &Key<'_>) -> Result<Hashed, Unreadable> {
     const DATA: u32 = 3;
     let mut fingerprint = key.base.clone();
@@ -102,7 +102,7 @@ fn read_context(message: &[u8], key: &Key<'_>) -> Result<Hashed, Unreadable> {
             DATA => {
                 let value = Values::new(&key.base).structure(field.bytes()?)?;
                 if data.replace(value).is_some() {
-                    return Err(Unreadable("a context whose data is two"));
+                    return Err(Unreadable("the context repeats its data"));
                 }
             }
             _ => fingerprint.add(Part::Context, field.bytes),
@@ -114,8 +114,8 @@ fn read_context(message: &[u8], key: &Key<'_>) -> Result<Hashed, Unreadable> {
     Ok(fingerprint.finish().bits().to_le_bytes())
 }
 
-/// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(
+/// Reads the freshness that a request states whose reply is never stored.
+pub(super) fn never_stored(
     message: &[u8],
     stream: bool,
     token: u32,

@@ -3,11 +3,11 @@ use http::header::{CONTENT_TYPE, TE};
 use http::request::Parts;
 use http::{Request, Version};
 
-use super::super::super::grpc::frame;
 use crate::protobuf::{only, write_bytes};
+use crate::protocol::grpc::frame;
 
 /// Opens the change feed of a tenant.
-pub(in super::super) fn watch(tenant: &str) -> Option<(Parts, Bytes)> {
+pub(in crate::protocol::permify) fn watch(tenant: &str) -> Option<(Parts, Bytes)> {
     const TENANT_ID: u32 = 1;
     let request = Request::post("/base.v1.Watch/Watch")
         .version(Version::HTTP_2)
@@ -19,7 +19,7 @@ pub(in super::super) fn watch(tenant: &str) -> Option<(Parts, Bytes)> {
 }
 
 /// The token in one message of the change feed.
-pub(in super::super) fn feed_token(message: &[u8]) -> Option<&str> {
+pub(in crate::protocol::permify) fn feed_token(message: &[u8]) -> Option<&str> {
     const CHANGES: u32 = 1;
     const SNAP_TOKEN: u32 = 1;
     let token = only(only(message, CHANGES)?, SNAP_TOKEN)?;

@@ -1,12 +1,12 @@
-use super::super::super::grpc::{Status, written};
-use super::super::super::{Reply, ReplyOutcome};
-use super::super::snap_token::NOTHING_WRITTEN;
 use crate::protobuf::only;
+use crate::protocol::grpc::{Status, written};
+use crate::protocol::permify::snap_token::NOTHING_WRITTEN;
+use crate::protocol::reply::{Reply, ReplyOutcome};
 
 /// The field of a reply with the write's token.
 const SNAP_TOKEN: u32 = 1;
 
-/// What the end of a write says.
+/// The outcome of a write.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, schema: bool) -> ReplyOutcome {
     let token = |message: &[u8]| if schema { None } else { token_in(message) };
     match written(status, reply, schema, token) {

@@ -2,15 +2,15 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use super::super::super::Route;
-use super::super::super::gateway::unescaped;
-use super::super::FIRST_REST;
+use crate::protocol::call::Route;
+use crate::protocol::gateway::unescaped;
+use crate::protocol::permify::form::FIRST_REST;
 
 /// A call of the gateway.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     method: Method,
-    /// What comes behind the tenant.
+    /// The path after the tenant.
     pub(super) path: &'static str,
     pub(super) what: What,
 }
@@ -21,19 +21,19 @@ pub(super) enum What {
     Check,
     Expand,
     Bulk,
-    /// Never kept.
+    /// A read whose reply is never stored.
     Read {
         stream: bool,
     },
-    /// Of relationships and attributes.
+    /// A write of relationships or attributes.
     Write,
-    /// Of the schema, or of the whole tenant.
+    /// A write of the schema, or the deletion of the tenant.
     Schema,
 }
 
 pub(super) const TENANTS: &str = "/v1/tenants/";
 
-/// The HTTP annotations of `base.v1`, but for those that neither answer at a snapshot nor change an answer.
+/// The HTTP annotations of `base.v1`, except calls that have no snapshot and change no answer.
 static ENDPOINTS: [Endpoint; 17] = [
     post("/permissions/check", What::Check),
     post("/permissions/bulk-check", What::Bulk),
@@ -72,7 +72,7 @@ const fn post(path: &'static str, what: What) -> Endpoint {
 
 /// The endpoint of a path, escaped or not.
 pub(super) fn find(method: &Method, path: &str) -> Option<(Route, &'static Endpoint)> {
-    let path = behind_tenants(path)?;
+    let path = after_tenants(path)?;
     let tenant = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
     let (tenant, rest) = path.split_at(tenant);
     if tenant.is_empty() {
@@ -83,8 +83,8 @@ pub(super) fn find(method: &Method, path: &str) -> Option<(Route, &'static Endpo
     Some((Route(FIRST_REST + index), &ENDPOINTS[index]))
 }
 
-/// The tenant and what comes behind it, unescaped. Only what is the API's own is copied, and only where it is escaped.
-fn behind_tenants(path: &str) -> Option<Cow<'_, [u8]>> {
+/// The tenant and the path after it, unescaped. It copies only paths of this API that have escapes.
+fn after_tenants(path: &str) -> Option<Cow<'_, [u8]>> {
     if !path.contains('%') {
         return path.strip_prefix(TENANTS).map(|rest| rest.as_bytes().into());
     }

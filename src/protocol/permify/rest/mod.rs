@@ -1,10 +1,10 @@
 //! Permify's REST gateway: the same API in proto3 JSON, as grpc-gateway reads and writes it.
 //!
-//! Of a request the gateway takes the path, the first JSON value of the body whatever its content type is, and as
-//! metadata whatever begins with `Grpc-Metadata-`. The query it ignores, and so it does a `tenant_id` in the body.
+//! The gateway reads the path, the first JSON value of the body whatever its content type is, and all headers with the
+//! prefix `Grpc-Metadata-` as metadata. It ignores the query, and a `tenant_id` in the body.
 //!
-//! Fields have two spellings, and not every build reads both: the newest ignores `snapToken` and `schemaVersion` as
-//! members that nobody knows, and so answers from head and by the latest schema.
+//! Fields have two spellings, and not every build reads both. The newest build ignores `snapToken` and `schemaVersion`
+//! as unknown members, and so answers at head and by the latest schema.
 
 mod endpoint;
 mod probe;
@@ -20,14 +20,15 @@ use http::{Method, Uri};
 
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
-use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
-use super::snap_token;
 use crate::cache::ReadAt;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::permify::snap_token;
+use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::token::Zookie;
 
 pub(super) use self::probe::probe;
 pub(super) use self::reply::merge;
-pub(super) use super::super::gateway::{reject, timeout};
+pub(super) use crate::protocol::gateway::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     match endpoint::find(method, uri.path()) {
@@ -38,7 +39,7 @@ pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
 }
 
 pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
-    let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
+    let endpoint = Endpoint::of(route).ok_or(Unreadable("the request is not a known call of the gateway"))?;
     let (kind, stated) = match endpoint.what {
         What::Write => {
             return Ok(Call::new(
@@ -60,7 +61,7 @@ pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) 
         }
         What::Check | What::Expand => request::check(message, &request::prefix(parts, key)?, key)?,
         What::Bulk => request::bulk(message, &request::prefix(parts, key)?, key)?,
-        What::Read { stream } => request::unkept(parts, message, stream, key)?,
+        What::Read { stream } => request::never_stored(parts, message, stream, key)?,
     };
     Ok(Call {
         token: stated.token,

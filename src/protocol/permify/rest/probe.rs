@@ -3,16 +3,17 @@ use http::Method;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 
-use super::super::super::gateway::post_instead;
-use super::super::super::path::is_plain;
-use super::super::super::{Call, Kind};
-use super::endpoint::{self, TENANTS};
+use crate::protocol::call::{Call, Kind};
+use crate::protocol::gateway::post_instead;
+use crate::protocol::path::is_plain;
+use crate::protocol::permify::rest::endpoint;
+use crate::protocol::permify::rest::endpoint::TENANTS;
 
-/// Deletes nothing. An empty filter would write nothing, and so be answered without a token.
+/// Deletes nothing. With an empty filter Permify would not write, and its reply would have no token.
 const NOTHING: &[u8] = br#"{"tuple_filter":{"entity":{"type":"zookie","ids":["probe"]}},"attribute_filter":{}}"#;
 
-/// Turns a head into one that deletes nothing in a tenant, which is answered with a token all the same.
-pub(in super::super) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
+/// Turns the parts of a request into those of a deletion of nothing in a tenant. The reply still has a token.
+pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
     if !is_plain(tenant) {
         return None;
     }

@@ -1,11 +1,13 @@
 use http::StatusCode;
 
-use super::super::super::gateway::{self, failed_write, is_message, known};
-use super::super::super::json::{Json, NotJson};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::super::snap_token::NOTHING_WRITTEN;
+use crate::protocol::gateway;
+use crate::protocol::gateway::{failed_write, is_message, reply_item};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::permify::snap_token::NOTHING_WRITTEN;
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
 
-/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+/// The item of a merged reply for a missing answer: a denial, in the API's own form.
 const NO_ANSWER: &[u8] = br#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":0}}"#;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +21,10 @@ pub(super) fn check(reply: &Reply<'_>) -> Option<ReplyOutcome> {
     let mut json = Json::new(message(reply)?).ok()?;
     verdict(&mut json).ok()??;
     json.end().ok()?;
-    Some(answers(vec![known(reply.body, true)]))
+    Some(answers(vec![reply_item(reply.body, true)]))
 }
 
-/// Reads a `PermissionCheckResponse`; `None` for all that is no plain verdict.
+/// Reads a `PermissionCheckResponse`; `None` if it is not a plain verdict.
 fn verdict(json: &mut Json<'_>) -> Result<Option<Verdict>, NotJson> {
     let (mut verdict, mut is_counted, mut is_plain) = (None, false, true);
     json.object(|json, name| {
@@ -45,7 +47,7 @@ fn verdict(json: &mut Json<'_>) -> Result<Option<Verdict>, NotJson> {
     Ok(verdict.filter(|_| is_counted && is_plain))
 }
 
-/// Whether a text is a `PermissionCheckResponseMetadata` with nothing in it but the count.
+/// Whether a text is a `PermissionCheckResponseMetadata` with only the number of checks.
 fn is_count(text: &str) -> Result<bool, NotJson> {
     if !text.starts_with('{') {
         return Ok(false);
@@ -76,11 +78,11 @@ pub(super) fn expand(reply: &Reply<'_>) -> Option<ReplyOutcome> {
     })
     .ok()?;
     json.end().ok()?;
-    (is_there && is_plain).then(|| answers(vec![known(reply.body, true)]))
+    (is_there && is_plain).then(|| answers(vec![reply_item(reply.body, true)]))
 }
 
-/// What the reply to a bulk of this many items says. An item that fails is denied there like any other, so denials are
-/// for the caller only.
+/// What the reply to a bulk of `asked` items says. A denial is for this caller only, because Permify also denies an
+/// item whose check failed.
 pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<ReplyOutcome> {
     let (mut items, mut is_plain) = (Vec::with_capacity(asked), true);
     let mut json = Json::new(message(reply)?).ok()?;
@@ -88,7 +90,7 @@ pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<ReplyOutcome> {
         "results" => json.array(|json| {
             let text = json.value()?;
             let verdict = verdict(&mut Json::new(text.as_bytes())?)?;
-            items.push(known(text.as_bytes(), verdict == Some(Verdict::Allowed)));
+            items.push(reply_item(text.as_bytes(), verdict == Some(Verdict::Allowed)));
             Ok(())
         }),
         _ => {
@@ -98,9 +100,7 @@ pub(super) fn bulk(reply: &Reply<'_>, asked: usize) -> Option<ReplyOutcome> {
     })
     .ok()?;
     json.end().ok()?;
-    items
-        .iter_mut()
-        .for_each(|known: &mut ReplyItem| known.keep &= is_plain);
+    items.iter_mut().for_each(|item: &mut ReplyItem| item.store &= is_plain);
     (items.len() == asked).then(|| answers(items))
 }
 
@@ -108,12 +108,12 @@ fn message<'a>(reply: &Reply<'a>) -> Option<&'a [u8]> {
     is_message(reply).then_some(reply.body)
 }
 
-/// Replies bear no tokens.
+/// Answers without a token: replies to reads have none.
 fn answers(items: Vec<ReplyItem>) -> ReplyOutcome {
     ReplyOutcome::Answers { items, token: None }
 }
 
-/// What the end of a write of relationships or attributes says.
+/// The outcome of a write of relationships or attributes.
 pub(super) fn write(reply: &Reply<'_>) -> ReplyOutcome {
     if reply.status != StatusCode::OK {
         return failed_write(reply);
@@ -125,7 +125,7 @@ pub(super) fn write(reply: &Reply<'_>) -> ReplyOutcome {
     ReplyOutcome::Wrote { token, schema: false }
 }
 
-/// What the end of a write of the schema says. It bears no token.
+/// The outcome of a write of the schema. Its reply has no token.
 pub(super) fn schema(reply: &Reply<'_>) -> ReplyOutcome {
     if reply.status != StatusCode::OK {
         return failed_write(reply);
@@ -136,7 +136,7 @@ pub(super) fn schema(reply: &Reply<'_>) -> ReplyOutcome {
     }
 }
 
-/// The token that a message bears.
+/// The token in a message.
 fn token(body: &[u8]) -> Result<Option<String>, NotJson> {
     let mut token = None;
     let mut json = Json::new(body)?;
@@ -152,6 +152,6 @@ fn token(body: &[u8]) -> Result<Option<String>, NotJson> {
 }
 
 /// The reply from the answers to a bulk's items.
-pub(in super::super) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
+pub(in crate::protocol::permify) fn merge(answers: &[Option<&StoredResponse>]) -> StoredResponse {
     gateway::merge(answers, NO_ANSWER, |_| r#"{"results":"#.to_owned())
 }

@@ -1,24 +1,22 @@
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::super::super::digest::{Digest, Hashed, Members, Piece};
-use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
-use super::super::super::{Key, Kind, Unreadable};
 use crate::cache::{FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Kind, Unreadable};
+use crate::protocol::digest::{Digest, Hashed, Members, Piece};
+use crate::protocol::gateway;
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::{Json, OTHER_CASE, differs_in_case};
 
-/// The most items of one bulk that the server takes.
-const MOST_ITEMS: usize = 100;
+/// The most items of a bulk that the server accepts.
+const MAX_ITEMS: usize = 100;
 
-/// A check that the server rejects, or that could not be told a snapshot.
-const NOT_KEPT: Kind = Kind::Read { stream: false };
-
-/// What a message says of how it is to be answered.
+/// The freshness that a message states.
 #[derive(Debug)]
 pub(super) struct Stated {
     pub(super) token: Option<Bytes>,
     pub(super) unpinned: bool,
-    /// There is a place for a token.
+    /// The message has metadata, and so a place for a token.
     has_metadata: bool,
 }
 
@@ -30,7 +28,7 @@ impl Stated {
     };
 }
 
-/// Reads of a head what can change an answer.
+/// Reads everything in the method, URI and headers that can change an answer.
 pub(super) fn prefix(parts: &Parts, key: &Key<'_>) -> Result<FingerprintBuilder, Unreadable> {
     gateway::prefix("permify rest", parts, key)
 }
@@ -42,7 +40,7 @@ pub(super) fn check(message: &[u8], prefix: &FingerprintBuilder, key: &Key<'_>) 
     json.object(|json, name| common.member(json, name))?;
     json.end()?;
     let kind = Kind::Check(common.prefix(prefix).finish());
-    Ok(common.keep(kind))
+    Ok(common.stored(kind))
 }
 
 /// Reads a `PermissionBulkCheckRequest`.
@@ -58,11 +56,11 @@ pub(super) fn bulk(message: &[u8], prefix: &FingerprintBuilder, key: &Key<'_>) -
             return Ok(());
         }
         json.array(|json| {
-            if items.len() == MOST_ITEMS {
-                return Err(Unreadable("more than 100 items"));
+            if items.len() == MAX_ITEMS {
+                return Err(Unreadable("the bulk has more than 100 items"));
             }
             if json.peek() != Some(b'{') {
-                return Err(Unreadable("an item that is no object"));
+                return Err(Unreadable("an item is not an object"));
             }
             items.push(common.digest.value(json)?);
             Ok(())
@@ -70,16 +68,21 @@ pub(super) fn bulk(message: &[u8], prefix: &FingerprintBuilder, key: &Key<'_>) -
     })?;
     json.end()?;
     if items.is_empty() {
-        return Ok((NOT_KEPT, common.stated));
+        return Ok((Kind::NEVER_STORED, common.stated));
     }
     let prefix = common.prefix(prefix);
     let question = |item: Hashed| prefix.clone().bytes(Part::Body, &item).finish();
     let kind = Kind::Bulk(items.into_iter().map(question).collect());
-    Ok(common.keep(kind))
+    Ok(common.stored(kind))
 }
 
-/// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool, key: &Key<'_>) -> Result<(Kind, Stated), Unreadable> {
+/// Reads the freshness that a request states whose reply is never stored.
+pub(super) fn never_stored(
+    parts: &Parts,
+    message: &[u8],
+    stream: bool,
+    key: &Key<'_>,
+) -> Result<(Kind, Stated), Unreadable> {
     gateway::json_parameters(&parts.headers)?;
     let mut kind = Kind::Read { stream };
     let mut common = Common::new(&key.base);
@@ -103,7 +106,7 @@ pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool, key: &Key<'_>)
     Ok((kind, common.stated))
 }
 
-/// What belongs to every question of a message, and what the message says of freshness.
+/// The members that belong to every question of a message, and the freshness that the message states.
 struct Common {
     base: FingerprintBuilder,
     digest: Digest,
@@ -121,16 +124,20 @@ impl Common {
         }
     }
 
-    /// What the fingerprints begin with.
+    /// The start of the fingerprints.
     fn prefix(&self, prefix: &FingerprintBuilder) -> FingerprintBuilder {
         let mut fingerprint = prefix.clone();
         self.members.feed(Part::Body, &mut fingerprint);
         fingerprint
     }
 
-    /// The call, which is kept only where it can be told a snapshot.
-    fn keep(self, kind: Kind) -> (Kind, Stated) {
-        let kind = if self.stated.has_metadata { kind } else { NOT_KEPT };
+    /// The call. Its answers are stored only if the message has a place for a token.
+    fn stored(self, kind: Kind) -> (Kind, Stated) {
+        let kind = if self.stated.has_metadata {
+            kind
+        } else {
+            Kind::NEVER_STORED
+        };
         (kind, self.stated)
     }
 
@@ -142,7 +149,7 @@ impl Common {
         }
     }
 
-    /// Reads the metadata, which belong to the question but for the token.
+    /// Reads the metadata. Except the token, they belong to the question.
     fn metadata(&mut self, json: &mut Json<'_>) -> Result<(), Unreadable> {
         if is_null(json)? {
             return Ok(());

@@ -2,11 +2,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::super::super::gateway::{Edit, Items, splice};
-use super::super::super::json::{Json, NotJson};
+use crate::protocol::gateway::{Edit, Items, splice};
+use crate::protocol::json::{Json, NotJson};
 use crate::token::Zookie;
 
-/// Where in a request that has been read before the parts stand that may be asked otherwise.
+/// The byte ranges of a request that forwarding may rewrite.
 #[derive(Default)]
 pub(super) struct Outline {
     metadata: Option<Metadata>,
@@ -15,7 +15,7 @@ pub(super) struct Outline {
 
 #[derive(Default)]
 struct Metadata {
-    /// Right behind the brace.
+    /// The position after the brace.
     inside: usize,
     is_empty: bool,
     token: Option<Member>,
@@ -23,7 +23,7 @@ struct Metadata {
 
 /// The token's member.
 struct Member {
-    /// Where the name stands, if it is not the one that all builds read.
+    /// The byte range of the name, if it is the camelCase name, which not all builds read.
     camel: Option<Range<usize>>,
     value: Range<usize>,
 }
@@ -48,7 +48,7 @@ impl Outline {
         Some(outline)
     }
 
-    /// The request with this token and only the items `open`, where they are given; `None` if it is that already.
+    /// The request with this token, and a bulk with only its items `open`. `None` if the request needs no change.
     pub(super) fn rewritten(
         &self,
         message: &[u8],
@@ -58,7 +58,7 @@ impl Outline {
     ) -> Option<Bytes> {
         let mut edits = Vec::new();
         if let Some(metadata) = &self.metadata {
-            metadata.tell(zookie, is_stated, &mut edits);
+            metadata.set_token(zookie, is_stated, &mut edits);
         }
         if let Some(open) = open {
             edits.push(self.items.as_ref()?.only(message, open)?);
@@ -95,10 +95,10 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// Puts the token in the place of the one that is there. A build that ignores the camelCase name would read head, so
-    /// that one is spelled anew even where it bears the very token.
-    fn tell(&self, zookie: Option<&Zookie>, is_stated: bool, edits: &mut Vec<Edit>) {
-        // A zookie has no character that JSON escapes, and an empty text is no token.
+    /// Replaces the token. A build that ignores the camelCase name would read at head. So the camelCase name is
+    /// rewritten even if its token is already the right one.
+    fn set_token(&self, zookie: Option<&Zookie>, is_stated: bool, edits: &mut Vec<Edit>) {
+        // A zookie has no characters that JSON escapes, and an empty text means no token.
         let value = format!(r#""{}""#, zookie.map_or("", Zookie::as_str));
         let Some(member) = &self.token else {
             if !is_stated {
@@ -118,7 +118,7 @@ impl Metadata {
     }
 }
 
-/// Where in this part of a text the one quoted text stands.
+/// The byte range of the quoted text in this part of a text.
 fn quoted(text: &[u8], part: Range<usize>) -> Option<Range<usize>> {
     let within = text.get(part.clone())?;
     let first = within.iter().position(|byte| *byte == b'"')?;

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::routes::tests::*;
 
 #[test]
 fn claims_declared_routes() {
@@ -44,19 +44,19 @@ fn invalid_declarations_are_rejected_with_a_reason() {
         ),
         (
             check(CheckRoute::get("/a")),
-            "GET /a: say where the reply says yes or no, with `.verdict(…)`",
+            "GET /a: the route has no verdict; declare where the reply has it, with `.verdict(…)`",
         ),
         (
             check(CheckRoute::get("/a").verdict(Verdict::json(""))),
-            "GET /a: the verdict's JSON pointer is malformed",
+            "GET /a: the verdict's JSON pointer is malformed; use a member's name or `/a/b`",
         ),
         (
             check(CheckRoute::get("/a").verdict(Verdict::status(200, 200))),
-            "GET /a: yes and no have the same status",
+            "GET /a: allowed and denied have the same status; use two different ones",
         ),
         (
             check(CheckRoute::get("/a").verdict(Verdict::status(200, 500))),
-            "GET /a: a verdict's status is a 2xx or a 4xx",
+            "GET /a: a verdict's status must be a 2xx or a 4xx",
         ),
         (
             check(get().request_token("zookie")),
@@ -64,25 +64,25 @@ fn invalid_declarations_are_rejected_with_a_reason() {
         ),
         (
             check(CheckRoute::post("/a").verdict(allowed()).request_token("")),
-            "POST /a: the token's member has an empty name",
+            "POST /a: the token's member has an empty name; give its name",
         ),
         (
             check(get().reply_token("/~")),
-            "GET /a: the token's JSON pointer is malformed",
+            "GET /a: the token's JSON pointer is malformed; use a member's name or `/a/b`",
         ),
         (
             check(get())
                 .check(CheckRoute::get("/{x}").verdict(allowed()))
                 .check(CheckRoute::get("/{y}").verdict(allowed())),
-            "GET /{y}: this route is there twice; drop one of them",
+            "GET /{y}: the route is declared twice; remove one of them",
         ),
         (
             check(CheckRoute::post("/a").verdict(allowed())).write(WriteRoute::post("/a")),
-            "POST /a: this route is there twice; drop one of them",
+            "POST /a: the route is declared twice; remove one of them",
         ),
         (
             Routes::builder(Numbers).write(WriteRoute::post("/a/")),
-            "POST /a/: a path has no `//` and no `/` at its end",
+            "POST /a/: a path can't contain `//` or end with `/`",
         ),
     ] {
         assert_eq!(routes.build().unwrap_err().to_string(), message);

@@ -4,9 +4,9 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use proptest::prelude::*;
 
-use super::super::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, revision, spell};
-use super::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
+use crate::protocol::routes::*;
+use crate::protocol::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, revision, spell};
 
 fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
@@ -221,7 +221,7 @@ fn rule_11_a_json_decision_is_a_boolean_in_a_200() {
         let ReplyOutcome::Answers { items, token: None } = learned(&call, (200, body)) else {
             panic!("{body} teaches nothing");
         };
-        assert!(items.len() == 1 && items[0].keep && items[0].kept.body == body);
+        assert!(items.len() == 1 && items[0].store && items[0].response.body == body);
     }
     for reply in [
         (200, ""),
@@ -251,7 +251,7 @@ fn rule_11_a_status_decision_is_200_or_403() {
         let ReplyOutcome::Answers { items, .. } = learned(&call, (status, "any")) else {
             panic!("{status} teaches nothing");
         };
-        assert_eq!(items[0].kept.status, status);
+        assert_eq!(items[0].response.status, status);
     }
     for status in [201, 204, 401, 404, 500] {
         assert!(

@@ -1,14 +1,16 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::super::super::grpc::{Code, Status, answer, frame, merged, message};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::check::is_verdict;
-use super::consistency::write_token;
-use super::reply::{self, CHECKED_AT};
-use super::request::ITEM;
-use super::tuple::Tuple;
 use crate::protobuf::{NotProtobuf, fields, write_bytes, write_number};
+use crate::protocol::grpc::{Code, Status, answer, frame, merged, message};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::spicedb::grpc::check::is_verdict;
+use crate::protocol::spicedb::grpc::consistency::write_token;
+use crate::protocol::spicedb::grpc::reply;
+use crate::protocol::spicedb::grpc::reply::CHECKED_AT;
+use crate::protocol::spicedb::grpc::request::ITEM;
+use crate::protocol::spicedb::grpc::tuple::Tuple;
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::Zookie;
 
 const PAIR: u32 = 2;
@@ -31,7 +33,7 @@ fn items(body: &[u8]) -> impl Iterator<Item = &[u8]> {
 struct Pair<'a> {
     request: Option<&'a [u8]>,
     answer: Option<&'a [u8]>,
-    /// Something is in it that is no part of a plain answer: an error, something twice, something unknown.
+    /// The pair has something that a plain answer does not have: an error, or a repeated or unknown field.
     more: bool,
 }
 
@@ -49,7 +51,7 @@ impl<'a> Pair<'a> {
         Ok(pair)
     }
 
-    /// Whether this is about the item that was asked. Contexts are not compared.
+    /// Whether this is the pair of the item that was asked. Contexts are not compared.
     fn is_about(&self, item: &[u8]) -> Result<bool, NotProtobuf> {
         Ok(Tuple::of_item(self.request.unwrap_or_default())? == Tuple::of_item(item)?)
     }
@@ -73,10 +75,10 @@ impl<'a> Pair<'a> {
 
 /// What the reply to a bulk says about the items `asked` of the request `body`.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: &[usize]) -> Option<ReplyOutcome> {
-    let (kept, message) = answer(status, reply)?;
+    let (response, message) = answer(status, reply)?;
     let all: Vec<&[u8]> = items(body).collect();
     let mut asked = asked.iter();
-    let mut known = Vec::with_capacity(asked.len());
+    let mut items = Vec::with_capacity(asked.len());
     let (mut at, mut more) = (None, false);
     for field in fields(message) {
         let field = field.ok()?;
@@ -89,13 +91,16 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
                 if !pair.is_about(item).ok()? {
                     return None;
                 }
-                // Copied, so that one kept answer does not hold the whole reply in memory.
+                // A copy: one stored answer must not keep the whole reply in memory.
                 let body = Bytes::copy_from_slice(content);
-                let kept = StoredResponse { body, ..kept.clone() };
-                known.push(if pair.is_plain_verdict().ok()? {
-                    ReplyItem::verdict(kept)
+                let stored = StoredResponse {
+                    body,
+                    ..response.clone()
+                };
+                items.push(if pair.is_plain_verdict().ok()? {
+                    ReplyItem::decision(stored)
                 } else {
-                    ReplyItem::not_to_keep(kept)
+                    ReplyItem::unstored(stored)
                 });
             }
             _ => more = true,
@@ -104,20 +109,20 @@ pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, body: &[u8], asked: 
     if asked.next().is_some() {
         return None;
     }
-    known.iter_mut().for_each(|known| known.keep &= !more);
+    items.iter_mut().for_each(|item| item.store &= !more);
     Some(ReplyOutcome::Answers {
-        items: known,
+        items,
         token: Some(reply::text(at?)?),
     })
 }
 
 /// The reply to the request `body` from the answers to its items, in the order in which SpiceDB writes its fields.
-pub(in super::super) fn merge(
+pub(in crate::protocol::spicedb) fn merge(
     body: &Bytes,
     answers: &[Option<&StoredResponse>],
     zookie: Option<&Zookie>,
 ) -> StoredResponse {
-    let pairs: usize = answers.iter().flatten().map(|kept| kept.body.len() + 8).sum();
+    let pairs: usize = answers.iter().flatten().map(|answer| answer.body.len() + 8).sum();
     let token = zookie.map_or(0, |zookie| zookie.as_str().len() + 16);
     let mut items = items(body);
     let body = frame(pairs + token, |into| {
@@ -127,7 +132,7 @@ pub(in super::super) fn merge(
         for answer in answers {
             let item = items.next().unwrap_or_default();
             match answer {
-                Some(kept) => write_bytes(into, PAIR, &kept.body),
+                Some(answer) => write_bytes(into, PAIR, &answer.body),
                 None => write_bytes(into, PAIR, &unanswered(item)),
             }
         }
@@ -135,7 +140,7 @@ pub(in super::super) fn merge(
     merged(answers, body, reply::trailers(Some(HeaderValue::from_static(""))))
 }
 
-/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+/// The item of a merged reply for a missing answer: an error, in the API's own form.
 fn unanswered(item: &[u8]) -> Vec<u8> {
     let mut status = Vec::new();
     write_number(&mut status, 1, Code::Unavailable as u64);

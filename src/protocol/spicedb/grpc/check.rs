@@ -1,10 +1,11 @@
 use std::time::SystemTime;
 
-use super::super::super::grpc::{Status, answer, until, whole};
-use super::super::super::stored_response::own;
-use super::super::super::{Reply, ReplyItem, ReplyOutcome};
-use super::reply::{self, CHECKED_AT};
 use crate::protobuf::{NotProtobuf, fields};
+use crate::protocol::grpc::{Status, answer, until, whole};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::spicedb::grpc::reply;
+use crate::protocol::spicedb::grpc::reply::CHECKED_AT;
+use crate::protocol::stored_response::copied;
 
 const PERMISSIONSHIP: u32 = 2;
 const PARTIAL_CAVEAT_INFO: u32 = 3;
@@ -17,7 +18,7 @@ struct Checked<'a> {
     verdict: Option<u64>,
     caveat: Option<&'a [u8]>,
     expires_at: Option<&'a [u8]>,
-    /// Something is in it that is no part of a plain answer: a trace, something twice, something unknown.
+    /// The response has something that a plain answer does not have: a trace, or a repeated or unknown field.
     more: bool,
 }
 
@@ -38,24 +39,24 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// Whether a `permissionship` is one of the known verdicts: no, yes, or on a condition.
+/// Whether a `permissionship` is a known verdict: no, yes or conditional.
 pub(super) fn is_verdict(permissionship: Option<u64>) -> bool {
     matches!(permissionship, Some(1..=3))
 }
 
 /// What the reply to a check says.
 pub(super) fn learn(status: &Status<'_>, reply: &Reply<'_>, now: SystemTime) -> Option<ReplyOutcome> {
-    let (kept, message) = answer(status, reply)?;
+    let (response, message) = answer(status, reply)?;
     let checked = Checked::read(message).ok()?;
     let token = reply::text(checked.at?)?;
     let expires_in = checked.expires_at.map(|end| until(end, now)).transpose();
-    let known = ReplyItem {
-        kept: whole(kept, reply, reply::trailers(status.message.map(own))),
-        keep: is_verdict(checked.verdict) && !checked.more && expires_in.is_ok(),
+    let item = ReplyItem {
+        response: whole(response, reply, reply::trailers(status.message.map(copied))),
+        store: is_verdict(checked.verdict) && !checked.more && expires_in.is_ok(),
         expires_in: expires_in.ok().flatten(),
     };
     Some(ReplyOutcome::Answers {
-        items: vec![known],
+        items: vec![item],
         token: Some(token),
     })
 }

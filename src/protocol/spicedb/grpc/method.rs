@@ -1,25 +1,25 @@
-use super::super::super::grpc::{Method, Methods};
-use super::super::FIRST_JSON;
+use crate::protocol::grpc::{Method, Methods};
+use crate::protocol::spicedb::form::FIRST_JSON;
 
-/// What a method does, and the numbers of the fields by which methods of one kind differ.
+/// What a method does, and the field numbers in which methods of one kind differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Does {
     Check,
     Bulk,
     Write {
         schema: bool,
-        /// Where the reply bears a token.
+        /// The reply's field with its token.
         token: Option<u32>,
     },
     Read {
-        /// Where the request bears a limit and a cursor.
+        /// The request's fields with its limit and its cursor.
         pages: Option<(u32, u32)>,
-        /// Where the reply bears a token. The replies of those without are streams.
+        /// The reply's field with its token. A reply without a token is a stream.
         token: Option<u32>,
     },
-    /// Reads at head, whatever it is told.
+    /// Always reads at head, whatever the message states.
     ReadAtHead {
-        /// Where the reply bears a token.
+        /// The reply's field with its token.
         token: u32,
     },
 }
@@ -44,7 +44,7 @@ const fn read(path: &'static str, token: u32) -> Method<Does> {
     Method { path, does }
 }
 
-/// The others pass: they watch, count, or describe the server.
+/// The other methods pass: they watch, count, or describe the server.
 pub(super) static METHODS: Methods<Does> = Methods(&[
     check("/authzed.api.v1.PermissionsService/CheckPermission", Does::Check),
     check("/authzed.api.v1.PermissionsService/CheckBulkPermissions", Does::Bulk),

@@ -20,12 +20,13 @@ use http::{HeaderMap, Method, Uri};
 use self::consistency::Stated;
 use self::method::{Does, METHODS};
 use self::reply::CHECKED_AT;
-use super::super::grpc::{NOT_KEPT, Question, Status, Values, message};
-use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::grpc::{Question, Status, Values, message};
+use crate::protocol::reply::{Reply, ReplyOutcome};
 
 pub(super) use self::bulk::merge;
 pub(super) use self::forward::ask;
-pub(super) use super::super::grpc::{reject, timeout};
+pub(super) use crate::protocol::grpc::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
     let Some((route, does)) = METHODS.called(method, uri, headers) else {
@@ -39,23 +40,27 @@ pub(super) fn claim(method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
 }
 
 pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
-    let method = METHODS.of(route).ok_or(Unreadable("not one of the API's calls"))?;
+    let method = METHODS
+        .of(route)
+        .ok_or(Unreadable("the request is not a known call of the API"))?;
     let question = || Question::new("spicedb", route, parts, key);
     let values = Values::new(&key.base);
     let (kind, stated) = match method.does {
         Does::Write { schema, token } => {
-            // Only imports, which are the client's streams, are answered without a token.
+            // Only an import has a reply without a token, and an import is a stream of the client.
             let stream = token.is_none();
             return Ok(Call::new(route, Kind::Write { schema, stream }));
         }
-        Does::Check | Does::Bulk if request::asks_for_more(parts) => request::unkept(message(body)?, None, false)?,
+        Does::Check | Does::Bulk if request::asks_for_more(parts) => {
+            request::never_stored(message(body)?, None, false)?
+        }
         Does::Check => request::check(message(body)?, question()?, &values)?,
         Does::Bulk => request::bulk(message(body)?, question()?, &values)?,
-        Does::ReadAtHead { .. } => (NOT_KEPT, Stated::AT_HEAD),
-        Does::Read { pages, token } => request::unkept(message(body)?, pages, token.is_none())?,
+        Does::ReadAtHead { .. } => (Kind::NEVER_STORED, Stated::AT_HEAD),
+        Does::Read { pages, token } => request::never_stored(message(body)?, pages, token.is_none())?,
     };
     Ok(Call {
-        consistency: stated.wish,
+        consistency: stated.consistency,
         token: stated.token.map(|token| body.slice_ref(token)),
         ..Call::new(route, kind)
     })
@@ -70,7 +75,7 @@ pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_
         _ if reply::rejects_revision(&status) => return ReplyOutcome::RevisionRejected,
         Does::Read { token, .. } => reply::read_at(&status, reply, token),
         Does::ReadAtHead { token } => reply::read_at(&status, reply, Some(token)),
-        Does::Check | Does::Bulk if call.kind == NOT_KEPT => reply::read_at(&status, reply, Some(CHECKED_AT)),
+        Does::Check | Does::Bulk if call.kind == Kind::NEVER_STORED => reply::read_at(&status, reply, Some(CHECKED_AT)),
         Does::Check => check::learn(&status, reply, SystemTime::now()),
         Does::Bulk => bulk::learn(&status, reply, body, asked),
     };

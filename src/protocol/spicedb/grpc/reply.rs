@@ -1,18 +1,19 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::super::grpc::{self, Status};
-use super::super::super::{Reply, ReplyOutcome};
-use super::super::rejected;
-use super::consistency::token;
 use crate::protobuf::only;
+use crate::protocol::grpc;
+use crate::protocol::grpc::Status;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::spicedb::grpc::consistency::token;
+use crate::protocol::spicedb::rejected;
 
-/// Where the reply to a check, and to a bulk, bears its token.
+/// The field with the token, in the reply to a check and to a bulk.
 pub(super) const CHECKED_AT: u32 = 1;
 
 const DISPATCHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.dispatchedoperationscount");
 const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedoperationscount");
 
-/// The trailers of what is served from memory: how the call ended, and that it cost SpiceDB nothing.
+/// The trailers of a reply from the cache: the status OK, and that SpiceDB dispatched nothing.
 pub(super) fn trailers(grpc_message: Option<HeaderValue>) -> HeaderMap {
     let mut trailers = grpc::trailers(grpc_message);
     trailers.insert(DISPATCHED, HeaderValue::from_static("0"));
@@ -26,12 +27,12 @@ pub(super) fn text(zed_token: &[u8]) -> Option<String> {
     Some(token.to_owned())
 }
 
-/// What the end of a write says. `token` is where its reply bears one.
+/// The outcome of a write. `token` is the field with the token in its reply.
 pub(super) fn written(status: &Status<'_>, reply: &Reply<'_>, schema: bool, token: Option<u32>) -> ReplyOutcome {
     grpc::written(status, reply, schema, |message| text(only(message, token?)?))
 }
 
-/// What the reply to a read that is never kept says: the revision of a unary one.
+/// The outcome of a read that is never stored: the revision of a unary reply.
 pub(super) fn read_at(status: &Status<'_>, reply: &Reply<'_>, token: Option<u32>) -> Option<ReplyOutcome> {
     let (_, message) = grpc::answer(status, reply)?;
     let token = text(only(message, token?)?)?;
@@ -41,7 +42,7 @@ pub(super) fn read_at(status: &Status<'_>, reply: &Reply<'_>, token: Option<u32>
     })
 }
 
-/// Whether SpiceDB would not answer at the revision that it was told.
+/// Whether SpiceDB rejected the revision of the request.
 pub(super) fn rejects_revision(status: &Status<'_>) -> bool {
     rejected::rejects_revision(status.code, status.message.map_or(&b""[..], HeaderValue::as_bytes))
 }

@@ -1,25 +1,25 @@
 use http::HeaderName;
 use http::request::Parts;
 
-use super::super::super::grpc::{NOT_KEPT, Question, Values};
-use super::super::super::{Kind, Unreadable};
-use super::consistency::{CONSISTENCY, Stated};
 use crate::cache::{Fingerprint, Part};
 use crate::protobuf::fields;
+use crate::protocol::call::{Kind, Unreadable};
+use crate::protocol::grpc::{Question, Values};
+use crate::protocol::spicedb::grpc::consistency::{CONSISTENCY, Stated};
 
-/// SpiceDB rejects a bulk with more.
-const MOST_ITEMS: usize = 10_000;
+/// The most items of a bulk. SpiceDB rejects a bulk with more.
+const MAX_ITEMS: usize = 10_000;
 
 /// The field of a bulk with one item.
 pub(super) const ITEM: u32 = 2;
 
-/// What SpiceDB's own metadata begins with. Nearly all of it asks for more than the answer.
+/// The prefix of SpiceDB's own metadata. Nearly all of it asks for more than the answer.
 const METADATA: &str = "io.spicedb.";
 
-/// Keys that writes must overlap in. A check does not look at them.
+/// The keys in which writes must overlap. A check does not read them.
 const OVERLAP: HeaderName = HeaderName::from_static("io.spicedb.requestoverlapkey");
 
-/// Whether a check's head asks for a reply with more in it than the answer.
+/// Whether a check's headers ask for a reply with more than the answer.
 pub(super) fn asks_for_more(parts: &Parts) -> bool {
     let mut names = parts.headers.keys();
     names.any(|name| name.as_str().starts_with(METADATA) && *name != OVERLAP)
@@ -47,14 +47,14 @@ pub(super) fn check<'m>(
         }
     }
     let kind = if traced {
-        NOT_KEPT
+        Kind::NEVER_STORED
     } else {
         Kind::Check(question.finish())
     };
     Ok((kind, stated))
 }
 
-/// Reads a `CheckBulkPermissionsRequest` or its experimental twin. What stands beside the items belongs to each.
+/// Reads a `CheckBulkPermissionsRequest` or its experimental twin. Fields beside the items belong to each question.
 pub(super) fn bulk<'m>(
     message: &'m [u8],
     mut shared: Question,
@@ -76,10 +76,10 @@ pub(super) fn bulk<'m>(
         }
     }
     if traced || count == 0 {
-        return Ok((NOT_KEPT, stated));
+        return Ok((Kind::NEVER_STORED, stated));
     }
-    if count > MOST_ITEMS {
-        return Err(Unreadable("more than 10000 items"));
+    if count > MAX_ITEMS {
+        return Err(Unreadable("the bulk has more than 10000 items"));
     }
     let mut questions = Vec::with_capacity(count);
     for field in fields(message) {
@@ -103,8 +103,8 @@ fn item(message: &[u8], mut question: Question, values: &Values) -> Result<Finge
     Ok(question.finish())
 }
 
-/// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(
+/// Reads the freshness that a request states whose reply is never stored.
+pub(super) fn never_stored(
     message: &[u8],
     pages: Option<(u32, u32)>,
     stream: bool,

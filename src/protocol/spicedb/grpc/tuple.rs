@@ -1,6 +1,6 @@
 use crate::protobuf::{NotProtobuf, fields};
 
-/// Who is asked about: what of an item SpiceDB repeats in its reply just as it was asked.
+/// Resource, permission and subject of an item. SpiceDB repeats them unmodified in its reply.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tuple<'a> {
     resource: Object<'a>,

@@ -1,20 +1,20 @@
 use bytes::Bytes;
 
-use super::super::super::Unreadable;
-use super::super::super::gateway::{is_null, once};
-use super::super::super::json::Json;
-use super::super::wish::Wish;
 use crate::consistency::Consistency;
+use crate::protocol::call::Unreadable;
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::Json;
+use crate::protocol::spicedb::consistency::MessageConsistency;
 
-/// The wishes, in both spellings of their fields.
-const WISHES: [(&str, &str, Consistency); 4] = [
+/// The consistencies, in both spellings of their fields.
+const CONSISTENCIES: [(&str, &str, Consistency); 4] = [
     ("minimizeLatency", "minimize_latency", Consistency::MinimizeLatency),
     ("atLeastAsFresh", "at_least_as_fresh", Consistency::AtLeastAsFresh),
     ("atExactSnapshot", "at_exact_snapshot", Consistency::AtExactSnapshot),
     ("fullyConsistent", "fully_consistent", Consistency::FullyConsistent),
 ];
 
-/// What a message says of its freshness.
+/// The freshness that a message states.
 #[derive(Debug)]
 pub(super) struct Stated {
     pub(super) consistency: Consistency,
@@ -22,37 +22,37 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    /// What goes without saying where the head is read in any case.
+    /// The freshness of a call that always reads at head.
     pub(super) const AT_HEAD: Self = Self {
         consistency: Consistency::FullyConsistent,
         token: None,
     };
 }
 
-/// Reads the member `consistency`. One that the server would take for an error can't be read.
+/// Reads the member `consistency`. A consistency that the server rejects is unreadable.
 pub(super) fn read(json: &mut Json<'_>) -> Result<Option<Stated>, Unreadable> {
     if is_null(json)? {
         return Ok(None);
     }
-    let mut seen = [false; WISHES.len()];
+    let mut seen = [false; CONSISTENCIES.len()];
     let mut stated = None;
     json.object(|json, name| {
-        let index = WISHES
+        let index = CONSISTENCIES
             .iter()
             .position(|(camel, snake, _)| name == *camel || name == *snake);
-        let index = index.ok_or(Unreadable("a consistency that is not known"))?;
+        let index = index.ok_or(Unreadable("the consistency is unknown"))?;
         once(&mut seen[index])?;
         if is_null(json)? {
             return Ok(());
         }
-        let one = match WISHES[index].2 {
+        let one = match CONSISTENCIES[index].2 {
             consistency @ (Consistency::AtLeastAsFresh | Consistency::AtExactSnapshot) => Stated {
                 consistency,
                 token: Some(token(json)?),
             },
             consistency => {
                 if json.scalar()? != "true" {
-                    return Err(Unreadable("a consistency that is not wished"));
+                    return Err(Unreadable("a consistency is false"));
                 }
                 Stated {
                     consistency,
@@ -61,18 +61,18 @@ pub(super) fn read(json: &mut Json<'_>) -> Result<Option<Stated>, Unreadable> {
             }
         };
         if stated.replace(one).is_some() {
-            return Err(Unreadable("two consistencies"));
+            return Err(Unreadable("the message has two consistencies"));
         }
         Ok(())
     })?;
-    stated.map(Some).ok_or(Unreadable("an empty consistency"))
+    stated.map(Some).ok_or(Unreadable("the consistency is empty"))
 }
 
 fn token(json: &mut Json<'_>) -> Result<Bytes, Unreadable> {
     let mut token = Bytes::new();
     json.object(|json, name| {
         if name != "token" {
-            return Err(Unreadable("more than a token where a token belongs"));
+            return Err(Unreadable("the consistency has more than a token"));
         }
         if !is_null(json)? {
             token = Bytes::copy_from_slice(json.string()?.as_bytes());
@@ -82,14 +82,14 @@ fn token(json: &mut Json<'_>) -> Result<Bytes, Unreadable> {
     Ok(token)
 }
 
-/// A wish as the value of the member `consistency`.
-pub(super) fn spell(wish: &Wish<'_>) -> String {
-    let named = WISHES
+/// The value of the member `consistency`.
+pub(super) fn spell(stated: &MessageConsistency<'_>) -> String {
+    let named = CONSISTENCIES
         .iter()
-        .find(|(_, _, consistency)| *consistency == wish.consistency);
+        .find(|(_, _, consistency)| *consistency == stated.consistency);
     let name = named.map_or("fullyConsistent", |(camel, _, _)| camel);
-    match wish.zookie {
-        // A zookie has no character that JSON escapes.
+    match stated.zookie {
+        // A zookie has no characters that JSON escapes.
         Some(zookie) => format!(r#"{{"{name}":{{"token":"{zookie}"}}}}"#),
         None => format!(r#"{{"{name}":true}}"#),
     }

@@ -1,6 +1,6 @@
-use super::super::super::Route;
-use super::super::super::gateway::unescaped;
-use super::super::FIRST_JSON;
+use crate::protocol::call::Route;
+use crate::protocol::gateway::unescaped;
+use crate::protocol::spicedb::form::FIRST_JSON;
 
 /// A path of the gateway.
 #[derive(Debug)]
@@ -9,33 +9,33 @@ pub(super) struct Endpoint {
     pub(super) what: What,
 }
 
-/// What is behind a path.
+/// The operation of a path.
 #[derive(Debug)]
 pub(super) enum What {
     Check,
     Bulk,
     Write {
         schema: bool,
-        /// The member of the reply that bears the token of the write.
+        /// The member of the reply with the token of the write.
         token: Option<&'static str>,
     },
-    /// Never kept.
+    /// A read whose reply is never stored.
     Read {
         stream: bool,
-        /// The member of the reply that bears the token. Streams are not read.
+        /// The member of the reply with the token. Streams are not read.
         token: Option<&'static str>,
     },
-    /// Never kept, and read at head whatever it is told.
+    /// A read whose reply is never stored, always at head whatever the message states.
     ReadAtHead {
-        /// The member of the reply that bears the token.
+        /// The member of the reply with the token.
         token: &'static str,
     },
 }
 
 pub(super) const CHECK_BULK: &str = "/v1/permissions/checkbulk";
 
-/// The HTTP annotations of `authzed.api.v1` as of 1.57, but for those that neither answer at a consistency nor change an
-/// answer: `watch`, and counting relationships.
+/// The HTTP annotations of `authzed.api.v1` as of 1.57, except calls that have no consistency and change no answer:
+/// `watch`, and counting relationships.
 static ENDPOINTS: [Endpoint; 23] = [
     Endpoint {
         path: "/v1/permissions/check",

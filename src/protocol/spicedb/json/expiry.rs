@@ -1,12 +1,12 @@
 use std::time::{Duration, SystemTime};
 
-use super::super::super::json::NotJson;
+use crate::protocol::json::NotJson;
 
-/// How long it is from `now` until a `google.protobuf.Timestamp` as proto3 JSON writes it (RFC 3339, UTC, with at most
-/// nine digits of the second); nothing if that has passed.
+/// The time from `now` until a `google.protobuf.Timestamp` as proto3 JSON writes it (RFC 3339, UTC, with at most nine
+/// digits of the second); zero if that has passed.
 pub(super) fn until(text: &str, now: SystemTime) -> Result<Duration, NotJson> {
     let (seconds, nanos) = read(text).ok_or(NotJson)?;
-    // Before 1970, and before a clock that was never set, everything has passed.
+    // A time before 1970 has passed, also where the clock was never set.
     let (Ok(seconds), Ok(now)) = (u64::try_from(seconds), now.duration_since(SystemTime::UNIX_EPOCH)) else {
         return Ok(Duration::ZERO);
     };
@@ -51,7 +51,7 @@ fn nanos(fraction: &str) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
-/// Days since 1970 in the Gregorian calendar. Years begin in March, so that the leap day comes last.
+/// Days since 1970 in the Gregorian calendar. Here a year begins in March, so the leap day is its last day.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month < 3 { year - 1 } else { year };
     let before_month = (153 * ((month + 9) % 12) + 2) / 5;

@@ -1,7 +1,8 @@
 //! SpiceDB's HTTP gateway: the same API in proto3 JSON, as grpc-gateway reads and writes it.
 //!
-//! Of a request the gateway takes the path, the first JSON value of the body whatever its content type is, the headers
-//! `Authorization` and `X-Request-Id`, and as metadata whatever begins with `Grpc-Metadata-`. The query it ignores.
+//! The gateway reads the path, the first JSON value of the body whatever its content type is, the headers
+//! `Authorization` and `X-Request-Id`, and all headers with the prefix `Grpc-Metadata-` as metadata. It ignores the
+//! query.
 
 mod consistency;
 mod endpoint;
@@ -22,15 +23,16 @@ use http::{HeaderName, Method, Uri};
 use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
-use super::super::gateway::Error;
-use super::super::{Call, Claim, Key, Kind, Reply, ReplyOutcome, Route, Unreadable};
-use super::rejected::rejects_revision;
-use super::wish::Wish;
 use crate::cache::ReadAt;
+use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::gateway::Error;
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::spicedb::consistency::MessageConsistency;
+use crate::protocol::spicedb::rejected::rejects_revision;
 use crate::token::Zookie;
 
 pub(super) use self::reply::merge;
-pub(super) use super::super::gateway::{reject, timeout};
+pub(super) use crate::protocol::gateway::{reject, timeout};
 
 pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
     if *method != Method::POST {
@@ -48,18 +50,20 @@ pub(super) fn claim(method: &Method, uri: &Uri) -> Claim {
 }
 
 pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) -> Result<Call, Unreadable> {
-    let endpoint = Endpoint::of(route).ok_or(Unreadable("not one of the gateway's calls"))?;
+    let endpoint = Endpoint::of(route).ok_or(Unreadable("the request is not a known call of the gateway"))?;
     let (kind, stated) = match endpoint.what {
         What::Write { schema, token } => {
-            // Only imports, which are the client's streams, are answered without a token.
+            // Only an import has a reply without a token, and an import is a stream of the client.
             let stream = token.is_none();
             return Ok(Call::new(route, Kind::Write { schema, stream }));
         }
-        What::Check | What::Bulk if request::asks_for_more(&parts.headers) => request::unkept(parts, message, false)?,
+        What::Check | What::Bulk if request::asks_for_more(&parts.headers) => {
+            request::never_stored(parts, message, false)?
+        }
         What::Check => request::check(message, &request::prefix(parts, key)?)?,
         What::Bulk => request::bulk(message, &request::prefix(parts, key)?)?,
-        What::ReadAtHead { .. } => (request::NOT_KEPT, Some(Stated::AT_HEAD)),
-        What::Read { stream, .. } => request::unkept(parts, message, stream)?,
+        What::ReadAtHead { .. } => (Kind::NEVER_STORED, Some(Stated::AT_HEAD)),
+        What::Read { stream, .. } => request::never_stored(parts, message, stream)?,
     };
     let (consistency, token) = stated.map_or((None, None), |stated| (Some(stated.consistency), stated.token));
     Ok(Call {
@@ -70,17 +74,17 @@ pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) 
 }
 
 pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-    let wish = Wish::of(at, zookie);
-    let wish = (!wish.is_stated_by(call)).then(|| consistency::spell(&wish));
+    let stated = MessageConsistency::of(at, zookie);
+    let consistency = (!stated.is_stated_by(call)).then(|| consistency::spell(&stated));
     let open = match &call.kind {
         Kind::Write { .. } => return None,
         Kind::Bulk(questions) if !open.is_empty() && open.len() < questions.len() => Some(open),
         _ => None,
     };
-    if wish.is_none() && open.is_none() {
+    if consistency.is_none() && open.is_none() {
         return None;
     }
-    Outline::of(message)?.rewritten(message, wish.as_deref(), open)
+    Outline::of(message)?.rewritten(message, consistency.as_deref(), open)
 }
 
 pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
@@ -93,7 +97,7 @@ pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply
         _ if Error::of(reply).is_some_and(rejects) => return ReplyOutcome::RevisionRejected,
         What::ReadAtHead { token } => reply::listing(reply, token),
         What::Read { token, .. } => token.and_then(|token| reply::listing(reply, token)),
-        What::Check | What::Bulk if call.kind == request::NOT_KEPT => reply::listing(reply, reply::CHECKED_AT),
+        What::Check | What::Bulk if call.kind == Kind::NEVER_STORED => reply::listing(reply, reply::CHECKED_AT),
         What::Check => reply::check(reply, SystemTime::now()),
         What::Bulk => reply::bulk(reply, message, asked),
     };

@@ -1,8 +1,8 @@
-use super::super::super::Unreadable;
-use super::super::super::digest::{Digest, Hashed, Members};
-use super::super::super::gateway::{is_null, once};
-use super::super::super::json::Json;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer, Part};
+use crate::protocol::call::Unreadable;
+use crate::protocol::digest::{Digest, Hashed, Members};
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::Json;
 
 /// A field of a message, in both of its spellings.
 struct Field {
@@ -27,7 +27,7 @@ const fn field(camel: &'static str, snake: &'static str, part: Part, shape: Shap
     }
 }
 
-/// The fields of `CheckBulkPermissionsRequestItem`, and of a `CheckPermissionRequest` those that are the question.
+/// The fields of a question: those of `CheckBulkPermissionsRequestItem`. A `CheckPermissionRequest` has them too.
 static QUESTION: [Field; 4] = [
     field("resource", "resource", Part::Resource, Shape::Message(&OBJECT)),
     field("permission", "permission", Part::Permission, Shape::Text),
@@ -45,7 +45,7 @@ static SUBJECT: [Field; 2] = [
     field("optionalRelation", "optional_relation", Part::Subject, Shape::Text),
 ];
 
-const MOST_FIELDS: usize = QUESTION.len();
+const MAX_FIELDS: usize = QUESTION.len();
 
 /// Hashes values under the key of one request.
 pub(super) struct Digests {
@@ -63,18 +63,18 @@ impl Digests {
         }
     }
 
-    /// Reads a member that nobody knows. The server ignores it, but a newer one may not.
+    /// Reads an unknown member. This server ignores it, but a newer server may not.
     pub(super) fn unknown(&self, json: &mut Json<'_>, name: &str, others: &mut Members) -> Result<(), Unreadable> {
         Ok(self.unknown.member(json, name, others)?)
     }
 }
 
-/// One question, or a message within it, as far as it has been read. Fields that are null, empty texts and absent fields
-/// are the same in Protocol Buffers.
+/// One question, or a message within it, while it is read. A null, an empty text and an absent field are the same in
+/// Protocol Buffers.
 pub(super) struct Question {
     fields: &'static [Field],
-    seen: [bool; MOST_FIELDS],
-    values: [Option<Hashed>; MOST_FIELDS],
+    seen: [bool; MAX_FIELDS],
+    values: [Option<Hashed>; MAX_FIELDS],
     others: Members,
 }
 
@@ -86,8 +86,8 @@ impl Question {
     fn of(fields: &'static [Field]) -> Self {
         Self {
             fields,
-            seen: [false; MOST_FIELDS],
-            values: [None; MOST_FIELDS],
+            seen: [false; MAX_FIELDS],
+            values: [None; MAX_FIELDS],
             others: Members::default(),
         }
     }
@@ -115,7 +115,7 @@ impl Question {
             }
             Shape::Struct => {
                 if json.peek() != Some(b'{') {
-                    return Err(Unreadable("a context that is no object"));
+                    return Err(Unreadable("the context is not an object"));
                 }
                 Some(digests.structs.value(json)?)
             }
@@ -137,7 +137,7 @@ impl Question {
     }
 }
 
-/// Compares the items of a bulk with what a reply repeats of them.
+/// Compares the items of a bulk with the items that the reply repeats.
 pub(super) struct Echo(Digests);
 
 impl Echo {
@@ -151,7 +151,7 @@ impl Echo {
         repeated.is_ok() && repeated == item
     }
 
-    fn tuple(&self, item: &[u8]) -> Result<[Option<Hashed>; MOST_FIELDS], Unreadable> {
+    fn tuple(&self, item: &[u8]) -> Result<[Option<Hashed>; MAX_FIELDS], Unreadable> {
         let mut question = Question::new();
         Json::new(item)?.object(|json, name| question.member(json, name, &self.0))?;
         let context = QUESTION.iter().position(|field| matches!(field.shape, Shape::Struct));

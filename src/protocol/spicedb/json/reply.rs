@@ -2,12 +2,14 @@ use std::time::SystemTime;
 
 use http::StatusCode;
 
-use super::super::super::gateway::{self, failed_write, is_message, known};
-use super::super::super::json::{Json, NotJson};
-use super::super::super::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
-use super::expiry::until;
-use super::question::Echo;
-use super::rewrite::Outline;
+use crate::protocol::gateway;
+use crate::protocol::gateway::{failed_write, is_message, reply_item};
+use crate::protocol::json::{Json, NotJson};
+use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::spicedb::json::expiry::until;
+use crate::protocol::spicedb::json::question::Echo;
+use crate::protocol::spicedb::json::rewrite::Outline;
+use crate::protocol::stored_response::StoredResponse;
 use crate::token::Zookie;
 
 /// The member with the token of a check's answer.
@@ -30,7 +32,7 @@ fn token(json: &mut Json<'_>) -> Result<Option<String>, NotJson> {
     Ok(token)
 }
 
-/// The token that a message bears in this member.
+/// The token in this member of a message.
 fn token_in(body: &[u8], member: &str) -> Result<Option<String>, NotJson> {
     let mut found = None;
     let mut json = Json::new(body)?;
@@ -46,11 +48,11 @@ fn token_in(body: &[u8], member: &str) -> Result<Option<String>, NotJson> {
     Ok(found)
 }
 
-/// A verdict, as far as it has been read: a `CheckPermissionResponse`, or an item of a bulk.
+/// A verdict while it is read: a `CheckPermissionResponse`, or an item of a bulk.
 #[derive(Default)]
 struct Verdict {
     known: bool,
-    /// Something is in it that is no part of a plain answer: a trace, something unknown.
+    /// It has something that a plain answer does not have, such as a trace or an unknown member.
     more: bool,
 }
 
@@ -101,7 +103,7 @@ pub(super) fn check(reply: &Reply<'_>, now: SystemTime) -> Option<ReplyOutcome> 
     Some(ReplyOutcome::Answers {
         items: vec![ReplyItem {
             expires_in,
-            ..known(reply.body, verdict.is_plain())
+            ..reply_item(reply.body, verdict.is_plain())
         }],
         token: Some(at?),
     })
@@ -140,14 +142,14 @@ pub(super) fn bulk(reply: &Reply<'_>, message: &[u8], asked: &[usize]) -> Option
     if asked.next().is_some() {
         return None;
     }
-    items.iter_mut().for_each(|known| known.keep &= !more);
+    items.iter_mut().for_each(|item| item.store &= !more);
     Some(ReplyOutcome::Answers {
         items,
         token: Some(at?),
     })
 }
 
-/// A pair of a bulk's reply, which has to be about the item that was asked.
+/// A pair of a bulk's reply. It must be the pair of the item that was asked.
 fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<ReplyItem, NotJson> {
     let (mut verdict, mut is_about) = (Verdict::default(), false);
     Json::new(text.as_bytes())?.object(|json, name| {
@@ -162,13 +164,13 @@ fn pair(text: &str, item: &[u8], echo: &Echo) -> Result<ReplyItem, NotJson> {
         Ok::<_, NotJson>(())
     })?;
     if is_about {
-        Ok(known(text.as_bytes(), verdict.is_plain()))
+        Ok(reply_item(text.as_bytes(), verdict.is_plain()))
     } else {
         Err(NotJson)
     }
 }
 
-/// What the end of a write says.
+/// The outcome of a write.
 pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> ReplyOutcome {
     if reply.status == StatusCode::OK {
         let token = token
@@ -179,7 +181,7 @@ pub(super) fn write(reply: &Reply<'_>, schema: bool, token: Option<&str>) -> Rep
     failed_write(reply)
 }
 
-/// What the reply to a read that is never kept says.
+/// The outcome of a read that is never stored.
 pub(super) fn listing(reply: &Reply<'_>, member: &str) -> Option<ReplyOutcome> {
     if !is_message(reply) {
         return None;
@@ -190,14 +192,17 @@ pub(super) fn listing(reply: &Reply<'_>, member: &str) -> Option<ReplyOutcome> {
     })
 }
 
-/// What stands in a merged reply for an answer that the upstream never gave. Closed, in the API's own form.
+/// The item of a merged reply for a missing answer: an error, in the API's own form.
 const NO_ANSWER: &[u8] =
     br#"{"request":null,"error":{"code":14,"message":"the upstream did not answer this item","details":[]}}"#;
 
 /// The reply from the answers to a bulk's items, in the order in which the gateway writes its members.
-pub(in super::super) fn merge(answers: &[Option<&StoredResponse>], zookie: Option<&Zookie>) -> StoredResponse {
+pub(in crate::protocol::spicedb) fn merge(
+    answers: &[Option<&StoredResponse>],
+    zookie: Option<&Zookie>,
+) -> StoredResponse {
     gateway::merge(answers, NO_ANSWER, |comma| match zookie {
-        // A zookie has no character that JSON escapes.
+        // A zookie has no characters that JSON escapes.
         Some(zookie) => format!(r#"{{"checkedAt":{{"token":"{zookie}"}}{comma}"pairs":"#),
         None => format!(r#"{{"checkedAt":null{comma}"pairs":"#),
     })

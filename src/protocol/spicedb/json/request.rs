@@ -1,32 +1,31 @@
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::super::super::digest::Members;
-use super::super::super::gateway::{self, is_null, once};
-use super::super::super::json::{Json, OTHER_CASE, differs_in_case};
-use super::super::super::{Key, Kind, Unreadable};
-use super::consistency::{self, Stated};
-use super::question::{Digests, Question};
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Kind, Unreadable};
+use crate::protocol::digest::Members;
+use crate::protocol::gateway;
+use crate::protocol::gateway::{is_null, once};
+use crate::protocol::json::{Json, OTHER_CASE, differs_in_case};
+use crate::protocol::spicedb::json::consistency;
+use crate::protocol::spicedb::json::consistency::Stated;
+use crate::protocol::spicedb::json::question::{Digests, Question};
 
-/// The most items of one bulk that are read; more go to the upstream as they came. The server's own limit.
-const MOST_ITEMS: usize = 10_000;
+/// The most items of a bulk that are read, the same as the server's limit. A longer bulk is forwarded unmodified.
+const MAX_ITEMS: usize = 10_000;
 
-/// A check whose reply holds more than the answer, or none.
-pub(super) const NOT_KEPT: Kind = Kind::Read { stream: false };
-
-/// What each of a request's fingerprints begins with.
+/// The start of each fingerprint of a request.
 pub(super) struct Prefix {
     fingerprint: FingerprintBuilder,
     digests: Digests,
 }
 
-/// Whether a check's head asks for a reply with more in it than the answer, such as debug information.
+/// Whether a check's headers ask for a reply with more than the answer, such as debug information.
 pub(super) fn asks_for_more(headers: &HeaderMap) -> bool {
     gateway::metadata(headers).any(|(_, name)| name.starts_with("io.spicedb."))
 }
 
-/// Reads of a head what can change an answer.
+/// Reads everything in the method, URI and headers that can change an answer.
 pub(super) fn prefix(parts: &Parts, key: &Key<'_>) -> Result<Prefix, Unreadable> {
     Ok(Prefix {
         fingerprint: gateway::prefix("spicedb json", parts, key)?,
@@ -47,7 +46,7 @@ pub(super) fn check(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Sta
     })?;
     json.end()?;
     let kind = if common.traced {
-        NOT_KEPT
+        Kind::NEVER_STORED
     } else {
         Kind::Check(question.finish(&prefix.fingerprint))
     };
@@ -71,8 +70,8 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
             return Ok(());
         }
         json.array(|json| {
-            if questions.len() == MOST_ITEMS {
-                return Err(Unreadable("more than 10000 items"));
+            if questions.len() == MAX_ITEMS {
+                return Err(Unreadable("the bulk has more than 10000 items"));
             }
             let mut question = Question::new();
             json.object(|json, name| question.member(json, name, &prefix.digests))?;
@@ -82,7 +81,7 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
     })?;
     json.end()?;
     if common.traced || questions.is_empty() {
-        return Ok((NOT_KEPT, common.stated));
+        return Ok((Kind::NEVER_STORED, common.stated));
     }
     if !others.is_empty() {
         let mut fingerprint = prefix.fingerprint.clone();
@@ -95,8 +94,8 @@ pub(super) fn bulk(message: &[u8], prefix: &Prefix) -> Result<(Kind, Option<Stat
     Ok((Kind::Bulk(questions), common.stated))
 }
 
-/// Reads what a request that is never kept says of freshness.
-pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
+/// Reads the freshness that a request states whose reply is never stored.
+pub(super) fn never_stored(parts: &Parts, message: &[u8], stream: bool) -> Result<(Kind, Option<Stated>), Unreadable> {
     gateway::json_parameters(&parts.headers)?;
     let mut kind = Kind::Read { stream };
     let mut common = Common::default();
@@ -121,7 +120,7 @@ pub(super) fn unkept(parts: &Parts, message: &[u8], stream: bool) -> Result<(Kin
     Ok((kind, common.stated))
 }
 
-/// The fields that say how to answer.
+/// The fields that state how to answer.
 #[derive(Default)]
 struct Common {
     stated: Option<Stated>,
@@ -130,7 +129,7 @@ struct Common {
 }
 
 impl Common {
-    /// Whether the member is one of these; then its value has been read.
+    /// Reads the member if it is one of these, and says whether it was.
     fn member(&mut self, json: &mut Json<'_>, name: &str) -> Result<bool, Unreadable> {
         match name {
             "consistency" => self.stated = consistency::read(json)?,
@@ -139,7 +138,7 @@ impl Common {
                 self.traced = match json.scalar()? {
                     "true" => true,
                     "false" | "null" => false,
-                    _ => return Err(Unreadable("a withTracing that is no bool")),
+                    _ => return Err(Unreadable("withTracing is not a bool")),
                 };
             }
             _ if differs_in_case(name, "consistency") => return Err(OTHER_CASE),

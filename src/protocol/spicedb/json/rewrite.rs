@@ -2,13 +2,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::super::super::gateway::{Items, splice};
-use super::super::super::json::{Json, NotJson};
+use crate::protocol::gateway::{Items, splice};
+use crate::protocol::json::{Json, NotJson};
 
-/// Where in a request that has been read before the parts stand that may be asked otherwise.
+/// The byte ranges of a request that forwarding may rewrite.
 #[derive(Default)]
 pub(super) struct Outline {
-    /// Right behind the first brace.
+    /// The position after the first brace.
     inside: usize,
     is_empty: bool,
     consistency: Option<Range<usize>>,
@@ -42,7 +42,8 @@ impl Outline {
         self.items.as_ref()?.item(message, index)
     }
 
-    /// The request with this consistency and only the items `open`, where they are given.
+    /// The request with this consistency, and a bulk with only its items `open`. `None` leaves either of them
+    /// unmodified.
     pub(super) fn rewritten(&self, message: &[u8], consistency: Option<&str>, open: Option<&[usize]>) -> Option<Bytes> {
         let mut edits = Vec::new();
         if let Some(consistency) = consistency {

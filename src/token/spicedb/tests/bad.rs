@@ -1,4 +1,4 @@
-use super::*;
+use crate::token::spicedb::tests::*;
 
 #[test]
 fn other_texts_are_malformed() {
@@ -20,7 +20,7 @@ fn other_texts_are_malformed() {
         "abc",
         "=",
         "!",
-        // SpiceDB demands the padding and the standard alphabet, and no header has room for a line's end.
+        // SpiceDB requires the padding and the standard alphabet, and a header can't contain a line break.
         "CAESAA",
         "CAESAA=",
         "CAIaAwoBMQ",
@@ -28,19 +28,19 @@ fn other_texts_are_malformed() {
         " CAESAA==",
         "CAESAB==",
         "-_-_",
-        // A message without a version, cut off, or of a group.
+        // A message without a version, cut off, or with a group.
         "CAE=",
         "CAESAw==",
         "CAIaAwo=",
         "Cw==",
         &message(&[(4, one)]),
-        // Versions of a wrong type, and two at once.
+        // A version of a wrong type, and two versions.
         &wrong_type(2),
         &wrong_type(3),
         &message(&[(3, one), (3, one)]),
         &message(&[(2, b"\x08\x01"), (3, one)]),
         &message(&[(2, b""), (2, b"")]),
-        // A revision and a prefix of a wrong type, twice, or of no text.
+        // A revision and a prefix of a wrong type, repeated, or not text.
         &message(&[(2, b"\x0a\x011")]),
         &message(&[(2, b"\x08\x01\x08\x01")]),
         &message(&[(3, b"\x08\x01")]),

@@ -6,8 +6,8 @@ use std::error::Error;
 
 use proptest::prelude::*;
 
-use super::*;
 use crate::protobuf::{write_bytes, write_number};
+use crate::token::spicedb::*;
 
 const ENGINES: [Engine; 6] = [
     Engine::Memory,
@@ -52,12 +52,12 @@ fn store(engine: Engine, prefix: &str) -> StoreId {
     StoreId::new(["spicedb", engine.name(), prefix])
 }
 
-/// The token that SpiceDB writes of this revision.
+/// The token that SpiceDB writes for this revision.
 fn token(revision: &str, prefix: &str) -> String {
     STANDARD.encode(message::write(revision, prefix))
 }
 
-/// A token with all that SpiceDB may or might write beside the revision and the prefix.
+/// A token with everything that SpiceDB writes, or could write, beside the revision and the prefix.
 fn token_with_more(revision: &str, prefix: &str) -> String {
     let mut inner = Vec::new();
     write_bytes(&mut inner, 3, b"deadbeefcafebabe");
@@ -75,7 +75,7 @@ fn time(nanos: i64, logical: u32) -> HybridTime {
     HybridTime { nanos, logical }
 }
 
-/// The vectors that stand for one revision each, whatever the engine.
+/// The test vectors of one revision each, for any engine.
 const VECTORS: [(&str, &str, &str); 14] = [
     ("CAESAA==", "0", ""),
     ("CAESAggB", "1", ""),
@@ -189,8 +189,8 @@ fn tokens_of_another_datastore_never_compare() {
         } else {
             "42"
         };
-        let [ours, theirs, nobodys] = [PREFIX, "someuniq", ""].map(|prefix| decode(engine, &token(revision, prefix)));
-        for (a, b) in [(&ours, &theirs), (&ours, &nobodys), (&nobodys, &theirs)] {
+        let [ours, theirs, unnamed] = [PREFIX, "someuniq", ""].map(|prefix| decode(engine, &token(revision, prefix)));
+        for (a, b) in [(&ours, &theirs), (&ours, &unnamed), (&unnamed, &theirs)] {
             assert_ne!(a, b);
             assert_eq!(a.partial_cmp(b), None);
             assert_eq!(a.join(b), None);
@@ -248,7 +248,7 @@ fn an_opaque_revision_of_another_store_is_not_written() {
     assert_eq!(encode(Engine::Opaque, &named("someuniq")), None);
 }
 
-/// A prefix as SpiceDB writes it, or none.
+/// A prefix as SpiceDB writes it, or no prefix.
 fn prefix() -> impl Strategy<Value = String> {
     "[0-9a-f]{8}|"
 }

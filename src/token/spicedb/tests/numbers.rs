@@ -1,4 +1,4 @@
-use super::*;
+use crate::token::spicedb::tests::*;
 
 fn hybrid(text: &str) -> HybridTime {
     *decode(Engine::CockroachDb, &token(text, PREFIX)).point().unwrap()
@@ -94,7 +94,7 @@ fn a_logical_part_is_written_only_where_it_fits() {
     }
 }
 
-/// A number, and how it may be spelled.
+/// A number and one of its spellings.
 fn spelled() -> impl Strategy<Value = (u64, String)> {
     let number = prop_oneof![
         0..5_u64,

@@ -1,8 +1,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::*;
 use crate::protobuf::write_varint;
+use crate::token::spicedb::tests::*;
 
 fn snapshot(xmin: u64, xmax: u64, in_progress: &[u64]) -> PostgresSnapshot {
     PostgresSnapshot::new(xmin, xmax, in_progress.iter().copied()).unwrap()
@@ -244,7 +244,7 @@ fn tokens_compare_as_spicedb_compares_their_snapshots() {
 
 const IDS: i64 = 12;
 
-/// A revision in one of its spellings, and naively what it sees of the first ids.
+/// A revision in one of its spellings, and the ids that it sees, computed naively.
 fn spelled() -> impl Strategy<Value = (Spelled, BTreeSet<i64>)> {
     let numbers = (0..=IDS, 0..=IDS, proptest::collection::vec(0..IDS, 0..8));
     (numbers, any::<bool>(), any::<u64>(), any::<u64>()).prop_map(|((a, b, ids), packed, txid, timestamp)| {
@@ -263,7 +263,7 @@ fn spelled() -> impl Strategy<Value = (Spelled, BTreeSet<i64>)> {
     })
 }
 
-/// The number of the last settled transaction, perhaps the first one in progress, and what that sees.
+/// The number of the last settled transaction, optionally the first one in progress, and the ids that this sees.
 fn legacy() -> impl Strategy<Value = (String, BTreeSet<i64>)> {
     (0..IDS, proptest::option::of(0..IDS)).prop_map(|(xid, xmin)| {
         let text = xmin.map_or(xid.to_string(), |xmin| format!("{xid}.{xmin}"));

@@ -1,6 +1,6 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
-/// An attribute of the plan in a check's context, whose value is of this type.
+/// An attribute of the plan in a check's context, with a value of this type.
 fn with_attribute(kind: &str, value: &[u8]) -> Vec<u8> {
     let type_url = format!("type.googleapis.com/base.v1.{kind}");
     let any = [bytes(1, type_url.as_bytes()), bytes(2, value)].concat();
@@ -16,7 +16,7 @@ fn double(number: f64) -> Vec<u8> {
     [&[0x09], &number.to_le_bytes()[..]].concat()
 }
 
-/// Values of every type that an attribute has, of which no two are the same.
+/// Different values of every type that an attribute can have.
 fn values() -> Vec<(&'static str, Vec<u8>)> {
     let packed_doubles = bytes(1, &[1.0_f64.to_le_bytes(), 2.0_f64.to_le_bytes()].concat());
     vec![

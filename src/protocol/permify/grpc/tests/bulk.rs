@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 fn read(documents: impl IntoIterator<Item = usize>) -> (Bytes, Call) {
     let message = bulk(documents);
@@ -11,19 +11,19 @@ fn reply(results: &[Vec<u8>]) -> Vec<u8> {
     framed(&results)
 }
 
-fn kept(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
-    items.iter().map(|item| Some(&item.kept)).collect()
+fn stored(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
+    items.iter().map(|item| Some(&item.response)).collect()
 }
 
 fn merge(call: &Call, answers: &[Option<&StoredResponse>]) -> StoredResponse {
     api().merge(call, &Bytes::new(), answers, Some(&zookie("t")))
 }
 
-/// What is learned of two items from this reply: which may be kept.
+/// For each of two items of this reply, whether it may be stored.
 fn keeps(reply: &[u8]) -> Option<Vec<bool>> {
     let (_, call) = read(0..2);
     match learn(&call, &framed(reply)) {
-        ReplyOutcome::Answers { items, token: None } => Some(items.iter().map(|item| item.keep).collect()),
+        ReplyOutcome::Answers { items, token: None } => Some(items.iter().map(|item| item.store).collect()),
         ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
     }
@@ -34,7 +34,7 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
     let call = ask_with(BULK, &[], &decoded(recorded::BULK), &base()).unwrap();
     let reply = decoded(recorded::BULK_REPLY);
     let items = items_of(learn(&call, &reply));
-    let merged = merge(&call, &kept(&items));
+    let merged = merge(&call, &stored(&items));
     assert_eq!(merged.body, reply);
     assert_eq!(merged.status, 200);
     assert_eq!(merged.content_type.unwrap(), "application/grpc");
@@ -45,7 +45,7 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
 fn rule_11_only_grants_of_a_bulk_are_stored() {
     let call = ask_with(BULK, &[], &decoded(recorded::BULK), &base()).unwrap();
     let items = items_of(learn(&call, &decoded(recorded::BULK_REPLY)));
-    let keep: Vec<_> = items.iter().map(|item| item.keep).collect();
+    let keep: Vec<_> = items.iter().map(|item| item.store).collect();
     assert_eq!(keep, [true, false, false, true], "an error looks like a denial");
 
     let second = bytes(1, &result(1, 1));
@@ -91,7 +91,7 @@ fn the_same_item_has_the_same_key_in_every_bulk() {
     assert_eq!(a[0], a[2]);
     assert_eq!(a[0], b[1]);
     assert!(!a.contains(&b[0]));
-    // What stands beside the items may change the answer to each.
+    // A field beside the items may change every answer.
     let beside = bytes(5, b"argument");
     assert_ne!(of(&[bulk([1]), beside.clone()].concat()), of(&bulk([1])));
     let before = [tenant(), at_t(), beside.clone(), items([1])].concat();
@@ -113,9 +113,9 @@ fn rule_16_items_asked_again_keep_their_places() {
 
     let again = [result(1, 5), result(2, 6)];
     let items = items_of(learn_of(&call, &asked, &reply(&again), OK));
-    let mut found = kept(&whole);
+    let mut found = stored(&whole);
     for (index, item) in asked.iter().zip(&items) {
-        found[*index] = Some(&item.kept);
+        found[*index] = Some(&item.response);
     }
     let expected = [result(1, 1), result(1, 5), result(1, 3), result(2, 6)];
     assert_eq!(merge(&call, &found).body, reply(&expected));
@@ -125,7 +125,7 @@ fn rule_16_items_asked_again_keep_their_places() {
 fn rule_14_unanswered_items_are_denied() {
     let (_, call) = read(0..3);
     let whole = items_of(learn(&call, &reply(&[result(1, 1), result(1, 2), result(1, 3)])));
-    let mut found = kept(&whole);
+    let mut found = stored(&whole);
     found[1] = None;
     let denied = [varint(1, 2), bytes(2, b"")].concat();
     let expected = reply(&[result(1, 1), denied, result(1, 3)]);
@@ -141,12 +141,12 @@ fn rule_15_at_most_a_hundred_items_are_read() {
     let distinct: std::collections::HashSet<_> = questions(&call).iter().collect();
     assert_eq!(distinct.len(), 100);
     let more = ask(BULK, &bulk(0..101), &base());
-    assert_eq!(more.unwrap_err(), Unreadable("more than 100 items"));
+    assert_eq!(more.unwrap_err(), Unreadable("the bulk has more than 100 items"));
 
     let results: Vec<_> = (0..100).map(|nth| result(1, nth)).collect();
     let items = items_of(learn(&call, &reply(&results)));
-    assert_eq!(items.iter().filter(|item| item.keep).count(), 100);
-    assert_eq!(merge(&call, &kept(&items)).body, reply(&results));
+    assert_eq!(items.iter().filter(|item| item.store).count(), 100);
+    assert_eq!(merge(&call, &stored(&items)).body, reply(&results));
     let odd: Vec<usize> = (1..100).step_by(2).collect();
     let asked = api().ask(&call, &most, &odd, &exact_ask(), Some(&zookie("t"))).unwrap();
     let asked = ask_with(BULK, &[], &asked, &base()).unwrap();

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 #[test]
 fn claims_known_calls_by_their_path() {
@@ -63,7 +63,7 @@ fn claims_nothing_but_grpc() {
 
 #[test]
 fn deadlines_and_rejections_are_grpcs_own() {
-    use crate::protocol::Rejection;
+    use crate::protocol::problem::Rejection;
     use std::time::Duration;
     let route = route(CHECK);
     let timeout = |timeout| api().timeout(route, &map(&[("grpc-timeout", timeout)]));

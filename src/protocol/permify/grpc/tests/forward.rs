@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 use crate::token::Zookie;
 
 fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
@@ -15,7 +15,7 @@ fn checked(token: &str, at: &ReadAt, asked_at: Option<&str>) -> Option<Vec<u8>> 
     forwarded(CHECK, &message, &[0], at, asked_at.map(zookie).as_ref())
 }
 
-/// A check whose metadata bears this token, or none.
+/// A check whose metadata has this token, or no token.
 fn checking(token: &str) -> Vec<u8> {
     let token = if token.is_empty() {
         Vec::new()
@@ -47,7 +47,7 @@ fn rule_01_the_message_names_the_revision_asked_at() {
             (at_least_ask(), Some("t"), "t"),
             (exact_ask(), Some("t"), "t"),
             (as_it_came(), Some("t"), if stated.is_empty() { "" } else { "t" }),
-            // Nothing spells the revision: head covers it.
+            // The revision has no token, but head covers it.
             (at_least_ask(), None, ""),
             (exact_ask(), None, ""),
         ] {

@@ -3,14 +3,14 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value as Json, json};
 
-use super::super::super::super::testing::{json, structure};
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
+use crate::protocol::testing::{json, structure};
 
 fn key(message: &[u8], base: &FingerprintBuilder) -> Fingerprint {
     question(&ask(CHECK, message, base).unwrap())
 }
 
-/// The key of the only item of a bulk that asks the same as [`plain`], and has this beside its items.
+/// The key of the only item of a bulk that asks the same as [`plain`], with these fields beside its items.
 fn item_key(more: &[u8], base: &FingerprintBuilder) -> Fingerprint {
     let item = bytes(3, &tuple(1, "plan", "alice"));
     let call = ask(BULK, &[tenant(), at_t(), item, more.to_vec()].concat(), base).unwrap();
@@ -26,7 +26,7 @@ fn contextual(document: &str, user: &str) -> Vec<u8> {
     bytes(1, &tuple(1, document, user))
 }
 
-/// Contexts of which no two are the same.
+/// Different contexts.
 fn contexts() -> Vec<Vec<u8>> {
     let (one, other) = (contextual("plan", "bob"), contextual("plan2", "bob"));
     let attribute = bytes(2, &bytes(2, b"public"));
@@ -47,7 +47,7 @@ fn contexts() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Requests to `path` of which no two ask the same. `context` is the number of the field with the context.
+/// Requests to `path` with different questions. `context` is the number of the field with the context.
 fn different(path: &str, context: u32) -> Vec<Vec<u8>> {
     let usual = [tenant(), at_t(), asked(path)].concat();
     let by = |metadata: &[u8]| [tenant(), bytes(2, metadata), asked(path)].concat();
@@ -192,7 +192,7 @@ proptest! {
         let item = |value, seed| item_key(&bytes(4, &data(value, seed)), &base);
         prop_assert_eq!(check(&a, seeds.0), check(&a, seeds.1));
         prop_assert_eq!(item(&a, seeds.0), item(&a, seeds.1));
-        // Doubles are all the numbers that there are.
+        // Every number is a double.
         let text = |value: &Json| value.to_string().replace("1.0", "1");
         let same = text(&a) == text(&b);
         prop_assert_eq!(check(&a, seeds.0) == check(&b, seeds.1), same);

@@ -14,7 +14,11 @@ mod write;
 use bytes::Bytes;
 
 use self::support::*;
-use super::super::super::testing::{claimed, parts, question};
-use super::super::super::{Call, Claim, Kind, Protocol, ReplyItem, ReplyOutcome, Route, StoredResponse, Unreadable};
-use super::super::{Engine, Permify};
 use crate::cache::{Fingerprint, FingerprintBuilder, ReadAt};
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Kind, Route, Unreadable};
+use crate::protocol::permify::Permify;
+use crate::protocol::reply::{ReplyItem, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
+use crate::protocol::testing::{claimed, parts, question};
+use crate::token::permify::Engine;

@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::protocol::permify::grpc::feed_token;
+use crate::protocol::permify::grpc::tests::*;
 
-/// What is read of a request.
+/// The call that the protocol reads from a request.
 fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, bool, Option<Bytes>)> {
     let call = ask_with(path, &[], body, base).ok()?;
     Some((call.kind, call.unpinned, call.token))
@@ -22,7 +23,7 @@ fn requests() -> Vec<(&'static str, Bytes)> {
     ]
 }
 
-/// No byte of a request is overlooked: another one makes another question, another token, or nothing that can be read.
+/// Every byte of a request counts: a changed byte gives another question, another token, or an unreadable request.
 #[test]
 fn rule_10_every_byte_counts() {
     let base = base();
@@ -42,7 +43,7 @@ fn rule_10_every_byte_counts() {
     }
 }
 
-/// What comes back for a request, however broken, never panics.
+/// No reply panics, however broken it is.
 fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let body = Bytes::copy_from_slice(request);
     let Ok(call) = ask_with(path, &[], &body, &base()) else {
@@ -67,7 +68,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let learned = learn_of(&call, open, reply, OK);
     if let (Kind::Bulk(questions), ReplyOutcome::Answers { items, .. }) = (&call.kind, learned) {
         let found: Vec<_> = (0..questions.len())
-            .map(|nth| items.get(nth).map(|item| &item.kept))
+            .map(|nth| items.get(nth).map(|item| &item.response))
             .collect();
         api().merge(&call, &body, &found, Some(&zookie("t")));
     }
@@ -93,7 +94,7 @@ proptest! {
             play(path, &framed(&message), &framed(&reply), &open);
             play(path, &message, &reply, &open);
         }
-        let _ = super::super::feed_token(&message);
+        let _ = feed_token(&message);
     }
 
     #[test]
@@ -104,10 +105,10 @@ proptest! {
         let ((path, request), changed) = (request, changes[1].make(&reply));
         play(path, &changes[0].make(&request), &changed, &open);
         play(path, &request, &changed, &open);
-        let _ = super::super::feed_token(&changed[5..]);
+        let _ = feed_token(&changed[5..]);
     }
 
-    /// What another byte makes of a reply is either nothing or kept as it came.
+    /// A reply with one changed byte is either not stored or stored unmodified.
     #[test]
     fn rule_11_a_changed_reply_is_stored_only_unmodified(
         reply in prop::sample::select(replies()), at: prop::sample::Index, byte: u8,
@@ -118,7 +119,7 @@ proptest! {
             let call = ask(path, &plain(), &base()).unwrap();
             if let ReplyOutcome::Answers { items, .. } = learn(&call, &changed) {
                 prop_assert_eq!(items.len(), 1);
-                prop_assert_eq!(&items[0].kept.body, &changed);
+                prop_assert_eq!(&items[0].response.body, &changed);
             }
         }
     }

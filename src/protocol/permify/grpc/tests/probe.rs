@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 fn probed() -> Permify {
     api().probe_by_writing("probes")

@@ -1,13 +1,13 @@
 use http::StatusCode;
 
-use super::super::super::super::Reply;
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
+use crate::protocol::reply::Reply;
 
 fn call(path: &str) -> Call {
     ask(path, &[tenant(), at_t(), asked(path)].concat(), &base()).unwrap()
 }
 
-/// What is known from a reply to one question, if it is anything.
+/// The answer in a reply to one question, if there is one.
 fn learned(path: &str, reply: &[u8]) -> Option<ReplyItem> {
     match learn(&call(path), reply) {
         ReplyOutcome::Answers { items, token: None } => {
@@ -32,14 +32,14 @@ fn rule_11_only_the_answer_of_a_reply_is_stored() {
         (EXPAND, framed(&tree()).into()),
     ] {
         let known = learned(path, &reply).unwrap();
-        assert!(known.keep, "{path} {reply:x?}");
+        assert!(known.store, "{path} {reply:x?}");
         assert_eq!(known.expires_in, None);
-        let kept = known.kept;
-        assert_eq!(kept.body, reply, "the count is the server's");
-        assert_eq!(kept.status, 200);
-        assert_eq!(kept.content_type.unwrap(), "application/grpc");
-        assert_eq!(kept.content_encoding, None);
-        assert_eq!(kept.trailers, Some(map(OK)));
+        let stored = known.response;
+        assert_eq!(stored.body, reply, "the count is the server's");
+        assert_eq!(stored.status, 200);
+        assert_eq!(stored.content_type.unwrap(), "application/grpc");
+        assert_eq!(stored.content_encoding, None);
+        assert_eq!(stored.trailers, Some(map(OK)));
     }
 }
 
@@ -47,7 +47,7 @@ fn rule_11_only_the_answer_of_a_reply_is_stored() {
 fn the_status_message_stays_unmodified() {
     let message = |trailers: &[(&str, &str)]| {
         let learned = learn_of(&call(CHECK), &[0], &decoded(recorded::ALLOWED), trailers);
-        items_of(learned)[0].kept.trailers.clone().unwrap()
+        items_of(learned)[0].response.trailers.clone().unwrap()
     };
     let bare = [("grpc-status", "0")];
     assert_eq!(message(&bare), map(&bare));
@@ -72,8 +72,8 @@ fn a_stored_reply_does_not_hold_the_receive_buffer() {
         };
         let items = items_of(api().learn(&call(path), &Bytes::new(), &[0, 1], &reply));
         for known in items {
-            assert_eq!(known.kept.content_type.unwrap(), "application/grpc+proto");
-            assert!(!body.as_ptr_range().contains(&known.kept.body.as_ptr()), "{path}");
+            assert_eq!(known.response.content_type.unwrap(), "application/grpc+proto");
+            assert!(!body.as_ptr_range().contains(&known.response.body.as_ptr()), "{path}");
         }
     }
 }
@@ -84,7 +84,7 @@ fn rule_11_only_plain_decisions_are_stored() {
     for can in [1, 2] {
         for metadata in [&count[..], &bytes(2, b""), b""] {
             let reply = framed(&[&varint(1, can), metadata].concat());
-            assert!(learned(CHECK, &reply).unwrap().keep, "{reply:x?}");
+            assert!(learned(CHECK, &reply).unwrap().store, "{reply:x?}");
         }
     }
     for reply in [
@@ -100,7 +100,7 @@ fn rule_11_only_plain_decisions_are_stored() {
         [varint(1, 1), bytes(2, &varint(1, 1).repeat(2))].concat(),
         [varint(1, 1), bytes(2, &varint(2, 1))].concat(),
     ] {
-        assert!(!learned(CHECK, &framed(&reply)).unwrap().keep, "{reply:x?}");
+        assert!(!learned(CHECK, &framed(&reply)).unwrap().store, "{reply:x?}");
     }
     for reply in [
         framed(&bytes(1, b"1")),
@@ -117,7 +117,7 @@ fn rule_11_only_plain_decisions_are_stored() {
 
 #[test]
 fn rule_11_only_one_complete_tree_is_stored() {
-    assert!(learned(EXPAND, &framed(&tree())).unwrap().keep);
+    assert!(learned(EXPAND, &framed(&tree())).unwrap().store);
     for reply in [
         b"".to_vec(),
         bytes(1, b""),
@@ -125,7 +125,7 @@ fn rule_11_only_one_complete_tree_is_stored() {
         [tree(), bytes(2, b"unknown")].concat(),
         bytes(2, b"unknown"),
     ] {
-        assert!(!learned(EXPAND, &framed(&reply)).unwrap().keep, "{reply:x?}");
+        assert!(!learned(EXPAND, &framed(&reply)).unwrap().store, "{reply:x?}");
     }
     for reply in [framed(&varint(1, 1)), framed(b"\x0a\x09"), Vec::new()] {
         assert!(learned(EXPAND, &reply).is_none(), "{reply:x?}");
@@ -170,7 +170,7 @@ fn rule_11_errors_are_never_stored() {
                 "invalid PermissionCheckRequest.Metadata: embedded message failed validation",
             ),
             ("5", "ERROR_CODE_SCHEMA_NOT_FOUND"),
-            // A malformed token. Permify never says that it would not answer at a revision.
+            // A malformed token. Permify never rejects a revision.
             ("13", "ERROR_CODE_INTERNAL"),
             ("13", "failed to evaluate expression: no such key: floor"),
             ("1", "ERROR_CODE_CANCELLED"),

@@ -1,6 +1,6 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
-/// A request to `path` whose metadata is this, or none.
+/// A request to `path` with this metadata, or without metadata.
 fn with_metadata(path: &str, metadata: Option<&[u8]>) -> Vec<u8> {
     let metadata = metadata.map(|metadata| bytes(2, metadata)).unwrap_or_default();
     [tenant(), metadata, asked(path)].concat()
@@ -10,7 +10,7 @@ fn read(path: &str, metadata: &[u8]) -> Result<Call, Unreadable> {
     ask(path, &with_metadata(path, Some(metadata)), &base())
 }
 
-/// All methods whose message bears a token, each with the number of the field.
+/// All methods whose message has a token, each with the number of the field.
 fn all() -> impl Iterator<Item = (&'static str, u32)> {
     let reads = READS.into_iter().map(|(path, token, _)| (path, token));
     reads.chain([(CHECK, 2), (BULK, 2), (EXPAND, 2)])

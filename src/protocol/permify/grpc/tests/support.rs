@@ -1,10 +1,10 @@
-pub(super) use super::super::super::super::grpc::testing::{
+pub(super) use crate::protocol::grpc::testing::{
     Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_parts, map, open,
     questions, varint, zookie,
 };
 
-use super::super::super::super::grpc::testing;
-use super::*;
+use crate::protocol::grpc::testing;
+use crate::protocol::permify::grpc::tests::*;
 
 pub(super) const CHECK: &str = "/base.v1.Permission/Check";
 pub(super) const BULK: &str = "/base.v1.Permission/BulkCheck";
@@ -12,7 +12,7 @@ pub(super) const EXPAND: &str = "/base.v1.Permission/Expand";
 pub(super) const WRITE: &str = "/base.v1.Data/Write";
 pub(super) const WRITE_SCHEMA: &str = "/base.v1.Schema/Write";
 
-/// Reads that are never kept, each with where its metadata bears its token and where it bears a cursor.
+/// Reads that are never stored, each with the field numbers of its token and of its cursor.
 pub(super) const READS: [(&str, u32, Option<u32>); 6] = [
     ("/base.v1.Permission/LookupEntity", 2, Some(9)),
     ("/base.v1.Permission/LookupEntityStream", 2, Some(9)),
@@ -22,35 +22,35 @@ pub(super) const READS: [(&str, u32, Option<u32>); 6] = [
     ("/base.v1.Data/ReadAttributes", 1, Some(5)),
 ];
 
-/// Bodies of requests and replies as a Permify on PostgreSQL and its client have sent them.
+/// Recorded bodies of requests and replies of a Permify on PostgreSQL.
 pub(super) mod recorded {
     /// May alice do what a senior does, if the `floor` is 3?
-    pub(in super::super) const CHECK: &str = "\
+    pub(crate) const CHECK: &str = "\
         AAAAAH8KBGFjbWUSNgoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0YFBoQCghkb2N1\
         bWVudBIEcGxhbiIGc2VuaW9yKg0KBHVzZXISBWFsaWNlMhYaFAoSCgVmbG9vchIJEQAAAAAAAAhA";
-    pub(in super::super) const ALLOWED: &str = "AAAAAAYIARICCAM=";
-    pub(in super::super) const DENIED: &str = "AAAAAAYIAhICCAY=";
+    pub(crate) const ALLOWED: &str = "AAAAAAYIARICCAM=";
+    pub(crate) const DENIED: &str = "AAAAAAYIAhICCAY=";
     /// May the guest view the plan, as if it were a viewer?
-    pub(in super::super) const WITH_TUPLE: &str = "\
+    pub(crate) const WITH_TUPLE: &str = "\
         AAAAAJIKBGFjbWUSNgoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0YFBoQCghkb2N1\
         bWVudBIEcGxhbiIEdmlldyoNCgR1c2VyEgVndWVzdDIrCikKEAoIZG9jdW1lbnQSBHBsYW4SBnZpZXdlchoNCgR1c2VyEgVndWVz\
         dA==";
-    /// What all of these are asked at.
-    pub(in super::super) const TOKEN: &str = "MTI2OToxMjY5OjEyNzA6MTI2OQ==";
+    /// The token of all of these requests.
+    pub(crate) const TOKEN: &str = "MTI2OToxMjY5OjEyNzA6MTI2OQ==";
     /// May alice view the plan? May mallory? May bob edit it? And alice again.
-    pub(in super::super) const BULK: &str = "\
+    pub(crate) const BULK: &str = "\
         AAAAAOIKBGFjbWUSNgoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0YFBonChAKCGRv\
         Y3VtZW50EgRwbGFuEgR2aWV3Gg0KBHVzZXISBWFsaWNlGikKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaDwoEdXNlchIHbWFsbG9y\
         eRolChAKCGRvY3VtZW50EgRwbGFuEgRlZGl0GgsKBHVzZXISA2JvYhonChAKCGRvY3VtZW50EgRwbGFuEgR2aWV3Gg0KBHVzZXIS\
         BWFsaWNl";
-    pub(in super::super) const BULK_REPLY: &str = "AAAAACAKBggBEgIIAQoGCAISAggBCgYIAhICCAIKBggBEgIIAQ==";
-    pub(in super::super) const EXPAND: &str = "\
+    pub(crate) const BULK_REPLY: &str = "AAAAACAKBggBEgIIAQoGCAISAggBCgYIAhICCAIKBggBEgIIAQ==";
+    pub(crate) const EXPAND: &str = "\
         AAAAAFQKBGFjbWUSNAoUZGMwZ200MWtzZHVmY2VwNXZ2ZzASHE1USTJPVG94TWpZNU9qRXlOekE2TVRJMk9RPT0aEAoIZG9jdW1l\
         bnQSBHBsYW4iBHZpZXc=";
-    pub(in super::super) const WRITTEN: &str = "AAAAAB4KHE1USTRORG94TWpnME9qRXlPRFU2TVRJNE5BPT0=";
-    pub(in super::super) const WRITTEN_TOKEN: &str = "MTI4NDoxMjg0OjEyODU6MTI4NA==";
+    pub(crate) const WRITTEN: &str = "AAAAAB4KHE1USTRORG94TWpnME9qRXlPRFU2TVRJNE5BPT0=";
+    pub(crate) const WRITTEN_TOKEN: &str = "MTI4NDoxMjg0OjEyODU6MTI4NA==";
     /// One message of the change feed, with its frame.
-    pub(in super::super) const CHANGES: &str = "\
+    pub(crate) const CHANGES: &str = "\
         AAAAAD0KOwoMK2dRQUFBQUFBQUE9EisIAhInCg4KBHRlYW0SBnNlY3JldBIGZGlyZWN0Gg0KBHVzZXISBWFsaWNl";
 }
 
@@ -71,7 +71,7 @@ pub(super) fn ask_with(
     testing::ask(&api(), path, headers, body, base)
 }
 
-/// What is read of a message.
+/// The call that the protocol reads from a message.
 pub(super) fn ask(path: &str, message: &[u8], base: &FingerprintBuilder) -> Result<Call, Unreadable> {
     ask_with(path, &[], &framed(message), base)
 }
@@ -90,7 +90,7 @@ pub(super) fn metadata(version: &str, token: &str, depth: u64) -> Vec<u8> {
     bytes(2, &metadata.concat())
 }
 
-/// Metadata that says nothing but the token.
+/// Metadata with only the token.
 pub(super) fn token(number: u32, token: &str) -> Vec<u8> {
     bytes(2, &bytes(number, token.as_bytes()))
 }
@@ -104,7 +104,7 @@ pub(super) fn object(kind: &str, id: &str) -> Vec<u8> {
     [bytes(1, kind.as_bytes()), bytes(2, id.as_bytes())].concat()
 }
 
-/// The fields of a check that say who is asked about: a document, `view`, a user.
+/// The fields of a check with its question: a document, `view`, a user.
 pub(super) fn tuple(first: u32, document: &str, user: &str) -> Vec<u8> {
     [
         bytes(first, &object("document", document)),
@@ -123,7 +123,7 @@ pub(super) fn with(more: &[u8]) -> Vec<u8> {
     [&plain()[..], more].concat()
 }
 
-/// The fields of a request to `path` that say what is asked.
+/// The fields of a request to `path` with its question.
 pub(super) fn asked(path: &str) -> Vec<u8> {
     match path {
         BULK => items(0..2),
@@ -144,7 +144,7 @@ pub(super) fn bulk(documents: impl IntoIterator<Item = usize>) -> Vec<u8> {
     [tenant(), at_t(), items(documents)].concat()
 }
 
-/// The fields of a message beside those of this number.
+/// The fields of a message except those with this number.
 pub(super) fn beside(message: &[u8], number: u32) -> Vec<u8> {
     let fields = crate::protobuf::fields(message).map(Result::unwrap);
     let others = fields.filter(|field| field.number != number);
@@ -156,10 +156,10 @@ pub(super) fn result(can: u64, check_count: u64) -> Vec<u8> {
     [varint(1, can), bytes(2, &varint(1, check_count))].concat()
 }
 
-/// How a recorded call ended: in trailers, as all that succeed do.
+/// How a recorded call ended: in trailers, like all successful calls.
 pub(super) const OK: &[(&str, &str)] = &[("grpc-status", "0"), ("grpc-message", "")];
 
-/// What is learned from a reply to all of a call's questions.
+/// The outcome of a reply to all questions of a call.
 pub(super) fn learn(call: &Call, reply: &[u8]) -> ReplyOutcome {
     learn_of(call, &testing::all(call), reply, OK)
 }
@@ -172,7 +172,7 @@ pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> ReplyOutcom
     testing::learn_error(&api(), call, b"", code, message)
 }
 
-/// Answers that bear no token, as none of Permify's do.
+/// Answers without a token, like all of Permify's.
 pub(super) fn items_of(learned: ReplyOutcome) -> Vec<ReplyItem> {
     let (items, token) = answers(learned);
     assert_eq!(token, None);

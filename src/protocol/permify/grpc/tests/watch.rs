@@ -1,4 +1,5 @@
-use super::*;
+use crate::protocol::permify::grpc::feed_token;
+use crate::protocol::permify::grpc::tests::*;
 
 #[test]
 fn a_watch_asks_for_one_tenants_changes() {
@@ -17,8 +18,8 @@ fn a_watch_asks_for_one_tenants_changes() {
 #[test]
 fn changes_contain_their_token() {
     let changes = decoded(recorded::CHANGES);
-    assert_eq!(super::super::feed_token(&changes[5..]), Some("+gQAAAAAAAA="));
-    let told = |changes: &[u8]| super::super::feed_token(changes).map(str::to_owned);
+    assert_eq!(feed_token(&changes[5..]), Some("+gQAAAAAAAA="));
+    let told = |changes: &[u8]| feed_token(changes).map(str::to_owned);
     let token = bytes(1, b"t");
     assert_eq!(told(&bytes(1, &token)).as_deref(), Some("t"), "nothing changed");
     let more = [bytes(9, b"x"), bytes(1, &[bytes(2, b"change"), token.clone()].concat())].concat();

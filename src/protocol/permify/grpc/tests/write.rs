@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::grpc::tests::*;
 
 const DATA_WRITES: [&str; 5] = [
     "Write",
@@ -44,7 +44,7 @@ fn writes_teach_their_tokens() {
     for path in data_writes() {
         let token = Some(recorded::WRITTEN_TOKEN.to_owned());
         assert_eq!(wrote(&path, &written), (token, false), "{path}");
-        // A write was made, whatever its reply looks like.
+        // The write succeeded, whatever its reply looks like.
         for reply in [
             &b""[..],
             b"\x01\0\0\0\0",

@@ -1,7 +1,7 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 use crate::protocol::testing::revision;
 
-/// Metadata behind which all else of a check stands.
+/// Metadata before the rest of a check.
 const REST: &str = r#", "permission" : "v\u0069ew", "n":1e0 }"#;
 
 fn zookie(text: &str) -> Zookie {
@@ -14,7 +14,7 @@ fn ask(path: &str, body: &str, open: &[usize], at: &ReadAt, zookie: Option<&Zook
     Some(String::from_utf8(asked.to_vec()).unwrap())
 }
 
-/// A check with these metadata, asked at the token `x` or at head: its metadata then.
+/// The metadata that is forwarded for a check with this metadata, asked at the token `x` or at head.
 fn asked(metadata: &str, token: Option<&str>) -> Option<String> {
     let body = format!(r#"{{ "metadata": {metadata}{REST}"#);
     let asked = match token {
@@ -171,7 +171,7 @@ fn rule_16_only_the_open_items_are_asked() {
 struct Pieces {
     items: Vec<String>,
     members: Vec<&'static str>,
-    /// Which of the members comes behind the token, the token's name and its value.
+    /// Which of the members comes after the token, the token's name and its value.
     token: Option<(usize, &'static str, &'static str)>,
     spaces: Vec<String>,
 }
@@ -206,7 +206,7 @@ fn pieces() -> impl Strategy<Value = Pieces> {
 }
 
 impl Pieces {
-    /// The text, with this name and value in the place of the token's.
+    /// The text, with this name and value instead of the token's.
     fn with(&self, token: Option<(&str, &str)>, list: &str) -> String {
         let space = |nth: usize| &*self.spaces[nth];
         let mut members: Vec<_> = self
@@ -223,7 +223,7 @@ impl Pieces {
             (None, Some((name, value))) => members.insert(0, format!(r#""{name}":{value}"#)),
             (_, None) => {}
         }
-        // What is put into empty metadata leaves their space behind it.
+        // A token that is added to empty metadata comes before its whitespace.
         let within = if self.members.is_empty() && self.token.is_none() {
             space(10)
         } else {
@@ -246,7 +246,7 @@ impl Pieces {
         self.with(token, &format!("[{}]", self.items.join(" , ")))
     }
 
-    /// What is to be asked at this token.
+    /// The `ReadAt` of this token.
     fn told(&self, token: Option<&str>, open: &[usize]) -> String {
         let list = if open.len() == self.items.len() {
             format!("[{}]", self.items.join(" , "))

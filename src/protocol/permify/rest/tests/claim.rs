@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 const POST: [(&str, &str); 17] = [
     ("permissions/check", "body"),
@@ -20,7 +20,7 @@ const POST: [(&str, &str); 17] = [
     ("", "pass"),
 ];
 
-/// How a request is claimed, and what a write is one of.
+/// How a request is claimed, and the kind of a write.
 fn claim(method: &str, path: &str) -> &'static str {
     let parts = parts(method, path, &[]);
     match claimed(&api(), &parts) {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 #[test]
 fn rule_10_every_part_of_the_question_is_in_the_key() {
@@ -215,13 +215,16 @@ fn rule_15_items_are_bounded() {
     let base = base();
     let items = |count| json!({"metadata": {}, "items": vec![json!({}); count]}).to_string();
     assert_eq!(questions(&items(100), &base).len(), 100);
-    assert_eq!(bulk(&items(101), &base).unwrap_err(), Unreadable("more than 100 items"));
+    assert_eq!(
+        bulk(&items(101), &base).unwrap_err(),
+        Unreadable("the bulk has more than 100 items")
+    );
     for none in [&*items(0), r#"{"metadata":{},"items":null}"#, r#"{"metadata":{}}"#] {
         assert_eq!(bulk(none, &base).unwrap().kind, Kind::Read { stream: false }, "{none}");
     }
 }
 
-/// Questions of so few values that two are often equal.
+/// Questions from a few values, so that two questions are often equal.
 fn any_question() -> impl Strategy<Value = Value> {
     let names = ["entity", "permission", "context", "arguments", "metadata", "items"];
     let members = prop::collection::btree_map(prop::sample::select(names.to_vec()), json(), 0..3);

@@ -1,18 +1,18 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 const ALLOWED: &str = r#"{"can":"CHECK_RESULT_ALLOWED","metadata":{"check_count":4}}"#;
 const DENIED: &str = r#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":4}}"#;
 const TREE: &str = r#"{"tree":{"entity":{"type":"document","id":"plan"},"permission":"view","arguments":[],"leaf":{"subjects":{"subjects":[{"type":"user","id":"alice","relation":""}]}}}}"#;
 
-/// Each answer in a reply to the call: its text, and whether it is kept.
+/// Each answer in a reply to the call: its text, and whether it may be stored.
 fn answers(call: &Call, asked: &[usize], reply: (u16, &str)) -> Option<Vec<(String, bool)>> {
     match learned(call, "{}", asked, reply) {
         ReplyOutcome::Answers { items, token } => {
             assert_eq!(token, None);
-            let text = |known: &ReplyItem| String::from_utf8(known.kept.body.to_vec()).unwrap();
+            let text = |known: &ReplyItem| String::from_utf8(known.response.body.to_vec()).unwrap();
             assert!(items.iter().all(|known| known.expires_in.is_none()));
-            assert!(items.iter().all(|known| known.kept == kept(&text(known))));
-            Some(items.iter().map(|known| (text(known), known.keep)).collect())
+            assert!(items.iter().all(|known| known.response == stored(&text(known))));
+            Some(items.iter().map(|known| (text(known), known.store)).collect())
         }
         ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
@@ -203,7 +203,7 @@ fn writes_are_learned_from() {
             ),
             (r#"{"snapToken":"0BczRpzw6Rg="}"#, Some("0BczRpzw6Rg=")),
             (r#"{"unknown":1, "snap_token":"t"}"#, Some("t")),
-            // Filters that name nothing are answered so.
+            // Permify replies this to a filter that matches nothing.
             (r#"{"snap_token":""}"#, None),
             (r#"{"snap_token":null}"#, None),
             (r#"{"snap_token":"t"}x"#, None),
@@ -249,6 +249,6 @@ proptest! {
         for call in [check_call(), expand_call(), bulk_call()].iter().chain(&write) {
             let _ = learned(call, &body, &open, (status, &body));
         }
-        let _ = api().merge(&bulk_call(), &Bytes::new(), &[Some(&kept(&body)), None], None);
+        let _ = api().merge(&bulk_call(), &Bytes::new(), &[Some(&stored(&body)), None], None);
     }
 }

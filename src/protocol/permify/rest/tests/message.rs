@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 fn stated(metadata: &str) -> (Option<Bytes>, bool) {
     let call = check(&with_metadata(metadata), &base()).unwrap();

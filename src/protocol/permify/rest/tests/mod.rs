@@ -10,11 +10,16 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::super::testing::{self, claimed, json, nearly_json, parts, spell};
-use super::super::super::{Protocol, Rejection, ReplyItem, StoredResponse};
-use super::super::{Engine, Permify};
-use super::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
+use crate::protocol::api::Protocol;
+use crate::protocol::permify::Permify;
+use crate::protocol::permify::rest::*;
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::ReplyItem;
+use crate::protocol::stored_response::StoredResponse;
+use crate::protocol::testing;
+use crate::protocol::testing::{claimed, json, nearly_json, parts, spell};
+use crate::token::permify::Engine;
 
 const CHECK: &str = "/v1/tenants/t1/permissions/check";
 const BULK: &str = "/v1/tenants/t1/permissions/bulk-check";
@@ -92,12 +97,12 @@ fn without(path: &str) -> Value {
     request
 }
 
-/// A check with these metadata.
+/// A check with this metadata.
 fn with_metadata(metadata: &str) -> String {
     format!(r#"{{"metadata":{metadata},"permission":"view"}}"#)
 }
 
-/// What the API learns from a reply in JSON.
+/// The outcome of a JSON reply.
 fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> ReplyOutcome {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -110,7 +115,7 @@ fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &s
     api().learn(call, &Bytes::copy_from_slice(message.as_bytes()), asked, &reply)
 }
 
-fn kept(body: &str) -> StoredResponse {
+fn stored(body: &str) -> StoredResponse {
     let json = HeaderValue::from_static("application/json");
     StoredResponse::new(StatusCode::OK, json, Bytes::copy_from_slice(body.as_bytes()))
 }

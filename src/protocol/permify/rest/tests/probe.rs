@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 
 #[test]
 fn a_probe_deletes_nothing_in_its_own_tenant() {

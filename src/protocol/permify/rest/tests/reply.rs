@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::permify::rest::tests::*;
 use crate::token::TokenErrorKind;
 
 fn merge(answers: &[Option<&StoredResponse>]) -> String {
@@ -19,7 +19,7 @@ fn rule_14_a_missing_answer_is_a_denial() {
     let yes = answer(true, 4, ",");
     let no = r#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":0}}"#;
     assert_eq!(
-        merge(&[None, Some(&kept(&yes)), None]),
+        merge(&[None, Some(&stored(&yes)), None]),
         format!(r#"{{"results":[{no},{yes},{no}]}}"#)
     );
     assert_eq!(merge(&[None]), format!(r#"{{"results":[{no}]}}"#));
@@ -68,7 +68,7 @@ proptest! {
         let items: Vec<_> = (0..texts.len()).map(|nth| json!({"permission": nth.to_string()})).collect();
         let message = json!({ "metadata": {}, "items": items }).to_string();
         let call = bulk(&message, &base()).unwrap();
-        let found: Vec<_> = verdicts.iter().zip(&texts).map(|((.., found), text)| found.then(|| kept(text))).collect();
+        let found: Vec<_> = verdicts.iter().zip(&texts).map(|((.., found), text)| found.then(|| stored(text))).collect();
         let known: Vec<_> = found.iter().map(Option::as_ref).collect();
         let open = api().needed(&call, &Bytes::new(), &known);
 
@@ -78,8 +78,8 @@ proptest! {
                 panic!("nothing learned");
             };
             for (known, &index) in items.into_iter().zip(&open) {
-                prop_assert_eq!(known.keep, verdicts[index].0);
-                answers[index] = Some(known.kept);
+                prop_assert_eq!(known.store, verdicts[index].0);
+                answers[index] = Some(known.response);
             }
         }
         let answers: Vec<_> = answers.iter().map(Option::as_ref).collect();

@@ -1,5 +1,5 @@
-use super::super::super::super::Reply;
-use super::*;
+use crate::protocol::reply::Reply;
+use crate::protocol::spicedb::grpc::tests::*;
 
 fn read(request: &str) -> (Bytes, Call) {
     let body = decoded(request);
@@ -7,11 +7,11 @@ fn read(request: &str) -> (Bytes, Call) {
     (body, call)
 }
 
-fn kept(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
-    items.iter().map(|item| Some(&item.kept)).collect()
+fn stored(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
+    items.iter().map(|item| Some(&item.response)).collect()
 }
 
-/// A pair of an item of [`items`] and what is answered to it.
+/// A pair of an item of [`items`] and its answer.
 fn pair(document: usize, answer: &[u8]) -> Vec<u8> {
     let item = tuple(1, &document.to_string(), "alice");
     bytes(2, &[&bytes(1, &item)[..], answer].concat())
@@ -25,14 +25,14 @@ fn checked_at() -> Vec<u8> {
     bytes(1, &zed_token("head"))
 }
 
-/// What is learned of two items from this reply: which may be kept.
+/// For each of two items of this reply, whether it may be stored.
 fn keeps(reply: &[u8]) -> Option<Vec<bool>> {
     let body = framed(&items(0..2));
     let call = ask(BULK, &body, &base()).unwrap();
     match learn(&call, &body, &framed(reply), OK) {
         ReplyOutcome::Answers { items, token } => {
             assert_eq!(token.as_deref(), Some("head"));
-            Some(items.iter().map(|item| item.keep).collect())
+            Some(items.iter().map(|item| item.store).collect())
         }
         ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
@@ -49,8 +49,8 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
         let reply = decoded(reply);
         let (items, token) = answers(learn(&call, &body, &reply, OK));
         assert_eq!(token.as_deref(), Some(recorded::HEAD));
-        assert!(items.iter().all(|item| item.keep && item.expires_in.is_none()));
-        let merged = api().merge(&call, &body, &kept(&items), Some(&zookie(recorded::HEAD)));
+        assert!(items.iter().all(|item| item.store && item.expires_in.is_none()));
+        let merged = api().merge(&call, &body, &stored(&items), Some(&zookie(recorded::HEAD)));
         assert_eq!(merged.body, reply);
         assert_eq!(merged.status, 200);
         assert_eq!(merged.content_type.unwrap(), "application/grpc");
@@ -76,7 +76,7 @@ fn one_stored_item_does_not_hold_the_whole_reply() {
         trailers: Some(&map(OK)),
     };
     let (items, _) = answers(api().learn(&call, &body, &[0, 1, 2, 3], &reply));
-    let inside = |item: &ReplyItem| reply.body.as_ptr_range().contains(&item.kept.body.as_ptr());
+    let inside = |item: &ReplyItem| reply.body.as_ptr_range().contains(&item.response.body.as_ptr());
     assert!(!items.iter().any(inside));
 }
 
@@ -88,7 +88,7 @@ fn the_same_item_has_the_same_key_in_every_bulk() {
     assert_eq!(a[0], a[2]);
     assert_eq!(a[0], b[1]);
     assert!(!a.contains(&b[0]));
-    // What stands beside the items may change the answer to each.
+    // A field beside the items may change every answer.
     assert_ne!(of(&[items([1]), bytes(127, b"x")].concat()), of(&items([1])));
     assert_eq!(
         of(&[items([1]), bytes(127, b"x")].concat()),
@@ -110,13 +110,13 @@ fn rule_16_items_asked_again_keep_their_places() {
     let token = bytes(1, &zed_token(recorded::HEAD));
     let partial: Vec<u8> = asked
         .iter()
-        .flat_map(|&index| bytes(2, &whole[index].kept.body))
+        .flat_map(|&index| bytes(2, &whole[index].response.body))
         .collect();
     let partial = framed(&[token, partial].concat());
     let (items, _) = answers(learn_of(&call, &body, &asked, &partial, OK));
-    let mut found = kept(&whole);
+    let mut found = stored(&whole);
     for (index, item) in asked.iter().zip(&items) {
-        found[*index] = Some(&item.kept);
+        found[*index] = Some(&item.response);
     }
     let merged = api().merge(&call, &body, &found, Some(&zookie(recorded::HEAD)));
     assert_eq!(merged.body, reply);
@@ -159,7 +159,7 @@ fn rule_11_replies_that_do_not_fit_are_not_stored() {
         Some(vec![true, true])
     );
     for reply in [
-        // Too few, too many, in another order, about something else, at no revision.
+        // Too few, too many, in another order, about something else, without a revision.
         vec![checked_at(), first.clone()],
         vec![checked_at(), first.clone(), second.clone(), second.clone()],
         vec![checked_at(), second.clone(), first.clone()],
@@ -207,17 +207,17 @@ fn rule_11_a_pair_about_another_tuple_is_ignored() {
 fn unanswered_items_are_errors() {
     let (body, call) = read(recorded::DUPLICATES);
     let (whole, _) = answers(learn(&call, &body, &decoded(recorded::DUPLICATES_REPLY), OK));
-    let mut found = kept(&whole);
+    let mut found = stored(&whole);
     found[1] = None;
     let merged = api().merge(&call, &body, &found, Some(&zookie(recorded::HEAD)));
     let (items, _) = answers(learn(&call, &body, &merged.body, OK));
-    let keeps: Vec<_> = items.iter().map(|item| item.keep).collect();
+    let keeps: Vec<_> = items.iter().map(|item| item.store).collect();
     assert_eq!(keeps, [true, false, true, true]);
     let error = bytes(
         3,
         &[varint(1, 14), bytes(2, b"the upstream did not answer this item")].concat(),
     );
-    assert!(items[1].kept.body.ends_with(&error));
+    assert!(items[1].response.body.ends_with(&error));
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_mixed_bulk_has_no_revision() {
     let (body, call) = read(recorded::DUPLICATES);
     let reply = decoded(recorded::DUPLICATES_REPLY);
     let (whole, _) = answers(learn(&call, &body, &reply, OK));
-    let merged = api().merge(&call, &body, &kept(&whole), None);
+    let merged = api().merge(&call, &body, &stored(&whole), None);
     let token = bytes(1, &zed_token(recorded::HEAD));
     assert_eq!(merged.body[5..], reply[5 + token.len()..]);
     assert!(matches!(learn(&call, &body, &merged.body, OK), ReplyOutcome::Nothing));
@@ -243,8 +243,8 @@ fn rule_15_at_most_ten_thousand_items_are_read() {
     let pairs: Vec<u8> = (0..10_000).flat_map(|document| pair(document, &verdict(2))).collect();
     let reply = framed(&[checked_at(), pairs].concat());
     let (items, _) = answers(learn(&call, &most, &reply, OK));
-    assert_eq!(items.iter().filter(|item| item.keep).count(), 10_000);
-    let merged = api().merge(&call, &most, &kept(&items), Some(&zookie("head")));
+    assert_eq!(items.iter().filter(|item| item.store).count(), 10_000);
+    let merged = api().merge(&call, &most, &stored(&items), Some(&zookie("head")));
     assert_eq!(merged.body, reply);
     let odd: Vec<usize> = (1..10_000).step_by(2).collect();
     let asked = api()

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
 
 #[test]
 fn claims_known_calls_by_their_path() {
@@ -113,7 +113,7 @@ fn a_write_is_recognized_by_its_path() {
 
 #[test]
 fn deadlines_and_rejections_are_grpcs_own() {
-    use crate::protocol::Rejection;
+    use crate::protocol::problem::Rejection;
     use std::time::Duration;
     let route = route(CHECK);
     let timeout = |timeout| api().timeout(route, &map(&[("grpc-timeout", timeout)]));

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
 use crate::token::Zookie;
 
 fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
@@ -46,7 +46,7 @@ fn rule_01_the_message_names_the_revision_asked_at() {
             (at_least_ask(), Some("t"), at_least("t")),
             (as_it_came(), Some("t"), at_least("t")),
             (exact_ask(), Some("t"), exactly("t")),
-            // Nothing spells the revision: head covers it.
+            // The revision has no token, but head covers it.
             (at_least_ask(), None, fully()),
             (exact_ask(), None, fully()),
         ] {
@@ -113,7 +113,7 @@ proptest! {
     ) {
         let consistency = [b"".to_vec(), fully(), at_least("t"), exactly("t")][stated].clone();
         let place = place.index(parts.len() + 1);
-        let (mut message, mut kept, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut message, mut stored, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         let mut count = 0;
         for (nth, part) in parts.iter().enumerate() {
             if nth == place {
@@ -129,14 +129,14 @@ proptest! {
                 Part::Other(number, text) => (bytes(*number, text), true),
             };
             message.extend_from_slice(&field);
-            kept.extend(stays.then_some(field));
+            stored.extend(stays.then_some(field));
         }
         if place == parts.len() {
             message.extend_from_slice(&consistency);
         }
         let rewritten = forwarded(BULK, &message, &asked, &exact_ask(), Some(&zookie("t")));
         let unchanged = asked.len() == count && consistency == exactly("t");
-        let expected = [exactly("t"), kept.concat()].concat();
+        let expected = [exactly("t"), stored.concat()].concat();
         prop_assert_eq!(rewritten, (!unchanged).then_some(expected));
     }
 }

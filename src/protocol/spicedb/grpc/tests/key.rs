@@ -3,8 +3,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value as Json, json};
 
-use super::super::super::super::testing::{json, structure};
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
+use crate::protocol::testing::{json, structure};
 
 fn key(message: &[u8], base: &FingerprintBuilder) -> Fingerprint {
     question(&ask(CHECK, &framed(message), base).unwrap())
@@ -19,7 +19,7 @@ fn context(value: &Json, seed: u64) -> Vec<u8> {
     structure(&members, &mut StdRng::seed_from_u64(seed))
 }
 
-/// Questions of which no two are the same. `first` is the number of the field with the resource.
+/// Different questions. `first` is the number of the field with the resource.
 fn different(first: u32) -> Vec<Vec<u8>> {
     let subject = |subject: &[u8]| [&tuple(first, "plan", "alice")[..], &bytes(first + 2, subject)].concat();
     let context = |context: &[u8]| [tuple(first, "plan", "alice"), bytes(first + 3, context)].concat();
@@ -136,23 +136,23 @@ fn rule_10_unreadable_questions_have_no_key() {
 fn rule_11_requests_for_traces_are_never_stored() {
     let base = base();
     let token = at_least("t");
-    let unkept = |path, headers: &[(&str, &str)], message: &[u8]| {
+    let never_stored = |path, headers: &[(&str, &str)], message: &[u8]| {
         let call = ask_with(path, headers, &framed(&[&token, message].concat()), &base).unwrap();
         assert_eq!(call.kind, Kind::Read { stream: false }, "{path}");
-        // Its floor is raised like any other's.
+        // A carrier raises its floor like that of any other call.
         assert_eq!(call.token.as_deref(), Some(&b"t"[..]));
     };
-    unkept(CHECK, &[], &with(&varint(6, 1)));
-    unkept(BULK, &[], &[items(0..2), varint(3, 1)].concat());
-    unkept(BULK_TWIN, &[], &[varint(3, 7), items(0..2)].concat());
+    never_stored(CHECK, &[], &with(&varint(6, 1)));
+    never_stored(BULK, &[], &[items(0..2), varint(3, 1)].concat());
+    never_stored(BULK_TWIN, &[], &[varint(3, 7), items(0..2)].concat());
     for name in [
         "io.spicedb.requestdebuginfo",
         "io.spicedb.requestversion",
         "io.spicedb.unheardof",
     ] {
         for value in ["1", ""] {
-            unkept(CHECK, &[(name, value)], &plain());
-            unkept(BULK, &[(name, value)], &items(0..2));
+            never_stored(CHECK, &[(name, value)], &plain());
+            never_stored(BULK, &[(name, value)], &items(0..2));
         }
     }
 }
@@ -184,7 +184,7 @@ proptest! {
         };
         prop_assert_eq!(check(&a, seeds.0), check(&a, seeds.1));
         prop_assert_eq!(item(&a, seeds.0), item(&a, seeds.1));
-        // Doubles are all the numbers that there are.
+        // Every number is a double.
         let text = |value: &Json| value.to_string().replace("1.0", "1");
         let same = text(&a) == text(&b);
         prop_assert_eq!(check(&a, seeds.0) == check(&b, seeds.1), same);

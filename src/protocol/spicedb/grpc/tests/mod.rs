@@ -10,8 +10,12 @@ mod support;
 use bytes::Bytes;
 
 use self::support::*;
-use super::super::super::testing::{claimed, parts, question};
-use super::super::super::{Call, Claim, Kind, Protocol, ReplyItem, ReplyOutcome, Route, StoredResponse, Unreadable};
-use super::super::{Engine, SpiceDb};
 use crate::cache::{Fingerprint, FingerprintBuilder, ReadAt};
 use crate::consistency::Consistency;
+use crate::protocol::api::Protocol;
+use crate::protocol::call::{Call, Claim, Kind, Route, Unreadable};
+use crate::protocol::reply::{ReplyItem, ReplyOutcome};
+use crate::protocol::spicedb::SpiceDb;
+use crate::protocol::stored_response::StoredResponse;
+use crate::protocol::testing::{claimed, parts, question};
+use crate::token::spicedb::Engine;

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
 
-/// What is read of a request.
+/// The call that the protocol reads from a request.
 fn outcome(path: &str, body: &[u8], base: &FingerprintBuilder) -> Option<(Kind, Option<Consistency>, Option<Bytes>)> {
     let call = ask(path, body, base).ok()?;
     Some((call.kind, call.consistency, call.token))
@@ -24,7 +24,8 @@ fn requests() -> Vec<(&'static str, Bytes)> {
     ]
 }
 
-/// No byte of a request is overlooked: another one makes another question, another wish, or nothing that can be read.
+/// Every byte of a request counts: a changed byte gives another question, another consistency, or an unreadable
+/// request.
 #[test]
 fn rule_10_every_byte_counts() {
     let base = base();
@@ -44,7 +45,7 @@ fn rule_10_every_byte_counts() {
     }
 }
 
-/// What comes back for a request, however broken, never panics.
+/// No reply panics, however broken it is.
 fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let body = Bytes::copy_from_slice(request);
     let Ok(call) = ask(path, &body, &base()) else { return };
@@ -61,7 +62,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
     let learned = learn_of(&call, request, open, reply, OK);
     if let (Kind::Bulk(questions), ReplyOutcome::Answers { items, .. }) = (&call.kind, learned) {
         let found: Vec<_> = (0..questions.len())
-            .map(|nth| items.get(nth).map(|item| &item.kept))
+            .map(|nth| items.get(nth).map(|item| &item.response))
             .collect();
         api().merge(&call, &body, &found, Some(&zookie("t")));
     }
@@ -99,7 +100,7 @@ proptest! {
         play(path, &request, &changed, &open);
     }
 
-    /// What another byte makes of a reply is either nothing or kept as it came.
+    /// A reply with one changed byte is either not stored or stored unmodified.
     #[test]
     fn rule_11_a_changed_reply_is_stored_only_unmodified(
         reply in prop::sample::select(replies()), at: prop::sample::Index, byte: u8,
@@ -110,7 +111,7 @@ proptest! {
         if let ReplyOutcome::Answers { items, token } = learn(&call, &decoded(recorded::CHECK), &changed, OK) {
             prop_assert!(token.is_some_and(|token| !token.is_empty()));
             prop_assert_eq!(items.len(), 1);
-            prop_assert_eq!(&items[0].kept.body, &changed);
+            prop_assert_eq!(&items[0].response.body, &changed);
         }
     }
 }

@@ -1,9 +1,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::super::super::super::Reply;
-use super::super::super::super::grpc::Status;
-use super::super::check;
-use super::*;
+use crate::protocol::grpc::Status;
+use crate::protocol::reply::Reply;
+use crate::protocol::spicedb::grpc::check;
+use crate::protocol::spicedb::grpc::tests::*;
 
 fn call() -> Call {
     ask(CHECK, &decoded(recorded::CHECK), &base()).unwrap()
@@ -20,7 +20,7 @@ fn learned(reply: &[u8]) -> Option<(ReplyItem, String)> {
     }
 }
 
-/// A `CheckPermissionResponse` at a revision, with this in it.
+/// A `CheckPermissionResponse` at a revision, with these fields.
 fn response(more: &[u8]) -> Vec<u8> {
     framed(&[&bytes(1, &zed_token("head"))[..], more].concat())
 }
@@ -30,15 +30,15 @@ fn rule_11_only_the_answer_of_a_reply_is_stored() {
     for reply in [recorded::HAS, recorded::CONDITIONAL].map(decoded) {
         let (known, token) = learned(&reply).unwrap();
         assert_eq!(token, recorded::HEAD);
-        assert!(known.keep);
+        assert!(known.store);
         assert_eq!(known.expires_in, None);
-        let kept = known.kept;
-        assert_eq!(kept.body, reply);
-        assert_eq!(kept.status, 200);
-        assert_eq!(kept.content_type.unwrap(), "application/grpc");
-        assert_eq!(kept.content_encoding, None);
+        let stored = known.response;
+        assert_eq!(stored.body, reply);
+        assert_eq!(stored.status, 200);
+        assert_eq!(stored.content_type.unwrap(), "application/grpc");
+        assert_eq!(stored.content_encoding, None);
         assert_eq!(
-            kept.trailers,
+            stored.trailers,
             Some(support::map(&[
                 ("grpc-status", "0"),
                 ("grpc-message", ""),
@@ -54,7 +54,7 @@ fn the_status_message_stays_unmodified() {
     let message = |trailers: &[(&str, &str)]| {
         let reply = decoded(recorded::HAS);
         let (items, _) = answers(learn(&call(), &decoded(recorded::CHECK), &reply, trailers));
-        let trailers = items[0].kept.trailers.clone().unwrap();
+        let trailers = items[0].response.trailers.clone().unwrap();
         trailers
             .get("grpc-message")
             .map(|value| value.to_str().unwrap().to_owned())
@@ -76,15 +76,15 @@ fn a_stored_reply_does_not_hold_the_receive_buffer() {
         trailers: Some(&map(OK)),
     };
     let (items, _) = answers(api().learn(&call(), &decoded(recorded::CHECK), &[0], &seen));
-    let kept = &items[0].kept;
-    assert_eq!(kept.content_type.as_ref().unwrap(), "application/grpc+proto");
-    assert!(!reply.as_ptr_range().contains(&kept.body.as_ptr()));
+    let stored = &items[0].response;
+    assert_eq!(stored.content_type.as_ref().unwrap(), "application/grpc+proto");
+    assert!(!reply.as_ptr_range().contains(&stored.body.as_ptr()));
 }
 
 #[test]
 fn rule_11_only_plain_decisions_are_stored() {
     for permissionship in 1..=3 {
-        assert!(learned(&response(&varint(2, permissionship))).unwrap().0.keep);
+        assert!(learned(&response(&varint(2, permissionship))).unwrap().0.store);
     }
     for more in [
         b"".to_vec(),
@@ -99,7 +99,7 @@ fn rule_11_only_plain_decisions_are_stored() {
         [varint(2, 2), bytes(5, b"\x18\x01")].concat(),
         [varint(2, 2), bytes(5, b""), bytes(5, b"")].concat(),
     ] {
-        assert!(!learned(&response(&more)).unwrap().0.keep, "{more:x?}");
+        assert!(!learned(&response(&more)).unwrap().0.store, "{more:x?}");
     }
     let verdict = varint(2, 2);
     for reply in [
@@ -131,7 +131,7 @@ fn rule_12_an_expiry_in_the_reply_is_honoured() {
         };
         let learned = check::learn(&Status::of(&reply).unwrap(), &reply, now);
         let (items, _) = answers(learned.unwrap());
-        assert!(items[0].keep);
+        assert!(items[0].store);
         items[0].expires_in
     };
     assert_eq!(at(1060), Some(Duration::from_secs(60)));
@@ -266,7 +266,7 @@ fn writes_teach_their_tokens() {
     ] {
         assert_eq!(wrote(&service(import), &decoded(recorded::IMPORTED)), (None, false));
     }
-    // A write was made, whatever its reply looks like.
+    // The write succeeded, whatever its reply looks like.
     let write = service("SchemaService/WriteSchema");
     for reply in [
         &b""[..],

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::grpc::tests::*;
 
 fn stated(consistency: &[u8]) -> Result<(Option<Consistency>, Option<Bytes>), Unreadable> {
     let message = framed(&[consistency, &plain()[..]].concat());
@@ -57,7 +57,7 @@ fn tokens_are_slices_of_the_message() {
 fn rule_09_odd_consistencies_are_unreadable() {
     let both = [varint(4, 1), bytes(2, &zed_token("t"))].concat();
     for consistency in [
-        // None of the four, or none in truth.
+        // Without one of the four, or with one that is false.
         bytes(1, b""),
         bytes(1, &varint(1, 0)),
         bytes(1, &varint(4, 0)),
@@ -72,13 +72,13 @@ fn rule_09_odd_consistencies_are_unreadable() {
         bytes(1, &[varint(4, 1), varint(9, 1)].concat()),
         [fully(), fully()].concat(),
         [at_least("t"), at_least("t")].concat(),
-        // No token, an empty one, two, or one with something unknown.
+        // Without a token, with an empty one, with two, or with an unknown field.
         bytes(1, &bytes(2, b"")),
         at_least(""),
         bytes(1, &bytes(2, &[zed_token("t"), zed_token("t")].concat())),
         bytes(1, &bytes(3, &[zed_token("t"), varint(2, 1)].concat())),
         bytes(1, &bytes(3, &varint(1, 1))),
-        // No message.
+        // Not a message.
         bytes(1, b"\x12\x09"),
         bytes(1, b"\x23\x24"),
     ] {

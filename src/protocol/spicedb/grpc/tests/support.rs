@@ -1,10 +1,10 @@
-pub(super) use super::super::super::super::grpc::testing::{
+pub(super) use crate::protocol::grpc::testing::{
     Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_parts, map, open,
     questions, varint, zookie,
 };
 
-use super::super::super::super::grpc::testing;
-use super::*;
+use crate::protocol::grpc::testing;
+use crate::protocol::spicedb::grpc::tests::*;
 
 pub(super) const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 pub(super) const BULK: &str = "/authzed.api.v1.PermissionsService/CheckBulkPermissions";
@@ -13,59 +13,59 @@ pub(super) const READ_RELATIONSHIPS: &str = "/authzed.api.v1.PermissionsService/
 pub(super) const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
 pub(super) const WRITE_SCHEMA: &str = "/authzed.api.v1.SchemaService/WriteSchema";
 
-/// Bodies of requests and replies as a SpiceDB on PostgreSQL and its client have sent them.
+/// Recorded bodies of requests and replies of a SpiceDB on PostgreSQL.
 pub(super) mod recorded {
     /// May alice view the plan? At least as fresh as [`LEAST_TOKEN`].
-    pub(in super::super) const LEAST: &str = "\
+    pub(crate) const LEAST: &str = "\
         AAAAAGMKOBI2CjRHaVFLR0VOSlNVbEpTVVZKUzBsRGF5dEtLMGRwWm5vd1IwRTlQUklJWm1FMVptWTFOV0k9EhAKCGRvY3Vt\
         ZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
-    pub(in super::super) const LEAST_TOKEN: &str = "GiQKGENJSUlJSUVJS0lDaytKK0dpZnowR0E9PRIIZmE1ZmY1NWI=";
+    pub(crate) const LEAST_TOKEN: &str = "GiQKGENJSUlJSUVJS0lDaytKK0dpZnowR0E9PRIIZmE1ZmY1NWI=";
     /// May alice view the plan? Fully consistent.
-    pub(in super::super) const CHECK: &str = "AAAAAC0KAiABEhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
+    pub(crate) const CHECK: &str = "AAAAAC0KAiABEhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
     /// Yes, at [`HEAD`].
-    pub(in super::super) const HAS: &str = "AAAAAB4KGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEAI=";
-    pub(in super::super) const HEAD: &str = "GhAKBENJa0kSCGZhNWZmNTVi";
+    pub(crate) const HAS: &str = "AAAAAB4KGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEAI=";
+    pub(crate) const HEAD: &str = "GhAKBENJa0kSCGZhNWZmNTVi";
     /// On condition that an `amount` is given.
-    pub(in super::super) const CONDITIONAL: &str = "AAAAACgKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEAMaCAoGYW1vdW50";
+    pub(crate) const CONDITIONAL: &str = "AAAAACgKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEAMaCAoGYW1vdW50";
     /// `amount` is 1, and `nested` holds a list of a value of every kind.
-    pub(in super::super) const WITH_CONTEXT: &str = "\
+    pub(crate) const WITH_CONTEXT: &str = "\
         AAAAAIAKAiABEhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2UqUQoTCgZhbW91bnQSCREAAAAAAADw\
         Pwo6CgZuZXN0ZWQSMCouCiwKAWESJzIlCgkRAAAAAAAA8D8KAxoBMQoCCAAKAiABCgsqCQoHCgFiEgIyAA==";
-    pub(in super::super) const GZIPPED: &str = "\
+    pub(crate) const GZIPPED: &str = "\
         AQAAAGEfiwgAAAAAAAAD42JSYBQS4OJIyU8uzU3NKxFiKchJzJNiKctMLVfi5+LlYiktTi0SYk3MyUxO1brHz3Wbn4u5IDFF\
         6DK/1AX+ilEwCkbBKBgFo2AUDHkAALYz/9EOCAAA";
-    pub(in super::super) const GZIPPED_REPLY: &str = "\
+    pub(crate) const GZIPPED_REPLY: &str = "\
         AQAAADYfiwgAAAAAAAD/4pLiknDPcPR2cvXzSjTIDnZ2j8rwC4/K9QsJyxRgAgQAAP//ZJznEx4AAAA=";
     /// May alice view the plan? May mallory? And alice twice again.
-    pub(in super::super) const DUPLICATES: &str = "\
+    pub(crate) const DUPLICATES: &str = "\
         AAAAALIKAiABEikKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaDwoNCgR1c2VyEgVhbGljZRIrChAKCGRvY3VtZW50EgRwbGFu\
         EgR2aWV3GhEKDwoEdXNlchIHbWFsbG9yeRIpChAKCGRvY3VtZW50EgRwbGFuEgR2aWV3Gg8KDQoEdXNlchIFYWxpY2USKQoQ\
         Cghkb2N1bWVudBIEcGxhbhIEdmlldxoPCg0KBHVzZXISBWFsaWNl";
-    pub(in super::super) const DUPLICATES_REPLY: &str = "\
+    pub(crate) const DUPLICATES_REPLY: &str = "\
         AAAAAOIKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEi8KKQoQCghkb2N1bWVudBIEcGxhbhIEdmlldxoPCg0KBHVzZXIS\
         BWFsaWNlEgIIAhIxCisKEAoIZG9jdW1lbnQSBHBsYW4SBHZpZXcaEQoPCgR1c2VyEgdtYWxsb3J5EgIIARIvCikKEAoIZG9j\
         dW1lbnQSBHBsYW4SBHZpZXcaDwoNCgR1c2VyEgVhbGljZRICCAISLwopChAKCGRvY3VtZW50EgRwbGFuEgR2aWV3Gg8KDQoE\
         dXNlchIFYWxpY2USAggC";
-    /// Three items on a caveat: without its context, and with an `amount` that it holds for and one that it does not.
-    pub(in super::super) const CAVEATS: &str = "\
+    /// Three items with a caveat: without its context, with an `amount` that satisfies it, and with one that does not.
+    pub(crate) const CAVEATS: &str = "\
         AAAAALYKAiABEioKEgoIZG9jdW1lbnQSBmJ1ZGdldBIEdmlldxoOCgwKBHVzZXISBGRhdmUSQQoSCghkb2N1bWVudBIGYnVk\
         Z2V0EgR2aWV3Gg4KDAoEdXNlchIEZGF2ZSIVChMKBmFtb3VudBIJEQAAAAAAAElAEkEKEgoIZG9jdW1lbnQSBmJ1ZGdldBIE\
         dmlldxoOCgwKBHVzZXISBGRhdmUiFQoTCgZhbW91bnQSCREAAAAAAMBiQA==";
-    pub(in super::super) const CAVEATS_REPLY: &str = "\
+    pub(crate) const CAVEATS_REPLY: &str = "\
         AAAAAOoKGgoYR2hBS0JFTkphMGtTQ0daaE5XWm1OVFZpEjoKKgoSCghkb2N1bWVudBIGYnVkZ2V0EgR2aWV3Gg4KDAoEdXNl\
         chIEZGF2ZRIMCAMSCAoGYW1vdW50EkcKQQoSCghkb2N1bWVudBIGYnVkZ2V0EgR2aWV3Gg4KDAoEdXNlchIEZGF2ZSIVChMK\
         BmFtb3VudBIJEQAAAAAAAElAEgIIAhJHCkEKEgoIZG9jdW1lbnQSBmJ1ZGdldBIEdmlldxoOCgwKBHVzZXISBGRhdmUiFQoT\
         CgZhbW91bnQSCREAAAAAAMBiQBICCAE=";
-    pub(in super::super) const WRITTEN: &str = "\
+    pub(crate) const WRITTEN: &str = "\
         AAAAADgKNgo0R2lRS0dFTkpWVWxKU1ZGSlMxQkROM2cyVTBkcFpub3dSMEU5UFJJSVptRTFabVkxTldJPQ==";
-    pub(in super::super) const WRITTEN_TOKEN: &str = "GiQKGENJVUlJSVFJS1BDN3g2U0dpZnowR0E9PRIIZmE1ZmY1NWI=";
+    pub(crate) const WRITTEN_TOKEN: &str = "GiQKGENJVUlJSVFJS1BDN3g2U0dpZnowR0E9PRIIZmE1ZmY1NWI=";
     /// With the number of relationships deleted.
-    pub(in super::super) const DELETED: &str = "\
+    pub(crate) const DELETED: &str = "\
         AAAAADwKNgo0R2lRS0dFTkpjMGxKU1c5SlMxQkRibWMyYlVscFpub3dSMEU5UFJJSVptRTFabVkxTldJPRABGAE=";
-    pub(in super::super) const DELETED_TOKEN: &str = "GiQKGENJc0lJSW9JS1BDbmc2bUlpZnowR0E9PRIIZmE1ZmY1NWI=";
-    pub(in super::super) const IMPORTED: &str = "AAAAAAIICA==";
+    pub(crate) const DELETED_TOKEN: &str = "GiQKGENJc0lJSW9JS1BDbmc2bUlpZnowR0E9PRIIZmE1ZmY1NWI=";
+    pub(crate) const IMPORTED: &str = "AAAAAAIICA==";
     /// Schema reflection at [`HEAD`].
-    pub(in super::super) const COMPUTABLE: &str = "\
+    pub(crate) const COMPUTABLE: &str = "\
         AAAAADAKEgoIZG9jdW1lbnQSBHZpZXcYARIaChhHaEFLQkVOSmEwa1NDR1poTldabU5UVmk=";
 }
 
@@ -94,7 +94,7 @@ pub(super) fn object(kind: &str, id: &str) -> Vec<u8> {
     [bytes(1, kind.as_bytes()), bytes(2, id.as_bytes())].concat()
 }
 
-/// The fields of a check beside its consistency: a document, `view`, a user.
+/// The fields of a check except its consistency: a document, `view`, a user.
 pub(super) fn tuple(first: u32, document: &str, user: &str) -> Vec<u8> {
     [
         bytes(first, &object("document", document)),
@@ -138,7 +138,7 @@ pub(super) fn minimal() -> Vec<u8> {
     bytes(1, &varint(1, 1))
 }
 
-/// How a recorded call ended: in trailers, as all that succeed do.
+/// How a recorded call ended: in trailers, like all successful calls.
 pub(super) const OK: &[(&str, &str)] = &[
     ("grpc-status", "0"),
     ("grpc-message", ""),
@@ -147,7 +147,7 @@ pub(super) const OK: &[(&str, &str)] = &[
     ("io.spicedb.respmeta.cachedoperationscount", "2"),
 ];
 
-/// What is learned from a reply to all of a call's questions.
+/// The outcome of a reply to all questions of a call.
 pub(super) fn learn(call: &Call, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
     learn_of(call, request, &testing::all(call), body, trailers)
 }

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 use crate::revision::Revision;
 use crate::token::{OpaqueTokens, TokenFormat};
 
@@ -16,7 +16,7 @@ fn ask(path: &str, body: &str, open: &[usize], at: &ReadAt, zookie: Option<&Zook
     Some(String::from_utf8(asked.to_vec()).unwrap())
 }
 
-/// Every way to ask, and how a message says so.
+/// Every `ReadAt`, and how a message states it.
 fn ways() -> [(ReadAt, Option<Zookie>, Value); 5] {
     let x = || Some(zookie("x"));
     [

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 
 #[test]
 fn rule_10_every_part_of_the_question_is_in_the_key() {

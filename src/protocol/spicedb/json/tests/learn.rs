@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 
 const ANSWER: &str = r#"{"checkedAt":{"token":"t"}, "permissionship":"PERMISSIONSHIP_HAS_PERMISSION", "partialCaveatInfo":null, "debugTrace":null, "optionalExpiresAt":null}"#;
 
@@ -8,7 +8,7 @@ fn call() -> Call {
     check(&plain().to_string(), &base()).unwrap()
 }
 
-/// What a reply to a check says: the one answer and the token.
+/// The answer and the token in a reply to a check.
 fn answer(body: &str) -> Option<(ReplyItem, String)> {
     match learned(&call(), &plain().to_string(), &[0], (200, body)) {
         ReplyOutcome::Answers { mut items, token } => {
@@ -33,11 +33,11 @@ fn rule_11_decisions_are_stored_unmodified() {
         r#"{"checkedAt":{"token":"t"},"permissionship":"PERMISSIONSHIP_HAS_PERMISSION"}"#.to_owned(),
     ] {
         let (known, token) = answer(&body).unwrap();
-        assert!(known.keep, "{body}");
+        assert!(known.store, "{body}");
         assert_eq!(known.expires_in, None);
         assert_eq!(token, "t");
         let json = HeaderValue::from_static("application/json");
-        assert_eq!(known.kept, StoredResponse::new(StatusCode::OK, json, body.into()));
+        assert_eq!(known.response, StoredResponse::new(StatusCode::OK, json, body.into()));
     }
 }
 
@@ -53,7 +53,7 @@ fn rule_11_only_plain_decisions_are_stored() {
         r#"{"checkedAt":{"token":"t"}}"#.to_owned(),
     ] {
         let (known, token) = answer(&body).unwrap();
-        assert!(!known.keep, "{body}");
+        assert!(!known.store, "{body}");
         assert_eq!(token, "t", "the revision is one all the same");
     }
     for body in [
@@ -78,11 +78,11 @@ fn rule_11_only_plain_decisions_are_stored() {
 fn rule_12_an_expiry_in_the_reply_is_honoured() {
     let at = |end: &str| ANSWER.replace("\"optionalExpiresAt\":null", &format!(r#""optionalExpiresAt":"{end}""#));
     let (known, _) = answer(&at("1971-01-01T00:00:00Z")).unwrap();
-    assert_eq!((known.keep, known.expires_in), (true, Some(Duration::ZERO)));
+    assert_eq!((known.store, known.expires_in), (true, Some(Duration::ZERO)));
     let (known, _) = answer(&at("9999-12-31T23:59:59.5Z")).unwrap();
     let ends = UNIX_EPOCH + Duration::from_millis(253_402_300_799_500);
     let left = ends.duration_since(std::time::SystemTime::now()).unwrap();
-    assert!(known.keep);
+    assert!(known.store);
     assert!(known.expires_in.unwrap().abs_diff(left) < Duration::from_secs(3600));
 }
 
@@ -212,7 +212,7 @@ fn reads_that_are_not_stored_have_their_revision() {
 
 const REQUEST: &str = r#"{"resource":{"objectType":"document","objectId":"plan"},"permission":"view","subject":{"object":{"objectType":"user","objectId":"alice"},"optionalRelation":""},"context":{"a":1}}"#;
 
-/// What a reply of these pairs says of two items: whether each is kept.
+/// For each of two items in a reply of these pairs, whether it may be stored.
 fn pairs(pairs: &[&str]) -> Option<Vec<bool>> {
     pairs_in(&format!(
         r#"{{"checkedAt":{{"token":"t"}},"pairs":[{}]}}"#,
@@ -226,7 +226,7 @@ fn pairs_in(body: &str) -> Option<Vec<bool>> {
     match learned(&call, &message, &[0, 1], (200, body)) {
         ReplyOutcome::Answers { items, token } => {
             assert_eq!(token.as_deref(), Some("t"));
-            Some(items.iter().map(|item| item.keep).collect())
+            Some(items.iter().map(|item| item.store).collect())
         }
         ReplyOutcome::Nothing => None,
         other => panic!("{other:?}"),
@@ -317,7 +317,7 @@ proptest! {
             let _ = learned(&call, &message, &open, (status, &body));
             let _ = learned(&call, &body, &open, (status, ANSWER));
         }
-        let kept = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into());
-        let _ = api().merge(&call(), &Bytes::new(), &[Some(&kept), None], None);
+        let stored = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into());
+        let _ = api().merge(&call(), &Bytes::new(), &[Some(&stored), None], None);
     }
 }

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 
 fn stated(consistency: &str) -> Result<(Option<Consistency>, Option<Bytes>), Unreadable> {
     let plain = plain().to_string();
@@ -8,7 +8,7 @@ fn stated(consistency: &str) -> Result<(Option<Consistency>, Option<Bytes>), Unr
 
 #[test]
 fn rule_01_the_consistency_of_the_message_is_read() {
-    for (consistency, wish, token) in [
+    for (consistency, meaning, token) in [
         ("null", None, None),
         (r#"{"minimizeLatency":true}"#, Some(Consistency::MinimizeLatency), None),
         (r#"{"minimize_latency":true}"#, Some(Consistency::MinimizeLatency), None),
@@ -47,7 +47,7 @@ fn rule_01_the_consistency_of_the_message_is_read() {
         ),
     ] {
         let token = token.map(Bytes::from);
-        assert_eq!(stated(consistency), Ok((wish, token)), "{consistency}");
+        assert_eq!(stated(consistency), Ok((meaning, token)), "{consistency}");
     }
 }
 
@@ -80,9 +80,9 @@ fn rule_09_a_consistency_that_the_server_rejects_cannot_be_read() {
 
 #[test]
 fn rule_09_a_consistency_in_another_case_cannot_be_read() {
-    let wish = r#"{"fullyConsistent":true}"#;
+    let consistency = r#"{"fullyConsistent":true}"#;
     for name in ["Consistency", "CONSISTENCY", "con\u{17f}istency"] {
-        let body = format!(r#"{{"{name}":{wish},"permission":"view"}}"#);
+        let body = format!(r#"{{"{name}":{consistency},"permission":"view"}}"#);
         for path in [CHECK, BULK, "/v1/permissions/resources"] {
             assert!(read(path, JSON, &body, &base()).is_err(), "{path} {body}");
         }

@@ -10,12 +10,18 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
-use super::super::super::testing::{self, claimed, json, nearly_json, parts, spell};
-use super::super::super::{Claim, Protocol, Rejection, ReplyItem, StoredResponse};
-use super::super::{Engine, SpiceDb};
-use super::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 use crate::consistency::Consistency;
+use crate::protocol::api::Protocol;
+use crate::protocol::call::Claim;
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::ReplyItem;
+use crate::protocol::spicedb::SpiceDb;
+use crate::protocol::spicedb::json::*;
+use crate::protocol::stored_response::StoredResponse;
+use crate::protocol::testing;
+use crate::protocol::testing::{claimed, json, nearly_json, parts, spell};
+use crate::token::spicedb::Engine;
 
 const CHECK: &str = "/v1/permissions/check";
 const BULK: &str = "/v1/permissions/checkbulk";
@@ -87,7 +93,7 @@ fn without(path: &str) -> Value {
     request
 }
 
-/// What the API learns from a reply in JSON.
+/// The outcome of a JSON reply.
 fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> ReplyOutcome {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -178,7 +184,7 @@ fn the_callers_request_id_is_echoed() {
     assert_eq!(api().timeout(route(CHECK), &HeaderMap::new()), None);
 }
 
-/// One of the many texts of a message: members in both spellings, absent ones null, or empty where they are texts.
+/// One of the many texts of a message: members in either spelling, and absent members as null or as empty text.
 fn vary(message: &Value, seed: u64) -> String {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut varied = message.clone();
@@ -235,7 +241,7 @@ fn respell(members: &mut Map<String, Value>, camel: &str, snake: &str, rng: &mut
     }
 }
 
-/// Questions of so few values that two are often equal.
+/// Questions from a few values, so that two questions are often equal.
 fn any_question() -> impl Strategy<Value = Value> {
     let text = || prop::option::of(prop::sample::select(vec!["a", "b"])).prop_map(|text| text.map(Value::from));
     let object = move || {
@@ -256,7 +262,7 @@ fn any_question() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object of the members that are there.
+/// An object of the members that are present.
 fn members<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let there = members
         .into_iter()

@@ -1,4 +1,4 @@
-use super::*;
+use crate::protocol::spicedb::json::tests::*;
 
 fn pair(id: &str, verdict: &str) -> String {
     format!(
@@ -6,7 +6,7 @@ fn pair(id: &str, verdict: &str) -> String {
     )
 }
 
-fn kept(body: &str) -> StoredResponse {
+fn stored(body: &str) -> StoredResponse {
     StoredResponse::new(
         StatusCode::OK,
         HeaderValue::from_static("application/json"),
@@ -23,7 +23,7 @@ fn merge(answers: &[Option<&StoredResponse>], zookie: Option<&Zookie>) -> String
 }
 
 fn merge_of<const N: usize>(pairs: [&String; N], zookie: &Zookie) -> String {
-    let pairs = pairs.map(|pair| kept(pair));
+    let pairs = pairs.map(|pair| stored(pair));
     merge(&pairs.each_ref().map(Some), Some(zookie))
 }
 
@@ -45,7 +45,7 @@ fn a_merged_reply_is_spelled_as_the_server_spells_it() {
 #[test]
 fn rule_16_a_mix_of_revisions_has_no_token() {
     let yes = pair("a", "PERMISSIONSHIP_HAS_PERMISSION");
-    let merged: Value = serde_json::from_str(&merge(&[Some(&kept(&yes))], None)).unwrap();
+    let merged: Value = serde_json::from_str(&merge(&[Some(&stored(&yes))], None)).unwrap();
     assert_eq!(merged["checkedAt"], Value::Null);
     assert_eq!(merged["pairs"].as_array().unwrap().len(), 1);
 }
@@ -53,7 +53,7 @@ fn rule_16_a_mix_of_revisions_has_no_token() {
 #[test]
 fn rule_14_a_missing_answer_is_an_error() {
     let yes = pair("a", "PERMISSIONSHIP_HAS_PERMISSION");
-    let merged: Value = serde_json::from_str(&merge(&[Some(&kept(&yes)), None], None)).unwrap();
+    let merged: Value = serde_json::from_str(&merge(&[Some(&stored(&yes)), None], None)).unwrap();
     assert_eq!(
         merged["pairs"][0]["item"]["permissionship"],
         "PERMISSIONSHIP_HAS_PERMISSION"
@@ -107,7 +107,7 @@ proptest! {
         let items: Vec<_> = (0..pairs.len()).map(|nth| with("/resource/objectId", json!(nth.to_string()))).collect();
         let message = json!({ "items": items }).to_string();
         let call = bulk(&message, &base()).unwrap();
-        let found: Vec<_> = verdicts.iter().zip(&pairs).map(|((_, found), pair)| found.then(|| kept(pair))).collect();
+        let found: Vec<_> = verdicts.iter().zip(&pairs).map(|((_, found), pair)| found.then(|| stored(pair))).collect();
         let known: Vec<_> = found.iter().map(Option::as_ref).collect();
         let open = api().needed(&call, &Bytes::new(), &known);
 
@@ -118,8 +118,8 @@ proptest! {
             };
             prop_assert_eq!(token.as_deref(), Some("x"));
             for (known, &index) in items.into_iter().zip(&open) {
-                prop_assert!(known.keep);
-                answers[index] = Some(known.kept);
+                prop_assert!(known.store);
+                answers[index] = Some(known.response);
             }
         }
         let answers: Vec<_> = answers.iter().map(Option::as_ref).collect();

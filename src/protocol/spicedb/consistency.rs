@@ -1,19 +1,19 @@
-use super::super::Call;
 use crate::cache::ReadAt;
 use crate::consistency::Consistency;
+use crate::protocol::call::Call;
 use crate::token::Zookie;
 
-/// What a forwarded message is to say of how fresh its answer must be.
+/// The freshness that a forwarded message has to state.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wish<'a> {
+pub(super) struct MessageConsistency<'a> {
     pub(super) consistency: Consistency,
-    /// There where the consistency names a revision.
+    /// The token of the revision, if the consistency names one.
     pub(super) zookie: Option<&'a Zookie>,
 }
 
-impl<'a> Wish<'a> {
-    /// The wish to ask at `at`, which `zookie` spells where it names a revision. Only a head is sure to cover a revision
-    /// that no token spells.
+impl<'a> MessageConsistency<'a> {
+    /// The consistency that asks at `at`. `zookie` spells the revision that `at` names, if it names one. If a revision
+    /// has no token, only a read at head certainly covers it.
     pub(super) fn of(at: &ReadAt, zookie: Option<&'a Zookie>) -> Self {
         let (consistency, zookie) = match (at, zookie) {
             (ReadAt::Any, _) => (Consistency::MinimizeLatency, None),
@@ -24,7 +24,7 @@ impl<'a> Wish<'a> {
         Self { consistency, zookie }
     }
 
-    /// Whether a call's message says just that. Without a consistency SpiceDB minimizes latency.
+    /// Whether the call's message already states exactly this. Without a consistency SpiceDB minimizes latency.
     pub(super) fn is_stated_by(&self, call: &Call) -> bool {
         call.consistency.unwrap_or(Consistency::MinimizeLatency) == self.consistency
             && call.token.as_deref() == self.zookie.map(|zookie| zookie.as_str().as_bytes())

@@ -1,0 +1,188 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Response, Uri};
+
+use crate::cache::{Capabilities, ReadAt};
+use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::problem::{Rejection, problem_json};
+use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::stored_response::StoredResponse;
+use crate::token::{TokenFormat, Zookie};
+
+/// One authorization API.
+///
+/// Implementations are stateless: everything that a later step needs is in the [`Call`] or in the message.
+pub trait Protocol: fmt::Debug + Send + Sync + 'static {
+    /// What holds for the store behind this API.
+    fn capabilities(&self) -> Capabilities;
+
+    /// How the store's tokens are spelled.
+    fn format(&self) -> Arc<dyn TokenFormat>;
+
+    /// Whether this request belongs to the API, judged by its method, URI and headers alone. The layer calls this for
+    /// every request, so an implementation should not allocate.
+    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim;
+
+    /// Reads the call. `message` is the whole body; it is empty for [`Claim::Parts`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`]: what the protocol can't read has no key. The layer then forwards the request with its
+    /// requirement stated, and stores nothing.
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable>;
+
+    /// Which of a bulk's questions the upstream has to answer, given the answers `found` in the cache: indexes into the
+    /// call's questions, ascending. By default these are all questions without an answer. An API that stops at the
+    /// first denial needs fewer.
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
+        let _ = (call, message);
+        (0..found.len()).filter(|&index| found[index].is_none()).collect()
+    }
+
+    /// The body to forward when the layer asks only the questions `open`, at `at`. `zookie` spells the revision that
+    /// `at` names, if it names one. `None` means that the caller's own body can be forwarded.
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+        let _ = (call, message, open, at, zookie);
+        None
+    }
+
+    /// Whether the API's own messages state the freshness. Where they don't, the layer puts the token and the
+    /// consistency into the forwarded headers.
+    fn states_freshness(&self, route: Route) -> bool {
+        let _ = route;
+        false
+    }
+
+    /// Whether a [`probe`](Self::probe) can ask the store for a fresh revision.
+    fn can_probe(&self) -> bool {
+        false
+    }
+
+    /// Turns the parts of a request to `route` into those of a probe: a request with the same credentials that only
+    /// asks the store for a fresh revision. Returns the probe's call and its message. [`learn`](Self::learn) reads the
+    /// reply. Stores whose replies to reads name no revision need this.
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+        let _ = (route, parts);
+        None
+    }
+
+    /// The request that opens the store's change feed for `tenant`, if the API has one. Its reply is a stream of gRPC
+    /// messages, which [`feed_token`](Self::feed_token) reads.
+    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
+        let _ = tenant;
+        None
+    }
+
+    /// The token of the revision that one message of the change feed reports.
+    fn feed_token(&self, message: &[u8]) -> Option<String> {
+        let _ = message;
+        None
+    }
+
+    /// The caller's own timeout, where the API has one.
+    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
+        let _ = (route, parts);
+        None
+    }
+
+    /// What a reply to a call says about the questions `asked`, in their order.
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome;
+
+    /// Makes the reply to a bulk from the answers to its questions; an answer that is not needed is `None`. `zookie`
+    /// names the one revision at which all answers hold, if there is one.
+    fn merge(
+        &self,
+        call: &Call,
+        message: &Bytes,
+        answers: &[Option<&StoredResponse>],
+        zookie: Option<&Zookie>,
+    ) -> StoredResponse;
+
+    /// The layer's rejection, in the API's form. By default an `application/problem+json`.
+    fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
+        let _ = (route, parts);
+        problem_json(why)
+    }
+
+    /// Request headers that the API echoes in its replies. A reply from the cache has those of the current caller.
+    fn echoed(&self, route: Route) -> &[HeaderName] {
+        let _ = route;
+        &[]
+    }
+}
+
+impl<P: Protocol + ?Sized> Protocol for Arc<P> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    fn format(&self) -> Arc<dyn TokenFormat> {
+        (**self).format()
+    }
+
+    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+        (**self).claim(method, uri, headers)
+    }
+
+    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+        (**self).read(route, parts, message, key)
+    }
+
+    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
+        (**self).needed(call, message, found)
+    }
+
+    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+        (**self).ask(call, message, open, at, zookie)
+    }
+
+    fn states_freshness(&self, route: Route) -> bool {
+        (**self).states_freshness(route)
+    }
+
+    fn can_probe(&self) -> bool {
+        (**self).can_probe()
+    }
+
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+        (**self).probe(route, parts)
+    }
+
+    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
+        (**self).watch(tenant)
+    }
+
+    fn feed_token(&self, message: &[u8]) -> Option<String> {
+        (**self).feed_token(message)
+    }
+
+    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
+        (**self).timeout(route, parts)
+    }
+
+    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+        (**self).learn(call, message, asked, reply)
+    }
+
+    fn merge(
+        &self,
+        call: &Call,
+        message: &Bytes,
+        answers: &[Option<&StoredResponse>],
+        zookie: Option<&Zookie>,
+    ) -> StoredResponse {
+        (**self).merge(call, message, answers, zookie)
+    }
+
+    fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
+        (**self).reject(route, parts, why)
+    }
+
+    fn echoed(&self, route: Route) -> &[HeaderName] {
+        (**self).echoed(route)
+    }
+}
