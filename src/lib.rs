@@ -1,7 +1,7 @@
 //! A tower [`Layer`](tower_layer::Layer) that caches authorization decisions exactly as fresh as each caller's zookie
 //! demands.
 //!
-//! # The way of a request
+//! # The path of a request
 //!
 //! 1. The [`protocol`] says which call it is and what it asks.
 //! 2. The carriers ([`token::Carriers`]) give its tokens: each can only raise the floor.
@@ -48,7 +48,7 @@
 //! ```
 //!
 //! Without HTTP, use [`cache::DecisionCache`]. To add an authorization system, implement [`protocol::Protocol`], and
-//! [`token::TokenFormat`] if its tokens are new. The README states the contract that all of this keeps, rule by rule.
+//! [`token::TokenFormat`] if its tokens are new. `docs/contract.md` states the contract that all of this keeps, rule by rule, and `docs/architecture.md` says which file does what.
 //!
 //! # Features
 //!

@@ -3,8 +3,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::decision::{Decision, Span};
-use super::{DecisionCache, Fingerprint, Miss, Weigh};
+use crate::cache::DecisionCache;
+use crate::cache::decision::{Decision, Miss, Span};
+use crate::cache::fingerprint::Fingerprint;
+use crate::cache::weigh::Weigh;
 use crate::consistency::Freshness;
 use crate::revision::Revision;
 

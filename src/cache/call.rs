@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cache::decision::{Decision, Span};
-use crate::cache::fetch::{Fetch, Item, Purpose, Questions, Replied, Turn};
+use crate::cache::fetch::{Fetch, Item, Questions, Replied, Turn};
 use crate::cache::flight::{End, Flight};
 use crate::cache::landed::Landed;
+use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
-use crate::cache::settings::ReadMode;
-use crate::cache::{Fingerprint, Inner, Weigh};
-use crate::knowledge::{CallStart, Claim, Instants, Source};
+use crate::cache::weigh::Weigh;
+use crate::cache::{Fingerprint, Inner};
+use crate::knowledge::{CallStart, Claim, Instants, ReadMode, Source};
 use crate::revision::Revision;
 
 /// How an upstream call ended: for its flight, and for its own caller.
@@ -38,7 +39,8 @@ impl<V: Weigh> Inner<V> {
             shared: share && !matches!(ask, ReadAt::Unmodified(_)),
             ask: ask.clone(),
             purpose,
-            cache: Arc::clone(self),
+            counters: Arc::clone(&self.counters),
+            knowledge: Arc::clone(&self.knowledge),
             flight: Arc::clone(flight),
         };
         let replied = upstream.ask(turn).await;
@@ -48,10 +50,7 @@ impl<V: Weigh> Inner<V> {
                 let landed = flight
                     .start()
                     .and_then(|start| self.land(questions, ask, &start, items, revision, share));
-                (
-                    landed.map_or(End::Unshared, |landed| End::Answered(Arc::new(landed))),
-                    own,
-                )
+                (landed.map_or(End::Unshared, |landed| End::Answered(landed)), own)
             }
             Replied::Unshared { own } | Replied::RevisionRejected { own } => (End::Unshared, own),
             Replied::Failed { own } => (End::Failed, own),
@@ -70,7 +69,8 @@ impl<V: Weigh> Inner<V> {
             ask: ReadAt::Head,
             purpose: Purpose::Probe,
             shared: false,
-            cache: Arc::clone(self),
+            counters: Arc::clone(&self.counters),
+            knowledge: Arc::clone(&self.knowledge),
             flight: Arc::clone(&flight),
         };
         match (upstream.probe(turn).await, flight.start()) {

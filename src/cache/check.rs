@@ -2,13 +2,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::cache::DecisionCache;
 use crate::cache::decision::{Decision, Miss};
-use crate::cache::fetch::{Fetch, Item, Purpose, Questions, Replied, Turn};
+use crate::cache::fetch::{Fetch, Item, Questions, Replied, Turn};
 use crate::cache::fingerprint::Fingerprint;
 use crate::cache::landed::Landed;
+use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
 use crate::cache::run::{Demand, Failure, Fetched};
-use crate::cache::{DecisionCache, Weigh};
+use crate::cache::weigh::Weigh;
 use crate::consistency::{Floors, Freshness};
 use crate::revision::Revision;
 

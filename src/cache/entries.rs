@@ -1,9 +1,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cache::Weigh;
 use crate::cache::decision::Decision;
 use crate::cache::fingerprint::{Fingerprint, Prehashed};
 use crate::cache::settings::Settings;
+use crate::cache::weigh::Weigh;
 
 /// What moka needs for an entry beside key and value, as measured with 64-bit pointers, and the label's share.
 const ENTRY_OVERHEAD: usize = 256;

@@ -4,10 +4,12 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::Inner;
 use crate::cache::fingerprint::Fingerprint;
 use crate::cache::flight::Flight;
+use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
+use crate::cache::stats::Counters;
+use crate::knowledge::Knowledge;
 use crate::revision::Revision;
 
 /// Asks the upstream the questions of one request. A clone asks once.
@@ -66,19 +68,6 @@ impl Questions {
     }
 }
 
-/// Why an upstream call is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To answer the questions as the caller demands.
-    Answer,
-    /// To answer them at more than the caller demands: if the upstream rejects the revision, it is asked once more.
-    AnswerAtMore,
-    /// To learn a fresh revision, and nothing else.
-    Probe,
-    /// To learn a fresh revision while there is traffic. No caller waits. The answer is stored like any other.
-    Background,
-}
-
 /// One upstream call, about to be made.
 pub(crate) struct Turn<V> {
     pub(crate) ask: ReadAt,
@@ -86,15 +75,16 @@ pub(crate) struct Turn<V> {
     /// The reply may be stored or given to others, so the forwarded request must contain nothing of the caller's own
     /// spelling.
     pub(crate) shared: bool,
-    pub(super) cache: Arc<Inner<V>>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) knowledge: Arc<Knowledge>,
     pub(super) flight: Arc<Flight<V>>,
 }
 
 impl<V> Turn<V> {
     /// To be called just before the upstream is: what it answers is no older than this instant.
     pub(crate) fn begin(&self) {
-        self.cache.counters.upstream_call(self.purpose);
-        self.flight.begin(self.cache.knowledge.begin());
+        self.counters.upstream_call(self.purpose);
+        self.flight.begin(self.knowledge.begin());
     }
 }
 

@@ -30,7 +30,7 @@ struct State<V> {
 #[derive(Debug)]
 pub(crate) enum End<V> {
     /// With an answer to each question, in order; fewer where the upstream stopped early.
-    Answered(Arc<Landed<V>>),
+    Answered(Landed<V>),
     /// With a reply for its leader only.
     Unshared,
     /// The upstream failed.
@@ -42,7 +42,7 @@ pub(crate) enum End<V> {
 impl<V> Clone for End<V> {
     fn clone(&self) -> Self {
         match self {
-            Self::Answered(landed) => Self::Answered(Arc::clone(landed)),
+            Self::Answered(landed) => Self::Answered(landed.clone()),
             Self::Unshared => Self::Unshared,
             Self::Failed => Self::Failed,
             Self::TimedOut => Self::TimedOut,
@@ -98,8 +98,13 @@ impl<V> Flight<V> {
     }
 
     pub(crate) fn land(&self, end: End<V>) {
+        self.land_with(|| end);
+    }
+
+    /// Lands with what `end` gives, which only followers need.
+    pub(crate) fn land_with(&self, end: impl FnOnce() -> End<V>) {
         if let Some(sender) = &self.state().end {
-            sender.send_replace(Some(end));
+            sender.send_replace(Some(end()));
         }
     }
 

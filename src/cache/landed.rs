@@ -30,6 +30,19 @@ pub(crate) enum Reach {
     Foreign,
 }
 
+impl<V> Clone for Landed<V> {
+    fn clone(&self) -> Self {
+        Self {
+            first: Arc::clone(&self.first),
+            rest: self.rest.clone(),
+            shared: self.shared,
+            stored: self.stored,
+            asked: self.asked.clone(),
+            replied: self.replied.clone(),
+        }
+    }
+}
+
 impl<V> Landed<V> {
     pub(crate) fn decisions(&self) -> impl Iterator<Item = &Arc<Decision<V>>> + Clone {
         std::iter::once(&self.first).chain(&self.rest)

@@ -1,6 +1,6 @@
 use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::{Distribution, Misses, Stats};
+use crate::cache::stats::{Distribution, Misses, Stats};
 
 /// Ages are told apart from 1 ms to 67 s, which is where a window's interval may sensibly lie.
 const AGE_BITS: std::ops::RangeInclusive<u32> = 10..=26;
@@ -28,8 +28,8 @@ impl Stats {
     /// | name | kind | labels | unit | what |
     /// |---|---|---|---|---|
     /// | `tower_zookie_hits_total` | counter | | questions | answered from the cache |
-    /// | `tower_zookie_misses_total` | counter | `reason`: `absent`, `expired`, `epoch`, `floor`, `age`, `exact`, `full` | questions | not answered from the cache: see [`Miss`](super::Miss) |
-    /// | `tower_zookie_coalesced_total` | counter | | questions | answered by a call that somebody else had begun |
+    /// | `tower_zookie_misses_total` | counter | `reason`: `absent`, `expired`, `epoch`, `floor`, `age`, `exact`, `full` | questions | not answered from the cache: see [`Miss`](crate::cache::Miss) |
+    /// | `tower_zookie_coalesced_total` | counter | | questions | answered by a call that another caller had begun |
     /// | `tower_zookie_upstream_calls_total` | counter | | calls | made for questions; a bulk is one |
     /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that only asked how far the store has come |
     /// | `tower_zookie_background_reads_total` | counter | | calls | of these, the ones made in the background |
@@ -149,7 +149,7 @@ fn describe() {
         (MISSES, "Questions not answered from the cache, by reason."),
         (
             COALESCED,
-            "Questions answered by an upstream call that somebody else had begun.",
+            "Questions answered by an upstream call that another caller had begun.",
         ),
         (UPSTREAM_CALLS, "Calls made to the upstream for questions."),
         (PROBES, "Calls made to the upstream for its head revision alone."),
@@ -174,32 +174,81 @@ fn describe() {
     ] {
         describe_counter!(name, Unit::Count, what);
     }
-    describe_gauge!(ENTRIES, Unit::Count, "Answers kept now.");
-    describe_gauge!(BYTES, Unit::Bytes, "Bytes that the kept answers take, keys included.");
+    describe_gauge!(ENTRIES, Unit::Count, "Answers stored now.");
+    describe_gauge!(BYTES, Unit::Bytes, "Bytes that the stored answers take, keys included.");
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use metrics_exporter_prometheus::PrometheusBuilder;
+    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString};
 
-    use super::super::stats::Counters;
-    use super::super::{Miss, Purpose};
     use super::*;
+    use crate::cache::Miss;
+    use crate::cache::purpose::Purpose;
+    use crate::cache::stats::Counters;
 
-    /// What a Prometheus exporter shows of these numbers, without the descriptions.
+    /// Keeps each series under the name that Prometheus gives it.
+    #[derive(Default)]
+    struct Series {
+        counters: Named,
+        gauges: Named,
+    }
+
+    type Named = Mutex<BTreeMap<String, Arc<AtomicU64>>>;
+
+    fn series(of: &Named, key: &Key) -> Arc<AtomicU64> {
+        let labels = key.labels().map(|label| format!("{}={:?}", label.key(), label.value()));
+        let labels: Vec<_> = labels.collect();
+        let name = match labels.is_empty() {
+            true => key.name().to_owned(),
+            false => format!("{}{{{}}}", key.name(), labels.join(",")),
+        };
+        Arc::clone(of.lock().unwrap().entry(name).or_default())
+    }
+
+    impl Recorder for Series {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(series(&self.counters, key))
+        }
+
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(series(&self.gauges, key))
+        }
+
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            panic!("{key} is a histogram")
+        }
+    }
+
+    impl Series {
+        fn shown(&self) -> Vec<String> {
+            let (counters, gauges) = (self.counters.lock().unwrap(), self.gauges.lock().unwrap());
+            let counters = counters
+                .iter()
+                .map(|(name, number)| format!("{name} {}", number.load(Ordering::Relaxed)));
+            let gauges = gauges
+                .iter()
+                .map(|(name, bits)| format!("{name} {}", f64::from_bits(bits.load(Ordering::Relaxed))));
+            counters.chain(gauges).collect()
+        }
+    }
+
+    /// What a Prometheus exporter would show of these numbers, without the descriptions.
     fn shown(stats: &[(&Stats, &[Label])]) -> Vec<String> {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let recorder = Series::default();
         metrics::with_local_recorder(&recorder, || {
             stats.iter().for_each(|(stats, labels)| stats.publish_metrics(labels));
         });
-        let lines = recorder.handle().render();
-        lines
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-            .map(str::to_owned)
-            .collect()
+        recorder.shown()
     }
 
     fn some() -> Counters {

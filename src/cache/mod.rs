@@ -38,10 +38,12 @@ mod landed;
 mod metrics;
 mod movable;
 mod plan;
+mod purpose;
 mod read_at;
 mod run;
 mod settings;
 mod stats;
+mod weigh;
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,16 +55,18 @@ use crate::consistency::Freshness;
 use crate::knowledge::{CallStart, Knowledge, Source};
 use crate::revision::Revision;
 
+pub use crate::knowledge::{Capabilities, DefaultRead, ReadMode};
 pub use check::{Answer, CheckError, Checked};
 pub use decision::Miss;
 pub use fingerprint::{Fingerprint, FingerprintBuilder, Keyer, Part};
 pub use read_at::ReadAt;
-pub use settings::{ByteSize, Capabilities, DefaultRead, InvalidSetting, ReadMode, Settings};
+pub use settings::{ByteSize, InvalidSetting, Settings};
 pub use stats::{Distribution, Misses, Stats};
+pub use weigh::Weigh;
 
 pub(crate) use bulk::{Merge, Served, lowest};
 pub(crate) use decision::Decision;
-pub(crate) use fetch::{Fetch, Item, Purpose, Questions, Replied, Turn};
+pub(crate) use fetch::{Fetch, Item, Questions, Replied, Turn};
 pub(crate) use landed::{Landed, lies_below};
 pub(crate) use movable::{BoxFuture, OnRuntime, Outliving};
 pub(crate) use run::{Demand, Failure, Fetched, Outcome};
@@ -70,24 +74,6 @@ pub(crate) use run::{Demand, Failure, Fetched, Outcome};
 use entries::Entries;
 use flights::{Flights, Place};
 use stats::Counters;
-
-/// What a cache holds: how many bytes it takes beside its own size.
-pub trait Weigh: Clone + Send + Sync + 'static {
-    /// Bytes on the heap that this value alone keeps alive.
-    fn heap_bytes(&self) -> usize;
-}
-
-impl Weigh for bool {
-    fn heap_bytes(&self) -> usize {
-        0
-    }
-}
-
-impl Weigh for bytes::Bytes {
-    fn heap_bytes(&self) -> usize {
-        self.len()
-    }
-}
 
 /// A cache of decisions that answers each request exactly as fresh as it demands.
 ///
@@ -103,7 +89,7 @@ struct Inner<V> {
     flights: Arc<Flights<V>>,
     knowledge: Arc<Knowledge>,
     keyer: Keyer,
-    counters: Counters,
+    counters: Arc<Counters>,
     settings: Settings,
     capabilities: Capabilities,
 }
@@ -155,9 +141,9 @@ impl<V: Weigh> DecisionCache<V> {
             newest: Entries::new(capacity - capacity / 8, &settings),
             exact: Entries::new(capacity / 8, &settings),
             flights: Flights::new(&settings, capabilities.names_revisions),
-            knowledge: Arc::new(Knowledge::new(&settings, capabilities)),
+            knowledge: Arc::new(Knowledge::new(&settings.knowledge(), capabilities)),
             keyer: Keyer::random(),
-            counters: Counters::default(),
+            counters: Arc::default(),
             settings,
             capabilities,
         }))

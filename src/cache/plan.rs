@@ -5,10 +5,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::cache::fetch::{Fetch, Questions};
 use crate::cache::read_at::ReadAt;
-use crate::cache::settings::ReadMode;
-use crate::cache::{DecisionCache, Inner, Weigh};
+use crate::cache::weigh::Weigh;
+use crate::cache::{DecisionCache, Inner};
 use crate::consistency::{Floors, Freshness};
-use crate::knowledge::{ProbeTurn, Probing};
+use crate::knowledge::{ProbeTurn, Probing, ReadMode};
 use crate::revision::{Order, Revision};
 
 /// How long a caller waits for a probe that another caller's request began.

@@ -6,14 +6,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::call::Called;
-use crate::cache::fetch::{Fetch, Purpose, Questions};
+use crate::cache::fetch::{Fetch, Questions};
 use crate::cache::flight::{End, Flight};
 use crate::cache::flights::{Entry, Lease};
 use crate::cache::landed::{Landed, Reach};
 use crate::cache::movable::{BoxFuture, Movable, OnRuntime};
 use crate::cache::plan::Plan;
+use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
-use crate::cache::{DecisionCache, Inner, Weigh};
+use crate::cache::weigh::Weigh;
+use crate::cache::{DecisionCache, Inner};
 use crate::consistency::{Floors, Freshness};
 use crate::revision::Revision;
 
@@ -27,13 +29,13 @@ pub(crate) type Outcome<V, O> = Result<Fetched<V, O>, Failure>;
 #[derive(Debug)]
 pub(crate) enum Fetched<V, O> {
     /// From the cache at a second look, or from another caller's upstream call.
-    Shared(Arc<Landed<V>>),
+    Shared(Landed<V>),
     /// From an upstream call of its own: the reply itself, and the answers that it holds.
-    Own { reply: O, landed: Option<Arc<Landed<V>>> },
+    Own { reply: O, landed: Option<Landed<V>> },
 }
 
 impl<V, O> Fetched<V, O> {
-    pub(crate) fn landed(&self) -> Option<&Arc<Landed<V>>> {
+    pub(crate) fn landed(&self) -> Option<&Landed<V>> {
         match self {
             Self::Shared(landed) => Some(landed),
             Self::Own { landed, .. } => landed.as_ref(),
@@ -186,7 +188,8 @@ impl<V: Weigh> DecisionCache<V> {
         let call = self
             .0
             .call(questions, &flight, ask, Purpose::Answer, store, upstream.clone());
-        let called = timeout(self.0.settings.flight_timeout, call).await;
+        // A box of its own keeps the future of a flight's leader small.
+        let called = timeout(self.0.settings.flight_timeout, Box::pin(call)).await;
         called.map_or(Err(Failure::TimedOut), |called| Ok(called.fetched()))
     }
 
@@ -263,7 +266,7 @@ impl<V: Weigh> DecisionCache<V> {
                 })
     }
 
-    fn look_again(&self, questions: &Questions, freshness: &Freshness, arrived: Instant) -> Option<Arc<Landed<V>>> {
+    fn look_again(&self, questions: &Questions, freshness: &Freshness, arrived: Instant) -> Option<Landed<V>> {
         let now = Instant::now();
         let mut found = questions.each().iter().map(|question| {
             let decision = self.find(*question, freshness, arrived).ok()?;
@@ -276,15 +279,13 @@ impl<V: Weigh> DecisionCache<V> {
             let at = first.label()?;
             self.0.capabilities.reads_repeat && first.holds_at(at) && rest.iter().all(|decision| decision.holds_at(at))
         };
-        one_snapshot.then(|| {
-            Arc::new(Landed {
-                first,
-                rest,
-                shared: true,
-                stored: true,
-                asked: ReadAt::Any,
-                replied: None,
-            })
+        one_snapshot.then_some(Landed {
+            first,
+            rest,
+            shared: true,
+            stored: true,
+            asked: ReadAt::Any,
+            replied: None,
         })
     }
 }
@@ -339,7 +340,7 @@ async fn fly<V: Weigh, U: Fetch<V>>(
     drop(lease);
     match called {
         Ok(called) => {
-            flight.land(called.end.clone());
+            flight.land_with(|| called.end.clone());
             Ok(called.fetched())
         }
         Err(_) => {

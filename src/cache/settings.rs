@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::consistency::Window;
+use crate::knowledge::KnowledgeSettings;
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,95 +29,7 @@ impl ByteSize {
     }
 }
 
-/// Facts about the upstream store, as far as the cache cares.
-///
-/// Each is one sentence that is true of the store. Where you don't know, take the value that promises less: the cache then
-/// asks more often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Replies to reads name the revision that they were evaluated at, and it can be relied on.
-    pub names_revisions: bool,
-    /// Once the store has passed a revision, reads at it give the same answer every time.
-    pub reads_repeat: bool,
-    /// A write's token includes all commits that were acknowledged before the write began.
-    pub writes_include_earlier: bool,
-    /// The store's head may lie below revisions that its other reads name, as in SpiceDB's memory engine: its head is its
-    /// last write, its other reads are labelled by the clock.
-    pub head_may_trail_reads: bool,
-    /// At which revision a read is answered that names one and is not an exact read.
-    pub read_mode: ReadMode,
-    /// How fresh a read has to be that names no revision and states no consistency.
-    pub default_read: DefaultRead,
-}
-
-/// At which revision a read is answered that names one and is not an exact read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReadMode {
-    /// At that revision or a later one. It may be that revision itself, so a reply that repeats it proves nothing: SpiceDB.
-    #[default]
-    AtLeast,
-    /// At the store's own current revision, which it names, or not at all.
-    Current,
-    /// At exactly that revision, however old it is: Permify.
-    Exactly,
-}
-
-/// How fresh a read has to be that names no revision and states no consistency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DefaultRead {
-    /// As the window allows.
-    #[default]
-    InWindow,
-    /// At head, because that is what its caller gets from the store itself.
-    AtHead,
-}
-
-impl Capabilities {
-    /// A store whose replies name revisions, whose snapshots repeat, and whose writes include all earlier ones.
-    pub const fn versioned() -> Self {
-        Self {
-            names_revisions: true,
-            reads_repeat: true,
-            writes_include_earlier: true,
-            head_may_trail_reads: false,
-            read_mode: ReadMode::AtLeast,
-            default_read: DefaultRead::InWindow,
-        }
-    }
-
-    /// A service whose replies name revisions, and of which nothing else is known.
-    pub const fn unknown() -> Self {
-        Self {
-            reads_repeat: false,
-            writes_include_earlier: false,
-            ..Self::versioned()
-        }
-    }
-
-    /// A store that names no revisions: answers are kept by age alone, for callers without a token.
-    pub const fn unversioned() -> Self {
-        Self {
-            names_revisions: false,
-            ..Self::unknown()
-        }
-    }
-}
-
-/// The settings of a [`DecisionCache`](super::DecisionCache), with these defaults:
-///
-/// | setting | default |
-/// |---|---|
-/// | `window` | 5 s, staleness 10 % |
-/// | `capacity` | 64 MiB, of which 1/8 for exact answers |
-/// | `time_to_live` | 60 s |
-/// | `flight_timeout` | 30 s |
-/// | `flight_grace` | 1 s |
-/// | `max_flights` | 10,000 in all, 1,000 for one credential |
-/// | `max_waiters` | 10,000 |
-/// | `max_head_reads` | 100 a second for one credential |
-/// | `background_reads` | yes |
-/// | `probe_interval` | 100 ms |
-/// | `head_lag` | 5 s |
+/// The settings of a [`DecisionCache`](crate::cache::DecisionCache). Each method says its default and its limits.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Settings {
@@ -174,30 +87,41 @@ const SMALLEST_CAPACITY: ByteSize = ByteSize::kibi(64);
 
 impl Settings {
     /// The quantization interval and its staleness: the greatest age of an answer.
+    ///
+    /// By default 5 s and 10 %, so no answer is older than 5.5 s. Where between 5 s and 5.5 s an answer ends is jittered by
+    /// question. The interval is from 1 ms to one day; a staleness over 100 % counts as 100 %.
     pub fn window(mut self, window: Window) -> Self {
         self.window = window;
         self
     }
 
     /// How many bytes all entries may take, keys and bookkeeping included.
+    ///
+    /// By default 64 MiB, of which one eighth is for exact answers. At least 64 KiB.
     pub fn capacity(mut self, capacity: ByteSize) -> Self {
         self.capacity = capacity;
         self
     }
 
     /// The hard end of an entry, counted from the write: answers change with the clock, without a revision.
+    ///
+    /// By default 60 s. From 1 ms to one day.
     pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
         self.time_to_live = time_to_live;
         self
     }
 
     /// How long one upstream call may take, and how long the reply to a write is waited for after its caller has left.
+    ///
+    /// By default 30 s, whatever the callers' own deadlines are. From 1 ms to one day.
     pub fn flight_timeout(mut self, timeout: Duration) -> Self {
         self.flight_timeout = timeout;
         self
     }
 
-    /// How long a flight goes on when nobody waits for it any more.
+    /// How long a flight goes on after its last caller has left.
+    ///
+    /// By default 1 s. At most one day.
     pub fn flight_grace(mut self, grace: Duration) -> Self {
         self.flight_grace = grace;
         self
@@ -205,13 +129,17 @@ impl Settings {
 
     /// How many flights there may be at a time, in all and for one credential. Over it, requests ask for themselves. Writes
     /// whose callers have left before the reply came take places too; over it, they end with their callers.
+    ///
+    /// By default 10,000 in all and 1,000 for one credential. Each at least 1.
     pub fn max_flights(mut self, in_all: usize, by_credential: usize) -> Self {
         self.max_flights = in_all;
         self.max_flights_by_credential = by_credential;
         self
     }
 
-    /// How many callers may wait for somebody else's flight. Over it, requests ask for themselves.
+    /// How many callers may wait for another caller's flight. Over it, requests ask for themselves.
+    ///
+    /// By default 10,000.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.max_waiters = waiters;
         self
@@ -219,6 +147,8 @@ impl Settings {
 
     /// How many head reads in a second one credential may cause by tokens that this process has not met; 0 for none. Above
     /// the limit such requests are forwarded unmodified, and their answers are shared with no one.
+    ///
+    /// By default 100.
     pub fn max_head_reads(mut self, reads: u32) -> Self {
         self.max_head_reads = reads;
         self
@@ -227,12 +157,16 @@ impl Settings {
     /// Whether a question is asked once more without its token, with no one waiting, where there is traffic and nothing fresh
     /// has been named for half the age bound. Without such reads a store that does not move gives fewer hits: none, if all
     /// callers have tokens.
+    ///
+    /// By default yes.
     pub fn background_reads(mut self, background_reads: bool) -> Self {
         self.background_reads = background_reads;
         self
     }
 
     /// The shortest time between two successful probes, for a protocol that has any.
+    ///
+    /// By default 100 ms. At most one day.
     pub fn probe_interval(mut self, interval: Duration) -> Self {
         self.probe_interval = interval;
         self
@@ -241,9 +175,23 @@ impl Settings {
     /// How long heads may lack what the store has named before. SpiceDB on PostgreSQL tells all who ask for its head at once
     /// what it told the first, and the clocks of CockroachDB's nodes differ. If a second head read, begun this much later
     /// than the first that lacked something, lacks it too, the store counts as restored: all answers are dropped.
+    ///
+    /// By default 5 s. At most one day.
     pub fn head_lag(mut self, lag: Duration) -> Self {
         self.head_lag = lag;
         self
+    }
+
+    /// What of them concerns the knowledge of the store.
+    pub(crate) fn knowledge(&self) -> KnowledgeSettings {
+        KnowledgeSettings {
+            window: self.window,
+            max_head_reads: self.max_head_reads,
+            background_reads: self.background_reads,
+            probe_interval: self.probe_interval,
+            head_lag: self.head_lag,
+            token_age: self.token_age,
+        }
     }
 
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Miss, Purpose};
+use crate::cache::decision::Miss;
+use crate::cache::purpose::Purpose;
 use crate::shards::Shards;
 
 /// What the cache has done since it was built.
@@ -17,7 +18,7 @@ pub struct Stats {
     pub hits: u64,
     /// Questions not answered from the cache, by reason.
     pub misses: Misses,
-    /// Questions answered by an upstream call that somebody else had begun.
+    /// Questions answered by an upstream call that another caller had begun.
     pub coalesced: u64,
     /// Calls made to the upstream for questions, retries and bulks included; a bulk is one call.
     pub upstream_calls: u64,

@@ -1,5 +1,6 @@
-use super::{CallStart, Knowledge};
-use crate::cache::ReadMode;
+use crate::knowledge::Knowledge;
+use crate::knowledge::capabilities::ReadMode;
+use crate::knowledge::start::CallStart;
 use crate::revision::{Order, Revision};
 
 /// Which revision an answer may claim.

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::watermarks::Watermark;
-use super::{CallStart, Instants, Knowledge, Source, State};
+use crate::knowledge::start::CallStart;
+use crate::knowledge::watermarks::{Instants, Source, Watermark};
+use crate::knowledge::{Knowledge, State};
 use crate::revision::{Order, Revision};
 
 impl Knowledge {

@@ -4,11 +4,14 @@
 //! facts about a revision answer everything: is it *named* (equal to one that the store named, or a join of such), is it
 //! *settled* (covered by a named one), and how fresh is it (the newest *watermark* that it covers).
 
+mod capabilities;
 mod claim;
 mod credits;
 mod learn;
 mod named;
 mod probe;
+mod probes;
+mod start;
 mod watermarks;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,17 +20,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cache::{Capabilities, Settings};
-use crate::consistency::Floors;
+use crate::consistency::{Floors, Window};
 use crate::revision::{Revision, StoreId};
 
+pub use capabilities::{Capabilities, DefaultRead, ReadMode};
 pub(crate) use claim::Claim;
 pub(crate) use probe::{ProbeTurn, Probing};
-pub(crate) use watermarks::Instants;
+pub(crate) use start::CallStart;
+pub(crate) use watermarks::{Instants, Source};
 
 use credits::Credits;
 use named::NamedRevisions;
-use probe::Probes;
+use probes::Probes;
 use watermarks::{Watermark, Watermarks};
 
 /// How many incomparable revisions are remembered as the newest. Forgetting one costs a head read, never correctness.
@@ -36,39 +40,15 @@ const MOST_NEWEST: usize = 16;
 /// While there is traffic, a background read is made at most this often within the age bound.
 const BACKGROUND_READS_PER_BOUND: u32 = 4;
 
-/// What a reply answered that named a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A read whose revision the store chose, or chose above the one that it was asked at.
-    Read,
-    /// A fully consistent read, or a probe.
-    Head,
-    /// A write.
-    Write,
-    /// A change feed, or whoever heard of a write otherwise. How fresh the revision is, it does not say.
-    Feed,
-}
-
-/// What the layer knew when an upstream call began.
+/// How much is to be known, and for how long.
 #[derive(Clone, Debug)]
-pub(crate) struct CallStart {
-    pub(crate) began: Instant,
-    pub(crate) epoch: u64,
-    /// How many revisions had been named.
-    named: u64,
-    newest: Arc<[Revision]>,
-}
-
-impl CallStart {
-    /// The named revisions that no other one covered.
-    pub(crate) fn newest(&self) -> impl Iterator<Item = &Revision> {
-        self.newest.iter()
-    }
-
-    /// Whether a read at `revision` gives the same answer every time from then on.
-    pub(crate) fn settles(&self, revision: &Revision) -> bool {
-        self.newest().any(|known| known.settles(revision))
-    }
+pub(crate) struct KnowledgeSettings {
+    pub(crate) window: Window,
+    pub(crate) max_head_reads: u32,
+    pub(crate) background_reads: bool,
+    pub(crate) probe_interval: Duration,
+    pub(crate) head_lag: Duration,
+    pub(crate) token_age: Option<Duration>,
 }
 
 /// What is known about one store.
@@ -143,7 +123,7 @@ impl State {
 }
 
 impl Knowledge {
-    pub(crate) fn new(settings: &Settings, facts: Capabilities) -> Self {
+    pub(crate) fn new(settings: &KnowledgeSettings, facts: Capabilities) -> Self {
         let bound = settings.window.bound();
         Self {
             epoch: AtomicU64::new(0),
@@ -336,19 +316,6 @@ impl Knowledge {
         let mut state = self.state();
         self.epoch.fetch_add(1, Ordering::AcqRel);
         state.shared = None;
-    }
-
-    pub(crate) fn probe(self: &Arc<Self>, now: Instant) -> ProbeTurn {
-        let turn = self.state().probes.turn(now);
-        match turn {
-            probe::Turn::Lead(ended) => ProbeTurn::Lead(Probing::new(Arc::clone(self), ended)),
-            probe::Turn::Wait(ended) => ProbeTurn::Wait(ended),
-            probe::Turn::TooSoon => ProbeTurn::TooSoon,
-        }
-    }
-
-    fn probe_ended(&self, succeeded: bool) {
-        self.state().probes.ended(succeeded);
     }
 }
 

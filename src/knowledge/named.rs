@@ -2,7 +2,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::time::Instant;
 
-use super::watermarks::Instants;
+use crate::knowledge::watermarks::Instants;
 use crate::revision::Revision;
 
 /// How many named revisions are remembered. Forgetting one costs a head read, never correctness.

@@ -1,10 +1,10 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Knowledge;
+use crate::knowledge::Knowledge;
+use crate::knowledge::probes::Turn;
 
 /// What a caller may do whose floor no fresh revision covers.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Probing {
 }
 
 impl Probing {
-    pub(super) fn new(knowledge: Arc<Knowledge>, ended: watch::Sender<bool>) -> Self {
+    fn new(knowledge: Arc<Knowledge>, ended: watch::Sender<bool>) -> Self {
         Self {
             knowledge,
             ended,
@@ -52,50 +52,18 @@ impl Drop for Probing {
     }
 }
 
-/// At most one probe at a time, and one successful one in an interval: a hundred forged tokens cost one probe.
-#[derive(Debug)]
-pub(super) struct Probes {
-    interval: Duration,
-    last_began: Option<Instant>,
-    running: Option<watch::Receiver<bool>>,
-}
-
-#[derive(Debug)]
-pub(super) enum Turn {
-    Lead(watch::Sender<bool>),
-    Wait(watch::Receiver<bool>),
-    TooSoon,
-}
-
-impl Probes {
-    pub(super) fn new(interval: Duration) -> Self {
-        Self {
-            interval,
-            last_began: None,
-            running: None,
+impl Knowledge {
+    /// What a caller may do whose floor no fresh revision covers.
+    pub(crate) fn probe(self: &Arc<Self>, now: Instant) -> ProbeTurn {
+        let turn = self.state().probes.turn(now);
+        match turn {
+            Turn::Lead(ended) => ProbeTurn::Lead(Probing::new(Arc::clone(self), ended)),
+            Turn::Wait(ended) => ProbeTurn::Wait(ended),
+            Turn::TooSoon => ProbeTurn::TooSoon,
         }
     }
 
-    pub(super) fn turn(&mut self, now: Instant) -> Turn {
-        if let Some(running) = &self.running {
-            return Turn::Wait(running.clone());
-        }
-        if self
-            .last_began
-            .is_some_and(|last| now.saturating_duration_since(last) < self.interval)
-        {
-            return Turn::TooSoon;
-        }
-        let (ended, running) = watch::channel(false);
-        self.last_began = Some(now);
-        self.running = Some(running);
-        Turn::Lead(ended)
-    }
-
-    pub(super) fn ended(&mut self, succeeded: bool) {
-        self.running = None;
-        if !succeeded {
-            self.last_began = None;
-        }
+    fn probe_ended(&self, succeeded: bool) {
+        self.state().probes.ended(succeeded);
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::{Instant, advance};
 
 use super::*;
-use crate::cache::ReadMode;
+use crate::cache::Settings;
 use crate::consistency::{Floor, Staleness, Window};
 use crate::revision::{Counter, Point};
 
@@ -50,7 +50,7 @@ fn versioned() -> Arc<Knowledge> {
 fn knowing(facts: Capabilities) -> Arc<Knowledge> {
     let window = Window::new(SECOND * 5, Staleness::percent(0));
     let settings = Settings::default().window(window).probe_interval(PROBES);
-    Arc::new(Knowledge::new(&settings, facts))
+    Arc::new(Knowledge::new(&settings.knowledge(), facts))
 }
 
 fn learn(knowledge: &Knowledge, revision: &Revision, source: Source) -> bool {
@@ -391,7 +391,7 @@ async fn a_revision_covered_long_ago_is_old() {
         token_age: Some(hour),
         ..Settings::default()
     };
-    let knowledge = Knowledge::new(&settings, Capabilities::versioned());
+    let knowledge = Knowledge::new(&settings.knowledge(), Capabilities::versioned());
     let is_old = |n| knowledge.is_old(&at(n), Instant::now());
     for minute in 0..600 {
         learn(

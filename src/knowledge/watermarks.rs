@@ -2,8 +2,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Source;
 use crate::revision::Revision;
+
+/// What a reply answered that named a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A read whose revision the store chose, or chose above the one that it was asked at.
+    Read,
+    /// A fully consistent read, or a probe.
+    Head,
+    /// A write.
+    Write,
+    /// A change feed, or whoever heard of a write otherwise. How fresh the revision is, it does not say.
+    Feed,
+}
 
 /// How many watermarks of one source are kept within an age.
 const PER_AGE: u32 = 8;

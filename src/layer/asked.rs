@@ -6,10 +6,11 @@ use crate::token::Zookie;
 
 const LONGEST_TOKEN: usize = 16 << 10;
 
-/// The consistency and token that the inner service is asked at: in the request's extensions, and with the feature `axum` an extractor.
+/// The consistency and the token that the inner service is asked at. It is in the request's extensions, and with the feature
+/// `axum` it is an extractor.
 ///
-/// The forwarded headers say the same: `zookie` and `zookie-consistency`, for services in other processes.
-/// On paths that the layer does not know, the extractor reads it from these headers.
+/// The forwarded headers `zookie` and `zookie-consistency` say the same to services in other processes. On paths that the
+/// layer does not know, the extractor reads these headers.
 ///
 /// ```
 /// use tower_zookie::Asked;

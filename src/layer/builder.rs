@@ -18,22 +18,7 @@ use crate::token::{Carriers, TokenMemo};
 
 const LONGEST_TOKEN: usize = 16 << 10;
 
-/// Builds a [`ZookieLayer`].
-///
-/// Beside the settings of the cache ([`Settings`]) there are these:
-///
-/// | setting | default |
-/// |---|---|
-/// | `carriers` | header, cookie and query parameter `zookie`, query parameter `token` |
-/// | `require_token` | no |
-/// | `forward_bad_tokens` | no: they are rejected |
-/// | `mix_revisions` | no: a bulk's reply is one snapshot |
-/// | `oldest_token` | of any age |
-/// | `max_request_body` | 4 MiB, as gRPC's own |
-/// | `max_reply_body` | 4 MiB |
-/// | `read_timeout` | 10 s |
-/// | `max_token_len` | 4 KiB |
-/// | `token_memo` | 16 MiB |
+/// Builds a [`ZookieLayer`]. Each method says its default and its limits; [`build`](Self::build) checks them.
 #[derive(Debug)]
 #[must_use]
 pub struct ZookieLayerBuilder<P> {
@@ -121,47 +106,60 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     }
 
     /// The quantization interval and by how much an answer may outlive it: see [`Window`].
+    ///
+    /// By default 5 s and 10 %, so no answer is older than 5.5 s. Where between 5 s and 5.5 s an answer ends is jittered by
+    /// question. The interval is from 1 ms to one day; a staleness over 100 % counts as 100 %.
     pub fn window(mut self, interval: Duration, staleness: Staleness) -> Self {
         self.cache = self.cache.window(Window::new(interval, staleness));
         self
     }
 
     /// How many bytes all entries may take.
+    ///
+    /// By default 64 MiB, keys and bookkeeping included; one eighth is for exact answers. At least 64 KiB.
     pub fn capacity(mut self, capacity: ByteSize) -> Self {
         self.cache = self.cache.capacity(capacity);
         self
     }
 
     /// All settings of the cache at once: times to live, flights, probes. Replaces `window` and `capacity` too.
+    ///
+    /// By default [`Settings::default()`].
     pub fn cache(mut self, settings: Settings) -> Self {
         self.cache = settings;
         self
     }
 
     /// Where zookies travel.
+    ///
+    /// By default the header (and gRPC metadata) `zookie`, the cookie `zookie`, and the query parameters `zookie` and `token`. At
+    /// most 8 tokens of a request are read.
     pub fn carriers(mut self, carriers: Carriers) -> Self {
         self.carriers = carriers;
         self
     }
 
     /// More headers that tell callers apart, beside `Authorization`, `Proxy-Authorization` and the cookies.
+    ///
+    /// By default no more headers.
     pub fn credential_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.credentials.headers.extend(headers);
         self
     }
 
-    /// More headers that the answer depends on, whoever asks: requests with other values share no answers.
+    /// More headers that the answer depends on, whoever asks: requests with other values share no answers. By default no more headers.
     ///
     /// `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override`, `X-HTTP-Method` and `X-Method-Override` make some
     /// servers take a request for another one than the layer has read. A request with one of them is forwarded unmodified, and
-    /// nothing is kept of it, unless the header is named here or by [`credential_headers`](Self::credential_headers).
+    /// its answer is not stored, unless the header is named here or by [`credential_headers`](Self::credential_headers).
     /// Name it only if the service ignores it, or does not take it for another path or method.
     pub fn key_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.key_headers.extend(headers);
         self
     }
 
-    /// Finds the caller in the request's extensions: a TLS peer, what an authenticating layer outside has left there.
+    /// Finds the caller in the request's extensions: a TLS peer, or what an authenticating layer outside has left there. By
+    /// default the layer does not look at the extensions.
     ///
     /// ```
     /// # use tower_zookie::{ZookieLayer, protocol::AuthZen, token::InferaDb};
@@ -183,19 +181,25 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     /// Rejects checks without a token, unless they are fully consistent: a token that was stripped on the way must not
     /// silently lower the freshness. A message that can't be read here, such as one over
     /// [`max_request_body`](Self::max_request_body), counts as one without a token.
+    ///
+    /// Off by default.
     pub fn require_token(mut self, require: bool) -> Self {
         self.layer.require_token = require;
         self
     }
 
     /// Forwards requests with a token that can't be read, for the upstream to judge, instead of rejecting them. Their
-    /// replies are kept by nobody.
+    /// replies are not stored.
+    ///
+    /// Off by default: the layer rejects such requests.
     pub fn forward_bad_tokens(mut self, forward: bool) -> Self {
         self.layer.forward_bad_tokens = forward;
         self
     }
 
     /// Lets a bulk's reply mix answers of several revisions, for users who treat the items independently.
+    ///
+    /// Off by default: a bulk's reply is one snapshot. If a reply mixes revisions, its `Cache-Status` says so.
     pub fn mix_revisions(mut self, mix: bool) -> Self {
         self.layer.mix_revisions = mix;
         self
@@ -204,8 +208,10 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     /// The greatest age of a token that the store is asked at, and what becomes of an older one. For stores whose garbage
     /// collection makes old snapshots answer wrong instead of failing, as Permify's does: choose less than its window.
     ///
-    /// A token does not say how old it is. It is known to be too old once a revision that covers it was told of longer ago
+    /// A token does not say how old it is. It is known to be too old once a revision that covers it was named longer ago
     /// than this: not at once when the process starts.
+    ///
+    /// By default a token may have any age. The age may not be less than the age bound of [`window`](Self::window).
     pub fn oldest_token(mut self, age: Duration, older: OldTokens) -> Self {
         self.token_age = Some(age);
         self.layer.old_tokens = older;
@@ -213,30 +219,40 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     }
 
     /// The largest request body that is read, in bytes. A larger one is forwarded unread.
+    ///
+    /// By default 4 MiB, as gRPC's own limit. At least 1.
     pub fn max_request_body(mut self, bytes: usize) -> Self {
         self.layer.max_request_body = bytes;
         self
     }
 
-    /// The largest reply body that is kept, in bytes. A larger one streams to its caller.
+    /// The largest reply body that is stored, in bytes. A larger one streams to its caller.
+    ///
+    /// By default 4 MiB. At least 1.
     pub fn max_reply_body(mut self, bytes: usize) -> Self {
         self.layer.max_reply_body = bytes;
         self
     }
 
     /// How long a request's body may take to arrive.
+    ///
+    /// By default 10 s. More than 0.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.layer.read_timeout = timeout;
         self
     }
 
     /// The longest token that is read, in bytes.
+    ///
+    /// By default 4 KiB. From 1 byte to 16 KiB.
     pub fn max_token_len(mut self, bytes: usize) -> Self {
         self.max_token_len = bytes;
         self
     }
 
     /// How many bytes the memory of parsed tokens may take. It is shared out among the threads that can run at once.
+    ///
+    /// By default 16 MiB.
     pub fn token_memo(mut self, size: ByteSize) -> Self {
         self.token_memo = size;
         self

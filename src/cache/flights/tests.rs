@@ -80,7 +80,7 @@ async fn rule_07_a_panic_ends_the_lease_and_wakes_followers() {
 #[test]
 fn rule_03_full_reads_do_not_join_a_flight_that_began() {
     let flights = flights((9, 9), 9);
-    let knowledge = Knowledge::new(&Settings::default(), Capabilities::versioned());
+    let knowledge = Knowledge::new(&Settings::default().knowledge(), Capabilities::versioned());
     let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
         panic!("the first leads")
     };

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::borrow::Cow;
 
 use http::HeaderValue;
 
@@ -33,28 +33,18 @@ pub(in crate::layer) enum CacheStatus {
 
 impl CacheStatus {
     pub(in crate::layer) fn to_header_value(self) -> HeaderValue {
-        const HIT: HeaderValue = HeaderValue::from_static("tower-zookie; hit");
-        match self {
-            Self::Hit => HIT,
-            other => HeaderValue::from_str(&other.to_string()).unwrap_or(HIT_FALLBACK),
+        match self.text() {
+            Cow::Borrowed(text) => HeaderValue::from_static(text),
+            Cow::Owned(text) => HeaderValue::try_from(text).unwrap_or(NAME),
         }
     }
-}
 
-/// Never used in fact: what is written below is visible ASCII.
-const HIT_FALLBACK: HeaderValue = HeaderValue::from_static("tower-zookie");
-
-impl fmt::Display for CacheStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("tower-zookie")?;
-        match *self {
-            Self::Hit => f.write_str("; hit"),
-            Self::MixedHit => f.write_str("; hit; detail=\"mixed\""),
-            Self::Missed { why, stored, collapsed } => {
-                write!(f, "; fwd={}", forward_reason(why))?;
-                flags(f, stored, collapsed)?;
-                write!(f, "; detail=\"{}\"", detail(why))
-            }
+    fn text(self) -> Cow<'static, str> {
+        let text = match self {
+            Self::Hit => "tower-zookie; hit",
+            Self::MixedHit => "tower-zookie; hit; detail=\"mixed\"",
+            Self::Missed { why, stored, collapsed } => missed(why, stored, collapsed),
+            Self::Write => "tower-zookie; fwd=method; detail=\"a write\"",
             Self::Partial {
                 why,
                 stored,
@@ -62,27 +52,22 @@ impl fmt::Display for CacheStatus {
                 questions,
                 mixed,
             } => {
-                write!(f, "; fwd={}", forward_reason(why))?;
-                flags(f, stored, false)?;
+                let fwd = forward_reason(why);
+                let stored = if stored { "; stored" } else { "" };
                 let mixed = if mixed { "mixed, " } else { "" };
-                write!(f, "; detail=\"{mixed}{hits} of {questions} from the cache\"")
+                let text =
+                    format!("tower-zookie; fwd={fwd}{stored}; detail=\"{mixed}{hits} of {questions} from the cache\"");
+                return text.into();
             }
-            Self::Bypass(why) => write!(f, "; fwd=bypass; detail=\"{why}\""),
-            Self::Write => f.write_str("; fwd=method; detail=\"a write\""),
-            Self::Rejected(why) => write!(f, "; detail=\"rejected: {why}\""),
-        }
+            Self::Bypass(why) => return format!("tower-zookie; fwd=bypass; detail=\"{why}\"").into(),
+            Self::Rejected(why) => return format!("tower-zookie; detail=\"rejected: {why}\"").into(),
+        };
+        text.into()
     }
 }
 
-fn flags(f: &mut fmt::Formatter<'_>, stored: bool, collapsed: bool) -> fmt::Result {
-    if stored && !collapsed {
-        f.write_str("; stored")?;
-    }
-    if collapsed {
-        f.write_str("; collapsed")?;
-    }
-    Ok(())
-}
+/// What stands where a text can't be a header's value. All texts can: they are visible ASCII.
+const NAME: HeaderValue = HeaderValue::from_static("tower-zookie");
 
 fn forward_reason(why: Miss) -> &'static str {
     match why {
@@ -92,15 +77,40 @@ fn forward_reason(why: Miss) -> &'static str {
     }
 }
 
-fn detail(why: Miss) -> &'static str {
+/// The text of a miss: written out, so that a miss makes no text.
+fn missed(why: Miss, stored: bool, collapsed: bool) -> &'static str {
+    macro_rules! text {
+        ($reason:literal, $detail:literal) => {
+            match (stored, collapsed) {
+                (_, true) => concat!(
+                    "tower-zookie; fwd=",
+                    $reason,
+                    "; collapsed; detail=\"",
+                    $detail,
+                    "\""
+                ),
+                (true, false) => concat!(
+                    "tower-zookie; fwd=",
+                    $reason,
+                    "; stored; detail=\"",
+                    $detail,
+                    "\""
+                ),
+                (false, false) => concat!("tower-zookie; fwd=", $reason, "; detail=\"", $detail, "\""),
+            }
+        };
+    }
     match why {
-        Miss::Absent => "no answer is stored",
-        Miss::Expired => "the stored answer's time to live is over",
-        Miss::Epoch => "the stored answer is from before the store or its schema was replaced",
-        Miss::Floor => "the stored answer does not cover the zookie",
-        Miss::Age => "the stored answer is too old",
-        Miss::Exact => "no answer of this exact snapshot is stored",
-        Miss::Full => "fully consistent requests are always forwarded",
+        Miss::Absent => text!("miss", "no answer is stored"),
+        Miss::Expired => text!("stale", "the stored answer's time to live is over"),
+        Miss::Epoch => text!(
+            "stale",
+            "the stored answer is from before the store or its schema was replaced"
+        ),
+        Miss::Floor => text!("stale", "the stored answer does not cover the zookie"),
+        Miss::Age => text!("stale", "the stored answer is too old"),
+        Miss::Exact => text!("request", "no answer of this exact snapshot is stored"),
+        Miss::Full => text!("request", "fully consistent requests are always forwarded"),
     }
 }
 
@@ -110,7 +120,7 @@ mod tests {
 
     #[test]
     fn statuses_read_as_rfc_9211_lists() {
-        let missed = |why, stored, collapsed| CacheStatus::Missed { why, stored, collapsed }.to_string();
+        let missed = |why, stored, collapsed| CacheStatus::Missed { why, stored, collapsed }.text();
         assert_eq!(CacheStatus::Hit.to_header_value(), "tower-zookie; hit");
         assert!(missed(Miss::Absent, true, false).starts_with("tower-zookie; fwd=miss; stored; detail="));
         assert!(missed(Miss::Absent, true, true).starts_with("tower-zookie; fwd=miss; collapsed; detail="));
@@ -118,8 +128,16 @@ mod tests {
         assert!(missed(Miss::Full, false, false).starts_with("tower-zookie; fwd=request; detail="));
         assert!(
             CacheStatus::Bypass("why")
-                .to_string()
+                .text()
                 .starts_with("tower-zookie; fwd=bypass; detail=\"why\"")
         );
+    }
+
+    #[test]
+    fn a_miss_has_the_reason_of_its_kind() {
+        for why in Miss::ALL {
+            let reason = format!("tower-zookie; fwd={}; detail=", forward_reason(why));
+            assert!(missed(why, false, false).starts_with(&reason), "{why}");
+        }
     }
 }

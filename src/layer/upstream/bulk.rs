@@ -117,7 +117,7 @@ where
             };
             Ok(state.waited_for(pending, &merged, replace_cookie, status))
         }
-        Ok(Fetched::Own { reply, landed }) => state.own_reply(pending, reply, landed.as_deref(), replace_cookie, why),
+        Ok(Fetched::Own { reply, landed }) => state.own_reply(pending, reply, landed.as_ref(), replace_cookie, why),
         Err(failure) => Ok(state.failed(pending, &failure, replace_cookie)),
     }
 }

@@ -1,0 +1,73 @@
+/// Facts about the upstream store, as far as the cache cares.
+///
+/// Each is one sentence that is true of the store. Where you don't know, take the value that promises less: the cache then
+/// asks more often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Replies to reads name the revision that they were evaluated at, and it can be relied on.
+    pub names_revisions: bool,
+    /// Once the store has passed a revision, reads at it give the same answer every time.
+    pub reads_repeat: bool,
+    /// A write's token includes all commits that were acknowledged before the write began.
+    pub writes_include_earlier: bool,
+    /// The store's head may lie below revisions that its other reads name, as in SpiceDB's memory engine: its head is its
+    /// last write, its other reads are labelled by the clock.
+    pub head_may_trail_reads: bool,
+    /// At which revision a read is answered that names one and is not an exact read.
+    pub read_mode: ReadMode,
+    /// How fresh a read has to be that names no revision and states no consistency.
+    pub default_read: DefaultRead,
+}
+
+/// At which revision a read is answered that names one and is not an exact read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadMode {
+    /// At that revision or a later one. It may be that revision itself, so a reply that repeats it proves nothing: SpiceDB.
+    #[default]
+    AtLeast,
+    /// At the store's own current revision, which it names, or not at all.
+    Current,
+    /// At exactly that revision, however old it is: Permify.
+    Exactly,
+}
+
+/// How fresh a read has to be that names no revision and states no consistency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DefaultRead {
+    /// As the window allows.
+    #[default]
+    InWindow,
+    /// At head, because that is what its caller gets from the store itself.
+    AtHead,
+}
+
+impl Capabilities {
+    /// A store whose replies name revisions, whose snapshots repeat, and whose writes include all earlier ones.
+    pub const fn versioned() -> Self {
+        Self {
+            names_revisions: true,
+            reads_repeat: true,
+            writes_include_earlier: true,
+            head_may_trail_reads: false,
+            read_mode: ReadMode::AtLeast,
+            default_read: DefaultRead::InWindow,
+        }
+    }
+
+    /// A service whose replies name revisions, and of which nothing else is known.
+    pub const fn unknown() -> Self {
+        Self {
+            reads_repeat: false,
+            writes_include_earlier: false,
+            ..Self::versioned()
+        }
+    }
+
+    /// A store that names no revisions: answers are kept by age alone, for callers without a token.
+    pub const fn unversioned() -> Self {
+        Self {
+            names_revisions: false,
+            ..Self::unknown()
+        }
+    }
+}
