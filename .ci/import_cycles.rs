@@ -40,8 +40,16 @@ fn main() -> ExitCode {
         let names: Vec<_> = back.map(|import| import.join("::")).collect();
         println!("{} imports, in a circle: {}", module.join("::"), names.join(", "));
     }
-    println!("{} files, {} of them in circles of imports", files.len(), in_circle.len());
-    if in_circle.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!(
+        "{} files, {} of them in circles of imports",
+        files.len(),
+        in_circle.len()
+    );
+    if in_circle.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Reads the files below a folder, tests left out.
@@ -61,7 +69,10 @@ fn read(folder: &Path, module: &mut Vec<String>, files: &mut Files) {
             if name != "mod" && name != "lib" {
                 path_of_module.push(name);
             }
-            files.insert(path_of_module, parse(&fs::read_to_string(&path).expect("readable text")));
+            files.insert(
+                path_of_module,
+                parse(&fs::read_to_string(&path).expect("readable text")),
+            );
         }
     }
 }
@@ -72,9 +83,22 @@ fn parse(text: &str) -> File {
     let text: String = code.flat_map(|line| [line, "\n"]).collect();
     let mut defines = BTreeSet::new();
     for line in text.lines().filter(|line| !line.starts_with(' ')) {
-        let words: Vec<_> = line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '!').collect();
+        let words: Vec<_> = line
+            .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '!')
+            .collect();
         for (kind, name) in words.iter().zip(words.iter().skip(1)) {
-            if ["fn", "struct", "enum", "trait", "type", "const", "static", "macro_rules!"].contains(kind) {
+            if [
+                "fn",
+                "struct",
+                "enum",
+                "trait",
+                "type",
+                "const",
+                "static",
+                "macro_rules!",
+            ]
+            .contains(kind)
+            {
                 defines.insert((*name).to_owned());
                 break;
             }
@@ -86,7 +110,11 @@ fn parse(text: &str) -> File {
             reexports.insert(name.clone(), path);
         }
     }
-    File { text, defines, reexports }
+    File {
+        text,
+        defines,
+        reexports,
+    }
 }
 
 /// The paths of all `use` items, and whether they are re-exports.
@@ -137,7 +165,11 @@ fn expand(tree: &str, prefix: &[String], each: &mut dyn FnMut(Vec<String>)) {
 /// The files whose items a file names.
 fn imports(module: &Vec<String>, files: &Files) -> BTreeSet<Vec<String>> {
     let text = &files[module].text;
-    let mut paths: Vec<_> = uses(text).into_iter().filter(|(reexport, _)| !reexport).map(|(_, path)| path).collect();
+    let mut paths: Vec<_> = uses(text)
+        .into_iter()
+        .filter(|(reexport, _)| !reexport)
+        .map(|(_, path)| path)
+        .collect();
     for (at, _) in text.match_indices("crate::") {
         let word = |c: char| !c.is_alphanumeric() && c != '_' && c != ':';
         let path = text[at..].split(word).next().unwrap_or_default();
@@ -167,7 +199,11 @@ fn resolve(from: &[String], path: &[String], files: &Files) -> Option<Vec<String
             return Some(module);
         } else if let Some(reexport) = file.and_then(|file| file.reexports.get(name)) {
             let whole = [reexport, &rest[at + 1..]].concat();
-            return if whole == path { None } else { resolve(&module, &whole, files) };
+            return if whole == path {
+                None
+            } else {
+                resolve(&module, &whole, files)
+            };
         } else {
             return None;
         }
