@@ -1,6 +1,6 @@
-//! From what a caller wishes to what a cached answer must satisfy.
+//! From what a caller asks for to what a cached answer must satisfy.
 //!
-//! A request carries one of five wishes, a [`Consistency`], and any number of tokens. Together with the layer's
+//! A request has one of five consistencies, a [`Consistency`], and any number of tokens. Together with the layer's
 //! [`Window`] they become one [`Freshness`], and that is all the cache looks at.
 
 use std::fmt;
@@ -26,7 +26,7 @@ pub enum Consistency {
     BoundedStaleness(Duration),
 }
 
-/// A text that names none of the five consistencies.
+/// A text that does not name one of the five consistencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown consistency; say minimize-latency, at-least-as-fresh, at-exact-snapshot, fully-consistent, \
@@ -159,7 +159,7 @@ impl Floor {
 
 /// The revisions that an answer must cover, all of them.
 ///
-/// Mostly none or one. Tokens that have a join count as that; those without are kept side by side.
+/// Mostly at most one. Tokens with a join count as their join; tokens without a join stand side by side.
 #[derive(Clone, Debug, Default)]
 pub struct Floors {
     first: Option<Floor>,
@@ -296,14 +296,14 @@ mod tests {
 
     #[test]
     fn every_consistency_reads_back() {
-        for wish in [
+        for consistency in [
             Consistency::MinimizeLatency,
             Consistency::AtLeastAsFresh,
             Consistency::AtExactSnapshot,
             Consistency::FullyConsistent,
             Consistency::BoundedStaleness(Duration::from_millis(1500)),
         ] {
-            assert_eq!(wish.to_string().parse(), Ok(wish));
+            assert_eq!(consistency.to_string().parse(), Ok(consistency));
         }
         assert_eq!(
             "bounded-staleness=2s".parse(),

@@ -48,7 +48,8 @@
 //! ```
 //!
 //! Without HTTP, use [`cache::DecisionCache`]. To add an authorization system, implement [`protocol::Protocol`], and
-//! [`token::TokenFormat`] if its tokens are new. `docs/contract.md` states the contract that all of this keeps, rule by rule, and `docs/architecture.md` says which file does what.
+//! [`token::TokenFormat`] if its tokens are new. `docs/contract.md` states the contract, rule by rule, and
+//! `docs/architecture.md` says which file does what.
 //!
 //! # Features
 //!

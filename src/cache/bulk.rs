@@ -76,7 +76,7 @@ impl<V: Weigh> DecisionCache<V> {
             .collect();
         let served = match (freshness, merge) {
             (_, Merge::OneSnapshot) if questions.len() > 1 && !self.0.capabilities.reads_repeat => {
-                // Answers of two calls may differ in what they saw even where they bear the same revision.
+                // Answers of two calls may differ in what they saw even where they name the same revision.
                 let why = found.iter().find_map(|found| found.as_ref().err()).copied();
                 Served::nothing(questions.len(), why.unwrap_or(Miss::Exact))
             }
@@ -134,7 +134,7 @@ impl<V: Weigh> DecisionCache<V> {
                 {
                     Ok(decision)
                 }
-                // Why the caller's own wish was not met says more than that there is no answer at this revision either.
+                // The reason why the caller's own requirement was not met says more.
                 found => self
                     .find(*question, &exactly, now)
                     .map_err(|why| found.err().unwrap_or(why)),
@@ -147,7 +147,7 @@ impl<V: Weigh> DecisionCache<V> {
     }
 }
 
-/// The revision that most of the answers bear; of several such, the newest that can be told.
+/// The revision that most of the answers have; of several, the newest, where they compare.
 fn most_common<'a>(labels: impl Iterator<Item = &'a Revision>) -> Option<Revision> {
     let mut counts: HashMap<&Revision, usize> = HashMap::new();
     for label in labels {
@@ -160,7 +160,7 @@ fn most_common<'a>(labels: impl Iterator<Item = &'a Revision>) -> Option<Revisio
     best.map(|(revision, _)| revision.clone())
 }
 
-/// The label that lies at or below all others, if every answer has one and there is such a one.
+/// The label that lies at or below all others, if every answer has a label and one lies so.
 pub(crate) fn lowest<'a>(labels: impl Iterator<Item = Option<&'a Revision>> + Clone) -> Option<Revision> {
     let mut lowest: Option<&Revision> = None;
     for label in labels.clone() {

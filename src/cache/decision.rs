@@ -66,7 +66,7 @@ pub enum Miss {
     Floor,
     /// The entry is older than the window, or than the caller's own bound, allows.
     Age,
-    /// The caller asked for one exact snapshot that is not kept.
+    /// The caller asked for one exact snapshot that is not stored.
     Exact,
     /// The caller asked for full consistency.
     Full,
@@ -166,8 +166,8 @@ impl<V> Decision<V> {
         }
     }
 
-    /// What becomes of `entry` when this answer to the same question arrives: the entry to keep from now on, or `None`
-    /// where it stays as it is. `repeats`: reads of the store repeat, so that an answer is as fresh as another one that it
+    /// What becomes of `entry` when this answer to the same question arrives: the entry that takes its place, or `None`
+    /// where the entry stays. `repeats`: reads of the store repeat, so that an answer is as fresh as another one that it
     /// covers.
     pub(crate) fn succeed(self, entry: &Self, repeats: bool) -> Option<Self>
     where

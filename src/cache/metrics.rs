@@ -2,7 +2,7 @@ use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use crate::cache::stats::{Distribution, Misses, Stats};
 
-/// Ages are told apart from 1 ms to 67 s, which is where a window's interval may sensibly lie.
+/// Ages are distinguished from 1 ms to 67 s, which is where a window's interval may sensibly lie.
 const AGE_BITS: std::ops::RangeInclusive<u32> = 10..=26;
 const LAG_BITS: std::ops::RangeInclusive<u32> = 0..=20;
 
@@ -35,9 +35,9 @@ impl Stats {
     /// | `tower_zookie_background_reads_total` | counter | | calls | of these, the ones made in the background |
     /// | `tower_zookie_bypassed_total` | counter | | requests | on check routes that went around the cache |
     /// | `tower_zookie_rejected_total` | counter | | requests | rejected by the layer itself |
-    /// | `tower_zookie_not_stored_by_reply_total` | counter | | replies | with answers that their own headers forbid to keep |
+    /// | `tower_zookie_not_stored_by_reply_total` | counter | | replies | whose own headers forbid storing their answers |
     /// | `tower_zookie_kept_shorter_total` | counter | | replies | whose own `max-age` or `Expires` ends their answers before `time_to_live` does |
-    /// | `tower_zookie_entries` | gauge | | answers | kept now |
+    /// | `tower_zookie_entries` | gauge | | answers | stored now |
     /// | `tower_zookie_bytes` | gauge | | bytes | that they take, keys included |
     /// | `tower_zookie_hit_age_seconds_bucket` | counter | `le`: seconds, or `+Inf` | questions | answered from the cache by an answer of at most this age |
     /// | `tower_zookie_token_lag_bucket` | counter | `le`: revisions, or `+Inf` | questions | whose floor lay at most this far below their answer, where the store counts revisions |
@@ -45,7 +45,7 @@ impl Stats {
     /// The last two are cumulative, as Prometheus wants the buckets of a histogram:
     /// `histogram_quantile(0.99, rate(tower_zookie_hit_age_seconds_bucket[5m]))`.
     ///
-    /// Every series bears `labels` too. One layer needs none; several in one process need something that tells them
+    /// Every series has `labels` too. One layer needs no labels; several in one process need labels that distinguish them
     /// apart.
     ///
     /// ```
@@ -157,7 +157,7 @@ fn describe() {
         (REJECTED, "Requests that the layer rejected by itself."),
         (
             NOT_STORED_BY_REPLY,
-            "Replies with answers that their own headers forbid to keep.",
+            "Replies whose own headers forbid storing their answers.",
         ),
         (
             KEPT_SHORTER,

@@ -188,8 +188,7 @@ impl<V: Weigh> DecisionCache<V> {
         }
     }
 
-    /// Tells the cache that the store wrote `revision`, where this process heard of the write from the store itself, and not
-    /// when it was made. Never call it with a client's token.
+    /// Says that the store wrote `revision`, where the store itself reported the write without its time. Never call it with a client's token.
     pub fn wrote(&self, revision: &Revision) {
         let start = self.0.knowledge.begin();
         self.0.knowledge.learn(&start, revision, Source::Feed);

@@ -22,7 +22,7 @@ pub(crate) trait OnRuntime<T>: Send + Sized + 'static {
 /// Its output is `None` if it ended on the runtime without one.
 pub(crate) struct Movable<T: Send + 'static, C: OnRuntime<T>>(Arc<Shared<T, C>>);
 
-/// Moves a future to the runtime, whoever holds it.
+/// Moves a future to the runtime from outside.
 pub(crate) trait MoveToRuntime: Send + Sync {
     fn move_to_runtime(&self);
 }

@@ -36,8 +36,8 @@ impl ReadAt {
         }
     }
 
-    /// What a request of this freshness demands itself, no more and no less. `None` where no one revision says it: floors
-    /// of which none covers all others.
+    /// What a request of this freshness demands itself, no more and no less. `None` where one revision can't say it:
+    /// floors without one that covers all others.
     pub(crate) fn unmodified(freshness: &Freshness) -> Option<Self> {
         Some(match freshness {
             Freshness::Full

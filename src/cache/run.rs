@@ -336,7 +336,7 @@ async fn fly<V: Weigh, U: Fetch<V>>(
             .await
     };
     let called = timeout(cache.settings.flight_timeout, calls).await;
-    // Whoever comes from here on looks into the cache, which has the answer already.
+    // Requests that arrive from now on find the answer in the cache.
     drop(lease);
     match called {
         Ok(called) => {

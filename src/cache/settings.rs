@@ -146,7 +146,7 @@ impl Settings {
     }
 
     /// How many head reads in a second one credential may cause by tokens that this process has not met; 0 for none. Above
-    /// the limit such requests are forwarded unmodified, and their answers are shared with no one.
+    /// the limit such requests are forwarded unmodified, and their answers are not shared.
     ///
     /// By default 100.
     pub fn max_head_reads(mut self, reads: u32) -> Self {
@@ -154,9 +154,9 @@ impl Settings {
         self
     }
 
-    /// Whether a question is asked once more without its token, with no one waiting, where there is traffic and nothing fresh
-    /// has been named for half the age bound. Without such reads a store that does not move gives fewer hits: none, if all
-    /// callers have tokens.
+    /// Whether a question is asked once more without its token, in the background, where there is traffic and the store has
+    /// named nothing fresh for half the age bound. Without such reads a store that does not change gives fewer hits, and no
+    /// hits if all callers have tokens.
     ///
     /// By default yes.
     pub fn background_reads(mut self, background_reads: bool) -> Self {
@@ -172,8 +172,8 @@ impl Settings {
         self
     }
 
-    /// How long heads may lack what the store has named before. SpiceDB on PostgreSQL tells all who ask for its head at once
-    /// what it told the first, and the clocks of CockroachDB's nodes differ. If a second head read, begun this much later
+    /// How long heads may lack what the store has named before. SpiceDB on PostgreSQL gives concurrent callers the head that it
+    /// gave the first one, and the clocks of CockroachDB's nodes differ. If a second head read, begun this much later
     /// than the first that lacked something, lacks it too, the store counts as restored: all answers are dropped.
     ///
     /// By default 5 s. At most one day.

@@ -26,16 +26,16 @@ pub struct Stats {
     pub probes: u64,
     /// How many of them were made in the background, so that entries do not all end at once.
     pub background_reads: u64,
-    /// Requests on check routes that went around the cache: unreadable, not ours to keep, or over a limit.
+    /// Requests on check routes that went around the cache: unreadable, never stored, or over a limit.
     pub bypassed: u64,
     /// Requests that the layer rejected by itself.
     pub rejected: u64,
-    /// Replies with answers that their own headers forbid to keep: `Cache-Control`, `Expires`, `Vary`. Some upstreams
+    /// Replies whose own headers forbid storing their answers: `Cache-Control`, `Expires`, `Vary`. Some upstreams
     /// send these always, and then nothing is answered from the cache.
     pub not_stored_by_reply: u64,
     /// Replies whose own `max-age` or `Expires` ends their answers before `time_to_live` does.
     pub kept_shorter: u64,
-    /// Answers kept now.
+    /// Answers stored now.
     pub entries: u64,
     /// Bytes that they take, keys included.
     pub bytes: u64,
@@ -88,11 +88,11 @@ impl Distribution {
     /// The least power of two (or 0) above which lie at most the share `1 − q` of all numbers; `None` if there are none.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let count = self.count();
-        let wanted = (q.clamp(0.0, 1.0) * count as f64).ceil().max(1.0) as u64;
+        let rank = (q.clamp(0.0, 1.0) * count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
         self.buckets.iter().enumerate().find_map(|(bits, n)| {
             seen += n;
-            (count > 0 && seen >= wanted).then(|| upper_end(bits))
+            (count > 0 && seen >= rank).then(|| upper_end(bits))
         })
     }
 

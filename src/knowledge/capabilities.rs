@@ -63,7 +63,7 @@ impl Capabilities {
         }
     }
 
-    /// A store that names no revisions: answers are kept by age alone, for callers without a token.
+    /// A store that names no revisions: answers are stored by age alone, for callers without a token.
     pub const fn unversioned() -> Self {
         Self {
             names_revisions: false,

@@ -10,7 +10,7 @@ pub(crate) enum Claim {
     Named(Revision),
     /// A snapshot that the store has passed but never named: the answer serves exact reads at it, and nothing else.
     Settled(Revision),
-    /// None: the answer is for its caller only.
+    /// Nothing: the answer is for its caller only.
     None,
 }
 
@@ -27,8 +27,8 @@ impl Knowledge {
     /// What an answer to a read "at least `asked`" may claim, or to one that named no revision. `replied` is the revision
     /// that the reply names.
     ///
-    /// The store chose a reply's revision if it was asked at none, or if it lies above the one that it was asked at. One
-    /// that only repeats what was asked for may be a client's invention.
+    /// The store chose the revision of its reply if the request named no revision, or if the reply's lies above the request's.
+    /// A revision that only repeats the request's may be invented by a client.
     pub(crate) fn claim(&self, asked: Option<&Revision>, replied: Option<&Revision>, start: &CallStart) -> Claim {
         let if_named = |revision: &Revision| match self.named_before(revision, start) {
             true => Claim::Named(revision.clone()),

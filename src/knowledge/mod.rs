@@ -311,7 +311,7 @@ impl Knowledge {
         state.store = None;
     }
 
-    /// Ends every answer, as a schema write does, but keeps what is known of revisions.
+    /// Ends every answer, as a schema write does, but what is known of revisions stays.
     pub(crate) fn end_answers(&self) {
         let mut state = self.state();
         self.epoch.fetch_add(1, Ordering::AcqRel);

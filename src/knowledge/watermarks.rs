@@ -13,11 +13,11 @@ pub(crate) enum Source {
     Head,
     /// A write.
     Write,
-    /// A change feed, or whoever heard of a write otherwise. How fresh the revision is, it does not say.
+    /// A change feed, or another report of a write. It does not say how fresh the revision is.
     Feed,
 }
 
-/// How many watermarks of one source are kept within an age.
+/// How many watermarks of one source are remembered within an age.
 const PER_AGE: u32 = 8;
 
 /// How fresh a revision is: it includes all that was acknowledged before these instants, apart from what the store
@@ -118,7 +118,7 @@ impl Watermarks {
                 .retain(|known| now.saturating_duration_since(known.named) <= bound);
             return;
         };
-        // Beyond the bound they only tell which tokens are old. Of those that are older than a token may be, the newest
+        // Beyond the bound they only show which tokens are old. Of those that are older than a token may be, the newest
         // covers most.
         let old = |known: &Watermark| now.saturating_duration_since(known.named);
         let mut last: Option<Instant> = None;

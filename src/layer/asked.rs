@@ -40,7 +40,7 @@ impl Default for Asked {
 }
 
 impl Asked {
-    /// What a request demands whose tokens have these texts; `None`: the token is no text. What can't be read, and
+    /// What a request demands whose tokens have these texts; `None`: the token is no text. An unreadable token, and
     /// several tokens, count as full consistency.
     pub(super) fn of<'a>(mut texts: impl Iterator<Item = Option<&'a str>>, headers: &HeaderMap) -> Self {
         let (first, several) = (texts.next(), texts.next().is_some());

@@ -139,7 +139,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
-    /// More headers that tell callers apart, beside `Authorization`, `Proxy-Authorization` and the cookies.
+    /// More headers that distinguish callers, beside `Authorization`, `Proxy-Authorization` and the cookies.
     ///
     /// By default no more headers.
     pub fn credential_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
@@ -147,7 +147,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
-    /// More headers that the answer depends on, whoever asks: requests with other values share no answers. By default no more headers.
+    /// More headers that the answer depends on: requests with other values share no answers. By default no more headers.
     ///
     /// `X-Original-URL`, `X-Rewrite-URL`, `X-HTTP-Method-Override`, `X-HTTP-Method` and `X-Method-Override` make some
     /// servers take a request for another one than the layer has read. A request with one of them is forwarded unmodified, and

@@ -9,7 +9,7 @@ use crate::cache::{FingerprintBuilder, Part};
 use crate::layer::headers::{Header, Headers};
 use crate::token::Carriers;
 
-/// What of a request tells callers apart: `Authorization`, `Proxy-Authorization`, every cookie but the zookie's,
+/// The parts of a request that distinguish callers: `Authorization`, `Proxy-Authorization`, every cookie but the zookie's,
 /// configured headers, and what an extractor finds in the request's extensions.
 #[derive(Clone, Default)]
 pub(super) struct Credentials {

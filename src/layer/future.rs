@@ -128,7 +128,7 @@ where
             .into(),
             Poll::Ready(Err(error)) => Self::ready(Err(error)),
             Poll::Pending => {
-                // The one that was polled keeps its place in the queue; the fresh clone serves the next caller.
+                // The polled service has a place in the queue; the fresh clone serves the next caller.
                 let fresh = inner.clone();
                 State::Waiting {
                     inner: mem::replace(inner, fresh),

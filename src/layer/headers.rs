@@ -171,7 +171,7 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// The values of one header: nearly always one or none.
+/// The values of one header: nearly always at most one.
 pub(super) enum Values<'a> {
     AtMostOne(Option<&'a HeaderValue>),
     All(ValueIter<'a, HeaderValue>),

@@ -45,7 +45,7 @@ pub(super) struct Requirement {
 }
 
 impl Requirement {
-    /// What the request itself demands. `None` where no one revision says it.
+    /// What the request itself demands. `None` where one revision can't say it.
     pub(super) fn read_at_unmodified(&self) -> Option<ReadAt> {
         match (&self.freshness, self.floors.top()) {
             (Freshness::Full, Some(top)) if self.unmodified => Some(ReadAt::Unmodified(top.revision.clone())),

@@ -7,6 +7,7 @@ mod flights;
 mod floors;
 mod head_reads;
 mod labels;
+mod leaders;
 mod limits;
 mod support;
 mod windows;

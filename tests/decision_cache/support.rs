@@ -1,6 +1,7 @@
 //! An upstream whose calls wait until the test answers them, and revisions to answer with.
 
 use std::cmp::Ordering;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -144,10 +145,14 @@ impl Bench {
         self.cache.begin_write().wrote(revision);
     }
 
-    /// A check that will run when the test waits for something.
-    pub(crate) fn ask_for(&self, question: Fingerprint, freshness: &Freshness) -> JoinHandle<Answered> {
+    /// A check that runs where it is polled.
+    pub(crate) fn checking(
+        &self,
+        question: Fingerprint,
+        freshness: &Freshness,
+    ) -> Pin<Box<dyn Future<Output = Answered> + Send>> {
         let (cache, freshness, asked) = (self.cache.clone(), freshness.clone(), self.asked.clone());
-        tokio::spawn(async move {
+        Box::pin(async move {
             let upstream = move |ask| {
                 let (reply, answer) = oneshot::channel();
                 asked.send(Call { ask, reply }).unwrap();
@@ -155,6 +160,11 @@ impl Bench {
             };
             cache.check(question, &freshness, upstream).await
         })
+    }
+
+    /// A check that will run when the test waits for something.
+    pub(crate) fn ask_for(&self, question: Fingerprint, freshness: &Freshness) -> JoinHandle<Answered> {
+        tokio::spawn(self.checking(question, freshness))
     }
 
     pub(crate) fn ask(&self, freshness: &Freshness) -> JoinHandle<Answered> {

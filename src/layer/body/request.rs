@@ -5,9 +5,9 @@ use http_body_util::{BodyExt, Full};
 
 use crate::layer::body::replay::Replay;
 
-/// A request body that the layer can read and then hand on as if it had not.
+/// A request body that the layer can read and then forward unchanged.
 ///
-/// The inner service wants exactly the body type that the outer server or client gave. What the layer has read and what
+/// The inner service expects exactly the body type that the outer server or client gave. What the layer has read and what
 /// is left become that type again by this conversion. It is implemented for [`Full`], [`BoxBody`] and
 /// [`UnsyncBoxBody`], and with the features `axum` and `tonic` for the body types of these crates.
 #[diagnostic::on_unimplemented(

@@ -16,7 +16,7 @@ impl<P: Protocol> LayerState<P> {
         header.unwrap_or(HeaderName::from_static("zookie"))
     }
 
-    /// The token of a reply, in its message or in a header. One that can't be read counts as none: the answer then claims no
+    /// The token of a reply, in its message or in a header. A token that can't be read does not count: the answer then claims no
     /// revision, and satisfies no floor.
     pub(in crate::layer) fn reply_token(&self, headers: &HeaderMap, message_token: Option<&str>) -> Option<Arc<Token>> {
         self.read_token(headers, message_token).and_then(Result::ok)

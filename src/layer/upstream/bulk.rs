@@ -123,7 +123,7 @@ where
 }
 
 impl<P: Protocol> LayerState<P> {
-    /// The reply from what was found and what was then asked at `at`; `None` where they are no one snapshot.
+    /// The reply from what was found and what was then asked at `at`; `None` where they are not one snapshot.
     fn merge_partial<R: Body>(
         &self,
         pending: &Pending,

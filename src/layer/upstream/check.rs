@@ -51,7 +51,7 @@ where
     }
 }
 
-/// Waits as long as the caller of a request is ready to. `None`: it took longer. What was begun for it goes on for others.
+/// Waits as long as the caller of a request is ready to. `None`: it took longer. A flight goes on for others.
 pub(super) async fn in_time<T>(pending: &Pending, output: impl Future<Output = T>) -> Option<T> {
     let deadline = pending.timeout.and_then(|timeout| pending.arrived.checked_add(timeout));
     match deadline {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// The headers of a request that belong to one caller's call alone, not to a call that others share.
 const OF_ONE_CALLER: [HeaderName; 11] = [
     HeaderName::from_static("grpc-timeout"),
-    // Whoever shares the reply can read it only if it is not compressed.
+    // Callers that share the reply can read it only if it is not compressed.
     HeaderName::from_static("grpc-accept-encoding"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-correlation-id"),

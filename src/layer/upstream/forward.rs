@@ -61,7 +61,7 @@ impl<P: Protocol> LayerState<P> {
         }
     }
 
-    /// What a request is asked at if its answer is never stored. `None` where no one read covers all floors.
+    /// What a request is asked at if its answer is never stored. `None` where one read can't cover all floors.
     pub(in crate::layer) fn read_at_unstored(&self, requirement: &Requirement, call: Option<&Call>) -> Option<ReadAt> {
         if self.has_doubtful_cookie(requirement) {
             Some(ReadAt::Head)
