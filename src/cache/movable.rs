@@ -1,6 +1,7 @@
 //! A future that runs where its caller polls it, and can move to the runtime at any time.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -19,7 +20,7 @@ pub(crate) trait OnRuntime<T>: Send + Sized + 'static {
 /// A future that is polled by its caller. When the caller drops it, or when [`MoveToRuntime::move_to_runtime`] is called,
 /// it moves to the runtime and goes on there.
 ///
-/// Its output is `None` if it ended on the runtime without one.
+/// Its output is `None` if it panicked, or ended on the runtime without one.
 pub(crate) struct Movable<T: Send + 'static, C: OnRuntime<T>>(Arc<Shared<T, C>>);
 
 /// Moves a future to the runtime from outside.
@@ -121,21 +122,26 @@ impl<T: Send + 'static, C: OnRuntime<T>> Future for Movable<T, C> {
                 // The future may itself cause the move, or panic: it is polled without the lock.
                 *place = Place::Polled { then_move: false };
                 drop(place);
-                let polled = future.as_mut().poll(cx);
+                let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
                 let mut place = self.0.place();
                 let then_move = matches!(*place, Place::Polled { then_move: true });
                 match polled {
-                    Poll::Ready(output) => {
+                    Ok(Poll::Ready(output)) => {
                         *place = Place::Ended;
                         Poll::Ready(Some(output))
                     }
-                    Poll::Pending if then_move => {
+                    // On the runtime, too, a panic ends the future alone.
+                    Err(_) => {
+                        *place = Place::Ended;
+                        Poll::Ready(None)
+                    }
+                    Ok(Poll::Pending) if then_move => {
                         let mut output = spawn(future, on_runtime);
                         let polled = Pin::new(&mut output).poll(cx);
                         *place = Place::Runtime(output);
                         polled.map(Result::ok)
                     }
-                    Poll::Pending => {
+                    Ok(Poll::Pending) => {
                         let waker = waker.filter(|waker| waker.will_wake(cx.waker()));
                         *place = Place::Caller {
                             future,
@@ -161,7 +167,6 @@ impl<T: Send + 'static, C: OnRuntime<T>> Future for Movable<T, C> {
 impl<T: Send + 'static, C: OnRuntime<T>> Drop for Movable<T, C> {
     fn drop(&mut self) {
         let place = mem::replace(&mut *self.0.place(), Place::Ended);
-        // A future that panicked is in no place, so that it is never polled again.
         if let Place::Caller { future, on_runtime, .. } = place {
             drop(spawn(future, on_runtime));
         }

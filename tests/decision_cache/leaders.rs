@@ -47,7 +47,10 @@ async fn rule_07_a_leader_that_is_not_polled_strands_no_follower() {
         let checked = follower.await.unwrap().unwrap();
         assert!(checked.value && checked.coalesced);
     }
-    assert!(leader.is_woken(), "the leader has to wait for the runtime since the flight moved");
+    assert!(
+        leader.is_woken(),
+        "the leader has to wait for the runtime since the flight moved"
+    );
     let own = leader.await.unwrap();
     assert!(own.value && !own.coalesced && own.stored);
 }
@@ -99,7 +102,9 @@ async fn rule_07_a_moved_flight_ends_after_its_grace() {
     follower.abort();
     advance(secs(2)).await;
     assert!(call.is_gone());
-    bench.miss(&Freshness::any(), tower_zookie::cache::ReadAt::Any, no(at(1))).await;
+    bench
+        .miss(&Freshness::any(), tower_zookie::cache::ReadAt::Any, no(at(1)))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +161,10 @@ async fn rule_15_a_flight_counts_before_and_after_its_move() {
     }
     call.answer(yes(at(1)));
     assert!(leader.await.unwrap().value);
-    let crowd = [bench.ask_for(other, &Freshness::any()), bench.ask_for(other, &Freshness::any())];
+    let crowd = [
+        bench.ask_for(other, &Freshness::any()),
+        bench.ask_for(other, &Freshness::any()),
+    ];
     let call = bench.call().await;
     bench.expect_no_call().await;
     call.answer(yes(at(1)));

@@ -115,7 +115,7 @@ async fn rule_11_denied_and_failed_items_are_not_stored() {
         let before = session.upstream.calls();
         for _ in 0..2 {
             let reply = session.send(&bulk.denials).await;
-            assert!(!reply.is_hit() && !reply.cache_status().contains("stored"));
+            assert!(!reply.is_hit() && !reply.cache_status().contains("; stored"));
         }
         assert_eq!(session.asked(before), ["denials", "denials"]);
         assert_eq!(session.layer.handle().stats().entries, 0);

@@ -74,7 +74,7 @@ async fn asked_at(session: &Session, write: &WriteToken) -> (WriteToken, bool) {
     let asked = session.upstream.asked().split_off(before);
     assert_eq!(asked.len(), 1);
     let asked = token(&asked[0].request).unwrap();
-    (WriteToken::read(asked), reply.cache_status().contains("stored"))
+    (WriteToken::read(asked), reply.cache_status().contains("; stored"))
 }
 
 async fn asks_in_their_true_order(writes: &[WriteToken]) -> Result<(), TestCaseError> {
@@ -153,7 +153,7 @@ async fn rule_01_a_higher_number_does_not_serve_the_lower_writer() {
             .send(&check_at(named(1282)))
             .await
             .cache_status()
-            .contains("stored")
+            .contains("; stored")
     );
     assert!(session.send(&check_at(named(1282))).await.is_hit());
     assert_eq!(asked_at(&session, named(1280)).await.0.xid, 1280, "unmodified");

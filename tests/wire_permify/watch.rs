@@ -53,13 +53,13 @@ async fn rule_08_the_change_feed_names_the_tokens_it_reports() {
         for _ in 0..2 {
             session.upstream.skip_to(call.n);
             let reply = session.send(&exact).await;
-            assert!(!reply.is_hit() && !reply.cache_status().contains("stored"));
+            assert!(!reply.is_hit() && !reply.cache_status().contains("; stored"));
         }
         follow(&session).await;
         session.upstream.skip_to(call.n);
         let first = session.send(&exact).await;
         assert!(
-            first.cache_status().contains("stored"),
+            first.cache_status().contains("; stored"),
             "{case}: {}",
             first.cache_status()
         );
@@ -82,7 +82,7 @@ async fn rule_04_the_change_feed_opens_no_window() {
             let before = session.upstream.calls();
             let reply = session.send(&call.request).await;
             assert_eq!(session.upstream.asked()[before].request.body(), call.request.body());
-            assert!(!reply.is_hit() && !reply.cache_status().contains("stored"), "{case}");
+            assert!(!reply.is_hit() && !reply.cache_status().contains("; stored"), "{case}");
         }
     }
 }
@@ -113,7 +113,7 @@ async fn rule_08_the_change_feed_names_only_what_it_reported() {
             let session = Session::new(&recording, Engine::Postgres);
             follow(&session).await;
             let reply = session.send(&exactly(&call.request)).await;
-            let stored = reply.cache_status().contains("stored");
+            let stored = reply.cache_status().contains("; stored");
             assert_eq!(stored, reported == needed, "{case} after {reported} messages");
         }
     }
