@@ -67,7 +67,7 @@ async fn rule_07_a_moved_flight_gives_its_leader_its_own_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_a_leader_that_leaves_after_the_move_strands_no_follower() {
+async fn rule_07_a_leader_that_leaves_late_strands_no_follower() {
     let mut bench = Bench::new();
     let (leader, call) = leader(&mut bench, &Freshness::any()).await;
     let follower = bench.ask(&Freshness::any());

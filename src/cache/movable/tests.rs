@@ -99,7 +99,7 @@ async fn rule_07_a_future_moves_before_its_first_poll() {
 }
 
 #[tokio::test]
-async fn rule_07_a_future_that_causes_its_own_move_moves_after_the_poll() {
+async fn rule_07_a_future_that_asks_to_move_moves_after_its_poll() {
     let (goes, woken) = (Goes::default(), Arc::default());
     let mover: Arc<Mutex<Option<Weak<dyn MoveToRuntime>>>> = Arc::default();
     let (sender, mut receiver) = oneshot::channel::<()>();
