@@ -1,7 +1,6 @@
 //! Reads a request and says what to do with it. There is no I/O here, and the inner service is not known.
 
 mod classify;
-mod consistency;
 mod key;
 mod requirement;
 mod tokens;

@@ -1,4 +1,6 @@
+use std::cmp::Reverse;
 use std::mem;
+use std::time::Duration;
 
 use http::request::Parts;
 use tokio::time::Instant;
@@ -7,7 +9,6 @@ use crate::cache::{Capabilities, DefaultRead, ReadMode};
 use crate::consistency::{Consistency, Floor, Floors, Freshness};
 use crate::layer::headers::{Header, Headers, forbid_caching};
 use crate::layer::pending::Requirement;
-use crate::layer::request::consistency::{in_header, may_exclude_a_snapshot, stricter};
 use crate::layer::request::tokens::{Denied, Stated, Tokens};
 use crate::layer::state::LayerState;
 use crate::protocol::{Protocol, Rejection};
@@ -25,7 +26,7 @@ impl<P: Protocol> LayerState<P> {
     ) -> Result<Requirement, Denied> {
         let tokens = self.tokens(parts, query, stated, arrived)?;
         let no_cache = forbid_caching(headers.values(Header::CacheControl));
-        let consistency = stricter(in_header(headers)?, stated.consistency)?;
+        let consistency = stricter(consistency_in_header(headers)?, stated.consistency)?;
         let has_token = tokens.count > 0 || tokens.cookie || tokens.too_old;
         let must_have_token = self.settings.require_token && stated.check;
         if must_have_token && !has_token && consistency != Some(Consistency::FullyConsistent) {
@@ -124,4 +125,39 @@ fn at_least(
         replace_cookie,
         unmodified,
     })
+}
+
+/// The consistency that a request states in its header.
+fn consistency_in_header(headers: &Headers<'_>) -> Result<Option<Consistency>, Rejection> {
+    let mut values = headers.values(Header::Consistency);
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    match (parsed, values.next()) {
+        (Some(consistency), None) => Ok(Some(consistency)),
+        _ => Err(Rejection::UnknownConsistency),
+    }
+}
+
+/// The consistency that a header and the message demand together.
+fn stricter(header: Option<Consistency>, message: Option<Consistency>) -> Result<Option<Consistency>, Rejection> {
+    let strictness = |consistency: &Consistency| match consistency {
+        Consistency::MinimizeLatency => (0, Reverse(Duration::ZERO)),
+        Consistency::AtLeastAsFresh => (1, Reverse(Duration::ZERO)),
+        Consistency::BoundedStaleness(bound) => (2, Reverse(*bound)),
+        Consistency::AtExactSnapshot => (3, Reverse(Duration::ZERO)),
+        Consistency::FullyConsistent => (4, Reverse(Duration::ZERO)),
+    };
+    let exact = |consistency| consistency == Some(Consistency::AtExactSnapshot);
+    if exact(header) && may_exclude_a_snapshot(message) || exact(message) && may_exclude_a_snapshot(header) {
+        return Err(Rejection::ContradictoryConsistency);
+    }
+    Ok(header.into_iter().chain(message).max_by_key(strictness))
+}
+
+/// Whether an answer at a snapshot may be too old for this consistency.
+fn may_exclude_a_snapshot(consistency: Option<Consistency>) -> bool {
+    matches!(
+        consistency,
+        Some(Consistency::FullyConsistent | Consistency::BoundedStaleness(_))
+    )
 }
