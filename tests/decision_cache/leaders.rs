@@ -27,7 +27,7 @@ fn tasks() -> usize {
 async fn a_flight_without_followers_stays_with_its_leader() {
     let mut bench = Bench::new();
     let before = tasks();
-    let (mut leader, call) = leader(&mut bench, &Freshness::any()).await;
+    let (leader, call) = leader(&mut bench, &Freshness::any()).await;
     settle().await;
     assert_eq!(tasks(), before, "no task runs for it");
     call.answer(yes(at(1)));
@@ -39,7 +39,7 @@ async fn a_flight_without_followers_stays_with_its_leader() {
 #[tokio::test(start_paused = true)]
 async fn rule_07_a_leader_that_is_not_polled_strands_no_follower() {
     let mut bench = Bench::new();
-    let (mut leader, call) = leader(&mut bench, &Freshness::any()).await;
+    let (leader, call) = leader(&mut bench, &Freshness::any()).await;
     let followers = [bench.ask(&Freshness::any()), bench.ask(&Freshness::any())];
     bench.expect_no_call().await;
     call.answer(yes(at(1)));
@@ -123,7 +123,7 @@ async fn rule_07_a_head_read_that_waits_its_turn_can_be_joined() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_a_flight_ends_in_time_wherever_it_runs() {
     let mut bench = Bench::with(settings().flight_timeout(secs(3)), Capabilities::versioned());
-    let (mut alone, call) = leader(&mut bench, &Freshness::any()).await;
+    let (alone, call) = leader(&mut bench, &Freshness::any()).await;
     advance(secs(4)).await;
     assert!(alone.is_woken());
     assert!(matches!(alone.await, Err(CheckError::TimedOut)));

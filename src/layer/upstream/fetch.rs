@@ -13,7 +13,7 @@ use crate::layer::inner::Upstream;
 use crate::layer::pending::Pending;
 use crate::layer::response::{NoReply, OwnReply, Storable};
 use crate::layer::state::LayerState;
-use crate::layer::upstream::edit_headers::strip_own_call;
+use crate::layer::upstream::forward::strip_own_call;
 use crate::layer::upstream::reply::{read_reply, whole};
 use crate::protocol::{Call, Protocol, ReplyItem, ReplyOutcome, StoredResponse};
 use crate::revision::Revision;

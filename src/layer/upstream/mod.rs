@@ -5,7 +5,6 @@ mod background;
 mod bulk;
 mod bypass;
 mod check;
-mod edit_headers;
 mod fetch;
 mod forward;
 mod read;
