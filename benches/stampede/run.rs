@@ -75,8 +75,14 @@ async fn play(row: Row, scene: Scene, plan: &Plan) -> Outcome {
     });
     let mut callers = JoinSet::new();
     for caller in &plan.callers {
-        let patience = (scene == Scene::GivingUp).then_some(PATIENCE);
-        callers.spawn(ask(front.checks.clone(), upstream.clone(), *caller, began, patience));
+        let gives_up_after = (scene == Scene::GivingUp).then_some(PATIENCE);
+        callers.spawn(ask(
+            front.checks.clone(),
+            upstream.clone(),
+            *caller,
+            began,
+            gives_up_after,
+        ));
     }
     let mut answers: Vec<Answer> = callers.join_all().await.into_iter().flatten().collect();
     writer.await.expect("writes are answered");
@@ -108,7 +114,7 @@ async fn ask(
     upstream: Upstream,
     caller: Caller,
     began: Instant,
-    patience: Option<Duration>,
+    gives_up_after: Option<Duration>,
 ) -> Option<Answer> {
     sleep_until(began + caller.arrives).await;
     let answer = |revision| Answer {
@@ -117,11 +123,11 @@ async fn ask(
         at: Instant::now(),
         calls_by_then: upstream.checks(),
     };
-    let Some(patience) = patience else {
+    let Some(gives_up_after) = gives_up_after else {
         return Some(answer(evaluated_at(service, caller.floor).await));
     };
     for _ in 0..TRIES {
-        if let Ok(revision) = timeout(patience, evaluated_at(service.clone(), caller.floor)).await {
+        if let Ok(revision) = timeout(gives_up_after, evaluated_at(service.clone(), caller.floor)).await {
             return Some(answer(revision));
         }
         sleep(PAUSE).await;

@@ -319,15 +319,15 @@ async fn rule_04_which_replies_make_a_watermark() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_in_a_partial_order_an_echo_renews_no_watermark() {
-    for (told, above, total) in [(at(5), at(6), true), (pair(5, 5), pair(6, 5), false)] {
+    for (asked, above, total) in [(at(5), at(6), true), (pair(5, 5), pair(6, 5), false)] {
         let knowledge = versioned();
-        learn(&knowledge, &told, Source::Read);
+        learn(&knowledge, &asked, Source::Read);
         advance(SECOND).await;
-        knowledge.learn_at_least(&knowledge.begin(), &told, &told);
-        assert_eq!(age(&knowledge, &told), Some(if total { 0 } else { 1000 }));
-        knowledge.learn_at_least(&knowledge.begin(), &told, &above);
+        knowledge.learn_at_least(&knowledge.begin(), &asked, &asked);
+        assert_eq!(age(&knowledge, &asked), Some(if total { 0 } else { 1000 }));
+        knowledge.learn_at_least(&knowledge.begin(), &asked, &above);
         assert_eq!(age(&knowledge, &above), Some(0), "the store chose it");
-        knowledge.notice(&knowledge.begin(), &told, &told);
+        knowledge.notice(&knowledge.begin(), &asked, &asked);
     }
     let knowledge = versioned();
     knowledge.learn_at_least(&knowledge.begin(), &at(5), &at(5));

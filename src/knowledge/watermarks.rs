@@ -48,10 +48,10 @@ impl Instants {
 
     /// Without those after `began`, if that is given.
     pub(super) fn not_after(self, began: Option<Instant>) -> Self {
-        let kept = |instant: &Instant| began.is_none_or(|began| *instant <= began);
+        let not_later = |instant: &Instant| began.is_none_or(|began| *instant <= began);
         Self {
-            any: self.any.filter(kept),
-            head: self.head.filter(kept),
+            any: self.any.filter(not_later),
+            head: self.head.filter(not_later),
         }
     }
 }

@@ -185,13 +185,13 @@ impl<'a> Json<'a> {
     }
 }
 
-/// Whether `name` differs from `wanted` only in the case of its letters. Decoders such as Go's accept either name.
-pub(super) fn differs_in_case(name: &str, wanted: &str) -> bool {
-    if name == wanted {
+/// Whether `name` differs from `expected` only in the case of its letters. Decoders such as Go's accept either name.
+pub(super) fn differs_in_case(name: &str, expected: &str) -> bool {
+    if name == expected {
         return false;
     }
-    if name.is_ascii() && wanted.is_ascii() {
-        return name.eq_ignore_ascii_case(wanted);
+    if name.is_ascii() && expected.is_ascii() {
+        return name.eq_ignore_ascii_case(expected);
     }
     // To upper case first: the upper case of `ſ` is `S`.
     let folded = |text: &str| -> String {
@@ -200,7 +200,7 @@ pub(super) fn differs_in_case(name: &str, wanted: &str) -> bool {
             .flat_map(char::to_lowercase)
             .collect()
     };
-    folded(name) == folded(wanted)
+    folded(name) == folded(expected)
 }
 
 /// A name that some decoders accept in place of a name that the key leaves out.
@@ -267,7 +267,7 @@ impl Pointer {
 }
 
 fn find<'a>(json: &mut Json<'a>, names: &[String]) -> Result<Option<&'a str>, NotJson> {
-    let Some((wanted, rest)) = names.split_first() else {
+    let Some((expected, rest)) = names.split_first() else {
         return json.value().map(Some);
     };
     if json.peek() != Some(b'{') {
@@ -275,7 +275,7 @@ fn find<'a>(json: &mut Json<'a>, names: &[String]) -> Result<Option<&'a str>, No
     }
     let mut found = None;
     json.object(|json, name| {
-        if name == wanted {
+        if name == expected {
             found = find(json, rest)?;
             Ok(())
         } else {

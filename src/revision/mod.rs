@@ -101,7 +101,7 @@ pub struct StoreId(Arc<str>);
 impl StoreId {
     /// An identity made of parts, most general first, such as `["spicedb", "postgres", "6349aaf2"]`.
     ///
-    /// Parts are kept apart by their lengths: `["a", "bc"]` and `["ab", "c"]` are different stores.
+    /// The lengths of the parts keep them apart: `["a", "bc"]` and `["ab", "c"]` are different stores.
     pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = String::new();
         for part in parts {

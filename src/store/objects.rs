@@ -234,7 +234,7 @@ impl Objects {
         };
         let slots = self.slots.get(range).into_iter().flatten().flatten();
         slots
-            .filter(move |slot| !matches!(of, Scope::Type(wanted) if wanted != slot.object_type))
+            .filter(move |slot| !matches!(of, Scope::Type(expected) if expected != slot.object_type))
             .flat_map(|slot| slot.relations.iter().map(move |relation| (slot, relation)))
             .flat_map(move |(slot, (relation, subjects))| {
                 let existing = subjects.iter().filter(move |(_, history)| history.exists_at(revision));

@@ -33,7 +33,7 @@ pub(crate) struct Forge {
     /// A write instead, which it may not make.
     writes: bool,
     bypass: Option<usize>,
-    patience: Option<Duration>,
+    gives_up_after: Option<Duration>,
 }
 
 /// How it spells a token, made from a revision that it has seen.
@@ -82,7 +82,7 @@ const CONSISTENCIES: [&str; 6] = [
 ];
 
 pub(crate) fn forge() -> impl Strategy<Value = Forge> {
-    let patience = select(vec![0_u64, 0, 1, 40, 60, 500]).prop_map(Duration::from_millis);
+    let gives_up_after = select(vec![0_u64, 0, 1, 40, 60, 500]).prop_map(Duration::from_millis);
     (
         (
             form(),
@@ -94,19 +94,21 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.05),
         weighted(0.4, bypass::bypass()),
-        weighted(0.3, patience),
+        weighted(0.3, gives_up_after),
     )
         .prop_map(
-            |((form, questions, consistency), tokens, no_cache, bad_credentials, writes, bypass, patience)| Forge {
-                form,
-                questions,
-                consistency,
-                tokens,
-                no_cache,
-                bad_credentials,
-                writes,
-                bypass,
-                patience,
+            |((form, questions, consistency), tokens, no_cache, bad_credentials, writes, bypass, gives_up_after)| {
+                Forge {
+                    form,
+                    questions,
+                    consistency,
+                    tokens,
+                    no_cache,
+                    bad_credentials,
+                    writes,
+                    bypass,
+                    gives_up_after,
+                }
             },
         )
 }
@@ -168,10 +170,10 @@ impl World {
             // Read to its end, as any client does.
             let _ = http_body_util::BodyExt::collect(reply.into_body()).await;
         };
-        match forge.patience {
+        match forge.gives_up_after {
             None => sending.await,
-            Some(patience) => {
-                if timeout(patience, sending).await.is_err() {
+            Some(gives_up_after) => {
+                if timeout(gives_up_after, sending).await.is_err() {
                     notes.push("adversary: cut off".to_owned());
                 }
             }

@@ -47,9 +47,9 @@ impl World {
         let session = ask.session.filter(|_| chained.is_some()).map(|(client, _)| client);
         let asking = self.asking(ask, chained.flatten());
         let sending = self.send(asking.request());
-        let answer = match ask.patience {
+        let answer = match ask.gives_up_after {
             None => Some(sending.await),
-            Some(patience) => timeout(patience, sending).await.ok(),
+            Some(gives_up_after) => timeout(gives_up_after, sending).await.ok(),
         };
         let answered = answer.map(|answer| {
             let replies = self.expect(&asking, &answer);

@@ -61,7 +61,7 @@ pub(crate) struct Ask {
     /// Which of the form's bypasses it forces.
     pub(crate) bypass: Option<usize>,
     /// Hangs up after this long.
-    pub(crate) patience: Option<Duration>,
+    pub(crate) gives_up_after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +179,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         weighted(0.05, millis(&[0, 10, 500])),
     )
         .prop_map(
-            |(form, questions, consistency, tokens, session, no_cache, bypass, patience)| Ask {
+            |(form, questions, consistency, tokens, session, no_cache, bypass, gives_up_after)| Ask {
                 form,
                 questions,
                 consistency,
@@ -187,7 +187,7 @@ fn ask() -> impl Strategy<Value = Ask> {
                 session,
                 no_cache,
                 bypass,
-                patience,
+                gives_up_after,
             },
         )
 }

@@ -29,7 +29,7 @@ pub(crate) struct Forge {
     /// A write instead, of data or of a schema, which it may not make.
     writes: Option<bool>,
     bypass: Option<Bypass>,
-    patience: Option<u64>,
+    gives_up_after: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -164,10 +164,10 @@ impl Forge {
             format!("adversary: a write of {what}")
         }));
         let sending = self.sent(client, tenant, texts);
-        match self.patience {
+        match self.gives_up_after {
             None => sending.await,
-            Some(patience) => {
-                if timeout(Duration::from_millis(patience), sending).await.is_err() {
+            Some(gives_up_after) => {
+                if timeout(Duration::from_millis(gives_up_after), sending).await.is_err() {
                     notes.push("adversary: cut off".to_owned());
                 }
             }
@@ -256,17 +256,19 @@ pub(crate) fn forge() -> impl Strategy<Value = Forge> {
         prop::option::weighted(0.3, select(vec![0_u64, 1, 5, 15, 40])),
     )
         .prop_map(
-            |((way, tenant, whats, tokens), consistency, no_cache, bad_credentials, writes, bypass, patience)| Forge {
-                way,
-                tenant,
-                whats,
-                tokens,
-                consistency,
-                no_cache,
-                bad_credentials,
-                writes,
-                bypass,
-                patience,
+            |((way, tenant, whats, tokens), consistency, no_cache, bad_credentials, writes, bypass, gives_up_after)| {
+                Forge {
+                    way,
+                    tenant,
+                    whats,
+                    tokens,
+                    consistency,
+                    no_cache,
+                    bad_credentials,
+                    writes,
+                    bypass,
+                    gives_up_after,
+                }
             },
         )
 }

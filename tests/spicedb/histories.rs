@@ -284,9 +284,9 @@ impl<'a> World<'a> {
         let (document, user) = (DOCUMENTS[attack.what.0], USERS[attack.what.1]);
         let sent = attack.send(client, token, document, user);
         let left = self.left.clone();
-        let patience = attack.leaves.map_or(Duration::MAX, Duration::from_millis);
+        let gives_up_after = attack.leaves.map_or(Duration::MAX, Duration::from_millis);
         drop(tokio::spawn(async move {
-            if timeout(patience, sent).await.is_err() {
+            if timeout(gives_up_after, sent).await.is_err() {
                 left.fetch_add(1, Relaxed);
             }
         }));

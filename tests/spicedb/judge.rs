@@ -1,5 +1,5 @@
 //! The judge, which knows the whole history of the store. It judges the answers to honest callers: that every rule was
-//! kept, and that each caller could have got its answer if no other caller had ever sent a token.
+//! obeyed, and that each caller could have got its answer if no other caller had ever sent a token.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ const LISTING: Then = NotStored("a listing", "a read that is never stored");
 const NO_ITEMS: Then = NotStored("no answer in it", "a read that is never stored");
 const NO_METADATA: Then = NotStored("no place for a token", "a read that is never stored");
 const BAD_TOKEN: Then = NotStored("a bad token", "a token in the message that only the upstream can judge");
-const DENIALS: Then = InPart("a denial may be an error, so it is kept by nobody");
+const DENIALS: Then = InPart("a denial may be an error, so it is not stored");
 
 pub(crate) const GRPC: [Row; 62] = [
     row("tenant-create", Passes),

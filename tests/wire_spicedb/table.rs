@@ -28,7 +28,7 @@ const NOT_REPEATABLE: Then = NotStored(
     "no answer of this exact snapshot is stored",
 );
 const NOT_REPEATABLE_BULK: Then = InPart("memory's snapshots are not repeatable, so a bulk is asked whole");
-const ITEM_ERROR: Then = InPart("an item's error is kept by nobody");
+const ITEM_ERROR: Then = InPart("an item's error is not stored");
 
 pub(crate) const GRPC: [Row; 108] = [
     row("schema-write", Write),

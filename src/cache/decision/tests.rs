@@ -28,7 +28,7 @@ fn revision(point: impl Point) -> Revision {
     Revision::new(StoreId::new(["test"]), point)
 }
 
-/// Instants count from here, so that they can be told apart in a failing case.
+/// Instants count from here, so that a failing case shows which is which.
 fn origin() -> Instant {
     static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     *ORIGIN.get_or_init(Instant::now)

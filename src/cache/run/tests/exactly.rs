@@ -1,4 +1,4 @@
-//! Before a store that reads at just what it is told, and whose replies name no revision.
+//! A store that reads at exactly the named revision, and whose replies name no revision.
 
 use std::time::Duration;
 

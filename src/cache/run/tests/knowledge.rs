@@ -1,4 +1,4 @@
-//! Tokens that this process has not met, before a store that answers at whatever it is told, as SpiceDB on PostgreSQL does.
+//! Tokens that this process has not met, and a store that answers at any revision that a request names, as SpiceDB on PostgreSQL does.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::{advance, sleep};
 use super::*;
 use crate::revision::PostgresSnapshot;
 
-/// A store at head 7 whose default reads are at 3. It takes whatever floor it is told for what it says.
+/// A store at head 7 whose default reads are at 3. It believes every floor that a request names.
 #[derive(Clone)]
 struct Gullible {
     calls: Arc<Mutex<Vec<(Purpose, ReadAt)>>>,
@@ -163,7 +163,7 @@ async fn rule_04_an_echoed_revision_is_as_old_as_its_watermark() {
     let floor = Freshness::at_least(snapshot(10, &[]));
     let _ = store.check(&cache, &question("b"), &floor).await;
     assert!(finds(&cache, &question("b"), &floor));
-    // The store's reply repeated what it was told, so the answer is as old as the default read.
+    // The store's reply repeated the request's revision, so the answer is as old as the default read.
     let found = cache.find(question("b").flight, &floor, Instant::now()).unwrap();
     assert!(found.age(Instant::now()) >= Duration::from_secs(4));
 }

@@ -166,7 +166,7 @@ fn a_token_in_the_body_is_replaced_by_the_one_asked_at() {
             body,
         )
         .unwrap();
-        let zookie = at.revision().and_then(|told| Numbers.encode(told));
+        let zookie = at.revision().and_then(|named| Numbers.encode(named));
         api.ask(&call, &Bytes::from(body.to_owned()), &[0], &at, zookie.as_ref())
     };
     let body = r#"{"zookie":"7", "doc": 1.0}"#;

@@ -127,7 +127,7 @@ fn rule_11_requests_without_metadata_are_never_stored() {
     }
     let without_tenant = [at_t(), tuple(3, "plan", "alice")].concat();
     let call = ask(CHECK, &without_tenant, &base()).unwrap();
-    assert!(matches!(call.kind, Kind::Check(_)), "an error is never kept");
+    assert!(matches!(call.kind, Kind::Check(_)), "an error is never stored");
 }
 
 #[test]

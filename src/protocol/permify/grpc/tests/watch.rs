@@ -19,11 +19,11 @@ fn a_watch_asks_for_one_tenants_changes() {
 fn changes_contain_their_token() {
     let changes = decoded(recorded::CHANGES);
     assert_eq!(feed_token(&changes[5..]), Some("+gQAAAAAAAA="));
-    let told = |changes: &[u8]| feed_token(changes).map(str::to_owned);
+    let named = |changes: &[u8]| feed_token(changes).map(str::to_owned);
     let token = bytes(1, b"t");
-    assert_eq!(told(&bytes(1, &token)).as_deref(), Some("t"), "nothing changed");
+    assert_eq!(named(&bytes(1, &token)).as_deref(), Some("t"), "nothing changed");
     let more = [bytes(9, b"x"), bytes(1, &[bytes(2, b"change"), token.clone()].concat())].concat();
-    assert_eq!(told(&more).as_deref(), Some("t"));
+    assert_eq!(named(&more).as_deref(), Some("t"));
     for message in [
         b"".to_vec(),
         bytes(1, b""),
@@ -35,6 +35,6 @@ fn changes_contain_their_token() {
         varint(1, 1),
         b"\x0a\x09".to_vec(),
     ] {
-        assert_eq!(told(&message), None, "{message:x?}");
+        assert_eq!(named(&message), None, "{message:x?}");
     }
 }

@@ -48,7 +48,7 @@ fn a_message_that_already_asks_so_is_forwarded_unmodified() {
 
 #[test]
 fn the_token_is_put_into_the_metadata() {
-    for (metadata, told) in [
+    for (metadata, named) in [
         ("{}", r#"{"snap_token":"x"}"#),
         ("{ }", r#"{"snap_token":"x" }"#),
         (r#"{ "depth":20}"#, r#"{"snap_token":"x", "depth":20}"#),
@@ -62,13 +62,13 @@ fn the_token_is_put_into_the_metadata() {
             r#"{"snap\u005ftoken":"x","depth":20}"#,
         ),
     ] {
-        assert_eq!(asked(metadata, Some("x")).unwrap(), told, "{metadata}");
+        assert_eq!(asked(metadata, Some("x")).unwrap(), named, "{metadata}");
     }
 }
 
 #[test]
 fn rule_01_a_camel_case_token_is_rewritten_in_snake_case() {
-    for (metadata, told) in [
+    for (metadata, named) in [
         (r#"{"snapToken":"y"}"#, r#"{"snap_token":"x"}"#),
         (r#"{"snapToken":"x"}"#, r#"{"snap_token":"x"}"#),
         (r#"{"snapToken":null}"#, r#"{"snap_token":"x"}"#),
@@ -77,7 +77,7 @@ fn rule_01_a_camel_case_token_is_rewritten_in_snake_case() {
             r#"{"depth":20 , "snap_token" : "x" ,"a":"\"snapToken\""}"#,
         ),
     ] {
-        assert_eq!(asked(metadata, Some("x")).unwrap(), told, "{metadata}");
+        assert_eq!(asked(metadata, Some("x")).unwrap(), named, "{metadata}");
     }
     let as_it_came = ask(
         CHECK,
@@ -91,7 +91,7 @@ fn rule_01_a_camel_case_token_is_rewritten_in_snake_case() {
 
 #[test]
 fn rule_03_head_is_asked_without_a_token() {
-    for (metadata, told) in [
+    for (metadata, named) in [
         (r#"{"snap_token":"x"}"#, r#"{"snap_token":""}"#),
         (r#"{"snapToken":"x", "depth":20}"#, r#"{"snap_token":"", "depth":20}"#),
         (
@@ -99,11 +99,11 @@ fn rule_03_head_is_asked_without_a_token() {
             r#"{"depth":20, "snap_token" : "" }"#,
         ),
     ] {
-        assert_eq!(asked(metadata, None).unwrap(), told, "{metadata}");
+        assert_eq!(asked(metadata, None).unwrap(), named, "{metadata}");
         let body = with_metadata(metadata);
         let unasked = ask(CHECK, &body, &[0], &ReadAt::Any, None);
-        assert_eq!(unasked.unwrap(), with_metadata(told));
-        assert_eq!(check(&with_metadata(told), &base()).unwrap().token, None);
+        assert_eq!(unasked.unwrap(), with_metadata(named));
+        assert_eq!(check(&with_metadata(named), &base()).unwrap().token, None);
     }
 }
 
@@ -112,14 +112,14 @@ fn rule_08_an_unknown_floor_never_makes_a_read_older() {
     let at = ReadAt::Unmodified(revision(1));
     let at_head = with_metadata(r#"{"depth":20}"#);
     assert_eq!(ask(CHECK, &at_head, &[0], &at, Some(&zookie("x"))), None);
-    let told = ask(
+    let named = ask(
         CHECK,
         &with_metadata(r#"{"snap_token":"y"}"#),
         &[0],
         &at,
         Some(&zookie("x")),
     );
-    assert_eq!(told.unwrap(), with_metadata(r#"{"snap_token":"x"}"#));
+    assert_eq!(named.unwrap(), with_metadata(r#"{"snap_token":"x"}"#));
 }
 
 #[test]
@@ -247,24 +247,24 @@ impl Pieces {
     }
 
     /// The `ReadAt` of this token.
-    fn told(&self, token: Option<&str>, open: &[usize]) -> String {
+    fn named(&self, token: Option<&str>, open: &[usize]) -> String {
         let list = if open.len() == self.items.len() {
             format!("[{}]", self.items.join(" , "))
         } else {
             let open: Vec<_> = open.iter().map(|&index| &*self.items[index]).collect();
             format!("[{}]", open.join(","))
         };
-        let told = token.map(|token| format!("\"{token}\""));
-        let token = match (self.token, &told) {
-            (None, told) => told.as_deref().map(|told| ("snap_token", told)),
-            (Some((_, name, value)), told) => {
+        let named = token.map(|token| format!("\"{token}\""));
+        let token = match (self.token, &named) {
+            (None, named) => named.as_deref().map(|named| ("snap_token", named)),
+            (Some((_, name, value)), named) => {
                 let stated = Some(value.replace("\\u0078", "x")).filter(|value| value != "\"\"" && value != "null");
                 let is_snake = !name.ends_with("Token");
-                Some(match told {
-                    _ if stated == *told && (is_snake || told.is_none()) => (name, value),
-                    told => (
+                Some(match named {
+                    _ if stated == *named && (is_snake || named.is_none()) => (name, value),
+                    named => (
                         if is_snake { name } else { "snap_token" },
-                        told.as_deref().unwrap_or("\"\""),
+                        named.as_deref().unwrap_or("\"\""),
                     ),
                 })
             }
@@ -298,7 +298,7 @@ proptest! {
         let asked = ask(BULK, &body, open, &at, zookie.as_ref());
         prop_assert!(asked.as_ref() != Some(&body), "nothing had to change");
         let asked = asked.unwrap_or_else(|| body.clone());
-        prop_assert_eq!(&asked, &pieces.told(token, open));
+        prop_assert_eq!(&asked, &pieces.named(token, open));
 
         let asked_call = bulk(&asked, &base).unwrap();
         prop_assert_eq!(asked_call.token.as_deref(), token.map(str::as_bytes));
