@@ -74,11 +74,15 @@ impl<V> Flight<V> {
         self.state().start.clone()
     }
 
-    /// Names what moves the call to the runtime when the first follower joins. `true`: one has joined already.
-    pub(crate) fn led_by(&self, leader: Weak<dyn MoveToRuntime>) -> bool {
+    /// Names what moves the call to the runtime when the first follower joins. If one has joined already, the call moves now.
+    pub(crate) fn led_by(&self, leader: Weak<dyn MoveToRuntime>) {
         let mut state = self.state();
         state.leader = Some(leader);
-        state.end.is_some()
+        let has_followers = state.end.is_some();
+        drop(state);
+        if has_followers {
+            self.move_to_runtime();
+        }
     }
 
     /// Joins the flight, whose call must not depend any more on how often its leader is polled: see

@@ -61,10 +61,6 @@ impl<T: Send + 'static, C: OnRuntime<T>> Movable<T, C> {
         let shared: Weak<Shared<T, C>> = Arc::downgrade(&self.0);
         shared
     }
-
-    pub(crate) fn move_to_runtime(&self) {
-        self.0.move_to_runtime();
-    }
 }
 
 impl<T, C> Shared<T, C> {

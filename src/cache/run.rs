@@ -209,9 +209,7 @@ impl<V: Weigh> DecisionCache<V> {
             flight: Arc::clone(&flight),
         };
         let leading = Movable::new(Box::pin(flying), on_runtime);
-        if flight.led_by(leading.mover()) {
-            leading.move_to_runtime();
-        }
+        flight.led_by(leading.mover());
         // A flight without an output has vanished, as by a panic.
         leading.await.unwrap_or(Err(Failure::Upstream))
     }

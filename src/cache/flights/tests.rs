@@ -1,4 +1,7 @@
+use std::sync::Weak;
+
 use super::*;
+use crate::cache::movable::MoveToRuntime;
 use crate::cache::{Capabilities, Keyer, Part};
 use crate::knowledge::Knowledge;
 
@@ -88,4 +91,37 @@ fn rule_03_full_reads_do_not_join_a_flight_that_began() {
     lease.flight.begin(knowledge.begin());
     assert!(matches!(enter(&flights, "a", &Freshness::any()), Entry::Follow(_)));
     assert!(matches!(enter(&flights, "a", &Freshness::Full), Entry::Lead(_)));
+}
+
+/// Counts how often it is moved.
+#[derive(Default)]
+struct Moves(AtomicUsize);
+
+impl MoveToRuntime for Moves {
+    fn move_to_runtime(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn rule_07_the_first_follower_moves_the_flight() {
+    for leader_is_named_first in [true, false] {
+        let flights = flights((9, 9), 9);
+        let moves: Arc<Moves> = Arc::default();
+        let weak: Weak<Moves> = Arc::downgrade(&moves);
+        let Entry::Lead(lease) = enter(&flights, "a", &Freshness::Full) else {
+            panic!("the first leads")
+        };
+        if leader_is_named_first {
+            lease.flight.led_by(weak.clone());
+            assert_eq!(moves.0.load(Ordering::Relaxed), 0);
+        }
+        let first = enter(&flights, "a", &Freshness::Full);
+        if !leader_is_named_first {
+            lease.flight.led_by(weak);
+        }
+        let second = enter(&flights, "a", &Freshness::Full);
+        assert!(matches!((first, second), (Entry::Follow(_), Entry::Follow(_))));
+        assert_eq!(moves.0.load(Ordering::Relaxed), 1);
+    }
 }

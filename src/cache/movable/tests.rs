@@ -93,7 +93,7 @@ async fn rule_07_a_caller_that_stops_polling_holds_nothing_up() {
 async fn rule_07_a_future_moves_before_its_first_poll() {
     let goes = Goes::default();
     let movable = Movable::new(Box::pin(async { 7 }), goes.clone());
-    movable.move_to_runtime();
+    movable.0.move_to_runtime();
     settle().await;
     assert_eq!((movable.await, goes.moved()), (Some(7), 1));
 }
@@ -177,14 +177,14 @@ fn without_a_runtime_a_future_ends_with_its_caller() {
 #[tokio::test]
 async fn rule_07_a_moved_future_that_ends_without_output_says_so() {
     let movable = Movable::new(Box::pin(pending::<u32>()), Stays);
-    movable.move_to_runtime();
+    movable.0.move_to_runtime();
     assert_eq!(movable.await, None);
     let panics = async { panic!("as a test wants it to") };
     let movable = Movable::new(
         Box::pin(async move { if true { panics.await } else { 7 } }),
         Goes::default(),
     );
-    movable.move_to_runtime();
+    movable.0.move_to_runtime();
     assert_eq!(movable.await, None);
 }
 
