@@ -11,7 +11,7 @@ use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
 use crate::cache::run::{Demand, Failure, Fetched};
 use crate::cache::weigh::Weigh;
-use crate::consistency::{Floors, Freshness};
+use crate::consistency::Freshness;
 use crate::revision::Revision;
 
 /// What the upstream answered.
@@ -140,15 +140,7 @@ impl<V: Weigh> DecisionCache<V> {
             }
             Err(miss) => miss,
         };
-        let none = Floors::none();
-        let demand = Demand {
-            freshness,
-            floors: match freshness {
-                Freshness::AtLeast { floors, .. } => floors,
-                Freshness::Exact(_) | Freshness::Full => &none,
-            },
-            arrived,
-        };
+        let demand = Demand::of(freshness, arrived);
         let only = |landed: &Landed<V>, coalesced| checked(&landed.first, Some(miss), coalesced, landed.stored);
         match self.run(&questions, demand, &mut upstream).await? {
             Fetched::Shared(landed) => Ok(only(&landed, true)),
@@ -157,7 +149,7 @@ impl<V: Weigh> DecisionCache<V> {
                 reply: Ok(()),
                 landed: Some(landed),
             } => Ok(only(&landed, false)),
-            // An answer lands unless its flight has vanished.
+            // An answer always lands, because it is the one item of its call.
             Fetched::Own {
                 reply: Ok(()),
                 landed: None,

@@ -66,6 +66,22 @@ pub(crate) struct Demand<'a> {
     pub(crate) arrived: Instant,
 }
 
+impl<'a> Demand<'a> {
+    /// Exactly what `freshness` says.
+    pub(crate) fn of(freshness: &'a Freshness, arrived: Instant) -> Self {
+        static NO_FLOORS: Floors = Floors::none();
+        let floors = match freshness {
+            Freshness::AtLeast { floors, .. } => floors,
+            Freshness::Exact(_) | Freshness::Full => &NO_FLOORS,
+        };
+        Self {
+            freshness,
+            floors,
+            arrived,
+        }
+    }
+}
+
 impl<V: Weigh> DecisionCache<V> {
     /// Answers `questions`, asking the upstream where the cache can't.
     pub(crate) async fn run<U: Fetch<V>>(
@@ -313,7 +329,7 @@ async fn fly<V: Weigh, U: Fetch<V>>(
     let ask = flight.ask.clone();
     let calls = async {
         if ask == ReadAt::Head {
-            // Hardly any request may join a head read that has begun, so those that are ready now get the chance before.
+            // Few requests may join a head read that has begun. Those that are ready now join it before it begins.
             tokio::task::yield_now().await;
         }
         let Some(own) = own else {

@@ -33,6 +33,11 @@ pub(in crate::layer) enum CacheStatus {
 
 impl CacheStatus {
     pub(in crate::layer) fn to_header_value(self) -> HeaderValue {
+        // A constant, because every hit has it.
+        const HIT: HeaderValue = HeaderValue::from_static("tower-zookie; hit");
+        if self == Self::Hit {
+            return HIT;
+        }
         match self.text() {
             Cow::Borrowed(text) => HeaderValue::from_static(text),
             Cow::Owned(text) => HeaderValue::try_from(text).unwrap_or(NAME),

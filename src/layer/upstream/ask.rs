@@ -1,5 +1,5 @@
 use crate::cache::{Demand, Failure, Fetch, Outcome, Questions, ReadAt};
-use crate::consistency::{Floors, Freshness};
+use crate::consistency::Freshness;
 use crate::layer::pending::Pending;
 use crate::layer::state::LayerState;
 use crate::protocol::{Protocol, StoredResponse};
@@ -74,14 +74,10 @@ impl<P: Protocol> LayerState<P> {
         let landed = outcome.as_ref().ok().and_then(|fetched| fetched.landed());
         if let Some(floors) = landed.and_then(|landed| landed.lacks(&requirement.elsewhere)) {
             let freshness = Freshness::AtLeast {
-                floors: floors.clone(),
+                floors,
                 head_within: None,
             };
-            let demand = Demand {
-                freshness: &freshness,
-                floors: &floors,
-                arrived: pending.arrived,
-            };
+            let demand = Demand::of(&freshness, pending.arrived);
             outcome = self.cache.run(questions, demand, fetch).await;
             replace_cookie = requirement.replace_cookie;
         }
@@ -97,11 +93,7 @@ impl<P: Protocol> LayerState<P> {
         questions: &Questions,
         fetch: &mut F,
     ) -> Outcome<StoredResponse, F::Own> {
-        let demand = Demand {
-            freshness: &Freshness::Full,
-            floors: &Floors::none(),
-            arrived: pending.arrived,
-        };
+        let demand = Demand::of(&Freshness::Full, pending.arrived);
         self.cache.run(questions, demand, fetch).await
     }
 

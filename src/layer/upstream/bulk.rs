@@ -4,7 +4,7 @@ use http::Response;
 use http_body::Body;
 
 use crate::cache::{Decision, Demand, Fetched, Fingerprint, Landed, Miss, Served, lowest};
-use crate::consistency::{Floors, Freshness};
+use crate::consistency::Freshness;
 use crate::layer::body::{RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
 use crate::layer::pending::Pending;
@@ -69,15 +69,7 @@ where
     let mut fetch = InnerFetch::<S, P, B>::new(state, inner.clone(), pending, Open::These(Arc::clone(&open)));
     let exactly = at.cloned().map(Freshness::Exact);
     let freshness = exactly.as_ref().unwrap_or(freshness);
-    let none = Floors::none();
-    let demand = Demand {
-        freshness,
-        floors: match freshness {
-            Freshness::AtLeast { floors, .. } => floors,
-            Freshness::Exact(_) | Freshness::Full => &none,
-        },
-        arrived: pending.arrived,
-    };
+    let demand = Demand::of(freshness, pending.arrived);
     let fetched = state.cache.run(&questions, demand, &mut fetch).await.ok()?;
     state.merge_partial(pending, served, &open, fetched.landed()?, at)
 }

@@ -23,16 +23,7 @@ fn item(value: bool) -> Item<bool> {
 
 /// What a request of this freshness demands that arrives now.
 fn demand(freshness: &Freshness) -> Demand<'_> {
-    static NO_FLOORS: Floors = Floors::none();
-    let floors = match freshness {
-        Freshness::AtLeast { floors, .. } => floors,
-        Freshness::Exact(_) | Freshness::Full => &NO_FLOORS,
-    };
-    Demand {
-        freshness,
-        floors,
-        arrived: Instant::now(),
-    }
+    Demand::of(freshness, Instant::now())
 }
 
 /// An upstream that is a closure.
