@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::cache::ReadAt;
 use crate::consistency::{Consistency, Floors, Freshness};
-use crate::protocol::Call;
+use crate::protocol::{Call, Received, Route};
 use crate::token::Zookie;
 
 /// A request that the upstream has to answer, in whole or in part.
@@ -14,6 +14,7 @@ use crate::token::Zookie;
 pub(super) struct Pending {
     pub(super) parts: Parts,
     pub(super) message: Bytes,
+    pub(super) route: Route,
     pub(super) call: Call,
     pub(super) requirement: Requirement,
     pub(super) arrived: Instant,
@@ -22,6 +23,12 @@ pub(super) struct Pending {
     /// How long the caller is ready to wait, counted from the arrival.
     pub(super) timeout: Option<Duration>,
     pub(super) credential_ends: Option<Instant>,
+}
+
+impl Pending {
+    pub(super) fn received(&self) -> Received<'_> {
+        Received::new(self.route, &self.call, &self.message)
+    }
 }
 
 /// What a request's answer must satisfy, and which tokens say so.

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, ReadAt};
-use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::problem::{Rejection, problem_json};
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -38,15 +38,15 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// Which of a bulk's questions the upstream has to answer, given the answers `found` in the cache: indexes into the
     /// call's questions, ascending. By default these are all questions without an answer. An API that stops at the
     /// first denial needs fewer.
-    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
-        let _ = (call, message);
+    fn needed(&self, received: Received<'_>, found: &[Option<&StoredResponse>]) -> Vec<usize> {
+        let _ = received;
         (0..found.len()).filter(|&index| found[index].is_none()).collect()
     }
 
     /// The body to forward when the layer asks only the questions `open`, at `at`. `zookie` spells the revision that
     /// `at` names, if it names one. `None` means that the caller's own body can be forwarded.
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        let _ = (call, message, open, at, zookie);
+    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+        let _ = (received, open, at, zookie);
         None
     }
 
@@ -63,9 +63,8 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Turns the parts of a request to `route` into those of a probe: a request with the same credentials that only
-    /// asks the store for a fresh revision. Returns the probe's call and its message. [`learn`](Self::learn) reads the
-    /// reply. Stores whose replies to reads name no revision need this.
-    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+    /// asks the store for a fresh revision. [`learn`](Self::learn) reads the reply. Stores whose replies to reads name no revision need this.
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
         let _ = (route, parts);
         None
     }
@@ -90,14 +89,13 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     }
 
     /// What a reply to a call says about the questions `asked`, in their order.
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome;
+    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome;
 
     /// Makes the reply to a bulk from the answers to its questions; an answer that is not needed is `None`. `zookie`
     /// names the one revision at which all answers hold, if there is one.
     fn merge(
         &self,
-        call: &Call,
-        message: &Bytes,
+        received: Received<'_>,
         answers: &[Option<&StoredResponse>],
         zookie: Option<&Zookie>,
     ) -> StoredResponse;
@@ -132,12 +130,12 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).read(route, parts, message, key)
     }
 
-    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
-        (**self).needed(call, message, found)
+    fn needed(&self, received: Received<'_>, found: &[Option<&StoredResponse>]) -> Vec<usize> {
+        (**self).needed(received, found)
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        (**self).ask(call, message, open, at, zookie)
+    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+        (**self).ask(received, open, at, zookie)
     }
 
     fn states_freshness(&self, route: Route) -> bool {
@@ -148,7 +146,7 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).can_probe()
     }
 
-    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
         (**self).probe(route, parts)
     }
 
@@ -164,18 +162,17 @@ impl<P: Protocol + ?Sized> Protocol for Arc<P> {
         (**self).timeout(route, parts)
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        (**self).learn(call, message, asked, reply)
+    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+        (**self).learn(received, asked, reply)
     }
 
     fn merge(
         &self,
-        call: &Call,
-        message: &Bytes,
+        received: Received<'_>,
         answers: &[Option<&StoredResponse>],
         zookie: Option<&Zookie>,
     ) -> StoredResponse {
-        (**self).merge(call, message, answers, zookie)
+        (**self).merge(received, answers, zookie)
     }
 
     fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {

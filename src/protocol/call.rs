@@ -46,9 +46,8 @@ impl<'a> Key<'a> {
 
 /// One call of the API.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Call {
-    /// Which call it is.
-    pub route: Route,
     /// What it asks.
     pub kind: Kind,
     /// The consistency that the message itself states.
@@ -62,14 +61,51 @@ pub struct Call {
 
 impl Call {
     /// A call whose message states neither a token nor a consistency.
-    pub fn new(route: Route, kind: Kind) -> Self {
+    pub fn new(kind: Kind) -> Self {
         Self {
-            route,
             kind,
             consistency: None,
             token: None,
             unpinned: false,
         }
+    }
+}
+
+/// A call as the layer received it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Received<'a> {
+    /// Which of its calls the protocol recognised.
+    pub route: Route,
+    /// What the protocol read.
+    pub call: &'a Call,
+    /// The whole body; empty for [`Claim::Parts`].
+    pub message: &'a Bytes,
+}
+
+impl<'a> Received<'a> {
+    /// A call to `route` with this body.
+    pub fn new(route: Route, call: &'a Call, message: &'a Bytes) -> Self {
+        Self { route, call, message }
+    }
+}
+
+/// A request that only asks the store for a fresh revision: its call and its body.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Probe {
+    /// Which call it is.
+    pub route: Route,
+    /// What it does.
+    pub call: Call,
+    /// The whole body.
+    pub message: Bytes,
+}
+
+impl Probe {
+    /// A probe by a call to `route` with this body.
+    pub fn new(route: Route, call: Call, message: Bytes) -> Self {
+        Self { route, call, message }
     }
 }
 

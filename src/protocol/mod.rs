@@ -26,7 +26,7 @@ mod tuple;
 
 pub use api::Protocol;
 pub use authzen::AuthZen;
-pub use call::{Call, Claim, Key, Kind, Route, Unreadable};
+pub use call::{Call, Claim, Key, Kind, Probe, Received, Route, Unreadable};
 pub use path::InvalidRoute;
 pub use permify::Permify;
 pub use problem::{Rejection, problem_json};

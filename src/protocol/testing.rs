@@ -10,9 +10,10 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use crate::cache::{Fingerprint, FingerprintBuilder};
+use crate::consistency::Consistency;
 use crate::protobuf::{write_bytes, write_number};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::revision::{Counter, Revision, StoreId};
 use crate::token::{Carriers, TokenError, TokenErrorKind, TokenFormat, Zookie};
@@ -49,19 +50,52 @@ pub(super) fn claimed(protocol: &impl Protocol, parts: &Parts) -> Claim {
     protocol.claim(&parts.method, &parts.uri, &parts.headers)
 }
 
+/// A call that was read, and its route.
+#[derive(Clone, Debug)]
+pub(super) struct ReadCall {
+    pub(super) route: Route,
+    pub(super) kind: Kind,
+    pub(super) consistency: Option<Consistency>,
+    pub(super) token: Option<Bytes>,
+    pub(super) unpinned: bool,
+    call: Call,
+}
+
+impl ReadCall {
+    pub(super) fn new(route: Route, kind: Kind) -> Self {
+        Self::of(route, Call::new(kind))
+    }
+
+    pub(super) fn of(route: Route, call: Call) -> Self {
+        Self {
+            route,
+            kind: call.kind.clone(),
+            consistency: call.consistency,
+            token: call.token.clone(),
+            unpinned: call.unpinned,
+            call,
+        }
+    }
+
+    pub(super) fn with<'a>(&'a self, message: &'a Bytes) -> Received<'a> {
+        Received::new(self.route, &self.call, message)
+    }
+}
+
 pub(super) fn read(
     protocol: &impl Protocol,
     route: Route,
     parts: &Parts,
     body: &[u8],
     base: &FingerprintBuilder,
-) -> Result<Call, Unreadable> {
+) -> Result<ReadCall, Unreadable> {
     let carriers = Carriers::default();
     let key = Key::new(base.clone(), &carriers, &parts.uri);
-    protocol.read(route, parts, &Bytes::copy_from_slice(body), key)
+    let call = protocol.read(route, parts, &Bytes::copy_from_slice(body), key)?;
+    Ok(ReadCall::of(route, call))
 }
 
-pub(super) fn question(call: &Call) -> Fingerprint {
+pub(super) fn question(call: &ReadCall) -> Fingerprint {
     match call.kind {
         Kind::Check(question) => question,
         _ => panic!("{call:?} is no check"),
@@ -70,7 +104,7 @@ pub(super) fn question(call: &Call) -> Fingerprint {
 
 pub(super) fn learn(
     protocol: &impl Protocol,
-    call: &Call,
+    call: &ReadCall,
     message: &[u8],
     asked: &[usize],
     reply: (u16, &str),
@@ -83,7 +117,7 @@ pub(super) fn learn(
         body: &body,
         trailers: None,
     };
-    protocol.learn(call, &Bytes::copy_from_slice(message), asked, &reply)
+    protocol.learn(call.with(&Bytes::copy_from_slice(message)), asked, &reply)
 }
 
 /// JSON values from a few leaves, so that two values are often equal.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -54,24 +54,23 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
     }
 
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        let call = match side(route) {
+        match side(route) {
             Side::A(route) => self.0.read(route, parts, message, key),
             Side::B(route) => self.1.read(route, parts, message, key),
-        }?;
-        Ok(Call { route, ..call })
-    }
-
-    fn needed(&self, call: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
-        match side(call.route) {
-            Side::A(route) => self.0.needed(&call.on(route), message, found),
-            Side::B(route) => self.1.needed(&call.on(route), message, found),
         }
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        match side(call.route) {
-            Side::A(route) => self.0.ask(&call.on(route), message, open, at, zookie),
-            Side::B(route) => self.1.ask(&call.on(route), message, open, at, zookie),
+    fn needed(&self, received: Received<'_>, found: &[Option<&StoredResponse>]) -> Vec<usize> {
+        match side(received.route) {
+            Side::A(route) => self.0.needed(received.on(route), found),
+            Side::B(route) => self.1.needed(received.on(route), found),
+        }
+    }
+
+    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+        match side(received.route) {
+            Side::A(route) => self.0.ask(received.on(route), open, at, zookie),
+            Side::B(route) => self.1.ask(received.on(route), open, at, zookie),
         }
     }
 
@@ -86,17 +85,17 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         self.0.can_probe() && self.1.can_probe()
     }
 
-    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
         match side(route) {
             Side::A(route) => {
-                let (call, message) = self.0.probe(route, parts)?;
-                let route = Side::A(call.route).route();
-                Some((Call { route, ..call }, message))
+                let probe = self.0.probe(route, parts)?;
+                let route = Side::A(probe.route).route();
+                Some(Probe { route, ..probe })
             }
             Side::B(route) => {
-                let (call, message) = self.1.probe(route, parts)?;
-                let route = Side::B(call.route).route();
-                Some((Call { route, ..call }, message))
+                let probe = self.1.probe(route, parts)?;
+                let route = Side::B(probe.route).route();
+                Some(Probe { route, ..probe })
             }
         }
     }
@@ -116,23 +115,22 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        match side(call.route) {
-            Side::A(route) => self.0.learn(&call.on(route), message, asked, reply),
-            Side::B(route) => self.1.learn(&call.on(route), message, asked, reply),
+    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+        match side(received.route) {
+            Side::A(route) => self.0.learn(received.on(route), asked, reply),
+            Side::B(route) => self.1.learn(received.on(route), asked, reply),
         }
     }
 
     fn merge(
         &self,
-        call: &Call,
-        message: &Bytes,
+        received: Received<'_>,
         answers: &[Option<&StoredResponse>],
         zookie: Option<&Zookie>,
     ) -> StoredResponse {
-        match side(call.route) {
-            Side::A(route) => self.0.merge(&call.on(route), message, answers, zookie),
-            Side::B(route) => self.1.merge(&call.on(route), message, answers, zookie),
+        match side(received.route) {
+            Side::A(route) => self.0.merge(received.on(route), answers, zookie),
+            Side::B(route) => self.1.merge(received.on(route), answers, zookie),
         }
     }
 
@@ -174,8 +172,8 @@ impl Side {
     }
 }
 
-impl Call {
-    fn on(&self, route: Route) -> Self {
-        Self { route, ..self.clone() }
+impl Received<'_> {
+    fn on(self, route: Route) -> Self {
+        Self { route, ..self }
     }
 }

@@ -16,7 +16,7 @@ use crate::layer::request::tokens::{Denied, Stated};
 use crate::layer::response::CacheStatus;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::{Bypass, NEVER_STORED, Write};
-use crate::protocol::{Call, Key, Kind, Protocol, Rejection, Route, StoredResponse};
+use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, StoredResponse};
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
 const ENDED: &str = "the credential has ended";
@@ -74,7 +74,7 @@ impl<P: Protocol> LayerState<P> {
                 let class = self.class(route, &parts, &message, None, arrived);
                 match class {
                     Ok(Class::Read(call, caller, requirement)) => {
-                        self.answer(parts, message, call, &caller, requirement, arrived)
+                        self.answer(route, parts, message, call, &caller, requirement, arrived)
                     }
                     other => {
                         let body = B::replay(Replay::whole(message.clone(), None));
@@ -159,7 +159,7 @@ impl<P: Protocol> LayerState<P> {
     ) -> Step<B> {
         match class {
             Ok(Class::Read(call, caller, requirement)) => {
-                self.answer(parts, message, call, &caller, requirement, arrived)
+                self.answer(route, parts, message, call, &caller, requirement, arrived)
             }
             // It may do something else, so its reply says nothing about a write.
             Ok(Class::Write(_)) if Headers::of(&parts.headers).override_request(self.overrides) => {
@@ -167,7 +167,10 @@ impl<P: Protocol> LayerState<P> {
             }
             Ok(Class::Write(write)) => {
                 let (call, caller) = *write;
-                Step::Write(Request::from_parts(parts, body), Write::new(call, caller.number()))
+                Step::Write(
+                    Request::from_parts(parts, body),
+                    Write::new(route, call, caller.number()),
+                )
             }
             Ok(Class::Bypass(bypass, why)) => {
                 let (call, requirement) = *bypass;
@@ -232,8 +235,10 @@ impl<P: Protocol> LayerState<P> {
     }
 
     /// Answers from the cache, or says what to ask upstream.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of the request")]
     fn answer<B>(
         &self,
+        route: Route,
         mut parts: Parts,
         message: Bytes,
         call: Call,
@@ -242,7 +247,8 @@ impl<P: Protocol> LayerState<P> {
         arrived: Instant,
     ) -> Step<B> {
         let pending = |parts: Parts, message, call: Call, requirement| Pending {
-            timeout: self.protocol.timeout(call.route, &parts.headers),
+            timeout: self.protocol.timeout(route, &parts.headers),
+            route,
             parts,
             message,
             call,
@@ -251,7 +257,7 @@ impl<P: Protocol> LayerState<P> {
             caller: caller.number(),
             credential_ends: caller.ends,
         };
-        let (route, replace_cookie) = (call.route, requirement.replace_cookie);
+        let replace_cookie = requirement.replace_cookie;
         // The inner service judges a credential that has ended. Neither memory nor a shared call may do so for it.
         let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
         match &call.kind {
@@ -294,12 +300,16 @@ impl<P: Protocol> LayerState<P> {
                     }
                 };
                 let found: Vec<Option<&StoredResponse>> = served.stored().collect();
-                if !self.protocol.needed(&call, &message, &found).is_empty() {
+                if !self
+                    .protocol
+                    .needed(Received::new(route, &call, &message), &found)
+                    .is_empty()
+                {
                     let each = each.as_slice().into();
                     return Step::Bulk(Arc::new(pending(parts, message, call, requirement)), each, served);
                 }
                 let zookie = self.zookie_at(served.at.as_ref(), served.found.iter().flatten());
-                let merged = self.merge(&call, &message, &found, zookie);
+                let merged = self.merge(Received::new(route, &call, &message), &found, zookie);
                 let status = match served.is_mixed() {
                     true => CacheStatus::MixedHit,
                     false => CacheStatus::Hit,

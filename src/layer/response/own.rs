@@ -61,7 +61,7 @@ impl<P: Protocol> LayerState<P> {
             },
         };
         let headers = response.headers_mut();
-        self.echo(pending.call.route, &pending.parts.headers, headers);
+        self.echo(pending.route, &pending.parts.headers, headers);
         self.mark(headers, zookie.as_ref(), replace_cookie, status);
         Ok(response)
     }
@@ -98,7 +98,7 @@ impl<P: Protocol> LayerState<P> {
         status: CacheStatus,
     ) -> Response<ZookieBody<R>> {
         let headers = pending.parts.headers.clone();
-        let reply = self.stored_reply(pending.call.route, headers, stored, replace_cookie, status);
+        let reply = self.stored_reply(pending.route, headers, stored, replace_cookie, status);
         reply.map(Into::into)
     }
 }

@@ -24,8 +24,7 @@ impl<P: Protocol> LayerState<P> {
         pending: &Pending,
         why: &Rejection,
     ) -> Response<ZookieBody<R>> {
-        self.reject(pending.call.route, &pending.parts.headers, why)
-            .map(Into::into)
+        self.reject(pending.route, &pending.parts.headers, why).map(Into::into)
     }
 
     /// Copies the headers that the API promises to echo from a request to a reply.

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 
@@ -9,7 +8,7 @@ use crate::layer::body::StoredBody;
 use crate::layer::pending::Requirement;
 use crate::layer::response::cache_status::CacheStatus;
 use crate::layer::state::LayerState;
-use crate::protocol::{Call, Protocol, Route, StoredResponse};
+use crate::protocol::{Protocol, Received, Route, StoredResponse};
 use crate::revision::Revision;
 use crate::token::Zookie;
 
@@ -61,12 +60,11 @@ impl<P: Protocol> LayerState<P> {
     /// A bulk's reply from the answers to its questions, which all hold at the revision of `zookie`, if there is one.
     pub(in crate::layer) fn merge(
         &self,
-        call: &Call,
-        message: &Bytes,
+        received: Received<'_>,
         answers: &[Option<&StoredResponse>],
         zookie: Option<Zookie>,
     ) -> StoredResponse {
-        let merged = self.protocol.merge(call, message, answers, zookie.as_ref());
+        let merged = self.protocol.merge(received, answers, zookie.as_ref());
         StoredResponse { zookie, ..merged }
     }
 

@@ -63,7 +63,7 @@ where
         return None;
     }
     let found: Vec<Option<&StoredResponse>> = served.stored().collect();
-    let open: Arc<[usize]> = state.protocol.needed(&pending.call, &pending.message, &found).into();
+    let open: Arc<[usize]> = state.protocol.needed(pending.received(), &found).into();
     let missing = open.iter().map(|&index| each[index]).collect();
     let questions = state.cache.questions(missing, &pending.message, pending.caller);
     let mut fetch = InnerFetch::<S, P, B>::new(state, inner.clone(), pending, Open::These(Arc::clone(&open)));
@@ -101,7 +101,7 @@ where
             let mut answers: Vec<_> = landed.decisions().map(|decision| Some(&decision.value)).collect();
             answers.resize(count, None);
             let zookie = state.zookie_at(landed.first.label(), landed.decisions());
-            let merged = state.merge(&pending.call, &pending.message, &answers, zookie);
+            let merged = state.merge(pending.received(), &answers, zookie);
             let status = CacheStatus::Missed {
                 why,
                 stored: false,
@@ -140,13 +140,13 @@ impl<P: Protocol> LayerState<P> {
         }
         let answers: Vec<Option<&StoredResponse>> =
             decisions.iter().map(|found| found.map(|found| &found.value)).collect();
-        let still_open = self.protocol.needed(&pending.call, &pending.message, &answers);
+        let still_open = self.protocol.needed(pending.received(), &answers);
         if !still_open.is_empty() {
             return None;
         }
         let lowest = lowest(decisions.iter().flatten().map(|decision| decision.label()));
         let zookie = self.zookie_at(at.or(lowest.as_ref()), decisions.iter().flatten().copied());
-        let merged = self.merge(&pending.call, &pending.message, &answers, zookie);
+        let merged = self.merge(pending.received(), &answers, zookie);
         let status = CacheStatus::Partial {
             why: served.miss().unwrap_or(Miss::Absent),
             stored: landed.stored,

@@ -11,7 +11,7 @@ use crate::layer::inner::Upstream;
 use crate::layer::response::mark_bypassed;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::reply::{read_reply, whole};
-use crate::protocol::{Call, Kind, Protocol, Rejection, ReplyOutcome, Route};
+use crate::protocol::{Call, Kind, Protocol, Received, Rejection, ReplyOutcome, Route};
 use crate::revision::Revision;
 use crate::token::TokenErrorKind;
 
@@ -55,7 +55,8 @@ where
             Read::Whole { message, trailers } => {
                 let reply = whole(&parts, &message, trailers.as_ref());
                 let asked: Vec<usize> = (0..call.kind.questions()).collect();
-                let token = match state.protocol.learn(call, &bypass.message, &asked, &reply) {
+                let received = Received::new(bypass.route, call, &bypass.message);
+                let token = match state.protocol.learn(received, &asked, &reply) {
                     ReplyOutcome::Answers { token, .. } => token,
                     _ => None,
                 };

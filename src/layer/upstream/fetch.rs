@@ -2,7 +2,6 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response};
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ use crate::layer::response::{NoReply, OwnReply, Storable};
 use crate::layer::state::LayerState;
 use crate::layer::upstream::forward::strip_own_call;
 use crate::layer::upstream::reply::{read_reply, whole};
-use crate::protocol::{Call, Protocol, ReplyItem, ReplyOutcome, StoredResponse};
+use crate::protocol::{Probe, Protocol, Received, ReplyItem, ReplyOutcome, StoredResponse};
 use crate::revision::Revision;
 use crate::token::Token;
 
@@ -113,7 +112,7 @@ where
             }
         };
         let reply = whole(&parts, &body, trailers.as_ref());
-        let outcome = state.protocol.learn(&pending.call, &pending.message, open, &reply);
+        let outcome = state.protocol.learn(pending.received(), open, &reply);
         let rejected = matches!(outcome, ReplyOutcome::RevisionRejected);
         let (items, in_message) = match outcome {
             ReplyOutcome::Answers { items, token } => (Some(items), token),
@@ -145,7 +144,7 @@ where
             pending,
             ..
         } = self;
-        let (call, message, request) = state.head_probe(&pending)?;
+        let (probe, request) = state.head_probe(&pending)?;
         poll_fn(|cx| inner.poll_ready(cx)).await.ok()?;
         turn.begin();
         let replied = inner.call(request).await.ok()?;
@@ -159,8 +158,9 @@ where
             return None;
         };
         let reply = whole(&parts, &body, trailers.as_ref());
+        let received = Received::new(probe.route, &probe.call, &probe.message);
         let (ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. }) =
-            state.protocol.learn(&call, &message, &[], &reply)
+            state.protocol.learn(received, &[], &reply)
         else {
             tracing::debug!("a probe failed: it named no revision");
             return None;
@@ -217,12 +217,12 @@ impl<P: Protocol> LayerState<P> {
 
     /// The request that asks the store for its head revision, with the credentials of the pending request. Its reply goes to
     /// no caller.
-    fn head_probe<B: RequestBody>(&self, pending: &Pending) -> Option<(Call, Bytes, Request<B>)> {
+    fn head_probe<B: RequestBody>(&self, pending: &Pending) -> Option<(Probe, Request<B>)> {
         let mut parts = pending.parts.clone();
         strip_own_call(&mut parts.headers);
-        let (call, message) = self.protocol.probe(pending.call.route, &mut parts)?;
-        self.state_requirement(&mut parts, call.route, Consistency::FullyConsistent, None)?;
-        let body = B::replay(Replay::whole(message.clone(), None));
-        Some((call, message, Request::from_parts(parts, body)))
+        let probe = self.protocol.probe(pending.route, &mut parts)?;
+        self.state_requirement(&mut parts, probe.route, Consistency::FullyConsistent, None)?;
+        let body = B::replay(Replay::whole(probe.message.clone(), None));
+        Some((probe, Request::from_parts(parts, body)))
     }
 }

@@ -12,7 +12,7 @@ use crate::layer::body::{Replay, RequestBody};
 use crate::layer::headers::{CONSISTENCY, Headers, forbid_caching};
 use crate::layer::pending::{Pending, Requirement};
 use crate::layer::state::LayerState;
-use crate::protocol::{Call, Protocol, Rejection, Route};
+use crate::protocol::{Call, Protocol, Received, Rejection, Route};
 use crate::revision::Revision;
 use crate::token::Zookie;
 
@@ -43,18 +43,18 @@ impl<P: Protocol> LayerState<P> {
         shared: bool,
     ) -> Option<Request<B>> {
         let Pending {
-            parts, message, call, ..
+            parts, message, route, ..
         } = pending;
         let zookie = match ask.revision() {
             None => None,
             Some(revision) => Some(self.spelled(&pending.requirement, revision, shared)?),
         };
         let mut parts = parts.clone();
-        self.state_requirement(&mut parts, call.route, ask.consistency(), zookie.clone())?;
+        self.state_requirement(&mut parts, *route, ask.consistency(), zookie.clone())?;
         if shared {
             strip_own_call(&mut parts.headers);
         }
-        let body = match self.protocol.ask(call, message, open, ask, zookie.as_ref()) {
+        let body = match self.protocol.ask(pending.received(), open, ask, zookie.as_ref()) {
             None => message.clone(),
             Some(body) => {
                 set_length(&mut parts.headers, &body);
@@ -143,7 +143,8 @@ impl<P: Protocol> LayerState<P> {
             Some(call) => {
                 let all: Vec<usize> = (0..call.kind.questions()).collect();
                 let zookie = zookie.as_ref().filter(|_| ask.revision().is_some());
-                self.protocol.ask(call, message, &all, &ask, zookie)
+                self.protocol
+                    .ask(Received::new(route, call, message), &all, &ask, zookie)
             }
         };
         self.state_requirement(&mut parts, route, consistency, zookie)

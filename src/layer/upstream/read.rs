@@ -47,7 +47,7 @@ where
         }
     };
     let reply = whole(&parts, &message, trailers.as_ref());
-    let token = match state.protocol.learn(&pending.call, &pending.message, &[], &reply) {
+    let token = match state.protocol.learn(pending.received(), &[], &reply) {
         ReplyOutcome::Answers { token, .. } => state.reply_token(&parts.headers, token.as_deref()),
         _ => None,
     };

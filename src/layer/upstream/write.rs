@@ -14,20 +14,21 @@ use crate::layer::inner::Upstream;
 use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::reply::{read_reply, whole};
-use crate::protocol::{Call, Kind, Protocol, ReplyOutcome, StoredResponse};
+use crate::protocol::{Call, Kind, Protocol, Received, ReplyOutcome, Route, StoredResponse};
 use crate::token::TokenErrorKind;
 
 /// A write that is to be forwarded.
 #[derive(Debug)]
 pub(in crate::layer) struct Write {
+    route: Route,
     call: Call,
     /// Whom the cap on flights counts it for.
     caller: u64,
 }
 
 impl Write {
-    pub(in crate::layer) fn new(call: Call, caller: u64) -> Self {
-        Self { call, caller }
+    pub(in crate::layer) fn new(route: Route, call: Call, caller: u64) -> Self {
+        Self { route, call, caller }
     }
 }
 
@@ -52,6 +53,7 @@ where
         _ => (false, false),
     };
     let begun = Begun {
+        route: write.route,
         call: write.call,
         start,
         session: state.session(request.headers(), request.uri()),
@@ -75,6 +77,7 @@ where
 
 /// A write under way.
 struct Begun {
+    route: Route,
     call: Call,
     start: CallStart,
     /// The tokens that its caller sent.
@@ -94,7 +97,9 @@ impl Begun {
             Read::Unread(replay) => (Bytes::new(), None, Some(replay)),
         };
         let reply = whole(&parts, &message, trailers.as_ref());
-        let outcome = state.protocol.learn(&self.call, &Bytes::new(), &[], &reply);
+        let request = Bytes::new();
+        let received = Received::new(self.route, &self.call, &request);
+        let outcome = state.protocol.learn(received, &[], &reply);
         let rejected = says_nothing_was_done(parts.status) || matches!(outcome, ReplyOutcome::NotWritten);
         let wrote = matches!(outcome, ReplyOutcome::Wrote { .. });
         let token = match outcome {

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use self::request::{Asked, Outline, Semantic};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::digest::Digest;
 use crate::protocol::parts;
 use crate::protocol::path::InvalidRoute;
@@ -137,11 +137,11 @@ impl Protocol for AuthZen {
                 Asked::Several(questions) => Kind::Bulk(questions),
             }
         };
-        Ok(Call::new(route, kind))
+        Ok(Call::new(kind))
     }
 
-    fn needed(&self, _: &Call, message: &Bytes, found: &[Option<&StoredResponse>]) -> Vec<usize> {
-        let semantic = Outline::of(message).map_or_else(Semantic::default, |outline| outline.semantic);
+    fn needed(&self, received: Received<'_>, found: &[Option<&StoredResponse>]) -> Vec<usize> {
+        let semantic = Outline::of(received.message).map_or_else(Semantic::default, |outline| outline.semantic);
         let mut needed = Vec::new();
         for (index, stored) in found.iter().enumerate() {
             match stored {
@@ -154,14 +154,16 @@ impl Protocol for AuthZen {
         needed
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], _: &ReadAt, _: Option<&Zookie>) -> Option<Bytes> {
-        match call.kind {
-            Kind::Bulk(_) => Outline::of(message)?.only(message, open).map(Bytes::from),
+    fn ask(&self, received: Received<'_>, open: &[usize], _: &ReadAt, _: Option<&Zookie>) -> Option<Bytes> {
+        match received.call.kind {
+            Kind::Bulk(_) => Outline::of(received.message)?
+                .only(received.message, open)
+                .map(Bytes::from),
             _ => None,
         }
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
         match reply.status {
             StatusCode::OK if !parts::is_encoded(reply.headers) => {}
             StatusCode::CONFLICT | StatusCode::GONE | StatusCode::PRECONDITION_FAILED => {
@@ -169,11 +171,10 @@ impl Protocol for AuthZen {
             }
             _ => return ReplyOutcome::Nothing,
         }
-        let items = match call.kind {
+        let items = match received.call.kind {
             Kind::Check(_) => reply::single(reply.body).map(|item| vec![item]).ok(),
-            Kind::Bulk(_) => {
-                Outline::of(message).and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok())
-            }
+            Kind::Bulk(_) => Outline::of(received.message)
+                .and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok()),
             _ => None,
         };
         items.map_or(ReplyOutcome::Nothing, |items| ReplyOutcome::Answers {
@@ -182,17 +183,11 @@ impl Protocol for AuthZen {
         })
     }
 
-    fn merge(
-        &self,
-        call: &Call,
-        message: &Bytes,
-        answers: &[Option<&StoredResponse>],
-        _: Option<&Zookie>,
-    ) -> StoredResponse {
-        if let (Kind::Check(_), [Some(answer)]) = (&call.kind, answers) {
+    fn merge(&self, received: Received<'_>, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
+        if let (Kind::Check(_), [Some(answer)]) = (&received.call.kind, answers) {
             return (*answer).clone();
         }
-        let semantic = Outline::of(message).map_or_else(Semantic::default, |outline| outline.semantic);
+        let semantic = Outline::of(received.message).map_or_else(Semantic::default, |outline| outline.semantic);
         reply::merge(answers, semantic)
     }
 

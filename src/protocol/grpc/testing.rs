@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer, ReadAt};
 use crate::protobuf::{write_bytes, write_number};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Kind, Route, Unreadable};
+use crate::protocol::call::{Claim, Kind, Route, Unreadable};
 use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
+use crate::protocol::testing::ReadCall;
 use crate::protocol::testing::{claimed, parts, read, revision};
 use crate::token::Zookie;
 
@@ -43,11 +44,11 @@ pub(in crate::protocol) fn ask(
     headers: &[(&str, &str)],
     body: &[u8],
     base: &FingerprintBuilder,
-) -> Result<Call, Unreadable> {
+) -> Result<ReadCall, Unreadable> {
     read(api, route(api, path), &grpc_parts(path, headers), body, base)
 }
 
-pub(in crate::protocol) fn questions(call: &Call) -> &[Fingerprint] {
+pub(in crate::protocol) fn questions(call: &ReadCall) -> &[Fingerprint] {
     match &call.kind {
         Kind::Bulk(questions) => questions,
         kind => panic!("{kind:?} is no bulk"),
@@ -101,7 +102,7 @@ pub(in crate::protocol) fn map(pairs: &[(&str, &str)]) -> HeaderMap {
 /// The outcome of a reply to the questions `asked` with these trailers.
 pub(in crate::protocol) fn learn(
     api: &impl Protocol,
-    call: &Call,
+    call: &ReadCall,
     request: &[u8],
     asked: &[usize],
     body: &[u8],
@@ -113,13 +114,13 @@ pub(in crate::protocol) fn learn(
         body: &Bytes::copy_from_slice(body),
         trailers: Some(&map(trailers)),
     };
-    api.learn(call, &Bytes::copy_from_slice(request), asked, &reply)
+    api.learn(call.with(&Bytes::copy_from_slice(request)), asked, &reply)
 }
 
 /// The outcome of an error, which is in the headers only.
 pub(in crate::protocol) fn learn_error(
     api: &impl Protocol,
-    call: &Call,
+    call: &ReadCall,
     request: &[u8],
     code: &str,
     message: &str,
@@ -134,11 +135,11 @@ pub(in crate::protocol) fn learn_error(
         body: &Bytes::new(),
         trailers: None,
     };
-    api.learn(call, &Bytes::copy_from_slice(request), &[0], &reply)
+    api.learn(call.with(&Bytes::copy_from_slice(request)), &[0], &reply)
 }
 
 /// All of a call's questions.
-pub(in crate::protocol) fn all(call: &Call) -> Vec<usize> {
+pub(in crate::protocol) fn all(call: &ReadCall) -> Vec<usize> {
     match &call.kind {
         Kind::Bulk(questions) => (0..questions.len()).collect(),
         _ => vec![0],

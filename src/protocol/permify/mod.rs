@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, Response, Uri};
 use self::form::Form;
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -124,10 +124,10 @@ impl Protocol for Permify {
         }
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        match Form::of(call.route) {
-            Form::Grpc => grpc::ask(call, message, open, at, zookie),
-            Form::Rest => rest::ask(call, message, open, at, zookie),
+    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+        match Form::of(received.route) {
+            Form::Grpc => grpc::ask(received, open, at, zookie),
+            Form::Rest => rest::ask(received, open, at, zookie),
         }
     }
 
@@ -139,7 +139,7 @@ impl Protocol for Permify {
         self.probed.is_some()
     }
 
-    fn probe(&self, route: Route, parts: &mut Parts) -> Option<(Call, Bytes)> {
+    fn probe(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
         let tenant = self.probed.as_deref()?;
         match Form::of(route) {
             Form::Grpc => grpc::probe(parts, tenant),
@@ -162,15 +162,15 @@ impl Protocol for Permify {
         }
     }
 
-    fn learn(&self, call: &Call, _: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        match Form::of(call.route) {
-            Form::Grpc => grpc::learn(call, asked, reply),
-            Form::Rest => rest::learn(call, asked, reply),
+    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+        match Form::of(received.route) {
+            Form::Grpc => grpc::learn(received, asked, reply),
+            Form::Rest => rest::learn(received, asked, reply),
         }
     }
 
-    fn merge(&self, call: &Call, _: &Bytes, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
-        match Form::of(call.route) {
+    fn merge(&self, received: Received<'_>, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
+        match Form::of(received.route) {
             Form::Grpc => grpc::merge(answers),
             Form::Rest => rest::merge(answers),
         }

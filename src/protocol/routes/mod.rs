@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use self::declare::{Declared, What};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::digest::Digest;
 use crate::protocol::parts;
 use crate::protocol::path::InvalidRoute;
@@ -154,13 +154,10 @@ impl Protocol for Routes {
         let declared = self.declared(route).ok_or(Unreadable("the route is unknown"))?;
         let (key_headers, request_token) = match &declared.what {
             What::Write { schema } => {
-                return Ok(Call::new(
-                    route,
-                    Kind::Write {
-                        schema: *schema,
-                        stream: false,
-                    },
-                ));
+                return Ok(Call::new(Kind::Write {
+                    schema: *schema,
+                    stream: false,
+                }));
             }
             What::Check {
                 key_headers,
@@ -190,27 +187,27 @@ impl Protocol for Routes {
         }
         Ok(Call {
             token: token.map(Bytes::from),
-            ..Call::new(route, Kind::Check(fingerprint.finish()))
+            ..Call::new(Kind::Check(fingerprint.finish()))
         })
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, _: &[usize], _: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+    fn ask(&self, received: Received<'_>, _: &[usize], _: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         let What::Check {
             request_token: Some(field),
             ..
-        } = &self.declared(call.route)?.what
+        } = &self.declared(received.route)?.what
         else {
             return None;
         };
         let token = zookie.map(Zookie::as_str);
-        if token.map(str::as_bytes) == call.token.as_deref() {
+        if token.map(str::as_bytes) == received.call.token.as_deref() {
             return None;
         }
-        body::with_token(message, field, token).map(Bytes::from)
+        body::with_token(received.message, field, token).map(Bytes::from)
     }
 
-    fn learn(&self, call: &Call, _: &Bytes, _: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        let Some(declared) = self.declared(call.route) else {
+    fn learn(&self, received: Received<'_>, _: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+        let Some(declared) = self.declared(received.route) else {
             return ReplyOutcome::Nothing;
         };
         let token = || {
@@ -243,7 +240,7 @@ impl Protocol for Routes {
         }
     }
 
-    fn merge(&self, _: &Call, _: &Bytes, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
+    fn merge(&self, _: Received<'_>, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
         match answers {
             [Some(answer), ..] => (*answer).clone(),
             _ => no_answer(),

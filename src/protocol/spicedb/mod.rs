@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 use self::form::Form;
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Received, Route, Unreadable};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -113,10 +113,10 @@ impl Protocol for SpiceDb {
         }
     }
 
-    fn ask(&self, call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        match Form::of(call.route) {
-            Form::Grpc => grpc::ask(call, message, open, at, zookie),
-            Form::Json => json::ask(call, message, open, at, zookie),
+    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+        match Form::of(received.route) {
+            Form::Grpc => grpc::ask(received, open, at, zookie),
+            Form::Json => json::ask(received, open, at, zookie),
         }
     }
 
@@ -131,22 +131,21 @@ impl Protocol for SpiceDb {
         }
     }
 
-    fn learn(&self, call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        match Form::of(call.route) {
-            Form::Grpc => grpc::learn(call, message, asked, reply),
-            Form::Json => json::learn(call, message, asked, reply),
+    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+        match Form::of(received.route) {
+            Form::Grpc => grpc::learn(received, asked, reply),
+            Form::Json => json::learn(received, asked, reply),
         }
     }
 
     fn merge(
         &self,
-        call: &Call,
-        message: &Bytes,
+        received: Received<'_>,
         answers: &[Option<&StoredResponse>],
         zookie: Option<&Zookie>,
     ) -> StoredResponse {
-        match Form::of(call.route) {
-            Form::Grpc => grpc::merge(message, answers, zookie),
+        match Form::of(received.route) {
+            Form::Grpc => grpc::merge(received.message, answers, zookie),
             Form::Json => json::merge(answers, zookie),
         }
     }

@@ -96,7 +96,7 @@ fn rewritten_bulks_keep_the_callers_bytes() {
     let body = r#"{ "subject":{},"evaluations": [ {"resource":{"id": "1"}}, {"resource":{"n":1e0}} ,{"resource":{}} ] ,"action":{} }"#;
     let call = bulk(body, &base()).unwrap();
     let message = Bytes::from(body);
-    let ask = |open: &[usize]| api.ask(&call, &message, open, &ReadAt::Any, None);
+    let ask = |open: &[usize]| api.ask(call.with(&message), open, &ReadAt::Any, None);
     assert_eq!(
         ask(&[1, 2]).unwrap(),
         r#"{ "subject":{},"evaluations": [{"resource":{"n":1e0}},{"resource":{}}] ,"action":{} }"#
@@ -115,7 +115,7 @@ fn a_missing_answer_is_a_denial() {
         HeaderValue::from_static("application/json"),
         r#"{"decision":true}"#.into(),
     );
-    let merged = api.merge(&call, &message, &[Some(&stored), None], None);
+    let merged = api.merge(call.with(&message), &[Some(&stored), None], None);
     let merged: Value = serde_json::from_slice(&merged.body).unwrap();
     assert_eq!(merged["evaluations"][0]["decision"], true);
     assert_eq!(merged["evaluations"][1]["decision"], false);
@@ -167,7 +167,7 @@ proptest! {
         }).collect();
         let found: Vec<_> = cached.iter().map(Option::as_ref).collect();
 
-        let needed = api.needed(&call, &message, &found);
+        let needed = api.needed(call.with(&message), &found);
         let stop = found.iter().position(|stored| stored.is_some_and(|stored| {
             let StoredResponse { body, .. } = stored;
             let decision = serde_json::from_slice::<Value>(body).unwrap()["decision"].as_bool().unwrap();
@@ -178,7 +178,7 @@ proptest! {
 
         let mut answers = cached.clone();
         if !needed.is_empty() {
-            let asked = api.ask(&call, &message, &needed, &ReadAt::Any, None).unwrap_or_else(|| message.clone());
+            let asked = api.ask(call.with(&message), &needed, &ReadAt::Any, None).unwrap_or_else(|| message.clone());
             let reply = upstream(&asked).to_string();
             let ReplyOutcome::Answers { items, .. } = learn(&api, &call, &message, &needed, (200, &reply)) else {
                 panic!("nothing learned");
@@ -188,7 +188,7 @@ proptest! {
             }
         }
         let answers: Vec<_> = answers.iter().map(Option::as_ref).collect();
-        let merged = api.merge(&call, &message, &answers, None);
+        let merged = api.merge(call.with(&message), &answers, None);
         prop_assert_eq!(serde_json::from_slice::<Value>(&merged.body).unwrap(), upstream(&message));
     }
 
@@ -202,12 +202,12 @@ proptest! {
         let _ = single(&message, &base);
         let _ = bulk(&message, &base);
         let questions = vec![question(&single(&plain().to_string(), &base).unwrap()); open.len()];
-        let call = Call::new(EVALUATIONS, Kind::Bulk(questions));
+        let call = ReadCall::new(EVALUATIONS, Kind::Bulk(questions));
         let stored = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), reply.clone().into());
         let bytes = Bytes::from(message);
-        api.needed(&call, &bytes, &vec![Some(&stored); open.len()]);
-        let _ = api.ask(&call, &bytes, &open, &ReadAt::Any, None);
+        api.needed(call.with(&bytes), &vec![Some(&stored); open.len()]);
+        let _ = api.ask(call.with(&bytes), &open, &ReadAt::Any, None);
         let _ = learn(&api, &call, &bytes, &open, (200, &reply));
-        api.merge(&call, &bytes, &vec![Some(&stored); open.len()], None);
+        api.merge(call.with(&bytes), &vec![Some(&stored); open.len()], None);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 use crate::protocol::authzen::*;
-use crate::protocol::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, spell};
+use crate::protocol::testing::{Numbers, ReadCall, claimed, json, learn, nearly_json, parts, question, read, spell};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -16,12 +16,12 @@ fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
 }
 
-fn single(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+fn single(body: &str, base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
     let parts = parts("POST", "/access/v1/evaluation", JSON);
     read(&AuthZen::new(Numbers), EVALUATION, &parts, body.as_bytes(), base)
 }
 
-fn bulk(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+fn bulk(body: &str, base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
     let parts = parts("POST", "/access/v1/evaluations", JSON);
     read(&AuthZen::new(Numbers), EVALUATIONS, &parts, body.as_bytes(), base)
 }

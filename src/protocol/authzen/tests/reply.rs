@@ -61,7 +61,7 @@ fn rule_11_only_decisions_are_stored() {
         trailers: None,
     };
     assert!(matches!(
-        api.learn(&call, &Bytes::new(), &[0], &reply),
+        api.learn(call.with(&Bytes::new()), &[0], &reply),
         ReplyOutcome::Nothing
     ));
 }

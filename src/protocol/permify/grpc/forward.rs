@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::cache::ReadAt;
 use crate::protobuf::{fields, only, write_bytes};
-use crate::protocol::call::Call;
+use crate::protocol::call::Received;
 use crate::protocol::grpc::{Forwarded, frame, message};
 use crate::protocol::permify::grpc::method::{Does, METHODS, SNAP_TOKEN};
 use crate::protocol::permify::grpc::request::{ITEM, METADATA};
@@ -11,22 +11,21 @@ use crate::token::Zookie;
 
 /// The body with another token, and a bulk with only its items `open`.
 pub(in crate::protocol::permify) fn ask(
-    call: &Call,
-    body: &Bytes,
+    received: Received<'_>,
     open: &[usize],
     at: &ReadAt,
     zookie: Option<&Zookie>,
 ) -> Option<Bytes> {
-    let forwarded = Forwarded::of(call, open)?;
-    let zookie = snap_token::asked(call, at, zookie);
-    if forwarded == Forwarded::Whole && snap_token::is_stated_by(zookie, call) {
+    let forwarded = Forwarded::of(received.call, open)?;
+    let zookie = snap_token::asked(received.call, at, zookie);
+    if forwarded == Forwarded::Whole && snap_token::is_stated_by(zookie, received.call) {
         return None;
     }
-    let number = match METHODS.of(call.route)?.does {
+    let number = match METHODS.of(received.route)?.does {
         Does::Read { token, .. } => token,
         Does::ReadAt { .. } | Does::Write { .. } => SNAP_TOKEN,
     };
-    let message = message(body).ok()?;
+    let message = message(received.message).ok()?;
     // Permify rejects a message without metadata. Adding metadata would prevent that.
     let metadata = with_token(only(message, METADATA)?, number, zookie);
     Some(frame(message.len() + metadata.len(), |into| {

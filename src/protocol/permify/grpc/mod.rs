@@ -16,7 +16,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
 use self::method::{Answer, Does, METHODS};
-use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::grpc::{Question, Status, message};
 use crate::protocol::reply::{Reply, ReplyOutcome};
 
@@ -39,7 +39,7 @@ pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> 
         .of(route)
         .ok_or(Unreadable("the request is not a known call of the API"))?;
     let (kind, stated) = match method.does {
-        Does::Write { schema } => return Ok(Call::new(route, Kind::Write { schema, stream: false })),
+        Does::Write { schema } => return Ok(Call::new(Kind::Write { schema, stream: false })),
         Does::Read { stream, token, cursor } => request::never_stored(message(body)?, stream, token, cursor)?,
         Does::ReadAt { answer, context } => {
             let question = Question::new("permify", route, parts, key)?;
@@ -49,18 +49,18 @@ pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> 
     Ok(Call {
         token: stated.token.map(|token| body.slice_ref(token)),
         unpinned: stated.unpinned,
-        ..Call::new(route, kind)
+        ..Call::new(kind)
     })
 }
 
-pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-    let (Some(method), Some(status)) = (METHODS.of(call.route), Status::of(reply)) else {
+pub(super) fn learn(received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+    let (Some(method), Some(status)) = (METHODS.of(received.route), Status::of(reply)) else {
         return ReplyOutcome::Nothing;
     };
     let learned = match method.does {
         Does::Write { schema } => return write::learn(&status, reply, schema),
         Does::Read { .. } => None,
-        Does::ReadAt { .. } if call.kind == Kind::NEVER_STORED => None,
+        Does::ReadAt { .. } if received.call.kind == Kind::NEVER_STORED => None,
         Does::ReadAt { answer, .. } => match answer {
             Answer::Verdict => check::learn(&status, reply, check::is_verdict),
             Answer::Tree => check::learn(&status, reply, check::is_tree),

@@ -1,15 +1,14 @@
-use bytes::Bytes;
 use http::request::Parts;
 
 use crate::protobuf::write_bytes;
-use crate::protocol::call::{Call, Kind, Route};
+use crate::protocol::call::{Call, Kind, Probe, Route};
 use crate::protocol::grpc::{call_instead, frame};
 use crate::protocol::permify::grpc::method::METHODS;
 
 const DELETE: &str = "/base.v1.Data/Delete";
 
 /// Turns the parts of a request into those of a deletion of nothing in a tenant. The reply still has a token.
-pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
+pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Option<Probe> {
     const TENANT_ID: u32 = 1;
     const TUPLE_FILTER: u32 = 2;
     const ATTRIBUTE_FILTER: u32 = 3;
@@ -20,14 +19,11 @@ pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Op
         write_bytes(into, ATTRIBUTE_FILTER, &[]);
     });
     call_instead(parts, DELETE, &body)?;
-    let call = Call::new(
-        Route(route),
-        Kind::Write {
-            schema: false,
-            stream: false,
-        },
-    );
-    Some((call, body))
+    let call = Call::new(Kind::Write {
+        schema: false,
+        stream: false,
+    });
+    Some(Probe::new(Route(route), call, body))
 }
 
 /// A filter without matches. With an empty filter Permify would not write, and its reply would have no token.

@@ -21,7 +21,7 @@ use http::{Method, Uri};
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
 use crate::cache::ReadAt;
-use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::permify::snap_token;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::token::Zookie;
@@ -42,22 +42,16 @@ pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) 
     let endpoint = Endpoint::of(route).ok_or(Unreadable("the request is not a known call of the gateway"))?;
     let (kind, stated) = match endpoint.what {
         What::Write => {
-            return Ok(Call::new(
-                route,
-                Kind::Write {
-                    schema: false,
-                    stream: false,
-                },
-            ));
+            return Ok(Call::new(Kind::Write {
+                schema: false,
+                stream: false,
+            }));
         }
         What::Schema => {
-            return Ok(Call::new(
-                route,
-                Kind::Write {
-                    schema: true,
-                    stream: false,
-                },
-            ));
+            return Ok(Call::new(Kind::Write {
+                schema: true,
+                stream: false,
+            }));
         }
         What::Check | What::Expand => request::check(message, &request::prefix(parts, key)?, key)?,
         What::Bulk => request::bulk(message, &request::prefix(parts, key)?, key)?,
@@ -66,27 +60,27 @@ pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) 
     Ok(Call {
         token: stated.token,
         unpinned: stated.unpinned,
-        ..Call::new(route, kind)
+        ..Call::new(kind)
     })
 }
 
-pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-    let open = match &call.kind {
+pub(super) fn ask(received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+    let open = match &received.call.kind {
         Kind::Write { .. } | Kind::Page => return None,
         Kind::Bulk(questions) if !open.is_empty() && open.len() < questions.len() => Some(open),
         _ => None,
     };
-    let zookie = snap_token::asked(call, at, zookie);
-    let is_stated = snap_token::is_stated_by(zookie, call);
+    let zookie = snap_token::asked(received.call, at, zookie);
+    let is_stated = snap_token::is_stated_by(zookie, received.call);
     if is_stated && zookie.is_none() && open.is_none() {
         return None;
     }
-    Outline::of(message)?.rewritten(message, zookie, is_stated, open)
+    Outline::of(received.message)?.rewritten(received.message, zookie, is_stated, open)
 }
 
-pub(super) fn learn(call: &Call, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-    let what = Endpoint::of(call.route).map(|endpoint| &endpoint.what);
-    let learned = match (what, &call.kind) {
+pub(super) fn learn(received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+    let what = Endpoint::of(received.route).map(|endpoint| &endpoint.what);
+    let learned = match (what, &received.call.kind) {
         (Some(What::Write), _) => Some(reply::write(reply)),
         (Some(What::Schema), _) => Some(reply::schema(reply)),
         (Some(What::Check), Kind::Check(_)) => reply::check(reply),

@@ -3,7 +3,7 @@ use http::Method;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 
-use crate::protocol::call::{Call, Kind};
+use crate::protocol::call::{Call, Kind, Probe};
 use crate::protocol::gateway::post_instead;
 use crate::protocol::path::is_plain;
 use crate::protocol::permify::rest::endpoint;
@@ -13,7 +13,7 @@ use crate::protocol::permify::rest::endpoint::TENANTS;
 const NOTHING: &[u8] = br#"{"tuple_filter":{"entity":{"type":"zookie","ids":["probe"]}},"attribute_filter":{}}"#;
 
 /// Turns the parts of a request into those of a deletion of nothing in a tenant. The reply still has a token.
-pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Option<(Call, Bytes)> {
+pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Option<Probe> {
     if !is_plain(tenant) {
         return None;
     }
@@ -21,14 +21,9 @@ pub(in crate::protocol::permify) fn probe(parts: &mut Parts, tenant: &str) -> Op
     let (route, _) = endpoint::find(&Method::POST, path.path())?;
     let body = Bytes::from_static(NOTHING);
     post_instead(parts, path, &body)?;
-    Some((
-        Call::new(
-            route,
-            Kind::Write {
-                schema: false,
-                stream: false,
-            },
-        ),
-        body,
-    ))
+    let call = Call::new(Kind::Write {
+        schema: false,
+        stream: false,
+    });
+    Some(Probe::new(route, call, body))
 }

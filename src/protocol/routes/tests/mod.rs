@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use crate::cache::{Fingerprint, FingerprintBuilder, Keyer};
 use crate::protocol::routes::*;
-use crate::protocol::testing::{Numbers, claimed, json, learn, nearly_json, parts, question, read, revision, spell};
+use crate::protocol::testing::{
+    Numbers, ReadCall, claimed, json, learn, nearly_json, parts, question, read, revision, spell,
+};
 
 fn base() -> FingerprintBuilder {
     Keyer::random().question("test")
@@ -40,7 +42,7 @@ fn ask(
     uri: &str,
     headers: &[(&str, &str)],
     body: &str,
-) -> Result<Call, Unreadable> {
+) -> Result<ReadCall, Unreadable> {
     let api = api();
     let parts = parts(method, uri, headers);
     let route = match claimed(&api, &parts) {
@@ -167,7 +169,7 @@ fn a_token_in_the_body_is_replaced_by_the_one_asked_at() {
         )
         .unwrap();
         let zookie = at.revision().and_then(|named| Numbers.encode(named));
-        api.ask(&call, &Bytes::from(body.to_owned()), &[0], &at, zookie.as_ref())
+        api.ask(call.with(&Bytes::from(body.to_owned())), &[0], &at, zookie.as_ref())
     };
     let body = r#"{"zookie":"7", "doc": 1.0}"#;
     assert_eq!(forward(body, ReadAt::AtLeast(revision(7))), None);
@@ -189,12 +191,12 @@ fn a_token_in_the_body_is_replaced_by_the_one_asked_at() {
     );
     let call = ask(&base(), "GET", "/check", &[], "").unwrap();
     assert_eq!(
-        api.ask(&call, &Bytes::new(), &[0], &ReadAt::AtLeast(revision(9)), None),
+        api.ask(call.with(&Bytes::new()), &[0], &ReadAt::AtLeast(revision(9)), None),
         None
     );
 }
 
-fn learned(call: &Call, reply: (u16, &str)) -> ReplyOutcome {
+fn learned(call: &ReadCall, reply: (u16, &str)) -> ReplyOutcome {
     learn(&api(), call, b"", &[0], reply)
 }
 
@@ -268,7 +270,7 @@ fn rule_11_a_status_decision_is_200_or_403() {
         trailers: None,
     };
     assert!(matches!(
-        api().learn(&call, &Bytes::new(), &[0], &reply),
+        api().learn(call.with(&Bytes::new()), &[0], &reply),
         ReplyOutcome::Nothing
     ));
 }
@@ -343,9 +345,9 @@ proptest! {
         let _ = ask(&base, "GET", &format!("/check?{query}"), &[], "");
         let _ = ask(&base, "POST", "/in-body", &[("content-type", "application/json")], &message);
         for route in 0..9 {
-            let call = Call::new(Route(route), Kind::Write { schema: false, stream: false });
+            let call = ReadCall::new(Route(route), Kind::Write { schema: false, stream: false });
             let _ = learned(&call, (status, &reply));
-            let _ = api.ask(&call, &Bytes::from(message.clone()), &[0], &ReadAt::Head, None);
+            let _ = api.ask(call.with(&Bytes::from(message.clone())), &[0], &ReadAt::Head, None);
         }
     }
 }

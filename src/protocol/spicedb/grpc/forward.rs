@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use crate::cache::ReadAt;
-use crate::protocol::call::Call;
+use crate::protocol::call::Received;
 use crate::protocol::grpc::{Forwarded, frame, message};
 use crate::protocol::spicedb::consistency::MessageConsistency;
 use crate::protocol::spicedb::grpc::consistency;
@@ -11,18 +11,17 @@ use crate::token::Zookie;
 
 /// The body with another consistency, and a bulk with only its items `open`.
 pub(in crate::protocol::spicedb) fn ask(
-    call: &Call,
-    body: &Bytes,
+    received: Received<'_>,
     open: &[usize],
     at: &ReadAt,
     zookie: Option<&Zookie>,
 ) -> Option<Bytes> {
-    let forwarded = Forwarded::of(call, open)?;
+    let forwarded = Forwarded::of(received.call, open)?;
     let stated = MessageConsistency::of(at, zookie);
-    if forwarded == Forwarded::Whole && stated.is_stated_by(call) {
+    if forwarded == Forwarded::Whole && stated.is_stated_by(received.call) {
         return None;
     }
-    let message = message(body).ok()?;
+    let message = message(received.message).ok()?;
     Some(frame(message.len() + consistency::len(&stated), |into| {
         consistency::write(into, &stated);
         let fields = forwarded.fields(message, ITEM);

@@ -20,7 +20,7 @@ use http::{HeaderMap, Method, Uri};
 use self::consistency::Stated;
 use self::method::{Does, METHODS};
 use self::reply::CHECKED_AT;
-use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::grpc::{Question, Status, Values, message};
 use crate::protocol::reply::{Reply, ReplyOutcome};
 
@@ -49,7 +49,7 @@ pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> 
         Does::Write { schema, token } => {
             // Only an import has a reply without a token, and an import is a stream of the client.
             let stream = token.is_none();
-            return Ok(Call::new(route, Kind::Write { schema, stream }));
+            return Ok(Call::new(Kind::Write { schema, stream }));
         }
         Does::Check | Does::Bulk if request::asks_for_more(parts) => {
             request::never_stored(message(body)?, None, false)?
@@ -62,12 +62,12 @@ pub(super) fn read(route: Route, parts: &Parts, body: &Bytes, key: &Key<'_>) -> 
     Ok(Call {
         consistency: stated.consistency,
         token: stated.token.map(|token| body.slice_ref(token)),
-        ..Call::new(route, kind)
+        ..Call::new(kind)
     })
 }
 
-pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-    let (Some(method), Some(status)) = (METHODS.of(call.route), Status::of(reply)) else {
+pub(super) fn learn(received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+    let (Some(method), Some(status)) = (METHODS.of(received.route), Status::of(reply)) else {
         return ReplyOutcome::Nothing;
     };
     let learned = match method.does {
@@ -75,9 +75,11 @@ pub(super) fn learn(call: &Call, body: &Bytes, asked: &[usize], reply: &Reply<'_
         _ if reply::rejects_revision(&status) => return ReplyOutcome::RevisionRejected,
         Does::Read { token, .. } => reply::read_at(&status, reply, token),
         Does::ReadAtHead { token } => reply::read_at(&status, reply, Some(token)),
-        Does::Check | Does::Bulk if call.kind == Kind::NEVER_STORED => reply::read_at(&status, reply, Some(CHECKED_AT)),
+        Does::Check | Does::Bulk if received.call.kind == Kind::NEVER_STORED => {
+            reply::read_at(&status, reply, Some(CHECKED_AT))
+        }
         Does::Check => check::learn(&status, reply, SystemTime::now()),
-        Does::Bulk => bulk::learn(&status, reply, body, asked),
+        Does::Bulk => bulk::learn(&status, reply, received.message, asked),
     };
     learned.unwrap_or(ReplyOutcome::Nothing)
 }

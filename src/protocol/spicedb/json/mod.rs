@@ -24,7 +24,7 @@ use self::consistency::Stated;
 use self::endpoint::{Endpoint, What};
 use self::rewrite::Outline;
 use crate::cache::ReadAt;
-use crate::protocol::call::{Call, Claim, Key, Kind, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::gateway::Error;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::spicedb::consistency::MessageConsistency;
@@ -55,7 +55,7 @@ pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) 
         What::Write { schema, token } => {
             // Only an import has a reply without a token, and an import is a stream of the client.
             let stream = token.is_none();
-            return Ok(Call::new(route, Kind::Write { schema, stream }));
+            return Ok(Call::new(Kind::Write { schema, stream }));
         }
         What::Check | What::Bulk if request::asks_for_more(&parts.headers) => {
             request::never_stored(parts, message, false)?
@@ -69,14 +69,14 @@ pub(super) fn read(route: Route, parts: &Parts, message: &Bytes, key: &Key<'_>) 
     Ok(Call {
         consistency,
         token,
-        ..Call::new(route, kind)
+        ..Call::new(kind)
     })
 }
 
-pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+pub(super) fn ask(received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
     let stated = MessageConsistency::of(at, zookie);
-    let consistency = (!stated.is_stated_by(call)).then(|| consistency::spell(&stated));
-    let open = match &call.kind {
+    let consistency = (!stated.is_stated_by(received.call)).then(|| consistency::spell(&stated));
+    let open = match &received.call.kind {
         Kind::Write { .. } => return None,
         Kind::Bulk(questions) if !open.is_empty() && open.len() < questions.len() => Some(open),
         _ => None,
@@ -84,11 +84,11 @@ pub(super) fn ask(call: &Call, message: &Bytes, open: &[usize], at: &ReadAt, zoo
     if consistency.is_none() && open.is_none() {
         return None;
     }
-    Outline::of(message)?.rewritten(message, consistency.as_deref(), open)
+    Outline::of(received.message)?.rewritten(received.message, consistency.as_deref(), open)
 }
 
-pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-    let Some(endpoint) = Endpoint::of(call.route) else {
+pub(super) fn learn(received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+    let Some(endpoint) = Endpoint::of(received.route) else {
         return ReplyOutcome::Nothing;
     };
     let rejects = |error: Error| rejects_revision(error.code, error.message.as_bytes());
@@ -97,9 +97,11 @@ pub(super) fn learn(call: &Call, message: &Bytes, asked: &[usize], reply: &Reply
         _ if Error::of(reply).is_some_and(rejects) => return ReplyOutcome::RevisionRejected,
         What::ReadAtHead { token } => reply::listing(reply, token),
         What::Read { token, .. } => token.and_then(|token| reply::listing(reply, token)),
-        What::Check | What::Bulk if call.kind == Kind::NEVER_STORED => reply::listing(reply, reply::CHECKED_AT),
+        What::Check | What::Bulk if received.call.kind == Kind::NEVER_STORED => {
+            reply::listing(reply, reply::CHECKED_AT)
+        }
         What::Check => reply::check(reply, SystemTime::now()),
-        What::Bulk => reply::bulk(reply, message, asked),
+        What::Bulk => reply::bulk(reply, received.message, asked),
     };
     learned.unwrap_or(ReplyOutcome::Nothing)
 }

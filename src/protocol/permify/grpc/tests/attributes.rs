@@ -77,7 +77,9 @@ fn attributes_are_forwarded_unmodified() {
         let message = with(&bytes(6, &with_attribute(kind, &value)));
         let call = ask(CHECK, &message, &base()).unwrap();
         let body = Bytes::from(framed(&message));
-        let asked = api().ask(&call, &body, &[0], &exact_ask(), Some(&zookie("u"))).unwrap();
+        let asked = api()
+            .ask(call.with(&body), &[0], &exact_ask(), Some(&zookie("u")))
+            .unwrap();
         let rest = message.strip_prefix(&[tenant(), at_t()].concat()[..]).unwrap();
         assert_eq!(
             asked,

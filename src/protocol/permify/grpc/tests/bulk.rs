@@ -1,6 +1,6 @@
 use crate::protocol::permify::grpc::tests::*;
 
-fn read(documents: impl IntoIterator<Item = usize>) -> (Bytes, Call) {
+fn read(documents: impl IntoIterator<Item = usize>) -> (Bytes, ReadCall) {
     let message = bulk(documents);
     let call = ask(BULK, &message, &base()).unwrap();
     (framed(&message).into(), call)
@@ -15,8 +15,8 @@ fn stored(items: &[ReplyItem]) -> Vec<Option<&StoredResponse>> {
     items.iter().map(|item| Some(&item.response)).collect()
 }
 
-fn merge(call: &Call, answers: &[Option<&StoredResponse>]) -> StoredResponse {
-    api().merge(call, &Bytes::new(), answers, Some(&zookie("t")))
+fn merge(call: &ReadCall, answers: &[Option<&StoredResponse>]) -> StoredResponse {
+    api().merge(call.with(&Bytes::new()), answers, Some(&zookie("t")))
 }
 
 /// For each of two items of this reply, whether it may be stored.
@@ -107,7 +107,7 @@ fn rule_16_items_asked_again_keep_their_places() {
     let whole = items_of(learn(&call, &reply(&results)));
     let asked = [1, 3];
     let part = api()
-        .ask(&call, &body, &asked, &exact_ask(), Some(&zookie("t")))
+        .ask(call.with(&body), &asked, &exact_ask(), Some(&zookie("t")))
         .unwrap();
     assert_eq!(questions(&ask_with(BULK, &[], &part, &base()).unwrap()).len(), 2);
 
@@ -148,7 +148,9 @@ fn rule_15_at_most_a_hundred_items_are_read() {
     assert_eq!(items.iter().filter(|item| item.store).count(), 100);
     assert_eq!(merge(&call, &stored(&items)).body, reply(&results));
     let odd: Vec<usize> = (1..100).step_by(2).collect();
-    let asked = api().ask(&call, &most, &odd, &exact_ask(), Some(&zookie("t"))).unwrap();
+    let asked = api()
+        .ask(call.with(&most), &odd, &exact_ask(), Some(&zookie("t")))
+        .unwrap();
     let asked = ask_with(BULK, &[], &asked, &base()).unwrap();
     assert_eq!(questions(&asked).len(), odd.len());
 }
@@ -158,6 +160,8 @@ fn a_bulk_without_items_is_forwarded() {
     let (body, call) = read([]);
     assert_eq!(call.kind, Kind::Read { stream: false });
     assert!(matches!(learn(&call, &reply(&[])), ReplyOutcome::Nothing));
-    let asked = api().ask(&call, &body, &[], &exact_ask(), Some(&zookie("u"))).unwrap();
+    let asked = api()
+        .ask(call.with(&body), &[], &exact_ask(), Some(&zookie("u")))
+        .unwrap();
     assert_eq!(asked, framed(&[tenant(), metadata("v1", "u", 20)].concat()));
 }

@@ -56,7 +56,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
         (exact_ask(), Some(zookie("t"))),
         (as_it_came(), Some(zookie("t"))),
     ] {
-        if let Some(rewritten) = api().ask(&call, &body, open, &at, token.as_ref()) {
+        if let Some(rewritten) = api().ask(call.with(&body), open, &at, token.as_ref()) {
             let again = ask_with(path, &[], &rewritten, &base()).unwrap();
             let said = token.filter(|_| !matches!(at, ReadAt::Unmodified(_)) || call.token.is_some());
             assert_eq!(
@@ -70,7 +70,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
         let found: Vec<_> = (0..questions.len())
             .map(|nth| items.get(nth).map(|item| &item.response))
             .collect();
-        api().merge(&call, &body, &found, Some(&zookie("t")));
+        api().merge(call.with(&body), &found, Some(&zookie("t")));
     }
 }
 

@@ -13,17 +13,20 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
         ("content-length", "70"),
     ];
     let mut asked = parts("POST", CHECK, &headers);
-    let (call, body) = probed().probe(route(CHECK), &mut asked).unwrap();
+    let probe = probed().probe(route(CHECK), &mut asked).unwrap();
     assert_eq!(asked.uri.path(), "/base.v1.Data/Delete");
     assert_eq!(asked.headers["authorization"], "Bearer k");
-    assert_eq!(asked.headers["content-length"], body.len().to_string().as_str());
+    assert_eq!(
+        asked.headers["content-length"],
+        probe.message.len().to_string().as_str()
+    );
     assert!(!asked.headers.contains_key("grpc-encoding"));
     let entity = [bytes(1, b"zookie"), bytes(2, b"probe")].concat();
     let message = [bytes(1, b"probes"), bytes(2, &bytes(1, &entity)), bytes(3, b"")].concat();
-    assert_eq!(body, framed(&message));
+    assert_eq!(probe.message, framed(&message));
     assert_eq!(
         claimed(&api(), &asked),
-        Claim::Parts(call.route),
+        Claim::Parts(probe.route),
         "a write like any other"
     );
 }

@@ -3,7 +3,7 @@ use http::StatusCode;
 use crate::protocol::permify::grpc::tests::*;
 use crate::protocol::reply::Reply;
 
-fn call(path: &str) -> Call {
+fn call(path: &str) -> ReadCall {
     ask(path, &[tenant(), at_t(), asked(path)].concat(), &base()).unwrap()
 }
 
@@ -70,7 +70,7 @@ fn a_stored_reply_does_not_hold_the_receive_buffer() {
             body: &body,
             trailers: Some(&map(OK)),
         };
-        let items = items_of(api().learn(&call(path), &Bytes::new(), &[0, 1], &reply));
+        let items = items_of(api().learn(call(path).with(&Bytes::new()), &[0, 1], &reply));
         for known in items {
             assert_eq!(known.response.content_type.unwrap(), "application/grpc+proto");
             assert!(!body.as_ptr_range().contains(&known.response.body.as_ptr()), "{path}");
@@ -143,7 +143,7 @@ fn rule_11_replies_that_are_not_grpc_are_ignored() {
             trailers: trailers.as_ref(),
         };
         !matches!(
-            api().learn(&call(CHECK), &Bytes::new(), &[0], &reply),
+            api().learn(call(CHECK).with(&Bytes::new()), &[0], &reply),
             ReplyOutcome::Nothing
         )
     };

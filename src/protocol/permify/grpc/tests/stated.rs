@@ -6,7 +6,7 @@ fn with_metadata(path: &str, metadata: Option<&[u8]>) -> Vec<u8> {
     [tenant(), metadata, asked(path)].concat()
 }
 
-fn read(path: &str, metadata: &[u8]) -> Result<Call, Unreadable> {
+fn read(path: &str, metadata: &[u8]) -> Result<ReadCall, Unreadable> {
     ask(path, &with_metadata(path, Some(metadata)), &base())
 }
 
@@ -122,7 +122,7 @@ fn rule_11_requests_without_metadata_are_never_stored() {
             ReplyOutcome::Nothing
         ));
         let body = Bytes::from(framed(&message));
-        let rewritten = api().ask(&call, &body, &[], &at_least_ask(), Some(&zookie("t")));
+        let rewritten = api().ask(call.with(&body), &[], &at_least_ask(), Some(&zookie("t")));
         assert_eq!(rewritten, None, "{path}: Permify shall say so itself");
     }
     let without_tenant = [at_t(), tuple(3, "plan", "alice")].concat();

@@ -67,12 +67,12 @@ pub(super) fn ask_with(
     headers: &[(&str, &str)],
     body: &[u8],
     base: &FingerprintBuilder,
-) -> Result<Call, Unreadable> {
+) -> Result<ReadCall, Unreadable> {
     testing::ask(&api(), path, headers, body, base)
 }
 
 /// The call that the protocol reads from a message.
-pub(super) fn ask(path: &str, message: &[u8], base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+pub(super) fn ask(path: &str, message: &[u8], base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
     ask_with(path, &[], &framed(message), base)
 }
 
@@ -160,15 +160,15 @@ pub(super) fn result(can: u64, check_count: u64) -> Vec<u8> {
 pub(super) const OK: &[(&str, &str)] = &[("grpc-status", "0"), ("grpc-message", "")];
 
 /// The outcome of a reply to all questions of a call.
-pub(super) fn learn(call: &Call, reply: &[u8]) -> ReplyOutcome {
+pub(super) fn learn(call: &ReadCall, reply: &[u8]) -> ReplyOutcome {
     learn_of(call, &testing::all(call), reply, OK)
 }
 
-pub(super) fn learn_of(call: &Call, asked: &[usize], reply: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
+pub(super) fn learn_of(call: &ReadCall, asked: &[usize], reply: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
     testing::learn(&api(), call, b"", asked, reply, trailers)
 }
 
-pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> ReplyOutcome {
+pub(super) fn learn_error(call: &ReadCall, code: &str, message: &str) -> ReplyOutcome {
     testing::learn_error(&api(), call, b"", code, message)
 }
 

@@ -17,7 +17,7 @@ fn data_writes() -> impl Iterator<Item = String> {
     DATA_WRITES.iter().map(|method| format!("/base.v1.Data/{method}"))
 }
 
-fn call(path: &str) -> Call {
+fn call(path: &str) -> ReadCall {
     ask_with(path, &[], b"", &base()).unwrap()
 }
 
@@ -97,7 +97,7 @@ fn a_write_is_reported_undone_only_where_certain() {
 fn writes_are_forwarded_unmodified() {
     let body = Bytes::from(framed(&plain()));
     for path in [WRITE, WRITE_SCHEMA] {
-        let rewritten = api().ask(&call(path), &body, &[], &at_least_ask(), Some(&zookie("u")));
+        let rewritten = api().ask(call(path).with(&body), &[], &at_least_ask(), Some(&zookie("u")));
         assert_eq!(rewritten, None, "{path}");
     }
 }

@@ -10,7 +10,7 @@ fn zookie(text: &str) -> Zookie {
 
 fn ask(path: &str, body: &str, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<String> {
     let call = read(path, JSON, body, &base()).unwrap();
-    let asked = api().ask(&call, &Bytes::copy_from_slice(body.as_bytes()), open, at, zookie)?;
+    let asked = api().ask(call.with(&Bytes::copy_from_slice(body.as_bytes())), open, at, zookie)?;
     Some(String::from_utf8(asked.to_vec()).unwrap())
 }
 

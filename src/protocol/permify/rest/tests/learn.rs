@@ -5,7 +5,7 @@ const DENIED: &str = r#"{"can":"CHECK_RESULT_DENIED","metadata":{"check_count":4
 const TREE: &str = r#"{"tree":{"entity":{"type":"document","id":"plan"},"permission":"view","arguments":[],"leaf":{"subjects":{"subjects":[{"type":"user","id":"alice","relation":""}]}}}}"#;
 
 /// Each answer in a reply to the call: its text, and whether it may be stored.
-fn answers(call: &Call, asked: &[usize], reply: (u16, &str)) -> Option<Vec<(String, bool)>> {
+fn answers(call: &ReadCall, asked: &[usize], reply: (u16, &str)) -> Option<Vec<(String, bool)>> {
     match learned(call, "{}", asked, reply) {
         ReplyOutcome::Answers { items, token } => {
             assert_eq!(token, None);
@@ -19,15 +19,15 @@ fn answers(call: &Call, asked: &[usize], reply: (u16, &str)) -> Option<Vec<(Stri
     }
 }
 
-fn check_call() -> Call {
+fn check_call() -> ReadCall {
     check(&plain().to_string(), &base()).unwrap()
 }
 
-fn expand_call() -> Call {
+fn expand_call() -> ReadCall {
     read(EXPAND, JSON, &plain().to_string(), &base()).unwrap()
 }
 
-fn bulk_call() -> Call {
+fn bulk_call() -> ReadCall {
     bulk(&json!({"metadata": {}, "items": [item(), item()]}).to_string(), &base()).unwrap()
 }
 
@@ -162,7 +162,7 @@ fn rule_11_errors_and_unknown_replies_are_ignored() {
                 body: &Bytes::copy_from_slice(body.as_bytes()),
                 trailers: None,
             };
-            let learned = api().learn(&call, &Bytes::new(), &[0, 1], &reply);
+            let learned = api().learn(call.with(&Bytes::new()), &[0, 1], &reply);
             assert!(matches!(learned, ReplyOutcome::Nothing), "{headers:?}");
         }
     }
@@ -249,6 +249,6 @@ proptest! {
         for call in [check_call(), expand_call(), bulk_call()].iter().chain(&write) {
             let _ = learned(call, &body, &open, (status, &body));
         }
-        let _ = api().merge(&bulk_call(), &Bytes::new(), &[Some(&stored(&body)), None], None);
+        let _ = api().merge(bulk_call().with(&Bytes::new()), &[Some(&stored(&body)), None], None);
     }
 }

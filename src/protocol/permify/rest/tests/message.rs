@@ -114,12 +114,12 @@ proptest! {
         open in prop::collection::vec(0usize..4, 0..4),
     ) {
         let call = read(path, JSON, &body, &base());
-        let other = Call::new(route(BULK), Kind::Bulk(vec![question(&plain(), &base()); 4]));
+        let other = ReadCall::new(route(BULK), Kind::Bulk(vec![question(&plain(), &base()); 4]));
         for call in call.iter().chain([&other]) {
             let zookie = Zookie::new("x", 9).unwrap();
             let message = Bytes::copy_from_slice(body.as_bytes());
-            let _ = api().ask(call, &message, &open, &ReadAt::Head, Some(&zookie));
-            let _ = api().ask(call, &message, &open, &ReadAt::Unmodified(testing::revision(1)), Some(&zookie));
+            let _ = api().ask(call.with(&message), &open, &ReadAt::Head, Some(&zookie));
+            let _ = api().ask(call.with(&message), &open, &ReadAt::Unmodified(testing::revision(1)), Some(&zookie));
         }
     }
 }

@@ -8,17 +8,20 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
         CHECK,
         &[("transfer-encoding", "chunked"), ("authorization", "Bearer k")],
     );
-    let (call, body) = probed.probe(route(CHECK), &mut asked).unwrap();
+    let probe = probed.probe(route(CHECK), &mut asked).unwrap();
     assert_eq!(asked.uri, "/v1/tenants/probes/data/delete");
     assert_eq!(asked.headers["authorization"], "Bearer k");
-    assert_eq!(asked.headers["content-length"], body.len().to_string().as_str());
+    assert_eq!(
+        asked.headers["content-length"],
+        probe.message.len().to_string().as_str()
+    );
     assert!(!asked.headers.contains_key("transfer-encoding"));
     let filter = json!({"entity": {"type": "zookie", "ids": ["probe"]}});
-    let message: Value = serde_json::from_slice(&body).unwrap();
+    let message: Value = serde_json::from_slice(&probe.message).unwrap();
     assert_eq!(message, json!({"tuple_filter": filter, "attribute_filter": {}}));
     assert_eq!(
         claimed(&api(), &asked),
-        Claim::Parts(call.route),
+        Claim::Parts(probe.route),
         "a write like any other"
     );
 }

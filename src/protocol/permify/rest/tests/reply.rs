@@ -2,8 +2,8 @@ use crate::protocol::permify::rest::tests::*;
 use crate::token::TokenErrorKind;
 
 fn merge(answers: &[Option<&StoredResponse>]) -> String {
-    let call = Call::new(route(BULK), Kind::Bulk(Vec::new()));
-    let merged = api().merge(&call, &Bytes::new(), answers, Some(&Zookie::new("x", 9).unwrap()));
+    let call = ReadCall::new(route(BULK), Kind::Bulk(Vec::new()));
+    let merged = api().merge(call.with(&Bytes::new()), answers, Some(&Zookie::new("x", 9).unwrap()));
     assert_eq!(merged.status, 200);
     assert_eq!(merged.content_type.unwrap(), "application/json");
     String::from_utf8(merged.body.to_vec()).unwrap()
@@ -70,7 +70,7 @@ proptest! {
         let call = bulk(&message, &base()).unwrap();
         let found: Vec<_> = verdicts.iter().zip(&texts).map(|((.., found), text)| found.then(|| stored(text))).collect();
         let known: Vec<_> = found.iter().map(Option::as_ref).collect();
-        let open = api().needed(&call, &Bytes::new(), &known);
+        let open = api().needed(call.with(&Bytes::new()), &known);
 
         let mut answers = found.clone();
         if !open.is_empty() {

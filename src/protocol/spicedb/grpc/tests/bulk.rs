@@ -1,7 +1,7 @@
 use crate::protocol::reply::Reply;
 use crate::protocol::spicedb::grpc::tests::*;
 
-fn read(request: &str) -> (Bytes, Call) {
+fn read(request: &str) -> (Bytes, ReadCall) {
     let body = decoded(request);
     let call = ask(BULK, &body, &base()).unwrap();
     (body, call)
@@ -50,7 +50,7 @@ fn rule_16_a_recorded_bulk_is_merged_byte_for_byte() {
         let (items, token) = answers(learn(&call, &body, &reply, OK));
         assert_eq!(token.as_deref(), Some(recorded::HEAD));
         assert!(items.iter().all(|item| item.store && item.expires_in.is_none()));
-        let merged = api().merge(&call, &body, &stored(&items), Some(&zookie(recorded::HEAD)));
+        let merged = api().merge(call.with(&body), &stored(&items), Some(&zookie(recorded::HEAD)));
         assert_eq!(merged.body, reply);
         assert_eq!(merged.status, 200);
         assert_eq!(merged.content_type.unwrap(), "application/grpc");
@@ -75,7 +75,7 @@ fn one_stored_item_does_not_hold_the_whole_reply() {
         body: &decoded(recorded::DUPLICATES_REPLY),
         trailers: Some(&map(OK)),
     };
-    let (items, _) = answers(api().learn(&call, &body, &[0, 1, 2, 3], &reply));
+    let (items, _) = answers(api().learn(call.with(&body), &[0, 1, 2, 3], &reply));
     let inside = |item: &ReplyItem| reply.body.as_ptr_range().contains(&item.response.body.as_ptr());
     assert!(!items.iter().any(inside));
 }
@@ -103,7 +103,7 @@ fn rule_16_items_asked_again_keep_their_places() {
     let (whole, _) = answers(learn(&call, &body, &reply, OK));
     let asked = [1, 3];
     let part = api()
-        .ask(&call, &body, &asked, &exact_ask(), Some(&zookie(recorded::HEAD)))
+        .ask(call.with(&body), &asked, &exact_ask(), Some(&zookie(recorded::HEAD)))
         .unwrap();
     assert!(part.len() < body.len() + recorded::HEAD.len());
 
@@ -118,7 +118,7 @@ fn rule_16_items_asked_again_keep_their_places() {
     for (index, item) in asked.iter().zip(&items) {
         found[*index] = Some(&item.response);
     }
-    let merged = api().merge(&call, &body, &found, Some(&zookie(recorded::HEAD)));
+    let merged = api().merge(call.with(&body), &found, Some(&zookie(recorded::HEAD)));
     assert_eq!(merged.body, reply);
 }
 
@@ -209,7 +209,7 @@ fn unanswered_items_are_errors() {
     let (whole, _) = answers(learn(&call, &body, &decoded(recorded::DUPLICATES_REPLY), OK));
     let mut found = stored(&whole);
     found[1] = None;
-    let merged = api().merge(&call, &body, &found, Some(&zookie(recorded::HEAD)));
+    let merged = api().merge(call.with(&body), &found, Some(&zookie(recorded::HEAD)));
     let (items, _) = answers(learn(&call, &body, &merged.body, OK));
     let keeps: Vec<_> = items.iter().map(|item| item.store).collect();
     assert_eq!(keeps, [true, false, true, true]);
@@ -225,7 +225,7 @@ fn a_mixed_bulk_has_no_revision() {
     let (body, call) = read(recorded::DUPLICATES);
     let reply = decoded(recorded::DUPLICATES_REPLY);
     let (whole, _) = answers(learn(&call, &body, &reply, OK));
-    let merged = api().merge(&call, &body, &stored(&whole), None);
+    let merged = api().merge(call.with(&body), &stored(&whole), None);
     let token = bytes(1, &zed_token(recorded::HEAD));
     assert_eq!(merged.body[5..], reply[5 + token.len()..]);
     assert!(matches!(learn(&call, &body, &merged.body, OK), ReplyOutcome::Nothing));
@@ -244,11 +244,11 @@ fn rule_15_at_most_ten_thousand_items_are_read() {
     let reply = framed(&[checked_at(), pairs].concat());
     let (items, _) = answers(learn(&call, &most, &reply, OK));
     assert_eq!(items.iter().filter(|item| item.store).count(), 10_000);
-    let merged = api().merge(&call, &most, &stored(&items), Some(&zookie("head")));
+    let merged = api().merge(call.with(&most), &stored(&items), Some(&zookie("head")));
     assert_eq!(merged.body, reply);
     let odd: Vec<usize> = (1..10_000).step_by(2).collect();
     let asked = api()
-        .ask(&call, &most, &odd, &exact_ask(), Some(&zookie("head")))
+        .ask(call.with(&most), &odd, &exact_ask(), Some(&zookie("head")))
         .unwrap();
     let asked = ask(BULK, &asked, &base()).unwrap();
     assert_eq!(questions(&asked).len(), odd.len());

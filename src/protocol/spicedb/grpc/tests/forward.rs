@@ -6,7 +6,7 @@ use crate::token::Zookie;
 fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
     let body = Bytes::from(framed(message));
     let call = ask(path, &body, &base()).unwrap();
-    let rewritten = api().ask(&call, &body, open, at, zookie)?;
+    let rewritten = api().ask(call.with(&body), open, at, zookie)?;
     let message = crate::protocol::grpc::message(&rewritten).expect("one whole frame");
     Some(message.to_vec())
 }
@@ -73,7 +73,7 @@ fn reads_that_are_not_stored_are_rewritten_too() {
 fn writes_are_forwarded_unmodified() {
     let call = ask(WRITE, b"", &base()).unwrap();
     let body = Bytes::from(framed(&plain()));
-    assert_eq!(api().ask(&call, &body, &[], &ReadAt::Head, None), None);
+    assert_eq!(api().ask(call.with(&body), &[], &ReadAt::Head, None), None);
 }
 
 #[test]

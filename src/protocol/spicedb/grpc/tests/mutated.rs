@@ -55,7 +55,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
         (at_least_ask(), Some(zookie("t"))),
         (exact_ask(), Some(zookie("t"))),
     ] {
-        if let Some(rewritten) = api().ask(&call, &body, open, &at, token.as_ref()) {
+        if let Some(rewritten) = api().ask(call.with(&body), open, &at, token.as_ref()) {
             assert!(ask(path, &rewritten, &base()).is_ok());
         }
     }
@@ -64,7 +64,7 @@ fn play(path: &str, request: &[u8], reply: &[u8], open: &[usize]) {
         let found: Vec<_> = (0..questions.len())
             .map(|nth| items.get(nth).map(|item| &item.response))
             .collect();
-        api().merge(&call, &body, &found, Some(&zookie("t")));
+        api().merge(call.with(&body), &found, Some(&zookie("t")));
     }
 }
 

@@ -5,7 +5,7 @@ use crate::protocol::reply::Reply;
 use crate::protocol::spicedb::grpc::check;
 use crate::protocol::spicedb::grpc::tests::*;
 
-fn call() -> Call {
+fn call() -> ReadCall {
     ask(CHECK, &decoded(recorded::CHECK), &base()).unwrap()
 }
 
@@ -75,7 +75,7 @@ fn a_stored_reply_does_not_hold_the_receive_buffer() {
         body: &reply,
         trailers: Some(&map(OK)),
     };
-    let (items, _) = answers(api().learn(&call(), &decoded(recorded::CHECK), &[0], &seen));
+    let (items, _) = answers(api().learn(call().with(&decoded(recorded::CHECK)), &[0], &seen));
     let stored = &items[0].response;
     assert_eq!(stored.content_type.as_ref().unwrap(), "application/grpc+proto");
     assert!(!reply.as_ptr_range().contains(&stored.body.as_ptr()));
@@ -157,7 +157,7 @@ fn rule_11_replies_that_are_not_grpc_are_ignored() {
             body: &reply,
             trailers: trailers.as_ref(),
         };
-        !matches!(api().learn(&call, &request, &[0], &reply), ReplyOutcome::Nothing)
+        !matches!(api().learn(call.with(&request), &[0], &reply), ReplyOutcome::Nothing)
     };
     let grpc = ("content-type", "application/grpc");
     assert!(learned(200, &[grpc], Some(OK)));
@@ -198,7 +198,7 @@ fn rule_11_an_error_after_a_whole_message_is_ignored() {
 #[test]
 fn rule_11_errors_are_never_stored() {
     for path in [CHECK, BULK, BULK_TWIN, READ_RELATIONSHIPS] {
-        let call = Call::new(route(path), call().kind);
+        let call = ReadCall::new(route(path), call().kind);
         let rejected = |code: &str, message: &str| match learn_error(&call, code, message) {
             ReplyOutcome::RevisionRejected => true,
             ReplyOutcome::Nothing => false,
@@ -244,7 +244,7 @@ fn rule_11_errors_are_never_stored() {
 #[test]
 fn writes_teach_their_tokens() {
     let service = |path: &str| ask(&format!("/authzed.api.v1.{path}"), b"", &base()).unwrap();
-    let wrote = |call: &Call, reply: &[u8]| match learn(call, b"", reply, OK) {
+    let wrote = |call: &ReadCall, reply: &[u8]| match learn(call, b"", reply, OK) {
         ReplyOutcome::Wrote { token, schema } => (token, schema),
         other => panic!("{other:?}"),
     };

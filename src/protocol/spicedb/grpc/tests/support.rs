@@ -82,11 +82,11 @@ pub(super) fn ask_with(
     headers: &[(&str, &str)],
     body: &[u8],
     base: &FingerprintBuilder,
-) -> Result<Call, Unreadable> {
+) -> Result<ReadCall, Unreadable> {
     testing::ask(&api(), path, headers, body, base)
 }
 
-pub(super) fn ask(path: &str, body: &[u8], base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+pub(super) fn ask(path: &str, body: &[u8], base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
     ask_with(path, &[], body, base)
 }
 
@@ -148,12 +148,12 @@ pub(super) const OK: &[(&str, &str)] = &[
 ];
 
 /// The outcome of a reply to all questions of a call.
-pub(super) fn learn(call: &Call, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
+pub(super) fn learn(call: &ReadCall, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
     learn_of(call, request, &testing::all(call), body, trailers)
 }
 
 pub(super) fn learn_of(
-    call: &Call,
+    call: &ReadCall,
     request: &[u8],
     asked: &[usize],
     body: &[u8],
@@ -162,6 +162,6 @@ pub(super) fn learn_of(
     testing::learn(&api(), call, request, asked, body, trailers)
 }
 
-pub(super) fn learn_error(call: &Call, code: &str, message: &str) -> ReplyOutcome {
+pub(super) fn learn_error(call: &ReadCall, code: &str, message: &str) -> ReplyOutcome {
     testing::learn_error(&api(), call, &framed(&plain()), code, message)
 }

@@ -12,7 +12,7 @@ fn revision() -> Revision {
 
 fn ask(path: &str, body: &str, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<String> {
     let call = read(path, JSON, body, &base()).unwrap();
-    let asked = api().ask(&call, &Bytes::copy_from_slice(body.as_bytes()), open, at, zookie)?;
+    let asked = api().ask(call.with(&Bytes::copy_from_slice(body.as_bytes())), open, at, zookie)?;
     Some(String::from_utf8(asked.to_vec()).unwrap())
 }
 
@@ -131,7 +131,7 @@ fn rule_01_a_revision_without_a_token_is_asked_at_head() {
 fn writes_are_never_rewritten() {
     let call = read("/v1/relationships/write", JSON, "", &base()).unwrap();
     assert_eq!(
-        api().ask(&call, &Bytes::from_static(b"{}"), &[], &ReadAt::Head, None),
+        api().ask(call.with(&Bytes::from_static(b"{}")), &[], &ReadAt::Head, None),
         None
     );
 }

@@ -4,7 +4,7 @@ use crate::protocol::spicedb::json::tests::*;
 
 const ANSWER: &str = r#"{"checkedAt":{"token":"t"}, "permissionship":"PERMISSIONSHIP_HAS_PERMISSION", "partialCaveatInfo":null, "debugTrace":null, "optionalExpiresAt":null}"#;
 
-fn call() -> Call {
+fn call() -> ReadCall {
     check(&plain().to_string(), &base()).unwrap()
 }
 
@@ -100,7 +100,7 @@ fn rule_11_replies_of_another_form_are_ignored() {
             body: &body,
             trailers: None,
         };
-        api().learn(&call(), &Bytes::new(), &[0], &reply)
+        api().learn(call().with(&Bytes::new()), &[0], &reply)
     };
     assert!(matches!(learn(200, JSON_HEADERS), ReplyOutcome::Answers { .. }));
     assert!(matches!(learn(200, &[]), ReplyOutcome::Nothing));
@@ -318,6 +318,6 @@ proptest! {
             let _ = learned(&call, &body, &open, (status, ANSWER));
         }
         let stored = StoredResponse::new(StatusCode::OK, HeaderValue::from_static("application/json"), body.into());
-        let _ = api().merge(&call(), &Bytes::new(), &[Some(&stored), None], None);
+        let _ = api().merge(call().with(&Bytes::new()), &[Some(&stored), None], None);
     }
 }

@@ -20,6 +20,7 @@ use crate::protocol::spicedb::SpiceDb;
 use crate::protocol::spicedb::json::*;
 use crate::protocol::stored_response::StoredResponse;
 use crate::protocol::testing;
+use crate::protocol::testing::ReadCall;
 use crate::protocol::testing::{claimed, json, nearly_json, parts, spell};
 use crate::token::spicedb::Engine;
 
@@ -42,16 +43,16 @@ fn route(path: &str) -> Route {
     }
 }
 
-fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+fn read(path: &str, headers: &[(&str, &str)], body: &str, base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
     let parts = parts("POST", path, headers);
     testing::read(&api(), route(parts.uri.path()), &parts, body.as_bytes(), base)
 }
 
-fn check(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+fn check(body: &str, base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
     read(CHECK, JSON, body, base)
 }
 
-fn bulk(body: &str, base: &FingerprintBuilder) -> Result<Call, Unreadable> {
+fn bulk(body: &str, base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
     read(BULK, JSON, body, base)
 }
 
@@ -94,7 +95,7 @@ fn without(path: &str) -> Value {
 }
 
 /// The outcome of a JSON reply.
-fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &str)) -> ReplyOutcome {
+fn learned(call: &ReadCall, message: &str, asked: &[usize], (status, body): (u16, &str)) -> ReplyOutcome {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let reply = Reply {
@@ -103,7 +104,7 @@ fn learned(call: &Call, message: &str, asked: &[usize], (status, body): (u16, &s
         body: &Bytes::copy_from_slice(body.as_bytes()),
         trailers: None,
     };
-    api().learn(call, &Bytes::copy_from_slice(message.as_bytes()), asked, &reply)
+    api().learn(call.with(&Bytes::copy_from_slice(message.as_bytes())), asked, &reply)
 }
 
 #[test]

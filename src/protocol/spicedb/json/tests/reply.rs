@@ -15,8 +15,8 @@ fn stored(body: &str) -> StoredResponse {
 }
 
 fn merge(answers: &[Option<&StoredResponse>], zookie: Option<&Zookie>) -> String {
-    let call = Call::new(route(BULK), Kind::Bulk(Vec::new()));
-    let merged = api().merge(&call, &Bytes::new(), answers, zookie);
+    let call = ReadCall::new(route(BULK), Kind::Bulk(Vec::new()));
+    let merged = api().merge(call.with(&Bytes::new()), answers, zookie);
     assert_eq!(merged.status, 200);
     assert_eq!(merged.content_type.unwrap(), "application/json");
     String::from_utf8(merged.body.to_vec()).unwrap()
@@ -109,7 +109,7 @@ proptest! {
         let call = bulk(&message, &base()).unwrap();
         let found: Vec<_> = verdicts.iter().zip(&pairs).map(|((_, found), pair)| found.then(|| stored(pair))).collect();
         let known: Vec<_> = found.iter().map(Option::as_ref).collect();
-        let open = api().needed(&call, &Bytes::new(), &known);
+        let open = api().needed(call.with(&Bytes::new()), &known);
 
         let mut answers = found.clone();
         if !open.is_empty() {
