@@ -27,6 +27,15 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// A whole message, as the value of a field without a number.
+    pub(crate) fn of_message(message: &'a [u8]) -> Self {
+        Self {
+            number: 0,
+            value: Value::Bytes(message),
+            bytes: message,
+        }
+    }
+
     /// The value of a string, bytes or message field.
     pub(crate) fn bytes(&self) -> Result<&'a [u8], NotProtobuf> {
         match self.value {

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, ReadAt};
 use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
+use crate::protocol::delegate::delegate;
 use crate::protocol::problem::{Rejection, problem_json};
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -113,73 +114,4 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-impl<P: Protocol + ?Sized> Protocol for Arc<P> {
-    fn capabilities(&self) -> Capabilities {
-        (**self).capabilities()
-    }
-
-    fn format(&self) -> Arc<dyn TokenFormat> {
-        (**self).format()
-    }
-
-    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
-        (**self).claim(method, uri, headers)
-    }
-
-    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        (**self).read(route, parts, message, key)
-    }
-
-    fn needed(&self, received: Received<'_>, found: &[Option<&StoredResponse>]) -> Vec<usize> {
-        (**self).needed(received, found)
-    }
-
-    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        (**self).ask(received, open, at, zookie)
-    }
-
-    fn states_freshness(&self, route: Route) -> bool {
-        (**self).states_freshness(route)
-    }
-
-    fn can_probe(&self) -> bool {
-        (**self).can_probe()
-    }
-
-    fn probe(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
-        (**self).probe(route, parts)
-    }
-
-    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
-        (**self).watch(tenant)
-    }
-
-    fn feed_token(&self, message: &[u8]) -> Option<String> {
-        (**self).feed_token(message)
-    }
-
-    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
-        (**self).timeout(route, parts)
-    }
-
-    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        (**self).learn(received, asked, reply)
-    }
-
-    fn merge(
-        &self,
-        received: Received<'_>,
-        answers: &[Option<&StoredResponse>],
-        zookie: Option<&Zookie>,
-    ) -> StoredResponse {
-        (**self).merge(received, answers, zookie)
-    }
-
-    fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
-        (**self).reject(route, parts, why)
-    }
-
-    fn echoed(&self, route: Route) -> &[HeaderName] {
-        (**self).echoed(route)
-    }
-}
+delegate!([P: Protocol + ?Sized] Arc<P>, api => **api);

@@ -23,6 +23,7 @@ impl From<NotJson> for Unreadable {
 }
 
 /// A JSON text and a position in it.
+#[derive(Clone, Debug)]
 pub(super) struct Json<'a> {
     text: &'a str,
     at: usize,

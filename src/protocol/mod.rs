@@ -8,10 +8,12 @@
 mod api;
 mod authzen;
 mod call;
+mod delegate;
 mod digest;
 mod gateway;
 pub(crate) mod grpc;
 mod json;
+mod operation;
 mod parts;
 mod path;
 pub mod permify;
@@ -20,9 +22,11 @@ mod reply;
 mod routes;
 pub mod spicedb;
 mod stored_response;
+mod system;
 #[cfg(test)]
 mod testing;
 mod tuple;
+mod wire;
 
 pub use api::Protocol;
 pub use authzen::AuthZen;

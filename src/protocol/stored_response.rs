@@ -36,6 +36,18 @@ impl StoredResponse {
         }
     }
 
+    /// The reply to a check without an answer: a failure.
+    pub(super) fn unanswered() -> Self {
+        Self {
+            status: StatusCode::BAD_GATEWAY,
+            content_type: None,
+            content_encoding: None,
+            body: Bytes::new(),
+            trailers: None,
+            zookie: None,
+        }
+    }
+
     /// What the cache may store of the reply with these headers.
     pub fn of(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
         Self {

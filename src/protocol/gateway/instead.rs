@@ -4,12 +4,17 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 
-/// Turns the parts of a request into those of a POST of `body` to another path.
-pub(in crate::protocol) fn post_instead(parts: &mut Parts, path: PathAndQuery, body: &Bytes) -> Option<()> {
+/// Turns the parts of a request into those of another call with this body.
+pub(in crate::protocol) fn call_instead(
+    parts: &mut Parts,
+    method: &Method,
+    path: PathAndQuery,
+    body: &Bytes,
+) -> Option<()> {
     let mut uri = parts.uri.clone().into_parts();
     uri.path_and_query = Some(path);
     parts.uri = Uri::from_parts(uri).ok()?;
-    parts.method = Method::POST;
+    parts.method = method.clone();
     parts.headers.remove(TRANSFER_ENCODING);
     parts
         .headers

@@ -12,11 +12,11 @@ const METADATA: &str = "grpc-metadata-";
 /// The start of each fingerprint of a request: everything in its method, URI and headers that can change an answer. The
 /// path is hashed as it is spelled, because a proxy before the gateway may distinguish paths that the gateway does not.
 pub(in crate::protocol) fn prefix(
-    system: &str,
+    system: FingerprintBuilder,
     parts: &Parts,
     key: &Key<'_>,
 ) -> Result<FingerprintBuilder, Unreadable> {
-    let mut fingerprint = key.base.clone().text(Part::System, system);
+    let mut fingerprint = system;
     fingerprint.add(Part::Method, parts.uri.path().as_bytes());
     fingerprint.add(Part::Header, json_parameters(&parts.headers)?.as_bytes());
     parts::query(&mut fingerprint, &parts.uri, key)?;

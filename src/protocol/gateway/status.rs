@@ -7,7 +7,7 @@ use crate::protocol::grpc::{Code, code};
 use crate::protocol::json::{Json, NotJson};
 use crate::protocol::parts;
 use crate::protocol::problem::Rejection;
-use crate::protocol::reply::{Reply, ReplyOutcome};
+use crate::protocol::reply::Reply;
 
 /// A `google.rpc.Status`: the gateway's reply to a call that fails.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,14 +38,6 @@ impl Error {
         })?;
         json.end()?;
         Ok(code.map(|code| Self { code, message }))
-    }
-}
-
-/// The outcome of a write without a successful reply.
-pub(in crate::protocol) fn failed_write(reply: &Reply<'_>) -> ReplyOutcome {
-    match Error::of(reply) {
-        Some(error) if error.code.changed_nothing() => ReplyOutcome::NotWritten,
-        _ => ReplyOutcome::Nothing,
     }
 }
 

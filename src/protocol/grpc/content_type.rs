@@ -9,7 +9,7 @@ static SPELLINGS: [HeaderValue; 2] = [
 
 /// Whether a request is gRPC. Go's servers look for one content type that starts like gRPC's. They accept any
 /// parameters, and read an unknown codec as Protocol Buffers.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+pub(in crate::protocol) fn is_grpc(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     types.any(|content_type| after_grpc(content_type).is_some())
 }
@@ -28,8 +28,13 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::from_bytes(content_type.as_bytes()).ok()
 }
 
+/// The same, if it names Protocol Buffers or no codec.
+pub(in crate::protocol) fn proto_content_type(headers: &HeaderMap) -> Option<HeaderValue> {
+    content_type(headers).filter(is_proto)
+}
+
 /// Whether a content type of gRPC names Protocol Buffers or no codec.
-pub(super) fn is_proto(content_type: &HeaderValue) -> bool {
+fn is_proto(content_type: &HeaderValue) -> bool {
     after_grpc(content_type).is_some_and(|rest| {
         let codec = rest.split(|byte| *byte == b';').next().unwrap_or_default();
         codec.is_empty() || codec.eq_ignore_ascii_case(b"+proto")

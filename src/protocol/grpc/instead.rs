@@ -1,8 +1,8 @@
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, Request, Uri, Version};
 
 /// Headers that describe the encoding of the original call, not of its replacement.
 const ENCODINGS: [HeaderName; 2] = [
@@ -22,4 +22,13 @@ pub(in crate::protocol) fn call_instead(parts: &mut Parts, path: &'static str, b
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     Some(())
+}
+
+/// The parts of a call of the layer's own.
+pub(in crate::protocol) fn parts_to(path: &'static str) -> Option<Parts> {
+    let request = Request::post(path)
+        .version(Version::HTTP_2)
+        .header(CONTENT_TYPE, "application/grpc")
+        .header(TE, "trailers");
+    Some(request.body(()).ok()?.into_parts().0)
 }

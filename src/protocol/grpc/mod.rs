@@ -1,11 +1,8 @@
 //! What every gRPC API has: methods, frames, statuses, deadlines and the well-known messages.
 
 mod content_type;
-mod forwarded;
 mod frame;
 mod instead;
-mod method;
-mod question;
 mod rejection;
 mod reply;
 mod status;
@@ -16,13 +13,11 @@ mod timeout;
 mod timestamp;
 mod value;
 
-pub(super) use forwarded::Forwarded;
+pub(super) use content_type::{is_grpc, proto_content_type};
 pub(super) use frame::{frame, message};
-pub(super) use instead::call_instead;
-pub(super) use method::{Method, Methods};
-pub(super) use question::Question;
+pub(super) use instead::{call_instead, parts_to};
 pub(super) use rejection::{code, reject};
-pub(super) use reply::{answer, merged, trailers, whole, written};
+pub(super) use reply::{answer, merged, trailers};
 pub(super) use status::{Code, Status};
 pub(crate) use stream::Messages;
 pub(super) use timeout::timeout;

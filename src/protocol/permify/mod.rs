@@ -1,26 +1,16 @@
 //! Permify: its gRPC API and its REST gateway.
 
-mod form;
+#[cfg(test)]
 mod grpc;
+mod meaning;
+mod operations;
+#[cfg(test)]
 mod rest;
-mod snap_token;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, Method, Response, Uri};
-
-use self::form::Form;
-use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
-use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
-use crate::protocol::problem::Rejection;
-use crate::protocol::reply::{Reply, ReplyOutcome};
-use crate::protocol::stored_response::StoredResponse;
-use crate::token::permify::SnapTokens;
-use crate::token::{TokenFormat, Zookie};
+use crate::cache::DefaultRead;
+use crate::protocol::delegate::delegate;
+use crate::protocol::permify::meaning::Meaning;
+use crate::protocol::system::{BothWires, over_both};
 
 pub use crate::token::permify::Engine;
 
@@ -50,22 +40,12 @@ pub use crate::token::permify::Engine;
 /// nothing. A body is forwarded unmodified if its content type is present but not `application/json`, if it repeats a
 /// field, if it has `metadata` or the token's name in another case, or if it is a bulk of over 100 items.
 #[derive(Clone, Debug)]
-pub struct Permify {
-    engine: Engine,
-    format: Arc<SnapTokens>,
-    default_read: DefaultRead,
-    probed: Option<Arc<str>>,
-}
+pub struct Permify(BothWires<Meaning>);
 
 impl Permify {
     /// A Permify on this database engine.
     pub fn new(engine: Engine) -> Self {
-        Self {
-            engine,
-            format: Arc::new(SnapTokens::new(engine)),
-            default_read: DefaultRead::AtHead,
-            probed: None,
-        }
+        Self(over_both(Meaning::new(engine)))
     }
 
     /// Asks for the token of head with a write that changes nothing: `Data.Delete` in this tenant, of an entity that
@@ -78,108 +58,22 @@ impl Permify {
     /// has a window even without writes. Each write adds a row to the table `transactions`. Permify's garbage
     /// collection removes the row if the tenant was created.
     #[must_use]
-    pub fn probe_by_writing(mut self, tenant: &str) -> Self {
-        self.probed = Some(tenant.into());
-        self
+    pub fn probe_by_writing(self, tenant: &str) -> Self {
+        self.with(|meaning| meaning.probed = Some(tenant.into()))
     }
 
     /// Lets answers to reads without a token be as old as the window allows. By default the layer reads them at head,
     /// like Permify itself.
     #[must_use]
-    pub fn window_reads_without_token(mut self) -> Self {
-        self.default_read = DefaultRead::InWindow;
-        self
+    pub fn window_reads_without_token(self) -> Self {
+        self.with(|meaning| meaning.default_read = DefaultRead::InWindow)
+    }
+
+    fn with(self, set: impl FnOnce(&mut Meaning)) -> Self {
+        let mut meaning = self.0.0.system;
+        set(&mut meaning);
+        Self(over_both(meaning))
     }
 }
 
-impl Protocol for Permify {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            reads_repeat: self.engine == Engine::Postgres,
-            // PostgreSQL takes the snapshot of a write when the write begins.
-            writes_include_earlier: true,
-            // On PostgreSQL head is the highest transaction id, whose snapshot may miss a lower one that committed later.
-            head_may_trail_reads: self.engine == Engine::Postgres,
-            read_mode: ReadMode::Exactly,
-            default_read: self.default_read,
-            ..Capabilities::unversioned()
-        }
-    }
-
-    fn format(&self) -> Arc<dyn TokenFormat> {
-        self.format.clone()
-    }
-
-    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
-        match grpc::claim(method, uri, headers) {
-            Claim::Pass => rest::claim(method, uri),
-            claim => claim,
-        }
-    }
-
-    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        match Form::of(route) {
-            Form::Grpc => grpc::read(route, parts, message, &key),
-            Form::Rest => rest::read(route, parts, message, &key),
-        }
-    }
-
-    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        match Form::of(received.route) {
-            Form::Grpc => grpc::ask(received, open, at, zookie),
-            Form::Rest => rest::ask(received, open, at, zookie),
-        }
-    }
-
-    fn states_freshness(&self, _: Route) -> bool {
-        true
-    }
-
-    fn can_probe(&self) -> bool {
-        self.probed.is_some()
-    }
-
-    fn probe(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
-        let tenant = self.probed.as_deref()?;
-        match Form::of(route) {
-            Form::Grpc => grpc::probe(parts, tenant),
-            Form::Rest => rest::probe(parts, tenant),
-        }
-    }
-
-    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
-        grpc::watch(tenant)
-    }
-
-    fn feed_token(&self, message: &[u8]) -> Option<String> {
-        self.format.canonical(grpc::feed_token(message)?)
-    }
-
-    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
-        match Form::of(route) {
-            Form::Grpc => grpc::timeout(parts),
-            Form::Rest => rest::timeout(parts),
-        }
-    }
-
-    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        match Form::of(received.route) {
-            Form::Grpc => grpc::learn(received, asked, reply),
-            Form::Rest => rest::learn(received, asked, reply),
-        }
-    }
-
-    fn merge(&self, received: Received<'_>, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
-        match Form::of(received.route) {
-            Form::Grpc => grpc::merge(answers),
-            Form::Rest => rest::merge(answers),
-        }
-    }
-
-    fn reject(&self, route: Route, _: &HeaderMap, why: &Rejection) -> Response<Bytes> {
-        match Form::of(route) {
-            Form::Grpc => grpc::reject(why),
-            Form::Rest => rest::reject(why),
-        }
-    }
-}
+delegate!([] Permify, api => api.0);

@@ -243,19 +243,7 @@ impl Protocol for Routes {
     fn merge(&self, _: Received<'_>, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
         match answers {
             [Some(answer), ..] => (*answer).clone(),
-            _ => no_answer(),
+            _ => StoredResponse::unanswered(),
         }
-    }
-}
-
-/// The reply if a check has no answer to merge: a failure.
-fn no_answer() -> StoredResponse {
-    StoredResponse {
-        status: StatusCode::BAD_GATEWAY,
-        content_type: None,
-        content_encoding: None,
-        body: Bytes::new(),
-        trailers: None,
-        zookie: None,
     }
 }

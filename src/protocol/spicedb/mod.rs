@@ -1,27 +1,15 @@
 //! SpiceDB: its gRPC API and its HTTP gateway.
 
-mod consistency;
-mod form;
+#[cfg(test)]
 mod grpc;
+#[cfg(test)]
 mod json;
-mod rejected;
+mod meaning;
+mod operations;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, Response, Uri};
-
-use self::form::Form;
-use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
-use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Received, Route, Unreadable};
-use crate::protocol::problem::Rejection;
-use crate::protocol::reply::{Reply, ReplyOutcome};
-use crate::protocol::stored_response::StoredResponse;
-use crate::token::spicedb::ZedTokens;
-use crate::token::{TokenFormat, Zookie};
+use crate::protocol::delegate::delegate;
+use crate::protocol::spicedb::meaning::Meaning;
+use crate::protocol::system::{BothWires, over_both};
 
 pub use crate::token::spicedb::Engine;
 
@@ -50,20 +38,12 @@ pub use crate::token::spicedb::Engine;
 /// unmodified if its content type is present but not `application/json`, if it repeats a field, or if it has
 /// `consistency` in another case.
 #[derive(Clone, Debug)]
-pub struct SpiceDb {
-    engine: Engine,
-    format: Arc<ZedTokens>,
-    read_replicas: bool,
-}
+pub struct SpiceDb(BothWires<Meaning>);
 
 impl SpiceDb {
     /// A SpiceDB on this datastore engine.
     pub fn new(engine: Engine) -> Self {
-        Self {
-            engine,
-            format: Arc::new(ZedTokens::new(engine)),
-            read_replicas: false,
-        }
+        Self(over_both(Meaning::new(engine)))
     }
 
     /// Set this if SpiceDB reads from read replicas of its PostgreSQL (`--datastore-read-replica-conn-uri`).
@@ -73,95 +53,11 @@ impl SpiceDb {
     /// these revisions. It stores answers by age alone, for callers without a token, and forwards requests with a
     /// token.
     #[must_use]
-    pub fn read_replicas(mut self) -> Self {
-        self.read_replicas = true;
-        self
+    pub fn read_replicas(self) -> Self {
+        let mut meaning = self.0.0.system;
+        meaning.read_replicas = true;
+        Self(over_both(meaning))
     }
 }
 
-impl Protocol for SpiceDb {
-    fn capabilities(&self) -> Capabilities {
-        let revisions_are_right = !self.read_replicas;
-        Capabilities {
-            names_revisions: revisions_are_right,
-            reads_repeat: revisions_are_right
-                && matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
-            writes_include_earlier: revisions_are_right
-                && matches!(self.engine, Engine::Postgres | Engine::CockroachDb | Engine::Spanner),
-            // In memory, head is the last write, while other reads have a revision from the clock.
-            head_may_trail_reads: self.engine == Engine::Memory,
-            read_mode: ReadMode::AtLeast,
-            default_read: DefaultRead::InWindow,
-        }
-    }
-
-    fn format(&self) -> Arc<dyn TokenFormat> {
-        self.format.clone()
-    }
-
-    fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
-        match grpc::claim(method, uri, headers) {
-            Claim::Pass => json::claim(method, uri),
-            claim => claim,
-        }
-    }
-
-    fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
-        match Form::of(route) {
-            Form::Grpc => grpc::read(route, parts, message, &key),
-            Form::Json => json::read(route, parts, message, &key),
-        }
-    }
-
-    fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
-        match Form::of(received.route) {
-            Form::Grpc => grpc::ask(received, open, at, zookie),
-            Form::Json => json::ask(received, open, at, zookie),
-        }
-    }
-
-    fn states_freshness(&self, _: Route) -> bool {
-        true
-    }
-
-    fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
-        match Form::of(route) {
-            Form::Grpc => grpc::timeout(parts),
-            Form::Json => json::timeout(parts),
-        }
-    }
-
-    fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-        match Form::of(received.route) {
-            Form::Grpc => grpc::learn(received, asked, reply),
-            Form::Json => json::learn(received, asked, reply),
-        }
-    }
-
-    fn merge(
-        &self,
-        received: Received<'_>,
-        answers: &[Option<&StoredResponse>],
-        zookie: Option<&Zookie>,
-    ) -> StoredResponse {
-        match Form::of(received.route) {
-            Form::Grpc => grpc::merge(received.message, answers, zookie),
-            Form::Json => json::merge(answers, zookie),
-        }
-    }
-
-    fn reject(&self, route: Route, _: &HeaderMap, why: &Rejection) -> Response<Bytes> {
-        match Form::of(route) {
-            Form::Grpc => grpc::reject(why),
-            Form::Json => json::reject(why),
-        }
-    }
-
-    fn echoed(&self, route: Route) -> &[HeaderName] {
-        match Form::of(route) {
-            // SpiceDB echoes it in the trailers over gRPC.
-            Form::Grpc => &[],
-            Form::Json => json::echoed(),
-        }
-    }
-}
+delegate!([] SpiceDb, api => api.0);

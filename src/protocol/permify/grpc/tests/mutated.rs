@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 
-use crate::protocol::permify::grpc::feed_token;
 use crate::protocol::permify::grpc::tests::*;
 
 /// The call that the protocol reads from a request.
@@ -94,7 +93,7 @@ proptest! {
             play(path, &framed(&message), &framed(&reply), &open);
             play(path, &message, &reply, &open);
         }
-        let _ = feed_token(&message);
+        let _ = api().feed_token(&message);
     }
 
     #[test]
@@ -105,7 +104,7 @@ proptest! {
         let ((path, request), changed) = (request, changes[1].make(&reply));
         play(path, &changes[0].make(&request), &changed, &open);
         play(path, &request, &changed, &open);
-        let _ = feed_token(&changed[5..]);
+        let _ = api().feed_token(&changed[5..]);
     }
 
     /// A reply with one changed byte is either not stored or stored unmodified.

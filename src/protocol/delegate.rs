@@ -1,0 +1,110 @@
+/// Implements [`Protocol`](crate::protocol::Protocol) for a type by another protocol that it holds.
+macro_rules! delegate {
+    ([$($bounds:tt)*] $type:ty, $api:ident => $to:expr) => {
+        const _: () = {
+            use std::sync::Arc;
+            use std::time::Duration;
+
+            use bytes::Bytes;
+            use http::request::Parts;
+            use http::{HeaderMap, HeaderName, Method, Response, Uri};
+
+            use $crate::cache::{Capabilities, ReadAt};
+            use $crate::protocol::api::Protocol;
+            use $crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
+            use $crate::protocol::problem::Rejection;
+            use $crate::protocol::reply::{Reply, ReplyOutcome};
+            use $crate::protocol::stored_response::StoredResponse;
+            use $crate::token::{TokenFormat, Zookie};
+
+            impl<$($bounds)*> Protocol for $type {
+                fn capabilities(&self) -> Capabilities {
+                    let $api = self;
+                    $to.capabilities()
+                }
+
+                fn format(&self) -> Arc<dyn TokenFormat> {
+                    let $api = self;
+                    $to.format()
+                }
+
+                fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
+                    let $api = self;
+                    $to.claim(method, uri, headers)
+                }
+
+                fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
+                    let $api = self;
+                    $to.read(route, parts, message, key)
+                }
+
+                fn needed(&self, received: Received<'_>, found: &[Option<&StoredResponse>]) -> Vec<usize> {
+                    let $api = self;
+                    $to.needed(received, found)
+                }
+
+                fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
+                    let $api = self;
+                    $to.ask(received, open, at, zookie)
+                }
+
+                fn states_freshness(&self, route: Route) -> bool {
+                    let $api = self;
+                    $to.states_freshness(route)
+                }
+
+                fn can_probe(&self) -> bool {
+                    let $api = self;
+                    $to.can_probe()
+                }
+
+                fn probe(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
+                    let $api = self;
+                    $to.probe(route, parts)
+                }
+
+                fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
+                    let $api = self;
+                    $to.watch(tenant)
+                }
+
+                fn feed_token(&self, message: &[u8]) -> Option<String> {
+                    let $api = self;
+                    $to.feed_token(message)
+                }
+
+                fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {
+                    let $api = self;
+                    $to.timeout(route, parts)
+                }
+
+                fn learn(&self, received: Received<'_>, asked: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
+                    let $api = self;
+                    $to.learn(received, asked, reply)
+                }
+
+                fn merge(
+                    &self,
+                    received: Received<'_>,
+                    answers: &[Option<&StoredResponse>],
+                    zookie: Option<&Zookie>,
+                ) -> StoredResponse {
+                    let $api = self;
+                    $to.merge(received, answers, zookie)
+                }
+
+                fn reject(&self, route: Route, parts: &HeaderMap, why: &Rejection) -> Response<Bytes> {
+                    let $api = self;
+                    $to.reject(route, parts, why)
+                }
+
+                fn echoed(&self, route: Route) -> &[HeaderName] {
+                    let $api = self;
+                    $to.echoed(route)
+                }
+            }
+        };
+    };
+}
+
+pub(super) use delegate;

@@ -1,0 +1,319 @@
+use http::Method;
+
+use crate::consistency::Consistency;
+use crate::protocol::operation::{Does, Field, Is, Operation};
+
+/// The operations of `authzed.api.v1` as of 1.57. Calls that are not listed pass: they watch, count, or describe the
+/// server.
+pub(super) static OPERATIONS: &[Operation] = &[
+    row(
+        "/authzed.api.v1.PermissionsService/CheckPermission",
+        "/permissions/check",
+        Does::Check,
+        &CHECK,
+        &CHECKED,
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/CheckBulkPermissions",
+        "/permissions/checkbulk",
+        Does::Bulk,
+        &BULK,
+        &PAIRS,
+    ),
+    row(
+        "/authzed.api.v1.ExperimentalService/BulkCheckPermission",
+        "/experimental/permissions/bulkcheckpermission",
+        Does::Bulk,
+        &BULK,
+        &PAIRS,
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/WriteRelationships",
+        "/relationships/write",
+        Does::Write,
+        &[],
+        &[at(1, "writtenAt", "written_at")],
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/DeleteRelationships",
+        "/relationships/delete",
+        Does::Write,
+        &[],
+        &[at(1, "deletedAt", "deleted_at")],
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
+        "/relationships/importbulk",
+        Does::Import,
+        &[],
+        &[],
+    ),
+    row(
+        "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
+        "/experimental/relationships/bulkimport",
+        Does::Import,
+        &[],
+        &[],
+    ),
+    row(
+        "/authzed.api.v1.SchemaService/WriteSchema",
+        "/schema/write",
+        Does::WriteSchema,
+        &[],
+        &[at(1, "writtenAt", "written_at")],
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/ExpandPermissionTree",
+        "/permissions/expand",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(1, "expandedAt", "expanded_at")],
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/LookupResources",
+        "/permissions/resources",
+        Does::List,
+        &[CONSISTENCY, limit(6), cursor(7)],
+        &[],
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/LookupSubjects",
+        "/permissions/subjects",
+        Does::List,
+        &[
+            CONSISTENCY,
+            page(7, "optionalConcreteLimit", "optional_concrete_limit"),
+            cursor(8),
+        ],
+        &[],
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/ReadRelationships",
+        "/relationships/read",
+        Does::List,
+        &[CONSISTENCY, limit(3), cursor(4)],
+        &[],
+    ),
+    row(
+        "/authzed.api.v1.PermissionsService/ExportBulkRelationships",
+        "/relationships/exportbulk",
+        Does::List,
+        &[CONSISTENCY, limit(2), cursor(3)],
+        &[],
+    ),
+    row(
+        "/authzed.api.v1.ExperimentalService/BulkExportRelationships",
+        "/experimental/relationships/bulkexport",
+        Does::List,
+        &[CONSISTENCY, limit(2), cursor(3)],
+        &[],
+    ),
+    row(
+        "/authzed.api.v1.SchemaService/ReadSchema",
+        "/schema/read",
+        Does::ReadAtHead,
+        &[],
+        &[at(2, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.SchemaService/ReflectSchema",
+        "/schema/reflectschema",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(3, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.SchemaService/ComputablePermissions",
+        "/schema/permissions/computable",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(2, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.SchemaService/DependentRelations",
+        "/schema/permissions/dependent",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(2, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.SchemaService/DiffSchema",
+        "/schema/diffschema",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(2, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.ExperimentalService/ExperimentalReflectSchema",
+        "/experimental/reflectschema",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(3, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.ExperimentalService/ExperimentalComputablePermissions",
+        "/experimental/permissions/computable",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(2, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.ExperimentalService/ExperimentalDependentRelations",
+        "/experimental/permissions/dependent",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(2, "readAt", "read_at")],
+    ),
+    row(
+        "/authzed.api.v1.ExperimentalService/ExperimentalDiffSchema",
+        "/experimental/diffschema",
+        Does::Read,
+        &[CONSISTENCY],
+        &[at(2, "readAt", "read_at")],
+    ),
+];
+
+const fn row(
+    grpc: &'static str,
+    path: &'static str,
+    does: Does,
+    request: &'static [Field],
+    reply: &'static [Field],
+) -> Operation {
+    Operation {
+        grpc,
+        http: (Method::POST, path),
+        does,
+        request,
+        reply,
+    }
+}
+
+const CHECK: [Field; 6] = [
+    CONSISTENCY,
+    RESOURCE.numbered(2),
+    PERMISSION.numbered(3),
+    SUBJECT.numbered(4),
+    CONTEXT.numbered(5),
+    Field::with_alias(6, "withTracing", "with_tracing", Is::More),
+];
+
+const BULK: [Field; 3] = [
+    CONSISTENCY,
+    Field::new(2, "items", Is::Items(&ITEM)),
+    Field::with_alias(3, "withTracing", "with_tracing", Is::More),
+];
+
+const ITEM: [Field; 4] = [
+    RESOURCE.numbered(1),
+    PERMISSION.numbered(2),
+    SUBJECT.numbered(3),
+    CONTEXT.numbered(4),
+];
+
+const RESOURCE: Field = Field::new(0, "resource", Is::Message(&OBJECT));
+const PERMISSION: Field = Field::new(0, "permission", Is::Text);
+const SUBJECT: Field = Field::new(
+    0,
+    "subject",
+    Is::Message(&[
+        Field::new(1, "object", Is::Message(&OBJECT)),
+        Field::with_alias(2, "optionalRelation", "optional_relation", Is::Text),
+    ]),
+);
+const CONTEXT: Field = Field::new(0, "context", Is::Struct);
+
+const OBJECT: [Field; 2] = [
+    Field::with_alias(1, "objectType", "object_type", Is::Text),
+    Field::with_alias(2, "objectId", "object_id", Is::Text),
+];
+
+const CONSISTENCY: Field = Field::new(
+    1,
+    "consistency",
+    Is::Freshness(&[
+        Field::with_alias(
+            1,
+            "minimizeLatency",
+            "minimize_latency",
+            Is::Consistency(Consistency::MinimizeLatency, &[]),
+        ),
+        Field::with_alias(
+            2,
+            "atLeastAsFresh",
+            "at_least_as_fresh",
+            Is::Consistency(Consistency::AtLeastAsFresh, &ZED_TOKEN),
+        ),
+        Field::with_alias(
+            3,
+            "atExactSnapshot",
+            "at_exact_snapshot",
+            Is::Consistency(Consistency::AtExactSnapshot, &ZED_TOKEN),
+        ),
+        Field::with_alias(
+            4,
+            "fullyConsistent",
+            "fully_consistent",
+            Is::Consistency(Consistency::FullyConsistent, &[]),
+        ),
+    ]),
+);
+
+const ZED_TOKEN: [Field; 1] = [Field::new(1, "token", Is::Token)];
+
+const fn limit(number: u32) -> Field {
+    page(number, "optionalLimit", "optional_limit")
+}
+
+const fn cursor(number: u32) -> Field {
+    page(number, "optionalCursor", "optional_cursor")
+}
+
+const fn page(number: u32, name: &'static str, alias: &'static str) -> Field {
+    Field::with_alias(number, name, alias, Is::Page)
+}
+
+/// The token of a reply.
+const fn at(number: u32, name: &'static str, alias: &'static str) -> Field {
+    Field::with_alias(number, name, alias, Is::Opened(&ZED_TOKEN))
+}
+
+const CHECKED: [Field; 5] = [
+    at(1, "checkedAt", "checked_at"),
+    Field::new(2, "permissionship", Is::Verdict(&PERMISSIONSHIP)),
+    Field::with_alias(3, "partialCaveatInfo", "partial_caveat_info", Is::Detail),
+    Field::with_alias(4, "debugTrace", "debug_trace", Is::More),
+    Field::with_alias(5, "optionalExpiresAt", "optional_expires_at", Is::Expiry),
+];
+
+const PAIRS: [Field; 2] = [
+    at(1, "checkedAt", "checked_at"),
+    Field::new(2, "pairs", Is::Results(&PAIR)),
+];
+
+const PAIR: [Field; 2] = [REQUEST, Field::new(2, "item", Is::Opened(&ANSWER))];
+
+const ANSWER: [Field; 3] = [
+    Field::new(1, "permissionship", Is::Verdict(&PERMISSIONSHIP)),
+    Field::with_alias(2, "partialCaveatInfo", "partial_caveat_info", Is::Detail),
+    Field::with_alias(3, "debugTrace", "debug_trace", Is::More),
+];
+
+const PERMISSIONSHIP: [&str; 3] = [
+    "PERMISSIONSHIP_NO_PERMISSION",
+    "PERMISSIONSHIP_HAS_PERMISSION",
+    "PERMISSIONSHIP_CONDITIONAL_PERMISSION",
+];
+
+/// The item that a pair answers.
+pub(super) const REQUEST: Field = Field::new(1, "request", Is::Echo(&ITEM));
+
+/// The error in place of an answer. An answer with it is never stored.
+pub(super) const ERROR: Field = Field::new(3, "error", Is::Detail);
+
+/// The fields of a `google.rpc.Status`.
+pub(super) const STATUS: [Field; 3] = [
+    Field::new(1, "code", Is::Detail),
+    Field::new(2, "message", Is::Detail),
+    Field::new(3, "details", Is::Detail),
+];
