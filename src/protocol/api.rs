@@ -8,7 +8,6 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, ReadAt};
 use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
-use crate::protocol::delegate::delegate;
 use crate::protocol::problem::{Rejection, problem_json};
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -113,5 +112,3 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         &[]
     }
 }
-
-delegate!([P: Protocol + ?Sized] Arc<P>, api => **api);

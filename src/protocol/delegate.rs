@@ -107,4 +107,6 @@ macro_rules! delegate {
     };
 }
 
+delegate!([P: Protocol + ?Sized] Arc<P>, api => **api);
+
 pub(super) use delegate;

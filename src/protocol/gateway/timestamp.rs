@@ -10,11 +10,8 @@ const EPOCH: DateTime = Date::constant(1970, 1, 1).at(0, 0, 0, 0);
 /// `text` is the quoted text.
 pub(in crate::protocol) fn until(text: &str, now: SystemTime) -> Result<Duration, Unreadable> {
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix("Z\""));
-    let text = text.filter(|text| !text.contains('+'));
     // Not an instant of jiff: those end a day before the last timestamp of Protocol Buffers.
-    let end: Option<DateTime> = text
-        .filter(|text| text.contains('T'))
-        .and_then(|text| text.parse().ok());
+    let end = text.and_then(|text| DateTime::strptime("%Y-%m-%dT%H:%M:%S%.f", text).ok());
     let end = end.ok_or(Unreadable("a timestamp is not in UTC by RFC 3339"))?;
     // A time before 1970 has passed, also where the clock was never set.
     let end = Duration::try_from(end.duration_since(EPOCH)).unwrap_or_default();
