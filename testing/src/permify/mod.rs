@@ -1,0 +1,3 @@
+//! Permify.
+
+pub mod messages;

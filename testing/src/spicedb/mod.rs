@@ -1,0 +1,3 @@
+//! SpiceDB.
+
+pub mod messages;
