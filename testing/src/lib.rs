@@ -1,5 +1,8 @@
 //! What the tests of this crate and of its members share: messages, clients, recorded traffic and small servers.
 
 pub mod frame;
+pub mod google;
 pub mod permify;
+pub mod scripted;
 pub mod spicedb;
+pub mod wire;

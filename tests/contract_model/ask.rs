@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use tower_zookie::token::RevisionToken;
 
 use crate::bypass::{Bypass, with_header};
-use crate::checker::{ConsistencyLevel, Question, Reply, revision_of};
 use crate::plan::{Ask, Form, Kind, Place};
 use crate::requests::{Parts, request};
 use crate::schema::question;
 use crate::world::{Answer, World};
+use gateway::checker::{ConsistencyLevel, Question, Reply, revision_of};
 
 /// A token as it is sent.
 #[derive(Debug)]

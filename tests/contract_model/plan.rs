@@ -9,8 +9,8 @@ use proptest::sample::select;
 
 use crate::adversary::{Forge, forge};
 use crate::bypass::bypass;
-use crate::checker::ConsistencyLevel;
 use crate::schema::{Fragment, fragment};
+use gateway::checker::ConsistencyLevel;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Case {

@@ -5,8 +5,8 @@ use axum::extract::Request;
 use serde_json::{Value, json};
 
 use crate::bypass::{Bypass, with_header};
-use crate::checker::Question;
 use crate::plan::{Form, Place};
+use gateway::checker::Question;
 
 #[derive(Debug)]
 pub(crate) struct Parts {

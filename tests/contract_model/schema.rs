@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::checker::{Question, Tuple};
+use gateway::checker::{Question, Tuple};
 
 /// What a relation may contain in addition to single users, with open numbers.
 const DIRECT: [&str; 3] = ["user:*", "team:S#direct", "team:S#member"];

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use tower_zookie::Asked;
 use tower_zookie::consistency::Consistency;
 
-use crate::checker::{ConsistencyLevel, revision_of};
+use gateway::checker::{ConsistencyLevel, revision_of};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Stated {

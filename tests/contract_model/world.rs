@@ -24,14 +24,14 @@ use tower_zookie::token::RevisionToken;
 use tower_zookie::{Handle, ZookieService};
 
 use crate::adversary::BAD_CREDENTIALS;
-use crate::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
-use crate::layer::{self, Settings};
 use crate::plan::{Action, Case, Kind, Place};
 use crate::requests::carry;
 use crate::schema::Fragment;
-use crate::service;
 use crate::stated::Stated;
 use crate::tally::Tally;
+use gateway::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
+use gateway::layer::{self, Settings};
+use gateway::service;
 
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use std::future::ready;
 use tower_zookie::consistency::Consistency;
 
-use crate::common::{Both, Client, Seen, Sent, Trouble, Upstream, z, zookie_of};
+use tower_zookie_testing::scripted::{Both, Client, Seen, Sent, Trouble, Upstream, z, zookie_of};
 
 #[derive(Clone, Copy, Debug)]
 enum Bypass {

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use crate::api::{Metadata, bulk, check};
 use crate::bypass::{Bypass, bypass};
 use crate::client::Client;
-use crate::database::{Raw, Token};
 use crate::server::BAD_CREDENTIALS;
 use crate::store::legacy;
 use crate::world::{DOCUMENTS, Place, USERS};
+use tower_zookie_testing::permify::database::{Raw, Token};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Forge {

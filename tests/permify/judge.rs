@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use crate::api::{BulkResponse, CheckResponse};
 use crate::asked::Answered;
 use crate::bypass::Bypass;
-use crate::database::Token;
 use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
 use crate::store::{Evaluation, Store, version};
 use crate::world::{ConsistencyLevel, Passed, WINDOWED};
+use tower_zookie_testing::permify::database::Token;
 
 /// The maximum age of an answer of a layer with default settings.
 const BOUND: Duration = Duration::from_millis(5500);

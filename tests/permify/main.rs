@@ -1,8 +1,5 @@
 //! Permify's gRPC API through the layer, before a small Permify: the contract, rule by rule.
 
-#[path = "../common/permify_database.rs"]
-mod database;
-
 mod adversary;
 mod api;
 mod asked;

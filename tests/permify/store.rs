@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tower_zookie::protocol::permify::Engine;
 
 use crate::api::{Changes, Wrote};
-use crate::database::{Database, Raw, Token};
+use tower_zookie_testing::permify::database::{Database, Raw, Token};
 
 /// A document and a user.
 pub(crate) type What = (String, String);

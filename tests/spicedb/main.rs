@@ -1,8 +1,5 @@
 //! SpiceDB's gRPC API through the layer, before a small SpiceDB: the contract, rule by rule.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod adversary;
 mod ages;
 mod api;

@@ -8,10 +8,10 @@ use tower::ServiceExt;
 use tower_zookie::protocol::spicedb::Engine;
 
 use crate::client::Reply;
-use crate::common::wire::protobuf::{messages, text};
-use crate::common::wire::{Call, Recording};
 use crate::server::Server;
 use crate::spelling::{Point, PostgresRevision, Spelling};
+use tower_zookie_testing::frame::{messages, text};
+use tower_zookie_testing::wire::{Call, Recording};
 
 /// What the compared reads must include.
 const READS: [&str; 30] = [

@@ -18,10 +18,10 @@ use tower_zookie::token::permify::SnapTokens;
 use crate::answers::{
     CONTENT, GRANT, LATER_CONTENT, QUESTIONS, RECORDED, REVOCATION, Recorded, SECRET, WRITES, is_granted,
 };
-use crate::common::wire::Reply;
 use crate::exact::exactly;
-use crate::message::{is_allowed, token, with_token, written};
-use crate::session::Session;
+use tower_zookie_testing::wire::Reply;
+use tower_zookie_testing::wire::Session;
+use tower_zookie_testing::wire::permify::{is_allowed, token, with_token, written};
 
 /// Other calls, some of them by a forger.
 const NOISE: [&str; 7] = [
@@ -79,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 struct Script {
     recorded: &'static Recorded,
-    session: Session,
+    session: Session<Engine>,
     windowed: bool,
     /// When the writes were made.
     made: Vec<Instant>,

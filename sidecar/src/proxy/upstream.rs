@@ -25,11 +25,11 @@ const PING: Duration = Duration::from_secs(5 * 60 + 10);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 /// The body of a request on its way in, in a box that the layer can read and refill.
-pub(crate) type RequestBody = UnsyncBoxBody<Bytes, hyper::Error>;
+pub type RequestBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// How an upstream is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speaks {
+pub enum Speaks {
     /// HTTP/2, with prior knowledge where there is no TLS.
     Grpc,
     /// HTTP/1.1, or HTTP/2 if the TLS handshake says so.
@@ -37,15 +37,15 @@ pub(crate) enum Speaks {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Upstream {
-    pub(crate) origin: Origin,
-    pub(crate) speaks: Speaks,
-    pub(crate) connector: Connector,
+pub struct Upstream {
+    pub origin: Origin,
+    pub speaks: Speaks,
+    pub connector: Connector,
 }
 
 impl Upstream {
     /// A client with connections of its own.
-    pub(crate) fn client<B>(&self) -> Client<Connector, B>
+    pub fn client<B>(&self) -> Client<Connector, B>
     where
         B: Body<Data: Send> + Send,
     {
@@ -61,14 +61,14 @@ impl Upstream {
             .build(self.connector.clone())
     }
 
-    pub(crate) fn forward(&self) -> Forward {
+    pub fn forward(&self) -> Forward {
         Forward { client: self.client() }
     }
 }
 
 /// Hands on requests whose URI is the upstream's. Clones share its connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Forward {
+pub struct Forward {
     client: Client<Connector, RequestBody>,
 }
 

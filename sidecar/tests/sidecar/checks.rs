@@ -13,8 +13,8 @@ use crate::caller::{Caller, Whole};
 use crate::http::{BOTH, client, send};
 use crate::recorded::Recorded;
 use crate::running::Running;
-use crate::wire::spicedb::{ConsistencyLevel, consistency};
-use crate::wire::{Call, Recording};
+use tower_zookie_testing::wire::spicedb::{ConsistencyLevel, consistency};
+use tower_zookie_testing::wire::{Call, Recording};
 
 /// Makes a recorded gRPC call.
 pub(crate) async fn make(caller: &Caller, call: &Arc<Call>) -> Whole {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, advance, sleep};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::AnyError;
-use crate::proxy::connect::{ConnectError, Connector};
+use tower_zookie_sidecar::proxy::connect::{ConnectError, Connector};
 
 const WITHIN: Duration = Duration::from_secs(2);
 

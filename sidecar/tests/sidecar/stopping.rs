@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::admin::get;
 use crate::caller::{Caller, Whole, post};
-use crate::common::told_to_stop;
 use crate::running::Running;
 use crate::tls::{CERT, KEY};
 use crate::upstream::{Reply, Upstream, begin, unimplemented};
+use examples_common::told_to_stop;
 
 /// Sends one piece of each reply, and the rest at a signal.
 async fn in_two_pieces() -> (Upstream, mpsc::Sender<()>) {

@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::caller::{Caller, Whole, post};
-use crate::proxy::tls::{Trusted, client};
 use crate::running::Running;
 use crate::tonic_upstream;
+use tower_zookie_sidecar::proxy::tls::{Trusted, client};
 
 pub(crate) const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/cert.pem");
 pub(crate) const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/key.pem");

@@ -3,7 +3,7 @@
 //!
 //! A service of your own would generate all of them, and clients, from Permify's `.proto` files.
 
-pub use prost_types::{Any, Struct};
+pub use crate::google::{Any, Kind, Struct, structure as data};
 
 pub const ALLOWED: i32 = 1;
 pub const DENIED: i32 = 2;

@@ -1,7 +1,6 @@
 //! Messages of SpiceDB's API `authzed.api.v1`, as far as tests need them: encoded by prost, not by the crate's own code.
 
-pub use prost_types::value::Kind;
-pub use prost_types::{Struct, Timestamp, Value};
+pub use crate::google::{Kind, Struct, Timestamp, Value, structure as context};
 
 pub const NO_PERMISSION: i32 = 1;
 pub const HAS_PERMISSION: i32 = 2;
@@ -385,20 +384,6 @@ pub fn user(id: &str) -> Option<SubjectReference> {
     Some(SubjectReference {
         object: object("user", id),
         optional_relation: String::new(),
-    })
-}
-
-pub fn context(fields: &[(&str, Kind)]) -> Option<Struct> {
-    let field = |(name, kind): &(&str, Kind)| {
-        (
-            (*name).to_owned(),
-            Value {
-                kind: Some(kind.clone()),
-            },
-        )
-    };
-    Some(Struct {
-        fields: fields.iter().map(field).collect(),
     })
 }
 
