@@ -19,7 +19,6 @@ use tower::ServiceBuilder;
 use tower_zookie::protocol::Permify;
 use tower_zookie::protocol::permify::Engine;
 use tower_zookie::{Handle, ZookieLayer, ZookieService};
-
 use tower_zookie_testing::permify::call;
 use tower_zookie_testing::permify::messages::{
     ALLOWED, DENIED, DataWriteResponse, PermissionCheckResponse, SchemaWriteRequest, SchemaWriteResponse, check,

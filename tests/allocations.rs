@@ -14,7 +14,6 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service};
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::spicedb::Engine;
-
 use tower_zookie_testing::frame::framed;
 use tower_zookie_testing::scripted::{both, bulk_body, z};
 use tower_zookie_testing::spicedb::messages::{

@@ -23,7 +23,6 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_zookie::{Asked, ZookieLayer};
-
 use tower_zookie_testing::scripted::{Both, both, z};
 
 fn layer() -> ZookieLayer<Both> {

@@ -6,7 +6,6 @@ use serde_json::Value;
 use tower_zookie::revision::{PermifySnapshot, Revision};
 use tower_zookie::token::permify::{Engine, SnapTokens};
 use tower_zookie::token::{TokenErrorKind, TokenFormat};
-
 use tower_zookie_testing::frame::{messages, text};
 use tower_zookie_testing::wire::{Call, Recording};
 

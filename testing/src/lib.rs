@@ -2,7 +2,9 @@
 
 pub mod frame;
 pub mod google;
+pub mod grpc;
 pub mod permify;
+pub mod sample;
 pub mod scripted;
 pub mod spicedb;
 pub mod wire;

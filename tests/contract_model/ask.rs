@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
+use gateway::checker::{ConsistencyLevel, Question, Reply, revision_of};
 use serde_json::Value;
 use tokio::time::timeout;
 use tower_zookie::token::RevisionToken;
@@ -14,7 +15,6 @@ use crate::plan::{Ask, Form, Kind, Place};
 use crate::requests::{Parts, request};
 use crate::schema::question;
 use crate::world::{Answer, World};
-use gateway::checker::{ConsistencyLevel, Question, Reply, revision_of};
 
 /// A token as it is sent.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway::checker::ConsistencyLevel;
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -10,7 +11,6 @@ use proptest::sample::select;
 use crate::adversary::{Forge, forge};
 use crate::bypass::bypass;
 use crate::schema::{Fragment, fragment};
-use gateway::checker::ConsistencyLevel;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Case {

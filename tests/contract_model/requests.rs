@@ -2,11 +2,11 @@
 
 use axum::body::Body;
 use axum::extract::Request;
+use gateway::checker::Question;
 use serde_json::{Value, json};
 
 use crate::bypass::{Bypass, with_header};
 use crate::plan::{Form, Place};
-use gateway::checker::Question;
 
 #[derive(Debug)]
 pub(crate) struct Parts {

@@ -12,6 +12,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use gateway::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
+use gateway::layer::{self, Settings};
+use gateway::service;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
@@ -29,9 +32,6 @@ use crate::requests::carry;
 use crate::schema::Fragment;
 use crate::stated::Stated;
 use crate::tally::Tally;
-use gateway::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
-use gateway::layer::{self, Settings};
-use gateway::service;
 
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,

@@ -7,7 +7,6 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 use tower_zookie::{Asked, ZookieLayer};
-
 use tower_zookie_testing::scripted::{both, z};
 
 async fn report(asked: Asked) -> String {

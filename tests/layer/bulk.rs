@@ -12,7 +12,6 @@ use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Capabilities;
 use tower_zookie::protocol::AuthZen;
 use tower_zookie::token::InferaDb;
-
 use tower_zookie_testing::scripted::{Client, Reply, Trouble, Upstream, bulk_body, z};
 
 /// The resources that the last upstream call asked for.

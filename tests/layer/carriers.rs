@@ -3,7 +3,6 @@
 use http::StatusCode;
 use serde_json::json;
 use tower_zookie::token::RevisionToken;
-
 use tower_zookie_testing::scripted::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::advance;
-
 use tower_zookie_testing::scripted::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,6 @@ use tower::{Layer, Service};
 use tower_test::mock;
 use tower_zookie::cache::Settings;
 use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
-
 use tower_zookie_testing::scripted::{Both, Client, Trouble, Upstream, both, routes, z};
 
 type Asked = Request<Full<Bytes>>;

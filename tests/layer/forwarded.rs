@@ -3,7 +3,6 @@
 use tower_zookie::Asked;
 use tower_zookie::cache::Settings;
 use tower_zookie::consistency::Consistency;
-
 use tower_zookie_testing::scripted::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]

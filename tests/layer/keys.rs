@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, advance};
 use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
-
 use tower_zookie_testing::scripted::{Both, Client, Sent, Upstream, both, z};
 
 async fn mallory_misses(alice: impl Fn(&Client) -> Sent<Both>, mallory: &[(&'static str, &str)]) {

@@ -7,7 +7,6 @@ use serde_json::json;
 use tokio::time::sleep;
 use tower::Layer;
 use tower_zookie::ZookieLayer;
-
 use tower_zookie_testing::scripted::{Client, Trouble, Upstream, both};
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,6 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tokio::time::{Sleep, sleep};
-
 use tower_zookie_testing::scripted::{Body, Both, Client, Sent, Upstream, both, bulk_body};
 
 /// One step of a body that arrives in pieces.

@@ -11,7 +11,6 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, Service, ServiceExt};
 use tower_zookie::{ZookieBody, ZookieLayer, ZookieService};
-
 use tower_zookie_testing::scripted::{Client, Upstream, routes, z};
 
 type Reply = UnsyncBoxBody<Bytes, io::Error>;

@@ -9,7 +9,6 @@ use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{CheckRoute, Protocol, Routes, Verdict};
 use tower_zookie::token::InferaDb;
 use tower_zookie::{OldTokens, ZookieLayer, ZookieLayerBuilder};
-
 use tower_zookie_testing::scripted::{Both, Client, Upstream, both, routes, z};
 
 #[test]

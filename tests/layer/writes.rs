@@ -14,7 +14,6 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Settings;
 use tower_zookie::protocol::spicedb::Engine;
-
 use tower_zookie_testing::scripted::{Both, Client, NODE, Sent, Trouble, Upstream, z};
 
 fn grant(client: &Client, resource: &str) -> Sent<Both> {

@@ -10,7 +10,6 @@ use std::future::ready;
 use tower_zookie::cache::{Answer, Capabilities, Checked, DecisionCache, Keyer, Settings, Weigh};
 use tower_zookie::consistency::Freshness;
 use tower_zookie::revision::{Counter, Revision, StoreId};
-
 use tower_zookie_testing::permify::database::{Database, Token};
 use tower_zookie_testing::wire::Recording;
 

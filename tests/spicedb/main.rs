@@ -2,12 +2,10 @@
 
 mod adversary;
 mod ages;
-mod api;
 mod bad_input;
 mod bulk;
 mod call;
 mod choice;
-mod client;
 mod forged;
 mod freshness;
 mod histories;

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use http_body_util::{BodyExt, Full};
-use tower::ServiceExt;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::frame::{messages, text};
+use tower_zookie_testing::grpc::Reply;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::wire::{Call, Recording};
 
-use crate::client::Reply;
 use crate::server::Server;
 use crate::spelling::{Point, PostgresRevision, Spelling};
-use tower_zookie_testing::frame::{messages, text};
-use tower_zookie_testing::wire::{Call, Recording};
 
 /// What the compared reads must include.
 const READS: [&str; 30] = [
@@ -171,7 +171,7 @@ impl Script {
 
     async fn read(&self, call: &Call) -> Reply {
         let request = call.request.clone().map(|body| Full::from(body).boxed_unsync());
-        Reply::collect(self.server.clone().oneshot(request).await.unwrap()).await
+        Client::direct(&self.server).send_request(request).await
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use tower_zookie::protocol::permify::Engine;
-
 use tower_zookie_testing::wire::permify::{is_allowed, with_token, written};
 use tower_zookie_testing::wire::{Call, Recording};
 

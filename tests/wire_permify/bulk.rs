@@ -1,18 +1,16 @@
 //! Bulks: allowed items are stored, and a denied item may hide an error.
 
 use std::sync::Arc;
-use tower_zookie_testing::wire::Case;
 
 use bytes::Bytes;
 use http::Request;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::wire::permify::{allowed_items, token, with_items, with_results};
+use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Call, Case, Recording, Session};
 
 use crate::exact::exactly;
 use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Session;
-use tower_zookie_testing::wire::permify::{allowed_items, token, with_items, with_results};
-use tower_zookie_testing::wire::table::Then;
-use tower_zookie_testing::wire::{Call, Recording};
 
 /// A recorded bulk with a token, and the reply to its denied items alone.
 struct Bulk {

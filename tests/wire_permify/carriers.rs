@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::wire::permify::{token, with_token, written};
+use tower_zookie_testing::wire::{Recording, Session, is_grpc};
 
 use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Session;
-use tower_zookie_testing::wire::permify::{token, with_token, written};
-use tower_zookie_testing::wire::{Recording, is_grpc};
 
 fn with_header(request: &Request<Bytes>, name: &'static str, value: &str) -> Request<Bytes> {
     let mut request = request.clone();

@@ -1,17 +1,15 @@
 //! Every recorded call, sent twice through a layer that has seen the write of the call's token.
 
 use std::time::Duration;
-use tower_zookie_testing::wire::Case;
 
 use http::HeaderValue;
 use tokio::time::advance;
 use tower_zookie::protocol::permify::Engine;
-
-use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Session;
 use tower_zookie_testing::wire::permify::{token, written};
 use tower_zookie_testing::wire::table::Then;
-use tower_zookie_testing::wire::{Call, Reply, is_grpc};
+use tower_zookie_testing::wire::{Call, Case, Reply, Session, is_grpc};
+
+use crate::table::RECORDINGS;
 
 async fn each_case(mut test: impl AsyncFnMut(Case<Engine>, Session<Engine>)) {
     for case in Case::all(RECORDINGS) {

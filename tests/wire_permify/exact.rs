@@ -1,18 +1,16 @@
 //! Callers that turn the rewriting off: they are asked at exactly their own tokens.
 
 use std::time::Duration;
-use tower_zookie_testing::wire::Case;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use tokio::time::advance;
 use tower_zookie::protocol::permify::Engine;
-
-use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Recording;
-use tower_zookie_testing::wire::Session;
 use tower_zookie_testing::wire::permify::{token, with_token};
 use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, Recording, Session};
+
+use crate::table::RECORDINGS;
 
 /// More than the age bound, and less than the time to live.
 const PAST_THE_BOUND: Duration = Duration::from_secs(6);

@@ -1,15 +1,14 @@
 //! Which recorded calls ask the same question.
 
 use std::collections::BTreeSet;
-use tower_zookie_testing::wire::Case;
 
 use bytes::Bytes;
 use http::Request;
-
-use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Session;
 use tower_zookie_testing::wire::permify::{is_check, questions, token, with_token};
 use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, Session};
+
+use crate::table::RECORDINGS;
 
 /// Whether two requests ask the same of the same endpoint.
 fn is_same(one: &Request<Bytes>, other: &Request<Bytes>) -> bool {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::wire::permify::{token, with_token};
+use tower_zookie_testing::wire::{Call, Recording, Session};
 
 use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Session;
-use tower_zookie_testing::wire::permify::{token, with_token};
-use tower_zookie_testing::wire::{Call, Recording};
 
 const LOOKUPS: [&str; 4] = [
     "lookup-entity",

@@ -1,8 +1,8 @@
 //! The recordings themselves are read completely.
 
+use tower_zookie_testing::wire::{Recording, assert_complete};
+
 use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Recording;
-use tower_zookie_testing::wire::assert_complete;
 
 #[test]
 fn every_recorded_call_is_read() {

@@ -7,14 +7,13 @@ use http::Request;
 use prost::Message;
 use tokio::time::advance;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::frame::{field, messages};
+use tower_zookie_testing::permify::messages::{Context, Kind, data};
+use tower_zookie_testing::wire::permify::{is_allowed, with_body, with_field};
+use tower_zookie_testing::wire::{Call, Recording, Session};
 
 use crate::exact::exactly;
 use crate::table::RECORDINGS;
-use tower_zookie_testing::frame::{field, messages};
-use tower_zookie_testing::permify::messages::{Context, Kind, data};
-use tower_zookie_testing::wire::Session;
-use tower_zookie_testing::wire::permify::{is_allowed, with_body, with_field};
-use tower_zookie_testing::wire::{Call, Recording};
 
 /// The field of a check with its context.
 const CONTEXT: u64 = 6;

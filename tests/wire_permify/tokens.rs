@@ -9,10 +9,8 @@ use http::{HeaderValue, Request};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use tower_zookie::protocol::permify::Engine;
-
-use tower_zookie_testing::wire::Recording;
-use tower_zookie_testing::wire::Session;
 use tower_zookie_testing::wire::permify::{token, with_token, written};
+use tower_zookie_testing::wire::{Recording, Session};
 
 /// A write's token, read without the crate's code.
 #[derive(Clone, Debug)]

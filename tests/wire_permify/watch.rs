@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use tower_zookie::protocol::permify::Engine;
-
-use crate::exact::exactly;
 use tower_zookie_testing::frame::{frame, framed, messages};
 use tower_zookie_testing::permify::messages::WatchRequest;
-use tower_zookie_testing::wire::Session;
 use tower_zookie_testing::wire::permify::{token, with_body, with_token, written};
-use tower_zookie_testing::wire::{Call, Recording};
+use tower_zookie_testing::wire::{Call, Recording, Session};
+
+use crate::exact::exactly;
 
 /// The recording, with the watch as the layer opens it: from now on, not from a token. The feed reports the writes
 /// from `data-write-again` on.

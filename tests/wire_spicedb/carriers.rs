@@ -2,14 +2,13 @@
 
 use http::HeaderValue;
 use tower_zookie::protocol::spicedb::Engine;
-use tower_zookie_testing::wire::Case;
-
-use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::is_grpc;
 use tower_zookie_testing::wire::spicedb::{
     ConsistencyLevel, consistency, in_canonical_spelling, is_check, without_consistency,
 };
 use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, is_grpc};
+
+use crate::table::RECORDINGS;
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_header_consistency_is_forwarded_in_the_message() {

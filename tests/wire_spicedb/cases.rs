@@ -1,20 +1,18 @@
 //! Every recorded call, sent twice through a layer that has seen all writes before it.
 
 use std::time::Duration;
-use tower_zookie::protocol::spicedb::Engine;
-use tower_zookie_testing::wire::Case;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use tokio::time::advance;
-
-use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Session;
+use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie_testing::wire::spicedb::{
     ConsistencyLevel, consistency, in_canonical_spelling, is_check, questions, tokens, without_consistency,
 };
 use tower_zookie_testing::wire::table::Then;
-use tower_zookie_testing::wire::{Call, Reply, is_grpc, texts};
+use tower_zookie_testing::wire::{Call, Case, Reply, Session, is_grpc, texts};
+
+use crate::table::RECORDINGS;
 
 /// More than the age bound, and less than the time to live.
 const PAST_THE_BOUND: Duration = Duration::from_secs(6);

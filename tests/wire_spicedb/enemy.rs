@@ -14,12 +14,10 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::Revision;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::spicedb::ZedTokens;
-
-use tower_zookie_testing::wire::Session;
 use tower_zookie_testing::wire::spicedb::{
     ConsistencyLevel, consistency, decision, is_check, is_write, token, tokens, tokens_in,
 };
-use tower_zookie_testing::wire::{Call, Recording, Replayed};
+use tower_zookie_testing::wire::{Call, Recording, Replayed, Session};
 
 static RECORDED: LazyLock<[(Recording, Engine); 2]> = LazyLock::new(|| {
     [

@@ -1,14 +1,12 @@
 //! Which recorded calls ask the same question.
 
-use tower_zookie_testing::wire::Case;
-
 use bytes::Bytes;
 use http::Request;
-
-use crate::table::RECORDINGS;
-use tower_zookie_testing::wire::Session;
 use tower_zookie_testing::wire::spicedb::{ConsistencyLevel, consistency, is_check, questions, without_consistency};
 use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, Session};
+
+use crate::table::RECORDINGS;
 
 /// Whether the other call asks the same endpoint, for the same caller, at least everything that this call asks.
 fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {

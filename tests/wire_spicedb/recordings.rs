@@ -1,13 +1,12 @@
 //! The recordings themselves are read completely, and replayed unmodified.
 
-use crate::table::RECORDINGS;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use tower::ServiceExt;
-use tower_zookie_testing::wire::assert_complete;
-
 use tower_zookie_testing::wire::spicedb::{at_head, decision, tokens, tokens_in};
-use tower_zookie_testing::wire::{Recording, Replay};
+use tower_zookie_testing::wire::{Recording, Replay, assert_complete};
+
+use crate::table::RECORDINGS;
 
 #[test]
 fn every_recorded_call_is_read() {

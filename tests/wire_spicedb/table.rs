@@ -1,7 +1,6 @@
 //! What the cache may do with each recorded call.
 
 use tower_zookie::protocol::spicedb::Engine;
-
 use tower_zookie_testing::wire::table::Then::{self, *};
 use tower_zookie_testing::wire::table::{Row, row, unreadable};
 

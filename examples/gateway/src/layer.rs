@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::AnyError;
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::{Capabilities, ReadMode};
 use tower_zookie::consistency::{Staleness, Window};
 use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::InferaDb;
+
+use crate::AnyError;
 
 /// The two APIs of the service.
 pub type Api = (AuthZen, Routes);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use examples_common::duration;
 use tower_zookie::OldTokens;
 use tower_zookie::cache::ByteSize;
 use tower_zookie::consistency::Staleness;
@@ -18,7 +19,6 @@ use crate::proxy::system::System;
 use crate::proxy::tls::Identity;
 use crate::proxy::upstream::Speaks;
 use crate::proxy::{Config, Route};
-use examples_common::duration;
 
 /// Answers the checks of SpiceDB or Permify from memory, exactly as fresh as each caller's token demands, and forwards
 /// everything else.

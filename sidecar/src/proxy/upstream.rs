@@ -16,9 +16,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
 use super::connect::Connector;
-use super::hop;
 use super::origin::Origin;
-use super::windows;
+use super::{hop, windows};
 
 /// What gRPC servers written in Go let pass without hanging up is a ping in five minutes.
 const PING: Duration = Duration::from_secs(5 * 60 + 10);

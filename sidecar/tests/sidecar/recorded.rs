@@ -12,7 +12,6 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
-
 use tower_zookie_testing::wire::{Recording, Replay};
 
 pub(crate) struct Recorded {

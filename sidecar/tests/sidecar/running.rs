@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use clap::Parser;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-
 use tower_zookie_sidecar::args::Args;
 use tower_zookie_sidecar::proxy::Sidecar;
 

@@ -3,14 +3,14 @@
 use std::error::Error;
 
 use clap::Parser;
+use examples_common::duration;
 use tokio::net::TcpListener;
 use tower_zookie::OldTokens;
+use tower_zookie_sidecar::args::Args;
+use tower_zookie_sidecar::proxy::Sidecar;
 
 use crate::running::args;
 use crate::tls::{CERT, KEY};
-use examples_common::duration;
-use tower_zookie_sidecar::args::Args;
-use tower_zookie_sidecar::proxy::Sidecar;
 
 const OTHER_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/other-key.pem");
 const NO_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");

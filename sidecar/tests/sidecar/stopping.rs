@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
+use examples_common::told_to_stop;
 use h2::{Reason, RecvStream};
 use http::Request;
 use tokio::net::TcpStream;
@@ -13,7 +14,6 @@ use crate::caller::{Caller, Whole, post};
 use crate::running::Running;
 use crate::tls::{CERT, KEY};
 use crate::upstream::{Reply, Upstream, begin, unimplemented};
-use examples_common::told_to_stop;
 
 /// Sends one piece of each reply, and the rest at a signal.
 async fn in_two_pieces() -> (Upstream, mpsc::Sender<()>) {

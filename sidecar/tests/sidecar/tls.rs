@@ -11,11 +11,11 @@ use hyper_util::rt::TokioExecutor;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tower_zookie_sidecar::proxy::tls::{Trusted, client};
 
 use crate::caller::{Caller, Whole, post};
 use crate::running::Running;
 use crate::tonic_upstream;
-use tower_zookie_sidecar::proxy::tls::{Trusted, client};
 
 pub(crate) const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/cert.pem");
 pub(crate) const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sidecar/tls/key.pem");

@@ -2,10 +2,10 @@
 
 pub mod permify;
 mod replay;
-mod sample;
 mod session;
 pub mod spicedb;
 pub mod table;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,8 +22,8 @@ use http_body_util::{BodyExt, Empty, StreamBody};
 use serde::Deserialize;
 
 pub use self::replay::{Replay, Replayed};
-pub use self::sample::{Case, Sample, Table, assert_complete};
 pub use self::session::{Reply, Session};
+pub use self::traffic::{Case, Table, Traffic, assert_complete};
 
 pub type ReplayBody = UnsyncBoxBody<Bytes, io::Error>;
 

@@ -8,19 +8,9 @@ use tower_zookie::protocol::Permify;
 use tower_zookie::protocol::permify::Engine;
 
 use crate::frame::{field, fields, frame, messages, text, written as field_of};
-use crate::wire::{Call, Recording, Sample, Session, is_grpc};
+use crate::wire::{Call, Recording, Session, Traffic, is_grpc};
 
-impl Sample for Engine {
-    type Protocol = Permify;
-
-    fn protocol(self) -> Permify {
-        Permify::new(self)
-    }
-
-    fn is_memory(self) -> bool {
-        self == Self::Memory
-    }
-
+impl Traffic for Engine {
     /// The layer sees only the write of the call's token, so that it asks at exactly that token.
     async fn prepare(session: &Session<Self>, recording: &Recording, call: &Call) {
         if let Some(token) = token(&call.request) {

@@ -8,8 +8,9 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};
 use tower_zookie::{ZookieLayer, ZookieService};
 
+use crate::sample::Sample;
 use crate::wire::table::Then;
-use crate::wire::{Call, Recorded, Recording, Replay, Replayed, Sample, texts};
+use crate::wire::{Call, Recorded, Recording, Replay, Replayed, Traffic, texts};
 
 pub struct Session<S: Sample> {
     pub upstream: Replay,
@@ -28,7 +29,7 @@ pub struct Reply {
     pub broken: bool,
 }
 
-impl<S: Sample> Session<S> {
+impl<S: Traffic> Session<S> {
     pub fn new(recording: &Recording, engine: S) -> Self {
         let layer = ZookieLayer::builder(engine.protocol()).build();
         Self::through(layer.unwrap(), recording)

@@ -9,12 +9,11 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
 use tokio::time::advance;
-use tower_zookie::protocol::SpiceDb;
 use tower_zookie::protocol::spicedb::Engine;
 
 use crate::frame::{Field, field, fields, frame, messages, text, try_fields, unframed, without, written};
 use crate::spicedb::messages::CheckPermissionResponse;
-use crate::wire::{Call, Recording, Sample, Session, is_grpc};
+use crate::wire::{Call, Recording, Session, Traffic, is_grpc};
 
 /// Longer than the layer's minimum time between watermarks, and short enough that two are within a window.
 const APART: Duration = Duration::from_millis(700);
@@ -22,17 +21,7 @@ const APART: Duration = Duration::from_millis(700);
 /// A default read whose question no other call asks.
 const DEFAULT_READ: [&str; 2] = ["check-unknown-field", "http-check-unknown-field"];
 
-impl Sample for Engine {
-    type Protocol = SpiceDb;
-
-    fn protocol(self) -> SpiceDb {
-        SpiceDb::new(self)
-    }
-
-    fn is_memory(self) -> bool {
-        self == Self::Memory
-    }
-
+impl Traffic for Engine {
     /// The layer sees all writes before the call, and before a call with a token a default read, because writes alone
     /// do not show how fresh a memory engine is.
     ///

@@ -1,6 +1,6 @@
 //! What a cache may do with recorded calls.
 
-use crate::wire::Sample;
+use crate::sample::Sample;
 
 /// What happens to a recorded reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

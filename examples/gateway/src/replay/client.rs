@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
+use gateway::AnyError;
+use gateway::checker::{Reply, revision_of};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -19,8 +21,6 @@ use tokio::time::timeout;
 
 use super::Scene;
 use super::requests::{Asking, Form};
-use gateway::AnyError;
-use gateway::checker::{Reply, revision_of};
 
 /// One request and what came of it.
 #[derive(Debug)]

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use gateway::AnyError;
+use gateway::checker::{self, Bounds, Judge, Write};
+use gateway::layer::{self, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -23,9 +26,6 @@ use self::client::{Client, Record};
 use self::questions::Questions;
 use self::tokens::Tokens;
 use crate::{data, serve};
-use gateway::AnyError;
-use gateway::checker::{self, Bounds, Judge, Write};
-use gateway::layer::{self, Settings};
 
 const CLIENTS: u32 = 32;
 /// The most transactions that are written during the run; all before them are loaded at its start.

@@ -1,7 +1,6 @@
 //! Which question each rank of the popularity sequence stands for.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::path::Path;
 use std::sync::Arc;
 

@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use gateway::layer::Api;
 use tower_zookie::Handle;
 use tower_zookie::cache::Stats;
 
 use super::Scene;
 use super::client::Record;
-use gateway::layer::Api;
 
 /// Shows each second how far the run is.
 pub(super) async fn progress(scene: &Scene, layer: Option<&Handle<Api>>, length: Duration) {

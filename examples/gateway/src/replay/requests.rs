@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, Request};
 use bytes::Bytes;
+use gateway::checker::{ConsistencyLevel, Question};
 use http_body_util::Full;
 use rand::Rng;
 use serde_json::{Value, json};
 
 use super::{Scene, next_rank};
-use gateway::checker::{ConsistencyLevel, Question};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {

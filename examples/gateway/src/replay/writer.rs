@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
+use gateway::AnyError;
+use gateway::checker::{Change, Write};
 use http_body_util::Full;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -16,8 +18,6 @@ use tower_zookie::token::RevisionToken;
 
 use super::Scene;
 use super::client::{connect, whole};
-use gateway::AnyError;
-use gateway::checker::{Change, Write};
 
 #[derive(Deserialize)]
 struct Written {

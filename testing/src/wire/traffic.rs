@@ -1,22 +1,14 @@
-//! The systems whose traffic was recorded, and what is the same for all of them.
+//! Recorded calls, and what happens to each: the same for every system.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
-use tower_zookie::protocol::Protocol;
-
 use crate::frame::is_framed;
+use crate::sample::Sample;
 use crate::wire::table::{Row, Then};
 use crate::wire::{Call, Recording, Session};
 
-/// An engine of a system whose traffic was recorded.
-pub trait Sample: Copy + Debug + PartialEq + 'static {
-    type Protocol: Protocol + Clone;
-
-    fn protocol(self) -> Self::Protocol;
-
-    fn is_memory(self) -> bool;
-
+/// A system whose traffic was recorded.
+pub trait Traffic: Sample {
     /// Lets through what a layer has to see before a call.
     fn prepare(session: &Session<Self>, recording: &Recording, call: &Call) -> impl Future<Output = ()>;
 }
@@ -35,7 +27,7 @@ pub struct Case<S> {
     pub then: Then,
 }
 
-impl<S: Sample> Case<S> {
+impl<S: Traffic> Case<S> {
     /// All calls of these recordings.
     pub fn all(recordings: impl IntoIterator<Item = Table<S>>) -> impl Iterator<Item = Self> {
         recordings.into_iter().flat_map(Self::of)
@@ -67,7 +59,7 @@ impl<S: Sample> Case<S> {
 }
 
 /// Asserts that the recordings are complete: their calls are counted, and gRPC calls have a status and whole frames.
-pub fn assert_complete<S: Sample>(recordings: impl IntoIterator<Item = Table<S>>) {
+pub fn assert_complete<S: Traffic>(recordings: impl IntoIterator<Item = Table<S>>) {
     for (nth, case) in recordings
         .into_iter()
         .flat_map(|one| Case::of(one).into_iter().enumerate())
