@@ -4,17 +4,13 @@
 //!
 //! It writes a schema and a few relationships of a tenant of its own, `zookie-example`.
 
-#[path = "common/permify.rs"]
-mod permify;
-#[path = "common/start.rs"]
-mod start;
-
 use std::collections::HashMap;
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use examples_common::{failed, log_to_stderr};
 use tokio::task::JoinSet;
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
@@ -23,8 +19,11 @@ use tower::ServiceBuilder;
 use tower_zookie::protocol::Permify;
 use tower_zookie::protocol::permify::Engine;
 use tower_zookie::{Handle, ZookieLayer, ZookieService};
-
-use crate::permify::{Checked, SchemaWritten, WriteSchema, Written, call, check, delete, write};
+use tower_zookie_testing::permify::call;
+use tower_zookie_testing::permify::messages::{
+    ALLOWED, DENIED, DataWriteResponse, PermissionCheckResponse, SchemaWriteRequest, SchemaWriteResponse, check,
+    delete, write,
+};
 
 type AnyError = Box<dyn Error + Send + Sync>;
 
@@ -42,10 +41,10 @@ entity document {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    start::log_to_stderr();
+    log_to_stderr();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => start::failed(&*error),
+        Err(error) => failed(&*error),
     }
 }
 
@@ -103,11 +102,11 @@ struct Row {
 
 impl Service {
     async fn define(&self) -> Result<(), AnyError> {
-        let schema = WriteSchema {
+        let schema = SchemaWriteRequest {
             tenant_id: TENANT.to_owned(),
             schema: SCHEMA.to_owned(),
         };
-        let _: Response<SchemaWritten> =
+        let _: Response<SchemaWriteResponse> =
             call(self.permify.clone(), "/base.v1.Schema/Write", Request::new(schema)).await?;
         Ok(())
     }
@@ -165,8 +164,8 @@ impl Service {
         Ok(())
     }
 
-    fn save(&mut self, document: &str, written: Response<Written>) {
-        let Written { snap_token } = written.into_inner();
+    fn save(&mut self, document: &str, written: Response<DataWriteResponse>) {
+        let DataWriteResponse { snap_token } = written.into_inner();
         self.table.insert(document.to_owned(), Row { snap_token });
     }
 
@@ -190,7 +189,7 @@ impl Service {
             let message = check(TENANT, document, "view", user, &self.table[document].snap_token);
             let permify = self.permify.clone();
             asked.spawn(async move {
-                call::<_, _, Checked>(permify, "/base.v1.Permission/Check", Request::new(message)).await
+                call::<_, _, PermissionCheckResponse>(permify, "/base.v1.Permission/Check", Request::new(message)).await
             });
         }
         let replies: Result<Vec<_>, Status> = asked.join_all().await.into_iter().collect();
@@ -199,10 +198,10 @@ impl Service {
     }
 }
 
-fn shown(reply: &Response<Checked>) -> String {
+fn shown(reply: &Response<PermissionCheckResponse>) -> String {
     let decision = match reply.get_ref().can {
-        1 => "yes",
-        2 => "no",
+        ALLOWED => "yes",
+        DENIED => "no",
         _ => "unknown",
     };
     format!("{decision:4}{}", cache_status(reply.metadata()))

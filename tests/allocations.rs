@@ -1,15 +1,11 @@
 //! What a request costs on the heap: a test binary of its own, because it counts all allocations.
 
-mod common;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll, Waker};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
@@ -18,8 +14,11 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service};
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::spicedb::Engine;
-
-use common::{both, bulk_body, z};
+use tower_zookie_testing::frame::framed;
+use tower_zookie_testing::scripted::{both, bulk_body, z};
+use tower_zookie_testing::spicedb::messages::{
+    CheckPermissionResponse, HAS_PERMISSION, ZedToken, at_least, check, full,
+};
 
 struct Counting;
 
@@ -172,14 +171,19 @@ async fn a_bulk_hit_allocates_only_a_few_lists() {
     assert!(spent <= 32, "{spent}");
 }
 
-/// A check that is to be at least as fresh as a token, as a client of SpiceDB on PostgreSQL sent it.
-const SPICEDB_CHECK: &str = "AAAAAGMKOBI2CjRHaVFLR0VOSlNVbEpTVVZKUzBsRGF5dEtLMGRwWm5vd1IwRTlQUklJWm1FMVptWTFOV0k9EhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
-/// The same question, fully consistent.
-const SPICEDB_CHECK_AT_HEAD: &str = "AAAAAC0KAiABEhAKCGRvY3VtZW50EgRwbGFuGgR2aWV3Ig8KDQoEdXNlchIFYWxpY2U=";
-/// The answer at that token.
-const SPICEDB_REPLY: &str = "AAAAADoKNgo0R2lRS0dFTkpTVWxKU1VWSlMwbERheXRLSzBkcFpub3dSMEU5UFJJSVptRTFabVkxTldJPRAC";
+/// A token of a SpiceDB on PostgreSQL.
+const TOKEN: &str = "GiQKGENJSUlJSUVJS0lDaytKK0dpZnowR0E9PRIIZmE1ZmY1NWI=";
 
-/// Answers every call with [`SPICEDB_REPLY`].
+/// Yes, at the token.
+fn spicedb_reply() -> Bytes {
+    framed(&CheckPermissionResponse {
+        checked_at: Some(ZedToken::new(TOKEN)),
+        permissionship: HAS_PERMISSION,
+        ..CheckPermissionResponse::default()
+    })
+}
+
+/// Answers every call with the same reply.
 #[derive(Clone)]
 struct BareSpiceDb;
 
@@ -196,7 +200,7 @@ impl Service<Asked> for BareSpiceDb {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         trailers.insert("grpc-message", HeaderValue::from_static(""));
-        let body = Full::from(STANDARD.decode(SPICEDB_REPLY).unwrap()).with_trailers(ready(Some(Ok(trailers))));
+        let body = Full::from(spicedb_reply()).with_trailers(ready(Some(Ok(trailers))));
         let mut response = Response::new(body);
         response
             .headers_mut()
@@ -220,13 +224,12 @@ fn spicedb_check(message: &Bytes) -> Asked {
 #[tokio::test]
 async fn a_grpc_hit_with_a_token_allocates_at_most_three_times() {
     let mut layered = ZookieLayer::spicedb(Engine::Postgres).layer(BareSpiceDb);
-    let message = |text| Bytes::from(STANDARD.decode(text).unwrap());
     // A revision that was read at head is named from then on.
     layered
-        .call(spicedb_check(&message(SPICEDB_CHECK_AT_HEAD)))
+        .call(spicedb_check(&framed(&check("plan", "alice", full()))))
         .await
         .unwrap();
-    let message = message(SPICEDB_CHECK);
+    let message = framed(&check("plan", "alice", at_least(TOKEN)));
     let mut spent: Vec<usize> = (0..101)
         .map(|_| {
             let request = spicedb_check(&message);

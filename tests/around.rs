@@ -1,7 +1,5 @@
 //! The layer around the servers and clients that it is made for, over real connections.
 
-mod common;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,8 +23,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_zookie::{Asked, ZookieLayer};
-
-use common::{Both, both, z};
+use tower_zookie_testing::scripted::{Both, both, z};
 
 fn layer() -> ZookieLayer<Both> {
     ZookieLayer::builder(both()).build().unwrap()

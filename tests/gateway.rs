@@ -1,12 +1,5 @@
 //! The example service behind the layer, from the callers' side.
 
-#[path = "../examples/gateway/layer.rs"]
-#[allow(dead_code, reason = "the example uses the rest")]
-mod layer;
-#[path = "../examples/gateway/service/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the example uses the rest")]
-mod service;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +13,13 @@ use tower_zookie::store::{Schema, Store, Update};
 use tower_zookie::token::RevisionToken;
 use tower_zookie::{ZookieLayer, ZookieService};
 
-/// Any error.
-pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
-
 const CHECK: &str = "/check?resource=folder:plans&permission=read&subject=user:alice";
 const LEAVE: &str = "team:heist#member@user:alice";
 
 /// The service and the store behind it.
 struct Gateway {
-    service: ZookieService<axum::Router, layer::Api>,
-    layer: ZookieLayer<layer::Api>,
+    service: ZookieService<axum::Router, gateway::layer::Api>,
+    layer: ZookieLayer<gateway::layer::Api>,
     bare: axum::Router,
     store: Arc<Store>,
 }
@@ -56,12 +46,12 @@ impl Gateway {
         let member = Update::create(LEAVE.parse().unwrap());
         let reader = Update::create("folder:plans#reader@team:heist#member".parse().unwrap());
         store.write([member, reader]).unwrap();
-        let settings = layer::Settings {
+        let settings = gateway::layer::Settings {
             window: Duration::from_secs(5),
             staleness: Staleness::percent(10),
         };
-        let layer = layer::build(settings).unwrap();
-        let bare = service::router(service::Gateway::new(Arc::clone(&store), Duration::ZERO));
+        let layer = gateway::layer::build(settings).unwrap();
+        let bare = gateway::service::router(gateway::service::Gateway::new(Arc::clone(&store), Duration::ZERO));
         let service = layer.layer(bare.clone());
         Self {
             service,

@@ -1,17 +1,13 @@
 //! Every snap token that a real Permify issued or accepted, in the recordings of `tests/wire/permify`.
 
-#[path = "common/mod.rs"]
-mod common;
-
 use std::collections::BTreeSet;
 
-use prost::Message;
 use serde_json::Value;
 use tower_zookie::revision::{PermifySnapshot, Revision};
 use tower_zookie::token::permify::{Engine, SnapTokens};
 use tower_zookie::token::{TokenErrorKind, TokenFormat};
-
-use common::wire::{Call, Recording};
+use tower_zookie_testing::frame::{messages, text};
+use tower_zookie_testing::wire::{Call, Recording};
 
 /// The recordings, their engines, and how many tokens they hold.
 const RECORDINGS: [(&str, Engine, usize); 4] = [
@@ -24,80 +20,29 @@ const RECORDINGS: [(&str, Engine, usize); 4] = [
 /// Texts in a token's place that are not tokens.
 const NO_TOKENS: [&str; 3] = ["not a token", "nope!", "noop"];
 
-/// The request of a check, a bulk, an expansion or a lookup.
-#[derive(Message)]
-struct Read {
-    #[prost(message, optional, tag = "2")]
-    metadata: Option<Asked>,
-}
-
-/// The token that a read is asked at, and at which a watch begins.
-#[derive(Message)]
-struct Asked {
-    #[prost(string, tag = "2")]
-    snap_token: String,
-}
-
-/// The reply to a write.
-#[derive(Message)]
-struct Wrote {
-    #[prost(string, tag = "1")]
-    snap_token: String,
-}
-
-/// A message of a watch.
-#[derive(Message)]
-struct Watched {
-    #[prost(message, optional, tag = "1")]
-    changes: Option<Wrote>,
-}
-
-/// The messages of a gRPC body.
-fn messages<M: Message + Default>(body: &[u8]) -> Vec<M> {
-    let mut rest = body;
-    let mut messages = Vec::new();
-    while let Some((head, after)) = rest.split_first_chunk::<5>() {
-        let len = u32::from_be_bytes(*head.last_chunk().unwrap());
-        let (message, after) = after.split_at(usize::try_from(len).unwrap());
-        messages.push(M::decode(message).unwrap());
-        rest = after;
-    }
-    messages
+/// The text at the end of a path of fields, in every message of a gRPC body.
+fn texts(body: &[u8], path: &[u64]) -> Vec<String> {
+    messages(body)
+        .into_iter()
+        .filter_map(|message| text(message, path))
+        .collect()
 }
 
 /// The tokens of a call: those in the request, and those in the reply.
 fn places(call: &Call) -> [Vec<String>; 2] {
     let (request, response) = (call.request.body(), call.response.body());
     let path = call.request.uri().path();
-    let mut texts = match path.split('/').nth(1).unwrap() {
-        "base.v1.Permission" => {
-            let read = messages::<Read>(request).into_iter();
-            [
-                read.filter_map(|read| Some(read.metadata?.snap_token)).collect(),
-                vec![],
-            ]
-        }
-        "base.v1.Data" => {
-            let wrote = messages::<Wrote>(&response).into_iter();
-            [vec![], wrote.map(|wrote| wrote.snap_token).collect()]
-        }
-        "base.v1.Watch" => {
-            let (asked, reported) = (messages::<Asked>(request), messages::<Watched>(&response));
-            let reported = reported
-                .into_iter()
-                .filter_map(|reported| Some(reported.changes?.snap_token));
-            [
-                asked.into_iter().map(|asked| asked.snap_token).collect(),
-                reported.collect(),
-            ]
-        }
+    let mut found = match path.split('/').nth(1).unwrap() {
+        "base.v1.Permission" => [texts(request, &[2, 2]), vec![]],
+        "base.v1.Data" => [vec![], texts(&response, &[1])],
+        "base.v1.Watch" => [texts(request, &[2]), texts(&response, &[1, 1])],
         "v1" => [request, &response].map(|body| members(&serde_json::from_slice(body).unwrap_or_default())),
         _ => [vec![], vec![]],
     };
-    for texts in &mut texts {
+    for texts in &mut found {
         texts.retain(|text| !text.is_empty());
     }
-    texts
+    found
 }
 
 /// The snap tokens of a JSON value, in both spellings.

@@ -5,14 +5,12 @@
 //! It adds definitions named `zookie_example/…` to the schema, if they are not there, and writes a few relationships of
 //! them. Nothing else is touched.
 
-#[path = "../common/start.rs"]
-mod start;
-
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
+use examples_common::{failed, log_to_stderr};
 use spicedb_examples::v1::check_bulk_permissions_pair::Response as Answer;
 use spicedb_examples::v1::permissions_service_client::PermissionsServiceClient;
 use spicedb_examples::v1::relationship_update::Operation;
@@ -70,10 +68,10 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    start::log_to_stderr();
+    log_to_stderr();
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => start::failed(&*error),
+        Err(error) => failed(&*error),
     }
 }
 

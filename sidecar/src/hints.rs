@@ -33,13 +33,13 @@ const PERMIFY: Question = Question {
 };
 
 /// What comes in where, and where it goes.
-pub(crate) fn forwarded(route: &Route, tls: bool) -> String {
+pub fn forwarded(route: &Route, tls: bool) -> String {
     let (what, listen, upstream) = (name(route.speaks), route.listen, &route.upstream);
     format!("{what} on {}://{listen}, forwarded to {upstream}", scheme(tls))
 }
 
 /// A command line worth trying twice: the second time, the answer comes from memory.
-pub(crate) fn worth_trying(system: &System, route: &Route, tls: bool) -> String {
+pub fn worth_trying(system: &System, route: &Route, tls: bool) -> String {
     let listen = route.listen;
     let Question {
         method,

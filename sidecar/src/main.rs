@@ -4,33 +4,25 @@
 //! SpiceDB's gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too. Permify's is `--system permify
 //! --upstream http://127.0.0.1:3478`.
 
-mod args;
-#[path = "../../examples/common/mod.rs"]
-mod common;
-mod hints;
-mod proxy;
-
 use std::process::ExitCode;
 
 use clap::Parser;
-
-use crate::args::Args;
-use crate::proxy::Sidecar;
-
-/// Any error; `main` prints it with its causes.
-pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
+use examples_common::{failed, log_to_stderr, told_to_stop};
+use tower_zookie_sidecar::args::Args;
+use tower_zookie_sidecar::proxy::Sidecar;
+use tower_zookie_sidecar::{AnyError, hints};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    common::log_to_stderr();
+    log_to_stderr();
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => common::failed(&*error),
+        Err(error) => failed(&*error),
     }
 }
 
 async fn run(args: Args) -> Result<(), AnyError> {
-    let stop = common::told_to_stop();
+    let stop = told_to_stop();
     let config = args.config()?;
     let (system, tls) = (config.layer.system.clone(), config.identity.is_some());
     let sidecar = Sidecar::bind(config).await?;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
+use gateway::checker::{ConsistencyLevel, Question, Reply, revision_of};
 use serde_json::Value;
 use tokio::time::timeout;
 use tower_zookie::token::RevisionToken;
 
 use crate::bypass::{Bypass, with_header};
-use crate::checker::{ConsistencyLevel, Question, Reply, revision_of};
 use crate::plan::{Ask, Form, Kind, Place};
 use crate::requests::{Parts, request};
 use crate::schema::question;

@@ -4,18 +4,9 @@
 mod adversary;
 mod ask;
 mod bypass;
-#[path = "../../examples/gateway/checker/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the example uses the rest")]
-mod checker;
-#[path = "../../examples/gateway/layer.rs"]
-#[allow(dead_code, reason = "the example uses the rest")]
-mod layer;
 mod plan;
 mod requests;
 mod schema;
-#[path = "../../examples/gateway/service/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the example uses the rest")]
-mod service;
 mod stated;
 mod tally;
 mod world;
@@ -23,9 +14,6 @@ mod world;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use self::tally::Tally;
-
-/// Any error.
-pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 #[test]
 fn every_reply_keeps_the_contract() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway::checker::ConsistencyLevel;
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -9,7 +10,6 @@ use proptest::sample::select;
 
 use crate::adversary::{Forge, forge};
 use crate::bypass::bypass;
-use crate::checker::ConsistencyLevel;
 use crate::schema::{Fragment, fragment};
 
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 use axum::extract::Request;
+use gateway::checker::Question;
 use serde_json::{Value, json};
 
 use crate::bypass::{Bypass, with_header};
-use crate::checker::Question;
 use crate::plan::{Form, Place};
 
 #[derive(Debug)]

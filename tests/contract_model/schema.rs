@@ -1,9 +1,8 @@
 //! Random schemas over a few types, and the relationships and questions that go with them.
 
+use gateway::checker::{Question, Tuple};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-
-use crate::checker::{Question, Tuple};
 
 /// What a relation may contain in addition to single users, with open numbers.
 const DIRECT: [&str; 3] = ["user:*", "team:S#direct", "team:S#member"];

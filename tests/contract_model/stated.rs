@@ -1,10 +1,9 @@
 //! The freshness that a request to the service states.
 
 use axum::extract::Request;
+use gateway::checker::{ConsistencyLevel, revision_of};
 use tower_zookie::Asked;
 use tower_zookie::consistency::Consistency;
-
-use crate::checker::{ConsistencyLevel, revision_of};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Stated {

@@ -12,6 +12,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use gateway::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
+use gateway::layer::{self, Settings};
+use gateway::service;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
@@ -24,12 +27,9 @@ use tower_zookie::token::RevisionToken;
 use tower_zookie::{Handle, ZookieService};
 
 use crate::adversary::BAD_CREDENTIALS;
-use crate::checker::{Bounds, Change, Judge, Reply, Tuple, Write, revision_of};
-use crate::layer::{self, Settings};
 use crate::plan::{Action, Case, Kind, Place};
 use crate::requests::carry;
 use crate::schema::Fragment;
-use crate::service;
 use crate::stated::Stated;
 use crate::tally::Tally;
 

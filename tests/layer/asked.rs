@@ -7,8 +7,7 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 use tower_zookie::{Asked, ZookieLayer};
-
-use crate::common::{both, z};
+use tower_zookie_testing::scripted::{both, z};
 
 async fn report(asked: Asked) -> String {
     let zookie = asked

@@ -12,8 +12,7 @@ use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Capabilities;
 use tower_zookie::protocol::AuthZen;
 use tower_zookie::token::InferaDb;
-
-use crate::common::{Client, Reply, Trouble, Upstream, bulk_body, z};
+use tower_zookie_testing::scripted::{Client, Reply, Trouble, Upstream, bulk_body, z};
 
 /// The resources that the last upstream call asked for.
 fn asked(upstream: &Upstream) -> Vec<String> {

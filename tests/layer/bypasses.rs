@@ -1,12 +1,12 @@
 //! Requests that can't be answered from memory: their requirement is still checked, and forwarded to the inner service.
 
+use std::future::ready;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use std::future::ready;
 use tower_zookie::consistency::Consistency;
-
-use crate::common::{Both, Client, Seen, Sent, Trouble, Upstream, z, zookie_of};
+use tower_zookie_testing::scripted::{Both, Client, Seen, Sent, Trouble, Upstream, z, zookie_of};
 
 #[derive(Clone, Copy, Debug)]
 enum Bypass {

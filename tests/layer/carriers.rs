@@ -3,8 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 use tower_zookie::token::RevisionToken;
-
-use crate::common::{Client, Upstream, z};
+use tower_zookie_testing::scripted::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]
 async fn the_plus_sign_of_a_query_token_may_be_escaped_or_not() {

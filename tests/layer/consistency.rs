@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::advance;
-
-use crate::common::{Client, Upstream, z};
+use tower_zookie_testing::scripted::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]
 async fn rule_02_exact_needs_exactly_one_explicit_token() {

@@ -15,8 +15,7 @@ use tower::{Layer, Service};
 use tower_test::mock;
 use tower_zookie::cache::Settings;
 use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
-
-use crate::common::{Both, Client, Trouble, Upstream, both, routes, z};
+use tower_zookie_testing::scripted::{Both, Client, Trouble, Upstream, both, routes, z};
 
 type Asked = Request<Full<Bytes>>;
 type Answer = Response<Full<Bytes>>;

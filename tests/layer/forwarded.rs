@@ -3,8 +3,7 @@
 use tower_zookie::Asked;
 use tower_zookie::cache::Settings;
 use tower_zookie::consistency::Consistency;
-
-use crate::common::{Client, Upstream, z};
+use tower_zookie_testing::scripted::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]
 async fn a_shared_call_has_no_headers_of_one_caller() {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, advance};
 use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
+use tower_zookie_testing::scripted::{Both, Client, Sent, Upstream, both, z};
 
-use crate::common::{Both, Client, Sent, Upstream, both};
-
-async fn mallory_misses(alice: impl Fn(&Client) -> Sent<crate::common::Both>, mallory: &[(&'static str, &str)]) {
+async fn mallory_misses(alice: impl Fn(&Client) -> Sent<Both>, mallory: &[(&'static str, &str)]) {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| {
         builder.credential_headers(["x-user".parse().unwrap()])
@@ -75,7 +74,7 @@ async fn rule_10_zookies_and_request_ids_are_never_in_the_key() {
     let client = Client::new(&upstream);
     let session = |zookie: &str| client.check("a").header("cookie", &format!("session=alice{zookie}"));
     session("").send().await;
-    let one = super::common::z(1);
+    let one = z(1);
     assert!(session(&format!("; zookie={one}")).send().await.is_hit());
     let reply = client
         .check("a")
@@ -169,7 +168,7 @@ async fn rule_12_an_expired_credential_is_only_forwarded() {
         let reply = request.extension(ended()).send().await;
         assert_eq!((reply.status.as_u16(), reply.outcome()), (200, "fwd=bypass"));
         assert!(reply.cache_status().contains("credential"), "{}", reply.cache_status());
-        assert_eq!(upstream.last().header("zookie"), Some(&*crate::common::z(1)));
+        assert_eq!(upstream.last().header("zookie"), Some(&*z(1)));
     }
     let evaluations = serde_json::from_slice::<serde_json::Value>(&upstream.last().body).unwrap();
     assert_eq!(evaluations["evaluations"].as_array().unwrap().len(), 2);
@@ -233,17 +232,14 @@ async fn rule_10_a_method_or_path_override_makes_a_bypass() {
         for value in ["/check?resource=b", "", "GET"] {
             let reply = client.check("a").header(name, value).zookie(1).send().await;
             assert_eq!(reply.outcome(), "fwd=bypass", "{name}: {value}");
-            assert_eq!(upstream.last().header("zookie"), Some(&*crate::common::z(1)));
+            assert_eq!(upstream.last().header("zookie"), Some(&*z(1)));
         }
         let reply = client.bulk(&["a"], None).header(name, "PUT").send().await;
         assert_eq!(reply.outcome(), "fwd=bypass", "{name}");
         let granted = serde_json::json!({ "grant": "a" });
         let reply = client.post("/relationships", &granted).header(name, "GET").send().await;
         assert_eq!(reply.outcome(), "fwd=bypass", "{name}: it may not have been a write");
-        assert_eq!(
-            client.layer.handle().newest_revision().unwrap().as_str(),
-            crate::common::z(1)
-        );
+        assert_eq!(client.layer.handle().newest_revision().unwrap().as_str(), z(1));
     }
 }
 

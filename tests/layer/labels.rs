@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::advance;
-
-use crate::common::{Client, Upstream, z};
+use tower_zookie_testing::scripted::{Client, Upstream, z};
 
 #[tokio::test(start_paused = true)]
 async fn rule_08_a_forged_token_is_neither_stored_nor_claimed() {

@@ -1,8 +1,5 @@
 //! The layer's public behaviour, before a scripted upstream.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod asked;
 mod bulk;
 mod bypasses;

@@ -7,8 +7,7 @@ use serde_json::json;
 use tokio::time::sleep;
 use tower::Layer;
 use tower_zookie::ZookieLayer;
-
-use crate::common::{Client, Trouble, Upstream, both};
+use tower_zookie_testing::scripted::{Client, Trouble, Upstream, both};
 
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_hit_contains_nothing_of_another_caller() {

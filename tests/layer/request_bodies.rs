@@ -12,8 +12,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tokio::time::{Sleep, sleep};
-
-use crate::common::{Body, Client, Sent, Upstream, bulk_body};
+use tower_zookie_testing::scripted::{Body, Both, Client, Sent, Upstream, both, bulk_body};
 
 /// One step of a body that arrives in pieces.
 enum Step {
@@ -65,7 +64,7 @@ const QUESTION: &[u8] =
     br#"{"subject":{"type":"user","id":"ada"},"action":{"name":"read"},"resource":{"type":"doc","id":"a"}}"#;
 const MOMENT: Duration = Duration::from_millis(1);
 
-fn evaluation(client: &Client, body: Body) -> Sent<crate::common::Both> {
+fn evaluation(client: &Client, body: Body) -> Sent<Both> {
     let request = Request::post("/access/v1/evaluation")
         .header("content-type", "application/json")
         .body(body)
@@ -247,7 +246,7 @@ async fn a_forwarded_body_has_its_original_size() {
             std::future::ready(Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::default())))
         })
     };
-    let layer = tower_zookie::ZookieLayer::builder(crate::common::both())
+    let layer = tower_zookie::ZookieLayer::builder(both())
         .max_request_body(50)
         .build()
         .unwrap();

@@ -11,8 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, Service, ServiceExt};
 use tower_zookie::{ZookieBody, ZookieLayer, ZookieService};
-
-use crate::common::{Client, Upstream, routes, z};
+use tower_zookie_testing::scripted::{Client, Upstream, routes, z};
 
 type Reply = UnsyncBoxBody<Bytes, io::Error>;
 type Frames = Vec<Result<Frame<Bytes>, ()>>;

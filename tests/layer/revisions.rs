@@ -9,8 +9,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::{CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::{CounterTokens, InferaDb, OpaqueTokens, RevisionToken, TokenFormat};
-
-use crate::common::{Body, Client, NODE, Reply, Upstream, capabilities, z};
+use tower_zookie_testing::scripted::{Body, Client, NODE, Reply, Upstream, capabilities, z};
 
 /// Sends a check through a layer to a service that always answers at the revision `says`.
 async fn answered_at<F: TokenFormat + Clone>(format: F, says: &str, headers: &[(&str, &str)]) -> Vec<Reply> {

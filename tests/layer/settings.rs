@@ -9,8 +9,7 @@ use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{CheckRoute, Protocol, Routes, Verdict};
 use tower_zookie::token::InferaDb;
 use tower_zookie::{OldTokens, ZookieLayer, ZookieLayerBuilder};
-
-use crate::common::{Both, Client, Upstream, both, routes, z};
+use tower_zookie_testing::scripted::{Both, Client, Upstream, both, routes, z};
 
 #[test]
 fn rule_15_every_setting_of_the_layer_is_checked() {

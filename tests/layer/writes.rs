@@ -14,10 +14,9 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Settings;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::scripted::{Both, Client, NODE, Sent, Trouble, Upstream, z};
 
-use crate::common::{Client, Sent, Trouble, Upstream, z};
-
-fn grant(client: &Client, resource: &str) -> Sent<crate::common::Both> {
+fn grant(client: &Client, resource: &str) -> Sent<Both> {
     client.post("/relationships", &json!({ "grant": resource }))
 }
 
@@ -151,7 +150,7 @@ async fn rule_15_a_write_with_an_overlong_token_ends_nothing() {
     let written = grant(&client, "a").send().await;
     assert_eq!(written.status, StatusCode::OK);
     assert!(written.json()["zookie"].as_str().unwrap().len() > 128);
-    upstream.become_store(crate::common::NODE);
+    upstream.become_store(NODE);
     assert!(client.check("a").send().await.is_hit());
     client.request("PUT", "/schema", "…").send().await;
     assert!(!client.check("a").send().await.is_hit(), "a schema's write ends all");
@@ -163,7 +162,7 @@ async fn settle() {
 }
 
 /// Sends a write whose caller hangs up before its reply comes.
-async fn hang_up(upstream: &Upstream, write: Sent<crate::common::Both>) {
+async fn hang_up(upstream: &Upstream, write: Sent<Both>) {
     upstream.hold();
     assert!(timeout(Duration::from_secs(1), write.send()).await.is_err());
 }

@@ -8,11 +8,12 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::time::timeout;
+use tower_zookie_testing::permify::Client;
+use tower_zookie_testing::permify::database::{Raw, Token};
+use tower_zookie_testing::permify::messages::Metadata;
 
-use crate::api::{Metadata, bulk, check};
+use crate::api::{bulk, check};
 use crate::bypass::{Bypass, bypass};
-use crate::client::Client;
-use crate::database::{Raw, Token};
 use crate::server::BAD_CREDENTIALS;
 use crate::store::legacy;
 use crate::world::{DOCUMENTS, Place, USERS};
@@ -205,12 +206,12 @@ impl Forge {
             (Some(false), [(document, user), ..]) => drop(client.try_set(tenant, document, user).await),
             (_, [(document, user)]) => {
                 let mut request = check(document, user, "");
-                (request.tenant, request.metadata) = (tenant.to_owned(), metadata);
+                (request.tenant_id, request.metadata) = (tenant.to_owned(), metadata);
                 self.ask(&client, "Permission/Check", &request).await;
             }
             (_, whats) => {
                 let mut request = bulk(whats, "");
-                (request.tenant, request.metadata) = (tenant.to_owned(), metadata);
+                (request.tenant_id, request.metadata) = (tenant.to_owned(), metadata);
                 self.ask(&client, "Permission/BulkCheck", &request).await;
             }
         }

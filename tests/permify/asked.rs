@@ -4,10 +4,12 @@ use tokio::time::Instant;
 use tower_zookie::protocol::permify::Engine;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::permify::SnapTokens;
+use tower_zookie_testing::grpc::Reply;
+use tower_zookie_testing::permify::Client;
+use tower_zookie_testing::permify::messages::Metadata;
 
-use crate::api::{Metadata, bulk, check};
+use crate::api::{bulk, check};
 use crate::bypass::Bypass;
-use crate::client::{Client, Reply};
 use crate::store::version;
 use crate::world::ConsistencyLevel;
 
@@ -95,12 +97,12 @@ async fn ask(client: &Client, asked: &Asked) -> Reply {
     match &*asked.whats {
         [(document, user)] => {
             let mut request = check(document, user, "");
-            (request.tenant, request.metadata) = (tenant, metadata);
+            (request.tenant_id, request.metadata) = (tenant, metadata);
             sent(&client, "Permission/Check", &request, asked.bypass).await
         }
         whats => {
             let mut request = bulk(whats, "");
-            (request.tenant, request.metadata) = (tenant, metadata);
+            (request.tenant_id, request.metadata) = (tenant, metadata);
             sent(&client, "Permission/BulkCheck", &request, asked.bypass).await
         }
     }

@@ -3,18 +3,16 @@
 use bytes::Bytes;
 use prost::Message;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::frame::{framed, written};
+use tower_zookie_testing::grpc::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
+use tower_zookie_testing::permify::Client;
+use tower_zookie_testing::permify::messages::{Any, Attribute, Context, PermissionCheckRequest};
 
-use crate::api::{AnyValue, Attribute, CheckRequest, Context, bulk, check};
-use crate::client::Client;
-use crate::reply::frame;
-use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, Server, UNIMPLEMENTED};
+use crate::api::{bulk, check};
+use crate::server::Server;
 
 const CHECK: &str = "Permission/Check";
 const NOT_FOUND: i32 = 5;
-
-fn framed(request: &impl Message) -> Bytes {
-    frame(&request.encode_to_vec())
-}
 
 /// The server receives it unmodified, twice.
 async fn passes(server: &Server, client: &Client, method: &str, body: &Bytes, status: i32) {
@@ -41,28 +39,28 @@ async fn rule_14_permify_rejects_bad_requests_each_time() {
     };
     for (request, status) in [
         (
-            CheckRequest {
-                tenant: String::new(),
+            PermissionCheckRequest {
+                tenant_id: String::new(),
                 ..plain.clone()
             },
             NOT_FOUND,
         ),
         (
-            CheckRequest {
-                tenant: "t9".to_owned(),
+            PermissionCheckRequest {
+                tenant_id: "t9".to_owned(),
                 ..plain.clone()
             },
             NOT_FOUND,
         ),
         (
-            CheckRequest {
+            PermissionCheckRequest {
                 metadata: None,
                 ..plain.clone()
             },
             INVALID_ARGUMENT,
         ),
         (
-            CheckRequest {
+            PermissionCheckRequest {
                 metadata: shallow,
                 ..plain.clone()
             },
@@ -142,38 +140,40 @@ async fn rule_10_every_attribute_type_is_its_own_question() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
-    let values: [(&str, &[u8]); 9] = [
-        ("BooleanValue", &[8, 1]),
-        ("BooleanValue", &[]),
-        ("StringValue", b"\x0a\x011"),
-        ("IntegerValue", &[8, 1]),
-        ("DoubleValue", &[9, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
-        ("StringArrayValue", b"\x0a\x011"),
-        ("BooleanArrayValue", &[10, 1, 1]),
-        ("IntegerArrayValue", &[10, 1, 1]),
-        ("DoubleArrayValue", &[10, 8, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+    // Each has one field. An array of texts with one text is spelled like the text.
+    let one = "1".to_owned();
+    let values = [
+        ("BooleanValue", true.encode_to_vec()),
+        ("BooleanValue", false.encode_to_vec()),
+        ("StringValue", one.encode_to_vec()),
+        ("IntegerValue", 1_i32.encode_to_vec()),
+        ("DoubleValue", 1.0_f64.encode_to_vec()),
+        ("StringArrayValue", one.encode_to_vec()),
+        ("BooleanArrayValue", written(1, &[1])),
+        ("IntegerArrayValue", written(1, &[1])),
+        ("DoubleArrayValue", written(1, &1.0_f64.to_le_bytes())),
     ];
-    let request = |(name, value): (&str, &[u8])| {
+    let request = |(name, value): &(&str, Vec<u8>)| {
         let plain = check("plan", "ada", &token);
         let attribute = Attribute {
             entity: plain.entity.clone(),
             attribute: "public".to_owned(),
-            value: Some(AnyValue {
+            value: Some(Any {
                 type_url: format!("type.googleapis.com/base.v1.{name}"),
-                value: value.to_vec(),
+                value: value.clone(),
             }),
         };
         let context = Context {
-            tuples: Vec::new(),
             attributes: vec![attribute],
+            ..Context::default()
         };
-        CheckRequest {
+        PermissionCheckRequest {
             context: Some(context),
             ..plain
         }
     };
     for hit in [false, true] {
-        for value in values {
+        for value in &values {
             let reply = client.check(&request(value)).await;
             assert_eq!(reply.is_hit(), hit, "{value:?}");
         }

@@ -3,15 +3,15 @@
 use std::future::ready;
 use std::sync::OnceLock;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use proptest::sample::select;
 use prost::Message;
-
-use crate::client::{Client, Reply};
-use crate::reply::frame;
+use tower_zookie_testing::frame::{frame, written};
+use tower_zookie_testing::grpc::Reply;
+use tower_zookie_testing::permify::Client;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bypass {
@@ -87,7 +87,7 @@ impl Bypass {
         let mut message = request.encode_to_vec();
         match self {
             // Empty, so it changes nothing in the other one.
-            MetadataTwice => message.extend([2 << 3 | 2, 0]),
+            MetadataTwice => message.extend(written(2, b"")),
             OverLong => message.extend(LONG.get_or_init(unknown_field)),
             _ => {}
         }
@@ -118,10 +118,5 @@ impl Bypass {
 
 /// An unknown field, larger than what the layer reads.
 fn unknown_field() -> Vec<u8> {
-    let text = vec![b'x'; (4 << 20) + 1];
-    let mut field = BytesMut::new();
-    prost::encoding::encode_key(200, prost::encoding::WireType::LengthDelimited, &mut field);
-    prost::encoding::encode_varint(text.len() as u64, &mut field);
-    field.put_slice(&text);
-    field.into()
+    written(200, &vec![b'x'; (4 << 20) + 1])
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tower_zookie::protocol::permify::{Engine, Permify};
+use tower_zookie_testing::grpc::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
+use tower_zookie_testing::permify::Client;
 
 use crate::api::check;
 use crate::bypass::{BYPASSES, Bypass};
-use crate::client::Client;
 use crate::freshness::beside_head;
-use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, Server, UNIMPLEMENTED};
+use crate::server::Server;
 use crate::store::legacy;
 
 const CHECK: &str = "Permission/Check";

@@ -5,11 +5,13 @@ use std::time::Duration;
 use prost::Message;
 use tokio::time::sleep;
 use tower_zookie::protocol::permify::{Engine, Permify};
+use tower_zookie_testing::frame::{frame, unframed, written};
+use tower_zookie_testing::grpc::INVALID_ARGUMENT;
+use tower_zookie_testing::permify::Client;
+use tower_zookie_testing::permify::messages::{PermissionBulkCheckRequest, PermissionCheckRequest};
 
-use crate::api::{CheckRequest, bulk, check, lookup};
-use crate::client::Client;
-use crate::reply::frame;
-use crate::server::{INVALID_ARGUMENT, Server};
+use crate::api::{bulk, check, lookup};
+use crate::server::Server;
 
 fn before(server: &Server) -> Client {
     Client::new(server, Engine::Postgres)
@@ -19,10 +21,10 @@ async fn seconds(count: u64) {
     sleep(Duration::from_secs(count)).await;
 }
 
-fn pinned(request: CheckRequest, version: &str) -> CheckRequest {
+fn pinned(request: PermissionCheckRequest, version: &str) -> PermissionCheckRequest {
     let mut metadata = request.metadata.clone().unwrap();
     metadata.schema_version = version.to_owned();
-    CheckRequest {
+    PermissionCheckRequest {
         metadata: Some(metadata),
         ..request
     }
@@ -157,7 +159,7 @@ async fn rule_08_an_unknown_token_is_unmodified_and_not_stored() {
     server.calls();
     // An unknown field, and the metadata last, as no encoder writes it.
     let mut message = check("plan", "ada", &token).encode_to_vec();
-    message.splice(0..0, [0xfa, 0x07, 2, b'h', b'i']);
+    message.splice(0..0, written(127, b"hi"));
     let body = frame(&message);
     for _ in 0..2 {
         let reply = client.send("Permission/Check", body.clone()).await;
@@ -301,7 +303,7 @@ async fn rule_10_tenants_and_versions_share_nothing() {
     let token = client.set("plan", "ada", true).await;
     let request = check("plan", "ada", &token);
     let mut of_another = request.clone();
-    of_another.tenant = "t2".to_owned();
+    of_another.tenant_id = "t2".to_owned();
     let requests = [
         pinned(request.clone(), "v0"),
         pinned(request.clone(), "v1"),
@@ -336,7 +338,7 @@ async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     assert_eq!(reply.decisions(), [true, false, true, false], "as of the first token");
     assert!(reply.cache_status().contains("2 of 4 from the cache"), "{reply:?}");
     let calls = server.calls();
-    let asked = crate::api::BulkRequest::decode(&calls[0].body[5..]).unwrap();
+    let asked: PermissionBulkCheckRequest = unframed(&calls[0].body);
     assert_eq!((calls.len(), &calls[0].token, asked.items.len()), (1, &token, 2));
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::time::Instant;
+use tower_zookie_testing::grpc::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
+use tower_zookie_testing::permify::database::Token;
+use tower_zookie_testing::permify::messages::{ALLOWED, PermissionBulkCheckResponse, PermissionCheckResponse};
 
-use crate::api::{BulkResponse, CheckResponse};
 use crate::asked::Answered;
 use crate::bypass::Bypass;
-use crate::database::Token;
-use crate::server::{INTERNAL, INVALID_ARGUMENT, OK, UNIMPLEMENTED};
 use crate::store::{Evaluation, Store, version};
 use crate::world::{ConsistencyLevel, Passed, WINDOWED};
 
@@ -57,8 +57,8 @@ impl Judge<'_> {
         }
         self.judge_tokens(answered)?;
         let results = match &*answered.asked.whats {
-            [_] => vec![reply.message::<CheckResponse>()],
-            _ => reply.message::<BulkResponse>().results,
+            [_] => vec![reply.message::<PermissionCheckResponse>()],
+            _ => reply.message::<PermissionBulkCheckResponse>().results,
         };
         prop_assert_eq!(results.len(), answered.asked.whats.len());
         let mut cases = Vec::new();
@@ -66,7 +66,7 @@ impl Judge<'_> {
             let number = result.metadata.as_ref().map_or(0, |checked| checked.check_count);
             let evaluation = usize::try_from(number - 1).ok().map(|nth| &self.store.evaluations[nth]);
             let evaluation = evaluation.ok_or_else(|| TestCaseError::fail("an answer that Permify never gave"))?;
-            prop_assert_eq!(result.can == 1, evaluation.allowed);
+            prop_assert_eq!(result.can == ALLOWED, evaluation.allowed);
             prop_assert_eq!((&*evaluation.what.0, &*evaluation.what.1), (*document, *user));
             let joined = reply.is_hit() || reply.cache_status().contains("; collapsed");
             cases.push(Case {

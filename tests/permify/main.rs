@@ -1,19 +1,14 @@
 //! Permify's gRPC API through the layer, before a small Permify: the contract, rule by rule.
 
-#[path = "../common/permify_database.rs"]
-mod database;
-
 mod adversary;
 mod api;
 mod asked;
 mod bad_input;
 mod bypass;
 mod bypasses;
-mod client;
 mod freshness;
 mod histories;
 mod judge;
-mod reply;
 mod server;
 mod settings;
 mod store;

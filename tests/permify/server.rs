@@ -11,34 +11,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use prost::Message;
 use tokio::time::sleep;
 use tower::Service;
 use tower_zookie::protocol::permify::Engine;
-
-use crate::api::{
-    BulkItem, BulkRequest, BulkResponse, CheckRequest, CheckResponse, Checked, DeleteRequest, Entity, LookupRequest,
-    LookupResponse, Metadata, OfTenant, Tuple, WriteRequest, Wrote,
+use tower_zookie_testing::grpc::{
+    Body, INTERNAL, INVALID_ARGUMENT, Rejected, UNAUTHENTICATED, UNIMPLEMENTED, failed, stream, succeeded,
 };
-use crate::reply::{failed, stream, succeeded};
+use tower_zookie_testing::permify::HOLD;
+use tower_zookie_testing::permify::messages::{
+    ALLOWED, DENIED, DataDeleteRequest, DataWriteRequest, DataWriteResponse, Entity, Metadata,
+    PermissionBulkCheckRequest, PermissionBulkCheckRequestItem, PermissionBulkCheckResponse, PermissionCheckRequest,
+    PermissionCheckResponse, PermissionCheckResponseMetadata, PermissionLookupEntityRequest,
+    PermissionLookupEntityResponse, SchemaWriteRequest, SchemaWriteResponse, Subject, WatchRequest,
+};
+
 use crate::store::{Store, View, What, Write};
-
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-/// gRPC status codes.
-pub(crate) const OK: i32 = 0;
-pub(crate) const INVALID_ARGUMENT: i32 = 3;
-pub(crate) const OUT_OF_RANGE: i32 = 11;
-pub(crate) const UNIMPLEMENTED: i32 = 12;
-pub(crate) const INTERNAL: i32 = 13;
-const UNAUTHENTICATED: i32 = 16;
 
 /// The credentials that it rejects.
 pub(crate) const BAD_CREDENTIALS: &str = "Bearer mallory";
-
-/// Makes a write wait until the test continues its transaction.
-pub(crate) const HOLD: &str = "x-hold";
 
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -60,8 +51,6 @@ pub(crate) struct Called {
     /// The snap token in its metadata.
     pub(crate) token: String,
 }
-
-type Rejected = (i32, &'static str);
 
 /// What all requests with metadata begin with.
 #[derive(prost::Message)]
@@ -102,13 +91,19 @@ impl Server {
             "BulkCheck" => self.bulk(&decoded(message)?),
             "LookupEntity" => self.lookup(&decoded(message)?),
             "Write" => {
-                let request: WriteRequest = decoded(message)?;
-                self.write(&request.tenant, request.tuples.first(), true, hold).await
+                let request: DataWriteRequest = decoded(message)?;
+                let tuple = request.tuples.first();
+                let what = tuple.map(|tuple| what(tuple.entity.as_ref(), tuple.subject.as_ref()));
+                self.write(&request.tenant_id, what, true, hold).await
             }
             "Delete" => {
-                let request: DeleteRequest = decoded(message)?;
-                self.write(&request.tenant, request.tuple_filter.as_ref(), false, hold)
-                    .await
+                let request: DataDeleteRequest = decoded(message)?;
+                let what = request.tuple_filter.map(|filter| {
+                    let first = |ids: Option<Vec<String>>| ids.into_iter().flatten().next().unwrap_or_default();
+                    let (entity, subject) = (filter.entity, filter.subject);
+                    (first(entity.map(|one| one.ids)), first(subject.map(|one| one.ids)))
+                });
+                self.write(&request.tenant_id, what, false, hold).await
             }
             _ => Err((UNIMPLEMENTED, "unknown method")),
         }
@@ -123,56 +118,60 @@ impl Server {
         state.store.view(tenant, &metadata.schema_version, &metadata.snap_token)
     }
 
-    fn check(&self, request: &CheckRequest) -> Result<Vec<u8>, Rejected> {
-        let view = self.view(&request.tenant, request.metadata.as_ref())?;
+    fn check(&self, request: &PermissionCheckRequest) -> Result<Vec<u8>, Rejected> {
+        let view = self.view(&request.tenant_id, request.metadata.as_ref())?;
         let what = what(request.entity.as_ref(), request.subject.as_ref());
-        Ok(self.result(&request.tenant, &view, what).encode_to_vec())
+        Ok(self.result(&request.tenant_id, &view, what).encode_to_vec())
     }
 
-    fn bulk(&self, request: &BulkRequest) -> Result<Vec<u8>, Rejected> {
+    fn bulk(&self, request: &PermissionBulkCheckRequest) -> Result<Vec<u8>, Rejected> {
         if !(1..=100).contains(&request.items.len()) {
             return Err((
                 INVALID_ARGUMENT,
                 "Items: value must contain between 1 and 100 items, inclusive",
             ));
         }
-        let view = self.view(&request.tenant, request.metadata.as_ref())?;
-        let result = |item: &BulkItem| {
+        let view = self.view(&request.tenant_id, request.metadata.as_ref())?;
+        let result = |item: &PermissionBulkCheckRequestItem| {
             let what = what(item.entity.as_ref(), item.subject.as_ref());
-            self.result(&request.tenant, &view, what)
+            self.result(&request.tenant_id, &view, what)
         };
         let results = request.items.iter().map(result).collect();
-        Ok(BulkResponse { results }.encode_to_vec())
+        Ok(PermissionBulkCheckResponse { results }.encode_to_vec())
     }
 
-    fn result(&self, tenant: &str, view: &View, what: What) -> CheckResponse {
+    fn result(&self, tenant: &str, view: &View, what: What) -> PermissionCheckResponse {
         let (allowed, check_count) = self.state().store.evaluate(tenant, view, what);
-        CheckResponse {
-            can: if allowed { 1 } else { 2 },
-            metadata: Some(Checked { check_count }),
+        PermissionCheckResponse {
+            can: if allowed { ALLOWED } else { DENIED },
+            metadata: Some(PermissionCheckResponseMetadata { check_count }),
         }
     }
 
-    fn lookup(&self, request: &LookupRequest) -> Result<Vec<u8>, Rejected> {
-        let view = self.view(&request.tenant, request.metadata.as_ref())?;
+    fn lookup(&self, request: &PermissionLookupEntityRequest) -> Result<Vec<u8>, Rejected> {
+        let view = self.view(&request.tenant_id, request.metadata.as_ref())?;
         let state = self.state();
         let views = |document: &String| {
             let what = (document.clone(), request.subject.clone().unwrap_or_default().id);
-            state.store.views(&request.tenant, &view, &what)
+            state.store.views(&request.tenant_id, &view, &what)
         };
-        let documents = state.store.documents(&request.tenant).into_iter();
+        let documents = state.store.documents(&request.tenant_id).into_iter();
         let entity_ids = documents.filter(views).collect();
-        Ok(LookupResponse { entity_ids }.encode_to_vec())
+        let response = PermissionLookupEntityResponse {
+            entity_ids,
+            ..PermissionLookupEntityResponse::default()
+        };
+        Ok(response.encode_to_vec())
     }
 
-    async fn write(&self, tenant: &str, tuple: Option<&Tuple>, views: bool, hold: bool) -> Result<Vec<u8>, Rejected> {
-        let Some(tuple) = tuple else {
+    async fn write(&self, tenant: &str, what: Option<What>, views: bool, hold: bool) -> Result<Vec<u8>, Rejected> {
+        let Some(what) = what else {
             let snap_token = "noop".to_owned();
-            return Ok(Wrote { snap_token }.encode_to_vec());
+            return Ok(DataWriteResponse { snap_token }.encode_to_vec());
         };
         let write = Write {
             tenant: tenant.to_owned(),
-            what: what(tuple.entity.as_ref(), tuple.subject.as_ref()),
+            what,
             views,
         };
         let token = {
@@ -186,7 +185,7 @@ impl Server {
             token
         };
         let snap_token = token.await.map_err(|_| (INTERNAL, "gone"))?;
-        Ok(Wrote { snap_token }.encode_to_vec())
+        Ok(DataWriteResponse { snap_token }.encode_to_vec())
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
@@ -211,19 +210,20 @@ impl Server {
             });
             state.latency
         };
-        let of_tenant = || OfTenant::decode(&*message).unwrap_or_default();
         pause(latency / 2).await;
         if unknown {
             return failed(UNAUTHENTICATED, "who are you?");
         }
         let reply = match path.as_str() {
             "Watch/Watch" => {
-                let opened = self.state().store.watch(&of_tenant().tenant);
+                let request = WatchRequest::decode(&*message).unwrap_or_default();
+                let opened = self.state().store.watch(&request.tenant_id);
                 return opened.map_or_else(|(code, why)| failed(code, why), stream);
             }
             "Schema/Write" => {
-                let written = self.state().store.write_schema(&of_tenant().tenant);
-                written.map(|snap_token| Wrote { snap_token }.encode_to_vec())
+                let request = SchemaWriteRequest::decode(&*message).unwrap_or_default();
+                let written = self.state().store.write_schema(&request.tenant_id);
+                written.map(|schema_version| SchemaWriteResponse { schema_version }.encode_to_vec())
             }
             path => {
                 let method = path.rsplit('/').next().unwrap_or_default();
@@ -232,7 +232,7 @@ impl Server {
         };
         pause(latency / 2).await;
         match reply {
-            Ok(message) => succeeded(&message),
+            Ok(message) => succeeded(&message, &[]),
             Err((code, why)) => failed(code, why),
         }
     }
@@ -248,9 +248,9 @@ fn decoded<M: Message + Default>(message: &[u8]) -> Result<M, Rejected> {
     M::decode(message).map_err(|_| (INTERNAL, "grpc: error unmarshalling request"))
 }
 
-fn what(entity: Option<&Entity>, subject: Option<&Entity>) -> What {
-    let id = |object: Option<&Entity>| object.cloned().unwrap_or_default().id;
-    (id(entity), id(subject))
+fn what(entity: Option<&Entity>, subject: Option<&Subject>) -> What {
+    let (entity, subject) = (entity.cloned(), subject.cloned());
+    (entity.unwrap_or_default().id, subject.unwrap_or_default().id)
 }
 
 impl Service<Request<Body>> for Server {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tower_zookie::OldTokens;
 use tower_zookie::protocol::permify::{Engine, Permify};
+use tower_zookie_testing::frame::unframed;
+use tower_zookie_testing::grpc::{INVALID_ARGUMENT, OK, OUT_OF_RANGE};
+use tower_zookie_testing::permify::Client;
+use tower_zookie_testing::permify::messages::PermissionBulkCheckRequest;
 
-use crate::api::{BulkRequest, bulk, check, lookup};
-use crate::client::Client;
-use crate::server::{INVALID_ARGUMENT, OK, OUT_OF_RANGE, Server};
-
-use prost::Message;
+use crate::api::{bulk, check, lookup};
+use crate::server::Server;
 
 const OLDEST: Duration = Duration::from_secs(60);
 
@@ -103,7 +104,7 @@ async fn rule_02_in_memory_exact_answers_are_not_stored() {
     for _ in 0..2 {
         assert_eq!(client.bulk(&bulk(&items, &token)).await.decisions(), [true, false]);
         let calls = server.calls();
-        let asked = BulkRequest::decode(&calls[0].body[5..]).unwrap();
+        let asked: PermissionBulkCheckRequest = unframed(&calls[0].body);
         assert_eq!((calls.len(), asked.items.len()), (1, 2));
     }
     let request = check("plan", "ada", &token);

@@ -8,9 +8,8 @@ use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tower_zookie::protocol::permify::Engine;
-
-use crate::api::{Changes, Wrote};
-use crate::database::{Database, Raw, Token};
+use tower_zookie_testing::permify::database::{Database, Raw, Token};
+use tower_zookie_testing::permify::messages::{DataChanges, WatchResponse};
 
 /// A document and a user.
 pub(crate) type What = (String, String);
@@ -169,8 +168,11 @@ impl Store {
                 asked_at.into_iter().all(|xid| {
                     feed.after = xid;
                     let snap_token = legacy(xid);
-                    let changes = Some(Wrote { snap_token });
-                    feed.messages.send(Changes { changes }.encode_to_vec()).is_ok()
+                    let changes = Some(DataChanges {
+                        snap_token,
+                        ..DataChanges::default()
+                    });
+                    feed.messages.send(WatchResponse { changes }.encode_to_vec()).is_ok()
                 })
             });
         }

@@ -10,9 +10,10 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep, timeout};
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::permify::{Engine, Permify};
+use tower_zookie_testing::grpc::Reply;
+use tower_zookie_testing::permify::Client;
 
 use crate::api::check;
-use crate::client::{Client, Reply};
 use crate::server::Server;
 
 /// Asked twice at exactly the token of a write that another client has just made.

@@ -6,16 +6,17 @@ use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
-use tower::ServiceBuilder;
-use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_zookie::protocol::Permify;
 use tower_zookie::{Handle, ZookieLayer};
-
-use crate::permify::{
-    Check, Checked, Entity, Metadata, SchemaWritten, Subject, WriteSchema, Written, call, check, delete, entity,
-    subject, write,
+use tower_zookie_testing::permify::call;
+use tower_zookie_testing::permify::messages::{
+    ALLOWED, DataWriteResponse, PermissionBulkCheckRequest, PermissionBulkCheckRequestItem,
+    PermissionBulkCheckResponse, PermissionCheckRequest, PermissionCheckResponse, SchemaWriteRequest,
+    SchemaWriteResponse, at, check, delete, entity, subject, write,
 };
+
 use crate::recorder::{Boxed, Recorder};
 
 /// Viewers may view.
@@ -26,32 +27,6 @@ entity document {
   relation viewer @user
   permission view = viewer
 }";
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct BulkCheck {
-    #[prost(string, tag = "1")]
-    pub(crate) tenant_id: String,
-    #[prost(message, tag = "2")]
-    pub(crate) metadata: Option<Metadata>,
-    #[prost(message, repeated, tag = "3")]
-    pub(crate) items: Vec<Item>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Item {
-    #[prost(message, tag = "1")]
-    pub(crate) entity: Option<Entity>,
-    #[prost(string, tag = "2")]
-    pub(crate) permission: String,
-    #[prost(message, tag = "3")]
-    pub(crate) subject: Option<Subject>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct BulkChecked {
-    #[prost(message, repeated, tag = "1")]
-    pub(crate) results: Vec<Checked>,
-}
 
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -72,10 +47,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn of(results: &[Checked], metadata: &MetadataMap) -> Self {
+    fn of(results: &[PermissionCheckResponse], metadata: &MetadataMap) -> Self {
         let status = metadata.get("cache-status").map(|status| status.to_str().unwrap());
         Self {
-            allowed: results.iter().map(|result| result.can == 1).collect(),
+            allowed: results.iter().map(|result| result.can == ALLOWED).collect(),
             status: status.unwrap_or_default().to_owned(),
         }
     }
@@ -145,25 +120,25 @@ impl Client {
 
     /// Writes the tenant's schema, and returns its version.
     pub(crate) async fn define(&self, schema: &str) -> String {
-        let message = WriteSchema {
+        let message = SchemaWriteRequest {
             tenant_id: self.tenant.clone(),
             schema: schema.to_owned(),
         };
-        let written: SchemaWritten = self.write("/base.v1.Schema/Write", message).await;
+        let written: SchemaWriteResponse = self.write("/base.v1.Schema/Write", message).await;
         written.schema_version
     }
 
     /// Lets a user view a document, and returns the write's token.
     pub(crate) async fn grant(&self, document: &str, user: &str) -> String {
         let message = write(&self.tenant, document, "viewer", user);
-        let written: Written = self.write("/base.v1.Data/Write", message).await;
+        let written: DataWriteResponse = self.write("/base.v1.Data/Write", message).await;
         written.snap_token
     }
 
     /// Lets a user view a document no more, and returns the write's token.
     pub(crate) async fn revoke(&self, document: &str, user: &str) -> String {
         let message = delete(&self.tenant, document, "viewer", user);
-        let written: Written = self.write("/base.v1.Data/Delete", message).await;
+        let written: DataWriteResponse = self.write("/base.v1.Data/Delete", message).await;
         written.snap_token
     }
 
@@ -175,7 +150,7 @@ impl Client {
     }
 
     /// May a user view a document, as of a token?
-    pub(crate) fn question(&self, document: &str, user: &str, token: &str) -> Check {
+    pub(crate) fn question(&self, document: &str, user: &str, token: &str) -> PermissionCheckRequest {
         check(&self.tenant, document, "view", user, token)
     }
 
@@ -193,26 +168,30 @@ impl Client {
         self.ask(request).await.unwrap()
     }
 
-    pub(crate) async fn ask(&self, request: Request<Check>) -> Result<Answer, Status> {
+    pub(crate) async fn ask(&self, request: Request<PermissionCheckRequest>) -> Result<Answer, Status> {
         let reply = call(self.service.clone(), "/base.v1.Permission/Check", request).await?;
-        Ok(Answer::of(&[Checked::clone(reply.get_ref())], reply.metadata()))
+        Ok(Answer::of(
+            &[PermissionCheckResponse::clone(reply.get_ref())],
+            reply.metadata(),
+        ))
     }
 
     /// May a user view these documents, as of a token?
     pub(crate) async fn bulk(&self, documents: &[&str], user: &str, token: &str) -> Answer {
-        let item = |document: &&str| Item {
-            entity: Some(entity("document", document)),
+        let item = |document: &&str| PermissionBulkCheckRequestItem {
+            entity: entity("document", document),
             permission: "view".to_owned(),
-            subject: Some(subject("user", user)),
+            subject: subject("user", user),
         };
-        let message = BulkCheck {
+        let message = PermissionBulkCheckRequest {
             tenant_id: self.tenant.clone(),
-            metadata: self.question("", "", token).metadata,
+            metadata: at(token),
             items: documents.iter().map(item).collect(),
+            context: None,
         };
         let method = "/base.v1.Permission/BulkCheck";
         let reply = call(self.service.clone(), method, Request::new(message)).await;
-        let reply: tonic::Response<BulkChecked> = reply.unwrap();
+        let reply: tonic::Response<PermissionBulkCheckResponse> = reply.unwrap();
         Answer::of(&reply.get_ref().results, reply.metadata())
     }
 }

@@ -12,8 +12,6 @@ mod client;
 mod enemy;
 mod exact;
 mod fresh;
-#[path = "../../examples/common/permify.rs"]
-mod permify;
 mod probe;
 mod recorder;
 mod rest;

@@ -11,14 +11,10 @@ use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
-
-use crate::client::BulkCheck;
-use crate::permify::Check;
+use tower_zookie_testing::frame::unframed;
+use tower_zookie_testing::permify::messages::{PermissionBulkCheckRequest, PermissionCheckRequest};
 
 pub(crate) type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
-
-/// Length and compression before a message.
-const PREFIX: usize = 5;
 
 /// The calls that a layer made, in order.
 #[derive(Clone, Debug, Default)]
@@ -46,9 +42,7 @@ impl Recorder {
     fn take<M: Message + Default>(&self, method: &str) -> Vec<M> {
         let calls = std::mem::take(&mut *self.0.lock().unwrap());
         let of_method = calls.into_iter().filter(|(path, _)| path.ends_with(method));
-        of_method
-            .map(|(_, body)| M::decode(body.slice(PREFIX..)).unwrap())
-            .collect()
+        of_method.map(|(_, body)| unframed(&body)).collect()
     }
 
     /// How many calls there were since the last look, of any method.
@@ -63,14 +57,15 @@ impl Recorder {
 
     /// The tokens of the checks since the last look.
     pub(crate) fn asked_at(&self) -> Vec<String> {
-        let checks = self.take::<Check>("/Check").into_iter();
+        let checks = self.take::<PermissionCheckRequest>("/Check").into_iter();
         checks.map(|check| check.metadata.unwrap().snap_token).collect()
     }
 
     /// The documents that the bulks since the last look asked about.
     pub(crate) fn asked_in_bulk(&self) -> Vec<Vec<String>> {
-        let bulks = self.take::<BulkCheck>("/BulkCheck").into_iter();
-        let documents = |bulk: BulkCheck| bulk.items.into_iter().map(|item| item.entity.unwrap().id).collect();
+        let bulks = self.take::<PermissionBulkCheckRequest>("/BulkCheck").into_iter();
+        let documents =
+            |bulk: PermissionBulkCheckRequest| bulk.items.into_iter().map(|item| item.entity.unwrap().id).collect();
         bulks.map(documents).collect()
     }
 }

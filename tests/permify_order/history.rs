@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use tower_zookie::revision::Revision;
-
-use crate::database::{Database, Raw, Token};
+use tower_zookie_testing::permify::database::{Database, Raw, Token};
 
 /// The first transaction; all before it had ended. Below it, a token's eight letters could be a legacy token's bytes.
 const FIRST: u64 = 10;

@@ -1,11 +1,6 @@
 //! A small PostgreSQL and Permify: a write takes its snapshot, then its number, and commits at any time. If tokens were
 //! ordered by their numbers, as Permify compares them, answers could lack what their callers have written.
 
-#[path = "../common/mod.rs"]
-mod common;
-
-#[path = "../common/permify_database.rs"]
-mod database;
 mod history;
 
 use std::collections::BTreeSet;
@@ -15,9 +10,8 @@ use std::future::ready;
 use tower_zookie::cache::{Answer, Capabilities, Checked, DecisionCache, Keyer, Settings, Weigh};
 use tower_zookie::consistency::Freshness;
 use tower_zookie::revision::{Counter, Revision, StoreId};
-
-use common::wire::Recording;
-use database::{Database, Token};
+use tower_zookie_testing::permify::database::{Database, Token};
+use tower_zookie_testing::wire::Recording;
 
 fn begin(database: &mut Database, count: usize) {
     for _ in 0..count {

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::PostgresSnapshot;
+use tower_zookie_testing::frame::{frame, written, written_number};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Consistency, at_least, bulk, check, exactly, full, minimize_latency};
 
-use crate::api::{Consistency, at_least, bulk, check, exactly, full, minimize_latency};
-use crate::client::Client;
-use crate::reply::frame;
 use crate::server::WRONG_KEY;
 use crate::spelling::{Point, PostgresRevision, Spelling};
 use crate::store::{mark_complete, mark_in_progress};
@@ -235,8 +235,8 @@ impl Attack {
             Twist::IfNoneMatch => client = client.metadata("if-none-match", "\"x\""),
             Twist::Connection => client = client.metadata("connection", "x"),
             Twist::ContentEncoding => client = client.metadata("content-encoding", "gzip"),
-            Twist::ConsistencyTwice => body = doubled(&message, at_least(&token)),
-            Twist::UnknownConsistency => body = frame(&[&message[..], &[0x0a, 2, 0x48, 1]].concat()).to_vec(),
+            Twist::ConsistencyTwice => body = doubled(&message, &at_least(&token).unwrap().encode_to_vec()),
+            Twist::UnknownConsistency => body = doubled(&message, &written_number(9, 1)),
             Twist::TrailingGarbage => body.extend_from_slice(b"x"),
             Twist::CompressedFrame => body[0] = 1,
             Twist::CutFrame => body.truncate(body.len() - 2),
@@ -252,10 +252,7 @@ impl Attack {
         let client = match self.carrier {
             Carrier::Message => client,
             Carrier::Metadata | Carrier::MessageAndMetadata => client.metadata("zookie", token),
-            Carrier::Cookie => {
-                let escaped = token.replace('=', "%3D").replace('+', "%2B").replace('/', "%2F");
-                client.metadata("cookie", &format!("zookie={escaped}"))
-            }
+            Carrier::Cookie => client.cookie(token),
         };
         match (self.demand, in_message) {
             (Demand::AtLeast, true) => (client, at_least(token)),
@@ -277,13 +274,8 @@ impl Attack {
 }
 
 /// A message with a second consistency after the first.
-fn doubled(message: &[u8], second: Option<Consistency>) -> Vec<u8> {
-    let second = second.unwrap_or_default().encode_to_vec();
-    let mut message = message.to_vec();
-    message.push(0x0a);
-    prost::encode_length_delimiter(second.len(), &mut message).unwrap();
-    message.extend_from_slice(&second);
-    frame(&message).to_vec()
+fn doubled(message: &[u8], second: &[u8]) -> Vec<u8> {
+    frame(&[message, &written(1, second)].concat()).to_vec()
 }
 
 fn forge(forgery: Forgery, nth: u64, token: &str, engine: Engine) -> Option<String> {
@@ -344,7 +336,7 @@ fn forge(forgery: Forgery, nth: u64, token: &str, engine: Engine) -> Option<Stri
             use base64::Engine as _;
             let base64 = base64::engine::general_purpose::STANDARD;
             let mut bytes = base64.decode(spelling.write()).ok()?;
-            bytes.extend_from_slice(&[0x08, 1]);
+            bytes.extend(written_number(1, 1));
             Some(base64.encode(bytes))
         }
         Forgery::SchemaHash => Some(

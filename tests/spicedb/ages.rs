@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, advance, sleep};
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::grpc::{OK, UNAVAILABLE};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Requirement, ZedToken, at_least, check, full};
 
-use crate::api::{Requirement, at_least, check, full, zed_token};
-use crate::client::Client;
-use crate::server::{Called, OK, Server, UNAVAILABLE};
+use crate::server::{Called, Server};
 
 /// The calls with a token or at head, without the background reads that renew the newest watermark.
 fn demanded(server: &Server) -> Vec<Requirement> {
@@ -69,7 +70,7 @@ async fn rule_04_a_floor_is_asked_at_the_window_revision() {
     server.calls();
     client.check(&check("plan", "a", at_least(&older))).await;
     client.check(&check("plan", "b", at_least(&newer))).await;
-    let at = |token: &str| Requirement::AtLeastAsFresh(zed_token(token));
+    let at = |token: &str| Requirement::AtLeastAsFresh(ZedToken::new(token));
     assert_eq!(
         demanded(&server),
         [at(&of_the_window), at(&newer)],

@@ -13,23 +13,33 @@ use prost::Message;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_zookie::ZookieLayer;
+use tower_zookie::protocol::SpiceDb;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::frame::{frame, framed, written, written_number};
+use tower_zookie_testing::grpc::{Body, Reply, UNAVAILABLE, UNIMPLEMENTED};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{
+    CheckPermissionResponse, HAS_PERMISSION, Kind, ZedToken, at_least, bulk, check, context, full,
+};
 
-use crate::api::{CheckResponse, at_least, bulk, check, full, zed_token};
-use crate::client::{Client, Reply};
-use crate::reply::{failed, frame, succeeded};
-use crate::server::{Body, Server, UNAVAILABLE, UNIMPLEMENTED};
+use crate::reply::{failed, succeeded};
+use crate::server::Server;
 
 const CHECK: &str = "PermissionsService/CheckPermission";
 const BULK: &str = "PermissionsService/CheckBulkPermissions";
 
-fn entries<S>(client: &Client<S>) -> u64 {
-    client.layer.handle().stats().entries
+fn entries(client: &Client) -> u64 {
+    client.handle().stats().entries
+}
+
+/// A message with nothing but a consistency of these fields.
+fn consistency(fields: &[Vec<u8>]) -> Bytes {
+    frame(&written(1, &fields.concat()))
 }
 
 /// Frames that are not one whole uncompressed message.
 fn odd_frames() -> Vec<Bytes> {
-    let good = frame(&check("plan", "ada", None).encode_to_vec());
+    let good = framed(&check("plan", "ada", None));
     let with = |index: usize, byte: u8| {
         let mut odd = good.to_vec();
         odd[index] = byte;
@@ -46,12 +56,14 @@ fn odd_frames() -> Vec<Bytes> {
         with(0, 2),
         with(1, 0xff),
         with(4, 0),
-        frame(b"\xff\xff\xff"),
-        frame(b"\x0a\x05\x10"),
-        frame(b"\x0a\x02\x08\x00"),
-        frame(b"\x0a\x04\x08\x01\x20\x01"),
-        frame(b"\x0a\x02\x08\x01\x0a\x02\x20\x01"),
-        frame(b"\x0b\x0c"),
+        // A number without an end.
+        frame(&[0xff; 3]),
+        frame(&written(1, b"12345")[..3]),
+        consistency(&[written_number(1, 0)]),
+        consistency(&[written_number(1, 1), written_number(4, 1)]),
+        frame(&[written(1, &written_number(1, 1)), written(1, &written_number(4, 1))].concat()),
+        // A group.
+        frame(&[1 << 3 | 3, 1 << 3 | 4]),
     ]
 }
 
@@ -75,7 +87,9 @@ async fn rule_10_unreadable_messages_pass_unmodified() {
 #[tokio::test]
 async fn rule_09_a_carrier_with_an_unreadable_message_is_rejected() {
     let server = Server::new(Engine::Postgres);
-    let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
+    let client = Client::with(&server, SpiceDb::new(Engine::Postgres), |builder| {
+        builder.max_request_body(1000)
+    });
     let large = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
     for (name, value) in [
         ("zookie", server.token(1000)),
@@ -100,14 +114,16 @@ async fn rule_01_a_bulk_without_items_has_a_floor_too() {
     let token = client.set("plan", "ada", true).await;
     server.calls();
     let reply = client.metadata("zookie", &token).bulk(&bulk(&[], None)).await;
-    assert_eq!(reply.bulk().checked_at, Some(zed_token(&token)));
+    assert_eq!(reply.bulk().checked_at, Some(ZedToken::new(&token)));
     assert_eq!(reply.header("zookie"), Some(&*token));
 }
 
 #[tokio::test]
 async fn rule_15_a_message_over_the_limit_passes_whole() {
     let server = Server::new(Engine::Postgres);
-    let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
+    let client = Client::with(&server, SpiceDb::new(Engine::Postgres), |builder| {
+        builder.max_request_body(1000)
+    });
     let body = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
     for _ in 0..2 {
         assert!(
@@ -124,16 +140,10 @@ async fn rule_15_a_message_over_the_limit_passes_whole() {
 
 /// A `google.protobuf.Struct` nested as deep as this.
 fn deep(levels: usize) -> Vec<u8> {
-    let nest = |tag: u8, inner: &[u8]| {
-        let mut outer = vec![tag];
-        prost::encode_length_delimiter(inner.len(), &mut outer).unwrap();
-        outer.extend_from_slice(inner);
-        outer
-    };
     (0..levels).fold(vec![], |inner, _| {
-        let value = nest(0x2a, &inner);
-        let entry = [nest(0x0a, b"k"), nest(0x12, &value)].concat();
-        nest(0x0a, &entry)
+        let value = written(5, &inner);
+        let entry = [written(1, b"k"), written(2, &value)].concat();
+        written(1, &entry)
     })
 }
 
@@ -143,9 +153,7 @@ async fn rule_15_deep_and_huge_contexts_cost_bounded_work() {
     let client = Client::new(&server, Engine::Postgres);
     let with_context = |context: &[u8]| {
         let mut message = check("plan", "ada", None).encode_to_vec();
-        message.push(0x2a);
-        prost::encode_length_delimiter(context.len(), &mut message).unwrap();
-        message.extend_from_slice(context);
+        message.extend(written(5, context));
         frame(&message)
     };
     let shallow = with_context(&deep(5));
@@ -153,16 +161,11 @@ async fn rule_15_deep_and_huge_contexts_cost_bounded_work() {
     assert!(client.send(CHECK, shallow).await.is_hit());
     let reply = client.send(CHECK, with_context(&deep(20_000))).await;
     assert!(reply.cache_status().contains("fwd=bypass"), "{reply:?}");
-    let many: Vec<u8> = (0..50_000_u32)
-        .flat_map(|n| {
-            let name = format!("k{n:06}");
-            let mut entry = vec![0x0a, 14, 0x0a, 7];
-            entry.extend_from_slice(name.as_bytes());
-            entry.extend_from_slice(&[0x12, 3, 0x1a, 1, b'v']);
-            entry
-        })
-        .collect();
-    let huge = with_context(&many);
+    let mut huge = check("plan", "ada", None);
+    let names: Vec<_> = (0..50_000_u32).map(|n| format!("k{n:06}")).collect();
+    let fields = names.iter().map(|name| (&**name, Kind::StringValue("v".to_owned())));
+    huge.context = context(&fields.collect::<Vec<_>>());
+    let huge = framed(&huge);
     client.send(CHECK, huge.clone()).await;
     assert!(client.send(CHECK, huge).await.is_hit());
 }
@@ -171,7 +174,7 @@ async fn rule_15_deep_and_huge_contexts_cost_bounded_work() {
 async fn other_content_types_and_methods_are_not_claimed() {
     let server = Server::new(Engine::Postgres);
     let layer = ZookieLayer::spicedb(Engine::Postgres);
-    let body = frame(&check("plan", "ada", None).encode_to_vec());
+    let body = framed(&check("plan", "ada", None));
     for (method, content_type) in [
         ("POST", "application/grpc-web"),
         ("POST", "application/x-protobuf"),
@@ -196,7 +199,7 @@ async fn other_content_types_and_methods_are_not_claimed() {
 async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
     let server = Server::new(Engine::Postgres);
     let layer = ZookieLayer::spicedb(Engine::Postgres);
-    let body = frame(&check("plan", "ada", None).encode_to_vec());
+    let body = framed(&check("plan", "ada", None));
     for (content_type, stored) in [
         ("application/grpc;v=1", true),
         ("application/grpc+proto; charset=utf-8", true),
@@ -220,9 +223,7 @@ async fn rule_09_grpc_of_other_codecs_is_claimed_but_not_stored() {
 type Scripted = BoxCloneSyncService<Request<Body>, Response<Body>, &'static str>;
 
 /// An upstream that gives every call the same answer.
-fn scripted(
-    reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static,
-) -> (Client<Cloned>, Asked) {
+fn scripted(reply: impl Fn() -> Result<Response<Body>, &'static str> + Send + Sync + 'static) -> (Client, Asked) {
     let asked = Asked::default();
     let count = Arc::clone(&asked);
     let reply = Arc::new(reply);
@@ -231,31 +232,10 @@ fn scripted(
         let reply = Arc::clone(&reply);
         async move { reply() }
     }));
-    (
-        Client::of(Cloned(service), ZookieLayer::spicedb(Engine::Postgres)),
-        asked,
-    )
+    (Client::new(&service, Engine::Postgres), asked)
 }
 
 type Asked = Arc<Mutex<usize>>;
-
-/// Turns a truncated body into a failure of the upstream, which the layer has to handle.
-#[derive(Clone)]
-struct Cloned(Scripted);
-
-impl tower::Service<Request<Body>> for Cloned {
-    type Response = Response<Body>;
-    type Error = &'static str;
-    type Future = <Scripted as tower::Service<Request<Body>>>::Future;
-
-    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), &'static str>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.0.call(request)
-    }
-}
 
 async fn never_stored(reply: impl Fn() -> Response<Body> + Send + Sync + 'static) -> Reply {
     let (client, asked) = scripted(move || Ok(reply()));
@@ -266,11 +246,11 @@ async fn never_stored(reply: impl Fn() -> Response<Body> + Send + Sync + 'static
     last
 }
 
-fn decision(token: Option<&str>) -> CheckResponse {
-    CheckResponse {
-        checked_at: token.map(zed_token),
-        permissionship: 2,
-        ..CheckResponse::default()
+fn decision(token: Option<&str>) -> CheckPermissionResponse {
+    CheckPermissionResponse {
+        checked_at: token.map(ZedToken::new),
+        permissionship: HAS_PERMISSION,
+        ..CheckPermissionResponse::default()
     }
 }
 
@@ -294,7 +274,7 @@ async fn rule_11_odd_replies_pass_and_are_not_stored() {
         trailers.insert("grpc-status", HeaderValue::from_str(code).unwrap());
         Some(trailers)
     };
-    let unknown_field = [&good[..], &[0xfa, 0x07, 1, b'x']].concat();
+    let unknown_field = [&good[..], &written(127, b"x")].concat();
     let mut compressed = frame(&good).to_vec();
     compressed[0] = 1;
     for (body, trailers) in [

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use prost::Message;
 use tokio::time::advance;
 use tower_zookie::protocol::spicedb::Engine;
-
-use crate::api::{
-    BulkItem, BulkRequest, PairResponse, Requirement, at_least, bulk, check, exactly, full, object, zed_token,
+use tower_zookie_testing::frame::unframed;
+use tower_zookie_testing::grpc::{INVALID_ARGUMENT, OK, Reply};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{
+    CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem, PairResponse, Requirement, ZedToken, at_least, bulk,
+    check, exactly, full, object,
 };
-use crate::client::{Client, Reply};
-use crate::server::{INVALID_ARGUMENT, OK, Server};
+
+use crate::server::Server;
 
 fn decisions(reply: &Reply) -> Vec<i32> {
-    let decision = |pair: crate::api::Pair| match pair.response {
+    let decision = |pair: tower_zookie_testing::spicedb::messages::CheckBulkPermissionsPair| match pair.response {
         Some(PairResponse::Item(item)) => item.permissionship,
         Some(PairResponse::Error(error)) => -error.code,
         None => 0,
@@ -66,7 +68,7 @@ async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     ];
     let reply = client.bulk(&bulk(&items, at_least(&granted))).await;
     assert_eq!(decisions(&reply), [1, 2, 1, 1, 1], "bob was no viewer then");
-    assert_eq!(reply.bulk().checked_at, Some(zed_token(&granted)));
+    assert_eq!(reply.bulk().checked_at, Some(ZedToken::new(&granted)));
     assert_eq!(reply.header("zookie"), Some(&*granted));
     let request = bulk(&items, None);
     let echoed: Vec<_> = reply
@@ -80,9 +82,9 @@ async fn rule_16_missing_items_are_asked_at_the_others_revision() {
     assert_eq!(calls.len(), 1);
     assert_eq!(
         calls[0].consistency,
-        Some(Requirement::AtExactSnapshot(zed_token(&granted)))
+        Some(Requirement::AtExactSnapshot(ZedToken::new(&granted)))
     );
-    let forwarded = BulkRequest::decode(&calls[0].body[5..]).unwrap();
+    let forwarded: CheckBulkPermissionsRequest = unframed(&calls[0].body);
     assert_eq!(forwarded.items.len(), 3, "bob's, each as often as it stands there");
     assert!(
         reply.cache_status().contains("2 of 5 from the cache"),
@@ -129,7 +131,7 @@ async fn rule_11_an_items_error_is_forwarded_and_not_stored() {
     let mut request = bulk(&[("plan", "ada"), ("plan", "bob")], None);
     request.items.insert(
         1,
-        BulkItem {
+        CheckBulkPermissionsRequestItem {
             resource: object("planet", "earth"),
             ..request.items[0].clone()
         },
@@ -269,7 +271,7 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
                     prop_assert!(read_at_once(&server, &items, &reply), "{:?}", reply);
                     continue;
                 }
-                direct.layer.handle().purge();
+                direct.handle().purge();
                 let whole = direct.bulk(&bulk(&items, exactly(&at))).await;
                 prop_assert!(!whole.is_hit());
                 prop_assert_eq!(whole.bulk(), reply.bulk());

@@ -1,13 +1,12 @@
 //! What honest callers send: a check or a bulk, with its consistency in the message or in the metadata.
 
 use bytes::Bytes;
-use http::HeaderMap;
 use prost::Message;
-use tower::ServiceExt;
+use tower_zookie_testing::frame::frame;
+use tower_zookie_testing::grpc::Reply;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Consistency, bulk, check};
 
-use crate::api::{Consistency, bulk, check};
-use crate::client::{Client, Reply, request};
-use crate::reply::frame;
 use crate::server::Server;
 
 /// A check or a bulk.
@@ -47,7 +46,9 @@ impl Call {
     }
 
     pub(crate) async fn send(mut self, client: Client, carried: bool) -> Reply {
-        use crate::api::Requirement::{AtExactSnapshot, AtLeastAsFresh, FullyConsistent, MinimizeLatency};
+        use tower_zookie_testing::spicedb::messages::Requirement::{
+            AtExactSnapshot, AtLeastAsFresh, FullyConsistent, MinimizeLatency,
+        };
         let requirement = self.consistency.clone().and_then(|consistency| consistency.requirement);
         let client = match requirement.filter(|_| carried) {
             Some(requirement) => {
@@ -66,7 +67,6 @@ impl Call {
     }
 
     pub(crate) async fn send_directly(self, server: Server) -> Reply {
-        let request = request(self.method(), self.body(), &HeaderMap::new());
-        Reply::collect(server.oneshot(request).await.unwrap()).await
+        Client::direct(&server).send(self.method(), self.body()).await
     }
 }

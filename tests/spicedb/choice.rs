@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::grpc::{INVALID_ARGUMENT, OUT_OF_RANGE, Rejected, UNKNOWN};
+use tower_zookie_testing::spicedb::messages::{Consistency, Requirement, Timestamp};
 
-use crate::api::{Consistency, Requirement, Timestamp};
-use crate::server::{Called, INVALID_ARGUMENT, OUT_OF_RANGE, UNKNOWN};
+use crate::server::Called;
 use crate::spelling::{Point, PostgresRevision, Spelling};
 use crate::store::{Named, Store};
 
 /// A head read that takes longer than this is not shared.
 const LATE_AT_MOST: Duration = Duration::from_secs(1);
-
-pub(crate) type Rejected = (i32, &'static str);
 
 pub(crate) struct State {
     pub(crate) prefix: String,

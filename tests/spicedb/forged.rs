@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use prost::Message;
 use tokio::time::{advance, sleep};
-use tower::ServiceExt;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::PostgresSnapshot;
+use tower_zookie_testing::frame::frame;
+use tower_zookie_testing::grpc::{INVALID_ARGUMENT, OK, OUT_OF_RANGE, Reply, UNAVAILABLE};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Requirement, at_least, bulk, check, exactly, full, minimize_latency};
 
-use crate::api::{Requirement, at_least, bulk, check, exactly, full, minimize_latency};
-use crate::client::{Client, Reply};
-use crate::reply::frame;
-use crate::server::{Called, INVALID_ARGUMENT, OK, OUT_OF_RANGE, Server, UNAVAILABLE};
+use crate::server::{Called, Server};
 use crate::spelling::Point;
 
 const TOO_OLD: &str = "the service answered at an older revision than the request demands";
@@ -115,9 +114,9 @@ async fn rule_08_a_forged_token_grants_access_to_no_other_caller() {
             if exact {
                 assert!(let_in.has(), "SpiceDB itself takes it for a revision");
             }
-            let request = frame(&check("plan", "mallory", at_least(&forged)).encode_to_vec());
-            let request = crate::client::request("PermissionsService/CheckPermission", request, &HeaderMap::new());
-            let directly = Reply::collect(server.clone().oneshot(request).await.unwrap()).await;
+            let directly = Client::direct(&server)
+                .check(&check("plan", "mallory", at_least(&forged)))
+                .await;
             assert!(
                 directly.has(),
                 "SpiceDB is asked for at least this, and answers at exactly this"

@@ -8,11 +8,14 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::{PostgresSnapshot, Revision, StoreId};
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::spicedb::ZedTokens;
+use tower_zookie_testing::frame::{frame, written};
+use tower_zookie_testing::grpc::{INVALID_ARGUMENT, OUT_OF_RANGE};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{
+    Consistency, Requirement, ZedToken, at_least, check, exactly, full, minimize_latency,
+};
 
-use crate::api::{Consistency, Requirement, at_least, check, exactly, full, minimize_latency, zed_token};
-use crate::client::Client;
-use crate::reply::frame;
-use crate::server::{INVALID_ARGUMENT, OUT_OF_RANGE, Server};
+use crate::server::Server;
 
 const ENGINES: [Engine; 4] = [Engine::Postgres, Engine::CockroachDb, Engine::MySql, Engine::Memory];
 
@@ -256,11 +259,9 @@ async fn a_request_that_already_asks_so_is_unmodified() {
     for (nth, consistency) in consistencies.into_iter().enumerate() {
         // The consistency last and an unknown field in between, as no encoder writes it.
         let mut message = check("plan", &format!("user{nth}"), None).encode_to_vec();
-        message.extend_from_slice(&[0xfa, 0x07, 2, b'h', b'i']);
+        message.extend(written(127, b"hi"));
         if let Some(consistency) = &consistency {
-            let consistency = consistency.encode_to_vec();
-            message.extend_from_slice(&[0x0a, u8::try_from(consistency.len()).unwrap()]);
-            message.extend_from_slice(&consistency);
+            message.extend(written(1, &consistency.encode_to_vec()));
         }
         let body = frame(&message);
         let reply = client.send("PermissionsService/CheckPermission", body.clone()).await;
@@ -290,7 +291,7 @@ async fn rule_09_bad_tokens_are_rejected_in_metadata_only() {
             let judged = client.check(&check("plan", "ada", at_least(bad))).await;
             assert_eq!(judged.status(), INVALID_ARGUMENT);
             assert_eq!(judged.header("grpc-message"), Some("invalid zedtoken"));
-            assert_eq!(asked(&server), [Some(Requirement::AtLeastAsFresh(zed_token(bad)))]);
+            assert_eq!(asked(&server), [Some(Requirement::AtLeastAsFresh(ZedToken::new(bad)))]);
         }
     }
 }

@@ -9,11 +9,11 @@ use proptest::test_runner::TestRunner;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, timeout};
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Consistency, at_least, exactly, full, minimize_latency};
 
 use crate::adversary::{Attack, Tally, attack};
-use crate::api::{Consistency, at_least, exactly, full, minimize_latency};
 use crate::call::Call;
-use crate::client::Client;
 use crate::judge::{Demanded, Exchange, Judge};
 use crate::server::Server;
 
@@ -234,8 +234,7 @@ impl<'a> World<'a> {
             (read.cookie, &mut demanded, layers)
         {
             let token = self.tokens[self.tokens.len().saturating_sub(nth + 1)].clone();
-            let escaped = token.replace('=', "%3D").replace('+', "%2B").replace('/', "%2F");
-            client = client.metadata("cookie", &format!("zookie={escaped}"));
+            client = client.cookie(&token);
             floors.push(token);
         }
         let mut questions = vec![(document.to_owned(), user.to_owned())];

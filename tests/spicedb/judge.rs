@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use tokio::time::{Instant, advance};
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::Revision;
+use tower_zookie_testing::grpc::{OK, Reply, UNAVAILABLE};
+use tower_zookie_testing::spicedb::messages::{CheckBulkPermissionsPair, PairResponse, at_least, exactly, full};
 
-use crate::api::{Pair, PairResponse, at_least, exactly, full};
 use crate::call::Call;
 use crate::choice::{Answered, Chosen, State};
-use crate::client::Reply;
-use crate::server::{OK, Server, UNAVAILABLE};
+use crate::server::Server;
 use crate::spelling::Point;
 use crate::store::mark_in_progress;
 
@@ -61,7 +61,7 @@ impl Exchange {
             return vec![self.reply.has()];
         }
         let pairs = self.reply.bulk().pairs.into_iter();
-        let item = |pair: Pair| match pair.response {
+        let item = |pair: CheckBulkPermissionsPair| match pair.response {
             Some(PairResponse::Item(item)) => item.permissionship == 2,
             other => panic!("no decision: {other:?}"),
         };

@@ -1,13 +1,16 @@
 //! The whole question is in the key.
 
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{
+    CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem, CheckPermissionRequest, Kind, SubjectReference,
+    check, context, document, object, user,
+};
 
-use crate::api::{BulkItem, BulkRequest, CheckRequest, Kind, SubjectReference, check, context, document, object, user};
-use crate::client::Client;
 use crate::server::Server;
 
 /// Requests that differ in one thing each.
-fn different() -> Vec<CheckRequest> {
+fn different() -> Vec<CheckPermissionRequest> {
     let usual = check("plan", "ada", None);
     let subject = |relation: &str| {
         Some(SubjectReference {
@@ -15,7 +18,7 @@ fn different() -> Vec<CheckRequest> {
             ..user("ada").unwrap()
         })
     };
-    let with = |context| CheckRequest {
+    let with = |context| CheckPermissionRequest {
         context,
         ..check("plan", "ada", None)
     };
@@ -23,23 +26,23 @@ fn different() -> Vec<CheckRequest> {
         check("plan", "ada", None),
         check("plans", "ada", None),
         check("plan", "bob", None),
-        CheckRequest {
+        CheckPermissionRequest {
             permission: "edit".to_owned(),
             ..usual.clone()
         },
-        CheckRequest {
+        CheckPermissionRequest {
             resource: object("folder", "plan"),
             ..usual.clone()
         },
-        CheckRequest {
+        CheckPermissionRequest {
             subject: subject("member"),
             ..usual
         },
-        with(context(&[("n", Kind::Number(1.0))])),
-        with(context(&[("n", Kind::Text("1".into()))])),
-        with(context(&[("n", Kind::Bool(true))])),
-        with(context(&[("m", Kind::Number(1.0))])),
-        with(context(&[("n", Kind::Number(1.0)), ("m", Kind::Number(1.0))])),
+        with(context(&[("n", Kind::NumberValue(1.0))])),
+        with(context(&[("n", Kind::StringValue("1".into()))])),
+        with(context(&[("n", Kind::BoolValue(true))])),
+        with(context(&[("m", Kind::NumberValue(1.0))])),
+        with(context(&[("n", Kind::NumberValue(1.0)), ("m", Kind::NumberValue(1.0))])),
     ]
 }
 
@@ -50,7 +53,7 @@ async fn rule_10_requests_that_differ_anywhere_share_nothing() {
     for request in different() {
         assert!(!client.check(&request).await.is_hit(), "{request:?}");
     }
-    let folder = CheckRequest {
+    let folder = CheckPermissionRequest {
         resource: object("folder", "plan"),
         ..check("plan", "ada", None)
     };
@@ -77,14 +80,14 @@ async fn rule_10_callers_with_other_credentials_share_nothing() {
 async fn rule_10_endpoints_share_nothing() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
-    let one = BulkRequest {
-        items: vec![BulkItem {
+    let one = CheckBulkPermissionsRequest {
+        items: vec![CheckBulkPermissionsRequestItem {
             resource: document("plan"),
             permission: "view".to_owned(),
             subject: user("ada"),
             context: None,
         }],
-        ..BulkRequest::default()
+        ..CheckBulkPermissionsRequest::default()
     };
     client.check(&check("plan", "ada", None)).await;
     assert!(!client.bulk(&one).await.is_hit());

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, advance, sleep};
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::grpc::{OK, UNAVAILABLE};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Requirement, at_least, check, exactly};
 
-use crate::api::{Requirement, at_least, check, exactly};
-use crate::client::Client;
 use crate::forged::heads;
-use crate::server::{Called, OK, Server, UNAVAILABLE, WRONG_KEY};
+use crate::server::{Called, Server, WRONG_KEY};
 
 #[tokio::test(start_paused = true)]
 async fn rule_15_head_reads_of_unknown_tokens_are_limited() {

@@ -1,16 +1,11 @@
 //! SpiceDB's gRPC API through the layer, before a small SpiceDB: the contract, rule by rule.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod adversary;
 mod ages;
-mod api;
 mod bad_input;
 mod bulk;
 mod call;
 mod choice;
-mod client;
 mod forged;
 mod freshness;
 mod histories;

@@ -2,19 +2,24 @@
 
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::frame::frame;
+use tower_zookie_testing::grpc::UNAVAILABLE;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{
+    Consistency, ExpandPermissionTreeResponse, LookupResourcesRequest, Requirement, ZedToken, at_least, exactly, full,
+    user,
+};
 
-use crate::api::{Consistency, LookupRequest, Requirement, TokenResponse, at_least, exactly, full, user, zed_token};
-use crate::client::Client;
-use crate::reply::frame;
-use crate::server::{Server, UNAVAILABLE};
+use crate::server::Server;
 
-fn lookup(consistency: Option<Consistency>) -> LookupRequest {
-    LookupRequest {
+fn lookup(consistency: Option<Consistency>) -> LookupResourcesRequest {
+    LookupResourcesRequest {
         consistency,
         resource_object_type: "document".to_owned(),
         permission: "view".to_owned(),
         subject: user("ada"),
         optional_limit: 0,
+        ..LookupResourcesRequest::default()
     }
 }
 
@@ -51,7 +56,7 @@ async fn rule_01_a_carrier_raises_a_reads_floor() {
         for consistency in [None, at_least(&older), at_least(&newer)] {
             session.call(method, &lookup(consistency)).await;
             let asked = server.calls().remove(0).consistency;
-            assert_eq!(asked, Some(Requirement::AtLeastAsFresh(zed_token(&newer))));
+            assert_eq!(asked, Some(Requirement::AtLeastAsFresh(ZedToken::new(&newer))));
         }
         session.call(method, &lookup(full())).await;
         assert_eq!(
@@ -73,7 +78,7 @@ async fn rule_11_pages_are_forwarded_unmodified() {
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
     server.calls();
-    let page = LookupRequest {
+    let page = LookupResourcesRequest {
         optional_limit: 10,
         ..lookup(None)
     };
@@ -111,7 +116,11 @@ async fn rule_06_a_session_does_not_go_back_when_a_head_is_late() {
     match reply.status() {
         UNAVAILABLE => assert_eq!(reply.header("zookie"), None),
         _ => {
-            let at = reply.message::<TokenResponse>().token.unwrap().token;
+            let at = reply
+                .message::<ExpandPermissionTreeResponse>()
+                .expanded_at
+                .unwrap()
+                .token;
             assert!(server.point(&at) >= server.point(&token));
             assert_eq!(reply.header("zookie"), Some(&*at), "the store's own word");
         }

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use http_body_util::{BodyExt, Full};
-use tower::ServiceExt;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::frame::{messages, text};
+use tower_zookie_testing::grpc::Reply;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::wire::{Call, Recording};
 
-use crate::client::Reply;
-use crate::common::wire::protobuf::{messages, text};
-use crate::common::wire::{Call, Recording};
 use crate::server::Server;
 use crate::spelling::{Point, PostgresRevision, Spelling};
 
@@ -171,7 +171,7 @@ impl Script {
 
     async fn read(&self, call: &Call) -> Reply {
         let request = call.request.clone().map(|body| Full::from(body).boxed_unsync());
-        Reply::collect(self.server.clone().oneshot(request).await.unwrap()).await
+        Client::direct(&self.server).send_request(request).await
     }
 }
 

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use tokio::time::advance;
-use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Requirement, ZedToken, at_least, check, exactly};
 
-use crate::api::{Requirement, at_least, check, exactly, zed_token};
-use crate::client::Client;
 use crate::server::Server;
 
 fn client(server: &Server) -> Client {
     let protocol = SpiceDb::new(Engine::Postgres).read_replicas();
-    Client::of(server.clone(), ZookieLayer::builder(protocol).build().unwrap())
+    Client::with(server, protocol, |builder| builder)
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,5 +48,5 @@ async fn rule_09_before_read_replicas_a_carriers_token_is_forwarded() {
     let carried = client.metadata("zookie", &granted);
     assert!(carried.check(&check("plan", "ada", None)).await.has());
     let asked = server.calls().pop().and_then(|call| call.consistency);
-    assert_eq!(asked, Some(Requirement::AtLeastAsFresh(zed_token(&granted))));
+    assert_eq!(asked, Some(Requirement::AtLeastAsFresh(ZedToken::new(&granted))));
 }

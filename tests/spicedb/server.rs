@@ -10,33 +10,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use prost::Message;
 use tokio::time::{Instant, sleep};
 use tower::Service;
 use tower_zookie::protocol::spicedb::Engine;
-
-use crate::api::{
-    BulkItem, BulkRequest, BulkResponse, CheckRequest, CheckResponse, Consistency, Kind, LookupRequest, Pair, PairItem,
-    PairResponse, Requirement, SchemaResponse, Status, TokenResponse, WriteRequest, full, zed_token,
+use tower_zookie_testing::grpc::{
+    Body, FAILED_PRECONDITION, INTERNAL, INVALID_ARGUMENT, Rejected, UNAUTHENTICATED, UNIMPLEMENTED,
 };
-use crate::choice::{At, Chosen, Rejected, State, read};
+use tower_zookie_testing::spicedb::messages::{
+    CONDITIONAL_PERMISSION, CheckBulkPermissionsPair, CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem,
+    CheckBulkPermissionsResponse, CheckBulkPermissionsResponseItem, CheckPermissionRequest, CheckPermissionResponse,
+    Consistency, ExpandPermissionTreeResponse, HAS_PERMISSION, ImportBulkRelationshipsResponse, Kind,
+    LookupResourcesRequest, NO_PERMISSION, PairResponse, ReadSchemaResponse, RelationshipUpdate, Requirement, Status,
+    TOUCH, WriteRelationshipsRequest, WriteRelationshipsResponse, ZedToken, full,
+};
+
+use crate::choice::{At, Chosen, State, read};
 use crate::reply::{failed, succeeded};
 use crate::spelling::{Point, Spelling};
 use crate::store::{Change, Named, Store};
-
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-/// gRPC status codes.
-pub(crate) const OK: i32 = 0;
-pub(crate) const UNKNOWN: i32 = 2;
-pub(crate) const INVALID_ARGUMENT: i32 = 3;
-pub(crate) const DEADLINE_EXCEEDED: i32 = 4;
-pub(crate) const FAILED_PRECONDITION: i32 = 9;
-pub(crate) const OUT_OF_RANGE: i32 = 11;
-pub(crate) const UNIMPLEMENTED: i32 = 12;
-pub(crate) const UNAVAILABLE: i32 = 14;
-pub(crate) const UNAUTHENTICATED: i32 = 16;
 
 /// A key that this server does not accept.
 pub(crate) const WRONG_KEY: &str = "Bearer wrong-key";
@@ -199,34 +191,33 @@ impl Server {
     }
 
     fn answer(&self, method: &str, message: &[u8]) -> Result<Vec<u8>, Rejected> {
-        let broken = |_| (13, "grpc: error unmarshalling request");
         match method {
             "CheckPermission" => {
-                let request = CheckRequest::decode(message).map_err(broken)?;
+                let request: CheckPermissionRequest = decoded(message)?;
                 self.check(&request).map(|reply| reply.encode_to_vec())
             }
             "CheckBulkPermissions" | "BulkCheckPermission" => {
-                let request = BulkRequest::decode(message).map_err(broken)?;
+                let request: CheckBulkPermissionsRequest = decoded(message)?;
                 self.bulk(&request).map(|reply| reply.encode_to_vec())
             }
             "WriteSchema" => Ok(self.write_at_once().encode_to_vec()),
             "ReadSchema" => {
                 let at = self.read_at(full().as_ref())?;
-                Ok(SchemaResponse {
+                Ok(ReadSchemaResponse {
                     schema_text: "definition user {}".to_owned(),
-                    read_at: Some(zed_token(&at.token)),
+                    read_at: Some(ZedToken::new(&at.token)),
                 }
                 .encode_to_vec())
             }
             "ImportBulkRelationships" => {
                 self.write_at_once();
-                Ok(vec![8, 1])
+                Ok(ImportBulkRelationshipsResponse { num_loaded: 1 }.encode_to_vec())
             }
             "ExpandPermissionTree" | "LookupResources" => {
-                let request = LookupRequest::decode(message).map_err(broken)?;
+                let request: LookupResourcesRequest = decoded(message)?;
                 let at = self.read_at(request.consistency.as_ref())?;
-                let token = Some(zed_token(&at.token));
-                Ok(TokenResponse { token }.encode_to_vec())
+                let expanded_at = Some(ZedToken::new(&at.token));
+                Ok(ExpandPermissionTreeResponse { expanded_at }.encode_to_vec())
             }
             _ => Err((UNIMPLEMENTED, "unknown method")),
         }
@@ -236,8 +227,8 @@ impl Server {
         self.state().choose(consistency, self.engine)
     }
 
-    /// 1 NO, 2 HAS, 3 CONDITIONAL: the permission `caveated` asks for the context.
-    fn permissionship(&self, at: &At, item: &BulkItem) -> Result<i32, Rejected> {
+    /// The permission `caveated` asks for the context.
+    fn permissionship(&self, at: &At, item: &CheckBulkPermissionsRequestItem) -> Result<i32, Rejected> {
         let resource = item.resource.clone().unwrap_or_default();
         if resource.object_type != "document" {
             return Err((FAILED_PRECONDITION, "object definition not found"));
@@ -252,66 +243,70 @@ impl Server {
         self.state().answer(&at.point, at.chosen, question, views);
         let amount = item.context.as_ref().and_then(|context| context.fields.get("amount"));
         match (item.permission.as_str(), amount.and_then(|amount| amount.kind.as_ref())) {
-            ("caveated", None) => Ok(3),
-            ("caveated", Some(Kind::Number(amount))) => Ok(1 + i32::from(*amount < 100.0)),
+            ("caveated", None) => Ok(CONDITIONAL_PERMISSION),
+            ("caveated", Some(Kind::NumberValue(amount))) => Ok(permissionship(*amount < 100.0)),
             ("caveated", Some(_)) => Err((INVALID_ARGUMENT, "type error for parameters for caveat")),
-            _ => Ok(1 + i32::from(views)),
+            _ => Ok(permissionship(views)),
         }
     }
 
-    fn check(&self, request: &CheckRequest) -> Result<CheckResponse, Rejected> {
+    fn check(&self, request: &CheckPermissionRequest) -> Result<CheckPermissionResponse, Rejected> {
         let at = self.read_at(request.consistency.as_ref())?;
-        let item = BulkItem {
+        let item = CheckBulkPermissionsRequestItem {
             resource: request.resource.clone(),
             permission: request.permission.clone(),
             subject: request.subject.clone(),
             context: request.context.clone(),
         };
-        Ok(CheckResponse {
+        Ok(CheckPermissionResponse {
             permissionship: self.permissionship(&at, &item)?,
-            checked_at: Some(zed_token(&at.token)),
-            debug_trace: request.with_tracing.then(|| b"\x0a\x01x".to_vec()),
-            optional_expires_at: self.state().expires_at.clone(),
+            checked_at: Some(ZedToken::new(&at.token)),
+            debug_trace: request.with_tracing.then(|| b"any".to_vec()),
+            optional_expires_at: self.state().expires_at,
+            ..CheckPermissionResponse::default()
         })
     }
 
-    fn bulk(&self, request: &BulkRequest) -> Result<BulkResponse, Rejected> {
+    fn bulk(&self, request: &CheckBulkPermissionsRequest) -> Result<CheckBulkPermissionsResponse, Rejected> {
         if request.items.len() > 10_000 {
             return Err((INVALID_ARGUMENT, "too many items"));
         }
         let at = self.read_at(request.consistency.as_ref())?;
-        let pair = |item: &BulkItem| Pair {
+        let pair = |item: &CheckBulkPermissionsRequestItem| CheckBulkPermissionsPair {
             request: Some(item.clone()),
             response: Some(match self.permissionship(&at, item) {
-                Ok(permissionship) => PairResponse::Item(PairItem { permissionship }),
+                Ok(permissionship) => PairResponse::Item(CheckBulkPermissionsResponseItem {
+                    permissionship,
+                    ..CheckBulkPermissionsResponseItem::default()
+                }),
                 Err((code, message)) => PairResponse::Error(Status {
                     code,
                     message: message.to_owned(),
                 }),
             }),
         };
-        Ok(BulkResponse {
-            checked_at: Some(zed_token(&at.token)),
+        Ok(CheckBulkPermissionsResponse {
+            checked_at: Some(ZedToken::new(&at.token)),
             pairs: request.items.iter().map(pair).collect(),
         })
     }
 
-    fn write_at_once(&self) -> TokenResponse {
+    fn write_at_once(&self) -> WriteRelationshipsResponse {
         let id = self.state().store.begin(Vec::new());
-        TokenResponse {
-            token: Some(zed_token(&self.commit(id))),
+        WriteRelationshipsResponse {
+            written_at: Some(ZedToken::new(self.commit(id))),
         }
     }
 
     async fn write(&self, message: &[u8]) -> Result<Vec<u8>, Rejected> {
-        let request = WriteRequest::decode(message).map_err(|_| (13, "grpc: error unmarshalling request"))?;
-        let change = |update: &crate::api::Update| -> Change {
+        let request: WriteRelationshipsRequest = decoded(message)?;
+        let change = |update: &RelationshipUpdate| -> Change {
             let relationship = update.relationship.clone().unwrap_or_default();
             let subject = relationship.subject.and_then(|subject| subject.object);
             (
                 relationship.resource.unwrap_or_default().object_id,
                 subject.unwrap_or_default().object_id,
-                update.operation == 2,
+                update.operation == TOUCH,
             )
         };
         let changes: Vec<Change> = request.updates.iter().map(change).collect();
@@ -323,8 +318,8 @@ impl Server {
         let takes = self.state().write_takes;
         wait(takes).await;
         open.1 = None;
-        let token = Some(zed_token(&self.commit(id)));
-        Ok(TokenResponse { token }.encode_to_vec())
+        let written_at = Some(ZedToken::new(self.commit(id)));
+        Ok(WriteRelationshipsResponse { written_at }.encode_to_vec())
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
@@ -337,7 +332,9 @@ impl Server {
             let mut state = self.state();
             let called = called(&method, parts.headers, body.clone());
             state.calls.push(called);
-            let question = CheckRequest::decode(message).ok().and_then(|request| request.resource);
+            let question = CheckPermissionRequest::decode(message)
+                .ok()
+                .and_then(|request| request.resource);
             let slow = state
                 .slow
                 .filter(|(document, _)| question.is_some_and(|asked| asked.object_id == *document));
@@ -360,6 +357,14 @@ impl Server {
     }
 }
 
+fn decoded<M: Message + Default>(message: &[u8]) -> Result<M, Rejected> {
+    M::decode(message).map_err(|_| (INTERNAL, "grpc: error unmarshalling request"))
+}
+
+fn permissionship(has: bool) -> i32 {
+    if has { HAS_PERMISSION } else { NO_PERMISSION }
+}
+
 async fn wait(duration: Duration) {
     if !duration.is_zero() {
         sleep(duration).await;
@@ -368,9 +373,9 @@ async fn wait(duration: Duration) {
 
 fn called(method: &str, headers: HeaderMap, body: Bytes) -> Called {
     let message = body.get(5..).unwrap_or_default();
-    let of_lookup = LookupRequest::decode(message).map(|request| request.consistency);
-    let of_bulk = BulkRequest::decode(message).map(|request| request.consistency);
-    let of_check = CheckRequest::decode(message).map(|request| request.consistency);
+    let of_lookup = LookupResourcesRequest::decode(message).map(|request| request.consistency);
+    let of_bulk = CheckBulkPermissionsRequest::decode(message).map(|request| request.consistency);
+    let of_check = CheckPermissionRequest::decode(message).map(|request| request.consistency);
     let consistency = [of_lookup, of_bulk, of_check]
         .into_iter()
         .find_map(|read| read.ok().flatten());
@@ -378,7 +383,7 @@ fn called(method: &str, headers: HeaderMap, body: Bytes) -> Called {
         method: method.to_owned(),
         headers,
         consistency: consistency.and_then(|consistency| consistency.requirement),
-        items: BulkRequest::decode(message).map_or(0, |request| request.items.len()),
+        items: CheckBulkPermissionsRequest::decode(message).map_or(0, |request| request.items.len()),
         body,
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use prost::Message;
 use tokio::time::sleep;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::frame::frame;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Consistency, at_least, check, exactly};
 
-use crate::api::{Consistency, at_least, check, exactly};
-use crate::client::Client;
 use crate::forged::{contains, mentions};
-use crate::reply::frame;
 use crate::server::Server;
 use crate::spelling::{PostgresRevision, Spelling};
 
@@ -85,7 +85,7 @@ async fn rule_08_shared_calls_spell_a_revision_canonically() {
             assert!(!contains(&call.body, &spelled), "{call:?}");
             assert!(call.headers.values().all(|value| !contains(value.as_bytes(), &spelled)));
         }
-        client.layer.handle().purge();
+        client.handle().purge();
     }
 }
 

@@ -4,10 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, advance};
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::grpc::{DEADLINE_EXCEEDED, FAILED_PRECONDITION, INVALID_ARGUMENT, Reply, UNAVAILABLE};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{
+    CheckPermissionRequest, Kind, Timestamp, at_least, check, context, object,
+};
 
-use crate::api::{CheckRequest, Kind, Timestamp, at_least, check, context, object};
-use crate::client::{Client, Reply};
-use crate::server::{DEADLINE_EXCEEDED, FAILED_PRECONDITION, INVALID_ARGUMENT, Server, UNAVAILABLE};
+use crate::server::Server;
 
 fn before(server: &Server) -> Client {
     Client::new(server, Engine::Postgres)
@@ -41,7 +44,7 @@ async fn a_hit_has_the_same_message_and_the_callers_own_trailers() {
     assert_eq!(trailers.len(), 4, "{trailers:?}");
 }
 
-async fn twice(client: &Client, server: &Server, request: &CheckRequest) -> (Reply, usize) {
+async fn twice(client: &Client, server: &Server, request: &CheckPermissionRequest) -> (Reply, usize) {
     server.calls();
     client.check(request).await;
     let reply = client.check(request).await;
@@ -52,7 +55,7 @@ async fn twice(client: &Client, server: &Server, request: &CheckRequest) -> (Rep
 async fn rule_11_a_condition_is_stored_under_its_exact_context() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
-    let caveated = |context| CheckRequest {
+    let caveated = |context| CheckPermissionRequest {
         permission: "caveated".to_owned(),
         context,
         ..check("budget", "dave", None)
@@ -60,8 +63,8 @@ async fn rule_11_a_condition_is_stored_under_its_exact_context() {
     let amount = |amount| context(&[("amount", amount)]);
     for (context, permissionship) in [
         (None, 3),
-        (amount(Kind::Number(50.0)), 2),
-        (amount(Kind::Number(500.0)), 1),
+        (amount(Kind::NumberValue(50.0)), 2),
+        (amount(Kind::NumberValue(500.0)), 1),
     ] {
         let (reply, calls) = twice(&client, &server, &caveated(context)).await;
         assert_eq!(
@@ -69,7 +72,7 @@ async fn rule_11_a_condition_is_stored_under_its_exact_context() {
             (permissionship, true, 1)
         );
     }
-    let (reply, calls) = twice(&client, &server, &caveated(amount(Kind::Text("50".into())))).await;
+    let (reply, calls) = twice(&client, &server, &caveated(amount(Kind::StringValue("50".into())))).await;
     assert_eq!((reply.status(), calls), (INVALID_ARGUMENT, 2));
 }
 
@@ -77,11 +80,11 @@ async fn rule_11_a_condition_is_stored_under_its_exact_context() {
 async fn rule_11_only_plain_decisions_are_stored() {
     let server = Server::new(Engine::Postgres);
     let client = before(&server);
-    let traced = CheckRequest {
+    let traced = CheckPermissionRequest {
         with_tracing: true,
         ..check("plan", "ada", None)
     };
-    let unknown = CheckRequest {
+    let unknown = CheckPermissionRequest {
         resource: object("planet", "earth"),
         ..check("plan", "ada", None)
     };

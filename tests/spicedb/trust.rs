@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::advance;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{Requirement, at_least, check, exactly, full};
 
-use crate::api::{Requirement, at_least, check, exactly, full};
-use crate::client::Client;
 use crate::server::Server;
 
 #[tokio::test]

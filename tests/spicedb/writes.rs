@@ -2,18 +2,19 @@
 
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::frame::frame;
+use tower_zookie_testing::grpc::{INVALID_ARGUMENT, UNKNOWN};
+use tower_zookie_testing::spicedb::Client;
+use tower_zookie_testing::spicedb::messages::{WriteRelationshipsRequest, at_least, check};
 
-use crate::api::{WriteRequest, at_least, check};
-use crate::client::Client;
-use crate::reply::frame;
-use crate::server::{INVALID_ARGUMENT, Server, UNKNOWN};
+use crate::server::Server;
 
 #[tokio::test]
 async fn rule_08_the_token_of_a_write_is_named() {
     let server = Server::new(Engine::Postgres);
     let client = Client::new(&server, Engine::Postgres);
     let token = client.set("plan", "ada", true).await;
-    assert!(client.layer.handle().newest_revision().is_some());
+    assert!(client.handle().newest_revision().is_some());
     assert_eq!(server.calls().len(), 1);
     client.check(&check("plan", "ada", at_least(&token))).await;
     let calls = server.calls();
@@ -34,7 +35,7 @@ async fn rule_13_a_schema_change_or_an_import_ends_all_answers() {
         assert!(client.check(&request).await.is_hit());
         for status in [INVALID_ARGUMENT, 7, 16] {
             server.state().down = Some(status);
-            let rejected = client.call(method, &WriteRequest::default()).await;
+            let rejected = client.call(method, &WriteRelationshipsRequest::default()).await;
             assert_eq!(rejected.status(), status);
             server.state().down = None;
             assert!(
@@ -42,7 +43,7 @@ async fn rule_13_a_schema_change_or_an_import_ends_all_answers() {
                 "it was surely not made: {status}"
             );
         }
-        client.call(method, &WriteRequest::default()).await;
+        client.call(method, &WriteRelationshipsRequest::default()).await;
         assert!(!client.check(&request).await.is_hit(), "{method}");
     }
 }
@@ -56,7 +57,9 @@ async fn rule_13_a_schema_write_of_unknown_outcome_ends_all() {
         client.check(&request).await;
         assert!(client.check(&request).await.is_hit());
         server.state().down = Some(status);
-        client.call("SchemaService/WriteSchema", &WriteRequest::default()).await;
+        client
+            .call("SchemaService/WriteSchema", &WriteRelationshipsRequest::default())
+            .await;
         server.state().down = None;
         assert!(!client.check(&request).await.is_hit(), "{status}");
     }
@@ -73,7 +76,7 @@ async fn a_write_is_forwarded_unmodified() {
     assert_eq!(calls[0].headers["grpc-timeout"], "3S");
     assert_eq!(calls[0].headers["x-request-id"], "mine");
     assert_eq!(calls[0].method, "WriteRelationships");
-    let body = frame(&WriteRequest::default().encode_to_vec());
+    let body = frame(&WriteRelationshipsRequest::default().encode_to_vec());
     let reply = client.send("PermissionsService/WriteRelationships", body.clone()).await;
     assert_eq!(
         reply.trailers.unwrap()["x-request-id"],

@@ -4,9 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use tower_zookie::protocol::permify::Engine;
-
-use crate::common::wire::{Call, Recording};
-use crate::message::{is_allowed, with_token, written};
+use tower_zookie_testing::wire::permify::{is_allowed, with_token, written};
+use tower_zookie_testing::wire::{Call, Recording};
 
 /// The writes, in their order.
 pub(crate) const WRITES: [&str; 3] = ["enemy-grant", "enemy-revoke", "enemy-new-content"];

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::wire::permify::{allowed_items, token, with_items, with_results};
+use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Call, Case, Recording, Session};
 
-use crate::common::wire::table::Then;
-use crate::common::wire::{Call, Recording};
 use crate::exact::exactly;
-use crate::message::{allowed_items, token, with_items, with_results};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 /// A recorded bulk with a token, and the reply to its denied items alone.
@@ -25,16 +24,9 @@ struct Bulk {
 }
 
 fn bulks() -> impl Iterator<Item = Bulk> {
-    RECORDINGS.into_iter().flat_map(|(name, engine, table)| {
-        let recording = Recording::load(name);
-        let rows = recording.calls.iter().zip(table);
-        let calls =
-            rows.filter(|(call, row)| matches!(row.on(engine), Then::InPart(_)) && token(&call.request).is_some());
-        let calls: Vec<_> = calls.map(|(call, _)| call.clone()).collect();
-        calls
-            .into_iter()
-            .map(move |call| Bulk::new(recording.clone(), engine, call))
-    })
+    let bulks = Case::all(RECORDINGS)
+        .filter(|case| matches!(case.then, Then::InPart(_)) && token(&case.call.request).is_some());
+    bulks.map(|case| Bulk::new(case.recording, case.engine, case.call))
 }
 
 impl Bulk {
@@ -53,7 +45,7 @@ impl Bulk {
         }
     }
 
-    async fn session(&self) -> Session {
+    async fn session(&self) -> Session<Engine> {
         Session::before(&self.recording, self.engine, &self.call).await
     }
 

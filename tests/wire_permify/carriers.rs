@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::wire::permify::{token, with_token, written};
+use tower_zookie_testing::wire::{Recording, Session, is_grpc};
 
-use crate::common::wire::{Recording, is_grpc};
-use crate::message::{token, with_token, written};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 fn with_header(request: &Request<Bytes>, name: &'static str, value: &str) -> Request<Bytes> {
@@ -74,18 +73,18 @@ impl DefaultRead {
         [self.tokenless, self.at_token].map(|case| self.recording.call(case).response.body())
     }
 
-    fn session(&self) -> Session {
+    fn session(&self) -> Session<Engine> {
         let session = Session::new(&self.recording, self.engine);
         session.upstream.skip_to(self.recording.call(self.at_token).n);
         session
     }
 
     /// A session that has seen the write, and the number of upstream calls by then.
-    async fn with_named_token(&self) -> (Session, usize) {
+    async fn with_named_token(&self) -> (Session<Engine>, usize) {
         self.after_write(Session::new(&self.recording, self.engine)).await
     }
 
-    async fn after_write(&self, session: Session) -> (Session, usize) {
+    async fn after_write(&self, session: Session<Engine>) -> (Session<Engine>, usize) {
         session.see(&self.recording, &self.at).await;
         session.upstream.skip_to(self.recording.call(self.at_token).n);
         let asked = session.upstream.calls();

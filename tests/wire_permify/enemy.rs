@@ -14,14 +14,13 @@ use tower_zookie::protocol::permify::Engine;
 use tower_zookie::revision::Revision;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::permify::SnapTokens;
+use tower_zookie_testing::wire::permify::{is_allowed, token, with_token, written};
+use tower_zookie_testing::wire::{Reply, Session};
 
 use crate::answers::{
     CONTENT, GRANT, LATER_CONTENT, QUESTIONS, RECORDED, REVOCATION, Recorded, SECRET, WRITES, is_granted,
 };
-use crate::common::wire::Reply;
 use crate::exact::exactly;
-use crate::message::{is_allowed, token, with_token, written};
-use crate::session::Session;
 
 /// Other calls, some of them by a forger.
 const NOISE: [&str; 7] = [
@@ -79,7 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 struct Script {
     recorded: &'static Recorded,
-    session: Session,
+    session: Session<Engine>,
     windowed: bool,
     /// When the writes were made.
     made: Vec<Instant>,

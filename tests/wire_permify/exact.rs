@@ -6,11 +6,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use tokio::time::advance;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::wire::permify::{token, with_token};
+use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, Recording, Session};
 
-use crate::common::wire::table::Then;
-use crate::common::wire::{Call, Recording};
-use crate::message::{token, with_token};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 /// More than the age bound, and less than the time to live.
@@ -27,22 +26,14 @@ pub(crate) fn exactly(request: &Request<Bytes>) -> Request<Bytes> {
 }
 
 /// Each check that is stored whole at a token, in each recording.
-async fn each_check(mut test: impl AsyncFnMut(&Recording, Engine, &Call)) {
-    for (name, engine, table) in RECORDINGS {
-        let recording = Recording::load(name);
-        for (call, row) in recording.calls.iter().zip(table) {
-            if row.on(engine) == Then::Stored && token(&call.request).is_some() {
-                println!("{name}: {}", call.case);
-                test(&recording, engine, call).await;
-            }
-        }
-    }
+fn checks() -> impl Iterator<Item = Case<Engine>> {
+    Case::all(RECORDINGS).filter(|case| case.then == Then::Stored && token(&case.call.request).is_some())
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
-    each_check(async |recording, engine, call| {
-        let session = Session::before(recording, engine, call).await;
+    for case in checks() {
+        let (call, session) = (&case.call, case.session().await);
         let exact = exactly(&call.request);
         let before = session.upstream.calls();
         let first = session.send(&exact).await;
@@ -52,12 +43,12 @@ async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
         assert!(!asked[0].request.headers().contains_key("zookie-consistency"));
 
         let again = session.send(&exact).await;
-        if engine == Engine::Memory {
+        if case.engine == Engine::Memory {
             assert_eq!(session.upstream.calls(), before + 2);
             let said = "detail=\"no answer of this exact snapshot is stored\"";
             assert!(again.cache_status().ends_with(said), "{}", again.cache_status());
             assert_eq!(session.layer.handle().stats().entries, 0);
-            return;
+            continue;
         }
         assert!(again.is_hit(), "{}", again.cache_status());
         assert_eq!(again.body, call.response.body());
@@ -68,21 +59,19 @@ async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
         let later = session.send(&exact).await;
         assert_eq!(later.is_hit(), !LATEST.contains(&&*call.case));
         assert!(!session.send(&call.request).await.is_hit(), "too old for others");
-    })
-    .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_02_an_exact_read_at_an_unknown_token_is_not_stored() {
-    each_check(async |recording, engine, call| {
-        let session = Session::new(recording, engine);
+    for case in checks() {
+        let (call, session) = (&case.call, Session::new(&case.recording, case.engine));
         for asked in 1..3 {
             assert!(!session.send(&exactly(&call.request)).await.is_hit());
             assert_eq!(session.upstream.calls(), asked);
         }
         assert_eq!(session.layer.handle().stats().entries, 0);
-    })
-    .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

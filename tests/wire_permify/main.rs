@@ -1,20 +1,15 @@
 //! The traffic between real clients and a real Permify, replayed through the layer. The recordings are in `tests/wire`.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod answers;
 mod bulk;
 mod carriers;
 mod cases;
 mod enemy;
 mod exact;
-mod message;
 mod questions;
 mod reads;
 mod recordings;
 mod schema;
-mod session;
 mod table;
 mod tokens;
 mod watch;

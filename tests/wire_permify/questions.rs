@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use http::Request;
+use tower_zookie_testing::wire::permify::{is_check, questions, token, with_token};
+use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, Session};
 
-use crate::common::wire::Recording;
-use crate::common::wire::table::Then;
-use crate::message::{is_check, questions, token, with_token};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 /// Whether two requests ask the same of the same endpoint.
@@ -18,23 +17,26 @@ fn is_same(one: &Request<Bytes>, other: &Request<Bytes>) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn rule_10_an_answer_is_served_only_to_its_own_question() {
-    for (name, engine, table) in RECORDINGS {
-        let recording = Recording::load(name);
-        let rows = recording.calls.iter().zip(table);
-        let checks = rows.map(|(call, row)| (call, row.on(engine)));
-        let checks: Vec<_> = checks
-            .filter(|(call, then)| is_check(call) && !then.is_unreadable())
-            .collect();
+    for table in RECORDINGS {
+        let (name, engine, _) = table;
+        let mut checks = Case::of(table);
+        checks.retain(|case| is_check(&case.call) && !case.then.is_unreadable());
         let mut shared = BTreeSet::new();
-        for (stored, then) in &checks {
+        for Case {
+            recording,
+            call: stored,
+            then,
+            ..
+        } in &checks
+        {
             if *then != Then::Stored {
                 continue;
             }
             let at = token(&stored.request);
-            let session = Session::new(&recording, engine);
-            for (other, _) in &checks {
+            let session = Session::new(recording, engine);
+            for Case { call: other, .. } in &checks {
                 session.layer.handle().purge();
-                session.see(&recording, at.as_deref().unwrap()).await;
+                session.see(recording, at.as_deref().unwrap()).await;
                 session.upstream.skip_to(stored.n);
                 session.send(&stored.request).await;
                 // As fresh as the stored one, whatever token it was recorded with.

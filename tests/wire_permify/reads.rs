@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::wire::permify::{token, with_token};
+use tower_zookie_testing::wire::{Call, Recording, Session};
 
-use crate::common::wire::{Call, Recording};
-use crate::message::{token, with_token};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 const LOOKUPS: [&str; 4] = [
@@ -26,7 +25,7 @@ fn lookups() -> impl Iterator<Item = (Recording, Engine, Arc<Call>, String)> {
         } else {
             "http-delete"
         };
-        let newer = crate::message::written(recording.call(newer)).unwrap();
+        let newer = tower_zookie_testing::wire::permify::written(recording.call(newer)).unwrap();
         let calls = recording
             .calls
             .clone()

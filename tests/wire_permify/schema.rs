@@ -4,25 +4,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use prost::Message;
 use tokio::time::advance;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::frame::{field, messages};
+use tower_zookie_testing::permify::messages::{Context, Kind, data};
+use tower_zookie_testing::wire::permify::{is_allowed, with_body, with_field};
+use tower_zookie_testing::wire::{Call, Recording, Session};
 
-use crate::common::wire::protobuf::{field, messages, written};
-use crate::common::wire::{Call, Recording};
 use crate::exact::exactly;
-use crate::message::{is_allowed, with_body, with_field};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 /// The field of a check with its context.
-const CONTEXT: u8 = 6;
+const CONTEXT: u64 = 6;
 
 fn over_grpc() -> impl Iterator<Item = (Recording, Engine)> {
     let grpc = RECORDINGS.into_iter().filter(|(name, ..)| name.contains("grpc"));
     grpc.map(|(name, engine, _)| (Recording::load(name), engine))
 }
 
-async fn is_served_as_recorded(session: &Session, call: &Call) {
+async fn is_served_as_recorded(session: &Session<Engine>, call: &Call) {
     let reply = session.send(&call.request).await;
     assert!(reply.is_hit(), "{}: {}", call.case, reply.cache_status());
     assert_eq!(reply.body, call.response.body(), "{}", call.case);
@@ -65,8 +66,8 @@ async fn rule_13_a_schema_write_ends_answers_by_the_latest_schema() {
                 let before = session.upstream.calls();
                 let reply = session.send(&request).await;
                 assert_eq!(session.asked(before), ["check-latest-schema"], "{write}");
-                let stored = reply.cache_status().contains("; stored");
-                assert_eq!(stored, stored, "a named revision stays named");
+                let again = reply.cache_status().contains("; stored");
+                assert_eq!(again, stored, "a named revision stays named");
             }
         }
         let session = Session::before(&recording, engine, latest).await;
@@ -95,18 +96,20 @@ async fn rule_04_an_unpinned_answer_ends_with_the_window() {
 }
 
 /// A context with this data under one name.
-fn with_data(request: &Request<Bytes>, name: &str, value: &[u8]) -> Request<Bytes> {
-    let entry = [written(1, name.as_bytes()), written(2, value)].concat();
-    let context = written(3, &written(1, &entry));
-    with_field(request, CONTEXT, &[&context])
+fn with_data(request: &Request<Bytes>, name: &str, value: Kind) -> Request<Bytes> {
+    let context = Context {
+        data: data(&[(name, value)]),
+        ..Context::default()
+    };
+    with_field(request, CONTEXT, &[&context.encode_to_vec()])
 }
 
-fn number(number: f64) -> Vec<u8> {
-    [&[0x11][..], &number.to_le_bytes()].concat()
+fn number(number: f64) -> Kind {
+    Kind::NumberValue(number)
 }
 
-fn text(text: &str) -> Vec<u8> {
-    written(3, text.as_bytes())
+fn text(text: &str) -> Kind {
+    Kind::StringValue(text.to_owned())
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,16 +117,16 @@ async fn rule_10_a_number_and_its_text_differ() {
     for (recording, engine) in over_grpc() {
         // Any answer will do: the test is about which question it is served to.
         let reply = &recording.call("check-context-unused").response;
-        let asked = |name, value: &[u8]| with_data(&recording.call("check-context-unused").request, name, value);
+        let asked = |name, value| with_data(&recording.call("check-context-unused").request, name, value);
         let rule = recording.call("check-rule-allowed");
         assert_eq!(
-            with_data(&rule.request, "floor", &number(3.0)).body(),
+            with_data(&rule.request, "floor", number(3.0)).body(),
             rule.request.body()
         );
         let contexts = [
-            ("number", asked("a", &number(1.0))),
-            ("text", asked("a", &text("1"))),
-            ("other name", asked("b", &number(1.0))),
+            ("number", asked("a", number(1.0))),
+            ("text", asked("a", text("1"))),
+            ("other name", asked("b", number(1.0))),
             ("no data", with_field(&rule.request, CONTEXT, &[&[]])),
             (
                 "no context",
@@ -176,7 +179,7 @@ async fn rule_10_contextual_tuples_are_part_of_the_question() {
 async fn rule_10_one_contextual_tuple_is_not_another() {
     for (recording, engine) in over_grpc() {
         let call = recording.call("check-contextual-tuple").clone();
-        let context = field(messages(call.request.body())[0], CONTEXT.into()).unwrap();
+        let context = field(messages(call.request.body())[0], CONTEXT).unwrap();
         let mut other = context.to_vec();
         // The last byte of the subject's name.
         *other.last_mut().unwrap() += 1;

@@ -9,10 +9,8 @@ use http::{HeaderValue, Request};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use tower_zookie::protocol::permify::Engine;
-
-use crate::common::wire::Recording;
-use crate::message::{token, with_token, written};
-use crate::session::Session;
+use tower_zookie_testing::wire::permify::{token, with_token, written};
+use tower_zookie_testing::wire::{Recording, Session};
 
 /// A write's token, read without the crate's code.
 #[derive(Clone, Debug)]
@@ -59,7 +57,7 @@ fn check_at(token: &WriteToken) -> Request<Bytes> {
     RECORDED.0.call(&token.text).request.clone()
 }
 
-async fn session_after(writes: &[WriteToken]) -> Session {
+async fn session_after(writes: &[WriteToken]) -> Session<Engine> {
     let session = Session::new(&RECORDED.0, Engine::Postgres);
     for write in writes {
         session.see(&RECORDED.0, &write.text).await;
@@ -68,7 +66,7 @@ async fn session_after(writes: &[WriteToken]) -> Session {
 }
 
 /// The token that a check at this write is asked at, and whether its answer is stored.
-async fn asked_at(session: &Session, write: &WriteToken) -> (WriteToken, bool) {
+async fn asked_at(session: &Session<Engine>, write: &WriteToken) -> (WriteToken, bool) {
     let before = session.upstream.calls();
     let reply = session.send(&check_at(write)).await;
     let asked = session.upstream.asked().split_off(before);

@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::frame::{frame, framed, messages};
+use tower_zookie_testing::permify::messages::WatchRequest;
+use tower_zookie_testing::wire::permify::{token, with_body, with_token, written};
+use tower_zookie_testing::wire::{Call, Recording, Session};
 
-use crate::common::wire::protobuf::{frame, messages, written as field_of};
-use crate::common::wire::{Call, Recording};
 use crate::exact::exactly;
-use crate::message::{token, with_body, with_token, written};
-use crate::session::Session;
 
 /// The recording, with the watch as the layer opens it: from now on, not from a token. The feed reports the writes
 /// from `data-write-again` on.
 fn recorded(name: &str, feed: impl FnOnce(&Call) -> Vec<u8>) -> Recording {
     let recording = Recording::load(name);
     let watch = recording.call("watch").clone();
-    let opened = with_body(&watch.request, frame(&field_of(1, b"acme")));
+    let opened = WatchRequest {
+        tenant_id: "acme".to_owned(),
+        ..WatchRequest::default()
+    };
+    let opened = with_body(&watch.request, framed(&opened));
     let reported = watch.response.with_body(feed(&watch).into());
     recording.and("feed", opened, reported)
 }
@@ -26,7 +30,7 @@ fn whole(watch: &Call) -> Vec<u8> {
 }
 
 /// Follows the feed until it ends.
-async fn follow(session: &Session) {
+async fn follow(session: &Session<Engine>) {
     let watching = session.layer.handle();
     let before = session.upstream.calls();
     let followed = watching.watch::<_, http_body_util::Full<bytes::Bytes>, _>(session.upstream.clone(), "acme");

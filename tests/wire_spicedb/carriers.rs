@@ -2,20 +2,22 @@
 
 use http::HeaderValue;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::wire::spicedb::{
+    ConsistencyLevel, consistency, in_canonical_spelling, is_check, without_consistency,
+};
+use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, is_grpc};
 
-use crate::common::wire::table::Then;
-use crate::common::wire::{Recording, is_grpc};
-use crate::message::{ConsistencyLevel, consistency, in_canonical_spelling, is_check, without_consistency};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_header_consistency_is_forwarded_in_the_message() {
-    for (name, engine, table) in RECORDINGS {
-        let recording = Recording::load(name);
+    for table in RECORDINGS {
+        let (name, engine, _) = table;
         let mut tried = [0; 3];
-        for (call, row) in recording.calls.iter().zip(table) {
-            let stored = matches!(row.on(engine), Then::Stored | Then::StoredForOthers);
+        for case in Case::of(table) {
+            let call = &case.call;
+            let stored = matches!(case.then, Then::Stored | Then::StoredForOthers);
             if !is_check(call) || !stored {
                 continue;
             }
@@ -25,7 +27,7 @@ async fn rule_01_header_consistency_is_forwarded_in_the_message() {
                 ConsistencyLevel::Least(token) => (1, "at-least-as-fresh", Some(token)),
                 ConsistencyLevel::Exact(token) => (2, "at-exact-snapshot", Some(token)),
             };
-            let session = Session::before(&recording, engine, call.n).await;
+            let session = case.session().await;
             let mut request = without_consistency(&call.request);
             let headers = request.headers_mut();
             headers.insert("zookie-consistency", HeaderValue::from_static(said));

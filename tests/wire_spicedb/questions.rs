@@ -1,15 +1,11 @@
 //! Which recorded calls ask the same question.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::Request;
-use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::wire::spicedb::{ConsistencyLevel, consistency, is_check, questions, without_consistency};
+use tower_zookie_testing::wire::table::Then;
+use tower_zookie_testing::wire::{Case, Session};
 
-use crate::common::wire::table::{Row, Then};
-use crate::common::wire::{Call, Recording};
-use crate::message::{ConsistencyLevel, consistency, is_check, questions, without_consistency};
-use crate::session::Session;
 use crate::table::RECORDINGS;
 
 /// Whether the other call asks the same endpoint, for the same caller, at least everything that this call asks.
@@ -20,22 +16,20 @@ fn is_within(asked: &Request<Bytes>, all: &Request<Bytes>) -> bool {
         && questions(asked).iter().all(|question| all_questions.contains(question))
 }
 
-/// The checks that can be read, and what happens to them.
-fn checks(name: &str, engine: Engine, table: &[Row]) -> (Recording, Vec<(Arc<Call>, Then)>) {
-    let recording = Recording::load(name);
-    let rows = recording.calls.iter().zip(table);
-    let checks =
-        rows.filter(|(call, row)| is_check(call) && !row.on(engine).is_unreadable() && call.case != "bulk-empty");
-    let checks = checks.map(|(call, row)| (Arc::clone(call), row.on(engine))).collect();
-    (recording, checks)
-}
-
 #[tokio::test(start_paused = true)]
 async fn rule_10_an_answer_is_served_only_to_its_own_question() {
-    for (name, engine, table) in RECORDINGS {
-        let (recording, checks) = checks(name, engine, table);
+    for table in RECORDINGS {
+        let (name, engine, _) = table;
+        let mut checks = Case::of(table);
+        checks.retain(|case| is_check(&case.call) && !case.then.is_unreadable() && case.call.case != "bulk-empty");
         let mut shared = 0;
-        for (stored, then) in &checks {
+        for Case {
+            recording,
+            call: stored,
+            then,
+            ..
+        } in &checks
+        {
             let needs_no_named_token = matches!(
                 consistency(&stored.request),
                 ConsistencyLevel::Full | ConsistencyLevel::Any
@@ -43,8 +37,8 @@ async fn rule_10_an_answer_is_served_only_to_its_own_question() {
             if !matches!(then, Then::Stored | Then::StoredForOthers) || !needs_no_named_token {
                 continue;
             }
-            let session = Session::new(&recording, engine);
-            for (other, then) in &checks {
+            let session = Session::new(recording, engine);
+            for Case { call: other, then, .. } in &checks {
                 session.layer.handle().purge();
                 session.send(&stored.request).await;
                 let same = is_within(&other.request, &stored.request) && !matches!(then, Then::NotStored("a trace", _));

@@ -3,30 +3,14 @@
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use tower::ServiceExt;
+use tower_zookie_testing::wire::spicedb::{at_head, decision, tokens, tokens_in};
+use tower_zookie_testing::wire::{Recording, Replay, assert_complete};
 
-use crate::common::wire::protobuf::is_framed;
-use crate::common::wire::{Recording, Replay};
-use crate::message::{at_head, decision, tokens, tokens_in};
+use crate::table::RECORDINGS;
 
 #[test]
 fn every_recorded_call_is_read() {
-    for (name, calls) in [
-        ("grpc-memory", 108),
-        ("grpc-postgres", 108),
-        ("http-memory", 27),
-        ("http-postgres", 27),
-    ] {
-        let recording = Recording::load(&format!("spicedb/{name}"));
-        let numbers: Vec<_> = recording.calls.iter().map(|call| call.n).collect();
-        assert_eq!(numbers, (0..calls).collect::<Vec<_>>(), "{name}");
-        for call in &recording.calls {
-            assert_eq!(call.request.method(), "POST");
-            if name.starts_with("grpc") && call.response.reset.is_none() {
-                assert!(call.response.trailer("grpc-status").is_some(), "{}", call.case);
-                assert!(is_framed(call.response.body()), "{}", call.case);
-            }
-        }
-    }
+    assert_complete(RECORDINGS);
     let stream = Recording::load("spicedb/grpc-postgres");
     let watch = &stream.call("watch").response;
     assert_eq!((watch.frames.len(), watch.reset), (6, Some(8)));

@@ -1,18 +1,8 @@
 //! What the cache may do with each recorded call.
 
 use tower_zookie::protocol::spicedb::Engine;
-
-use crate::common::wire::table::Then::{self, *};
-use crate::common::wire::table::{Row, row, unreadable};
-
-impl Row {
-    pub(crate) fn on(&self, engine: Engine) -> Then {
-        match engine {
-            Engine::Memory => self.1,
-            _ => self.2,
-        }
-    }
-}
+use tower_zookie_testing::wire::table::Then::{self, *};
+use tower_zookie_testing::wire::table::{Row, row, unreadable};
 
 const ERROR: Then = NotStored("an error", "the reply has no answer that can be stored");
 const TRACE: Then = NotStored("a trace", "a read that is never stored");

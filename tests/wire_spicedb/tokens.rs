@@ -6,10 +6,10 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::Revision;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::spicedb::ZedTokens;
+use tower_zookie_testing::frame::{field, messages};
+use tower_zookie_testing::wire::spicedb::{ConsistencyLevel, consistency, is_check, is_write, tokens};
+use tower_zookie_testing::wire::{Call, Recording, is_grpc};
 
-use crate::common::wire::protobuf::{field, messages};
-use crate::common::wire::{Call, Recording, is_grpc};
-use crate::message::{ConsistencyLevel, consistency, is_check, is_write, tokens};
 use crate::table::RECORDINGS;
 
 /// Tokens that were made by hand, and tokens of other datastores.

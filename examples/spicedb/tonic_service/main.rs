@@ -4,10 +4,6 @@
 
 mod hints;
 mod service;
-#[path = "../../common/start.rs"]
-mod start;
-#[path = "../../common/stop.rs"]
-mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use examples_common::{failed, log_to_stderr, told_to_stop};
 use spicedb_examples::v1::permissions_service_server::PermissionsServiceServer;
 use spicedb_examples::v1::schema_service_server::SchemaServiceServer;
 use tokio::net::TcpListener;
@@ -44,15 +41,15 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    start::log_to_stderr();
+    log_to_stderr();
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => start::failed(&*error),
+        Err(error) => failed(&*error),
     }
 }
 
 async fn run(args: Args) -> Result<(), AnyError> {
-    let stop = stop::told_to_stop();
+    let stop = told_to_stop();
     let (store, example) = load(&args.data)?;
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use examples_common::duration;
 use tower_zookie::OldTokens;
 use tower_zookie::cache::ByteSize;
 use tower_zookie::consistency::Staleness;
 
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
-use crate::common::duration;
 use crate::proxy::layer::Settings;
 use crate::proxy::origin::{Origin, OriginError};
 use crate::proxy::system::System;
@@ -24,7 +24,7 @@ use crate::proxy::{Config, Route};
 /// everything else.
 #[derive(Debug, Parser)]
 #[command(name = "zookie-sidecar", version)]
-pub(crate) struct Args {
+pub struct Args {
     /// Which system is upstream.
     #[arg(long, value_enum, default_value_t = Name::SpiceDb)]
     system: Name,
@@ -99,7 +99,7 @@ pub(crate) struct Args {
 
 /// An argument that can't be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BadArgument {
+pub enum BadArgument {
     #[error("{flag} can't be used")]
     Url { flag: &'static str, source: OriginError },
     #[error("'--engine {engine}' can't be used with '--system permify' [possible values: memory, postgres]")]
@@ -115,7 +115,7 @@ pub(crate) enum BadArgument {
 }
 
 impl Args {
-    pub(crate) fn config(self) -> Result<Config, BadArgument> {
+    pub fn config(self) -> Result<Config, BadArgument> {
         let system = self.system.of_engine(self.engine, self.spicedb, &self.permify)?;
         Ok(Config {
             layer: self.layer(system),

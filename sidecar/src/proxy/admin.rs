@@ -13,7 +13,6 @@ use tower_zookie::protocol::Protocol;
 
 use super::ready::{NotReady, Probe};
 use super::serve::Serving;
-use crate::common;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -32,7 +31,7 @@ pub(super) fn router<P: Protocol>(layer: &Handle<P>, probes: Vec<Probe>, serving
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .merge(common::stats(layer.clone()))
+        .merge(examples_common::stats(layer.clone()))
 }
 
 fn scrape<P: Protocol>(recorder: &PrometheusRecorder, layer: &Handle<P>) -> String {

@@ -28,14 +28,14 @@ const PROBE_TCP: Duration = Duration::from_secs(20);
 /// All requests that wait for a connection try one after another when it can't be made. Without the moment, each would
 /// wait for as long again.
 #[derive(Clone)]
-pub(crate) struct Connector<C = HttpsConnector<HttpConnector>> {
+pub struct Connector<C = HttpsConnector<HttpConnector>> {
     inner: C,
     within: Duration,
     failed: Arc<Mutex<Option<Instant>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
+pub enum ConnectError {
     #[error("no connection within {} ms", within.as_millis())]
     TimedOut { within: Duration },
     #[error("connecting failed a moment ago")]
@@ -45,7 +45,7 @@ pub(crate) enum ConnectError {
 }
 
 /// Over TCP, or TLS where the URL says `https`.
-pub(crate) fn connector(tls: ClientConfig, within: Duration) -> Connector {
+pub fn connector(tls: ClientConfig, within: Duration) -> Connector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -60,7 +60,7 @@ pub(crate) fn connector(tls: ClientConfig, within: Duration) -> Connector {
 }
 
 impl<C> Connector<C> {
-    pub(crate) fn new(inner: C, within: Duration) -> Self {
+    pub fn new(inner: C, within: Duration) -> Self {
         Self {
             inner,
             within,

@@ -15,7 +15,7 @@ pin_project! {
     /// Where the connection to the upstream is lost, a gRPC reply ends with the status that the caller would have seen on
     /// a connection of its own: UNAVAILABLE, so that it tries again. A stream that the upstream reset is reset here too,
     /// for the same reason.
-    pub(crate) struct Ending<B> {
+    pub struct Ending<B> {
         #[pin]
         body: B,
         form: Form,

@@ -13,10 +13,10 @@ use super::upstream::{Forward, RequestBody};
 
 /// Whose changes are watched.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watched {
-    pub(crate) tenants: Vec<String>,
+pub struct Watched {
+    pub tenants: Vec<String>,
     /// The `authorization` of the watch calls.
-    pub(crate) authorization: Option<HeaderValue>,
+    pub authorization: Option<HeaderValue>,
 }
 
 #[derive(Clone, Debug)]

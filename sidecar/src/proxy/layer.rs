@@ -11,25 +11,25 @@ use tower_zookie::{OldTokens, ZookieLayer};
 use super::system::System;
 
 /// Which API the upstream speaks is known only when the sidecar starts.
-pub(crate) type Layer = ZookieLayer<Arc<dyn Protocol>>;
+pub type Layer = ZookieLayer<Arc<dyn Protocol>>;
 
 /// What can be set of the layer.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) system: System,
-    pub(crate) window: Duration,
-    pub(crate) staleness: Staleness,
-    pub(crate) time_to_live: Duration,
-    pub(crate) capacity: ByteSize,
+pub struct Settings {
+    pub system: System,
+    pub window: Duration,
+    pub staleness: Staleness,
+    pub time_to_live: Duration,
+    pub capacity: ByteSize,
     /// In bytes, for requests and for replies.
-    pub(crate) max_body: usize,
-    pub(crate) mix_revisions: bool,
-    pub(crate) require_token: bool,
-    pub(crate) oldest_token: Option<(Duration, OldTokens)>,
+    pub max_body: usize,
+    pub mix_revisions: bool,
+    pub require_token: bool,
+    pub oldest_token: Option<(Duration, OldTokens)>,
 }
 
 /// One layer for both of the system's APIs: they have one cache and one trust.
-pub(crate) fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
+pub fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
     let cache = cache::Settings::default()
         .window(Window::new(settings.window, settings.staleness))
         .time_to_live(settings.time_to_live)

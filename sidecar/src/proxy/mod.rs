@@ -5,19 +5,19 @@
 //! comes in by the `feed`.
 
 mod admin;
-pub(crate) mod connect;
+pub mod connect;
 mod ending;
 mod failure;
-pub(crate) mod feed;
+pub mod feed;
 mod front;
 mod hop;
-pub(crate) mod layer;
-pub(crate) mod origin;
+pub mod layer;
+pub mod origin;
 mod ready;
 mod serve;
-pub(crate) mod system;
-pub(crate) mod tls;
-pub(crate) mod upstream;
+pub mod system;
+pub mod tls;
+pub mod upstream;
 mod windows;
 
 use std::future::Future;
@@ -47,29 +47,29 @@ const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
 /// How the sidecar is set up.
 #[derive(Clone, Debug)]
-pub(crate) struct Config {
-    pub(crate) layer: layer::Settings,
-    pub(crate) routes: Vec<Route>,
-    pub(crate) watched: Watched,
-    pub(crate) admin: SocketAddr,
-    pub(crate) identity: Option<Identity>,
-    pub(crate) upstream_ca: Option<PathBuf>,
-    pub(crate) connect_timeout: Duration,
+pub struct Config {
+    pub layer: layer::Settings,
+    pub routes: Vec<Route>,
+    pub watched: Watched,
+    pub admin: SocketAddr,
+    pub identity: Option<Identity>,
+    pub upstream_ca: Option<PathBuf>,
+    pub connect_timeout: Duration,
     /// How long calls under way may go on once the sidecar stops.
-    pub(crate) drain: Duration,
+    pub drain: Duration,
 }
 
 /// What comes in at one port, and where it goes.
 #[derive(Clone, Debug)]
-pub(crate) struct Route {
-    pub(crate) speaks: Speaks,
-    pub(crate) listen: SocketAddr,
-    pub(crate) upstream: Origin,
+pub struct Route {
+    pub speaks: Speaks,
+    pub listen: SocketAddr,
+    pub upstream: Origin,
 }
 
 /// Why the sidecar can't start.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SetupError {
+pub enum SetupError {
     #[error("a setting of the layer makes no sense")]
     Layer(#[from] InvalidSetting),
     #[error("TLS can't be used as configured")]
@@ -83,7 +83,7 @@ pub(crate) enum SetupError {
 }
 
 /// A sidecar whose ports are open.
-pub(crate) struct Sidecar {
+pub struct Sidecar {
     ports: Vec<(TcpListener, Port)>,
     bound: Vec<Route>,
     admin: TcpListener,
@@ -94,7 +94,7 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    pub(crate) async fn bind(config: Config) -> Result<Self, SetupError> {
+    pub async fn bind(config: Config) -> Result<Self, SetupError> {
         let layer = layer::build(&config.layer)?;
         if config.upstream_ca.is_some() && !config.routes.iter().any(|route| route.upstream.is_tls()) {
             return Err(SetupError::NeedlessAuthorities);
@@ -140,17 +140,17 @@ impl Sidecar {
     }
 
     /// Where it listens and forwards to.
-    pub(crate) fn routes(&self) -> &[Route] {
+    pub fn routes(&self) -> &[Route] {
         &self.bound
     }
 
     /// Where operators ask.
-    pub(crate) fn admin(&self) -> io::Result<SocketAddr> {
+    pub fn admin(&self) -> io::Result<SocketAddr> {
         self.admin.local_addr()
     }
 
     /// Serves until `stop`, and then as long as calls are under way, within the bound.
-    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let (running, serving) = watch::channel(());
         let mut ports = JoinSet::new();
         for (listener, port) in self.ports {

@@ -9,14 +9,14 @@ use http::uri::{Authority, Scheme};
 
 /// An upstream's scheme, host and port.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
+pub struct Origin {
     scheme: Scheme,
     authority: Authority,
 }
 
 /// A text that names no upstream. It is not repeated, because a password may be in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum OriginError {
+pub enum OriginError {
     #[error("this is no URL; write it as http://HOST:PORT or https://HOST:PORT")]
     NotAUrl,
     #[error("the URL has no scheme; write it as http://HOST:PORT or https://HOST:PORT")]
@@ -51,16 +51,16 @@ impl FromStr for Origin {
 }
 
 impl Origin {
-    pub(crate) fn is_tls(&self) -> bool {
+    pub fn is_tls(&self) -> bool {
         self.scheme == Scheme::HTTPS
     }
 
-    pub(crate) fn is_at(&self, address: SocketAddr) -> bool {
+    pub fn is_at(&self, address: SocketAddr) -> bool {
         self.authority.as_str() == address.to_string()
     }
 
     /// The same path and query here. `None` for a target without a path, such as CONNECT's.
-    pub(crate) fn uri(&self, target: &Uri) -> Option<Uri> {
+    pub fn uri(&self, target: &Uri) -> Option<Uri> {
         let path_and_query = target.path_and_query()?.clone();
         let uri = Uri::builder()
             .scheme(self.scheme.clone())

@@ -7,7 +7,7 @@ use tower_zookie::protocol::{Permify, Protocol, SpiceDb};
 
 /// Which system is upstream, and what has to be known of it.
 #[derive(Clone, Debug)]
-pub(crate) enum System {
+pub enum System {
     SpiceDb(SpiceDb),
     Permify(Permify),
 }

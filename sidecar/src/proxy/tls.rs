@@ -12,13 +12,13 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 
 /// The certificate that the sidecar shows to its callers.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) cert: PathBuf,
-    pub(crate) key: PathBuf,
+pub struct Identity {
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
+pub enum TlsError {
     #[error("the certificates in {path} can't be read")]
     Certificates { path: PathBuf, source: pem::Error },
     #[error("{path} holds no certificate; it should be a PEM file with BEGIN CERTIFICATE in it")]
@@ -41,7 +41,7 @@ pub(crate) enum TlsError {
 
 impl Identity {
     /// Accepts TLS connections that speak one of these protocols (ALPN).
-    pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
+    pub fn acceptor(&self, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
         let certificates = certificates(&self.cert)?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|source| TlsError::Key {
             path: self.key.clone(),
@@ -63,7 +63,7 @@ impl Identity {
 
 /// Whom a connection to an upstream trusts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Trusted<'a> {
+pub enum Trusted<'a> {
     /// The upstream is reached without TLS.
     Nothing,
     /// The authorities in this PEM file.
@@ -72,7 +72,7 @@ pub(crate) enum Trusted<'a> {
     System,
 }
 
-pub(crate) fn client(trusted: Trusted<'_>) -> Result<ClientConfig, TlsError> {
+pub fn client(trusted: Trusted<'_>) -> Result<ClientConfig, TlsError> {
     let roots = match trusted {
         Trusted::Nothing => RootCertStore::empty(),
         Trusted::File(path) => roots_from(path)?,

@@ -16,20 +16,19 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
 use super::connect::Connector;
-use super::hop;
 use super::origin::Origin;
-use super::windows;
+use super::{hop, windows};
 
 /// What gRPC servers written in Go let pass without hanging up is a ping in five minutes.
 const PING: Duration = Duration::from_secs(5 * 60 + 10);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 /// The body of a request on its way in, in a box that the layer can read and refill.
-pub(crate) type RequestBody = UnsyncBoxBody<Bytes, hyper::Error>;
+pub type RequestBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// How an upstream is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speaks {
+pub enum Speaks {
     /// HTTP/2, with prior knowledge where there is no TLS.
     Grpc,
     /// HTTP/1.1, or HTTP/2 if the TLS handshake says so.
@@ -37,15 +36,15 @@ pub(crate) enum Speaks {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Upstream {
-    pub(crate) origin: Origin,
-    pub(crate) speaks: Speaks,
-    pub(crate) connector: Connector,
+pub struct Upstream {
+    pub origin: Origin,
+    pub speaks: Speaks,
+    pub connector: Connector,
 }
 
 impl Upstream {
     /// A client with connections of its own.
-    pub(crate) fn client<B>(&self) -> Client<Connector, B>
+    pub fn client<B>(&self) -> Client<Connector, B>
     where
         B: Body<Data: Send> + Send,
     {
@@ -61,14 +60,14 @@ impl Upstream {
             .build(self.connector.clone())
     }
 
-    pub(crate) fn forward(&self) -> Forward {
+    pub fn forward(&self) -> Forward {
         Forward { client: self.client() }
     }
 }
 
 /// Hands on requests whose URI is the upstream's. Clones share its connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Forward {
+pub struct Forward {
     client: Client<Connector, RequestBody>,
 }
 

@@ -7,14 +7,14 @@ use http::Request;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tower_zookie_testing::wire::spicedb::{ConsistencyLevel, consistency};
+use tower_zookie_testing::wire::{Call, Recording};
 
 use crate::admin::get;
 use crate::caller::{Caller, Whole};
 use crate::http::{BOTH, client, send};
 use crate::recorded::Recorded;
 use crate::running::Running;
-use crate::wire::spicedb::{ConsistencyLevel, consistency};
-use crate::wire::{Call, Recording};
 
 /// Makes a recorded gRPC call.
 pub(crate) async fn make(caller: &Caller, call: &Arc<Call>) -> Whole {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use http::Uri;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Service, ServiceExt, service_fn};
+use tower_zookie_sidecar::proxy::connect::{ConnectError, Connector};
 
 use crate::AnyError;
-use crate::proxy::connect::{ConnectError, Connector};
 
 const WITHIN: Duration = Duration::from_secs(2);
 

@@ -10,6 +10,7 @@ use http::{HeaderMap, Request, StatusCode, Version};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tower_zookie_testing::wire::{Call, Recording};
 
 use crate::admin::get;
 use crate::caller::Caller;
@@ -18,7 +19,6 @@ use crate::http::{BOTH, client, send};
 use crate::recorded::Recorded;
 use crate::running::Running;
 use crate::upstream::{Reply, Upstream, begin, unimplemented};
-use crate::wire::{Call, Recording};
 
 /// The transaction 1270, as the feed names it.
 const RECORDED_CHANGE: &[u8] = b"\0\0\0\0\x10\x0a\x0e\x0a\x0c9gQAAAAAAAA=";

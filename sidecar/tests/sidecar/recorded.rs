@@ -12,8 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
-
-use crate::wire::{Recording, Replay};
+use tower_zookie_testing::wire::{Recording, Replay};
 
 pub(crate) struct Recorded {
     pub(crate) address: SocketAddr,

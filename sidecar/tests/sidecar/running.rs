@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use clap::Parser;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-
-use crate::args::Args;
-use crate::proxy::Sidecar;
+use tower_zookie_sidecar::args::Args;
+use tower_zookie_sidecar::proxy::Sidecar;
 
 pub(crate) struct Running {
     /// Where it listens, in the order of its upstreams: gRPC, HTTP.

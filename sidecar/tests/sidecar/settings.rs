@@ -3,12 +3,12 @@
 use std::error::Error;
 
 use clap::Parser;
+use examples_common::duration;
 use tokio::net::TcpListener;
 use tower_zookie::OldTokens;
+use tower_zookie_sidecar::args::Args;
+use tower_zookie_sidecar::proxy::Sidecar;
 
-use crate::args::Args;
-use crate::common::duration;
-use crate::proxy::Sidecar;
 use crate::running::args;
 use crate::tls::{CERT, KEY};
 

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
+use examples_common::told_to_stop;
 use h2::{Reason, RecvStream};
 use http::Request;
 use tokio::net::TcpStream;
@@ -10,7 +11,6 @@ use tokio::sync::mpsc;
 
 use crate::admin::get;
 use crate::caller::{Caller, Whole, post};
-use crate::common::told_to_stop;
 use crate::running::Running;
 use crate::tls::{CERT, KEY};
 use crate::upstream::{Reply, Upstream, begin, unimplemented};

@@ -11,9 +11,9 @@ use hyper_util::rt::TokioExecutor;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tower_zookie_sidecar::proxy::tls::{Trusted, client};
 
 use crate::caller::{Caller, Whole, post};
-use crate::proxy::tls::{Trusted, client};
 use crate::running::Running;
 use crate::tonic_upstream;
 

@@ -1,0 +1,11 @@
+//! What the example servers and the sidecar share.
+
+mod duration;
+mod start;
+mod stats;
+mod stop;
+
+pub use self::duration::duration;
+pub use self::start::{failed, log_to_stderr};
+pub use self::stats::stats;
+pub use self::stop::told_to_stop;

@@ -1,0 +1,8 @@
+//! A permission service on an embedded, versioned store, the layer before it, and a checker that judges its replies.
+
+pub mod checker;
+pub mod layer;
+pub mod service;
+
+/// Any error; `main` prints it with its causes.
+pub type AnyError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,115 @@
+//! A permission service on an embedded, versioned store, behind a `ZookieLayer`.
+//!
+//! `cargo run --release --package gateway` serves the recorded relationships of `examples/data`; with `--replay 20` it
+//! drives itself for 20 seconds instead, and judges every reply.
+
+mod data;
+mod hints;
+mod replay;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use clap::Parser;
+use examples_common as common;
+use gateway::AnyError;
+use gateway::layer::{self, Api, Settings};
+use gateway::service::{self, Gateway};
+use tokio::net::TcpListener;
+use tower::make::Shared;
+use tower::{Layer, ServiceExt};
+use tower_zookie::ZookieLayer;
+use tower_zookie::consistency::Staleness;
+use tower_zookie::store::Store;
+
+/// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version)]
+struct Args {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// A folder with `schema.zed` and `transactions.jsonl`.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data"))]
+    data: PathBuf,
+    /// Let the store round reads without a zookie to this interval, as SpiceDB does; 0s: it reads the newest revision.
+    #[arg(long, default_value = "0s", value_parser = common::duration)]
+    quantize: Duration,
+    /// The layer's quantization interval.
+    #[arg(long, default_value = "5s", value_parser = common::duration)]
+    window: Duration,
+    /// By how many percent an answer may outlive the window.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
+    staleness: u8,
+    /// Serve without the layer, to compare.
+    #[arg(long)]
+    bare: bool,
+    /// Drive the service for this many seconds instead of serving, and judge every reply.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    replay: Option<u32>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    common::log_to_stderr();
+    run(Args::parse()).await.unwrap_or_else(|error| common::failed(&*error))
+}
+
+async fn run(args: Args) -> Result<ExitCode, AnyError> {
+    let settings = Settings {
+        window: args.window,
+        staleness: Staleness::percent(args.staleness),
+    };
+    if let Some(seconds) = args.replay {
+        let plan = replay::Plan {
+            data: args.data,
+            seconds,
+            quantize: args.quantize,
+            layer: (!args.bare).then_some(settings),
+        };
+        return replay::run(plan).await;
+    }
+
+    let (store, example) = data::load(&args.data)?;
+    let store = Arc::new(store);
+    let listener = TcpListener::bind(args.listen).await?;
+    let address = listener.local_addr()?;
+    let head = store.current_revision();
+    println!("{} on http://{address}, at revision {head}\n", args.data.display());
+    for hint in example.iter().flat_map(|example| hints::worth_trying(example, address)) {
+        println!("{hint}\n");
+    }
+    let layer = if args.bare { None } else { Some(layer::build(settings)?) };
+    serve(listener, store, args.quantize, layer, common::told_to_stop()).await?;
+    println!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until `end`, then lets the requests under way finish.
+async fn serve(
+    listener: TcpListener,
+    store: Arc<Store>,
+    quantize: Duration,
+    layer: Option<ZookieLayer<Api>>,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), AnyError> {
+    let gateway = Gateway::new(store, quantize);
+    let Some(layer) = layer else {
+        axum::serve(listener, service::router(gateway))
+            .with_graceful_shutdown(end)
+            .await?;
+        return Ok(());
+    };
+    let router = service::router(gateway).merge(common::stats(layer.handle()));
+    // Outside the Router, so that the layer sees every path before it is routed.
+    let service = ServiceExt::<Request>::map_response(layer.layer(router), |reply| reply.map(Body::new));
+    axum::serve(listener, Shared::new(service))
+        .with_graceful_shutdown(end)
+        .await?;
+    Ok(())
+}

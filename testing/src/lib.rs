@@ -1,0 +1,10 @@
+//! What the tests of this crate and of its members share: messages, clients, recorded traffic and small servers.
+
+pub mod frame;
+pub mod google;
+pub mod grpc;
+pub mod permify;
+pub mod sample;
+pub mod scripted;
+pub mod spicedb;
+pub mod wire;
