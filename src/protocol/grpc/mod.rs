@@ -1,30 +1,22 @@
 //! What every gRPC API has: methods, frames, statuses, deadlines and the well-known messages.
 
-mod content_type;
 mod forwarded;
-mod frame;
 mod instead;
 mod method;
 mod question;
-mod rejection;
 mod reply;
-mod status;
-mod stream;
 #[cfg(test)]
 pub(super) mod testing;
-mod timeout;
 mod timestamp;
 mod value;
 
+pub(super) use crate::protocol::kit::grpc::{
+    Code, Status, code, content_type, frame, message, reject, status, timeout,
+};
 pub(super) use forwarded::Forwarded;
-pub(super) use frame::{frame, message};
 pub(super) use instead::call_instead;
 pub(super) use method::{Method, Methods};
 pub(super) use question::Question;
-pub(super) use rejection::{code, reject};
 pub(super) use reply::{answer, merged, trailers, whole, written};
-pub(super) use status::{Code, Status};
-pub(crate) use stream::Messages;
-pub(super) use timeout::timeout;
 pub(super) use timestamp::until;
 pub(super) use value::Values;

@@ -1,25 +1,26 @@
-use std::fmt;
+//! Paths of an API.
 
-/// An invalid declaration of a route: which route, what is wrong, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{route}: {problem}")]
-pub struct InvalidRoute {
-    route: String,
-    problem: &'static str,
-}
+use crate::protocol::invalid_route::InvalidRoute;
 
-impl InvalidRoute {
-    pub(super) fn new(route: impl fmt::Display, problem: &'static str) -> Self {
-        Self {
-            route: route.to_string(),
-            problem,
-        }
-    }
-}
-
-/// A path with captures.
+/// A path with captures: `{name}` is any one segment, and `{*rest}` at the end is one segment or more.
+///
+/// A path is compared byte for byte, with its escapes. A capture does not match a segment that some servers rewrite: an
+/// empty one, a dot segment (`.`, `..`, also escaped), or one with a slash in it (`%2F`, `%5C`, `\`). Such a request is
+/// not the API's. Otherwise the layer and the server might read two different paths.
+///
+/// Two patterns are equal if they match the same paths: the names of captures make no difference.
+///
+/// ```
+/// use tower_zookie::protocol::InvalidRoute;
+/// use tower_zookie::protocol::kit::path::Pattern;
+///
+/// let check = Pattern::parse("/v1/{tenant}/check")?;
+/// assert!(check.matches("/v1/acme/check"));
+/// assert!(!check.matches("/v1/../check"));
+/// # Ok::<(), InvalidRoute>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(Form);
+pub struct Pattern(Form);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
@@ -36,7 +37,17 @@ enum Segment {
 }
 
 impl Pattern {
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Reads a pattern: it begins with `/`, and each segment is a capture or has only the characters that a path has
+    /// without escapes ([RFC 3986](https://www.rfc-editor.org/rfc/rfc3986)'s `pchar`).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRoute`] if it is not such a path, has an empty segment, `.` or `..`, or repeats a capture's name.
+    pub fn parse(text: &str) -> Result<Self, InvalidRoute> {
+        Self::read(text).map_err(|problem| InvalidRoute::new(text, problem))
+    }
+
+    fn read(text: &str) -> Result<Self, &'static str> {
         let path = text.strip_prefix('/').ok_or("a path begins with `/`")?;
         if path.is_empty() {
             return Ok(Self(Form::Path(text.into())));
@@ -64,9 +75,8 @@ impl Pattern {
         }))
     }
 
-    /// Compares byte for byte. A capture does not match a segment that some servers rewrite: an empty one, a dot
-    /// segment, or one with an escaped slash.
-    pub(super) fn matches(&self, path: &str) -> bool {
+    /// Whether `path` has this form. It allocates nothing.
+    pub fn matches(&self, path: &str) -> bool {
         let segments = match &self.0 {
             Form::Path(whole) => return path == &**whole,
             Form::Segments(segments) => segments,
@@ -121,7 +131,8 @@ fn is_literal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
 
-pub(super) fn is_plain(segment: &str) -> bool {
+/// Whether no server rewrites this segment of a path.
+pub(in crate::protocol) fn is_plain(segment: &str) -> bool {
     let bytes = segment.as_bytes();
     let slash = |escape: &[u8]| escape.eq_ignore_ascii_case(b"%2f") || escape.eq_ignore_ascii_case(b"%5c");
     !segment.is_empty() && !is_dots(bytes) && !segment.contains('\\') && !bytes.windows(3).any(slash)

@@ -1,18 +1,29 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::protocol::call::Unreadable;
-use crate::protocol::grpc::frame::PREFIX;
+use crate::protocol::kit::grpc::frame::PREFIX;
 
 /// The messages of a gRPC stream, which arrives in pieces of any size.
+///
+/// ```
+/// use tower_zookie::protocol::kit::grpc::{Messages, frame};
+///
+/// let stream = frame(2, |into| into.extend_from_slice(b"hi"));
+/// let mut messages = Messages::new(1024);
+/// messages.push(&stream[..4]);
+/// assert_eq!(messages.pull(), Ok(None));
+/// messages.push(&stream[4..]);
+/// assert_eq!(messages.pull(), Ok(Some("hi".into())));
+/// ```
 #[derive(Debug)]
-pub(crate) struct Messages {
+pub struct Messages {
     arrived: BytesMut,
     longest: usize,
 }
 
 impl Messages {
-    /// Messages of at most `longest` bytes.
-    pub(crate) fn new(longest: usize) -> Self {
+    /// Messages of at most `longest` bytes each.
+    pub fn new(longest: usize) -> Self {
         Self {
             arrived: BytesMut::new(),
             longest,
@@ -20,12 +31,16 @@ impl Messages {
     }
 
     /// Adds the next piece.
-    pub(crate) fn push(&mut self, piece: &[u8]) {
+    pub fn push(&mut self, piece: &[u8]) {
         self.arrived.extend_from_slice(piece);
     }
 
-    /// The next message, if it has arrived completely. After an error the stream is unreadable.
-    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Unreadable> {
+    /// The next message, if it has arrived completely.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if the next message is compressed or too long. The rest of the stream is then unreadable too.
+    pub fn pull(&mut self) -> Result<Option<Bytes>, Unreadable> {
         let Some(([compressed, length @ ..], rest)) = self.arrived.split_first_chunk::<PREFIX>() else {
             return Ok(None);
         };
@@ -49,7 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::grpc::frame::frame;
+    use crate::protocol::kit::grpc::frame::frame;
 
     proptest! {
         #[test]
@@ -59,7 +74,7 @@ mod tests {
             let mut read = Vec::new();
             for piece in stream.chunks(size) {
                 messages.push(piece);
-                while let Some(message) = messages.next().unwrap() {
+                while let Some(message) = messages.pull().unwrap() {
                     read.push(message.to_vec());
                 }
             }
@@ -70,7 +85,7 @@ mod tests {
         fn never_panics(stream: Vec<u8>) {
             let mut messages = Messages::new(100);
             messages.push(&stream);
-            while let Ok(Some(_)) = messages.next() {}
+            while let Ok(Some(_)) = messages.pull() {}
         }
     }
 
@@ -78,9 +93,9 @@ mod tests {
     fn rule_15_a_message_over_the_limit_is_an_error_at_once() {
         let mut messages = Messages::new(3);
         messages.push(&[0, 0, 0, 0, 4]);
-        assert!(messages.next().is_err());
+        assert!(messages.pull().is_err());
         let mut messages = Messages::new(3);
         messages.push(&[1, 0, 0, 0, 1]);
-        assert!(messages.next().is_err());
+        assert!(messages.pull().is_err());
     }
 }

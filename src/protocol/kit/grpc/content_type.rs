@@ -7,16 +7,17 @@ static SPELLINGS: [HeaderValue; 2] = [
     HeaderValue::from_static("application/grpc+proto"),
 ];
 
-/// Whether a request is gRPC. Go's servers look for one content type that starts like gRPC's. They accept any
-/// parameters, and read an unknown codec as Protocol Buffers.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+/// Whether a request is gRPC, for [`Protocol::claim`](crate::protocol::Protocol::claim). It says yes where any server
+/// does: Go's servers look for one content type that starts like gRPC's, accept any parameters, and read an unknown codec
+/// as Protocol Buffers. It allocates nothing.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     types.any(|content_type| after_grpc(content_type).is_some())
 }
 
 /// The content type of a request or reply, if it has exactly one and that is gRPC's. The value is a copy: a stored
 /// reply must not keep the received headers in memory.
-pub(super) fn content_type(headers: &HeaderMap) -> Option<HeaderValue> {
+pub fn content_type(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(content_type), None) = (types.next(), types.next()) else {
         return None;
@@ -29,7 +30,7 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// Whether a content type of gRPC names Protocol Buffers or no codec.
-pub(super) fn is_proto(content_type: &HeaderValue) -> bool {
+pub fn is_proto(content_type: &HeaderValue) -> bool {
     after_grpc(content_type).is_some_and(|rest| {
         let codec = rest.split(|byte| *byte == b';').next().unwrap_or_default();
         codec.is_empty() || codec.eq_ignore_ascii_case(b"+proto")

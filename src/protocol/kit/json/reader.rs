@@ -1,8 +1,3 @@
-//! A strict JSON reader. It does not allocate for texts without escapes.
-//!
-//! A key needs what other readers lose: the text of each number, the position of each value, and whether an object
-//! repeats a name.
-
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -12,9 +7,14 @@ use crate::protocol::call::Unreadable;
 /// The deepest nesting, the same as serde_json's.
 const MAX_DEPTH: usize = 128;
 
-/// The text is not strict JSON: malformed, a repeated name, or nested too deep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotJson;
+/// The text is not strict JSON of the expected form: it is malformed ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)),
+/// an object repeats a name, it is nested over 128 levels deep, or it has another value in some place.
+///
+/// As an [`Unreadable`], the layer forwards the request with its requirement stated and stores nothing. As the result of
+/// reading a reply, it means that there is nothing to store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the text is not JSON of the expected form, with unique names, nested at most 128 deep")]
+pub struct NotJson;
 
 impl From<NotJson> for Unreadable {
     fn from(NotJson: NotJson) -> Self {
@@ -23,14 +23,48 @@ impl From<NotJson> for Unreadable {
 }
 
 /// A JSON text and a position in it.
-pub(super) struct Json<'a> {
+///
+/// It reads [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259) strictly, because a text that two readers understand
+/// differently can't be part of a key: UTF-8 without a byte order mark, no repeated names, at most 128 levels. It is as
+/// strict as `serde_json` in everything else. It does not allocate, except for strings with escapes and for objects with
+/// more than twelve names.
+///
+/// Each method reads the next value and moves on. After an error the position is undefined.
+///
+/// ```
+/// use tower_zookie::protocol::kit::json::{Json, NotJson};
+///
+/// fn token(body: &[u8]) -> Result<Option<String>, NotJson> {
+///     let mut json = Json::new(body)?;
+///     let mut token = None;
+///     json.object(|json, name| {
+///         match name {
+///             "at" => token = Some(json.string()?.into_owned()),
+///             _ => drop(json.value()?),
+///         }
+///         Ok::<_, NotJson>(())
+///     })?;
+///     json.end()?;
+///     Ok(token)
+/// }
+/// assert_eq!(token(br#"{"who": ["u1", {}], "at": "7"}"#)?.as_deref(), Some("7"));
+/// assert_eq!(token(br#"{"at": "7", "at": "8"}"#), Err(NotJson));
+/// # Ok::<(), NotJson>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Json<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Result<Self, NotJson> {
+    /// The start of `text`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if the text is not UTF-8.
+    pub fn new(text: &'a [u8]) -> Result<Self, NotJson> {
         Ok(Self {
             text: std::str::from_utf8(text).map_err(|_| NotJson)?,
             at: 0,
@@ -38,13 +72,17 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Checks that nothing follows the value.
-    pub(super) fn end(mut self) -> Result<(), NotJson> {
+    /// Checks that nothing follows the value. Without this check, half of the text may be unread.
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if anything except whitespace follows.
+    pub fn end(mut self) -> Result<(), NotJson> {
         self.peek().is_none().then_some(()).ok_or(NotJson)
     }
 
-    /// The first byte of the next value or sign.
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    /// The first byte of the next value or sign, without reading it: `{`, `[`, `"`, and so on. `None` at the end.
+    pub fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.byte() {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 return Some(byte);
@@ -54,8 +92,12 @@ impl<'a> Json<'a> {
         None
     }
 
-    /// Reads an object; `member` has to read each member's value.
-    pub(super) fn object<E: From<NotJson>>(
+    /// Reads an object. `member` gets each name with its escapes undone, and has to read exactly the value.
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if the next value is not an object, and the errors of `member`.
+    pub fn object<E: From<NotJson>>(
         &mut self,
         mut member: impl FnMut(&mut Self, &str) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -70,8 +112,12 @@ impl<'a> Json<'a> {
         if names.repeated() { Err(NotJson.into()) } else { Ok(()) }
     }
 
-    /// Reads an array; `element` has to read each element.
-    pub(super) fn array<E: From<NotJson>>(&mut self, element: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), E> {
+    /// Reads an array. `element` has to read exactly one value.
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if the next value is not an array, and the errors of `element`.
+    pub fn array<E: From<NotJson>>(&mut self, element: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), E> {
         self.list(b'[', b']', element)
     }
 
@@ -105,8 +151,12 @@ impl<'a> Json<'a> {
         Ok(())
     }
 
-    /// Reads a string.
-    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, NotJson> {
+    /// Reads a string, and undoes its escapes.
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if the next value is not a string.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, NotJson> {
         self.expect(b'"')?;
         let start = self.at;
         let mut escaped = false;
@@ -132,7 +182,11 @@ impl<'a> Json<'a> {
     }
 
     /// Reads a number, `true`, `false` or `null`, and returns its text.
-    pub(super) fn scalar(&mut self) -> Result<&'a str, NotJson> {
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if the next value is none of these.
+    pub fn scalar(&mut self) -> Result<&'a str, NotJson> {
         self.peek();
         let start = self.at;
         while self
@@ -150,12 +204,20 @@ impl<'a> Json<'a> {
     }
 
     /// Reads any value and returns its text.
-    pub(super) fn value(&mut self) -> Result<&'a str, NotJson> {
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if there is no value.
+    pub fn value(&mut self) -> Result<&'a str, NotJson> {
         self.span().map(|span| &self.text[span])
     }
 
-    /// Reads any value and returns its byte range.
-    pub(super) fn span(&mut self) -> Result<Range<usize>, NotJson> {
+    /// Reads any value and returns its byte range in the text.
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] if there is no value.
+    pub fn span(&mut self) -> Result<Range<usize>, NotJson> {
         let first = self.peek();
         let start = self.at;
         match first {
@@ -167,8 +229,9 @@ impl<'a> Json<'a> {
         Ok(start..self.at)
     }
 
-    /// The position in the text, in bytes.
-    pub(super) fn position(&self) -> usize {
+    /// The position in the text, in bytes: just after what was read last, including the whitespace that
+    /// [`peek`](Self::peek) skipped.
+    pub fn position(&self) -> usize {
         self.at
     }
 
@@ -184,28 +247,6 @@ impl<'a> Json<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 }
-
-/// Whether `name` differs from `expected` only in the case of its letters. Decoders such as Go's accept either name.
-pub(super) fn differs_in_case(name: &str, expected: &str) -> bool {
-    if name == expected {
-        return false;
-    }
-    if name.is_ascii() && expected.is_ascii() {
-        return name.eq_ignore_ascii_case(expected);
-    }
-    // To upper case first: the upper case of `ſ` is `S`.
-    let folded = |text: &str| -> String {
-        text.chars()
-            .flat_map(char::to_uppercase)
-            .flat_map(char::to_lowercase)
-            .collect()
-    };
-    folded(name) == folded(expected)
-}
-
-/// A name that some decoders accept in place of a name that the key leaves out.
-pub(super) const OTHER_CASE: Unreadable =
-    Unreadable("the name of a member differs only in case from one that states the freshness");
 
 /// RFC 8259, section 6.
 fn is_number(text: &[u8]) -> bool {
@@ -236,53 +277,6 @@ fn is_number(text: &[u8]) -> bool {
 
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
-}
-
-/// The path to a value: a member's name, or an RFC 6901 pointer through objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pointer(Vec<String>);
-
-impl Pointer {
-    /// `None` if the text is empty, or has a `~` that is not part of an escape.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let Some(path) = text.strip_prefix('/') else {
-            return (!text.is_empty()).then(|| Self(vec![text.to_owned()]));
-        };
-        path.split('/')
-            .map(|name| {
-                let stray = name.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1']));
-                (!stray).then(|| name.replace("~1", "/").replace("~0", "~"))
-            })
-            .collect::<Option<_>>()
-            .map(Self)
-    }
-
-    /// The text of the value in a whole JSON text; `None` if it has no such value.
-    pub(super) fn find<'a>(&self, text: &'a [u8]) -> Result<Option<&'a str>, NotJson> {
-        let mut json = Json::new(text)?;
-        let found = find(&mut json, &self.0)?;
-        json.end()?;
-        Ok(found)
-    }
-}
-
-fn find<'a>(json: &mut Json<'a>, names: &[String]) -> Result<Option<&'a str>, NotJson> {
-    let Some((expected, rest)) = names.split_first() else {
-        return json.value().map(Some);
-    };
-    if json.peek() != Some(b'{') {
-        return json.value().map(|_| None);
-    }
-    let mut found = None;
-    json.object(|json, name| {
-        if name == expected {
-            found = find(json, rest)?;
-            Ok(())
-        } else {
-            json.value().map(drop)
-        }
-    })?;
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -351,21 +345,5 @@ mod tests {
         assert_eq!(whole(nested(MAX_DEPTH + 1).as_bytes()), Err(NotJson));
         assert_eq!(whole("[".repeat(1_000_000).as_bytes()), Err(NotJson));
         assert_eq!(whole(format!("[{}]", vec!["[]"; 1_000].join(",")).as_bytes()), Ok(()));
-    }
-
-    #[test]
-    fn pointers_lead_through_objects() {
-        let find = |pointer, text: &'static str| Pointer::parse(pointer).unwrap().find(text.as_bytes());
-        assert_eq!(find("a", r#"{"a": true }"#), Ok(Some("true")));
-        assert_eq!(find("/a/b", r#"{"a":{"c":0,"b":[1]}}"#), Ok(Some("[1]")));
-        assert_eq!(find("/a~1b/~0", r#"{"a/b":{"~":2}}"#), Ok(Some("2")));
-        assert_eq!(find("/", r#"{"":3}"#), Ok(Some("3")));
-        assert_eq!(find("/a/0", r#"{"a":[1]}"#), Ok(None));
-        assert_eq!(find("b", r#"{"a":1}"#), Ok(None));
-        assert_eq!(find("a", r#"{"a":1,"a":2}"#), Err(NotJson));
-        assert_eq!(find("a", r#"{"a":1}x"#), Err(NotJson));
-        for malformed in ["", "/~", "/a~2b"] {
-            assert_eq!(Pointer::parse(malformed), None, "{malformed}");
-        }
     }
 }

@@ -6,8 +6,12 @@ use crate::protocol::call::Unreadable;
 /// One byte for compression, and four for the length of the message.
 pub(super) const PREFIX: usize = 5;
 
-/// The message of a unary request or reply, if it is complete and not compressed.
-pub(in crate::protocol) fn message(body: &[u8]) -> Result<&[u8], Unreadable> {
+/// The message of a unary request or reply.
+///
+/// # Errors
+///
+/// [`Unreadable`] if the body is not exactly one whole message, or if the message is compressed.
+pub fn message(body: &[u8]) -> Result<&[u8], Unreadable> {
     match body.split_first_chunk::<PREFIX>() {
         Some(([0, length @ ..], message)) if message.len() as u64 == u64::from(u32::from_be_bytes(*length)) => {
             Ok(message)
@@ -17,8 +21,8 @@ pub(in crate::protocol) fn message(body: &[u8]) -> Result<&[u8], Unreadable> {
     }
 }
 
-/// A frame with the message that `write` writes, of about `capacity` bytes.
-pub(in crate::protocol) fn frame(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+/// A frame with the message that `write` writes, of about `capacity` bytes, not compressed.
+pub fn frame(capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut frame = Vec::with_capacity(PREFIX + capacity);
     frame.extend_from_slice(&[0; PREFIX]);
     write(&mut frame);

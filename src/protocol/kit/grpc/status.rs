@@ -2,28 +2,45 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::protocol::reply::Reply;
 
-pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(in crate::protocol) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(in crate::protocol) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// gRPC's status codes.
+/// gRPC's [status codes](https://grpc.io/docs/guides/status-codes/). Each one's value is its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::protocol) enum Code {
+pub enum Code {
+    /// The call succeeded.
     Ok,
+    /// The caller cancelled the call.
     Cancelled,
+    /// An error that the server does not classify.
     Unknown,
+    /// The request is wrong, whatever the state of the server.
     InvalidArgument,
+    /// The call did not end in time.
     DeadlineExceeded,
+    /// What the request names does not exist.
     NotFound,
+    /// What the request would create exists already.
     AlreadyExists,
+    /// The caller may not make this call.
     PermissionDenied,
+    /// A quota or a resource is used up.
     ResourceExhausted,
+    /// The server's state does not allow the call.
     FailedPrecondition,
+    /// The call was aborted, for example because of a conflict.
     Aborted,
+    /// The request goes past a valid range.
     OutOfRange,
+    /// The server does not have this method.
     Unimplemented,
+    /// An invariant of the server is broken.
     Internal,
+    /// The server is not available now.
     Unavailable,
+    /// Data is lost or damaged.
     DataLoss,
+    /// The request has no valid credentials.
     Unauthenticated,
 }
 
@@ -53,18 +70,19 @@ impl Code {
         Self::numbered(value.to_str().ok()?.parse().ok()?)
     }
 
-    /// The code with this number.
-    pub(in crate::protocol) fn numbered(number: usize) -> Option<Self> {
+    /// The code with this number, if there is one.
+    pub fn numbered(number: usize) -> Option<Self> {
         CODES.get(number).copied()
     }
 
-    pub(in crate::protocol) fn to_header_value(self) -> HeaderValue {
+    /// The value of the trailer `grpc-status`.
+    pub fn to_header_value(self) -> HeaderValue {
         HeaderValue::from(self as u16)
     }
 
     /// Whether a write that ended with this code certainly changed nothing. After any other code it may have succeeded:
     /// the server or a proxy only lost its outcome.
-    pub(in crate::protocol) fn changed_nothing(self) -> bool {
+    pub fn changed_nothing(self) -> bool {
         matches!(
             self,
             Self::InvalidArgument
@@ -81,16 +99,18 @@ impl Code {
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::protocol) struct Status<'a> {
-    pub(in crate::protocol) code: Code,
-    /// Percent-encoded.
-    pub(in crate::protocol) message: Option<&'a HeaderValue>,
+#[non_exhaustive]
+pub struct Status<'a> {
+    /// The code.
+    pub code: Code,
+    /// The message, percent-encoded.
+    pub message: Option<&'a HeaderValue>,
 }
 
 impl<'a> Status<'a> {
     /// The status in a reply's trailers, or in its headers if the reply has nothing else. `None` if the call did not
-    /// end like a gRPC call.
-    pub(in crate::protocol) fn of(reply: &Reply<'a>) -> Option<Self> {
+    /// end like a gRPC call: the HTTP status is not 200, the reply broke off, or it has no code or more than one.
+    pub fn of(reply: &Reply<'a>) -> Option<Self> {
         if reply.status != StatusCode::OK {
             return None;
         }

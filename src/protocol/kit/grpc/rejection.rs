@@ -2,13 +2,13 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 
-use crate::protocol::grpc::status::Code;
-use crate::protocol::grpc::status::{GRPC_MESSAGE, GRPC_STATUS};
+use crate::protocol::kit::grpc::status::{Code, GRPC_MESSAGE, GRPC_STATUS};
 use crate::protocol::problem::Rejection;
 use crate::token::TokenErrorKind;
 
-/// A rejection as a reply with headers only: a status and a message.
-pub(in crate::protocol) fn reject(why: &Rejection) -> Response<Bytes> {
+/// A rejection as a reply with headers only: a status and a message. For
+/// [`Protocol::reject`](crate::protocol::Protocol::reject).
+pub fn reject(why: &Rejection) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -20,7 +20,7 @@ pub(in crate::protocol) fn reject(why: &Rejection) -> Response<Bytes> {
 }
 
 /// The status code of a rejection.
-pub(in crate::protocol) fn code(why: &Rejection) -> Code {
+pub fn code(why: &Rejection) -> Code {
     match why {
         Rejection::BadToken(TokenErrorKind::Expired) => Code::OutOfRange,
         Rejection::BadToken(_)

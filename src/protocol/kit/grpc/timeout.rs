@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderName};
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The caller's timeout, from the header `grpc-timeout`: at most eight digits and a unit. `None` if the header is
-/// missing or unreadable.
-pub(in crate::protocol) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+/// missing or unreadable. For [`Protocol::timeout`](crate::protocol::Protocol::timeout).
+pub fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let mut values = headers.get_all(GRPC_TIMEOUT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
