@@ -143,7 +143,7 @@
 //! let first = service.clone().oneshot(check(r#"{"who": "u1", "what": "read", "at": "41"}"#)).await?;
 //! let second = service.clone().oneshot(check(r#"{"what": "read", "who": "u1"}"#)).await?;
 //! let ahead = service.clone().oneshot(check(r#"{"who": "u1", "what": "read", "at": "43"}"#)).await?;
-//! assert_eq!(first.headers()["cache-status"], "tower-zookie; fwd=miss; stored");
+//! assert!(first.headers()["cache-status"].to_str()?.starts_with("tower-zookie; fwd=miss; stored"));
 //! assert_eq!(second.headers()["cache-status"], "tower-zookie; hit");
 //! assert_eq!(ahead.status(), 503, "the upstream does not know revision 43");
 //! # Ok(())
