@@ -16,7 +16,10 @@ pub enum Asks {
     Check(usize),
     Bulk(Vec<usize>),
     /// From now on, the answer to this question is `allowed`.
-    Write { question: usize, allowed: bool },
+    Write {
+        question: usize,
+        allowed: bool,
+    },
 }
 
 impl Asks {

@@ -49,13 +49,19 @@ pub(super) fn judge<A: Api>(
     };
     let expected = store.verdicts(asks.questions(), revision);
     if answer.verdicts.len() != expected.len() {
-        return Err(format!("rule {rule}: {} answers to {} questions", answer.verdicts.len(), expected.len()));
+        return Err(format!(
+            "rule {rule}: {} answers to {} questions",
+            answer.verdicts.len(),
+            expected.len()
+        ));
     }
     for (nth, (verdict, expected)) in answer.verdicts.iter().zip(&expected).enumerate() {
         match verdict {
             None if owed.answer => return Err(format!("rule 17: answer {nth} of {asks:?} is an error")),
             Some(verdict) if verdict != expected => {
-                return Err(format!("rule {rule}: answer {nth} of {asks:?} is {verdict}, but at {revision} it is {expected}"));
+                return Err(format!(
+                    "rule {rule}: answer {nth} of {asks:?} is {verdict}, but at {revision} it is {expected}"
+                ));
             }
             _ => {}
         }

@@ -27,7 +27,7 @@ type Named = (String, Request<Bytes>);
 /// # Errors
 ///
 /// Two requests that may have different answers and share a key, or one request with two keys.
-pub fn rule_10_whole_key<A: Api>(api: &A) -> Result<(), Wrong> {
+pub fn keys<A: Api>(api: &A) -> Result<(), Wrong> {
     let base = Keyer::random().question("conformance");
     let others = others(api)?;
     let mut seen: HashMap<Fingerprint, String> = HashMap::new();
@@ -40,8 +40,12 @@ pub fn rule_10_whole_key<A: Api>(api: &A) -> Result<(), Wrong> {
     }
     for question in 0..A::QUESTIONS {
         for fresh in freshnesses(api) {
-            let plain = api.request(&Asks::Check(question), &Fresh::default()).ok_or("a protocol has checks")?;
-            let request = api.request(&Asks::Check(question), &fresh).ok_or("a protocol has checks")?;
+            let plain = api
+                .request(&Asks::Check(question), &Fresh::default())
+                .ok_or("a protocol has checks")?;
+            let request = api
+                .request(&Asks::Check(question), &fresh)
+                .ok_or("a protocol has checks")?;
             let usual = key(api, &plain, &base).ok_or("rule 10: a check has no key")?;
             if key(api, &request, &base).is_some_and(|key| key != usual) {
                 return Err(format!("rule 10: the freshness is in the key: {fresh:?}"));
@@ -77,7 +81,9 @@ fn key<A: Api>(api: &A, request: &Request<Bytes>, base: &FingerprintBuilder) -> 
 fn others<A: Api>(api: &A) -> Result<Vec<Named>, Wrong> {
     let mut others: Vec<Named> = Vec::new();
     for question in 0..A::QUESTIONS {
-        let request = api.request(&Asks::Check(question), &Fresh::default()).ok_or("a protocol has checks")?;
+        let request = api
+            .request(&Asks::Check(question), &Fresh::default())
+            .ok_or("a protocol has checks")?;
         others.push((format!("question {question}"), request));
     }
     let variations = api.variations().into_iter().enumerate();
@@ -87,7 +93,10 @@ fn others<A: Api>(api: &A) -> Result<Vec<Named>, Wrong> {
     if let Ok(message @ Value::Object(_)) = serde_json::from_slice(plain.body()) {
         for message in mutations(&message, &api.freshness_members()) {
             let message = message.to_string();
-            if others.iter().any(|(_, other)| same_json(other.body(), message.as_bytes())) {
+            if others
+                .iter()
+                .any(|(_, other)| same_json(other.body(), message.as_bytes()))
+            {
                 continue;
             }
             mutated.push((message.clone(), plain.clone().map(|_| message.into())));
@@ -96,7 +105,9 @@ fn others<A: Api>(api: &A) -> Result<Vec<Named>, Wrong> {
     for parameter in ["unknown=1", "unknown=2"] {
         let mut request = plain.clone();
         let before = if request.uri().query().is_some() { '&' } else { '?' };
-        let uri: Uri = format!("{}{before}{parameter}", request.uri()).parse().map_err(|_| "a path and a query")?;
+        let uri: Uri = format!("{}{before}{parameter}", request.uri())
+            .parse()
+            .map_err(|_| "a path and a query")?;
         *request.uri_mut() = uri;
         mutated.push((format!("the query {parameter}"), request));
     }
@@ -156,7 +167,9 @@ fn mutations(message: &Value, free: &[&str]) -> Vec<Value> {
 fn shared_by_the_layer<A: Api>(api: &A, others: &[Named]) -> Result<(), Wrong> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
-        let layer = ZookieLayer::builder(api.protocol()).build().map_err(|error| error.to_string())?;
+        let layer = ZookieLayer::builder(api.protocol())
+            .build()
+            .map_err(|error| error.to_string())?;
         let server = api.clone();
         let service = layer.layer(service_fn(move |request: Request<Full<Bytes>>| {
             let server = server.clone();
@@ -173,13 +186,18 @@ fn shared_by_the_layer<A: Api>(api: &A, others: &[Named]) -> Result<(), Wrong> {
         let is_hit = async |request: &Request<Bytes>| {
             let Ok(reply) = service.clone().oneshot(request.clone().map(Full::new)).await;
             // The reply is read to its end, as any client does.
-            let status = reply.headers().get("cache-status").is_some_and(|status| status == "tower-zookie; hit");
+            let status = reply
+                .headers()
+                .get("cache-status")
+                .is_some_and(|status| status == "tower-zookie; hit");
             crate::conformance::carried::read(reply).await;
             status
         };
         for (name, request) in others {
             if is_hit(request).await {
-                return Err(format!("rule 10: the cache answered {name} with the answer to another request"));
+                return Err(format!(
+                    "rule 10: the cache answered {name} with the answer to another request"
+                ));
             }
         }
         let (_, plain) = &others[0];
@@ -187,7 +205,9 @@ fn shared_by_the_layer<A: Api>(api: &A, others: &[Named]) -> Result<(), Wrong> {
             return Err("rule 10: the same request is not answered from the cache".to_owned());
         }
         let mut by_another = plain.clone();
-        by_another.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer another"));
+        by_another
+            .headers_mut()
+            .insert(AUTHORIZATION, HeaderValue::from_static("Bearer another"));
         if is_hit(&by_another).await {
             return Err("rule 10: two callers share an answer".to_owned());
         }

@@ -1,9 +1,11 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
-use tower_zookie::cache::{FingerprintBuilder, Fingerprint, Keyer, ReadAt};
+use tower_zookie::cache::{Fingerprint, FingerprintBuilder, Keyer, ReadAt};
 use tower_zookie::consistency::Consistency;
-use tower_zookie::protocol::{Call, Claim, Key, Kind, Protocol, Received, Reply, ReplyItem, ReplyOutcome, Route, StoredResponse};
+use tower_zookie::protocol::{
+    Call, Claim, Key, Kind, Protocol, Received, Reply, ReplyItem, ReplyOutcome, Route, StoredResponse,
+};
 use tower_zookie::token::{Carriers, Zookie};
 
 use crate::conformance::Wrong;
@@ -20,14 +22,22 @@ const BULK: [usize; 4] = [0, 1, 2, 1];
 /// The first message whose meaning changes.
 pub fn messages<A: Api>(api: &A) -> Result<(), Wrong> {
     let protocol = api.protocol();
-    let elsewhere = Request::get("/conformance/elsewhere").body(Bytes::new()).map_err(|error| error.to_string())?;
+    let elsewhere = Request::get("/conformance/elsewhere")
+        .body(Bytes::new())
+        .map_err(|error| error.to_string())?;
     if claimed(&protocol, &elsewhere) != Claim::Pass {
         return Err("claim: a request of another API does not pass".to_owned());
     }
-    let write = Asks::Write { question: 1, allowed: true };
+    let write = Asks::Write {
+        question: 1,
+        allowed: true,
+    };
     for (asks, expected) in [(Asks::Check(1), 1), (Asks::Bulk(BULK.to_vec()), BULK.len()), (write, 0)] {
         for token in [None, Some(api.token(2))] {
-            let fresh = Fresh { token, consistency: None };
+            let fresh = Fresh {
+                token,
+                consistency: None,
+            };
             if let Some(request) = api.request(&asks, &fresh) {
                 one_call(api, &protocol, &asks, expected, &fresh, &request)?;
             }
@@ -41,7 +51,11 @@ fn claimed(protocol: &impl Protocol, request: &Request<Bytes>) -> Claim {
 }
 
 /// What the protocol reads of a request; `None` if it claims or reads it not.
-pub(super) fn call(protocol: &impl Protocol, request: &Request<Bytes>, base: &FingerprintBuilder) -> Option<(Route, Call)> {
+pub(super) fn call(
+    protocol: &impl Protocol,
+    request: &Request<Bytes>,
+    base: &FingerprintBuilder,
+) -> Option<(Route, Call)> {
     let route = match claimed(protocol, request) {
         Claim::Parts(route) | Claim::Body(route) => route,
         Claim::Pass | Claim::Floor(_) => return None,
@@ -128,7 +142,10 @@ fn forwarded<A: Api>(
     base: &FingerprintBuilder,
 ) -> Result<(), Wrong> {
     let text = api.token(3);
-    let revision = protocol.format().decode(&text).map_err(|error| format!("token: {text}: {error}"))?;
+    let revision = protocol
+        .format()
+        .decode(&text)
+        .map_err(|error| format!("token: {text}: {error}"))?;
     let zookie = Zookie::new(&text, 4096).map_err(|error| error.to_string())?;
     for (at, consistency) in [
         (ReadAt::Any, Consistency::MinimizeLatency),
@@ -138,8 +155,12 @@ fn forwarded<A: Api>(
         (ReadAt::Head, Consistency::FullyConsistent),
     ] {
         let zookie = at.revision().map(|_| &zookie);
-        let body = protocol.ask(received, open, &at, zookie).unwrap_or_else(|| received.message.clone());
-        let request = request.clone().map(|own| if received.message.is_empty() { own } else { body });
+        let body = protocol
+            .ask(received, open, &at, zookie)
+            .unwrap_or_else(|| received.message.clone());
+        let request = request
+            .clone()
+            .map(|own| if received.message.is_empty() { own } else { body });
         let wrong = |what: &str| format!("ask: {what}: {asks:?}, {open:?} at {at:?}: {:?}", request.body());
         let (read, stated) = api.receive(&request).ok_or_else(|| wrong("the server can't read it"))?;
         if read.questions() != only(asks, open).questions() {
@@ -166,7 +187,12 @@ fn verdicts(count: usize, seed: usize) -> Vec<bool> {
     (0..count).map(|nth| (seed >> nth & 1) == 1).collect()
 }
 
-fn learn<A: Api>(protocol: &A::Protocol, received: Received<'_>, open: &[usize], reply: &Response<Bytes>) -> ReplyOutcome {
+fn learn<A: Api>(
+    protocol: &A::Protocol,
+    received: Received<'_>,
+    open: &[usize],
+    reply: &Response<Bytes>,
+) -> ReplyOutcome {
     let reply = Reply {
         status: reply.status(),
         headers: reply.headers(),
@@ -196,7 +222,12 @@ fn learned<A: Api>(
         let reply = api.reply(&asked, &verdicts, 3);
         let (answers, token) = items(learn::<A>(protocol, received, open, &reply));
         if answers.len() != open.len() || answers.iter().any(|item| !item.store) {
-            return Err(format!("learn: {} of {} answers of {:?} are stored", answers.len(), open.len(), reply.body()));
+            return Err(format!(
+                "learn: {} of {} answers of {:?} are stored",
+                answers.len(),
+                open.len(),
+                reply.body()
+            ));
         }
         if token.as_ref().is_some_and(|token| *token != api.token(3)) {
             return Err(format!("rule 5: the token of the reply is read as {token:?}"));
@@ -223,7 +254,11 @@ fn stores_nothing<A: Api>(
 ) -> Result<(), Wrong> {
     let (items, _) = items(learn::<A>(protocol, received, open, reply));
     match items.iter().any(|item| item.store) {
-        true => Err(format!("rule 11: an answer of {} {:?} is stored", reply.status(), reply.body())),
+        true => Err(format!(
+            "rule 11: an answer of {} {:?} is stored",
+            reply.status(),
+            reply.body()
+        )),
         false => Ok(()),
     }
 }
@@ -247,16 +282,23 @@ fn merged<A: Api>(api: &A, protocol: &A::Protocol, received: Received<'_>, asks:
         }
         let present: Vec<_> = answers.iter().map(Some).collect();
         let reply = replied(protocol.merge(received, &present, Some(&zookie)), &zookie);
-        let answer = api.answer(asks, &reply).ok_or_else(|| format!("merge: unreadable: {:?}", reply.body()))?;
+        let answer = api
+            .answer(asks, &reply)
+            .ok_or_else(|| format!("merge: unreadable: {:?}", reply.body()))?;
         let said: Option<Vec<bool>> = answer.verdicts.iter().copied().collect();
         if said.as_ref() != Some(&verdicts) || answer.token.as_deref() != Some(zookie.as_str()) {
-            return Err(format!("rule 16: {verdicts:?} at {zookie} are merged to {:?}", reply.body()));
+            return Err(format!(
+                "rule 16: {verdicts:?} at {zookie} are merged to {:?}",
+                reply.body()
+            ));
         }
         for missing in all.iter().filter(|_| count > 1) {
             let mut present = present.clone();
             present[*missing] = None;
             let reply = replied(protocol.merge(received, &present, Some(&zookie)), &zookie);
-            let said = api.answer(asks, &reply).and_then(|answer| answer.verdicts.get(*missing).copied().flatten());
+            let said = api
+                .answer(asks, &reply)
+                .and_then(|answer| answer.verdicts.get(*missing).copied().flatten());
             if said == Some(true) {
                 return Err(format!("rule 14: a missing answer is merged to {:?}", reply.body()));
             }
@@ -269,8 +311,12 @@ fn merged<A: Api>(api: &A, protocol: &A::Protocol, received: Received<'_>, asks:
 fn replied(stored: StoredResponse, zookie: &Zookie) -> Response<Bytes> {
     let mut reply = Response::new(stored.body);
     *reply.status_mut() = stored.status;
-    reply.headers_mut().extend(stored.content_type.map(|content_type| (CONTENT_TYPE, content_type)));
-    reply.headers_mut().insert(HeaderName::from_static("zookie"), zookie.to_header_value());
+    reply
+        .headers_mut()
+        .extend(stored.content_type.map(|content_type| (CONTENT_TYPE, content_type)));
+    reply
+        .headers_mut()
+        .insert(HeaderName::from_static("zookie"), zookie.to_header_value());
     if let Some(trailers) = stored.trailers {
         reply.extensions_mut().insert(trailers);
     }

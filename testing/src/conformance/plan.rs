@@ -123,5 +123,10 @@ pub(super) fn case(focus: Focus) -> impl Strategy<Value = Case> {
         vec((delays.clone(), delays), 0..24),
         vec(weighted(0.5, 0..4_u64).prop_map(Option::unwrap_or_default), 0..24),
     )
-        .prop_map(|(rounds, pauses, delays, lags)| Case { rounds, pauses, delays, lags })
+        .prop_map(|(rounds, pauses, delays, lags)| Case {
+            rounds,
+            pauses,
+            delays,
+            lags,
+        })
 }

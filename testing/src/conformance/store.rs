@@ -24,6 +24,9 @@ impl Store {
     }
 
     pub(super) fn verdicts(&self, questions: &[usize], revision: u64) -> Vec<bool> {
-        questions.iter().map(|question| self.verdict(*question, revision)).collect()
+        questions
+            .iter()
+            .map(|question| self.verdict(*question, revision))
+            .collect()
     }
 }

@@ -35,7 +35,10 @@ const CASES: u32 = 128;
 /// The shortest history that was found with a wrong reply, and what is wrong with it.
 pub fn histories<A: Api>(api: A, focus: Focus) -> Result<Tally, Wrong> {
     let config = Config {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES),
+        cases: std::env::var("PROPTEST_CASES")
+            .ok()
+            .and_then(|cases| cases.parse().ok())
+            .unwrap_or(CASES),
         failure_persistence: None,
         ..Config::default()
     };
@@ -94,7 +97,9 @@ fn run<A: Api>(api: &A, case: &Case) -> Result<Tally, Wrong> {
         }),
     });
     runtime.block_on(async {
-        let layer = ZookieLayer::builder(api.protocol()).build().map_err(|error| error.to_string())?;
+        let layer = ZookieLayer::builder(api.protocol())
+            .build()
+            .map_err(|error| error.to_string())?;
         let served = Arc::clone(&world);
         let upstream = service_fn(move |request| {
             let world = Arc::clone(&served);
@@ -129,7 +134,11 @@ impl<A: Api> World<A> {
     async fn serve(&self, request: Request<Full<Bytes>>) -> Sent {
         let (before, after) = locked(&self.state).delays.pop_front().unwrap_or_default();
         let (parts, body) = request.into_parts();
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let body = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
         let request = Request::from_parts(parts, body);
         pause(before).await;
         let reply = self.evaluate(&request);
@@ -166,14 +175,19 @@ impl<A: Api> World<A> {
                 ReadMode::Current => head,
             },
         };
-        self.api.reply(&asks, &state.store.verdicts(asks.questions(), revision), revision)
+        self.api
+            .reply(&asks, &state.store.verdicts(asks.questions(), revision), revision)
     }
 
     /// The store's revision that a token names, whatever its spelling.
     fn revision(&self, token: &str, head: u64) -> Option<u64> {
         let format = self.api.protocol().format();
         let named = format.decode(token).ok()?;
-        (1..=head).find(|revision| format.decode(&self.api.token(*revision)).is_ok_and(|known| known == named))
+        (1..=head).find(|revision| {
+            format
+                .decode(&self.api.token(*revision))
+                .is_ok_and(|known| known == named)
+        })
     }
 
     async fn act<B>(&self, service: Service<B>, action: Action)
@@ -181,18 +195,37 @@ impl<A: Api> World<A> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
         match action {
-            Action::Write { question, allowed, behind: true } => {
-                locked(&self.state).store.write(question, allowed);
+            Action::Write {
+                question,
+                allowed,
+                behind,
+            } => {
+                let asks = Asks::Write { question, allowed };
+                if behind || self.api.request(&asks, &Fresh::default()).is_none() {
+                    locked(&self.state).store.write(question, allowed);
+                    return;
+                }
+                let owed = Owed {
+                    answer: true,
+                    ..Owed::default()
+                };
+                self.send(service, &asks, &Fresh::default(), false, owed, false).await;
             }
-            Action::Write { question, allowed, .. } => {
-                let owed = Owed { answer: true, ..Owed::default() };
-                self.send(service, &Asks::Write { question, allowed }, &Fresh::default(), false, owed, false).await;
-            }
-            Action::Ask { questions, demand, in_header } => {
+            Action::Ask {
+                questions,
+                demand,
+                in_header,
+            } => {
                 let (fresh, owed) = self.demanded(demand);
-                self.send(service, &asks(questions), &fresh, in_header, owed, false).await;
+                self.send(service, &asks(questions), &fresh, in_header, owed, false)
+                    .await;
             }
-            Action::Forge { questions, forgery, exact, in_header } => {
+            Action::Forge {
+                questions,
+                forgery,
+                exact,
+                in_header,
+            } => {
                 let (token, revision) = self.forged(forgery);
                 let fresh = Fresh {
                     token: Some(token),
@@ -203,7 +236,8 @@ impl<A: Api> World<A> {
                     exact: revision.filter(|_| exact),
                     ..Owed::default()
                 };
-                self.send(service, &asks(questions), &fresh, in_header, owed, true).await;
+                self.send(service, &asks(questions), &fresh, in_header, owed, true)
+                    .await;
             }
         }
     }
@@ -211,7 +245,10 @@ impl<A: Api> World<A> {
     fn demanded(&self, demand: Demand) -> (Fresh, Owed) {
         let state = locked(&self.state);
         let seen = |nth: u8| state.seen[usize::from(nth) % state.seen.len()];
-        let mut owed = Owed { answer: true, ..Owed::default() };
+        let mut owed = Owed {
+            answer: true,
+            ..Owed::default()
+        };
         let mut consistency = None;
         match demand {
             Demand::Nothing => {}
@@ -248,7 +285,9 @@ impl<A: Api> World<A> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
         let stated = if in_header { &Fresh::default() } else { fresh };
-        let Some(mut request) = self.api.request(asks, stated) else { return };
+        let Some(mut request) = self.api.request(asks, stated) else {
+            return;
+        };
         if in_header {
             in_headers(&mut request, fresh);
         }
@@ -260,7 +299,9 @@ impl<A: Api> World<A> {
             Ok(None) => {}
             Ok(Some(revision)) => {
                 let status = reply.headers().get("cache-status");
-                state.tally.count(status.and_then(|status| status.to_str().ok()).unwrap_or_default());
+                state
+                    .tally
+                    .count(status.and_then(|status| status.to_str().ok()).unwrap_or_default());
                 state.tally.forged += usize::from(forged);
                 state.seen.push(revision);
             }
