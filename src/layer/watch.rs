@@ -12,7 +12,7 @@ use tower_service::Service;
 use crate::layer::body::{Replay, RequestBody};
 use crate::layer::handle::Handle;
 use crate::layer::state::LayerState;
-use crate::protocol::grpc::Messages;
+use crate::protocol::kit::grpc::Messages;
 use crate::protocol::{Protocol, Unreadable};
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
@@ -130,7 +130,7 @@ impl<'a, P: Protocol> Feed<'a, P> {
 
     fn hear(&mut self, data: &[u8]) -> Result<(), Unreadable> {
         self.messages.push(data);
-        while let Some(message) = self.messages.next()? {
+        while let Some(message) = self.messages.pull()? {
             let feed_token = self.state.protocol.feed_token(&message);
             if let Some(token) = feed_token.and_then(|token| self.state.memo.parse(&token).ok()) {
                 self.state.cache.wrote(&token.revision);

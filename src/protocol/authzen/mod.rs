@@ -11,14 +11,14 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
-use self::request::{Asked, Outline, Semantic};
+use self::request::{Asked, Semantic};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
-use crate::protocol::digest::Digest;
-use crate::protocol::parts;
-use crate::protocol::path::InvalidRoute;
-use crate::protocol::path::Pattern;
+use crate::protocol::invalid_route::InvalidRoute;
+use crate::protocol::kit::json::Digest;
+use crate::protocol::kit::parts;
+use crate::protocol::kit::path::Pattern;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
@@ -80,13 +80,13 @@ impl AuthZen {
     ///
     /// [`InvalidRoute`] if it is not such a path.
     pub fn base_path(mut self, path: &str) -> Result<Self, InvalidRoute> {
-        let invalid = |problem| InvalidRoute::new(path, problem);
         if path == "/" {
-            return Err(invalid(
+            return Err(InvalidRoute::new(
+                path,
                 "a base path needs a segment; omit the base path if the API is at the root",
             ));
         }
-        self.base = Some(Pattern::parse(path).map_err(invalid)?);
+        self.base = Some(Pattern::parse(path)?);
         Ok(self)
     }
 
@@ -141,7 +141,7 @@ impl Protocol for AuthZen {
     }
 
     fn needed(&self, received: Received<'_>, found: &[Option<&StoredResponse>]) -> Vec<usize> {
-        let semantic = Outline::of(received.message).map_or_else(Semantic::default, |outline| outline.semantic);
+        let semantic = Semantic::of(received.message);
         let mut needed = Vec::new();
         for (index, stored) in found.iter().enumerate() {
             match stored {
@@ -155,10 +155,8 @@ impl Protocol for AuthZen {
     }
 
     fn ask(&self, received: Received<'_>, open: &[usize], _: &ReadAt, _: Option<&Zookie>) -> Option<Bytes> {
-        match received.call.kind {
-            Kind::Bulk(_) => Outline::of(received.message)?
-                .only(received.message, open)
-                .map(Bytes::from),
+        match &received.call.kind {
+            Kind::Bulk(questions) if open.len() < questions.len() => request::only(received.message, open),
             _ => None,
         }
     }
@@ -173,8 +171,7 @@ impl Protocol for AuthZen {
         }
         let items = match received.call.kind {
             Kind::Check(_) => reply::single(reply.body).map(|item| vec![item]).ok(),
-            Kind::Bulk(_) => Outline::of(received.message)
-                .and_then(|outline| reply::several(reply.body, asked.len(), outline.semantic).ok()),
+            Kind::Bulk(_) => reply::several(reply.body, asked.len(), Semantic::of(received.message)).ok(),
             _ => None,
         };
         items.map_or(ReplyOutcome::Nothing, |items| ReplyOutcome::Answers {
@@ -187,7 +184,7 @@ impl Protocol for AuthZen {
         if let (Kind::Check(_), [Some(answer)]) = (&received.call.kind, answers) {
             return (*answer).clone();
         }
-        let semantic = Outline::of(received.message).map_or_else(Semantic::default, |outline| outline.semantic);
+        let semantic = Semantic::of(received.message);
         reply::merge(answers, semantic)
     }
 

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::protocol::authzen::request::Semantic;
-use crate::protocol::json::{Json, NotJson};
+use crate::protocol::kit::json::{Json, NotJson};
 use crate::protocol::reply::ReplyItem;
 use crate::protocol::stored_response::StoredResponse;
 

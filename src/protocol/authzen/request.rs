@@ -1,9 +1,8 @@
-use std::ops::Range;
+use bytes::Bytes;
 
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 use crate::protocol::call::Unreadable;
-use crate::protocol::digest::{Digest, Members};
-use crate::protocol::json::{Json, NotJson};
+use crate::protocol::kit::json::{Digest, Json, Members, Rewrite};
 
 /// The most evaluations of a request that are read. A longer request is forwarded unmodified.
 pub(super) const MAX_EVALUATIONS: usize = 10_000;
@@ -32,6 +31,22 @@ impl Semantic {
             Self::DenyOnFirstDeny => !decision,
             Self::PermitOnFirstPermit => decision,
         }
+    }
+
+    /// The semantic of a request that [`several`] has read.
+    pub(super) fn of(message: &[u8]) -> Self {
+        let read = || -> Result<Self, Unreadable> {
+            let mut semantic = Self::default();
+            Json::new(message)?.object(|json, name| {
+                match name {
+                    "options" => semantic = Self::read(json)?,
+                    _ => drop(json.value()?),
+                }
+                Ok::<_, Unreadable>(())
+            })?;
+            Ok(semantic)
+        };
+        read().unwrap_or_default()
     }
 
     fn read(json: &mut Json<'_>) -> Result<Self, Unreadable> {
@@ -79,7 +94,7 @@ impl Evaluation {
         for ((_, part), (own, default)) in MEMBERS.iter().zip(self.members.iter().zip(&defaults.members)) {
             match own.as_ref().or(default.as_ref()) {
                 Some(members) => members.feed(*part, &mut fingerprint),
-                None if *part == Part::Context => fingerprint.add_nth(Part::Absent, *part as u16, b""),
+                None if *part == Part::Context => fingerprint.add(Part::Absent, b"context"),
                 None => return Err(Unreadable("an evaluation lacks its subject, action or resource")),
             }
         }
@@ -136,55 +151,13 @@ pub(super) fn several(message: &[u8], prefix: &FingerprintBuilder, digest: &Dige
         .map(Asked::Several)
 }
 
-/// The byte ranges of the evaluations of a request that [`several`] has read.
-pub(super) struct Outline {
-    pub(super) semantic: Semantic,
-    array: Range<usize>,
-    items: Vec<Range<usize>>,
-}
-
-impl Outline {
-    pub(super) fn of(message: &[u8]) -> Option<Self> {
-        let mut outline = Self {
-            semantic: Semantic::default(),
-            array: 0..0,
-            items: Vec::new(),
-        };
-        let mut json = Json::new(message).ok()?;
-        json.object(|json, name| {
-            match name {
-                "evaluations" => {
-                    json.peek();
-                    let start = json.position();
-                    json.array(|json| {
-                        outline.items.push(json.span()?);
-                        Ok::<_, NotJson>(())
-                    })?;
-                    outline.array = start..json.position();
-                }
-                "options" => outline.semantic = Semantic::read(json)?,
-                _ => drop(json.value()?),
-            }
-            Ok::<_, Unreadable>(())
-        })
-        .ok()?;
-        Some(outline)
+/// The request with only the evaluations `open`. `None` leaves it unmodified: the upstream would read an empty list as a
+/// single evaluation of the defaults.
+pub(super) fn only(message: &[u8], open: &[usize]) -> Option<Bytes> {
+    if open.is_empty() {
+        return None;
     }
-
-    /// The request with only the evaluations `open`; `None` if these are all.
-    pub(super) fn only(&self, message: &[u8], open: &[usize]) -> Option<Vec<u8>> {
-        // The upstream would read an empty list as a single evaluation of the defaults.
-        if open.is_empty() || open.len() >= self.items.len() {
-            return None;
-        }
-        let mut body = Vec::with_capacity(message.len());
-        body.extend_from_slice(&message[..self.array.start]);
-        for (nth, &index) in open.iter().enumerate() {
-            body.push(if nth == 0 { b'[' } else { b',' });
-            body.extend_from_slice(&message[self.items.get(index)?.clone()]);
-        }
-        body.push(b']');
-        body.extend_from_slice(&message[self.array.end..]);
-        Some(body)
-    }
+    let mut rewrite = Rewrite::of(message).ok()?;
+    rewrite.keep_elements("evaluations", open).ok()?;
+    Some(rewrite.finish())
 }

@@ -1,9 +1,10 @@
 //! Tokens inside the JSON body of a check.
 
+use bytes::Bytes;
+
 use crate::cache::{FingerprintBuilder, Part};
 use crate::protocol::call::Unreadable;
-use crate::protocol::digest::{Digest, Members};
-use crate::protocol::json::{Json, NotJson, OTHER_CASE, differs_in_case};
+use crate::protocol::kit::json::{Digest, Json, Members, NotJson, OTHER_CASE, Rewrite, differs_in_case};
 
 /// Adds the value of the body to `fingerprint`, except the member `field`, and returns that member: the token.
 pub(super) fn key(
@@ -36,29 +37,11 @@ pub(super) fn key(
 }
 
 /// The body with this token in the member `field`, or without that member.
-pub(super) fn with_token(body: &[u8], field: &str, token: Option<&str>) -> Option<Vec<u8>> {
-    let mut json = Json::new(body).ok()?;
-    let mut members: Vec<(String, &str)> = Vec::new();
-    json.object(|json, name| {
-        let value = json.value()?;
-        if name != field {
-            members.push((name.to_owned(), value));
-        }
-        Ok::<_, NotJson>(())
-    })
-    .ok()?;
-    let token = token.map(serde_json::to_string).transpose().ok()?;
-    members.extend(token.as_deref().map(|token| (field.to_owned(), token)));
-    let mut rewritten = Vec::with_capacity(body.len() + field.len() + token.as_ref().map_or(0, String::len) + 8);
-    for (nth, (name, value)) in members.iter().enumerate() {
-        rewritten.push(if nth == 0 { b'{' } else { b',' });
-        serde_json::to_writer(&mut rewritten, name).ok()?;
-        rewritten.push(b':');
-        rewritten.extend_from_slice(value.as_bytes());
+pub(super) fn with_token(body: &[u8], field: &str, token: Option<&str>) -> Result<Bytes, NotJson> {
+    let mut rewrite = Rewrite::of(body)?;
+    match token {
+        Some(token) => rewrite.set(field, serde_json::Value::from(token).to_string()),
+        None => rewrite.remove(field),
     }
-    if members.is_empty() {
-        rewritten.push(b'{');
-    }
-    rewritten.push(b'}');
-    Some(rewritten)
+    Ok(rewrite.finish())
 }

@@ -1,8 +1,8 @@
 use http::{HeaderName, Method, StatusCode};
 
-use crate::protocol::json::Pointer;
-use crate::protocol::path::InvalidRoute;
-use crate::protocol::path::Pattern;
+use crate::protocol::invalid_route::InvalidRoute;
+use crate::protocol::kit::json::Pointer;
+use crate::protocol::kit::path::Pattern;
 
 /// Where a reply has its verdict.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl CheckRoute {
             }
         };
         Ok(Declared {
-            pattern: Pattern::parse(&self.path).map_err(invalid)?,
+            pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem()))?,
             reply_token: pointer(self.reply_token).map_err(invalid)?,
             what: What::Check {
                 verdict,
@@ -177,7 +177,7 @@ impl WriteRoute {
         let name = format!("{} {}", self.method, self.path);
         let invalid = |problem| InvalidRoute::new(&name, problem);
         Ok(Declared {
-            pattern: Pattern::parse(&self.path).map_err(invalid)?,
+            pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem()))?,
             reply_token: pointer(self.reply_token).map_err(invalid)?,
             what: What::Write { schema: self.schema },
             method: self.method,

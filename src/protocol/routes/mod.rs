@@ -16,9 +16,9 @@ use self::declare::{Declared, What};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
-use crate::protocol::digest::Digest;
-use crate::protocol::parts;
-use crate::protocol::path::InvalidRoute;
+use crate::protocol::invalid_route::InvalidRoute;
+use crate::protocol::kit::json::Digest;
+use crate::protocol::kit::parts;
 use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
@@ -203,7 +203,7 @@ impl Protocol for Routes {
         if token.map(str::as_bytes) == received.call.token.as_deref() {
             return None;
         }
-        body::with_token(received.message, field, token).map(Bytes::from)
+        body::with_token(received.message, field, token).ok()
     }
 
     fn learn(&self, received: Received<'_>, _: &[usize], reply: &Reply<'_>) -> ReplyOutcome {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::cache::{Capabilities, DefaultRead, ReadMode};
-use crate::protocol::grpc::Code;
+use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::Operation;
 use crate::protocol::spicedb::operations::{ERROR, OPERATIONS, REQUEST, STATUS};
 use crate::protocol::system::System;

@@ -22,7 +22,7 @@ use crate::cache::{Capabilities, ReadAt};
 use crate::consistency::Consistency;
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Key, Kind, Probe, Received, Route, Unreadable};
-use crate::protocol::grpc::Code;
+use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Does, Field, Operation};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};

@@ -17,7 +17,7 @@ use http::{HeaderMap, Method, Response, Uri};
 
 use crate::cache::Fingerprint;
 use crate::protocol::call::{Key, Route, Unreadable};
-use crate::protocol::grpc::Code;
+use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Field, Operation};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::Reply;

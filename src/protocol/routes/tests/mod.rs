@@ -175,14 +175,14 @@ fn a_token_in_the_body_is_replaced_by_the_one_asked_at() {
     assert_eq!(forward(body, ReadAt::AtLeast(revision(7))), None);
     assert_eq!(
         forward(body, ReadAt::AtLeast(revision(9))).unwrap(),
-        r#"{"doc":1.0,"zookie":"9"}"#
+        r#"{"zookie":"9", "doc": 1.0}"#
     );
     assert_eq!(
         forward(body, ReadAt::Exact(revision(9))).unwrap(),
-        r#"{"doc":1.0,"zookie":"9"}"#
+        r#"{"zookie":"9", "doc": 1.0}"#
     );
-    assert_eq!(forward(body, ReadAt::Any).unwrap(), r#"{"doc":1.0}"#);
-    assert_eq!(forward(body, ReadAt::Head).unwrap(), r#"{"doc":1.0}"#);
+    assert_eq!(forward(body, ReadAt::Any).unwrap(), r#"{ "doc": 1.0}"#);
+    assert_eq!(forward(body, ReadAt::Head).unwrap(), r#"{ "doc": 1.0}"#);
     assert_eq!(forward(r#"{"zookie":"7"}"#, ReadAt::Head).unwrap(), "{}");
     assert_eq!(forward("{}", ReadAt::Head), None);
     assert_eq!(

@@ -6,7 +6,7 @@ use crate::token::Zookie;
 fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Vec<u8>> {
     let call = ask(path, message, &base()).unwrap();
     let rewritten = api().ask(call.with(&framed(message).into()), open, at, zookie)?;
-    let message = crate::protocol::grpc::message(&rewritten).expect("one whole frame");
+    let message = crate::protocol::kit::grpc::message(&rewritten).expect("one whole frame");
     Some(message.to_vec())
 }
 

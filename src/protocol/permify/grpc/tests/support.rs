@@ -1,9 +1,9 @@
-pub(super) use crate::protocol::grpc::testing::{
+pub(super) use crate::protocol::grpc_testing::{
     Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_parts, map, open,
     questions, varint, zookie,
 };
 
-use crate::protocol::grpc::testing;
+use crate::protocol::grpc_testing;
 use crate::protocol::permify::grpc::tests::*;
 
 pub(super) const CHECK: &str = "/base.v1.Permission/Check";
@@ -59,7 +59,7 @@ pub(super) fn api() -> Permify {
 }
 
 pub(super) fn route(path: &str) -> Route {
-    testing::route(&api(), path)
+    grpc_testing::route(&api(), path)
 }
 
 pub(super) fn ask_with(
@@ -68,7 +68,7 @@ pub(super) fn ask_with(
     body: &[u8],
     base: &FingerprintBuilder,
 ) -> Result<ReadCall, Unreadable> {
-    testing::ask(&api(), path, headers, body, base)
+    grpc_testing::ask(&api(), path, headers, body, base)
 }
 
 /// The call that the protocol reads from a message.
@@ -161,15 +161,15 @@ pub(super) const OK: &[(&str, &str)] = &[("grpc-status", "0"), ("grpc-message", 
 
 /// The outcome of a reply to all questions of a call.
 pub(super) fn learn(call: &ReadCall, reply: &[u8]) -> ReplyOutcome {
-    learn_of(call, &testing::all(call), reply, OK)
+    learn_of(call, &grpc_testing::all(call), reply, OK)
 }
 
 pub(super) fn learn_of(call: &ReadCall, asked: &[usize], reply: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
-    testing::learn(&api(), call, b"", asked, reply, trailers)
+    grpc_testing::learn(&api(), call, b"", asked, reply, trailers)
 }
 
 pub(super) fn learn_error(call: &ReadCall, code: &str, message: &str) -> ReplyOutcome {
-    testing::learn_error(&api(), call, b"", code, message)
+    grpc_testing::learn_error(&api(), call, b"", code, message)
 }
 
 /// Answers without a token, like all of Permify's.

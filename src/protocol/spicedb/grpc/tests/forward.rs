@@ -7,7 +7,7 @@ fn forwarded(path: &str, message: &[u8], open: &[usize], at: &ReadAt, zookie: Op
     let body = Bytes::from(framed(message));
     let call = ask(path, &body, &base()).unwrap();
     let rewritten = api().ask(call.with(&body), open, at, zookie)?;
-    let message = crate::protocol::grpc::message(&rewritten).expect("one whole frame");
+    let message = crate::protocol::kit::grpc::message(&rewritten).expect("one whole frame");
     Some(message.to_vec())
 }
 

@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::protocol::grpc::Status;
+use crate::protocol::kit::grpc::Status;
 use crate::protocol::reply::Reply;
 use crate::protocol::spicedb::grpc::tests::*;
 

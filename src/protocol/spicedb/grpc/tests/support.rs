@@ -1,9 +1,9 @@
-pub(super) use crate::protocol::grpc::testing::{
+pub(super) use crate::protocol::grpc_testing::{
     Changes, answers, as_it_came, at_least_ask, base, bytes, decoded, exact_ask, framed, grpc_parts, map, open,
     questions, varint, zookie,
 };
 
-use crate::protocol::grpc::testing;
+use crate::protocol::grpc_testing;
 use crate::protocol::spicedb::grpc::tests::*;
 
 pub(super) const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
@@ -74,7 +74,7 @@ pub(super) fn api() -> SpiceDb {
 }
 
 pub(super) fn route(path: &str) -> Route {
-    testing::route(&api(), path)
+    grpc_testing::route(&api(), path)
 }
 
 pub(super) fn ask_with(
@@ -83,7 +83,7 @@ pub(super) fn ask_with(
     body: &[u8],
     base: &FingerprintBuilder,
 ) -> Result<ReadCall, Unreadable> {
-    testing::ask(&api(), path, headers, body, base)
+    grpc_testing::ask(&api(), path, headers, body, base)
 }
 
 pub(super) fn ask(path: &str, body: &[u8], base: &FingerprintBuilder) -> Result<ReadCall, Unreadable> {
@@ -149,7 +149,7 @@ pub(super) const OK: &[(&str, &str)] = &[
 
 /// The outcome of a reply to all questions of a call.
 pub(super) fn learn(call: &ReadCall, request: &[u8], body: &[u8], trailers: &[(&str, &str)]) -> ReplyOutcome {
-    learn_of(call, request, &testing::all(call), body, trailers)
+    learn_of(call, request, &grpc_testing::all(call), body, trailers)
 }
 
 pub(super) fn learn_of(
@@ -159,9 +159,9 @@ pub(super) fn learn_of(
     body: &[u8],
     trailers: &[(&str, &str)],
 ) -> ReplyOutcome {
-    testing::learn(&api(), call, request, asked, body, trailers)
+    grpc_testing::learn(&api(), call, request, asked, body, trailers)
 }
 
 pub(super) fn learn_error(call: &ReadCall, code: &str, message: &str) -> ReplyOutcome {
-    testing::learn_error(&api(), call, &framed(&plain()), code, message)
+    grpc_testing::learn_error(&api(), call, &framed(&plain()), code, message)
 }

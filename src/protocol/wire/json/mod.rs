@@ -1,0 +1,381 @@
+mod instead;
+mod outline;
+mod parts;
+mod path;
+mod reply;
+mod status;
+mod timeout;
+mod timestamp;
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+
+use self::outline::{Outline, splice};
+use self::status::Error;
+use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::protocol::call::{Key, Route, Unreadable};
+use crate::protocol::kit::json::digest::{Digest, Members, Piece};
+use crate::protocol::kit::json::{Json, OTHER_CASE, differs_in_case};
+use crate::protocol::kit::path::is_plain;
+use crate::protocol::operation::{Field, Is, Operation};
+use crate::protocol::problem::Rejection;
+use crate::protocol::reply::Reply;
+use crate::protocol::stored_response::StoredResponse;
+use crate::protocol::wire::{Edit, Ended, Member, Put, Question, Reader, Wire};
+
+/// Proto3 JSON through a grpc-gateway.
+///
+/// A gateway reads the path, the first JSON value of the body whatever its content type is, and all headers with the
+/// prefix `Grpc-Metadata-` as metadata. It ignores the query. It rejects a message that repeats a field, in either
+/// spelling.
+#[derive(Debug)]
+pub(in crate::protocol) struct Gateway;
+
+impl Wire for Gateway {
+    const ECHOES: bool = true;
+
+    type Reader<'m> = Json<'m>;
+    type Question = JsonQuestion;
+
+    fn called(operations: &[Operation], base: &str, method: &Method, uri: &Uri, _: &HeaderMap) -> Option<usize> {
+        let path = unescaped(base, uri.path())?;
+        let rest = after(base, &path)?;
+        operations
+            .iter()
+            .position(|Operation { http, .. }| http.1.as_bytes() == rest && http.0 == *method)
+    }
+
+    fn check_headers(headers: &HeaderMap) -> Result<(), Unreadable> {
+        parts::json_parameters(headers).map(drop)
+    }
+
+    fn request(body: &[u8]) -> Result<Json<'_>, Unreadable> {
+        Ok(Json::new(body)?)
+    }
+
+    fn metadata(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+        parts::metadata(headers).map(|(_, name)| name)
+    }
+
+    fn timeout(headers: &HeaderMap) -> Option<Duration> {
+        timeout::timeout(headers)
+    }
+
+    fn rewrite(body: &Bytes, edit: Option<&Edit<'_>>, items: Option<(&Field, &[usize])>) -> Option<Bytes> {
+        // Only another name of the field would be replaced.
+        let edit = edit.filter(|edit| !edit.is_stated || edit.field.name != edit.field.alias);
+        if edit.is_none() && items.is_none() {
+            return None;
+        }
+        let outline = Outline::of(body, edit, items.map(|(field, _)| field)).ok()?;
+        let mut edits = Vec::new();
+        if let (Some(edit), Some(object)) = (edit, &outline.object) {
+            let mut value = String::new();
+            put(&mut value, edit.value);
+            object.set(edit, value, &mut edits);
+        }
+        if let Some((_, open)) = items {
+            edits.push(outline.items.as_ref()?.only(body, open)?);
+        }
+        if edits.is_empty() { None } else { splice(body, edits) }
+    }
+
+    fn ended<'a>(reply: &Reply<'a>) -> Ended<'a> {
+        if reply.status == StatusCode::OK {
+            return Ended::Succeeded(reply::answer(reply));
+        }
+        match Error::of(reply) {
+            Some(Error { code, message }) => Ended::Failed(code, message.into_bytes().into()),
+            None => Ended::Unclear,
+        }
+    }
+
+    fn reply(message: &[u8]) -> Result<Json<'_>, Unreadable> {
+        Ok(Json::new(message)?)
+    }
+
+    /// The body is a copy: a stored reply must not keep its receive buffer in memory.
+    fn whole(response: StoredResponse, reply: &Reply<'_>, _: fn(&mut HeaderMap)) -> StoredResponse {
+        StoredResponse {
+            body: Bytes::copy_from_slice(reply.body),
+            ..response
+        }
+    }
+
+    fn merge(
+        first: Option<(&Field, Put<'_>)>,
+        results: &Field,
+        answers: &[Option<&StoredResponse>],
+        missing: &dyn Fn(usize) -> Bytes,
+        _: fn(&mut HeaderMap),
+    ) -> StoredResponse {
+        reply::merge(answers, missing, |comma| {
+            let mut before = String::from("{");
+            if let Some((field, value)) = first {
+                put_member(&mut before, field, value);
+                before.push_str(comma);
+            }
+            before.push('"');
+            before.push_str(results.name);
+            before.push_str("\":");
+            before
+        })
+    }
+
+    fn spell(fields: &[(&Field, Put<'_>)]) -> Bytes {
+        let mut message = String::new();
+        put(&mut message, Put::Message(fields));
+        message.into()
+    }
+
+    fn call_instead(
+        parts: &mut Parts,
+        operation: &Operation,
+        base: &str,
+        (_, tenant): (&Field, &str),
+        fields: &[(&Field, Put<'_>)],
+    ) -> Option<Bytes> {
+        let (method, path) = &operation.http;
+        let base = match base.split_once('{') {
+            None => base.to_owned(),
+            Some((before, _)) => format!(
+                "{before}{}",
+                Some(tenant).filter(|tenant| is_plain(tenant) && !tenant.contains('/'))?
+            ),
+        };
+        let path = PathAndQuery::try_from(base + path).ok()?;
+        let body = Self::spell(fields);
+        instead::call_instead(parts, method, path, &body)?;
+        Some(body)
+    }
+
+    /// The layer follows changes over gRPC.
+    fn open(_: &Operation, _: (&Field, &str)) -> Option<(Parts, Bytes)> {
+        None
+    }
+
+    fn reject(why: &Rejection) -> Response<Bytes> {
+        status::reject(why)
+    }
+}
+
+/// The path as the gateway reads it. It copies only paths with escapes that begin as those of this API. A path without
+/// its beginning is `None`.
+fn unescaped<'p>(base: &str, path: &'p str) -> Option<Cow<'p, [u8]>> {
+    let begins = base.split('{').next().unwrap_or_default();
+    if !path.contains('%') {
+        return path.starts_with(begins).then(|| path.as_bytes().into());
+    }
+    let read = path::unescaped(path).take(begins.len());
+    read.eq(begins.bytes()).then(|| path::unescaped(path).collect())
+}
+
+/// The path after the base path, whose last segment may be a capture: any one segment.
+fn after<'p>(base: &str, path: &'p [u8]) -> Option<&'p [u8]> {
+    let Some((before, _)) = base.split_once('{') else {
+        return path.strip_prefix(base.as_bytes());
+    };
+    let path = path.strip_prefix(before.as_bytes())?;
+    let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+    (end > 0).then(|| &path[end..])
+}
+
+/// Writes a value.
+fn put(into: &mut String, value: Put<'_>) {
+    match value {
+        Put::Nothing => into.push_str("null"),
+        Put::True => into.push_str("true"),
+        Put::Number(number) => into.push_str(&number.to_string()),
+        Put::Choice(_, text) | Put::Text(text) => {
+            into.push('"');
+            into.push_str(text);
+            into.push('"');
+        }
+        Put::Raw(text) => into.push_str(std::str::from_utf8(text).unwrap_or("null")),
+        Put::List(values) => {
+            into.push('[');
+            for (nth, value) in values.iter().enumerate() {
+                into.push_str(if nth > 0 { "," } else { "" });
+                put(into, *value);
+            }
+            into.push(']');
+        }
+        Put::Message(fields) => {
+            into.push('{');
+            for (nth, (field, value)) in fields.iter().enumerate() {
+                into.push_str(if nth > 0 { "," } else { "" });
+                put_member(into, field, *value);
+            }
+            into.push('}');
+        }
+    }
+}
+
+fn put_member(into: &mut String, field: &Field, value: Put<'_>) {
+    into.push('"');
+    into.push_str(field.name);
+    into.push_str("\":");
+    put(into, value);
+}
+
+impl<'m> Reader<'m> for Json<'m> {
+    fn message(
+        &mut self,
+        fields: &'static [Field],
+        mut member: impl FnMut(&Member<'_>, &mut Self) -> Result<(), Unreadable>,
+    ) -> Result<(), Unreadable> {
+        let mut seen = 0_u64;
+        self.object(|json, name| {
+            let mut rows = fields.iter().enumerate();
+            let field = rows.find(|(_, field)| field.has_name(name));
+            let Some((index, _)) = field else {
+                // Decoders such as Go's take these names for the field, and the key leaves the field out.
+                let passes = |field: &Field| differs_in_case(name, field.name) || differs_in_case(name, field.alias);
+                if fields.iter().any(|field| field.is_left_out() && passes(field)) {
+                    return Err(OTHER_CASE);
+                }
+                return member(&Member { field, name }, json);
+            };
+            if seen & 1 << index != 0 {
+                return Err(Unreadable("the message repeats a field"));
+            }
+            seen |= 1 << index;
+            if json.peek() == Some(b'n') {
+                json.scalar()?;
+                return Ok(());
+            }
+            member(&Member { field, name }, json)
+        })
+    }
+
+    fn each(&mut self, element: impl FnMut(&mut Self) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
+        self.array(element)
+    }
+
+    fn text(&mut self) -> Result<Cow<'m, [u8]>, Unreadable> {
+        Ok(match self.string()? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
+    }
+
+    fn flag(&mut self) -> Result<bool, Unreadable> {
+        match self.scalar()? {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Unreadable("a bool is not true or false")),
+        }
+    }
+
+    fn choice(&mut self, names: &[&str]) -> Result<Option<usize>, Unreadable> {
+        let text = self.value()?;
+        let name = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        Ok(name.and_then(|name| names.iter().position(|choice| *choice == name)))
+    }
+
+    fn until(&mut self, now: SystemTime) -> Result<Duration, Unreadable> {
+        timestamp::until(self.value()?, now)
+    }
+
+    fn raw(&mut self) -> Result<&'m [u8], Unreadable> {
+        Ok(self.value()?.as_bytes())
+    }
+
+    fn is_unset(&self) -> Result<bool, Unreadable> {
+        Ok(matches!(self.clone().value()?, "null" | "0" | "\"0\"" | "\"\""))
+    }
+
+    fn end(self) -> Result<(), Unreadable> {
+        Ok(Json::end(self)?)
+    }
+}
+
+/// The members of a question are hashed in any order, and those that the table has by the field that they are.
+#[derive(Clone, Debug)]
+pub(in crate::protocol) struct JsonQuestion {
+    base: FingerprintBuilder,
+    prefix: FingerprintBuilder,
+    members: Members,
+}
+
+impl Question<Gateway> for JsonQuestion {
+    fn new(system: &str, _: Route, parts: &Parts, key: &Key<'_>) -> Result<Self, Unreadable> {
+        let system = key.base.clone().text(Part::System, system);
+        Ok(Self {
+            base: key.base.clone(),
+            prefix: parts::prefix(system, parts, key)?,
+            members: Members::default(),
+        })
+    }
+
+    fn add(&mut self, member: &Member<'_>, json: &mut Json<'_>) -> Result<(), Unreadable> {
+        let Some((_, field)) = member.field else {
+            return Ok(Digest::new(&self.base).member(json, member.name, &mut self.members)?);
+        };
+        let mut hashed = self.named(field.name);
+        match field.is {
+            Is::Text => {
+                let text = json.string()?;
+                if text.is_empty() {
+                    return Ok(());
+                }
+                Piece::Text.add(&mut hashed, text.as_bytes());
+            }
+            Is::Message(fields) => {
+                let mut part = self.part();
+                json.message(fields, |member, json| part.add(member, json))?;
+                part.members.feed(Part::Body, &mut hashed);
+            }
+            Is::Struct => {
+                if json.peek() != Some(b'{') {
+                    return Err(Unreadable("the context is not an object"));
+                }
+                hashed.add(Part::Context, &Digest::of_doubles(&self.base).value(json)?);
+            }
+            _ => return Ok(Digest::new(&self.base).member(json, member.name, &mut self.members)?),
+        }
+        self.members.add(&hashed);
+        Ok(())
+    }
+
+    fn part(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            prefix: self.base.clone(),
+            members: Members::default(),
+        }
+    }
+
+    fn add_part(&mut self, member: &Member<'_>, part: &Self) {
+        let name = member.field.map_or(member.name, |(_, field)| field.name);
+        let mut hashed = self.named(name);
+        part.members.feed(Part::Body, &mut hashed);
+        self.members.add(&hashed);
+    }
+
+    fn with_item(&self, item: Fingerprint) -> Fingerprint {
+        let mut fingerprint = self.prefix.clone();
+        self.members.feed(Part::Body, &mut fingerprint);
+        fingerprint.bytes(Part::Resource, &item.bits().to_le_bytes()).finish()
+    }
+
+    fn finish(&self) -> Fingerprint {
+        let mut fingerprint = self.prefix.clone();
+        self.members.feed(Part::Body, &mut fingerprint);
+        fingerprint.finish()
+    }
+}
+
+impl JsonQuestion {
+    /// The start of a member's hash.
+    fn named(&self, name: &str) -> FingerprintBuilder {
+        let mut hashed = self.base.clone();
+        Piece::Name.add(&mut hashed, name.as_bytes());
+        hashed
+    }
+}
