@@ -1,26 +1,29 @@
 /// Facts about the upstream store, as far as the cache cares.
 ///
-/// Each is one sentence that is true of the store. Where you don't know, take the value that promises less: the cache then
-/// asks more often.
+/// Start with [`versioned`](Self::versioned), [`unknown`](Self::unknown) or [`unversioned`](Self::unversioned), and say where
+/// the store differs. Each fact is one sentence that is true of the store. Where you don't know, take the value that promises
+/// less: the cache then asks more often.
+///
+/// ```
+/// use tower_zookie::cache::{Capabilities, ReadMode};
+///
+/// let store = Capabilities::versioned().read_mode(ReadMode::Current);
+/// # let _ = store;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Capabilities {
-    /// Replies to reads name the revision that they were evaluated at, and it can be relied on.
-    pub names_revisions: bool,
-    /// Once the store has passed a revision, reads at it give the same answer every time.
-    pub reads_repeat: bool,
-    /// A write's token includes all commits that were acknowledged before the write began.
-    pub writes_include_earlier: bool,
-    /// The store's head may lie below revisions that its other reads name, as in SpiceDB's memory engine: its head is its
-    /// last write, its other reads are labelled by the clock.
-    pub head_may_trail_reads: bool,
-    /// At which revision a read is answered that names one and is not an exact read.
-    pub read_mode: ReadMode,
-    /// How fresh a read has to be that names no revision and states no consistency.
-    pub default_read: DefaultRead,
+    pub(crate) names_revisions: bool,
+    pub(crate) reads_repeat: bool,
+    pub(crate) writes_include_earlier: bool,
+    pub(crate) head_may_trail_reads: bool,
+    pub(crate) read_mode: ReadMode,
+    pub(crate) default_read: DefaultRead,
 }
 
 /// At which revision a read is answered that names one and is not an exact read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReadMode {
     /// At that revision or a later one. It may be that revision itself, so a reply that repeats it proves nothing: SpiceDB.
     #[default]
@@ -33,6 +36,7 @@ pub enum ReadMode {
 
 /// How fresh a read has to be that names no revision and states no consistency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DefaultRead {
     /// As the window allows.
     #[default]
@@ -69,5 +73,42 @@ impl Capabilities {
             names_revisions: false,
             ..Self::unknown()
         }
+    }
+
+    /// Whether replies to reads name the revision that they were evaluated at, and it can be relied on.
+    pub const fn names_revisions(mut self, names_revisions: bool) -> Self {
+        self.names_revisions = names_revisions;
+        self
+    }
+
+    /// Whether reads at a revision give the same answer every time, once the store has passed that revision.
+    pub const fn reads_repeat(mut self, reads_repeat: bool) -> Self {
+        self.reads_repeat = reads_repeat;
+        self
+    }
+
+    /// Whether a write's token includes all commits that were acknowledged before the write began.
+    pub const fn writes_include_earlier(mut self, writes_include_earlier: bool) -> Self {
+        self.writes_include_earlier = writes_include_earlier;
+        self
+    }
+
+    /// Whether the store's head may lie below revisions that its other reads name, as in SpiceDB's memory engine: its head is
+    /// its last write, its other reads are labelled by the clock.
+    pub const fn head_may_trail_reads(mut self, head_may_trail_reads: bool) -> Self {
+        self.head_may_trail_reads = head_may_trail_reads;
+        self
+    }
+
+    /// At which revision a read is answered that names one and is not an exact read.
+    pub const fn read_mode(mut self, read_mode: ReadMode) -> Self {
+        self.read_mode = read_mode;
+        self
+    }
+
+    /// How fresh a read has to be that names no revision and states no consistency.
+    pub const fn default_read(mut self, default_read: DefaultRead) -> Self {
+        self.default_read = default_read;
+        self
     }
 }

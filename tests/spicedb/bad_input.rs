@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use prost::Message;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie::{ByteSize, ZookieLayer};
 
 use crate::api::{CheckResponse, at_least, bulk, check, full, zed_token};
 use crate::client::{Client, Reply};
@@ -75,7 +75,9 @@ async fn rule_10_unreadable_messages_pass_unmodified() {
 #[tokio::test]
 async fn rule_09_a_carrier_with_an_unreadable_message_is_rejected() {
     let server = Server::new(Engine::Postgres);
-    let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
+    let client = Client::with(&server, Engine::Postgres, |builder| {
+        builder.max_request_body(ByteSize::bytes(1000))
+    });
     let large = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
     for (name, value) in [
         ("zookie", server.token(1000)),
@@ -107,7 +109,9 @@ async fn rule_01_a_bulk_without_items_has_a_floor_too() {
 #[tokio::test]
 async fn rule_15_a_message_over_the_limit_passes_whole() {
     let server = Server::new(Engine::Postgres);
-    let client = Client::with(&server, Engine::Postgres, |builder| builder.max_request_body(1000));
+    let client = Client::with(&server, Engine::Postgres, |builder| {
+        builder.max_request_body(ByteSize::bytes(1000))
+    });
     let body = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
     for _ in 0..2 {
         assert!(
