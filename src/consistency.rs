@@ -1,7 +1,8 @@
 //! From what a caller asks for to what a cached answer must satisfy.
 //!
-//! A request has one of five consistencies, a [`Consistency`], and any number of tokens. Together with the layer's
-//! [`Window`] they become one [`Freshness`], and that is all the cache looks at.
+//! A request has one of five consistencies, a [`Consistency`], and any number of tokens. Together with the age bound that
+//! [`Settings::window`](crate::cache::Settings::window) sets they become one [`Freshness`], and that is all the cache looks
+//! at.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +13,10 @@ use tokio::time::Instant;
 use crate::revision::Revision;
 
 /// What a caller asks for, in the words of SpiceDB's API.
+///
+/// A service that meets one that it does not know rejects the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Consistency {
     /// Any answer within the layer's age bound. The default without a token.
     MinimizeLatency,
@@ -32,6 +36,7 @@ pub enum Consistency {
     "unknown consistency; say minimize-latency, at-least-as-fresh, at-exact-snapshot, fully-consistent, \
      or bounded-staleness=DURATION with ms, s or m, such as bounded-staleness=2s"
 )]
+#[non_exhaustive]
 pub struct UnknownConsistency;
 
 impl FromStr for Consistency {
@@ -81,10 +86,10 @@ impl fmt::Display for Consistency {
 pub struct Staleness(u8);
 
 impl Staleness {
-    /// `percent` of the interval; more than 100 is as much as 100.
+    /// `percent` of the interval, at most 100.
     #[must_use]
     pub const fn percent(percent: u8) -> Self {
-        Self(if percent > 100 { 100 } else { percent })
+        Self(percent)
     }
 }
 
@@ -93,26 +98,30 @@ impl Staleness {
 /// No answer is older than [`Window::bound`]. Where between the interval and the bound an answer's life ends is jittered
 /// by question, deterministically, so that answers do not all die at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     interval: Duration,
     staleness: Staleness,
 }
 
 impl Window {
     /// A window of this interval and staleness.
-    #[must_use]
-    pub const fn new(interval: Duration, staleness: Staleness) -> Self {
+    pub(crate) const fn new(interval: Duration, staleness: Staleness) -> Self {
         Self { interval, staleness }
     }
 
     /// The interval.
-    pub const fn interval(&self) -> Duration {
+    pub(crate) const fn interval(&self) -> Duration {
         self.interval
     }
 
     /// The age that no answer exceeds: interval × (1 + staleness).
-    pub fn bound(&self) -> Duration {
+    pub(crate) fn bound(&self) -> Duration {
         self.interval + self.spread(u32::MAX)
+    }
+
+    /// Whether the staleness is one that the settings allow.
+    pub(crate) const fn has_valid_staleness(&self) -> bool {
+        self.staleness.0 <= 100
     }
 
     /// The greatest age of an answer to the question of this jitter.
@@ -141,10 +150,9 @@ impl Default for Window {
 /// A revision that an answer must cover.
 #[derive(Clone, Debug)]
 pub struct Floor {
-    /// The revision.
-    pub revision: Revision,
+    pub(crate) revision: Revision,
     /// When the request that demands it came.
-    pub demanded: Instant,
+    pub(crate) demanded: Instant,
 }
 
 impl Floor {
@@ -154,6 +162,11 @@ impl Floor {
             revision,
             demanded: Instant::now(),
         }
+    }
+
+    /// The revision.
+    pub fn revision(&self) -> &Revision {
+        &self.revision
     }
 }
 
@@ -237,6 +250,13 @@ impl From<Floor> for Floors {
     }
 }
 
+/// The floor of a request that comes now.
+impl From<Revision> for Floors {
+    fn from(revision: Revision) -> Self {
+        Floor::now(revision).into()
+    }
+}
+
 impl From<Option<Floor>> for Floors {
     fn from(first: Option<Floor>) -> Self {
         Self {
@@ -247,10 +267,23 @@ impl From<Option<Floor>> for Floors {
 }
 
 /// What a cached answer must satisfy.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_zookie::consistency::Freshness;
+/// use tower_zookie::revision::{Counter, Revision, StoreId};
+///
+/// let written = Revision::new(StoreId::new(["example"]), Counter(42));
+/// let covers_my_write = Freshness::at_least(written);
+/// let and_is_young = covers_my_write.head_within(Duration::from_secs(2));
+/// # let _ = and_is_young;
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Freshness {
     /// The answer covers the floors, is no older than the window allows, and, if `head_within` is given, was read at
     /// head no longer ago than that.
+    #[non_exhaustive]
     AtLeast {
         /// The revisions to cover, if any.
         floors: Floors,
@@ -272,11 +305,23 @@ impl Freshness {
         }
     }
 
-    /// An answer within the window that covers `revision`.
-    pub fn at_least(revision: Revision) -> Self {
+    /// An answer within the window that covers all these floors; a [`Revision`] is one.
+    pub fn at_least(floors: impl Into<Floors>) -> Self {
         Self::AtLeast {
-            floors: Floor::now(revision).into(),
+            floors: floors.into(),
             head_within: None,
+        }
+    }
+
+    /// The same, and the answer was read at head no longer ago than `bound`. An exact or full freshness stays what it is.
+    #[must_use]
+    pub fn head_within(self, bound: Duration) -> Self {
+        match self {
+            Self::AtLeast { floors, head_within } => Self::AtLeast {
+                floors,
+                head_within: Some(head_within.map_or(bound, |known| known.min(bound))),
+            },
+            other => other,
         }
     }
 

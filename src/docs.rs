@@ -27,7 +27,7 @@ pub mod sidecar {}
 
 #[doc = include_str!("../docs/contract.md")]
 ///
-/// In these docs: [`Consistency`](crate::consistency::Consistency), [`Window`](crate::consistency::Window),
+/// In these docs: [`Consistency`](crate::consistency::Consistency), [`Settings::window`](crate::cache::Settings::window),
 /// [`Carriers`](crate::token::Carriers), [`Stats`](crate::cache::Stats),
 /// [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
 pub mod contract {}

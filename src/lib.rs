@@ -57,12 +57,20 @@
 //! - `tonic`: [`RequestBody`] for tonic's bodies.
 //! - `store`: the embedded relationship store.
 //! - `metrics`: [`Stats`](cache::Stats) for any exporter of the `metrics` crate.
+//!
+//! # Other crates in the API
+//!
+//! Types of `http`, `bytes`, `http-body`, `http-body-util`, `tower-layer`, `tower-service` and `serde` are in public signatures,
+//! and with the features those of `axum-core`, `tonic` and `futures-core`. `docs/architecture.md` says where.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod byte_size;
 pub mod cache;
 pub mod consistency;
 #[cfg(any(doc, doctest))]
 pub mod docs;
+mod invalid_setting;
 mod knowledge;
 mod layer;
 mod names;
@@ -74,6 +82,8 @@ mod shards;
 pub mod store;
 pub mod token;
 
+pub use byte_size::ByteSize;
+pub use invalid_setting::InvalidSetting;
 pub use layer::{
     Asked, Credential, Handle, NoChangeFeed, OldTokens, Replay, RequestBody, ResponseFuture, ZookieBody, ZookieLayer,
     ZookieLayerBuilder, ZookieService,

@@ -11,15 +11,21 @@ use tokio::time::{Instant, sleep};
 use tower_zookie::cache::{
     Answer, Capabilities, CheckError, Checked, DecisionCache, Fingerprint, Keyer, ReadAt, Settings,
 };
-use tower_zookie::consistency::{Floor, Freshness, Staleness, Window};
+use tower_zookie::consistency::{Freshness, Staleness};
 use tower_zookie::revision::{Counter, Revision, StoreId};
 
 const QUESTIONS: usize = 2;
 const SESSIONS: usize = 2;
-const WINDOW: Window = Window::new(Duration::from_millis(2000), Staleness::percent(10));
+const WINDOW: Duration = Duration::from_millis(2000);
 /// The store rounds reads without a revision down to this.
 const QUANTUM: u64 = 700;
 const FORGED: u64 = 1_000_000;
+
+fn settings() -> Settings {
+    Settings::default()
+        .window(WINDOW, Staleness::percent(10))
+        .time_to_live(Duration::from_secs(4))
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
@@ -148,7 +154,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let settings = Settings::default().window(WINDOW).time_to_live(Duration::from_secs(4));
+        let settings = settings();
         let capabilities = Capabilities::versioned();
         let keyer = Keyer::random();
         Self {
@@ -175,25 +181,13 @@ impl World {
             Token::Head => head,
             Token::Forged => FORGED,
         };
-        let floor = Some(Floor::now(revision(token)));
+        let floor = Freshness::at_least(revision(token));
         let (freshness, token) = match op.consistency {
             ConsistencyLevel::MinimizeLatency => (Freshness::any(), None),
-            ConsistencyLevel::AtLeast => (
-                Freshness::AtLeast {
-                    floors: floor.into(),
-                    head_within: None,
-                },
-                Some(token),
-            ),
+            ConsistencyLevel::AtLeast => (floor, Some(token)),
             ConsistencyLevel::Exact => (Freshness::Exact(revision(token)), Some(token)),
             ConsistencyLevel::Full => (Freshness::Full, None),
-            ConsistencyLevel::Bounded { millis } => (
-                Freshness::AtLeast {
-                    floors: floor.into(),
-                    head_within: Some(Duration::from_millis(millis)),
-                },
-                Some(token),
-            ),
+            ConsistencyLevel::Bounded { millis } => (floor.head_within(Duration::from_millis(millis)), Some(token)),
         };
         let (store, sessions, cache) = (self.store.clone(), self.sessions.clone(), self.cache.clone());
         let question = self.questions[op.question];
@@ -229,7 +223,7 @@ impl World {
                 .arrived
                 .saturating_sub(u64::try_from(duration.as_millis()).unwrap())
         };
-        let young_enough = store.rounded_at(ago(WINDOW.bound()));
+        let young_enough = store.rounded_at(ago(settings().age_bound()));
         let lowest = match asked.op.consistency {
             ConsistencyLevel::Exact => return asked.token.unwrap()..=asked.token.unwrap(),
             ConsistencyLevel::Full => store.head_at(asked.arrived),

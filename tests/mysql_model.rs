@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use tower_zookie::cache::{
     Answer, Capabilities, CheckError, Checked, DecisionCache, Fingerprint, Keyer, ReadAt, Settings, Weigh,
 };
-use tower_zookie::consistency::{Floor, Freshness};
+use tower_zookie::consistency::{Floor, Floors, Freshness};
 use tower_zookie::revision::{Counter, Revision, StoreId, TransactionId};
 
 const QUESTIONS: usize = 2;
@@ -175,14 +175,11 @@ impl World {
             let tokens: Vec<u64> = op.tokens.iter().map(|which| store.begun(which)).collect();
             (tokens, store.read_at(u64::MAX))
         };
-        let floors = tokens.iter().map(|id| Floor::now((self.kind)(*id))).collect();
+        let floors: Floors = tokens.iter().map(|id| Floor::now((self.kind)(*id))).collect();
         let freshness = match (op.consistency, tokens.first()) {
             (ConsistencyLevel::Exact, Some(id)) => Freshness::Exact((self.kind)(*id)),
             (ConsistencyLevel::Full, _) => Freshness::Full,
-            _ => Freshness::AtLeast {
-                floors,
-                head_within: None,
-            },
+            _ => Freshness::at_least(floors),
         };
         let (cache, question) = (self.cache.clone(), self.questions[op.question]);
         let (store, kind, upstream) = (self.store.clone(), self.kind, op.upstream);

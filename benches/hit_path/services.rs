@@ -13,9 +13,10 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::combinators::WithTrailers;
 use http_body_util::{BodyExt, Full};
 use tower::Service;
+use tower_zookie::ByteSize;
 use tower_zookie::ZookieLayer;
-use tower_zookie::cache::{ByteSize, Settings};
-use tower_zookie::consistency::{Staleness, Window};
+use tower_zookie::cache::Settings;
+use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
 use tower_zookie::protocol::{AuthZen, CheckRoute, Permify, Protocol, Routes, Verdict, permify};
 use tower_zookie::token::{InferaDb, RevisionToken};
@@ -138,13 +139,16 @@ pub(crate) fn router(token: &RevisionToken) -> Router {
 fn settings() -> Settings {
     let hour = Duration::from_secs(3600);
     Settings::default()
-        .window(Window::new(hour, Staleness::percent(100)))
+        .window(hour, Staleness::percent(100))
         .time_to_live(3 * hour)
         .capacity(ByteSize::mebi(256))
 }
 
 fn layer<P: Protocol>(protocol: P) -> ZookieLayer<P> {
-    ZookieLayer::builder(protocol).cache(settings()).build().expect("valid")
+    ZookieLayer::builder(protocol)
+        .cache(|_| settings())
+        .build()
+        .expect("valid")
 }
 
 /// Checks by path.

@@ -74,7 +74,7 @@ pub enum Miss {
 
 impl Miss {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &'static [Self] = &[
         Self::Absent,
         Self::Expired,
         Self::Epoch,
@@ -115,10 +115,7 @@ impl<V> Decision<V> {
 
     /// Whether the answer holds at a revision that covers `floor`.
     pub(crate) fn covers(&self, floor: &Floor) -> bool {
-        let timing = Timing {
-            answer_began: self.began,
-            floor_demanded: floor.demanded,
-        };
+        let timing = Timing::of(self.began, floor.demanded);
         self.label().is_some_and(|label| label.covers(&floor.revision, timing))
     }
 

@@ -143,10 +143,8 @@ impl<V> Flight<V> {
             (Freshness::Exact(_), _) | (Freshness::AtLeast { .. }, ReadAt::Exact(_)) => false,
             (Freshness::AtLeast { floors, head_within }, ask) => {
                 let reaches_floors = floors.iter().all(|floor| {
-                    let timing = Timing {
-                        answer_began: start.as_ref().map_or(floor.demanded.max(now), |start| start.began),
-                        floor_demanded: floor.demanded,
-                    };
+                    let began = |start: &CallStart| Timing::of(start.began, floor.demanded);
+                    let timing = start.as_ref().map_or(Timing::BegunAfter, began);
                     let covers = |revision: &Revision| revision.covers(&floor.revision, timing);
                     match ask {
                         ReadAt::AtLeast(asked) => covers(asked),

@@ -45,17 +45,18 @@ impl Stats {
     /// The last two are cumulative, as Prometheus wants the buckets of a histogram:
     /// `histogram_quantile(0.99, rate(tower_zookie_hit_age_seconds_bucket[5m]))`.
     ///
-    /// Every series has `labels` too. One layer needs no labels; several in one process need labels that distinguish them
-    /// apart.
+    /// Every series has these labels too, each a name and a value. One layer needs no labels; several in one process need
+    /// labels that tell them apart.
     ///
     /// ```
     /// # use tower_zookie::cache::Stats;
-    /// # use metrics::Label;
     /// # let (documents, billing) = (Stats::default(), Stats::default());
-    /// documents.publish_metrics(&[Label::new("upstream", "documents")]);
-    /// billing.publish_metrics(&[Label::new("upstream", "billing")]);
+    /// documents.publish_metrics(&[("upstream", "documents")]);
+    /// billing.publish_metrics(&[("upstream", "billing")]);
     /// ```
-    pub fn publish_metrics(&self, labels: &[Label]) {
+    pub fn publish_metrics(&self, labels: &[(&str, &str)]) {
+        let to_label = |(name, value): &(&str, &str)| Label::new((*name).to_owned(), (*value).to_owned());
+        let labels: &[Label] = &labels.iter().map(to_label).collect::<Vec<_>>();
         // Named one by one, so that a new number can't be forgotten here.
         let Stats {
             hits,
@@ -243,7 +244,7 @@ mod tests {
     }
 
     /// What a Prometheus exporter would show of these numbers, without the descriptions.
-    fn shown(stats: &[(&Stats, &[Label])]) -> Vec<String> {
+    fn shown(stats: &[(&Stats, &[(&str, &str)])]) -> Vec<String> {
         let recorder = Series::default();
         metrics::with_local_recorder(&recorder, || {
             stats.iter().for_each(|(stats, labels)| stats.publish_metrics(labels));
@@ -305,7 +306,7 @@ mod tests {
 
     #[test]
     fn several_layers_are_distinguished() {
-        let layer = |name: &'static str| [Label::new("upstream", name)];
+        let layer = |name: &'static str| [("upstream", name)];
         let (one, other) = (some().read(1, 1), Counters::default().read(2, 2));
         let shown = shown(&[(&one, &layer("one")), (&other, &layer("other"))]);
         for line in [

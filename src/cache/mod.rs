@@ -1,28 +1,6 @@
 //! Decisions, each with the revisions over which it is known to hold, and the flights that fetch them.
 //!
-//! [`DecisionCache`] works without HTTP, before any policy engine that knows revisions:
-//!
-//! ```
-//! use std::convert::Infallible;
-//! use tower_zookie::cache::{Capabilities, Answer, ReadAt, DecisionCache, Keyer, Part, Settings};
-//! use tower_zookie::consistency::Freshness;
-//! use tower_zookie::revision::{Counter, Revision, StoreId};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let cache = DecisionCache::<bool>::new(Settings::default(), Capabilities::versioned())?;
-//! let question = Keyer::random().question("example").text(Part::Resource, "repo:rust").finish();
-//! let engine = |_: ReadAt| async {
-//!     let revision = Revision::new(StoreId::new(["example"]), Counter(7));
-//!     Ok::<_, Infallible>(Answer::at(true, revision))
-//! };
-//! let first = cache.check(question, &Freshness::any(), engine).await?;
-//! let second = cache.check(question, &Freshness::any(), engine).await?;
-//! assert!(!first.is_hit() && second.is_hit());
-//! assert!(second.value);
-//! # Ok(())
-//! # }
-//! ```
+//! [`DecisionCache`] works without HTTP, before any policy engine that knows revisions.
 
 mod bulk;
 mod call;
@@ -52,6 +30,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::consistency::Freshness;
+use crate::invalid_setting::InvalidSetting;
 use crate::knowledge::{CallStart, Knowledge, Source};
 use crate::revision::Revision;
 
@@ -60,7 +39,7 @@ pub use check::{Answer, CheckError, Checked};
 pub use decision::Miss;
 pub use fingerprint::{Fingerprint, FingerprintBuilder, Keyer, Part};
 pub use read_at::ReadAt;
-pub use settings::{ByteSize, InvalidSetting, Settings};
+pub use settings::Settings;
 pub use stats::{Distribution, Misses, Stats};
 pub use weigh::Weigh;
 
@@ -79,6 +58,28 @@ use stats::Counters;
 ///
 /// There is one newest entry a question; answers to exact reads live apart, in an eighth of the capacity, and never
 /// replace the newest. Clones share everything.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use tower_zookie::cache::{Capabilities, Answer, ReadAt, DecisionCache, Keyer, Part, Settings};
+/// use tower_zookie::consistency::Freshness;
+/// use tower_zookie::revision::{Counter, Revision, StoreId};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = DecisionCache::<bool>::new(Settings::default(), Capabilities::versioned())?;
+/// let question = Keyer::random().question("example").text(Part::Resource, "repo:rust").finish();
+/// let engine = |_: ReadAt| async {
+///     let revision = Revision::new(StoreId::new(["example"]), Counter(7));
+///     Ok::<_, Infallible>(Answer::at(true, revision))
+/// };
+/// let first = cache.check(question, &Freshness::any(), engine).await?;
+/// let second = cache.check(question, &Freshness::any(), engine).await?;
+/// assert!(!first.is_hit() && second.is_hit());
+/// assert!(second.value);
+/// # Ok(())
+/// # }
+/// ```
 pub struct DecisionCache<V>(Arc<Inner<V>>);
 
 struct Inner<V> {
@@ -170,7 +171,8 @@ impl<V: Weigh> DecisionCache<V> {
     /// To be called just before a write to the store. What the store names in its reply then says how fresh it is, too.
     ///
     /// ```
-    /// # use tower_zookie::cache::{Capabilities, DecisionCache, InvalidSetting, Settings};
+    /// # use tower_zookie::InvalidSetting;
+    /// # use tower_zookie::cache::{Capabilities, DecisionCache, Settings};
     /// # use tower_zookie::revision::{Counter, Revision, StoreId};
     /// # fn main() -> Result<(), InvalidSetting> {
     /// let cache = DecisionCache::<bool>::new(Settings::default(), Capabilities::versioned())?;

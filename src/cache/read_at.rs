@@ -2,6 +2,9 @@ use crate::consistency::{Consistency, Freshness};
 use crate::revision::Revision;
 
 /// The revision that the upstream is to read at.
+///
+/// Who asks the upstream has to handle each of these, so a match without a wildcard is right: a new kind of read is a
+/// breaking change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadAt {
     /// Any: with the weakest consistency that the API has, the upstream chooses the revision.

@@ -1,35 +1,29 @@
 use std::time::Duration;
 
-use crate::consistency::Window;
+use crate::byte_size::ByteSize;
+use crate::consistency::{Staleness, Window};
+use crate::invalid_setting::InvalidSetting;
 use crate::knowledge::KnowledgeSettings;
 
-/// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ByteSize(u64);
-
-impl ByteSize {
-    /// This many bytes.
-    pub const fn bytes(bytes: u64) -> Self {
-        Self(bytes)
-    }
-
-    /// This many KiB.
-    pub const fn kibi(kibi: u64) -> Self {
-        Self(kibi.saturating_mul(1 << 10))
-    }
-
-    /// This many MiB.
-    pub const fn mebi(mebi: u64) -> Self {
-        Self(mebi.saturating_mul(1 << 20))
-    }
-
-    /// The number of bytes.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
 /// The settings of a [`DecisionCache`](crate::cache::DecisionCache). Each method says its default and its limits.
+///
+/// [`DecisionCache::new`](crate::cache::DecisionCache::new) checks them, and so does the layer's
+/// [`build`](crate::ZookieLayerBuilder::build), where [`cache`](crate::ZookieLayerBuilder::cache) changes them.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_zookie::ByteSize;
+/// use tower_zookie::cache::{Capabilities, DecisionCache, Settings};
+/// use tower_zookie::consistency::Staleness;
+///
+/// let settings = Settings::default()
+///     .window(Duration::from_secs(2), Staleness::percent(20))
+///     .capacity(ByteSize::mebi(256));
+/// assert_eq!(settings.age_bound(), Duration::from_millis(2400));
+/// let cache = DecisionCache::<bool>::new(settings, Capabilities::versioned())?;
+/// # let _ = cache;
+/// # Ok::<(), tower_zookie::InvalidSetting>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Settings {
@@ -68,31 +62,22 @@ impl Default for Settings {
     }
 }
 
-/// A setting that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} {problem}")]
-pub struct InvalidSetting {
-    setting: &'static str,
-    problem: &'static str,
-}
-
-impl InvalidSetting {
-    pub(crate) fn new(setting: &'static str, problem: &'static str) -> Self {
-        Self { setting, problem }
-    }
-}
-
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const SMALLEST_CAPACITY: ByteSize = ByteSize::kibi(64);
 
 impl Settings {
-    /// The quantization interval and its staleness: the greatest age of an answer.
+    /// The quantization interval, and by how much an answer may outlive it.
     ///
     /// By default 5 s and 10 %, so no answer is older than 5.5 s. Where between 5 s and 5.5 s an answer ends is jittered by
-    /// question. The interval is from 1 ms to one day; a staleness over 100 % counts as 100 %.
-    pub fn window(mut self, window: Window) -> Self {
-        self.window = window;
+    /// question. The interval is from 1 ms to one day, the staleness at most 100 %.
+    pub fn window(mut self, interval: Duration, staleness: Staleness) -> Self {
+        self.window = Window::new(interval, staleness);
         self
+    }
+
+    /// The age that no answer exceeds: the interval of [`window`](Self::window) and its staleness.
+    pub fn age_bound(&self) -> Duration {
+        self.window.bound()
     }
 
     /// How many bytes all entries may take, keys and bookkeeping included.
@@ -195,23 +180,46 @@ impl Settings {
     }
 
     pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
-        let span = |setting, duration: Duration, least| match duration {
-            d if d < least => Err(InvalidSetting::new(setting, "is too short")),
-            d if d > LONGEST => Err(InvalidSetting::new(setting, "is longer than a day")),
-            _ => Ok(()),
-        };
-        let millisecond = Duration::from_millis(1);
-        span("the window's interval", self.window.interval(), millisecond)?;
-        span("time_to_live", self.time_to_live, millisecond)?;
-        span("flight_timeout", self.flight_timeout, millisecond)?;
-        span("flight_grace", self.flight_grace, Duration::ZERO)?;
-        span("probe_interval", self.probe_interval, Duration::ZERO)?;
-        span("head_lag", self.head_lag, Duration::ZERO)?;
-        if self.capacity < SMALLEST_CAPACITY {
-            return Err(InvalidSetting::new("capacity", "is less than 64 KiB"));
+        let (zero, millisecond) = (Duration::ZERO, Duration::from_millis(1));
+        let from_a_millisecond = "is not between 1 ms and one day; choose a duration in between";
+        let up_to_a_day = "is longer than one day; choose a shorter duration";
+        for (setting, duration, least, problem) in [
+            (
+                "window",
+                self.window.interval(),
+                millisecond,
+                "has an interval that is not between 1 ms and one day; choose one in between",
+            ),
+            ("time_to_live", self.time_to_live, millisecond, from_a_millisecond),
+            ("flight_timeout", self.flight_timeout, millisecond, from_a_millisecond),
+            ("flight_grace", self.flight_grace, zero, up_to_a_day),
+            ("probe_interval", self.probe_interval, zero, up_to_a_day),
+            ("head_lag", self.head_lag, zero, up_to_a_day),
+        ] {
+            if duration < least || duration > LONGEST {
+                return Err(InvalidSetting::new(setting, problem));
+            }
         }
-        if self.max_flights == 0 || self.max_flights_by_credential == 0 {
-            return Err(InvalidSetting::new("max_flights", "is 0: set it to 1 or more"));
+        for (setting, is_valid, problem) in [
+            (
+                "window",
+                self.window.has_valid_staleness(),
+                "has a staleness of more than 100 %; choose 100 % or less",
+            ),
+            (
+                "capacity",
+                self.capacity >= SMALLEST_CAPACITY,
+                "is less than 64 KiB; give the cache more",
+            ),
+            (
+                "max_flights",
+                self.max_flights > 0 && self.max_flights_by_credential > 0,
+                "is 0, so no question could be asked for several callers; set both numbers to 1 or more",
+            ),
+        ] {
+            if !is_valid {
+                return Err(InvalidSetting::new(setting, problem));
+            }
         }
         Ok(())
     }
@@ -220,7 +228,6 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consistency::Staleness;
 
     #[test]
     fn the_defaults_are_valid() {
@@ -230,26 +237,53 @@ mod tests {
     #[test]
     fn rule_15_every_setting_is_checked() {
         let settings = Settings::default;
-        let window = Window::new(Duration::ZERO, Staleness::percent(10));
-        for (invalid, message) in [
-            (settings().window(window), "the window's interval is too short"),
+        let (none, too_long) = (Duration::ZERO, LONGEST + Duration::from_nanos(1));
+        let tenth = Staleness::percent(10);
+        for (invalid, name) in [
+            (settings().window(none, tenth), "window has an interval"),
+            (settings().window(too_long, tenth), "window has an interval"),
             (
-                settings().time_to_live(Duration::MAX),
-                "time_to_live is longer than a day",
+                settings().window(LONGEST, Staleness::percent(101)),
+                "window has a staleness",
             ),
-            (settings().flight_timeout(Duration::ZERO), "flight_timeout is too short"),
-            (
-                settings().flight_grace(Duration::MAX),
-                "flight_grace is longer than a day",
-            ),
-            (
-                settings().probe_interval(Duration::MAX),
-                "probe_interval is longer than a day",
-            ),
-            (settings().capacity(ByteSize::bytes(1)), "capacity is less than 64 KiB"),
-            (settings().max_flights(0, 1), "max_flights is 0: set it to 1 or more"),
+            (settings().time_to_live(none), "time_to_live is not between"),
+            (settings().time_to_live(too_long), "time_to_live is not between"),
+            (settings().flight_timeout(none), "flight_timeout is not between"),
+            (settings().flight_timeout(too_long), "flight_timeout is not between"),
+            (settings().flight_grace(too_long), "flight_grace is longer"),
+            (settings().probe_interval(too_long), "probe_interval is longer"),
+            (settings().head_lag(too_long), "head_lag is longer"),
+            (settings().capacity(ByteSize::bytes((64 << 10) - 1)), "capacity is less"),
+            (settings().max_flights(0, 1), "max_flights is 0"),
+            (settings().max_flights(1, 0), "max_flights is 0"),
         ] {
-            assert_eq!(invalid.validate().unwrap_err().to_string(), message);
+            let message = invalid.validate().unwrap_err().to_string();
+            assert!(message.starts_with(name), "{message}");
+            assert!(message.contains("; "), "it does not say what to do: {message}");
         }
+    }
+
+    #[test]
+    fn the_ends_of_each_range_are_valid() {
+        let shortest = Settings::default()
+            .window(Duration::from_millis(1), Staleness::percent(0))
+            .time_to_live(Duration::from_millis(1))
+            .flight_timeout(Duration::from_millis(1))
+            .flight_grace(Duration::ZERO)
+            .probe_interval(Duration::ZERO)
+            .head_lag(Duration::ZERO)
+            .capacity(ByteSize::kibi(64))
+            .max_flights(1, 1)
+            .max_waiters(0)
+            .max_head_reads(0);
+        assert_eq!(shortest.validate(), Ok(()));
+        let longest = Settings::default()
+            .window(LONGEST, Staleness::percent(100))
+            .time_to_live(LONGEST)
+            .flight_timeout(LONGEST)
+            .flight_grace(LONGEST)
+            .probe_interval(LONGEST)
+            .head_lag(LONGEST);
+        assert_eq!(longest.validate(), Ok(()));
     }
 }

@@ -1,12 +1,22 @@
 /// Facts about the upstream store, as far as the cache cares.
 ///
-/// Each is one sentence that is true of the store. Where you don't know, take the value that promises less: the cache then
-/// asks more often.
+/// Start with [`versioned`](Self::versioned), [`unknown`](Self::unknown) or [`unversioned`](Self::unversioned), and say where
+/// the store differs. Each fact is one sentence that is true of the store. Where you don't know, take the value that promises
+/// less: the cache then asks more often.
+///
+/// ```
+/// use tower_zookie::cache::{Capabilities, ReadMode};
+///
+/// let store = Capabilities::versioned().read_mode(ReadMode::Current);
+/// # let _ = store;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Replies to reads name the revision that they were evaluated at, and it can be relied on.
     pub names_revisions: bool,
-    /// Once the store has passed a revision, reads at it give the same answer every time.
+    /// Reads at a revision give the same answer every time, once the store has passed that revision.
     pub reads_repeat: bool,
     /// A write's token includes all commits that were acknowledged before the write began.
     pub writes_include_earlier: bool,
@@ -21,6 +31,7 @@ pub struct Capabilities {
 
 /// At which revision a read is answered that names one and is not an exact read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReadMode {
     /// At that revision or a later one. It may be that revision itself, so a reply that repeats it proves nothing: SpiceDB.
     #[default]
@@ -33,6 +44,7 @@ pub enum ReadMode {
 
 /// How fresh a read has to be that names no revision and states no consistency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DefaultRead {
     /// As the window allows.
     #[default]
@@ -69,5 +81,41 @@ impl Capabilities {
             names_revisions: false,
             ..Self::unknown()
         }
+    }
+
+    /// Sets the field of this name.
+    pub const fn names_revisions(mut self, names_revisions: bool) -> Self {
+        self.names_revisions = names_revisions;
+        self
+    }
+
+    /// Sets the field of this name.
+    pub const fn reads_repeat(mut self, reads_repeat: bool) -> Self {
+        self.reads_repeat = reads_repeat;
+        self
+    }
+
+    /// Sets the field of this name.
+    pub const fn writes_include_earlier(mut self, writes_include_earlier: bool) -> Self {
+        self.writes_include_earlier = writes_include_earlier;
+        self
+    }
+
+    /// Sets the field of this name.
+    pub const fn head_may_trail_reads(mut self, head_may_trail_reads: bool) -> Self {
+        self.head_may_trail_reads = head_may_trail_reads;
+        self
+    }
+
+    /// Sets the field of this name.
+    pub const fn read_mode(mut self, read_mode: ReadMode) -> Self {
+        self.read_mode = read_mode;
+        self
+    }
+
+    /// Sets the field of this name.
+    pub const fn default_read(mut self, default_read: DefaultRead) -> Self {
+        self.default_read = default_read;
+        self
     }
 }

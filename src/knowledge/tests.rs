@@ -4,7 +4,7 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::cache::Settings;
-use crate::consistency::{Floor, Staleness, Window};
+use crate::consistency::{Floor, Staleness};
 use crate::revision::{Counter, Point};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,8 +48,9 @@ fn versioned() -> Arc<Knowledge> {
 }
 
 fn knowing(facts: Capabilities) -> Arc<Knowledge> {
-    let window = Window::new(SECOND * 5, Staleness::percent(0));
-    let settings = Settings::default().window(window).probe_interval(PROBES);
+    let settings = Settings::default()
+        .window(SECOND * 5, Staleness::percent(0))
+        .probe_interval(PROBES);
     Arc::new(Knowledge::new(&settings.knowledge(), facts))
 }
 

@@ -22,6 +22,7 @@ const LONGEST_TOKEN: usize = 16 << 10;
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Asked {
     /// How fresh the answer has to be.
     pub consistency: Consistency,
@@ -40,6 +41,11 @@ impl Default for Asked {
 }
 
 impl Asked {
+    /// What a request demands: for the tests of a service that reads it.
+    pub fn new(consistency: Consistency, zookie: Option<Zookie>) -> Self {
+        Self { consistency, zookie }
+    }
+
     /// What a request demands whose tokens have these texts; `None`: the token is no text. An unreadable token, and
     /// several tokens, count as full consistency.
     pub(super) fn of<'a>(mut texts: impl Iterator<Item = Option<&'a str>>, headers: &HeaderMap) -> Self {

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use http::{Extensions, HeaderName};
 
-use crate::cache::{ByteSize, DecisionCache, InvalidSetting, Settings};
-use crate::consistency::{Staleness, Window};
+use crate::byte_size::ByteSize;
+use crate::cache::{DecisionCache, Settings};
+use crate::invalid_setting::InvalidSetting;
 use crate::layer::ZookieLayer;
 use crate::layer::credentials::{Credential, Credentials};
 use crate::layer::handle::Handle;
@@ -16,9 +17,34 @@ use crate::protocol::permify::{self, Permify};
 use crate::protocol::spicedb::{Engine, SpiceDb};
 use crate::token::{Carriers, TokenMemo};
 
-const LONGEST_TOKEN: usize = 16 << 10;
+const DEFAULT_BODY: ByteSize = ByteSize::mebi(4);
+const LONGEST_TOKEN: ByteSize = ByteSize::kibi(16);
+const LARGEST_MEMO: ByteSize = ByteSize::mebi(1024);
+const LONGEST_READ: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Builds a [`ZookieLayer`]. Each method says its default and its limits; [`build`](Self::build) checks them.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_zookie::consistency::Staleness;
+/// use tower_zookie::protocol::AuthZen;
+/// use tower_zookie::token::InferaDb;
+/// use tower_zookie::{ByteSize, ZookieLayer};
+///
+/// # fn main() -> Result<(), tower_zookie::InvalidSetting> {
+/// let builder = ZookieLayer::builder(AuthZen::new(InferaDb::new("example")))
+///     .cache(|cache| cache.window(Duration::from_secs(2), Staleness::percent(20)).capacity(ByteSize::mebi(256)))
+///     .max_request_body(ByteSize::kibi(64))
+///     .require_token(true);
+/// let layer = builder.build()?;
+/// # let _ = layer;
+///
+/// let too_long = ZookieLayer::builder(AuthZen::new(InferaDb::new("example"))).max_token_len(ByteSize::mebi(1));
+/// let error = too_long.build().unwrap_err();
+/// assert_eq!(error.setting(), "max_token_len");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct ZookieLayerBuilder<P> {
@@ -28,7 +54,7 @@ pub struct ZookieLayerBuilder<P> {
     credentials: Credentials,
     key_headers: Vec<HeaderName>,
     layer: LayerSettings,
-    max_token_len: usize,
+    max_token_len: ByteSize,
     token_memo: ByteSize,
     token_age: Option<Duration>,
 }
@@ -91,42 +117,37 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             credentials: Credentials::default(),
             key_headers: Vec::new(),
             layer: LayerSettings {
-                max_request_body: 4 << 20,
-                max_reply_body: 4 << 20,
+                max_request_body: DEFAULT_BODY.as_len(),
+                max_reply_body: DEFAULT_BODY.as_len(),
                 read_timeout: Duration::from_secs(10),
                 require_token: false,
                 forward_bad_tokens: false,
                 mix_revisions: false,
                 old_tokens: OldTokens::default(),
             },
-            max_token_len: 4 << 10,
+            max_token_len: ByteSize::kibi(4),
             token_memo: ByteSize::mebi(16),
             token_age: None,
         }
     }
 
-    /// The quantization interval and by how much an answer may outlive it: see [`Window`].
+    /// Changes the settings of the cache: the window and so the greatest age of an answer, the capacity, times to live,
+    /// flights, probes. What an earlier call has set stays, unless `change` sets it again.
     ///
-    /// By default 5 s and 10 %, so no answer is older than 5.5 s. Where between 5 s and 5.5 s an answer ends is jittered by
-    /// question. The interval is from 1 ms to one day; a staleness over 100 % counts as 100 %.
-    pub fn window(mut self, interval: Duration, staleness: Staleness) -> Self {
-        self.cache = self.cache.window(Window::new(interval, staleness));
-        self
-    }
-
-    /// How many bytes all entries may take.
+    /// By default [`Settings::default()`]. The methods of [`Settings`] say each default and its limits.
     ///
-    /// By default 64 MiB, keys and bookkeeping included; one eighth is for exact answers. At least 64 KiB.
-    pub fn capacity(mut self, capacity: ByteSize) -> Self {
-        self.cache = self.cache.capacity(capacity);
-        self
-    }
-
-    /// All settings of the cache at once: times to live, flights, probes. Replaces `window` and `capacity` too.
-    ///
-    /// By default [`Settings::default()`].
-    pub fn cache(mut self, settings: Settings) -> Self {
-        self.cache = settings;
+    /// ```
+    /// # use tower_zookie::{ByteSize, ZookieLayer, protocol::spicedb::{Engine, SpiceDb}};
+    /// # use tower_zookie::consistency::Staleness;
+    /// # use std::time::Duration;
+    /// let layer = ZookieLayer::builder(SpiceDb::new(Engine::Postgres))
+    ///     .cache(|cache| cache.window(Duration::from_secs(2), Staleness::percent(20)).capacity(ByteSize::mebi(256)))
+    ///     .build()?;
+    /// # let _ = layer;
+    /// # Ok::<(), tower_zookie::InvalidSetting>(())
+    /// ```
+    pub fn cache(mut self, change: impl FnOnce(Settings) -> Settings) -> Self {
+        self.cache = change(self.cache);
         self
     }
 
@@ -211,48 +232,49 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     /// A token does not say how old it is. It is known to be too old once a revision that covers it was named longer ago
     /// than this: not at once when the process starts.
     ///
-    /// By default a token may have any age. The age may not be less than the age bound of [`window`](Self::window).
+    /// By default a token may have any age. The age may not be less than [`Settings::age_bound`].
     pub fn oldest_token(mut self, age: Duration, older: OldTokens) -> Self {
         self.token_age = Some(age);
         self.layer.old_tokens = older;
         self
     }
 
-    /// The largest request body that is read, in bytes. A larger one is forwarded unread.
+    /// The largest request body that is read. A larger one is forwarded unread.
     ///
-    /// By default 4 MiB, as gRPC's own limit. At least 1.
-    pub fn max_request_body(mut self, bytes: usize) -> Self {
-        self.layer.max_request_body = bytes;
+    /// By default 4 MiB, as gRPC's own limit. At least 1 byte.
+    pub fn max_request_body(mut self, size: ByteSize) -> Self {
+        self.layer.max_request_body = size.as_len();
         self
     }
 
-    /// The largest reply body that is stored, in bytes. A larger one streams to its caller.
+    /// The largest reply body that is stored. A larger one streams to its caller.
     ///
-    /// By default 4 MiB. At least 1.
-    pub fn max_reply_body(mut self, bytes: usize) -> Self {
-        self.layer.max_reply_body = bytes;
+    /// By default 4 MiB. At least 1 byte.
+    pub fn max_reply_body(mut self, size: ByteSize) -> Self {
+        self.layer.max_reply_body = size.as_len();
         self
     }
 
     /// How long a request's body may take to arrive.
     ///
-    /// By default 10 s. More than 0.
+    /// By default 10 s. More than 0, at most one day.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.layer.read_timeout = timeout;
         self
     }
 
-    /// The longest token that is read, in bytes.
+    /// The longest token that is read.
     ///
     /// By default 4 KiB. From 1 byte to 16 KiB.
-    pub fn max_token_len(mut self, bytes: usize) -> Self {
-        self.max_token_len = bytes;
+    pub fn max_token_len(mut self, len: ByteSize) -> Self {
+        self.max_token_len = len;
         self
     }
 
-    /// How many bytes the memory of parsed tokens may take. It is shared out among the threads that can run at once.
+    /// How much memory the parsed tokens that the layer remembers may take. It is shared out among the threads that can run
+    /// at once.
     ///
-    /// By default 16 MiB.
+    /// By default 16 MiB. At most 1 GiB; with 0 bytes every token is parsed each time.
     pub fn token_memo(mut self, size: ByteSize) -> Self {
         self.token_memo = size;
         self
@@ -271,35 +293,46 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     fn validate(&self) -> Result<(), InvalidSetting> {
         let Self {
             cache,
+            carriers,
             layer,
             max_token_len,
+            token_memo,
             token_age,
             ..
         } = self;
-        for (setting, bytes) in [
-            ("max_request_body", layer.max_request_body),
-            ("max_reply_body", layer.max_reply_body),
+        cache.validate()?;
+        carriers.validate()?;
+        let no_body = "is 0 bytes, so nothing could be answered from the cache; set it to 1 byte or more";
+        let too_young = "is less than the greatest age of an answer; choose a greater age, or a shorter window";
+        for (setting, is_valid, problem) in [
+            ("max_request_body", layer.max_request_body > 0, no_body),
+            ("max_reply_body", layer.max_reply_body > 0, no_body),
+            (
+                "read_timeout",
+                !layer.read_timeout.is_zero() && layer.read_timeout <= LONGEST_READ,
+                "is 0 or longer than one day; choose a duration in between",
+            ),
+            (
+                "oldest_token",
+                token_age.is_none_or(|age| age >= cache.age_bound()),
+                too_young,
+            ),
+            (
+                "max_token_len",
+                (ByteSize::bytes(1)..=LONGEST_TOKEN).contains(max_token_len),
+                "is not between 1 byte and 16 KiB; choose a length in between",
+            ),
+            (
+                "token_memo",
+                *token_memo <= LARGEST_MEMO,
+                "is more than 1 GiB; choose a smaller size",
+            ),
         ] {
-            if bytes == 0 {
-                return Err(InvalidSetting::new(
-                    setting,
-                    "is 0: nothing could be answered from the cache",
-                ));
+            if !is_valid {
+                return Err(InvalidSetting::new(setting, problem));
             }
         }
-        if layer.read_timeout.is_zero() {
-            return Err(InvalidSetting::new("read_timeout", "is 0: no body arrives that fast"));
-        }
-        if token_age.is_some_and(|age| age < cache.window.bound()) {
-            return Err(InvalidSetting::new(
-                "oldest_token",
-                "is less than an answer's greatest age",
-            ));
-        }
-        if *max_token_len == 0 || *max_token_len > LONGEST_TOKEN {
-            return Err(InvalidSetting::new("max_token_len", "is not between 1 byte and 16 KiB"));
-        }
-        cache.validate()
+        Ok(())
     }
 
     /// The layer, of settings that are known to make sense.
@@ -317,7 +350,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         } = self;
         let cache = Settings { token_age, ..cache };
         let cache = DecisionCache::valid(cache, protocol.capabilities());
-        let memo = TokenMemo::new(protocol.format(), max_token_len, token_memo.get());
+        let memo = TokenMemo::new(protocol.format(), max_token_len.as_len(), token_memo.as_len());
         let state = LayerState {
             protocol,
             key_prefix: cache.keyer().question("http"),

@@ -35,7 +35,8 @@ impl Credential<'_> {
 
     /// The credential is valid until then, and so are the answers given under it. A request whose credential has ended is
     /// forwarded, for the inner service to judge: it is answered neither from memory nor by a call that others share.
-    pub fn ends_at(&mut self, instant: Instant) {
+    pub fn ends_at(&mut self, instant: std::time::Instant) {
+        let instant = Instant::from_std(instant);
         let earliest = self.ends.map_or(instant, |ends| ends.min(instant));
         *self.ends = Some(earliest);
     }

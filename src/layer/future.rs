@@ -50,6 +50,7 @@ pin_project! {
         Waiting { inner: S, request: Option<Request<B>>, bypass: Option<&'static str> },
         Forwarded { #[pin] future: S::Future, bypass: Option<&'static str> },
         Asking { future: Pin<Box<dyn Future<Output = Outcome<S, B>> + Send>> },
+        Completed,
     }
 }
 
@@ -161,6 +162,19 @@ where
     type Output = Outcome<S, B>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.as_mut().poll_outcome(cx));
+        self.project().state.set(State::Completed);
+        Poll::Ready(outcome)
+    }
+}
+
+impl<S, P, B> ResponseFuture<S, P, B>
+where
+    S: Upstream<B>,
+    P: Protocol,
+    B: RequestBody,
+{
+    fn poll_outcome(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<S, B>> {
         loop {
             let next = match self.as_mut().project().state.project() {
                 StateProjection::Ready { outcome } => return Poll::Ready(taken(outcome)),
@@ -172,6 +186,7 @@ where
                     return Poll::Ready(Ok(response.map(ZookieBody::inner)));
                 }
                 StateProjection::Asking { future } => return future.as_mut().poll(cx),
+                StateProjection::Completed => panic!("`ResponseFuture` polled after completion"),
                 StateProjection::Waiting { inner, request, bypass } => {
                     ready!(inner.poll_ready(cx))?;
                     State::Forwarded {
@@ -210,9 +225,9 @@ where
     }
 }
 
-/// What a state held, which the poll that takes it out ends.
+/// What a state held. The poll that takes it out replaces the state.
 fn taken<T>(held: &mut Option<T>) -> T {
-    held.take().expect("`ResponseFuture` was polled after it had completed")
+    held.take().expect("a state is replaced when its content is taken")
 }
 
 impl<S, P, B> fmt::Debug for ResponseFuture<S, P, B>
@@ -226,6 +241,7 @@ where
             State::Waiting { .. } => "ResponseFuture(waiting for the inner service)",
             State::Forwarded { .. } => "ResponseFuture(forwarded)",
             State::Asking { .. } => "ResponseFuture(asking)",
+            State::Completed => "ResponseFuture(completed)",
         })
     }
 }

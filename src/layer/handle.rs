@@ -8,6 +8,17 @@ use crate::token::Zookie;
 /// A running layer, seen from outside: what it has done, what it knows of the store, and how to empty it.
 ///
 /// Clones, and the layer's own clones, share everything.
+///
+/// ```
+/// use tower_zookie::ZookieLayer;
+/// use tower_zookie::protocol::spicedb::Engine;
+///
+/// let layer = ZookieLayer::spicedb(Engine::Postgres);
+/// let handle = layer.handle();
+/// let stats = handle.stats();
+/// println!("{} hits, {} misses", stats.hits, stats.misses.total());
+/// handle.purge(); // after a restore from a backup
+/// ```
 #[derive(Debug)]
 pub struct Handle<P>(pub(super) Arc<LayerState<P>>);
 

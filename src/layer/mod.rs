@@ -50,16 +50,14 @@ pub use watch::NoChangeFeed;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_zookie::cache::ByteSize;
 /// use tower_zookie::consistency::Staleness;
 /// use tower_zookie::protocol::AuthZen;
 /// use tower_zookie::token::InferaDb;
-/// use tower_zookie::ZookieLayer;
+/// use tower_zookie::{ByteSize, ZookieLayer};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let layer = ZookieLayer::builder(AuthZen::new(InferaDb::new("example")))
-///     .window(Duration::from_secs(5), Staleness::percent(10))
-///     .capacity(ByteSize::mebi(256))
+///     .cache(|cache| cache.window(Duration::from_secs(5), Staleness::percent(10)).capacity(ByteSize::mebi(256)))
 ///     .build()?;
 /// let handle = layer.handle();
 /// # let _ = handle.stats();

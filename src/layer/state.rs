@@ -42,6 +42,7 @@ pub(super) struct LayerSettings {
 /// What becomes of a request with a token that is older than allowed: see
 /// [`ZookieLayerBuilder::oldest_token`](crate::ZookieLayerBuilder::oldest_token).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OldTokens {
     /// It is rejected, with an error that says so.
     #[default]

@@ -26,6 +26,7 @@ const SILENT: &str = "it was silent";
 /// The protocol has no change feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this API has no change feed that could be watched; leave `watch` out")]
+#[non_exhaustive]
 pub struct NoChangeFeed;
 
 impl<P: Protocol> Handle<P> {

@@ -11,6 +11,7 @@ pub struct Route(pub usize);
 
 /// How a protocol claims a request, judged by its method, URI and headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Claim {
     /// Not a request of this API, or one that the cache does not handle.
     Pass,
@@ -111,12 +112,14 @@ impl Probe {
 
 /// What a call asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// One question.
     Check(Fingerprint),
     /// Several questions with one reply.
     Bulk(Vec<Fingerprint>),
     /// A change of relationships or of the schema. The layer forwards it unmodified.
+    #[non_exhaustive]
     Write {
         /// It changes the schema. Every answer may then change, even if the reply never arrives.
         schema: bool,
@@ -125,6 +128,7 @@ pub enum Kind {
         stream: bool,
     },
     /// A read whose reply is never stored. Its answer still covers the request's floor.
+    #[non_exhaustive]
     Read {
         /// Its reply is a stream, which the layer forwards unread.
         stream: bool,
@@ -135,6 +139,37 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// A change of relationships.
+    pub const fn write() -> Self {
+        Self::Write {
+            schema: false,
+            stream: false,
+        }
+    }
+
+    /// A change of the schema.
+    pub const fn schema_write() -> Self {
+        Self::Write {
+            schema: true,
+            stream: false,
+        }
+    }
+
+    /// A read whose reply is never stored.
+    pub const fn read() -> Self {
+        Self::Read { stream: false }
+    }
+
+    /// The same call, where the client of a write, or the server of a read, sends a stream. A check, a bulk and a page are
+    /// never streams.
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        if let Self::Write { stream, .. } | Self::Read { stream } = &mut self {
+            *stream = true;
+        }
+        self
+    }
+
     /// A check whose reply is never stored, because it holds something other than the answer, or because the server
     /// rejects the check.
     pub(crate) const NEVER_STORED: Self = Self::Read { stream: false };

@@ -7,6 +7,7 @@ use crate::protocol::stored_response::StoredResponse;
 
 /// A complete reply of the upstream.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Reply<'a> {
     /// Its status.
     pub status: StatusCode,
@@ -16,6 +17,18 @@ pub struct Reply<'a> {
     pub body: &'a Bytes,
     /// Its trailers.
     pub trailers: Option<&'a HeaderMap>,
+}
+
+impl<'a> Reply<'a> {
+    /// A reply with this status, and with these headers, body and trailers.
+    pub fn new(status: StatusCode, headers: &'a HeaderMap, body: &'a Bytes, trailers: Option<&'a HeaderMap>) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+            trailers,
+        }
+    }
 }
 
 /// What a reply says.
@@ -47,6 +60,7 @@ pub enum ReplyOutcome {
 
 /// One answer.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ReplyItem {
     /// The reply to this question.
     pub response: StoredResponse,
@@ -74,5 +88,12 @@ impl ReplyItem {
             store: false,
             expires_in: None,
         }
+    }
+
+    /// The upstream says that the answer stays valid for this long, counted from now.
+    #[must_use]
+    pub fn expires_in(mut self, duration: Duration) -> Self {
+        self.expires_in = Some(duration);
+        self
     }
 }

@@ -8,6 +8,7 @@ use crate::token::Zookie;
 /// What the cache stores of a reply: status, body, content type and encoding, trailers if they are part of the answer,
 /// and the zookie of the answer's revision. It stores nothing about the caller that caused the upstream call.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredResponse {
     /// The status.
     pub status: StatusCode,

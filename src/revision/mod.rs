@@ -76,6 +76,7 @@ pub trait Point: fmt::Debug + PartialOrd + Eq + Hash + Send + Sync + Sized + 'st
 
 /// How much of an order a kind of revision has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Order {
     /// Of any two points one is at or after the other.
     Total,
@@ -85,13 +86,24 @@ pub enum Order {
     Equality,
 }
 
-/// When an answer's upstream call began, and when the request with the floor arrived.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// The instant before the upstream call that produced the answer.
-    pub answer_began: Instant,
-    /// The instant at which the request that demands the floor arrived.
-    pub floor_demanded: Instant,
+/// Whether an answer's upstream call began before the request with the floor arrived, or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// The call had begun when the request arrived.
+    BegunBefore,
+    /// The request had arrived when the call began.
+    BegunAfter,
+}
+
+impl Timing {
+    /// Of an answer whose upstream call began at this instant, and a floor that was demanded at that one.
+    pub(crate) fn of(answer_began: Instant, floor_demanded: Instant) -> Self {
+        if answer_began >= floor_demanded {
+            Self::BegunAfter
+        } else {
+            Self::BegunBefore
+        }
+    }
 }
 
 /// The identity of one store: its kind, its endpoint or configured name, its tenant, its datastore prefix.
@@ -172,7 +184,7 @@ impl Revision {
     }
 
     /// Whether this revision equals `other` or is after it. `false` where they are concurrent, or of different stores.
-    pub fn is_at_or_after(&self, other: &Self) -> bool {
+    pub(crate) fn is_at_or_after(&self, other: &Self) -> bool {
         self >= other
     }
 

@@ -8,10 +8,7 @@ use crate::revision::*;
 
 fn timing() -> Timing {
     let now = Instant::now();
-    Timing {
-        answer_began: now,
-        floor_demanded: now,
-    }
+    Timing::of(now, now)
 }
 
 fn store(name: &str) -> StoreId {
@@ -128,11 +125,7 @@ fn leads_at_the_limits_of_the_numbers() {
 fn rule_01_an_uncommitted_number_covers_only_earlier_floors() {
     let (early, late) = (Instant::now(), Instant::now() + Duration::from_nanos(1));
     let covers = |label, floor, answer_began, floor_demanded| {
-        let timing = Timing {
-            answer_began,
-            floor_demanded,
-        };
-        TransactionId(label).covers(&TransactionId(floor), timing)
+        TransactionId(label).covers(&TransactionId(floor), Timing::of(answer_began, floor_demanded))
     };
     for floor in [42, 43] {
         assert!(covers(43, floor, late, early));

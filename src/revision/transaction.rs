@@ -8,14 +8,11 @@ use crate::revision::{Order, Point, Timing};
 /// Callers with tokens share only the calls that they wait for.
 ///
 /// ```
-/// use std::time::Duration;
-/// use tokio::time::Instant;
 /// use tower_zookie::revision::{Point, Timing, TransactionId};
 ///
-/// let (answer_began, late) = (Instant::now(), Duration::from_millis(1));
-/// let floor_demanded = answer_began + late;
 /// assert!(TransactionId(43) > TransactionId(42));
-/// assert!(!TransactionId(43).covers(&TransactionId(42), Timing { answer_began, floor_demanded }));
+/// assert!(!TransactionId(43).covers(&TransactionId(42), Timing::BegunBefore));
+/// assert!(TransactionId(43).covers(&TransactionId(42), Timing::BegunAfter));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub u64);
@@ -31,7 +28,7 @@ impl Point for TransactionId {
     /// This holds for equal numbers too: a caller with token 43 may have seen 42 in the same reply, and another answer
     /// at 43 may lack it.
     fn covers(&self, floor: &Self, timing: Timing) -> bool {
-        self >= floor && timing.answer_began >= timing.floor_demanded
+        self >= floor && timing == Timing::BegunAfter
     }
 
     /// How many transactions began in between, committed or not.

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use crate::store::write::Update;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct History {
     /// The schema that all writes follow.
     pub schema: Schema,
@@ -33,6 +35,7 @@ pub struct History {
 
 /// One recorded write.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transaction {
     /// When it happened, in seconds since the Unix epoch.
     pub t: u64,
@@ -68,7 +71,7 @@ pub enum HistoryError {
         /// The line, from 1.
         line: usize,
         /// Why.
-        source: serde_json::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// An update does not name a valid relationship.
     #[error("{}, line {line}, update {update}: not a relationship", path.display())]
@@ -156,7 +159,7 @@ fn read_transaction(text: &str, path: &Path, line: usize) -> Result<Transaction,
     let raw: RawTransaction = serde_json::from_str(text).map_err(|source| HistoryError::Transaction {
         path: path.to_owned(),
         line,
-        source,
+        source: source.into(),
     })?;
     let mut updates = Vec::with_capacity(raw.updates.len());
     for (index, (operation, resource, relation, subject)) in raw.updates.iter().enumerate() {

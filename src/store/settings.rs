@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::invalid_setting::InvalidSetting;
+
 /// The limits of a store.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -17,5 +19,32 @@ impl Default for Settings {
             max_check_steps: 1_000_000,
             max_updates: 1_000,
         }
+    }
+}
+
+impl Settings {
+    pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
+        for (setting, is_valid, problem) in [
+            (
+                "max_revisions",
+                self.max_revisions > 0,
+                "is 0, but a store always has its current revision; set it to 1 or more",
+            ),
+            (
+                "max_check_steps",
+                self.max_check_steps > 0,
+                "is 0, so no check could be answered; set it to 1 or more",
+            ),
+            (
+                "max_updates",
+                self.max_updates > 0,
+                "is 0, so nothing could be written; set it to 1 or more",
+            ),
+        ] {
+            if !is_valid {
+                return Err(InvalidSetting::new(setting, problem));
+            }
+        }
+        Ok(())
     }
 }

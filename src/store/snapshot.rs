@@ -12,6 +12,7 @@ use crate::token::RevisionToken;
 
 /// The revision of a read, once the store has reached the named revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReadMode {
     /// Exactly the named revision.
     Exact,

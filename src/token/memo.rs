@@ -39,8 +39,8 @@ pub(crate) struct TokenMemo {
 
 impl TokenMemo {
     /// A memo that reads tokens of at most `max_len` bytes and takes about `max_bytes` of memory.
-    pub(crate) fn new(format: Arc<dyn TokenFormat>, max_len: usize, max_bytes: u64) -> Self {
-        let bytes_per_thread = usize::try_from(max_bytes).unwrap_or(usize::MAX) / Shards::<()>::count();
+    pub(crate) fn new(format: Arc<dyn TokenFormat>, max_len: usize, max_bytes: usize) -> Self {
+        let bytes_per_thread = max_bytes / Shards::<()>::count();
         let buckets = (bytes_per_thread / BYTES_PER_BUCKET).max(1);
         let bucket = || Bucket::new(bytes_per_thread / buckets);
         Self {
@@ -241,7 +241,7 @@ mod tests {
             memo.parse(&format!("not a token {number}")).unwrap_err();
         }
         let (count, bytes) = held(&memo);
-        assert!(bytes as u64 <= max_bytes && count > 0, "{count} in {bytes} bytes");
+        assert!(bytes <= max_bytes && count > 0, "{count} in {bytes} bytes");
     }
 
     #[test]

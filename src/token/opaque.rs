@@ -1,3 +1,4 @@
+use crate::byte_size::ByteSize;
 use crate::revision::{Opaque, Revision, StoreId};
 use crate::token::error::TokenError;
 use crate::token::format::TokenFormat;
@@ -37,10 +38,12 @@ impl OpaqueTokens {
         }
     }
 
-    /// Sets the limit of a token's length, in bytes; by default 4096.
+    /// Sets the limit of a token's length.
+    ///
+    /// By default 4 KiB.
     #[must_use]
-    pub fn max_len(mut self, bytes: usize) -> Self {
-        self.max_len = bytes;
+    pub fn max_len(mut self, len: ByteSize) -> Self {
+        self.max_len = len.as_len();
         self
     }
 }
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_length_is_limited() {
-        let format = OpaqueTokens::new("a").max_len(3);
+        let format = OpaqueTokens::new("a").max_len(ByteSize::bytes(3));
         assert!(format.decode("abc").is_ok());
         let error = format.decode("abcd").unwrap_err();
         assert_eq!(error.kind(), &TokenErrorKind::TooLong { len: 4, max: 3 });

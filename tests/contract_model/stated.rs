@@ -29,7 +29,10 @@ impl Stated {
 
     /// Whether it states, in the headers and in the extension, everything that a request demands.
     pub(crate) fn says(&self, level: ConsistencyLevel, floors: &[u64]) -> bool {
-        let Some(Asked { consistency, zookie }) = &self.asked else {
+        let Some(Asked {
+            consistency, zookie, ..
+        }) = &self.asked
+        else {
             return false;
         };
         let in_header = match &*self.consistencies {

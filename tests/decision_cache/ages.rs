@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tower_zookie::cache::{Answer, Capabilities, CheckError, Miss, ReadAt};
-use tower_zookie::consistency::{Floor, Freshness, Staleness, Window};
+use tower_zookie::consistency::{Freshness, Staleness};
 
 use crate::support::{Bench, advance, at, floor, millis, no, secs, settings, within, yes};
 
@@ -22,8 +22,8 @@ async fn rule_04_age_counts_from_before_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_04_an_entry_ends_between_the_interval_and_the_bound() {
-    let window = Window::new(secs(5), Staleness::percent(10));
-    let mut bench = Bench::with(settings().window(window), Capabilities::versioned());
+    let settings = settings().window(secs(5), Staleness::percent(10));
+    let mut bench = Bench::with(settings, Capabilities::versioned());
     for n in 0..50 {
         bench.question = bench.another_question(&n.to_string());
         bench.fill(at(1)).await;
@@ -82,10 +82,7 @@ async fn rule_04_bounded_staleness_never_exceeds_the_window() {
 }
 
 fn bounded_floor(n: u64) -> Freshness {
-    Freshness::AtLeast {
-        floors: Floor::now(at(n)).into(),
-        head_within: Some(secs(2)),
-    }
+    floor(n).head_within(secs(2))
 }
 
 #[tokio::test(start_paused = true)]

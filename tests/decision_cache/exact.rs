@@ -66,10 +66,7 @@ async fn rule_02_a_reply_that_names_another_snapshot_is_not_stored() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_02_unrepeatable_exact_answers_are_not_shared() {
-    let capabilities = Capabilities {
-        reads_repeat: false,
-        ..Capabilities::versioned()
-    };
+    let capabilities = Capabilities::versioned().reads_repeat(false);
     let mut bench = Bench::with(settings(), capabilities);
     bench.wrote(&at(5));
     let both = [bench.ask(&exactly(3)), bench.ask(&exactly(3))];

@@ -90,10 +90,7 @@ async fn rule_08_no_head_is_read_if_replies_name_no_revision() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_if_head_may_trail_the_store_checks_the_floor() {
-    let facts = Capabilities {
-        head_may_trail_reads: true,
-        ..Capabilities::unknown()
-    };
+    let facts = Capabilities::unknown().head_may_trail_reads(true);
     let mut bench = Bench::with(settings(), facts);
     let checking = bench.ask(&floor(9));
     let head = bench.call().await;

@@ -5,11 +5,9 @@ use crate::support::{Bench, advance, at, floor, secs, settings, yes};
 
 /// A store whose replies to reads name no revision, but whose writes do.
 fn silent() -> Capabilities {
-    Capabilities {
-        writes_include_earlier: true,
-        reads_repeat: true,
-        ..Capabilities::unversioned()
-    }
+    Capabilities::unversioned()
+        .writes_include_earlier(true)
+        .reads_repeat(true)
 }
 
 fn unlabelled(value: bool) -> Answer<bool> {

@@ -1,4 +1,5 @@
-use tower_zookie::cache::{Answer, ByteSize, Capabilities, CheckError, DecisionCache, Keyer, Part, ReadAt};
+use tower_zookie::ByteSize;
+use tower_zookie::cache::{Answer, Capabilities, CheckError, DecisionCache, Keyer, Part, ReadAt};
 use tower_zookie::consistency::Freshness;
 
 use crate::support::{Bench, Rejected, advance, at, floor, no, secs, settings, yes};

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tower_zookie::cache::{
     Answer, Capabilities, CheckError, Checked, DecisionCache, Fingerprint, Keyer, Part, ReadAt, Settings,
 };
-use tower_zookie::consistency::{Floors, Freshness, Staleness, Window};
+use tower_zookie::consistency::{Freshness, Staleness};
 use tower_zookie::revision::{Counter, Point, Revision, StoreId, TransactionId};
 
 /// A store written in two places: its order is partial.
@@ -69,10 +69,7 @@ pub(crate) fn floor(n: u64) -> Freshness {
 }
 
 pub(crate) fn within(bound: Duration) -> Freshness {
-    Freshness::AtLeast {
-        floors: Floors::none(),
-        head_within: Some(bound),
-    }
+    Freshness::any().head_within(bound)
 }
 
 /// The upstream does not answer.
@@ -115,8 +112,9 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn settings() -> Settings {
-    let window = Window::new(secs(5), Staleness::percent(0));
-    Settings::default().window(window).background_reads(false)
+    Settings::default()
+        .window(secs(5), Staleness::percent(0))
+        .background_reads(false)
 }
 
 impl Bench {

@@ -134,10 +134,7 @@ async fn rule_11_an_items_error_is_not_stored() {
 #[tokio::test(start_paused = true)]
 async fn rule_16_unrepeatable_bulks_are_asked_whole() {
     let upstream = Upstream::new();
-    let capabilities = Capabilities {
-        reads_repeat: false,
-        ..Capabilities::versioned()
-    };
+    let capabilities = Capabilities::versioned().reads_repeat(false);
     let api = AuthZen::new(InferaDb::new("test")).capabilities(capabilities);
     let client = Client::of(&upstream, ZookieLayer::builder(api));
     client.bulk(&["a"], None).send().await;

@@ -5,6 +5,7 @@ use std::future::ready;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use tower_zookie::ByteSize;
 use tower_zookie::consistency::Consistency;
 use tower_zookie_testing::scripted::{Both, Client, Seen, Sent, Trouble, Upstream, z, zookie_of};
 
@@ -27,7 +28,9 @@ const RESOURCE: &str =
 
 fn strict(upstream: &Upstream, require_token: bool) -> Client {
     Client::with(upstream, |builder| {
-        builder.max_request_body(LONGEST_BODY).require_token(require_token)
+        builder
+            .max_request_body(ByteSize::bytes(LONGEST_BODY as u64))
+            .require_token(require_token)
     })
 }
 

@@ -13,7 +13,6 @@ use tokio::time::sleep;
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Layer, Service};
 use tower_test::mock;
-use tower_zookie::cache::Settings;
 use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
 use tower_zookie_testing::scripted::{Both, Client, Trouble, Upstream, both, routes, z};
 
@@ -132,7 +131,7 @@ async fn an_inner_service_that_is_not_ready_moves_into_the_future() {
 }
 
 fn patient(builder: ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both> {
-    builder.cache(Settings::default().flight_timeout(Duration::from_secs(3)))
+    builder.cache(|cache| cache.flight_timeout(Duration::from_secs(3)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,7 +266,7 @@ async fn rule_07_followers_join_only_what_serves_them() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_over_the_cap_on_flights_requests_run_alone() {
     let upstream = Upstream::new();
-    let builder = ZookieLayer::builder(both()).cache(Settings::default().max_flights(1, 1).max_waiters(1));
+    let builder = ZookieLayer::builder(both()).cache(|cache| cache.max_flights(1, 1).max_waiters(1));
     let client = Client::of(&upstream, builder);
     upstream.hold();
     let waiting: Vec<_> = ["a", "a", "a", "b"].map(|name| client.check(name).spawn()).into();
@@ -282,7 +281,7 @@ async fn rule_15_over_the_cap_on_flights_requests_run_alone() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_the_cap_on_flights_counts_only_credentials() {
     let upstream = Upstream::new();
-    let builder = ZookieLayer::builder(both()).cache(Settings::default().max_flights(10, 1));
+    let builder = ZookieLayer::builder(both()).cache(|cache| cache.max_flights(10, 1));
     let client = Client::of(&upstream, builder);
     upstream.hold();
     let check = |resource, name, accept| {

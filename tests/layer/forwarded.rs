@@ -1,7 +1,6 @@
 //! What the inner service receives.
 
 use tower_zookie::Asked;
-use tower_zookie::cache::Settings;
 use tower_zookie::consistency::Consistency;
 use tower_zookie_testing::scripted::{Client, Upstream, z};
 
@@ -44,10 +43,7 @@ async fn a_shared_call_has_no_headers_of_one_caller() {
     ] {
         assert_eq!(seen.header(name), None, "{name}");
     }
-    let asked = Asked {
-        consistency: Consistency::AtLeastAsFresh,
-        zookie: seen.asked.clone().unwrap().zookie,
-    };
+    let asked = Asked::new(Consistency::AtLeastAsFresh, seen.asked.clone().unwrap().zookie);
     assert_eq!(seen.asked.as_ref(), Some(&asked));
     assert_eq!(asked.zookie.unwrap().as_str(), z(1));
 }
@@ -80,9 +76,7 @@ async fn a_miss_whose_floor_the_window_covers_asks_at_the_window() {
 #[tokio::test(start_paused = true)]
 async fn an_unshared_call_has_its_callers_request_id() {
     let upstream = Upstream::new();
-    let client = Client::with(&upstream, |builder| {
-        builder.cache(Settings::default().max_head_reads(0))
-    });
+    let client = Client::with(&upstream, |builder| builder.cache(|cache| cache.max_head_reads(0)));
     let reply = client.check("a").zookie(9).header("x-request-id", "7").send().await;
     assert_eq!(reply.outcome(), "fwd=bypass");
     assert_eq!(upstream.last().header("x-request-id"), Some("7"));

@@ -100,7 +100,7 @@ fn with_peers(upstream: &Upstream, set: impl FnOnce(Builder) -> Builder) -> Clie
     let builder = ZookieLayer::builder(both()).credentials(|extensions, credential| {
         if let Some(Peer(name, ends)) = extensions.get() {
             credential.identify(name.as_bytes());
-            ends.iter().for_each(|ends| credential.ends_at(*ends));
+            ends.iter().for_each(|ends| credential.ends_at(ends.into_std()));
         }
     });
     Client::of(upstream, set(builder))

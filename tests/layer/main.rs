@@ -4,6 +4,7 @@ mod asked;
 mod bulk;
 mod bypasses;
 mod carriers;
+mod completion;
 mod consistency;
 mod flights;
 mod forwarded;

@@ -12,6 +12,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tokio::time::{Sleep, sleep};
+use tower_zookie::ByteSize;
 use tower_zookie_testing::scripted::{Body, Both, Client, Sent, Upstream, both, bulk_body};
 
 /// One step of a body that arrives in pieces.
@@ -95,7 +96,7 @@ async fn a_body_in_many_late_frames_is_one_question() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_a_body_over_the_limit_is_forwarded_whole() {
     let upstream = Upstream::new();
-    let client = Client::with(&upstream, |builder| builder.max_request_body(50));
+    let client = Client::with(&upstream, |builder| builder.max_request_body(ByteSize::bytes(50)));
     let (start, end) = QUESTION.split_at(40);
     let steps = [
         Step::Wait(MOMENT),
@@ -134,7 +135,8 @@ async fn trailers_after_a_pause_are_forwarded() {
 #[tokio::test(start_paused = true)]
 async fn a_body_at_the_limit_is_read() {
     let upstream = Upstream::new();
-    let client = Client::with(&upstream, |builder| builder.max_request_body(QUESTION.len()));
+    let limit = ByteSize::bytes(QUESTION.len() as u64);
+    let client = Client::with(&upstream, |builder| builder.max_request_body(limit));
     let reply = evaluation(&client, Full::from(QUESTION).boxed_unsync()).send().await;
     assert_eq!(reply.outcome(), "fwd=miss; stored");
 }
@@ -247,7 +249,7 @@ async fn a_forwarded_body_has_its_original_size() {
         })
     };
     let layer = tower_zookie::ZookieLayer::builder(both())
-        .max_request_body(50)
+        .max_request_body(ByteSize::bytes(50))
         .build()
         .unwrap();
     let service = tower::ServiceBuilder::new().layer(layer).service(inner);

@@ -10,7 +10,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, Service, ServiceExt};
-use tower_zookie::{ZookieBody, ZookieLayer, ZookieService};
+use tower_zookie::{ByteSize, ZookieBody, ZookieLayer, ZookieService};
 use tower_zookie_testing::scripted::{Client, Upstream, routes, z};
 
 type Reply = UnsyncBoxBody<Bytes, io::Error>;
@@ -35,9 +35,9 @@ fn scripted(
     })
 }
 
-fn layer(max_reply: usize) -> ZookieLayer<tower_zookie::protocol::Routes> {
+fn layer(max_reply: u64) -> ZookieLayer<tower_zookie::protocol::Routes> {
     ZookieLayer::builder(routes())
-        .max_reply_body(max_reply)
+        .max_reply_body(ByteSize::bytes(max_reply))
         .build()
         .unwrap()
 }
@@ -123,7 +123,7 @@ async fn rule_11_a_truncated_reply_is_not_stored() {
 async fn after_a_reply_over_the_limit_each_follower_asks_alone() {
     let upstream = Upstream::new();
     upstream.pad(100);
-    let client = Client::with(&upstream, |builder| builder.max_reply_body(50));
+    let client = Client::with(&upstream, |builder| builder.max_reply_body(ByteSize::bytes(50)));
     upstream.hold();
     let waiting: Vec<_> = (0..3).map(|_| client.check("a").spawn()).collect();
     tokio::task::yield_now().await;

@@ -4,41 +4,78 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tower_zookie::cache::{ByteSize, Capabilities, Settings};
+use tower_zookie::cache::Capabilities;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{CheckRoute, Protocol, Routes, Verdict};
-use tower_zookie::token::InferaDb;
-use tower_zookie::{OldTokens, ZookieLayer, ZookieLayerBuilder};
+use tower_zookie::token::{Carriers, InferaDb};
+use tower_zookie::{ByteSize, OldTokens, ZookieLayer, ZookieLayerBuilder};
 use tower_zookie_testing::scripted::{Both, Client, Upstream, both, routes, z};
 
 #[test]
 fn rule_15_every_setting_of_the_layer_is_checked() {
     type Set = fn(ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both>;
-    let wrong: [(Set, &str); 9] = [
-        (|b| b.max_request_body(0), "max_request_body"),
-        (|b| b.max_reply_body(0), "max_reply_body"),
+    const MORE_THAN_A_DAY: Duration = Duration::from_secs(24 * 60 * 60 + 1);
+    let wrong: [(Set, &str); 16] = [
+        (|b| b.max_request_body(ByteSize::bytes(0)), "max_request_body"),
+        (|b| b.max_reply_body(ByteSize::bytes(0)), "max_reply_body"),
         (|b| b.read_timeout(Duration::ZERO), "read_timeout"),
-        (|b| b.max_token_len(0), "max_token_len"),
-        (|b| b.max_token_len(1 << 20), "max_token_len"),
-        (|b| b.capacity(ByteSize::bytes(1)), "capacity"),
+        (|b| b.read_timeout(MORE_THAN_A_DAY), "read_timeout"),
+        (|b| b.max_token_len(ByteSize::bytes(0)), "max_token_len"),
+        (|b| b.max_token_len(ByteSize::bytes((16 << 10) + 1)), "max_token_len"),
+        (|b| b.token_memo(ByteSize::bytes((1 << 30) + 1)), "token_memo"),
+        (|b| b.token_memo(ByteSize::bytes(u64::MAX)), "token_memo"),
         (
             |b| b.oldest_token(Duration::from_secs(5), OldTokens::Reject),
             "oldest_token",
         ),
+        (|b| b.carriers(Carriers::default().max_tokens(0)), "max_tokens"),
         (
-            |b| b.window(Duration::ZERO, Staleness::percent(1)),
-            "the window's interval",
+            |b| b.carriers(Carriers::default().max_age(Duration::from_millis(999))),
+            "max_age",
+        ),
+        (|b| b.cache(|cache| cache.capacity(ByteSize::bytes(1))), "capacity"),
+        (
+            |b| b.cache(|cache| cache.window(Duration::ZERO, Staleness::percent(1))),
+            "window",
         ),
         (
-            |b| b.cache(Settings::default().flight_timeout(Duration::ZERO)),
+            |b| b.cache(|cache| cache.window(Duration::from_secs(5), Staleness::percent(101))),
+            "window",
+        ),
+        (
+            |b| b.cache(|cache| cache.flight_timeout(Duration::ZERO)),
             "flight_timeout",
         ),
+        (|b| b.cache(|cache| cache.max_flights(0, 0)), "max_flights"),
     ];
     for (set, name) in wrong {
-        let error = set(ZookieLayer::builder(both())).build().unwrap_err().to_string();
-        assert!(error.starts_with(name), "{error}");
+        let error = set(ZookieLayer::builder(both())).build().unwrap_err();
+        assert_eq!(error.setting(), name);
+        let text = error.to_string();
+        assert!(text.starts_with(name), "{text}");
+        assert!(text.contains("; "), "it does not say what to do: {text}");
     }
     assert!(ZookieLayer::builder(both()).build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_the_cache_add_up() {
+    let upstream = Upstream::new();
+    let client = Client::with(&upstream, |builder| {
+        builder
+            .cache(|cache| cache.window(Duration::from_secs(60), Staleness::percent(0)))
+            .cache(|cache| {
+                cache
+                    .capacity(ByteSize::mebi(1))
+                    .time_to_live(Duration::from_secs(3600))
+            })
+    });
+    client.check("a").send().await;
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert!(
+        client.check("a").send().await.is_hit(),
+        "the window of the first call counts"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,9 +11,8 @@ use http_body_util::Full;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceExt};
-use tower_zookie::ZookieLayer;
-use tower_zookie::cache::Settings;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie::{ByteSize, ZookieLayer};
 use tower_zookie_testing::scripted::{Both, Client, NODE, Sent, Trouble, Upstream, z};
 
 fn grant(client: &Client, resource: &str) -> Sent<Both> {
@@ -130,7 +129,7 @@ async fn an_abandoned_relationship_write_empties_nothing() {
 async fn rule_13_a_write_with_an_unreadable_token_ends_all() {
     let upstream = Upstream::new();
     upstream.pad(1000);
-    let client = Client::with(&upstream, |builder| builder.max_reply_body(500));
+    let client = Client::with(&upstream, |builder| builder.max_reply_body(ByteSize::bytes(500)));
     upstream.pad(0);
     client.check("a").send().await;
     upstream.pad(1000);
@@ -144,7 +143,7 @@ async fn rule_13_a_write_with_an_unreadable_token_ends_all() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_a_write_with_an_overlong_token_ends_nothing() {
     let upstream = Upstream::new();
-    let client = Client::with(&upstream, |builder| builder.max_token_len(128));
+    let client = Client::with(&upstream, |builder| builder.max_token_len(ByteSize::bytes(128)));
     client.check("a").send().await;
     upstream.become_store(&"n".repeat(100));
     let written = grant(&client, "a").send().await;
@@ -199,8 +198,9 @@ async fn rule_13_an_abandoned_schema_write_ends_all_if_it_was_made() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_the_wait_for_a_writes_outcome_is_bounded() {
     let upstream = Upstream::new();
-    let settings = Settings::default().flight_timeout(Duration::from_secs(3));
-    let client = Client::with(&upstream, |builder| builder.cache(settings));
+    let client = Client::with(&upstream, |builder| {
+        builder.cache(|cache| cache.flight_timeout(Duration::from_secs(3)))
+    });
     hang_up(&upstream, client.request("PUT", "/schema", "…")).await;
     sleep(Duration::from_secs(4)).await;
     upstream.release();
@@ -211,8 +211,7 @@ async fn rule_15_the_wait_for_a_writes_outcome_is_bounded() {
 #[tokio::test(start_paused = true)]
 async fn rule_15_waits_for_writes_count_as_flights() {
     let upstream = Upstream::new();
-    let settings = Settings::default().max_flights(10, 1);
-    let client = Client::with(&upstream, |builder| builder.cache(settings));
+    let client = Client::with(&upstream, |builder| builder.cache(|cache| cache.max_flights(10, 1)));
     for name in ["alice", "alice", "bob"] {
         hang_up(&upstream, grant(&client, "a").header("authorization", name)).await;
     }

@@ -48,7 +48,9 @@ pub(crate) async fn rule_10_versions_share_nothing(server: &'static Server) {
 pub(crate) async fn rule_04_anothers_schema_is_seen_within_the_window(server: &'static Server) {
     let tenant = server.tenant("others-schema");
     let short = Duration::from_millis(500);
-    let replica = server.replica_with(&tenant, |builder| builder.window(short, Staleness::percent(10)));
+    let replica = server.replica_with(&tenant, |builder| {
+        builder.cache(|cache| cache.window(short, Staleness::percent(10)))
+    });
     replica.define(SCHEMA).await;
     let token = replica.grant("plan", "alice").await;
     replica.check("plan", "alice", &token).await.allows();

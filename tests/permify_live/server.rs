@@ -108,7 +108,7 @@ impl Server {
     }
 
     pub(crate) fn builder(permify: Permify) -> ZookieLayerBuilder<Permify> {
-        ZookieLayer::builder(permify).window(WINDOW, Staleness::percent(10))
+        ZookieLayer::builder(permify).cache(|cache| cache.window(WINDOW, Staleness::percent(10)))
     }
 
     fn revision(&self, token: &str) -> Revision {

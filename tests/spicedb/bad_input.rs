@@ -12,9 +12,9 @@ use proptest::prelude::*;
 use prost::Message;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::SpiceDb;
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie::{ByteSize, ZookieLayer};
 use tower_zookie_testing::frame::{frame, framed, written, written_number};
 use tower_zookie_testing::grpc::{Body, Reply, UNAVAILABLE, UNIMPLEMENTED};
 use tower_zookie_testing::spicedb::Client;
@@ -88,7 +88,7 @@ async fn rule_10_unreadable_messages_pass_unmodified() {
 async fn rule_09_a_carrier_with_an_unreadable_message_is_rejected() {
     let server = Server::new(Engine::Postgres);
     let client = Client::with(&server, SpiceDb::new(Engine::Postgres), |builder| {
-        builder.max_request_body(1000)
+        builder.max_request_body(ByteSize::bytes(1000))
     });
     let large = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
     for (name, value) in [
@@ -122,7 +122,7 @@ async fn rule_01_a_bulk_without_items_has_a_floor_too() {
 async fn rule_15_a_message_over_the_limit_passes_whole() {
     let server = Server::new(Engine::Postgres);
     let client = Client::with(&server, SpiceDb::new(Engine::Postgres), |builder| {
-        builder.max_request_body(1000)
+        builder.max_request_body(ByteSize::bytes(1000))
     });
     let body = frame(&check(&"x".repeat(2000), "ada", None).encode_to_vec());
     for _ in 0..2 {

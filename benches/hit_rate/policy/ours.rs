@@ -4,11 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use tokio::runtime::Builder;
-use tower_zookie::cache::{
-    Answer as Answered, ByteSize, Capabilities, Checked, DecisionCache, Fingerprint, Keyer, ReadAt,
-};
+use tower_zookie::ByteSize;
+use tower_zookie::cache::{Answer as Answered, Capabilities, Checked, DecisionCache, Fingerprint, Keyer, ReadAt};
 use tower_zookie::cache::{Part, Settings, Weigh};
-use tower_zookie::consistency::{Freshness, Staleness, Window};
+use tower_zookie::consistency::{Freshness, Staleness};
 use tower_zookie::revision::{Counter, Revision, StoreId};
 
 use super::{Answering, Policy, Reply, Source};
@@ -34,7 +33,6 @@ impl Weigh for Answer {
 
 impl Ours {
     pub(crate) fn new(terms: &Terms, sees_writes: bool) -> Self {
-        let window = Window::new(terms.interval, Staleness::percent(terms.staleness));
         let store = StoreId::new(["hit_rate"]);
         let example = Answer {
             allowed: true,
@@ -45,7 +43,7 @@ impl Ours {
         // An eighth of the capacity is reserved for exact reads, and there are no exact reads here.
         let capacity = ByteSize::bytes(terms.entries as u64 * entry * 8 / 7);
         let settings = Settings::default()
-            .window(window)
+            .window(terms.interval, Staleness::percent(terms.staleness))
             .capacity(capacity)
             .time_to_live(terms.time_to_live);
         Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use tower_zookie::consistency::{Floor, Freshness};
+use tower_zookie::consistency::Freshness;
 use tower_zookie::revision::Revision;
 
 use super::store::{Engine, History};
@@ -36,10 +36,13 @@ impl Demand {
     /// The demand of a caller that arrives now.
     pub(crate) fn freshness(&self) -> Freshness {
         match self {
-            Self::AtLeast { floor, head_within } => Freshness::AtLeast {
-                floors: Floor::now(floor.clone()).into(),
-                head_within: *head_within,
-            },
+            Self::AtLeast { floor, head_within } => {
+                let freshness = Freshness::at_least(floor.clone());
+                match head_within {
+                    Some(bound) => freshness.head_within(*bound),
+                    None => freshness,
+                }
+            }
             Self::Exact(snapshot) => Freshness::Exact(snapshot.clone()),
             Self::Full => Freshness::Full,
         }

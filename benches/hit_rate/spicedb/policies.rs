@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::sleep_until;
-use tower_zookie::cache::{Answer, ByteSize, Capabilities, DecisionCache, Keyer, Part, ReadAt, Settings, Weigh};
-use tower_zookie::consistency::{Staleness, Window};
+use tower_zookie::ByteSize;
+use tower_zookie::cache::{Answer, Capabilities, DecisionCache, Keyer, Part, ReadAt, Settings, Weigh};
+use tower_zookie::consistency::Staleness;
 use tower_zookie::revision::Revision;
 
 use super::callers::{Demand, Request};
@@ -90,7 +91,7 @@ impl Ours {
         // An eighth of the capacity is set apart for exact reads.
         let capacity = ByteSize::bytes(terms.entries as u64 * entry * 8 / 7);
         let settings = Settings::default()
-            .window(Window::new(terms.interval, Staleness::percent(terms.staleness)))
+            .window(terms.interval, Staleness::percent(terms.staleness))
             .capacity(capacity)
             .time_to_live(terms.time_to_live);
         Self {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tower_zookie::ZookieLayer;
-use tower_zookie::cache::{Capabilities, ReadMode};
-use tower_zookie::consistency::{Staleness, Window};
+use tower_zookie::cache::{self, Capabilities, ReadMode};
+use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::InferaDb;
 
@@ -20,22 +20,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn window(&self) -> Window {
-        Window::new(self.window, self.staleness)
+    fn of_cache(&self, cache: cache::Settings) -> cache::Settings {
+        cache.window(self.window, self.staleness)
     }
 
     /// The age that no answer of the layer exceeds.
     pub fn bound(&self) -> Duration {
-        self.window().bound()
+        self.of_cache(cache::Settings::default()).age_bound()
     }
 }
 
 pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
-    let capabilities = Capabilities {
-        // With a token this service answers at its store's current revision, never at just the token's.
-        read_mode: ReadMode::Current,
-        ..Capabilities::versioned()
-    };
+    // With a token this service answers at its store's current revision, never at just the token's.
+    let capabilities = Capabilities::versioned().read_mode(ReadMode::Current);
     let tokens = InferaDb::new("gateway");
     let routes = Routes::builder(tokens.clone())
         .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
@@ -43,7 +40,7 @@ pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
         .capabilities(capabilities)
         .build()?;
     let layer = ZookieLayer::builder((AuthZen::new(tokens).capabilities(capabilities), routes))
-        .window(settings.window, settings.staleness)
+        .cache(|cache| settings.of_cache(cache))
         .build()?;
     Ok(layer)
 }

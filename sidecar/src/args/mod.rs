@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use examples_common::duration;
+use tower_zookie::ByteSize;
 use tower_zookie::OldTokens;
-use tower_zookie::cache::ByteSize;
 use tower_zookie::consistency::Staleness;
 
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
@@ -142,8 +142,8 @@ impl Args {
             window: self.window,
             staleness: Staleness::percent(self.staleness),
             time_to_live: self.time_to_live,
-            capacity: ByteSize::mebi(self.capacity.into()),
-            max_body: self.max_body as usize * 1024,
+            capacity: ByteSize::mebi(self.capacity),
+            max_body: ByteSize::kibi(self.max_body),
             mix_revisions: self.mix_revisions,
             require_token: self.require_token,
             oldest_token: self.oldest_token.map(|age| (age, older)),

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tower_zookie::cache::{self, ByteSize, InvalidSetting};
-use tower_zookie::consistency::{Staleness, Window};
+use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::Protocol;
-use tower_zookie::{OldTokens, ZookieLayer};
+use tower_zookie::{ByteSize, InvalidSetting, OldTokens, ZookieLayer};
 
 use super::system::System;
 
@@ -21,8 +20,8 @@ pub struct Settings {
     pub staleness: Staleness,
     pub time_to_live: Duration,
     pub capacity: ByteSize,
-    /// In bytes, for requests and for replies.
-    pub max_body: usize,
+    /// For requests and for replies.
+    pub max_body: ByteSize,
     pub mix_revisions: bool,
     pub require_token: bool,
     pub oldest_token: Option<(Duration, OldTokens)>,
@@ -30,12 +29,13 @@ pub struct Settings {
 
 /// One layer for both of the system's APIs: they have one cache and one trust.
 pub fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
-    let cache = cache::Settings::default()
-        .window(Window::new(settings.window, settings.staleness))
-        .time_to_live(settings.time_to_live)
-        .capacity(settings.capacity);
     let builder = ZookieLayer::builder(settings.system.protocol())
-        .cache(cache)
+        .cache(|cache| {
+            cache
+                .window(settings.window, settings.staleness)
+                .time_to_live(settings.time_to_live)
+                .capacity(settings.capacity)
+        })
         .max_request_body(settings.max_body)
         .max_reply_body(settings.max_body)
         .mix_revisions(settings.mix_revisions)

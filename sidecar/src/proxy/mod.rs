@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::Layer as _;
-use tower_zookie::cache::InvalidSetting;
+use tower_zookie::InvalidSetting;
 
 use self::connect::connector;
 use self::feed::{Feed, Watched};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::cache::{Answer, Capabilities, Keyer, Part, Settings};
-use crate::consistency::{Staleness, Window};
+use crate::consistency::Staleness;
 use crate::revision::{Counter, StoreId};
 
 fn at(n: u64) -> Revision {
@@ -8,8 +8,8 @@ fn at(n: u64) -> Revision {
 }
 
 fn cache(capabilities: Capabilities) -> DecisionCache<u64> {
-    let window = Window::new(std::time::Duration::from_secs(5), Staleness::percent(0));
-    DecisionCache::new(Settings::default().window(window), capabilities).unwrap()
+    let settings = Settings::default().window(std::time::Duration::from_secs(5), Staleness::percent(0));
+    DecisionCache::new(settings, capabilities).unwrap()
 }
 
 impl Weigh for u64 {

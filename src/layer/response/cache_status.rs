@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_miss_has_the_reason_of_its_kind() {
-        for why in Miss::ALL {
+        for &why in Miss::ALL {
             let reason = format!("tower-zookie; fwd={}; detail=", forward_reason(why));
             assert!(missed(why, false, false).starts_with(&reason), "{why}");
         }

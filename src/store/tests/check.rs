@@ -162,7 +162,7 @@ fn an_exclusion_waits_for_a_nested_exclusion() {
 
 fn chain(length: usize) -> Store {
     let schema = Schema::parse(SCHEMA).unwrap();
-    let store = Store::builder().max_updates(usize::MAX).build(schema);
+    let store = Store::builder().max_updates(usize::MAX).build(schema).unwrap();
     let link = |i: usize| Update::touch(rel(&format!("team:t{i}#direct@team:t{}#member", i + 1)));
     let end = Update::touch(rel(&format!("team:t{length}#direct@user:ada")));
     store.write((0..length).map(link).chain([end])).unwrap();
@@ -179,7 +179,7 @@ fn a_chain_of_100_000_teams_has_an_answer() {
 #[test]
 fn work_is_bounded() {
     let schema = Schema::parse(SCHEMA).unwrap();
-    let store = Store::builder().max_check_steps(50).build(schema);
+    let store = Store::builder().max_check_steps(50).build(schema).unwrap();
     let link = |i: usize| Update::touch(rel(&format!("team:t{i}#direct@team:t{}#member", i + 1)));
     store.write((0..100).map(link)).unwrap();
     let error = try_check(&store, "team:t0#member@user:ada", 2).unwrap_err();
@@ -190,7 +190,7 @@ fn work_is_bounded() {
 #[test]
 fn diamonds_are_visited_once() {
     let schema = Schema::parse(SCHEMA).unwrap();
-    let store = Store::builder().max_check_steps(2_000).build(schema);
+    let store = Store::builder().max_check_steps(2_000).build(schema).unwrap();
     let layers = (0..40).flat_map(|i| {
         let next = i + 1;
         ["a", "b"].map(|from| {

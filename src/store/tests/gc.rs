@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::store::builder::StoreBuilder;
 use crate::store::embedded::Store;
 use crate::store::error::RevisionError;
 use crate::store::schema::Schema;
@@ -53,7 +54,10 @@ fn unused_objects_are_forgotten() {
 
 #[test]
 fn a_relationship_that_comes_and_goes_does_not_pile_up() {
-    let store = Store::builder().max_revisions(4).build(Schema::parse(SCHEMA).unwrap());
+    let store = Store::builder()
+        .max_revisions(4)
+        .build(Schema::parse(SCHEMA).unwrap())
+        .unwrap();
     for _ in 0..100 {
         store.write(touch(&[ALICE])).unwrap();
         store.write(delete(&[ALICE])).unwrap();
@@ -64,21 +68,41 @@ fn a_relationship_that_comes_and_goes_does_not_pile_up() {
 #[test]
 fn the_number_of_revisions_stays_bounded() {
     let schema = Schema::parse(SCHEMA).unwrap();
-    let store = Store::builder().max_revisions(3).build(schema);
+    let store = Store::builder().max_revisions(3).build(schema).unwrap();
     for _ in 0..10 {
         store.write(touch(&[ALICE])).unwrap();
     }
     assert_eq!((store.oldest_revision(), store.current_revision()), (9, 11));
-    let one = Store::builder().max_revisions(0).build(Schema::parse(SCHEMA).unwrap());
+    let one = Store::builder()
+        .max_revisions(1)
+        .build(Schema::parse(SCHEMA).unwrap())
+        .unwrap();
     one.write(touch(&[ALICE])).unwrap();
     assert_eq!((one.oldest_revision(), one.current_revision()), (2, 2));
     assert!(check(&one, "doc:plan#view@user:alice"));
 }
 
+#[test]
+fn limits_of_0_are_rejected() {
+    type Set = fn(StoreBuilder) -> StoreBuilder;
+    let wrong: [(Set, &str); 3] = [
+        (|store| store.max_revisions(0), "max_revisions"),
+        (|store| store.max_check_steps(0), "max_check_steps"),
+        (|store| store.max_updates(0), "max_updates"),
+    ];
+    for (set, name) in wrong {
+        let error = set(Store::builder()).build(Schema::parse(SCHEMA).unwrap()).unwrap_err();
+        assert_eq!(error.setting(), name);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn writes_drop_revisions_older_than_the_window() {
     let schema = Schema::parse(SCHEMA).unwrap();
-    let store = Store::builder().gc_window(Duration::from_secs(60)).build(schema);
+    let store = Store::builder()
+        .gc_window(Duration::from_secs(60))
+        .build(schema)
+        .unwrap();
     store.write(touch(&[ALICE])).unwrap();
     tokio::time::advance(Duration::from_secs(40)).await;
     store.write(touch(&[BOB])).unwrap();

@@ -115,7 +115,10 @@ fn preconditions_guard_a_write() {
 
 #[test]
 fn a_write_has_a_size_limit() {
-    let store = Store::builder().max_updates(3).build(Schema::parse(SCHEMA).unwrap());
+    let store = Store::builder()
+        .max_updates(3)
+        .build(Schema::parse(SCHEMA).unwrap())
+        .unwrap();
     let updates = |count: usize| (0..count).map(|i| Update::touch(rel(&format!("doc:{i}#reader@user:a"))));
     assert_eq!(store.write(updates(3)), Ok(2));
     assert!(matches!(

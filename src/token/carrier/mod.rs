@@ -10,10 +10,13 @@ use std::time::Duration;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Uri;
 
+use crate::invalid_setting::InvalidSetting;
 use crate::token::error::{TokenError, TokenErrorKind};
 use crate::token::zookie::Zookie;
 
 pub(crate) use query::{Outline, parameters};
+
+const DEFAULT_MAX_TOKENS: usize = 8;
 
 /// One place where a zookie travels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +32,7 @@ pub enum Carrier {
 
 /// Where a zookie was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Source {
     /// In a header or in gRPC metadata.
     Header,
@@ -98,9 +102,6 @@ impl Default for Carriers {
 }
 
 impl Carriers {
-    /// The default limit of tokens in one request.
-    pub const DEFAULT_MAX_TOKENS: usize = 8;
-
     /// Carriers with these places. Without any place, zookies travel in messages only.
     ///
     /// # Errors
@@ -125,13 +126,15 @@ impl Carriers {
     fn of(places: Vec<Carrier>) -> Self {
         Self {
             places,
-            max_tokens: Self::DEFAULT_MAX_TOKENS,
+            max_tokens: DEFAULT_MAX_TOKENS,
             secure: false,
             max_age: None,
         }
     }
 
-    /// Sets the limit of tokens in one request; by default [`DEFAULT_MAX_TOKENS`](Self::DEFAULT_MAX_TOKENS).
+    /// Sets the limit of tokens in one request.
+    ///
+    /// By default 8. At least 1; [`build`](crate::ZookieLayerBuilder::build) checks it.
     #[must_use]
     pub fn max_tokens(mut self, tokens: usize) -> Self {
         self.max_tokens = tokens;
@@ -146,11 +149,26 @@ impl Carriers {
         self
     }
 
-    /// How long browsers store the cookie, in whole seconds. By default they store it until they are closed.
+    /// How long browsers store the cookie, in whole seconds.
+    ///
+    /// By default they store it until they are closed. At least one second; [`build`](crate::ZookieLayerBuilder::build)
+    /// checks it.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), InvalidSetting> {
+        if self.max_tokens == 0 {
+            let problem = "is 0, so every request with a token would be rejected; set it to 1 or more";
+            return Err(InvalidSetting::new("max_tokens", problem));
+        }
+        if self.max_age.is_some_and(|age| age < Duration::from_secs(1)) {
+            let problem = "is less than a second, so browsers would drop the cookie at once; choose a longer duration";
+            return Err(InvalidSetting::new("max_age", problem));
+        }
+        Ok(())
     }
 
     /// The places, in order.
@@ -222,7 +240,7 @@ impl Carriers {
     }
 
     /// Removes the zookies from all places of a request. Other cookies and query parameters stay byte for byte.
-    pub fn strip(&self, headers: &mut HeaderMap, uri: &mut Uri) {
+    pub(crate) fn strip(&self, headers: &mut HeaderMap, uri: &mut Uri) {
         for place in &self.places {
             if let Carrier::Header(name) = place {
                 headers.remove(name);
@@ -252,7 +270,7 @@ impl Carriers {
     }
 
     /// Sets a reply's zookie in its headers, in place of any other zookie.
-    pub fn set_headers(&self, headers: &mut HeaderMap, zookie: &Zookie) {
+    pub(crate) fn set_headers(&self, headers: &mut HeaderMap, zookie: &Zookie) {
         for place in &self.places {
             if let Carrier::Header(name) = place {
                 headers.insert(name.clone(), zookie.to_header_value());
@@ -267,7 +285,7 @@ impl Carriers {
     ///
     /// [`TooLong`](TokenErrorKind::TooLong) if a browser would not store the cookie (over 4096 bytes, its name
     /// included). No cookie is set then.
-    pub fn set_cookies(&self, headers: &mut HeaderMap, zookies: &[Zookie]) -> Result<(), TokenError> {
+    pub(crate) fn set_cookies(&self, headers: &mut HeaderMap, zookies: &[Zookie]) -> Result<(), TokenError> {
         let secure = |name: &str| self.secure || name.starts_with("__Secure-") || name.starts_with("__Host-");
         let texts: Vec<&str> = zookies.iter().map(Zookie::as_str).collect();
         let value = texts.join(",");
@@ -282,7 +300,7 @@ impl Carriers {
     }
 
     /// The cookies of one `Cookie` header line that are not zookies, as `name=value`, byte for byte.
-    pub fn cookies_without<'a>(&'a self, line: &'a HeaderValue) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn cookies_without<'a>(&'a self, line: &'a HeaderValue) -> impl Iterator<Item = &'a [u8]> {
         cookies::pairs(line)
             .map(<[u8]>::trim_ascii)
             .filter(|pair| !pair.is_empty() && !self.is_cookie_carrier(cookies::name(pair)))

@@ -5,6 +5,7 @@ mod revision_token;
 #[cfg(test)]
 mod tests;
 
+use crate::byte_size::ByteSize;
 use crate::revision::{Revision, StoreId, VectorClock};
 use crate::token::error::TokenError;
 use crate::token::format::TokenFormat;
@@ -37,12 +38,6 @@ enum Scope {
 }
 
 impl InferaDb {
-    /// The default limit of a token's length, in bytes.
-    pub const DEFAULT_MAX_LEN: usize = read::DEFAULT_MAX_LEN;
-    /// The default limit of nodes in a vector clock. With names of ordinary length, as many fit into
-    /// [`DEFAULT_MAX_LEN`](Self::DEFAULT_MAX_LEN).
-    pub const DEFAULT_MAX_NODES: usize = read::DEFAULT_MAX_NODES;
-
     /// Tokens of nodes that do not replicate to each other: every node id is a separate store, and tokens of different
     /// nodes never compare. `name` identifies this deployment.
     pub fn new(name: impl Into<String>) -> Self {
@@ -60,19 +55,23 @@ impl InferaDb {
     fn of(scope: Scope) -> Self {
         Self {
             scope,
-            max_len: Self::DEFAULT_MAX_LEN,
-            max_nodes: Self::DEFAULT_MAX_NODES,
+            max_len: read::DEFAULT_MAX_LEN,
+            max_nodes: read::DEFAULT_MAX_NODES,
         }
     }
 
-    /// Sets the limit of a token's length, in bytes; by default [`InferaDb::DEFAULT_MAX_LEN`].
+    /// Sets the limit of a token's length.
+    ///
+    /// By default 4 KiB.
     #[must_use]
-    pub fn max_len(mut self, bytes: usize) -> Self {
-        self.max_len = bytes;
+    pub fn max_len(mut self, len: ByteSize) -> Self {
+        self.max_len = len.as_len();
         self
     }
 
-    /// Sets the limit of entries in a vector clock; by default [`InferaDb::DEFAULT_MAX_NODES`].
+    /// Sets the limit of entries in a vector clock.
+    ///
+    /// By default 100. With names of ordinary length, as many fit into a token of the default length.
     #[must_use]
     pub fn max_nodes(mut self, nodes: usize) -> Self {
         self.max_nodes = nodes;

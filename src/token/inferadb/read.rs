@@ -22,9 +22,7 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDED
 impl RevisionToken {
     /// Reads a token: standard or URL-safe base64, padded or not, of valid fields in any order.
     ///
-    /// The limits are [`InferaDb::DEFAULT_MAX_LEN`](crate::token::InferaDb::DEFAULT_MAX_LEN) bytes and
-    /// [`InferaDb::DEFAULT_MAX_NODES`](crate::token::InferaDb::DEFAULT_MAX_NODES) nodes; an
-    /// [`InferaDb`](crate::token::InferaDb) can have other limits. Unknown and repeated fields are rejected, because
+    /// The limits are 4 KiB and 100 nodes; an [`InferaDb`](crate::token::InferaDb) can have other limits. Unknown and repeated fields are rejected, because
     /// they could change what the token demands.
     ///
     /// # Errors

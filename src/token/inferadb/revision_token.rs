@@ -30,6 +30,7 @@ use crate::revision::compare_clocks;
 /// # Ok::<(), tower_zookie::token::TokenError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
 pub struct RevisionToken {
     /// The node that generated the token.
     pub node_id: String,

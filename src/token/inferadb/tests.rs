@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
+use crate::byte_size::ByteSize;
 use crate::token::error::TokenErrorKind;
 use crate::token::inferadb::*;
 
@@ -238,8 +239,13 @@ fn length_and_nodes_are_limited() {
         .join(&format.decode(&RevisionToken::new("n3", 1).encode()).unwrap())
         .unwrap();
     assert!(format.encode(&joined).is_none());
-    assert!(InferaDb::cluster("c").max_len(40).encode(&two).is_none());
-    let short = format.max_len(9).decode(ONE_NODE).unwrap_err();
+    assert!(
+        InferaDb::cluster("c")
+            .max_len(ByteSize::bytes(40))
+            .encode(&two)
+            .is_none()
+    );
+    let short = format.max_len(ByteSize::bytes(9)).decode(ONE_NODE).unwrap_err();
     assert_eq!(
         short.kind(),
         &TokenErrorKind::TooLong {

@@ -58,7 +58,7 @@ pub(super) fn call(
 ) -> Option<(Route, Call)> {
     let route = match claimed(protocol, request) {
         Claim::Parts(route) | Claim::Body(route) => route,
-        Claim::Pass | Claim::Floor(_) => return None,
+        _ => return None,
     };
     let (parts, message) = request.clone().into_parts();
     let carriers = Carriers::default();
@@ -193,12 +193,8 @@ fn learn<A: Api>(
     open: &[usize],
     reply: &Response<Bytes>,
 ) -> ReplyOutcome {
-    let reply = Reply {
-        status: reply.status(),
-        headers: reply.headers(),
-        body: reply.body(),
-        trailers: reply.extensions().get::<HeaderMap>(),
-    };
+    let trailers = reply.extensions().get::<HeaderMap>();
+    let reply = Reply::new(reply.status(), reply.headers(), reply.body(), trailers);
     protocol.learn(received, open, &reply)
 }
 

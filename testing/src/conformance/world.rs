@@ -173,6 +173,7 @@ impl<A: Api> World<A> {
                 ReadMode::Exactly => floor,
                 ReadMode::AtLeast => head.saturating_sub(lag).max(floor),
                 ReadMode::Current => head,
+                mode => unreachable!("the model knows no store that reads like {mode:?}"),
             },
         };
         self.api

@@ -50,10 +50,7 @@ impl TryFrom<Change> for Update {
             Verb::Create => Operation::Create,
             Verb::Delete => Operation::Delete,
         };
-        Ok(Self {
-            operation,
-            relationship,
-        })
+        Ok(Self::new(operation, relationship))
     }
 }
 

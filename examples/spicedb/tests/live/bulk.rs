@@ -8,7 +8,6 @@ use spicedb_examples::v1::experimental_service_client::ExperimentalServiceClient
 use spicedb_examples::v1::{BulkCheckPermissionRequest, BulkCheckPermissionRequestItem};
 use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, decision};
 
-use tower_zookie::cache::Settings;
 use tower_zookie::consistency::Staleness;
 
 use crate::client::status_of;
@@ -93,9 +92,10 @@ pub(crate) async fn rule_15_large_bulks(server: &'static Server) {
     // In memory a server can take a quarter of a minute for this many, and where answers are not merged a few are
     // enough.
     let most = if server.repeats() { MOST_ITEMS } else { 100 };
-    let settings = Settings::default().flight_timeout(Duration::from_secs(120));
     let minute = Duration::from_secs(60);
-    let mut replica = server.replica_with(|builder| builder.cache(settings).window(minute, Staleness::percent(10)));
+    let mut replica = server.replica_with(|builder| {
+        builder.cache(|cache| cache.flight_timeout(2 * minute).window(minute, Staleness::percent(10)))
+    });
     let mut direct = server.direct();
     let written = replica
         .touch(&[&server.relationship("team:large#direct@user:large7")])

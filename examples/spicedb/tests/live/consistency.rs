@@ -112,7 +112,7 @@ pub(crate) async fn rule_03_full_consistency_is_answered_by_the_server(server: &
 
 pub(crate) async fn rule_04_no_answer_outlives_its_age_bound(server: &'static Server) {
     let window = Duration::from_secs(1);
-    let mut replica = server.replica_with(|builder| builder.window(window, Staleness::percent(0)));
+    let mut replica = server.replica_with(|builder| builder.cache(|cache| cache.window(window, Staleness::percent(0))));
     let written = replica
         .touch(&[&server.relationship("team:aged#direct@user:aged")])
         .await;

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use spicedb_examples::v1::ZedToken;
 use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, fully_consistent, minimize_latency};
 use tonic::Request;
-use tower_zookie::cache::Settings;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::{HybridTime, PostgresSnapshot, Revision};
 use tower_zookie::token::TokenFormat;
@@ -156,8 +155,7 @@ pub(crate) async fn rule_08_a_revoked_users_token_affects_no_other_caller(server
 }
 
 pub(crate) async fn rule_15_forged_floors_cost_few_head_reads(server: &'static Server) {
-    let settings = Settings::default().max_head_reads(10);
-    let mut replica = server.replica_with(|builder| builder.cache(settings));
+    let mut replica = server.replica_with(|builder| builder.cache(|cache| cache.max_head_reads(10)));
     let written = server
         .direct()
         .touch(&[&server.relationship("team:probed#direct@user:probed")])

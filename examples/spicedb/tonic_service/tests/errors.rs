@@ -97,7 +97,10 @@ async fn rule_09_tokens_are_judged_as_spicedb_judges_them() {
 
 #[tokio::test]
 async fn rule_02_a_collected_snapshot_is_out_of_range() {
-    let store = Store::builder().max_revisions(2).build(Schema::parse(SCHEMA).unwrap());
+    let store = Store::builder()
+        .max_revisions(2)
+        .build(Schema::parse(SCHEMA).unwrap())
+        .unwrap();
     let mut client = Client::of(store).await;
     let first = client.touch(&["doc:plan#reader@user:ada"]).await;
     assert_eq!(client.ada_reads(at_exact_snapshot(&first)).await.said(), ("yes", false));

@@ -59,7 +59,10 @@ impl Recorded {
 
     /// The same history in a store of our own, at revision 2 before the load.
     pub(super) fn model(&self) -> Store {
-        let store = Store::builder().max_updates(usize::MAX).build(self.schema.clone());
+        let store = Store::builder()
+            .max_updates(usize::MAX)
+            .build(self.schema.clone())
+            .unwrap();
         store.write(self.before.iter().cloned()).unwrap();
         store
     }

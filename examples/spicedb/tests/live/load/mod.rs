@@ -84,7 +84,8 @@ pub(crate) async fn rule_01_every_reply_is_the_servers_own(server: &'static Serv
         asked: AtomicUsize::new(0),
         end: Instant::now() + Duration::from_secs(seconds),
     }));
-    let replicas = [(); 2].map(|()| server.replica_with(|builder| builder.window(WINDOW, judge::STALENESS)));
+    let replicas =
+        [(); 2].map(|()| server.replica_with(|builder| builder.cache(|cache| cache.window(WINDOW, judge::STALENESS))));
     let layers = replicas.each_ref().map(|replica| replica.layer.clone().unwrap());
 
     let writer = tokio::spawn(writer::run(
