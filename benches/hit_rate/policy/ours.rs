@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::runtime::Builder;
 use tower_zookie::cache::{
-    Answer as Answered, ByteSize, Capabilities, Checked, DecisionCache, Fingerprint, Keyer, ReadAt,
+    Answer as Answered, ByteSize, Capabilities, Checked, DecisionCache, Fingerprint, Keyer, Part, ReadAt, Settings,
+    Weigh,
 };
-use tower_zookie::cache::{Part, Settings, Weigh};
 use tower_zookie::consistency::{Freshness, Staleness, Window};
 use tower_zookie::revision::{Counter, Revision, StoreId};
 
