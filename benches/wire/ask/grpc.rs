@@ -10,7 +10,8 @@ use prost::Message;
 use tokio::net::TcpStream;
 use tower_zookie::store::ObjectRef;
 use tower_zookie_testing::spicedb::messages::{
-    self, CHECK, CheckPermissionRequest, CheckPermissionResponse, HAS_PERMISSION, NO_PERMISSION, SubjectReference, at_least,
+    self, CHECK, CheckPermissionRequest, CheckPermissionResponse, HAS_PERMISSION, NO_PERMISSION, SubjectReference,
+    at_least,
 };
 
 use super::Request;
