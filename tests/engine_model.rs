@@ -13,6 +13,7 @@ use tower_zookie::cache::{
 };
 use tower_zookie::consistency::{Freshness, Staleness};
 use tower_zookie::revision::{Counter, Revision, StoreId};
+use tower_zookie_testing::model::paused;
 
 const QUESTIONS: usize = 2;
 const SESSIONS: usize = 2;
@@ -362,11 +363,6 @@ proptest! {
     fn rules_01_to_08_the_store_could_have_given_every_reply(
         ops in prop::collection::vec(any_op(), 1..60),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async { World::new().run(&ops).await })?;
+        paused(async { World::new().run(&ops).await })?;
     }
 }

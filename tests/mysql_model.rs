@@ -18,6 +18,7 @@ use tower_zookie::cache::{
 };
 use tower_zookie::consistency::{Floor, Floors, Freshness};
 use tower_zookie::revision::{Counter, Revision, StoreId, TransactionId};
+use tower_zookie_testing::model::paused;
 
 const QUESTIONS: usize = 2;
 
@@ -315,12 +316,7 @@ fn any_ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 fn run(kind: Kind, ops: &[Op]) -> Result<(), TestCaseError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(World::new(kind).run(ops))
+    paused(World::new(kind).run(ops))
 }
 
 proptest! {

@@ -9,15 +9,11 @@ mod checks;
 mod counting;
 mod measure;
 mod peer_rows;
-#[path = "../peers/mod.rs"]
-mod peers;
 mod permify;
 mod requests;
 mod row;
 mod rows;
 mod services;
-#[path = "../spicedb/mod.rs"]
-mod spicedb;
 
 use std::sync::Barrier;
 use std::thread;

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use tower::{Service, ServiceExt};
+use tower_zookie_benches::peers;
 
 use crate::checks::Check;
 use crate::measure::Calls;
+use crate::requests;
 use crate::row::{Asked, Row, ask_each};
 use crate::services::{self, Http};
-use crate::{peers, requests};
 
 type B = Full<Bytes>;
 

@@ -7,11 +7,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use prost::Message;
 use tower::Service;
+use tower_zookie_testing::frame::framed;
+use tower_zookie_testing::permify::messages::{
+    ALLOWED, DataWriteResponse, PermissionCheckRequest, PermissionCheckResponse, PermissionCheckResponseMetadata, at,
+    entity, subject,
+};
 
 use crate::checks::Check;
-use crate::requests::frame;
 use crate::services::{WithStatus, checked};
 
 const CHECK: &str = "/base.v1.Permission/Check";
@@ -19,58 +22,6 @@ const WRITE: &str = "/base.v1.Data/Write";
 
 /// `1273:1273:1274:1273`, of a write that was alone.
 const TOKEN: &str = "MTI3MzoxMjczOjEyNzQ6MTI3Mw==";
-
-#[derive(Clone, PartialEq, Message)]
-struct Metadata {
-    #[prost(string, tag = "1")]
-    schema_version: String,
-    #[prost(string, tag = "2")]
-    snap_token: String,
-    #[prost(int32, tag = "3")]
-    depth: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Object {
-    #[prost(string, tag = "1")]
-    kind: String,
-    #[prost(string, tag = "2")]
-    id: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct CheckRequest {
-    #[prost(string, tag = "1")]
-    tenant_id: String,
-    #[prost(message, tag = "2")]
-    metadata: Option<Metadata>,
-    #[prost(message, tag = "3")]
-    entity: Option<Object>,
-    #[prost(string, tag = "4")]
-    permission: String,
-    #[prost(message, tag = "5")]
-    subject: Option<Object>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct CheckResponse {
-    #[prost(int32, tag = "1")]
-    can: i32,
-    #[prost(message, tag = "2")]
-    metadata: Option<Count>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Count {
-    #[prost(int32, tag = "1")]
-    check_count: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct WriteResponse {
-    #[prost(string, tag = "1")]
-    snap_token: String,
-}
 
 fn grpc<B: From<Bytes>>(path: &str, message: Bytes) -> Request<B> {
     Request::post(format!("http://permify.example.com{path}"))
@@ -84,29 +35,22 @@ fn grpc<B: From<Bytes>>(path: &str, message: Bytes) -> Request<B> {
 
 /// A check with the token of the write.
 pub(crate) fn check<B: From<Bytes>>(check: &Check) -> Request<B> {
-    let object = |kind: &str, id: &str| {
-        Some(Object {
-            kind: kind.to_owned(),
-            id: id.to_owned(),
-        })
-    };
-    let message = CheckRequest {
+    let mut metadata = at(TOKEN).unwrap_or_default();
+    metadata.schema_version = "dc0gm41ksdufcep5vvg0".to_owned();
+    let message = PermissionCheckRequest {
         tenant_id: "t1".to_owned(),
-        metadata: Some(Metadata {
-            schema_version: "dc0gm41ksdufcep5vvg0".to_owned(),
-            snap_token: TOKEN.to_owned(),
-            depth: 20,
-        }),
-        entity: object("repo", &check.repo),
+        metadata: Some(metadata),
+        entity: entity("repo", &check.repo),
         permission: "push".to_owned(),
-        subject: object("user", &check.user),
+        subject: subject("user", &check.user),
+        context: None,
     };
-    grpc(CHECK, frame(&message))
+    grpc(CHECK, framed(&message))
 }
 
 /// A write, whose token opens a window.
 pub(crate) fn write<B: From<Bytes>>() -> Request<B> {
-    grpc(WRITE, frame(&WriteResponse::default()))
+    grpc(WRITE, framed(&DataWriteResponse::default()))
 }
 
 /// Answers Permify's checks and writes.
@@ -120,11 +64,11 @@ pub(crate) struct Permify<B> {
 impl<B> Default for Permify<B> {
     fn default() -> Self {
         Self {
-            check: frame(&CheckResponse {
-                can: 1,
-                metadata: Some(Count { check_count: 3 }),
+            check: framed(&PermissionCheckResponse {
+                can: ALLOWED,
+                metadata: Some(PermissionCheckResponseMetadata { check_count: 3 }),
             }),
-            write: frame(&WriteResponse {
+            write: framed(&DataWriteResponse {
                 snap_token: TOKEN.to_owned(),
             }),
             body: PhantomData,

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use http::Request;
 use http::request::Builder;
-use prost::Message;
+use tower_zookie_testing::frame::framed;
+use tower_zookie_testing::spicedb::messages::{
+    CHECK, CheckPermissionRequest, CheckPermissionResponse, HAS_PERMISSION, SubjectReference, ZedToken, at_least, full,
+    object,
+};
 
 use crate::checks::Check;
-use crate::spicedb::{
-    CHECK, CheckRequest, CheckResponse, Consistency, HAS_PERMISSION, ObjectReference, Requirement, SubjectReference,
-    ZedToken,
-};
 
 fn http(builder: Builder) -> Builder {
     builder
@@ -72,50 +72,30 @@ pub(crate) fn not_ours<B: Default>() -> Request<B> {
 
 /// SpiceDB's CheckPermission, at least as fresh as the token in its message; without one, fully consistent.
 pub(crate) fn spicedb<B: From<Bytes>>(check: &Check, token: Option<&str>) -> Request<B> {
-    let object = |object_type: &str, id: &str| {
-        Some(ObjectReference {
-            object_type: object_type.to_owned(),
-            object_id: id.to_owned(),
-        })
-    };
-    let at_least = |token| Requirement::AtLeastAsFresh(zed_token(token));
-    let message = CheckRequest {
-        consistency: Some(Consistency {
-            requirement: Some(token.map_or(Requirement::FullyConsistent(true), at_least)),
-        }),
+    let message = CheckPermissionRequest {
+        consistency: token.map_or(full(), at_least),
         resource: object("repo", &check.repo),
         permission: "push".to_owned(),
         subject: Some(SubjectReference {
             object: object("user", &check.user),
+            optional_relation: String::new(),
         }),
+        ..CheckPermissionRequest::default()
     };
     Request::post(format!("http://spicedb.example.com{CHECK}"))
         .header("te", "trailers")
         .header("content-type", "application/grpc")
         .header("authorization", "Bearer example-key")
         .header("user-agent", "tonic/0.14")
-        .body(frame(&message).into())
+        .body(framed(&message).into())
         .expect("valid")
 }
 
 /// SpiceDB's reply, a gRPC frame.
 pub(crate) fn spicedb_reply(token: &str) -> Bytes {
-    frame(&CheckResponse {
-        checked_at: Some(zed_token(token)),
+    framed(&CheckPermissionResponse {
+        checked_at: Some(ZedToken::new(token)),
         permissionship: HAS_PERMISSION,
+        ..CheckPermissionResponse::default()
     })
-}
-
-fn zed_token(token: &str) -> ZedToken {
-    ZedToken {
-        token: token.to_owned(),
-    }
-}
-
-pub(crate) fn frame(message: &impl Message) -> Bytes {
-    let len = u32::try_from(message.encoded_len()).expect("short");
-    let mut frame = vec![0];
-    frame.extend(len.to_be_bytes());
-    frame.extend(message.encode_to_vec());
-    frame.into()
 }

@@ -20,9 +20,9 @@ use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
 use tower_zookie::protocol::{AuthZen, CheckRoute, Permify, Protocol, Routes, Verdict, permify};
 use tower_zookie::token::{InferaDb, RevisionToken};
+use tower_zookie_testing::spicedb::messages::CHECK;
 
 use crate::requests::spicedb_reply;
-use crate::spicedb::CHECK;
 
 /// A ZedToken of SpiceDB on PostgreSQL.
 pub(crate) const ZED_TOKEN: &str = "GiQKGENJSUlJSUVJS0lDaytKK0dpZnowR0E9PRIIZmE1ZmY1NWI=";

@@ -21,9 +21,8 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tower_zookie_benches::{Effort, Report};
-
 use sweeps::Sweep;
+use tower_zookie_benches::{Effort, Report};
 use workload::Recordings;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod effort;
+pub mod peers;
 mod report;
 mod sample;
 

@@ -1,7 +1,5 @@
-use std::fmt;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, fs, io};
 
 use serde::Serialize;
 

@@ -9,8 +9,6 @@
 //! The bench fails if an answer of ours is wrong or missing. A row of ours whose callers' tokens are stripped shows
 //! that the judge sees wrong answers, and fails if there are none.
 
-#[path = "../peers/mod.rs"]
-mod peers;
 mod plan;
 mod rows;
 mod run;
@@ -18,11 +16,10 @@ mod upstream;
 
 use std::process::ExitCode;
 
-use tower_zookie_benches::{Effort, Report, Sample};
-
 use plan::{Plan, Scene};
 use rows::Row;
 use run::Outcome;
+use tower_zookie_benches::{Effort, Report, Sample};
 
 fn main() -> std::io::Result<ExitCode> {
     let effort = Effort::from_args();

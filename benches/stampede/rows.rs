@@ -10,8 +10,8 @@ use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::protocol::{CheckRoute, Routes, Verdict, WriteRoute};
 use tower_zookie::token::InferaDb;
+use tower_zookie_benches::peers;
 
-use crate::peers;
 use crate::upstream::Upstream;
 
 /// One way to stand before the upstream.

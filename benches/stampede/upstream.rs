@@ -14,8 +14,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use tower::Service;
 use tower_zookie::token::RevisionToken;
-
-use crate::peers::CACHE_CONTROL;
+use tower_zookie_benches::peers::CACHE_CONTROL;
 
 /// How long the upstream takes to answer a check.
 pub(crate) const CHECK_TAKES: Duration = Duration::from_millis(20);

@@ -6,8 +6,6 @@ mod message;
 mod process;
 mod rows;
 mod serve;
-#[path = "../spicedb/mod.rs"]
-mod spicedb;
 mod table;
 
 use std::cell::RefCell;

@@ -4,31 +4,13 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::{HybridTime, Revision, StoreId};
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::spicedb::ZedTokens;
-
-use crate::spicedb::{CheckRequest, Consistency, ZedToken};
+use tower_zookie_testing::spicedb::messages::ZedToken;
 
 pub(crate) const SERVICE: &str = "authzed.api.v1.PermissionsService";
 pub(crate) const BULK: &str = "/authzed.api.v1.PermissionsService/CheckBulkPermissions";
 
-pub(crate) const NO_PERMISSION: i32 = 1;
-
 /// The engine whose revisions are like the embedded store's: one number that orders all writes.
 pub(crate) const ENGINE: Engine = Engine::Spanner;
-
-/// Without items, as the layer asks for the newest revision.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct BulkRequest {
-    #[prost(message, tag = "1")]
-    pub(crate) consistency: Option<Consistency>,
-    #[prost(message, repeated, tag = "2")]
-    pub(crate) items: Vec<CheckRequest>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct BulkResponse {
-    #[prost(message, tag = "1")]
-    pub(crate) checked_at: Option<ZedToken>,
-}
 
 /// Reads and writes one store's tokens.
 #[derive(Clone, Debug)]

@@ -17,7 +17,6 @@ use gateway::layer::{self, Settings};
 use gateway::service;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
@@ -25,6 +24,7 @@ use tower_zookie::consistency::Staleness;
 use tower_zookie::store::{Relationship, Schema, Store, Update};
 use tower_zookie::token::RevisionToken;
 use tower_zookie::{Handle, ZookieService};
+use tower_zookie_testing::model::paused;
 
 use crate::adversary::BAD_CREDENTIALS;
 use crate::plan::{Action, Case, Kind, Place};
@@ -95,8 +95,7 @@ impl Answer {
 
 /// One case, from an empty store to the judgement of all that was observed.
 pub(crate) fn run(case: &Case, tally: &Tally) -> Result<(), Box<dyn Error>> {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    runtime.block_on(async {
+    paused(async {
         let world = Arc::new(World::new(case)?);
         world.seed();
         for round in &case.rounds {

@@ -12,6 +12,7 @@ use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Capabilities;
 use tower_zookie::protocol::AuthZen;
 use tower_zookie::token::InferaDb;
+use tower_zookie_testing::model::paused;
 use tower_zookie_testing::scripted::{Client, Reply, Trouble, Upstream, bulk_body, z};
 
 /// The resources that the last upstream call asked for.
@@ -353,7 +354,6 @@ proptest! {
 
     #[test]
     fn rule_16_a_merged_bulk_is_the_upstreams_own_reply(ops in prop::collection::vec(op(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(run(ops))?;
+        paused(run(ops))?;
     }
 }

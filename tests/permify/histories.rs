@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use tower_zookie_testing::model::{Tally, each};
 
 use crate::adversary::{FORGERIES, OTHER_CLASSES};
 use crate::bypass::BYPASSES;
 use crate::judge::Judge;
-use crate::tally::{ADVERSARY, HONEST, Tally};
 use crate::world::{Learns, Step, World, step};
+
+pub(crate) const ADVERSARY: &str = "adversary: all requests";
+pub(crate) const HONEST: &str = "honest: all requests";
 
 /// How many answers there were, and how many of them came from memory.
 async fn live(
@@ -39,25 +41,14 @@ async fn live(
 #[test]
 fn rules_01_to_16_hold_in_every_history() {
     for learns in [Learns::Writes, Learns::Feed, Learns::Probes] {
-        let mut runner = TestRunner::new(ProptestConfig {
-            cases: 128,
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        });
         let (sums, tally) = (Cell::new((0, 0)), Arc::new(Tally::default()));
         let histories = (0..30_u64, prop::collection::vec(step(), 1..120));
-        let outcome = runner.run(&histories, |(latency, steps)| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .start_paused(true)
-                .build()
-                .unwrap();
-            let (all, from_memory) = runtime.block_on(live(learns, latency, &steps, &tally))?;
+        each(&format!("{learns:?}"), 128, &histories, async |(latency, steps)| {
+            let (all, from_memory) = live(learns, latency, &steps, &tally).await?;
             let sum = sums.get();
             sums.set((sum.0 + all, sum.1 + from_memory));
             Ok(())
         });
-        outcome.unwrap_or_else(|failure| panic!("{learns:?}: {failure}"));
         let (all, from_memory) = sums.get();
         assert!(from_memory * 8 > all, "{learns:?}: {from_memory} of {all} from memory");
         assert_all_occurred(&tally);
@@ -72,16 +63,7 @@ fn assert_all_occurred(tally: &Tally) {
     let bypasses = BYPASSES
         .iter()
         .flat_map(|bypass| who.map(|who| format!("{who} {}", bypass.name())));
-    let never: Vec<_> = classes
-        .chain(others)
-        .chain(bypasses)
-        .filter(|note| tally.count(note) == 0)
-        .collect();
-    assert_eq!(
-        never,
-        Vec::<String>::new(),
-        "these never occurred: the run shows nothing about them"
-    );
+    tally.assert_all(classes.chain(others).chain(bypasses));
     let (adversary, honest) = (tally.count(ADVERSARY), tally.count(HONEST));
     assert!(adversary * 9 >= honest, "{adversary} beside {honest} of honest callers");
 }

@@ -12,6 +12,5 @@ mod judge;
 mod server;
 mod settings;
 mod store;
-mod tally;
 mod watch;
 mod world;

@@ -8,15 +8,16 @@ use proptest::sample::Index;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_zookie::protocol::permify::{Engine, Permify};
+use tower_zookie_testing::model::Tally;
 use tower_zookie_testing::permify::Client;
 use tower_zookie_testing::permify::database::{Raw, Token};
 
 use crate::adversary::{Forge, forge};
 use crate::asked::{Answered, Asked, answered};
 use crate::bypass::{Bypass, bypass};
+use crate::histories::{ADVERSARY, HONEST};
 use crate::server::Server;
 use crate::store::legacy;
-use crate::tally::{ADVERSARY, HONEST, Tally};
 
 const TENANTS: [&str; 2] = ["t1", "t2"];
 pub(crate) const DOCUMENTS: [&str; 2] = ["plan", "map"];

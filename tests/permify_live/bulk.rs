@@ -22,14 +22,14 @@ pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(serve
     replica.define(SCHEMA).await;
     let token = grant_alone(server, &replica, &["a", "b", "c"]).await;
     replica.bulk(&["b"], "alice", &token).await.allows().is("stored");
-    assert_eq!(replica.below.asked_in_bulk(), [["b"]]);
+    assert_eq!(replica.asked_in_bulk(), [["b"]]);
 
     let answer = replica.bulk(&["a", "b", "none", "a"], "alice", &token).await;
     answer.says([true, true, false, true]).is("1 of 4 from the cache");
-    assert_eq!(replica.below.asked_in_bulk(), [["a", "none", "a"]]);
+    assert_eq!(replica.asked_in_bulk(), [["a", "none", "a"]]);
     let answer = replica.bulk(&["c", "a", "none", "b", "c"], "alice", &token).await;
     answer.says([true, true, false, true, true]).is("2 of 5 from the cache");
-    assert_eq!(replica.below.asked_in_bulk(), [["c", "none", "c"]]);
+    assert_eq!(replica.asked_in_bulk(), [["c", "none", "c"]]);
     replica
         .bulk(&["b", "c", "a"], "alice", &token)
         .await
@@ -54,7 +54,7 @@ pub(crate) async fn rule_11_denied_items_are_asked_again(server: &'static Server
         } else {
             &["none"]
         };
-        assert_eq!(replica.below.asked_in_bulk(), [asked]);
+        assert_eq!(replica.asked_in_bulk(), [asked]);
     }
     replica.bulk(&["a", "a"], "alice", &token).await.says([true, true]);
 }

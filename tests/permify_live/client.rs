@@ -16,8 +16,7 @@ use tower_zookie_testing::permify::messages::{
     PermissionBulkCheckResponse, PermissionCheckRequest, PermissionCheckResponse, SchemaWriteRequest,
     SchemaWriteResponse, at, check, delete, entity, subject, write,
 };
-
-use crate::recorder::{Boxed, Recorder};
+use tower_zookie_testing::recorder::{Boxed, Recorder};
 
 /// Viewers may view.
 pub(crate) const SCHEMA: &str = "
@@ -193,5 +192,24 @@ impl Client {
         let reply = call(self.service.clone(), method, Request::new(message)).await;
         let reply: tonic::Response<PermissionBulkCheckResponse> = reply.unwrap();
         Answer::of(&reply.get_ref().results, reply.metadata())
+    }
+
+    /// How many checks its layer made since the last look.
+    pub(crate) fn checks(&self) -> usize {
+        self.asked_at().len()
+    }
+
+    /// The tokens of the checks that its layer made since the last look.
+    pub(crate) fn asked_at(&self) -> Vec<String> {
+        let checks = self.below.take::<PermissionCheckRequest>("/Check").into_iter();
+        checks.map(|check| check.metadata.unwrap().snap_token).collect()
+    }
+
+    /// The documents that the bulks of its layer since the last look asked about.
+    pub(crate) fn asked_in_bulk(&self) -> Vec<Vec<String>> {
+        let bulks = self.below.take::<PermissionBulkCheckRequest>("/BulkCheck").into_iter();
+        let documents =
+            |bulk: PermissionBulkCheckRequest| bulk.items.into_iter().map(|item| item.entity.unwrap().id).collect();
+        bulks.map(documents).collect()
     }
 }

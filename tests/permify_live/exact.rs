@@ -24,7 +24,7 @@ pub(crate) async fn rule_02_a_settled_snapshot_is_stored(server: &'static Server
         .await
         .allows()
         .is("stored");
-    assert_eq!(replica.below.asked_at(), [&*token]);
+    assert_eq!(replica.asked_at(), [&*token]);
     replica.check_exactly("plan", "alice", &token).await.allows().is_hit();
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn rule_02_an_old_snapshot_gives_its_old_answer(server: &'stati
         let after = replica.check_exactly("plan", "alice", &revoked).await;
         assert_eq!(after.denies().hit(), hit, "{}", after.status);
     }
-    assert_eq!(replica.below.asked_at(), [&*granted, &*revoked]);
+    assert_eq!(replica.asked_at(), [&*granted, &*revoked]);
     // It answers only callers that ask for exactly this snapshot.
     replica.check("plan", "alice", &revoked).await.denies();
 }

@@ -13,7 +13,6 @@ mod enemy;
 mod exact;
 mod fresh;
 mod probe;
-mod recorder;
 mod rest;
 mod schema;
 mod server;

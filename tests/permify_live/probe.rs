@@ -23,7 +23,7 @@ pub(crate) async fn rule_08_a_probe_opens_a_window_for_writes_of_others(server: 
     replica.check("plan", "alice", &revoked).await.denies().is_hit();
     // If it were asked as the caller sent it, this would be allowed: Permify reads at exactly that token.
     replica.check("plan", "alice", &granted).await.denies().is_hit();
-    let asked = replica.below.asked_at();
+    let asked = replica.asked_at();
     assert!(server.covers(&asked[0], &revoked) && asked[0] != revoked);
     assert_eq!(replica.layer.as_ref().unwrap().stats().probes, 1);
 }

@@ -22,7 +22,7 @@ pub(crate) async fn reads_without_a_token_are_head(server: &'static Server) {
         replica.check("plan", "alice", "").await.allows().is("fwd=request");
         direct.revoke("plan", "alice").await;
     }
-    assert_eq!(replica.below.asked_at(), [""; 4]);
+    assert_eq!(replica.asked_at(), [""; 4]);
 }
 
 pub(crate) async fn rule_04_windowed_reads_are_no_older_than_the_window(server: &'static Server) {

@@ -1,14 +1,13 @@
 //! The adversary: a caller with the same key as all others, which wants to be let in. It sends any token text in any
 //! carrier, made from those that it has seen, any consistency, and requests that are hard to read.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::PostgresSnapshot;
 use tower_zookie_testing::frame::{frame, written, written_number};
+use tower_zookie_testing::model::Tally;
 use tower_zookie_testing::spicedb::Client;
 use tower_zookie_testing::spicedb::messages::{Consistency, at_least, bulk, check, exactly, full, minimize_latency};
 
@@ -166,43 +165,23 @@ pub(crate) fn attack(documents: usize, users: usize) -> impl Strategy<Value = At
     )
 }
 
-/// What it did, and how often.
-#[derive(Debug, Default)]
-pub(crate) struct Tally(BTreeMap<String, usize>);
-
-impl Tally {
-    pub(crate) fn count(&mut self, what: impl std::fmt::Debug) {
-        *self.0.entry(format!("{what:?}")).or_default() += 1;
+/// Fails if there is anything that it never did.
+pub(crate) fn assert_complete(tally: &Tally) {
+    fn names(all: &[impl std::fmt::Debug]) -> impl Iterator<Item = String> {
+        all.iter().map(|one| format!("{one:?}"))
     }
-
-    pub(crate) fn count_bare(&mut self, what: &str) {
-        *self.0.entry(what.to_owned()).or_default() += 1;
-    }
-
-    pub(crate) fn of(&self, what: &str) -> usize {
-        self.0.get(what).copied().unwrap_or_default()
-    }
-
-    /// Fails if there is anything that it never did.
-    pub(crate) fn is_complete(&self) {
-        let all = FORGERIES.iter().map(|one| format!("{one:?}"));
-        let all = all.chain(CARRIERS.iter().map(|one| format!("{one:?}")));
-        let all = all.chain(DEMANDS.iter().map(|one| format!("{one:?}")));
-        let all = all.chain(TWISTS.iter().map(|one| format!("{one:?}")));
-        let all = all.chain(METHODS.iter().map(|one| format!("{one:?}")));
-        for what in all.chain(["Left".to_owned()]) {
-            assert!(self.of(&what) > 0, "never {what}: {self:?}");
-        }
-    }
+    let tokens = names(&FORGERIES).chain(names(&CARRIERS)).chain(names(&DEMANDS));
+    let others = names(&TWISTS).chain(names(&METHODS));
+    tally.assert_all(tokens.chain(others).chain(["Left".to_owned()]));
 }
 
 impl Attack {
-    pub(crate) fn count(&self, tally: &mut Tally) {
-        tally.count(self.forgery);
-        tally.count(self.carrier);
-        tally.count(self.demand);
-        tally.count(self.twist);
-        tally.count(self.method);
+    pub(crate) fn count(&self, tally: &Tally) {
+        tally.add(format!("{:?}", self.forgery));
+        tally.add(format!("{:?}", self.carrier));
+        tally.add(format!("{:?}", self.demand));
+        tally.add(format!("{:?}", self.twist));
+        tally.add(format!("{:?}", self.method));
     }
 
     /// The token that it makes from one that it has seen.

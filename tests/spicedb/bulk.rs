@@ -7,6 +7,7 @@ use tokio::time::advance;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie_testing::frame::unframed;
 use tower_zookie_testing::grpc::{INVALID_ARGUMENT, OK, Reply};
+use tower_zookie_testing::model::each;
 use tower_zookie_testing::spicedb::Client;
 use tower_zookie_testing::spicedb::messages::{
     CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem, PairResponse, Requirement, ZedToken, at_least, bulk,
@@ -284,26 +285,13 @@ async fn play(engine: Engine, steps: Vec<Step>) -> Result<usize, TestCaseError> 
 #[test]
 fn rule_16_a_merged_bulk_equals_the_bulk_forwarded_whole() {
     let mut partial = 0;
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap()
-    };
     for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql, Engine::Memory] {
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-            cases: 64,
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        });
         let counted = std::cell::Cell::new(0);
-        let outcome = runner.run(&proptest::collection::vec(step(), 1..60), |steps| {
-            let partial = runtime().block_on(play(engine, steps))?;
-            counted.set(counted.get() + partial);
+        let steps = prop::collection::vec(step(), 1..60);
+        each(&format!("{engine:?}"), 64, &steps, async |steps| {
+            counted.set(counted.get() + play(engine, steps).await?);
             Ok(())
         });
-        outcome.unwrap_or_else(|failure| panic!("{engine:?}: {failure}"));
         partial += counted.get();
     }
     assert!(partial > 100, "only {partial} bulks were served in part");

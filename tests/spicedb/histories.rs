@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, timeout};
 use tower_zookie::protocol::spicedb::Engine;
+use tower_zookie_testing::model::{Tally, each};
 use tower_zookie_testing::spicedb::Client;
 use tower_zookie_testing::spicedb::messages::{Consistency, at_least, exactly, full, minimize_latency};
 
-use crate::adversary::{Attack, Tally, attack};
+use crate::adversary::{Attack, assert_complete, attack};
 use crate::call::Call;
 use crate::judge::{Demanded, Exchange, Judge};
 use crate::server::Server;
@@ -135,11 +135,11 @@ struct World<'a> {
     exchanges: Vec<JoinHandle<Exchange>>,
     /// How often it hung up before the answer.
     left: Arc<AtomicUsize>,
-    tally: &'a mut Tally,
+    tally: &'a Tally,
 }
 
 impl<'a> World<'a> {
-    fn new(engine: Engine, through: Through, tally: &'a mut Tally) -> Self {
+    fn new(engine: Engine, through: Through, tally: &'a Tally) -> Self {
         let server = Server::new(engine);
         server.state().says_all = true;
         let first = server.state().defaults[0].2.clone();
@@ -241,7 +241,7 @@ impl<'a> World<'a> {
         if read.bulk {
             questions.push((DOCUMENTS[1 - read.what.0].to_owned(), user.to_owned()));
         }
-        self.tally.count_bare("honest");
+        self.tally.add("honest");
         let arrived = Instant::now();
         let (server, carried, is_bulk) = (self.server.clone(), read.carried && layers, read.bulk);
         self.exchanges.push(tokio::spawn(async move {
@@ -276,7 +276,7 @@ impl<'a> World<'a> {
 
     fn attack(&mut self, attack: &Attack) {
         attack.count(self.tally);
-        self.tally.count_bare("attack");
+        self.tally.add("attack");
         let token = attack.forge(&self.seen, self.engine);
         self.seen.push(token.clone());
         let client = self.replicas[attack.through].clone();
@@ -305,7 +305,7 @@ impl<'a> World<'a> {
             };
             judge.judge(&exchange)?;
             self.tally
-                .count_bare(if exchange.reply.is_from_cache() { "hit" } else { "miss" });
+                .add(if exchange.reply.is_from_cache() { "hit" } else { "miss" });
             if let (Some(token), Demanded::AtLeast(_) | Demanded::Full) = (exchange.token(), &exchange.demanded) {
                 self.learn(token);
             }
@@ -315,45 +315,32 @@ impl<'a> World<'a> {
 }
 
 fn play(engine: Engine, through: Through, cases: u32) -> Tally {
-    let mut runner = TestRunner::new(ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
+    let tally = Tally::default();
+    let name = format!("{engine:?}, through {through:?}");
+    each(&name, cases, &prop::collection::vec(step(), 1..100), async |steps| {
+        let mut world = World::new(engine, through, &tally);
+        for step in &steps {
+            world.take(step).await?;
+            // No two steps at one instant.
+            advance(Duration::from_millis(1)).await;
+            world.judge(false).await?;
+        }
+        world.judge(true).await?;
+        for _ in 0..world.left.load(Relaxed) {
+            tally.add("Left");
+        }
+        Ok(())
     });
-    let tally = std::cell::RefCell::new(Tally::default());
-    let outcome = runner.run(&proptest::collection::vec(step(), 1..100), |steps| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        let mut tally = tally.borrow_mut();
-        runtime.block_on(async {
-            let mut world = World::new(engine, through, &mut tally);
-            for step in &steps {
-                world.take(step).await?;
-                // No two steps at one instant.
-                advance(Duration::from_millis(1)).await;
-                world.judge(false).await?;
-            }
-            world.judge(true).await?;
-            for _ in 0..world.left.load(Relaxed) {
-                world.tally.count_bare("Left");
-            }
-            Ok(())
-        })
-    });
-    outcome.unwrap_or_else(|failure| panic!("{engine:?}, through {through:?}: {failure}"));
-    tally.into_inner()
+    tally
 }
 
 const ENGINES: [Engine; 4] = [Engine::Postgres, Engine::CockroachDb, Engine::MySql, Engine::Memory];
 
 fn rules_hold_whatever_an_adversary_sends(engine: Engine) {
     let tally = play(engine, Through::Layers, 160);
-    tally.is_complete();
-    assert!(tally.of("hit") > 100, "only {} hits", tally.of("hit"));
-    let (attacks, honest) = (tally.of("attack"), tally.of("honest"));
+    assert_complete(&tally);
+    assert!(tally.count("hit") > 100, "only {} hits", tally.count("hit"));
+    let (attacks, honest) = (tally.count("attack"), tally.count("honest"));
     assert!(attacks * 9 > honest, "{attacks} attacks and {honest} honest requests");
 }
 
@@ -381,6 +368,6 @@ fn rules_01_to_08_hold_in_every_history_on_memory() {
 fn the_judge_accepts_the_store_itself() {
     for engine in ENGINES {
         let tally = play(engine, Through::Nothing, 100);
-        assert!(tally.of("miss") > 300);
+        assert!(tally.count("miss") > 300);
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, advance};
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::Revision;
 use tower_zookie_testing::grpc::{OK, Reply, UNAVAILABLE};
+use tower_zookie_testing::model::paused;
 use tower_zookie_testing::spicedb::messages::{CheckBulkPermissionsPair, PairResponse, at_least, exactly, full};
 
 use crate::call::Call;
@@ -277,12 +278,8 @@ impl Judge<'_> {
 
 #[test]
 fn the_judge_rejects_what_breaks_a_rule() {
-    let runtime = || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_time().start_paused(true).build().unwrap()
-    };
     for engine in [Engine::Postgres, Engine::CockroachDb, Engine::MySql, Engine::Memory] {
-        runtime().block_on(async {
+        paused(async {
             let server = Server::new(engine);
             let first = server.set("plan", "ada", true);
             server.quantize();

@@ -14,6 +14,7 @@ use tower_zookie::protocol::permify::Engine;
 use tower_zookie::revision::Revision;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::permify::SnapTokens;
+use tower_zookie_testing::model::paused;
 use tower_zookie_testing::wire::permify::{is_allowed, token, with_token, written};
 use tower_zookie_testing::wire::{Reply, Session};
 
@@ -252,8 +253,7 @@ proptest! {
     fn rule_01_the_new_enemy_is_denied_whatever_is_stored(
         steps in prop::collection::vec(step(), 1..40), postgres: bool, windowed: bool,
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        paused(async {
             let mut script = Script::begin(&RECORDED[usize::from(postgres)], windowed);
             for step in &steps {
                 script.step(step).await?;

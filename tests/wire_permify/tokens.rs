@@ -9,6 +9,7 @@ use http::{HeaderValue, Request};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use tower_zookie::protocol::permify::Engine;
+use tower_zookie_testing::model::paused;
 use tower_zookie_testing::wire::permify::{token, with_token, written};
 use tower_zookie_testing::wire::{Recording, Session};
 
@@ -98,8 +99,7 @@ proptest! {
     fn rule_01_a_check_is_asked_at_a_write_that_covers_it(
         writes in Just(RECORDED.1.clone()).prop_shuffle(), seen in 0..12usize,
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(asks_in_their_true_order(&writes[..seen.min(writes.len())]))?;
+        paused(asks_in_their_true_order(&writes[..seen.min(writes.len())]))?;
     }
 }
 

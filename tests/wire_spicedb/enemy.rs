@@ -14,6 +14,7 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie::revision::Revision;
 use tower_zookie::token::TokenFormat;
 use tower_zookie::token::spicedb::ZedTokens;
+use tower_zookie_testing::model::paused;
 use tower_zookie_testing::wire::spicedb::{
     ConsistencyLevel, consistency, decision, is_check, is_write, token, tokens, tokens_in,
 };
@@ -195,8 +196,7 @@ proptest! {
     fn rule_01_the_new_enemy_is_denied_whatever_is_stored(
         steps in prop::collection::vec(step(), 1..40), postgres: bool,
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        paused(async {
             let mut script = Script::begin(&RECORDED[usize::from(postgres)]).await;
             for step in &steps {
                 script.step(step).await?;

@@ -9,13 +9,13 @@ mod rules;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::upstream::{Answer, Upstream};
-use crate::workload::{Check, Terms};
-
 use keyed::Keyed;
 use oracle::Oracle;
 use ours::Ours;
 use rules::{ExactToken, HeadRevision, Naming, NoCache, Quantized, TimeToLive, WholeStore};
+
+use crate::upstream::{Answer, Upstream};
+use crate::workload::{Check, Terms};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

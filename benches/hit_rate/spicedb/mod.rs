@@ -10,15 +10,14 @@ mod store;
 
 use std::sync::Arc;
 
-use tower_zookie_benches::{Effort, Report};
-
-use crate::sweeps;
-use crate::workload::Recordings;
-
 use callers::Forgery;
 use policies::Kind;
 use run::Tally;
 use store::{Engine, History};
+use tower_zookie_benches::{Effort, Report};
+
+use crate::sweeps;
+use crate::workload::Recordings;
 
 /// How many seconds of the history pass in a second if writes are rare: two or three in a minute.
 const FEW_WRITES: f64 = 3e3;

@@ -8,34 +8,31 @@ use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderValue, Uri};
 use prost::Message;
 use tokio::net::TcpStream;
+use tower_zookie::store::ObjectRef;
+use tower_zookie_testing::spicedb::messages::{
+    self, CHECK, CheckPermissionRequest, CheckPermissionResponse, HAS_PERMISSION, NO_PERMISSION, SubjectReference,
+    at_least,
+};
 
 use super::Request;
 use crate::AnyError;
 use crate::history::Question;
-use crate::message::{NO_PERMISSION, Tokens};
-use crate::spicedb::{
-    CHECK, CheckRequest, CheckResponse, Consistency, HAS_PERMISSION, ObjectReference, Requirement, SubjectReference,
-};
-use tower_zookie::store::ObjectRef;
+use crate::message::Tokens;
 
 /// Flag and length.
 const PREFIX: usize = 5;
 
 /// A message's fields can be encoded separately and joined: those of the token come first.
 pub(super) fn check(question: &Question) -> Request {
-    let object = |object: &ObjectRef| {
-        Some(ObjectReference {
-            object_type: object.object_type().to_owned(),
-            object_id: object.id().to_owned(),
-        })
-    };
-    let message = CheckRequest {
-        consistency: None,
+    let object = |object: &ObjectRef| messages::object(object.object_type(), object.id());
+    let message = CheckPermissionRequest {
         resource: object(&question.resource),
         permission: question.permission.to_owned(),
         subject: Some(SubjectReference {
             object: object(&question.subject),
+            optional_relation: String::new(),
         }),
+        ..CheckPermissionRequest::default()
     };
     Request {
         before: Vec::new(),
@@ -48,11 +45,9 @@ pub(super) fn tokens(node: &str, head: u64) -> Result<Vec<Vec<u8>>, AnyError> {
     let tokens = Tokens::new(node);
     let field = |revision: u64| -> Result<Vec<u8>, AnyError> {
         let token = tokens.encode(revision).ok_or("a revision without a token")?;
-        let message = CheckRequest {
-            consistency: Some(Consistency {
-                requirement: Some(Requirement::AtLeastAsFresh(token)),
-            }),
-            ..CheckRequest::default()
+        let message = CheckPermissionRequest {
+            consistency: at_least(&token.token),
+            ..CheckPermissionRequest::default()
         };
         Ok(message.encode_to_vec())
     };
@@ -108,7 +103,7 @@ impl Connection {
             return Err(format!("not a reply: {parts:?} {trailers:?}").into());
         }
         let message = received.get(PREFIX..).ok_or("a reply without a message")?;
-        let reply = CheckResponse::decode(message)?;
+        let reply = CheckPermissionResponse::decode(message)?;
         match reply.permissionship {
             HAS_PERMISSION => Ok(true),
             NO_PERMISSION => Ok(false),

@@ -17,12 +17,15 @@ use tonic_prost::ProstCodec;
 use tower::{Service, service_fn};
 use tower_zookie::ZookieLayer;
 use tower_zookie::store::ObjectRef;
+use tower_zookie_testing::spicedb::messages::{
+    CHECK, CheckBulkPermissionsRequest, CheckBulkPermissionsResponse, CheckPermissionRequest, CheckPermissionResponse,
+    Consistency, HAS_PERMISSION, NO_PERMISSION, ObjectReference, Requirement,
+};
 
 use super::{Checker, Counters};
 use crate::AnyError;
-use crate::message::{BULK, BulkRequest, BulkResponse, ENGINE, NO_PERMISSION, SERVICE, Tokens};
+use crate::message::{BULK, ENGINE, SERVICE, Tokens};
 use crate::rows::Upstream;
-use crate::spicedb::{CHECK, CheckRequest, CheckResponse, Consistency, HAS_PERMISSION, ObjectReference, Requirement};
 
 pub(super) fn start(listener: TcpListener, checker: Checker, layered: bool) -> Result<Counters, AnyError> {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -48,15 +51,16 @@ struct Inner {
     checker: Checker,
     tokens: Tokens,
     /// What the static handler replies.
-    constant: CheckResponse,
+    constant: CheckPermissionResponse,
 }
 
 impl Permissions {
     fn new(checker: Checker) -> Result<Self, AnyError> {
         let tokens = Tokens::new(checker.store.node_id());
-        let constant = CheckResponse {
+        let constant = CheckPermissionResponse {
             checked_at: tokens.encode(checker.store.current_revision()),
             permissionship: HAS_PERMISSION,
+            ..CheckPermissionResponse::default()
         };
         Ok(Self(Arc::new(Inner {
             checker,
@@ -65,7 +69,7 @@ impl Permissions {
         })))
     }
 
-    async fn check(self, request: CheckRequest) -> Result<tonic::Response<CheckResponse>, Status> {
+    async fn check(self, request: CheckPermissionRequest) -> Result<tonic::Response<CheckPermissionResponse>, Status> {
         let Inner { checker, tokens, .. } = &*self.0;
         if checker.upstream == Upstream::Static {
             return Ok(tonic::Response::new(self.0.constant.clone()));
@@ -75,20 +79,25 @@ impl Permissions {
         let subject = object(request.subject.and_then(|subject| subject.object))?;
         let checked = checker.check(&resource, &request.permission, subject, floor).await;
         let (allowed, revision) = checked.map_err(|error| Status::invalid_argument(error.to_string()))?;
-        Ok(tonic::Response::new(CheckResponse {
+        Ok(tonic::Response::new(CheckPermissionResponse {
             checked_at: tokens.encode(revision),
             permissionship: if allowed { HAS_PERMISSION } else { NO_PERMISSION },
+            ..CheckPermissionResponse::default()
         }))
     }
 
     /// The newest revision, for a bulk without items.
-    async fn head(self, request: BulkRequest) -> Result<tonic::Response<BulkResponse>, Status> {
+    async fn head(
+        self,
+        request: CheckBulkPermissionsRequest,
+    ) -> Result<tonic::Response<CheckBulkPermissionsResponse>, Status> {
         if !request.items.is_empty() {
             return Err(Status::unimplemented("bulks with items"));
         }
         let revision = self.0.checker.store.current_revision();
-        Ok(tonic::Response::new(BulkResponse {
+        Ok(tonic::Response::new(CheckBulkPermissionsResponse {
             checked_at: self.0.tokens.encode(revision),
+            pairs: Vec::new(),
         }))
     }
 
@@ -100,6 +109,7 @@ impl Permissions {
                     .map(Some)
                     .ok_or_else(|| Status::invalid_argument("a ZedToken of another store"))
             }
+            Some(Requirement::AtExactSnapshot(_)) => Err(Status::unimplemented("exact snapshots")),
             None | Some(Requirement::MinimizeLatency(_) | Requirement::FullyConsistent(_)) => Ok(None),
         }
     }

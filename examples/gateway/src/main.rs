@@ -1,6 +1,6 @@
 //! A permission service on an embedded, versioned store, behind a `ZookieLayer`.
 //!
-//! `cargo run --release --package gateway` serves the recorded relationships of `examples/data`; with `--replay 20` it
+//! `cargo run --release -p gateway` serves the recorded relationships of `examples/data`; with `--replay 20` it
 //! drives itself for 20 seconds instead, and judges every reply.
 
 mod data;

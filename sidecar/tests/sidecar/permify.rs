@@ -10,6 +10,8 @@ use http::{HeaderMap, Request, StatusCode, Version};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tower_zookie_testing::frame::{framed, unframed};
+use tower_zookie_testing::permify::messages::{DataChanges, WatchRequest, WatchResponse};
 use tower_zookie_testing::wire::{Call, Recording};
 
 use crate::admin::get;
@@ -21,7 +23,13 @@ use crate::running::Running;
 use crate::upstream::{Reply, Upstream, begin, unimplemented};
 
 /// The transaction 1270, as the feed names it.
-const RECORDED_CHANGE: &[u8] = b"\0\0\0\0\x10\x0a\x0e\x0a\x0c9gQAAAAAAAA=";
+fn recorded_change() -> Bytes {
+    let changes = Some(DataChanges {
+        snap_token: "9gQAAAAAAAA=".to_owned(),
+        ..DataChanges::default()
+    });
+    framed(&WatchResponse { changes })
+}
 
 async fn sidecar(arguments: &[&str]) -> Running {
     Running::with(&[&["--system", "permify"], arguments].concat()).await
@@ -166,10 +174,10 @@ fn answered(reply: Reply, body: Bytes, trailers: HeaderMap) {
 async fn report_change(request: Request<RecvStream>, reply: Reply, opened: &mpsc::UnboundedSender<Request<()>>) {
     let (parts, body) = request.into_parts();
     let (message, _) = crate::upstream::read(body).await.unwrap();
-    assert_eq!(&message[..], b"\0\0\0\0\x06\x0a\x04acme");
+    assert_eq!(unframed::<WatchRequest>(&message).tenant_id, "acme");
     opened.send(Request::from_parts(parts, ())).unwrap();
     let mut stream = begin(reply);
-    stream.send_data(Bytes::from_static(RECORDED_CHANGE), false).unwrap();
+    stream.send_data(recorded_change(), false).unwrap();
     std::future::poll_fn(|cx| stream.poll_reset(cx)).await.ok();
 }
 

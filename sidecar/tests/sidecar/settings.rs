@@ -100,7 +100,10 @@ async fn circles_and_settings_of_the_layer() {
     let message = rejected(&["--upstream", &format!("http://{free}"), "--listen", &free]).await;
     assert!(message.contains("round in circles"), "{message}");
     let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--window", "0s"]).await;
-    assert!(message.contains("window has an interval that is not between 1 ms and one day"), "{message}");
+    assert!(
+        message.contains("window has an interval that is not between 1 ms and one day"),
+        "{message}"
+    );
 }
 
 #[test]

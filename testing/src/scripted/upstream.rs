@@ -116,10 +116,6 @@ impl Upstream {
         self.state().head()
     }
 
-    pub fn allowed_at(&self, resource: &str, revision: u64) -> bool {
-        self.state().history[&revision].contains(resource)
-    }
-
     /// What it would reply to a whole bulk at a revision.
     pub fn bulk_at(&self, body: &Value, revision: u64) -> Value {
         evaluate_all(body, &self.state().history[&revision])

@@ -2,6 +2,9 @@
 
 pub use crate::google::{Kind, Struct, Timestamp, Value, structure as context};
 
+/// The path of a check.
+pub const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+
 pub const NO_PERMISSION: i32 = 1;
 pub const HAS_PERMISSION: i32 = 2;
 pub const CONDITIONAL_PERMISSION: i32 = 3;

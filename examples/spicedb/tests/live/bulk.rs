@@ -7,7 +7,6 @@ use spicedb_examples::v1::consistency::Requirement;
 use spicedb_examples::v1::experimental_service_client::ExperimentalServiceClient;
 use spicedb_examples::v1::{BulkCheckPermissionRequest, BulkCheckPermissionRequestItem};
 use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, decision};
-
 use tower_zookie::consistency::Staleness;
 
 use crate::client::status_of;
@@ -40,7 +39,7 @@ pub(crate) async fn rule_16_missing_items_are_asked_at_the_others_revision(serve
 
     let asked = [&one, &three, &two, &one];
     let merged = replica.bulk(&asked, at()).await.unwrap();
-    let below = replica.below.bulks();
+    let below = replica.bulks();
     let [forwarded] = &*below else {
         panic!("{} bulks were forwarded", below.len())
     };
@@ -82,7 +81,7 @@ pub(crate) async fn rule_11_item_errors_are_forwarded_and_not_stored(server: &'s
         assert_eq!(answers.decisions(), ["yes", "error 9"]);
         answers.is("tower-zookie; fwd=");
     }
-    let below = replica.below.bulks();
+    let below = replica.bulks();
     let items: Vec<_> = below.iter().map(|bulk| bulk.items.len()).collect();
     assert_eq!(items, if server.repeats() { [2, 1] } else { [2, 2] });
 }

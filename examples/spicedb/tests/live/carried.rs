@@ -31,7 +31,7 @@ pub(crate) async fn rule_01_a_token_in_the_metadata_is_a_floor(server: &'static 
         );
         assert!(server.covers(&zookie, &written.token));
     }
-    let below = replica.below.checks();
+    let below = replica.checks();
     let [forwarded] = &*below else {
         panic!("{} checks were forwarded", below.len())
     };

@@ -18,12 +18,11 @@ use tonic::metadata::MetadataMap;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 use tonic::{IntoRequest, Status};
-use tower::util::BoxCloneService;
+use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_zookie::protocol::SpiceDb;
 use tower_zookie::{Handle, ZookieLayer};
-
-use crate::recorder::{Boxed, Recorder};
+use tower_zookie_testing::recorder::{Boxed, Recorder};
 
 pub(crate) type Caller = InterceptedService<Boxed, Bearer>;
 
@@ -127,6 +126,16 @@ impl Answers {
 }
 
 impl Client {
+    /// The checks that its layer made since the last look.
+    pub(crate) fn checks(&self) -> Vec<CheckPermissionRequest> {
+        self.below.take("/CheckPermission")
+    }
+
+    /// The bulks that its layer made since the last look.
+    pub(crate) fn bulks(&self) -> Vec<CheckBulkPermissionsRequest> {
+        self.below.take("/CheckBulkPermissions")
+    }
+
     pub(crate) fn direct(endpoint: &Endpoint, bearer: Bearer) -> Self {
         let below = Recorder::default();
         let service = below.before(endpoint.connect_lazy());
@@ -139,7 +148,7 @@ impl Client {
             .layer(layer.clone())
             .service(below.before(endpoint.connect_lazy()))
             .map_response(|reply: Response<_>| reply.map(Body::new));
-        Self::new(BoxCloneService::new(service), bearer, below, Some(layer.handle()))
+        Self::new(BoxCloneSyncService::new(service), bearer, below, Some(layer.handle()))
     }
 
     fn new(service: Boxed, bearer: Bearer, below: Recorder, layer: Option<Handle<SpiceDb>>) -> Self {

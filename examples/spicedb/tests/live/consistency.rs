@@ -67,7 +67,7 @@ pub(crate) async fn rule_02_snapshots_are_exact(server: &'static Server) {
             let at = &answer.says(decision).at.token;
             assert!(server.covers(at, &token.token) && server.covers(&token.token, at));
         }
-        let forwarded = replica.below.checks();
+        let forwarded = replica.checks();
         assert!(
             forwarded.len() <= if server.repeats() { 1 } else { 3 },
             "{}",

@@ -169,11 +169,6 @@ pub(crate) async fn rule_15_forged_floors_cost_few_head_reads(server: &'static S
     }
     // Each may be read once more, and one background read may be among them.
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
-    let heads = replica
-        .below
-        .checks()
-        .iter()
-        .filter(|check| is_head_read(check))
-        .count();
+    let heads = replica.checks().iter().filter(|check| is_head_read(check)).count();
     assert!(heads <= 20 * seconds + 1, "{heads} head reads in {seconds} s");
 }

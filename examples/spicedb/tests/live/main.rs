@@ -16,7 +16,6 @@ mod forged;
 mod forwarded;
 mod load;
 mod never_stored;
-mod recorder;
 mod schema;
 mod server;
 mod writes;

@@ -25,7 +25,7 @@ pub(crate) async fn rule_11_errors_are_forwarded_and_not_stored(server: &'static
             // Their parts have no fixed order.
             assert_eq!(passed.details().len(), own.details().len());
         }
-        assert_eq!(replica.below.checks().len(), 2);
+        assert_eq!(replica.checks().len(), 2);
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn rule_11_traces_are_not_stored(server: &'static Server) {
         );
     }
     assert_eq!(
-        replica.below.checks().len(),
+        replica.checks().len(),
         3,
         "only the second one without a trace is a hit"
     );

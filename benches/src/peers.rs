@@ -20,7 +20,7 @@ use tower_http_cache::layer::{CacheLayer, CacheService};
 
 /// The `Cache-Control` of the inner service's replies: longer than any bench takes, and `public`, because otherwise two
 /// of these caches rightly store nothing for a request with `Authorization`.
-pub(crate) const CACHE_CONTROL: &str = "public, max-age=3600";
+pub const CACHE_CONTROL: &str = "public, max-age=3600";
 /// The same for those that have a setting for it.
 const LIFESPAN: Duration = Duration::from_secs(3600);
 /// In replies: more than any bench asks for.
@@ -32,7 +32,7 @@ const CAPACITY: u64 = 1_000_000;
 /// - Demands: freshness in the reply's headers, and the reply's permission to store it if the request had `Authorization`.
 /// - Coalescing: none, every concurrent miss calls. A caller that gives up takes its upstream call along.
 /// - A hit is deserialised from bytes and runs the whole of the HTTP rules.
-pub(crate) fn http_cache_tower<S>(inner: S) -> HttpCacheService<S, MokaManager> {
+pub fn http_cache_tower<S>(inner: S) -> HttpCacheService<S, MokaManager> {
     HttpCacheLayer::new(moka_manager()).layer(inner)
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn http_cache_tower<S>(inner: S) -> HttpCacheService<S, MokaManager> 
 ///   this is its keyer for requests with a query.
 /// - Demands: as above. It stores the replies of every method whose headers allow it.
 /// - Coalescing: none, and giving up is as above. A reply is stored by a task of its own, after it was returned.
-pub(crate) fn http_cache_tower_server<S>(inner: S) -> ServerCacheService<S, MokaManager, QueryKeyer> {
+pub fn http_cache_tower_server<S>(inner: S) -> ServerCacheService<S, MokaManager, QueryKeyer> {
     ServerCacheLayer::with_keyer(moka_manager(), QueryKeyer).layer(inner)
 }
 
@@ -57,7 +57,7 @@ fn moka_manager() -> MokaManager {
 /// - Demands: reply bodies that are `Sync`, which axum's are not; a status that it stores, and no `no-store`, `no-cache` or `private`, in request or reply.
 /// - Coalescing: whoever comes first has the key's lock, and the others wait for it. One that gives up takes its upstream
 ///   call along, and then all who waited call.
-pub(crate) fn tower_http_cache<S>(inner: S) -> CacheService<S, InMemoryBackend> {
+pub fn tower_http_cache<S>(inner: S) -> CacheService<S, InMemoryBackend> {
     CacheLayer::builder(InMemoryBackend::new(CAPACITY))
         .ttl(LIFESPAN)
         .build()
@@ -71,7 +71,7 @@ pub(crate) fn tower_http_cache<S>(inner: S) -> CacheService<S, InMemoryBackend> 
 /// - Demands: a 2xx status. It looks at no header of either side.
 /// - Coalescing: none. The inner service's `call` is made on hits too; its future is dropped unpolled then.
 /// - One mutex around all entries, without a bound but time.
-pub(crate) fn axum_response_cache<S>(
+pub fn axum_response_cache<S>(
     inner: S,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync
 where
