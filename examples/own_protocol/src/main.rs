@@ -5,11 +5,11 @@
 //!
 //! # A write. Its reply names revision 2.
 //! call '{"subject":"user:u1","action":"read","resource":"doc:1","allowed":true}' 127.0.0.1:8080/v1/grants
-//! # A check that includes it: `cache-status: tower-zookie; fwd=miss; stored`. Once more: `tower-zookie; hit`.
+//! # A check that includes it. Its header `cache-status` says `fwd=miss; stored`; once more, it says `hit`.
 //! call '{"subject":"user:u1","action":"read","resource":"doc:1","at":"2"}' 127.0.0.1:8080/v1/check
-//! # A bulk. Of the two checks, the cache knows none: its answers are spelled in another way.
+//! # A bulk with the same question. Its answers are spelled in another way, so it is a miss.
 //! call '{"checks":[{"subject":"user:u1","action":"read","resource":"doc:1"}]}' 127.0.0.1:8080/v1/check-all
-//! # One of these is known by now.
+//! # A bulk of which the cache knows one of two answers. All hold at one revision.
 //! call '{"checks":[{"subject":"user:u1","action":"read","resource":"doc:1"},
 //!                  {"subject":"user:u2","action":"read","resource":"doc:1"}]}' 127.0.0.1:8080/v1/check-all
 //! # The answer before the write, and at the newest revision.
