@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::InvalidSetting;
 
@@ -70,7 +70,17 @@ pub fn behind_layer(store: Arc<Store>) -> Result<Router, InvalidSetting> {
     Ok(router(store).layer(layer))
 }
 
-async fn check(State(store): State<Arc<Store>>, Json(check): Json<Check>) -> Response {
+/// Why a request has no answer.
+struct Refused(StatusCode, &'static str);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self(status, why) = self;
+        (status, Json(json!({ "error": why }))).into_response()
+    }
+}
+
+async fn check(State(store): State<Arc<Store>>, Json(check): Json<Check>) -> Result<Json<Value>, Refused> {
     let Check {
         subject,
         action,
@@ -82,56 +92,47 @@ async fn check(State(store): State<Arc<Store>>, Json(check): Json<Check>) -> Res
         action,
         resource,
     };
-    match revision(&store, &freshness) {
-        Ok(at) => {
-            let allowed = store.check(&[question], at)[0];
-            Json(json!({"allowed": allowed, "revision": at.to_string()})).into_response()
-        }
-        Err(refused) => refused,
-    }
+    let at = revision(&store, &freshness)?;
+    let allowed = store.check(&[question], at)[0];
+    Ok(Json(json!({"allowed": allowed, "revision": at.to_string()})))
 }
 
-async fn check_all(State(store): State<Arc<Store>>, Json(all): Json<CheckAll>) -> Response {
-    match revision(&store, &all.freshness) {
-        Ok(at) => {
-            let allowed = store.check(&all.checks, at);
-            let results: Vec<_> = allowed.iter().map(|allowed| json!({ "allowed": allowed })).collect();
-            Json(json!({"results": results, "revision": at.to_string()})).into_response()
-        }
-        Err(refused) => refused,
-    }
+async fn check_all(State(store): State<Arc<Store>>, Json(all): Json<CheckAll>) -> Result<Json<Value>, Refused> {
+    let at = revision(&store, &all.freshness)?;
+    let allowed = store.check(&all.checks, at);
+    let results: Vec<_> = allowed.iter().map(|allowed| json!({ "allowed": allowed })).collect();
+    Ok(Json(json!({"results": results, "revision": at.to_string()})))
 }
 
-async fn write(State(store): State<Arc<Store>>, Json(write): Json<Write>) -> Response {
+async fn write(State(store): State<Arc<Store>>, Json(write): Json<Write>) -> Json<Value> {
     let Write {
         subject,
         action,
         resource,
         allowed,
     } = write;
-    let revision = store.write(
-        Grant {
-            subject,
-            action,
-            resource,
-        },
-        allowed,
-    );
-    Json(json!({"revision": revision.to_string()})).into_response()
+    let grant = Grant {
+        subject,
+        action,
+        resource,
+    };
+    let revision = store.write(grant, allowed);
+    Json(json!({"revision": revision.to_string()}))
 }
 
 /// The revision to answer at: head, or the one that an exact read names.
-fn revision(store: &Store, freshness: &Freshness) -> Result<u64, Response> {
-    let refused = |status: StatusCode, why: &str| (status, Json(json!({ "error": why }))).into_response();
+fn revision(store: &Store, freshness: &Freshness) -> Result<u64, Refused> {
     let head = store.head();
-    let at = match freshness.at.as_deref().map(str::parse::<u64>) {
+    let at: Option<u64> = match &freshness.at {
         None => None,
-        Some(Ok(at)) => Some(at),
-        Some(Err(_)) => return Err(refused(StatusCode::BAD_REQUEST, "`at` is not a revision")),
+        Some(at) => Some(
+            at.parse()
+                .map_err(|_| Refused(StatusCode::BAD_REQUEST, "`at` is not a revision"))?,
+        ),
     };
     match (freshness.read, at) {
-        (_, Some(at)) if at == 0 || at > head => Err(refused(StatusCode::CONFLICT, "the revision is not reached")),
-        (Some(Read::Exactly), None) => Err(refused(StatusCode::BAD_REQUEST, "an exact read needs `at`")),
+        (_, Some(at)) if at == 0 || at > head => Err(Refused(StatusCode::CONFLICT, "the revision is not reached")),
+        (Some(Read::Exactly), None) => Err(Refused(StatusCode::BAD_REQUEST, "an exact read needs `at`")),
         (Some(Read::Exactly), Some(at)) => Ok(at),
         (Some(Read::Latest) | None, _) => Ok(head),
     }
