@@ -92,15 +92,7 @@ impl Protocol for OwnProtocol {
         read.unwrap_or(ReplyOutcome::Nothing)
     }
 
-    fn merge(
-        &self,
-        received: Received<'_>,
-        answers: &[Option<&StoredResponse>],
-        zookie: Option<&Zookie>,
-    ) -> StoredResponse {
-        match (received.route, answers) {
-            (CHECK, [Some(answer)]) => (*answer).clone(),
-            _ => reply::merged(answers, zookie),
-        }
+    fn merge(&self, _: Received<'_>, answers: &[Option<&StoredResponse>], zookie: Option<&Zookie>) -> StoredResponse {
+        reply::merged(answers, zookie)
     }
 }
