@@ -17,7 +17,8 @@ pub mod permify {}
 
 #[doc = include_str!("../docs/own-service.md")]
 ///
-/// In these docs: [`Routes`](crate::protocol::Routes), [`AuthZen`](crate::protocol::AuthZen), [`Asked`](crate::Asked),
+/// In these docs: [`Routes`](crate::protocol::Routes), [`AuthZen`](crate::protocol::AuthZen),
+/// [`Protocol`](crate::protocol::Protocol), [`kit`](crate::protocol::kit), [`Asked`](crate::Asked),
 /// [`Capabilities`](crate::cache::Capabilities), [`DecisionCache`](crate::cache::DecisionCache),
 /// [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
 pub mod own_service {}

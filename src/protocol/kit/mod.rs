@@ -36,7 +36,8 @@
 //!    [`ReplyItem::decision`](crate::protocol::ReplyItem::decision). Errors, and answers with anything that belongs to one
 //!    caller, are [`unstored`](crate::protocol::ReplyItem::unstored) or no answer at all. Copy what you store:
 //!    [`StoredResponse`](crate::protocol::StoredResponse) must not keep the reply's buffer in memory.
-//! 6. [`merge`](crate::protocol::Protocol::merge): the reply to a bulk, made from the answers to its questions.
+//! 6. [`merge`](crate::protocol::Protocol::merge): the reply to a bulk, made from the answers to its questions. The stored
+//!    answer to a check is the reply to it.
 //! 7. [`reject`](crate::protocol::Protocol::reject): the layer's own errors as the API spells its errors, if problem
 //!    details are not right for it.
 //!
@@ -125,8 +126,8 @@
 //!         }
 //!     }
 //!
-//!     fn merge(&self, _: Received<'_>, answers: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
-//!         answers[0].cloned().expect("the answer to a check")
+//!     fn merge(&self, _: Received<'_>, _: &[Option<&StoredResponse>], _: Option<&Zookie>) -> StoredResponse {
+//!         unreachable!("this API has no bulks")
 //!     }
 //! }
 //!

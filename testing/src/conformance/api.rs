@@ -2,6 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
+use serde_json::Value;
 use tower_zookie::Asked;
 use tower_zookie::consistency::Consistency;
 use tower_zookie::protocol::Protocol;
@@ -91,6 +92,12 @@ pub trait Api: fmt::Debug + Clone + Send + Sync + 'static {
     /// The names of the members of a JSON message that state the freshness, at its top level. They may not be in the key.
     fn freshness_members(&self) -> Vec<&'static str> {
         Vec::new()
+    }
+
+    /// What a JSON message means, without its freshness: two messages with one meaning have the same answer. By default
+    /// each value has a meaning of its own.
+    fn meaning(&self, message: &Value) -> Value {
+        message.clone()
     }
 
     /// Requests of one check, each of which may have another answer than all others: one for each field of the API. The
