@@ -7,8 +7,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tower_zookie::InvalidSetting;
 use tower_zookie::ZookieLayer;
-use tower_zookie::cache::InvalidSetting;
 
 use crate::protocol::OwnProtocol;
 use crate::store::{Grant, Store};

@@ -43,10 +43,7 @@ impl Protocol for OwnProtocol {
     /// Replies name revisions, a revision's answers never change, writes are in one order, and a read answers at head
     /// unless it is exact.
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            read_mode: ReadMode::Current,
-            ..Capabilities::versioned()
-        }
+        Capabilities::versioned().read_mode(ReadMode::Current)
     }
 
     fn format(&self) -> Arc<dyn TokenFormat> {
@@ -64,10 +61,7 @@ impl Protocol for OwnProtocol {
 
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         match route {
-            WRITE => Ok(Call::new(Kind::Write {
-                schema: false,
-                stream: false,
-            })),
+            WRITE => Ok(Call::new(Kind::write())),
             _ => request::read(route == CHECK_ALL, parts, message, &key),
         }
     }
