@@ -3,7 +3,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::{sleep, timeout};
@@ -12,7 +12,6 @@ use tower_service::Service;
 use crate::layer::body::{Replay, RequestBody};
 use crate::layer::handle::Handle;
 use crate::layer::state::LayerState;
-use crate::protocol::kit::grpc::Messages;
 use crate::protocol::{Protocol, Unreadable};
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
@@ -86,7 +85,7 @@ impl<P: Protocol> Handle<P> {
 /// The change feed, opened once.
 struct Feed<'a, P> {
     state: &'a LayerState<P>,
-    messages: Messages,
+    arrived: BytesMut,
     /// It has named a revision.
     has_named: bool,
 }
@@ -95,7 +94,7 @@ impl<'a, P: Protocol> Feed<'a, P> {
     fn new(state: &'a LayerState<P>) -> Self {
         Self {
             state,
-            messages: Messages::new(state.settings.max_reply_body),
+            arrived: BytesMut::new(),
             has_named: false,
         }
     }
@@ -130,9 +129,10 @@ impl<'a, P: Protocol> Feed<'a, P> {
     }
 
     fn hear(&mut self, data: &[u8]) -> Result<(), Unreadable> {
-        self.messages.push(data);
-        while let Some(message) = self.messages.pull()? {
-            let feed_token = self.state.protocol.feed_token(&message);
+        let (protocol, longest) = (&self.state.protocol, self.state.settings.max_reply_body);
+        self.arrived.extend_from_slice(data);
+        while let Some(message) = protocol.feed_message(&mut self.arrived, longest)? {
+            let feed_token = protocol.feed_token(&message);
             if let Some(token) = feed_token.and_then(|token| self.state.memo.parse(&token).ok()) {
                 self.state.cache.wrote(&token.revision);
                 self.has_named = true;

@@ -5,7 +5,7 @@ macro_rules! delegate {
             use std::sync::Arc;
             use std::time::Duration;
 
-            use bytes::Bytes;
+            use bytes::{Bytes, BytesMut};
             use http::request::Parts;
             use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
@@ -66,6 +66,11 @@ macro_rules! delegate {
                 fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
                     let $api = self;
                     $to.watch(tenant)
+                }
+
+                fn feed_message(&self, arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable> {
+                    let $api = self;
+                    $to.feed_message(arrived, longest)
                 }
 
                 fn feed_token(&self, message: &[u8]) -> Option<String> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
@@ -102,6 +102,14 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
 
     fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
         self.0.watch(tenant).or_else(|| self.1.watch(tenant))
+    }
+
+    /// The API that opens the feed splits it.
+    fn feed_message(&self, arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable> {
+        match self.0.watch("") {
+            Some(_) => self.0.feed_message(arrived, longest),
+            None => self.1.feed_message(arrived, longest),
+        }
     }
 
     fn feed_token(&self, message: &[u8]) -> Option<String> {

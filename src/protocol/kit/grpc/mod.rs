@@ -15,5 +15,5 @@ pub use content_type::{content_type, is_grpc, is_proto};
 pub use frame::{frame, message};
 pub use rejection::{code, reject};
 pub use status::{Code, Status};
-pub use stream::Messages;
+pub use stream::next_message;
 pub use timeout::timeout;
