@@ -83,37 +83,37 @@ impl Capabilities {
         }
     }
 
-    /// Sets the field of this name.
+    /// Sets the field [`names_revisions`](#structfield.names_revisions).
     pub const fn names_revisions(mut self, names_revisions: bool) -> Self {
         self.names_revisions = names_revisions;
         self
     }
 
-    /// Sets the field of this name.
+    /// Sets the field [`reads_repeat`](#structfield.reads_repeat).
     pub const fn reads_repeat(mut self, reads_repeat: bool) -> Self {
         self.reads_repeat = reads_repeat;
         self
     }
 
-    /// Sets the field of this name.
+    /// Sets the field [`writes_include_earlier`](#structfield.writes_include_earlier).
     pub const fn writes_include_earlier(mut self, writes_include_earlier: bool) -> Self {
         self.writes_include_earlier = writes_include_earlier;
         self
     }
 
-    /// Sets the field of this name.
+    /// Sets the field [`head_may_trail_reads`](#structfield.head_may_trail_reads).
     pub const fn head_may_trail_reads(mut self, head_may_trail_reads: bool) -> Self {
         self.head_may_trail_reads = head_may_trail_reads;
         self
     }
 
-    /// Sets the field of this name.
+    /// Sets the field [`read_mode`](#structfield.read_mode).
     pub const fn read_mode(mut self, read_mode: ReadMode) -> Self {
         self.read_mode = read_mode;
         self
     }
 
-    /// Sets the field of this name.
+    /// Sets the field [`default_read`](#structfield.default_read).
     pub const fn default_read(mut self, default_read: DefaultRead) -> Self {
         self.default_read = default_read;
         self
