@@ -6,11 +6,11 @@ use proptest::sample::select;
 /// What a history has most of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Focus {
-    /// Checks with tokens.
+    /// Checks with tokens, none of them exact.
     Floors,
     /// Checks and bulks at exact snapshots.
     Snapshots,
-    /// Bulks, and checks of the same questions.
+    /// Bulks, and checks of the same questions, none of them exact.
     Bulks,
 }
 
@@ -84,15 +84,17 @@ fn questions(focus: Focus) -> impl Strategy<Value = Questions> {
     ]
 }
 
-fn demand(focus: Focus) -> impl Strategy<Value = Demand> {
-    let exact = if focus == Focus::Snapshots { 8 } else { 1 };
-    prop_oneof![
+fn demand(focus: Focus) -> BoxedStrategy<Demand> {
+    let other = prop_oneof![
         3 => Just(Demand::Nothing),
         4 => Just(Demand::Newest),
         3 => any::<u8>().prop_map(Demand::Seen),
-        exact => any::<u8>().prop_map(Demand::Exact),
         1 => Just(Demand::Full),
-    ]
+    ];
+    match focus {
+        Focus::Snapshots => prop_oneof![other, any::<u8>().prop_map(Demand::Exact)].boxed(),
+        Focus::Floors | Focus::Bulks => other.boxed(),
+    }
 }
 
 fn action(focus: Focus) -> impl Strategy<Value = Action> {
