@@ -170,10 +170,6 @@ impl Kind {
         self
     }
 
-    /// A check whose reply is never stored, because it holds something other than the answer, or because the server
-    /// rejects the check.
-    pub(crate) const NEVER_STORED: Self = Self::Read { stream: false };
-
     /// How many questions the call asks.
     pub(crate) fn questions(&self) -> usize {
         match self {

@@ -45,6 +45,9 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
     /// The most items of a bulk that the server accepts.
     const MAX_ITEMS: usize;
 
+    /// The field of a watch request that names its tenant, if the layer can follow this system's changes.
+    const WATCHED: Option<&'static Field> = None;
+
     /// Request headers that the server repeats in its replies over HTTP.
     fn echoed() -> &'static [HeaderName] {
         &[]
@@ -102,9 +105,6 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
     fn canonical(&self, token: &str) -> Option<String> {
         Some(token.to_owned())
     }
-
-    /// The field of a watch request that names its tenant, if the layer can follow this system's changes.
-    const WATCHED: Option<&'static Field> = None;
 }
 
 /// A system over one wire.
@@ -171,15 +171,14 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
 
     fn read(&self, route: Route, parts: &Parts, body: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {
         let operation = operation::<S>(route).ok_or(UNKNOWN)?;
-        let write = |schema, stream| Ok(Call::new(Kind::Write { schema, stream }));
         match operation.does {
-            Does::Write => return write(false, false),
-            Does::WriteSchema => return write(true, false),
-            Does::Import => return write(false, true),
+            Does::Write => return Ok(Call::new(Kind::write())),
+            Does::WriteSchema => return Ok(Call::new(Kind::schema_write())),
+            Does::Import => return Ok(Call::new(Kind::write().streamed())),
             Does::ReadAtHead => {
                 return Ok(Call {
                     consistency: Some(Consistency::FullyConsistent),
-                    ..Call::new(Kind::NEVER_STORED)
+                    ..Call::new(Kind::read())
                 });
             }
             Does::Check | Does::Bulk | Does::Read | Does::ReadStream | Does::List | Does::Watch => {}
@@ -219,11 +218,7 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
 
     fn probe(&self, _: Route, parts: &mut Parts) -> Option<Probe> {
         let (index, message) = self.system.probe::<W>(parts)?;
-        let call = Call::new(Kind::Write {
-            schema: false,
-            stream: false,
-        });
-        Some(Probe::new(Route(index), call, message))
+        Some(Probe::new(Route(index), Call::new(Kind::write()), message))
     }
 
     fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {

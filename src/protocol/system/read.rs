@@ -53,13 +53,13 @@ impl<'m, W: Wire> Reading<'m, W> {
     pub(super) fn call(self, operation: &Operation, body: &Bytes) -> Result<Call, Unreadable> {
         let kind = match (operation.does, &self.question) {
             (Does::Read | Does::ReadStream | Does::List, _) if self.is_page => Kind::Page,
-            (Does::ReadStream | Does::List, _) => Kind::Read { stream: true },
-            _ if self.asks_for_more || self.has_no_place(operation) => Kind::NEVER_STORED,
+            (Does::ReadStream | Does::List, _) => Kind::read().streamed(),
+            _ if self.asks_for_more || self.has_no_place(operation) => Kind::read(),
             (Does::Check, Some(question)) => Kind::Check(question.finish()),
             (Does::Bulk, Some(question)) if !self.items.is_empty() => {
                 Kind::Bulk(self.items.iter().map(|item| question.with_item(*item)).collect())
             }
-            _ => Kind::NEVER_STORED,
+            _ => Kind::read(),
         };
         let has_version = |field: &Field| matches!(field.is, Is::Opened(fields) if fields.iter().any(|field| matches!(field.is, Is::SchemaVersion)));
         Ok(Call {
