@@ -217,16 +217,19 @@ fn broken<T: std::fmt::Debug>(checked: Result<T, String>) -> String {
 
 #[test]
 fn rule_01_a_token_that_is_no_floor_is_found() {
-    let found = broken(histories(Broken(RoutesApi::Body, Defect::DropsToken), Focus::Floors));
+    let found = broken(histories(&Broken(RoutesApi::Body, Defect::DropsToken), Focus::Floors));
     assert_eq!(found, "rule 1");
     // Or a request is refused, because it is asked at a revision that the store has not reached.
-    let found = broken(histories(Broken(RoutesApi::Body, Defect::LaterRevision), Focus::Floors));
+    let found = broken(histories(
+        &Broken(RoutesApi::Body, Defect::LaterRevision),
+        Focus::Floors,
+    ));
     assert!(["rule 1", "rule 17"].contains(&&*found), "{found}");
 }
 
 #[test]
 fn rule_02_an_answer_at_another_snapshot_is_found() {
-    let found = broken(histories(Broken(SpiceDbApi, Defect::ExactAsFloor), Focus::Snapshots));
+    let found = broken(histories(&Broken(SpiceDbApi, Defect::ExactAsFloor), Focus::Snapshots));
     assert_eq!(found, "rule 2");
 }
 
@@ -240,7 +243,7 @@ fn rule_10_a_key_that_lacks_a_part_or_has_the_token_is_found() {
         assert_eq!(broken(keys(&Broken(RoutesApi::Path, defect))), "rule 10", "{defect:?}");
     }
     assert_eq!(
-        broken(histories(Broken(RoutesApi::Body, Defect::OneKey), Focus::Floors)),
+        broken(histories(&Broken(RoutesApi::Body, Defect::OneKey), Focus::Floors)),
         "rule 1"
     );
 }
@@ -248,11 +251,11 @@ fn rule_10_a_key_that_lacks_a_part_or_has_the_token_is_found() {
 #[test]
 fn rule_16_a_bulk_that_is_no_snapshot_is_found() {
     for defect in [Defect::MergesReversed, Defect::OneKey] {
-        let found = broken(histories(Broken(AuthZenApi, defect), Focus::Bulks));
+        let found = broken(histories(&Broken(AuthZenApi, defect), Focus::Bulks));
         assert!(["rule 1", "rule 16"].contains(&&*found), "{defect:?}: {found}");
     }
     assert_eq!(
-        broken(histories(Broken(AuthZenApi, Defect::NeedsNothing), Focus::Bulks)),
+        broken(histories(&Broken(AuthZenApi, Defect::NeedsNothing), Focus::Bulks)),
         "rule 17"
     );
 }

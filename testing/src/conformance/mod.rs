@@ -38,12 +38,12 @@ macro_rules! conformance {
 
             #[test]
             fn rule_01_floor() {
-                $crate::conformance::histories($api, $crate::conformance::Focus::Floors).unwrap();
+                $crate::conformance::histories(&$api, $crate::conformance::Focus::Floors).unwrap();
             }
 
             #[test]
             fn rule_02_exact() {
-                $crate::conformance::histories($api, $crate::conformance::Focus::Snapshots).unwrap();
+                $crate::conformance::histories(&$api, $crate::conformance::Focus::Snapshots).unwrap();
             }
 
             #[test]
@@ -53,7 +53,7 @@ macro_rules! conformance {
 
             #[test]
             fn rule_16_one_snapshot() {
-                $crate::conformance::histories($api, $crate::conformance::Focus::Bulks).unwrap();
+                $crate::conformance::histories(&$api, $crate::conformance::Focus::Bulks).unwrap();
             }
 
             #[test]

@@ -33,7 +33,7 @@ const CASES: u32 = 128;
 /// # Errors
 ///
 /// The shortest history that was found with a wrong reply, and what is wrong with it.
-pub fn histories<A: Api>(api: A, focus: Focus) -> Result<Tally, Wrong> {
+pub fn histories<A: Api>(api: &A, focus: Focus) -> Result<Tally, Wrong> {
     let config = Config {
         cases: std::env::var("PROPTEST_CASES")
             .ok()
@@ -44,7 +44,7 @@ pub fn histories<A: Api>(api: A, focus: Focus) -> Result<Tally, Wrong> {
     };
     let tally = Mutex::new(Tally::default());
     let run = TestRunner::new(config).run(&case(focus), |case| {
-        let one = run(&api, &case).map_err(proptest::test_runner::TestCaseError::fail)?;
+        let one = run(api, &case).map_err(proptest::test_runner::TestCaseError::fail)?;
         locked(&tally).add(&one);
         Ok(())
     });
