@@ -1,5 +1,6 @@
 //! What the tests of this crate and of its members share: messages, clients, recorded traffic and small servers.
 
+pub mod api;
 pub mod conformance;
 pub mod frame;
 pub mod google;
