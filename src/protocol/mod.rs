@@ -9,8 +9,6 @@ mod api;
 mod authzen;
 mod call;
 mod delegate;
-#[cfg(test)]
-mod grpc_testing;
 mod invalid_route;
 pub mod kit;
 mod operation;

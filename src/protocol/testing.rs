@@ -10,7 +10,6 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use crate::cache::{Fingerprint, FingerprintBuilder};
-use crate::consistency::Consistency;
 use crate::protobuf::{write_bytes, write_number};
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
@@ -55,9 +54,7 @@ pub(super) fn claimed(protocol: &impl Protocol, parts: &Parts) -> Claim {
 pub(super) struct ReadCall {
     pub(super) route: Route,
     pub(super) kind: Kind,
-    pub(super) consistency: Option<Consistency>,
     pub(super) token: Option<Bytes>,
-    pub(super) unpinned: bool,
     call: Call,
 }
 
@@ -70,9 +67,7 @@ impl ReadCall {
         Self {
             route,
             kind: call.kind.clone(),
-            consistency: call.consistency,
             token: call.token.clone(),
-            unpinned: call.unpinned,
             call,
         }
     }

@@ -176,11 +176,7 @@ fn rule_11_cursors_are_read_in_both_spellings() {
         )
     };
     for name in ["continuous_token", "continuousToken"] {
-        for (cursor, kind) in [
-            ("\"x\"", Kind::Page),
-            ("\"\"", Kind::Read { stream: false }),
-            ("null", Kind::Read { stream: false }),
-        ] {
+        for (cursor, kind) in [("\"x\"", Kind::Page), ("\"\"", Kind::read()), ("null", Kind::read())] {
             assert_eq!(
                 read(&format!(r#""{name}":{cursor}"#)).unwrap().call.kind,
                 kind,

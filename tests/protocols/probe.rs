@@ -44,13 +44,7 @@ fn a_probe_deletes_nothing_in_its_own_tenant() {
             (Claim::Parts(delete.route()), delete.route()),
             "{api}"
         );
-        assert_eq!(
-            probe.call.kind,
-            Kind::Write {
-                schema: false,
-                stream: false
-            }
-        );
+        assert_eq!(probe.call.kind, Kind::write());
     }
 }
 

@@ -116,7 +116,7 @@ fn rule_11_requests_for_traces_are_never_stored() {
             });
             for request in debugged.chain([case.request(&with(&plain, "/withTracing", true))]) {
                 let question = request.read(&base()).unwrap();
-                assert_eq!(question.call.kind, Kind::Read { stream: false }, "{case}");
+                assert_eq!(question.call.kind, Kind::read(), "{case}");
                 // A carrier raises its floor like that of any other call.
                 let understood = (question.call.consistency, question.call.token.clone());
                 assert_eq!(understood, case.api.system.understood(*stated), "{case}");

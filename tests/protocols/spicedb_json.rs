@@ -157,12 +157,12 @@ fn rule_11_limits_cursors_and_tracing_are_read_in_both_spellings() {
         r#""optionalLimit":null"#,
         r#""optional_limit":"0""#,
     ] {
-        assert_eq!(kind(whole), Kind::Read { stream: true }, "{whole}");
+        assert_eq!(kind(whole), Kind::read().streamed(), "{whole}");
     }
     let (base, plain) = (base(), gateway().check().message());
     for name in ["/withTracing", "/with_tracing"] {
         let traced = read(gateway().check(), &with(&plain, name, true).to_string()).unwrap();
-        assert_eq!(traced.call.kind, Kind::Read { stream: false }, "{name}");
+        assert_eq!(traced.call.kind, Kind::read(), "{name}");
         let off = [json!(false), json!(null)].map(|off| key(with(&plain, name, off).to_string(), &base));
         assert_eq!(off, [key(plain.to_string(), &base); 2], "{name}");
     }

@@ -42,7 +42,7 @@ fn a_read_at_head_is_at_head_whatever_it_states() {
                 Some(Consistency::FullyConsistent),
                 "{case} {stated:?}"
             );
-            assert_eq!((call.kind, call.token), (Kind::Read { stream: false }, None));
+            assert_eq!((call.kind, call.token), (Kind::read(), None));
         }
     }
 }
@@ -61,8 +61,9 @@ fn rule_11_pages_are_not_stored() {
             );
             call.kind
         };
-        let whole = Kind::Read {
-            stream: case.does() != Does::Read,
+        let whole = match case.does() {
+            Does::Read => Kind::read(),
+            _ => Kind::read().streamed(),
         };
         assert_eq!(kind(&message), whole, "{case}");
         assert_eq!(kind(&with(&message, "/unknown", "x")), whole, "{case}");

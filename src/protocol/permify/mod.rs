@@ -1,11 +1,7 @@
 //! Permify: its gRPC API and its REST gateway.
 
-#[cfg(test)]
-mod grpc;
 mod meaning;
 mod operations;
-#[cfg(test)]
-mod rest;
 
 use crate::cache::DefaultRead;
 use crate::protocol::delegate::delegate;

@@ -1,9 +1,5 @@
 //! SpiceDB: its gRPC API and its HTTP gateway.
 
-#[cfg(test)]
-mod grpc;
-#[cfg(test)]
-mod json;
 mod meaning;
 mod operations;
 

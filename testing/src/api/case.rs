@@ -181,7 +181,7 @@ impl Case {
     pub fn route(self) -> Route {
         match self.claim() {
             Claim::Parts(route) | Claim::Body(route) | Claim::Floor(route) => route,
-            Claim::Pass => panic!("{self} passes"),
+            _ => panic!("{self} passes"),
         }
     }
 

@@ -147,12 +147,7 @@ impl Question {
     }
 
     pub fn learn_of(&self, asked: &[usize], answer: &Answer) -> ReplyOutcome {
-        let reply = Reply {
-            status: answer.status,
-            headers: &answer.headers,
-            body: &answer.body,
-            trailers: answer.trailers.as_ref(),
-        };
+        let reply = Reply::new(answer.status, &answer.headers, &answer.body, answer.trailers.as_ref());
         self.case.api.system.protocol().learn(self.received(), asked, &reply)
     }
 
