@@ -236,7 +236,7 @@ fn bulk(api: Api) -> (Value, Value) {
     let second = api.bulk().everything()["items"][0].clone();
     let questions = [api.question(0, "alice"), second];
     let reply = api.system.answers(&questions.clone().map(|question| (question, true)));
-    (api.bulk_of(questions.into()), reply)
+    (api.bulk_of(&questions), reply)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
 
 use crate::protocol::call::{Kind, Received, Unreadable};
 use crate::protocol::operation::{Does, Field, Is, Operation};
@@ -40,11 +41,11 @@ pub(super) fn outcome<S: System, W: Wire>(
         Ended::Succeeded(Some(answer)) => answer,
         Ended::Succeeded(None) | Ended::Failed(..) | Ended::Unclear => return ReplyOutcome::Nothing,
     };
-    let (response, message) = answer;
+    let (content_type, message) = answer;
     let learned = match (&received.call.kind, operation.results()) {
-        (Kind::Check(_), _) => one::<S, W>(operation, response, message, reply),
+        (Kind::Check(_), _) => one::<S, W>(operation, content_type, message, reply),
         (Kind::Bulk(_), Some(results)) => {
-            several::<S, W>(operation, results, received.message, asked, response, message)
+            several::<S, W>(operation, results, received.message, asked, &content_type, message)
         }
         _ => token_in::<W>(operation, message).map(|token| (Vec::new(), Some(token))),
     };
@@ -82,13 +83,13 @@ fn token(operation: &Operation, answer: Answer) -> Option<Option<String>> {
 /// The reply to one question.
 fn one<S: System, W: Wire>(
     operation: &Operation,
-    response: StoredResponse,
+    content_type: HeaderValue,
     message: &[u8],
     reply: &Reply<'_>,
 ) -> Option<Learned> {
     let answer = read::<W>(operation, message).ok()?;
     let item = ReplyItem {
-        response: W::whole(response, reply, S::add_trailers),
+        response: W::whole(content_type, reply, S::add_trailers),
         store: answer.is_plain(),
         expires_in: answer.expires_in,
     };
@@ -101,7 +102,7 @@ fn several<S: System, W: Wire>(
     results: &'static Field,
     request: &[u8],
     asked: &[usize],
-    response: StoredResponse,
+    content_type: &HeaderValue,
     message: &[u8],
 ) -> Option<Learned> {
     let Is::Results(fields) = results.is else {
@@ -147,10 +148,7 @@ fn several<S: System, W: Wire>(
         }
         items.push(ReplyItem {
             // A copy: one stored answer must not keep the whole reply in memory.
-            response: StoredResponse {
-                body: Bytes::copy_from_slice(text),
-                ..response.clone()
-            },
+            response: StoredResponse::new(StatusCode::OK, content_type.clone(), Bytes::copy_from_slice(text)),
             store: answer.is_plain() && answer.verdict.is_some_and(S::shares_item),
             expires_in: answer.expires_in,
         });

@@ -35,7 +35,7 @@ impl<'m> Tuple<'m> {
                     is: Is::Message(fields),
                     ..
                 },
-            )) => self.add(value, fields, at << 8 | index as u64 + 1),
+            )) => self.add(value, fields, at << 8 | (index as u64 + 1)),
             _ => value.raw().map(drop),
         })
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 
 use crate::cache::Fingerprint;
 use crate::protocol::call::{Key, Route, Unreadable};
@@ -59,7 +59,7 @@ pub(super) trait Wire: fmt::Debug + Send + Sync + 'static {
     fn reply(message: &[u8]) -> Result<Self::Reader<'_>, Unreadable>;
 
     /// What the cache stores of a whole reply. `trailers` adds those of the system.
-    fn whole(response: StoredResponse, reply: &Reply<'_>, trailers: fn(&mut HeaderMap)) -> StoredResponse;
+    fn whole(content_type: HeaderValue, reply: &Reply<'_>, trailers: fn(&mut HeaderMap)) -> StoredResponse;
 
     /// A reply with these fields, and with the field `results` for the answers. A missing answer is `missing`.
     fn merge(
@@ -165,8 +165,8 @@ pub(super) trait Question<W: Wire + ?Sized>: Clone + Sized {
 /// How a call ended.
 #[derive(Debug)]
 pub(super) enum Ended<'a> {
-    /// It succeeded. What the cache may store of the reply except its message, and the message, if it can be read.
-    Succeeded(Option<(StoredResponse, &'a [u8])>),
+    /// It succeeded. The reply's content type and message, if it can be read.
+    Succeeded(Option<(HeaderValue, &'a [u8])>),
     Failed(Code, Cow<'a, [u8]>),
     /// It may have succeeded.
     Unclear,

@@ -119,15 +119,14 @@ impl Api {
 
     /// The message of a bulk: May alice view these documents?
     pub fn checking_all(self, documents: &[usize]) -> Value {
-        self.bulk_of(
-            documents
-                .iter()
-                .map(|document| self.question(document, "alice"))
-                .collect(),
-        )
+        let items: Vec<Value> = documents
+            .iter()
+            .map(|document| self.question(document, "alice"))
+            .collect();
+        self.bulk_of(&items)
     }
 
-    pub fn bulk_of(self, items: Vec<Value>) -> Value {
+    pub fn bulk_of(self, items: &[Value]) -> Value {
         merged(self.system.beside(self.wire), json!({ "items": items }))
     }
 

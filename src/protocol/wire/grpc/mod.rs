@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use self::value::Values;
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
@@ -104,13 +104,13 @@ impl Wire for Grpc {
     }
 
     /// The body is a copy: a stored reply must not keep its receive buffer in memory.
-    fn whole(response: StoredResponse, reply: &Reply<'_>, more: fn(&mut HeaderMap)) -> StoredResponse {
+    fn whole(content_type: HeaderValue, reply: &Reply<'_>, more: fn(&mut HeaderMap)) -> StoredResponse {
         let status = Status::of(reply);
         let message = status.and_then(|status| status.message).map(copied);
+        let body = Bytes::copy_from_slice(reply.body);
         StoredResponse {
-            body: Bytes::copy_from_slice(reply.body),
             trailers: Some(trailers(message, more)),
-            ..response
+            ..StoredResponse::new(StatusCode::OK, content_type, body)
         }
     }
 

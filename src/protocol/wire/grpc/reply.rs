@@ -17,13 +17,12 @@ pub(super) fn trailers(grpc_message: Option<HeaderValue>) -> HeaderMap {
     trailers
 }
 
-/// What the cache may store of a successful reply except its message, and the message, if it can be read.
-pub(super) fn answer<'a>(reply: &Reply<'a>) -> Option<(StoredResponse, &'a [u8])> {
+/// The content type and the message of a successful reply, if it can be read.
+pub(super) fn answer<'a>(reply: &Reply<'a>) -> Option<(HeaderValue, &'a [u8])> {
     if parts::is_encoded(reply.headers) {
         return None;
     }
-    let stored = StoredResponse::new(StatusCode::OK, content_type(reply.headers)?, Bytes::new());
-    Some((stored, message(reply.body).ok()?))
+    Some((content_type(reply.headers)?, message(reply.body).ok()?))
 }
 
 /// A reply to a bulk, made from these answers.

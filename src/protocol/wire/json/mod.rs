@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use self::outline::{Outline, splice};
 use self::status::Error;
@@ -100,11 +100,8 @@ impl Wire for Gateway {
     }
 
     /// The body is a copy: a stored reply must not keep its receive buffer in memory.
-    fn whole(response: StoredResponse, reply: &Reply<'_>, _: fn(&mut HeaderMap)) -> StoredResponse {
-        StoredResponse {
-            body: Bytes::copy_from_slice(reply.body),
-            ..response
-        }
+    fn whole(content_type: HeaderValue, reply: &Reply<'_>, _: fn(&mut HeaderMap)) -> StoredResponse {
+        StoredResponse::new(StatusCode::OK, content_type, Bytes::copy_from_slice(reply.body))
     }
 
     fn merge(

@@ -9,11 +9,11 @@ use crate::protocol::stored_response::StoredResponse;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What the cache may store of a reply except its message, and the message, if the reply is readable.
-pub(super) fn answer<'a>(reply: &Reply<'a>) -> Option<(StoredResponse, &'a [u8])> {
+/// The content type and the message of a reply, if it is readable.
+pub(super) fn answer<'a>(reply: &Reply<'a>) -> Option<(HeaderValue, &'a [u8])> {
     let content_type = reply.headers.get(CONTENT_TYPE)?;
     let is_message = reply.status == StatusCode::OK && !parts::is_encoded(reply.headers) && content_type == JSON;
-    is_message.then(|| (StoredResponse::new(StatusCode::OK, JSON, Bytes::new()), &**reply.body))
+    is_message.then_some((JSON, &**reply.body))
 }
 
 /// The reply to a bulk: the text that `before` returns for the server's comma, and a list of the answers. A missing
