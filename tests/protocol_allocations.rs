@@ -66,7 +66,9 @@ fn allocates_nothing(protocol: &impl Protocol, parts: &Parts, body: &[u8]) {
     let (Claim::Parts(route) | Claim::Body(route)) = claim else {
         panic!("{parts:?} passes");
     };
+    // Shared, like what a server has read: the first clone of bytes that are not shared allocates.
     let message = Bytes::copy_from_slice(body);
+    let _shared = message.clone();
     let carriers = Carriers::default();
     let base = Keyer::random().question("test");
     let key = Key::new(base, &carriers, &parts.uri);

@@ -11,6 +11,9 @@ pub trait Sample: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// Its messages' package, which its methods' paths begin with.
     const PACKAGE: &'static str;
 
+    /// What its clients send as `authorization`.
+    const CREDENTIALS: Option<&'static str>;
+
     fn protocol(self) -> Self::Protocol;
 
     fn is_memory(self) -> bool;

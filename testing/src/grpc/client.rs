@@ -78,11 +78,13 @@ impl<S: Sample> Client<S> {
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
+        let credentials = S::CREDENTIALS.into_iter();
+        let credentials = credentials.map(|key| (AUTHORIZATION, HeaderValue::from_static(key)));
         let service = service.map_err(|error| -> Infallible { panic!("{error:?}") });
         Self {
             handle: None,
             service: BoxCloneSyncService::new(service.and_then(async |response| Ok(Reply::collect(response).await))),
-            metadata: HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer example-key"))]),
+            metadata: credentials.collect(),
         }
     }
 

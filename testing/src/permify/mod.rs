@@ -17,6 +17,7 @@ impl Sample for Engine {
     type Protocol = Permify;
 
     const PACKAGE: &'static str = "base.v1";
+    const CREDENTIALS: Option<&'static str> = None;
 
     fn protocol(self) -> Permify {
         Permify::new(self)

@@ -14,6 +14,7 @@ impl Sample for Engine {
     type Protocol = SpiceDb;
 
     const PACKAGE: &'static str = "authzed.api.v1";
+    const CREDENTIALS: Option<&'static str> = Some("Bearer example-key");
 
     fn protocol(self) -> SpiceDb {
         SpiceDb::new(self)
