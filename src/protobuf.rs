@@ -5,24 +5,30 @@ use bytes::BufMut;
 /// The bytes are not a message, or have groups, which no API uses and this reader does not support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a protobuf message")]
-pub(crate) struct NotProtobuf;
+pub struct NotProtobuf;
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Field<'a> {
-    pub(crate) number: u32,
-    pub(crate) value: Value<'a>,
+#[non_exhaustive]
+pub struct Field<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its value.
+    pub value: Value<'a>,
     /// The bytes of tag and value in the message.
-    pub(crate) bytes: &'a [u8],
+    pub bytes: &'a [u8],
 }
 
 /// A field's value, by its wire type.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Value<'a> {
+pub enum Value<'a> {
+    /// An integer, a bool or an enum.
     Varint(u64),
+    /// A double or an integer of 64 bits.
     Fixed64(u64),
     /// A string, bytes, a message or packed numbers.
     Bytes(&'a [u8]),
+    /// A float or an integer of 32 bits.
     Fixed32(u32),
 }
 
@@ -37,7 +43,11 @@ impl<'a> Field<'a> {
     }
 
     /// The value of a string, bytes or message field.
-    pub(crate) fn bytes(&self) -> Result<&'a [u8], NotProtobuf> {
+    ///
+    /// # Errors
+    ///
+    /// [`NotProtobuf`] if the field has another wire type.
+    pub fn bytes(&self) -> Result<&'a [u8], NotProtobuf> {
         match self.value {
             Value::Bytes(bytes) => Ok(bytes),
             _ => Err(NotProtobuf),
@@ -45,7 +55,11 @@ impl<'a> Field<'a> {
     }
 
     /// The value of an integer, bool or enum field.
-    pub(crate) fn varint(&self) -> Result<u64, NotProtobuf> {
+    ///
+    /// # Errors
+    ///
+    /// [`NotProtobuf`] if the field has another wire type.
+    pub fn varint(&self) -> Result<u64, NotProtobuf> {
         match self.value {
             Value::Varint(number) => Ok(number),
             _ => Err(NotProtobuf),
@@ -59,14 +73,28 @@ impl<'a> Field<'a> {
 
 /// The fields of a message, in its order. An error is the last item.
 #[derive(Clone, Debug)]
-pub(crate) struct Fields<'a>(&'a [u8]);
+#[must_use]
+pub struct Fields<'a>(&'a [u8]);
 
-pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
+/// Reads the fields of a message in place, without a schema. It never panics, whatever the bytes are.
+///
+/// ```
+/// use tower_zookie::protocol::kit::protobuf::{NotProtobuf, fields, write_bytes};
+///
+/// let mut message = Vec::new();
+/// write_bytes(&mut message, 2, b"view");
+/// for field in fields(&message) {
+///     let field = field?;
+///     assert_eq!((field.number, field.bytes()?), (2, &b"view"[..]));
+/// }
+/// # Ok::<(), NotProtobuf>(())
+/// ```
+pub fn fields(message: &[u8]) -> Fields<'_> {
     Fields(message)
 }
 
 /// The value of the string, bytes or message field with this number, if the message has exactly one.
-pub(crate) fn only(message: &[u8], number: u32) -> Option<&[u8]> {
+pub fn only(message: &[u8], number: u32) -> Option<&[u8]> {
     let mut found = None;
     for field in fields(message) {
         let field = field.ok()?;
@@ -156,13 +184,13 @@ pub(crate) fn write_varint(into: &mut impl BufMut, mut number: u64) {
 }
 
 /// Writes an integer, bool or enum field.
-pub(crate) fn write_number(into: &mut impl BufMut, field: u32, number: u64) {
+pub fn write_number(into: &mut impl BufMut, field: u32, number: u64) {
     write_varint(into, u64::from(field) << 3);
     write_varint(into, number);
 }
 
 /// Writes a string, bytes or message field.
-pub(crate) fn write_bytes(into: &mut impl BufMut, field: u32, value: &[u8]) {
+pub fn write_bytes(into: &mut impl BufMut, field: u32, value: &[u8]) {
     write_varint(into, u64::from(field) << 3 | 2);
     write_varint(into, value.len() as u64);
     into.put_slice(value);

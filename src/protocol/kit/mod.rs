@@ -6,8 +6,8 @@
 //! |---|---|
 //! | recognise a request | [`path::Pattern`], [`grpc::is_grpc`] |
 //! | make a key | [`FingerprintBuilder`](crate::cache::FingerprintBuilder), [`parts`], [`json::Digest`] |
-//! | read a message | [`json::Json`], [`json::Pointer`], [`grpc::message`] |
-//! | forward it with another token, or only the open questions of a bulk | [`json::Rewrite`], [`grpc::frame`] |
+//! | read a message | [`json::Json`], [`json::Pointer`], [`grpc::message`], [`protobuf::fields`] |
+//! | forward it with another token, or only the open questions of a bulk | [`json::Rewrite`], [`grpc::frame`], [`protobuf::write_bytes`] |
 //! | read a reply | [`json::Json`], [`parts::is_encoded`], [`grpc::Status`] |
 //! | reject a request | [`problem_json`](crate::protocol::problem_json), [`grpc::reject`] |
 //!
@@ -155,3 +155,9 @@ pub mod grpc;
 pub mod json;
 pub mod parts;
 pub mod path;
+
+/// Protocol Buffers on the wire: the fields of a message, read in place. A field that the protocol does not know still
+/// belongs to the question, so nothing is decoded into structs.
+pub mod protobuf {
+    pub use crate::protobuf::{Field, Fields, NotProtobuf, Value, fields, only, write_bytes, write_number};
+}
