@@ -33,7 +33,7 @@ fn rule_01_a_token_is_written_in_snake_case() {
     let at = ReadAt::Exact(revision());
     for (metadata, expected) in [
         ("{}", r#"{"snap_token":"x"}"#),
-        ("{ }", r#"{"snap_token":"x" }"#),
+        ("{ }", r#"{"snap_token":"x"}"#),
         (r#"{ "depth":20}"#, r#"{"snap_token":"x", "depth":20}"#),
         (r#"{"snap_token":"y"}"#, r#"{"snap_token":"x"}"#),
         (

@@ -92,7 +92,7 @@ fn the_rest_of_a_message_is_forwarded_byte_for_byte() {
     let (check, bulk, listing) = (gateway().check(), gateway().bulk(), gateway().named("LookupResources"));
     for (case, text, open, expected) in [
         (check, "{}", &[0][..], "{STATED}"),
-        (check, " { } ", &[0], " {STATED } "),
+        (check, " { } ", &[0], " {STATED} "),
         (
             check,
             r#"{ "a" : "v\u0069ew", "n":1e0 }"#,

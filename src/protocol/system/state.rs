@@ -39,7 +39,7 @@ impl<'a> State<'a> {
     }
 
     /// The body with this freshness, and a bulk with only these items. `None` if nothing changes.
-    pub(super) fn rewrite<W: Wire>(&self, body: &Bytes, items: Option<(&Field, &[usize])>) -> Option<Bytes> {
+    pub(super) fn rewrite<W: Wire>(&self, body: &Bytes, items: Option<(&'static Field, &[usize])>) -> Option<Bytes> {
         let text = Put::Text(self.zookie.map_or("", Zookie::as_str));
         let rewrite = |within, field, value| {
             let edit = Edit {

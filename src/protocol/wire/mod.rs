@@ -50,7 +50,7 @@ pub(super) trait Wire: fmt::Debug + Send + Sync + 'static {
     fn timeout(headers: &HeaderMap) -> Option<Duration>;
 
     /// The body with this edit, and a bulk with only these items. `None` if nothing changes.
-    fn rewrite(body: &Bytes, edit: Option<&Edit<'_>>, items: Option<(&Field, &[usize])>) -> Option<Bytes>;
+    fn rewrite(body: &Bytes, edit: Option<&Edit<'_>>, items: Option<(&'static Field, &[usize])>) -> Option<Bytes>;
 
     /// How a call ended.
     fn ended<'a>(reply: &Reply<'a>) -> Ended<'a>;

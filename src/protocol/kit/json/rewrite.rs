@@ -32,6 +32,7 @@ struct Member {
     name: String,
     /// All between the braces or commas around it.
     whole: Range<usize>,
+    new_name: Option<String>,
     value: Range<usize>,
     change: Change,
 }
@@ -68,6 +69,7 @@ impl<'a> Rewrite<'a> {
             members.push(Member {
                 name: name.to_owned(),
                 whole: start..value.end,
+                new_name: None,
                 value,
                 change: Change::Nothing,
             });
@@ -86,7 +88,21 @@ impl<'a> Rewrite<'a> {
         })
     }
 
-    /// Sets the member `name` to the value with this JSON text, which is not checked. A new member comes last.
+    /// The text of the value of the member `name`, as it was read.
+    pub fn value(&self, name: &str) -> Option<&'a [u8]> {
+        let member = self.members.iter().find(|member| member.name == name)?;
+        Some(&self.text[member.value.clone()])
+    }
+
+    /// Gives the member `name` another name, if there is one. Its place and its value stay.
+    pub fn rename(&mut self, name: &str, new_name: &str) {
+        for member in self.members.iter_mut().filter(|member| member.name == name) {
+            member.name = new_name.to_owned();
+            member.new_name = Some(new_name.to_owned());
+        }
+    }
+
+    /// Sets the member `name` to the value with this JSON text, which is not checked. A new member comes first.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         let value = value.into();
         match self.members.iter_mut().find(|member| member.name == name) {
@@ -127,30 +143,43 @@ impl<'a> Rewrite<'a> {
 
     /// The object with its changes.
     pub fn finish(self) -> Bytes {
+        let quoted = |name: String| serde_json::Value::from(name).to_string();
         let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(self.members.len() + self.added.len());
+        for (name, value) in self.added {
+            pieces.push(format!("{}:{value}", quoted(name)).into_bytes());
+        }
         for Member {
-            whole, value, change, ..
+            whole,
+            new_name,
+            value,
+            change,
+            ..
         } in self.members
         {
-            pieces.push(match change {
-                Change::Nothing => self.text[whole].to_vec(),
+            let before = &self.text[whole.start..value.start];
+            let before = match new_name {
+                None => before.to_vec(),
+                Some(name) => renamed(before, &quoted(name)),
+            };
+            let new = match &change {
+                Change::Nothing => &self.text[value.clone()],
+                Change::Value(new) => new.as_bytes(),
                 Change::Removed => continue,
-                Change::Value(new) => [
-                    &self.text[whole.start..value.start],
-                    new.as_bytes(),
-                    &self.text[value.end..whole.end],
-                ]
-                .concat(),
-            });
-        }
-        for (name, value) in self.added {
-            let name = serde_json::Value::from(name);
-            pieces.push(format!("{name}:{value}").into_bytes());
+            };
+            pieces.push([&before, new, &self.text[value.end..whole.end]].concat());
         }
         let before = &self.text[..self.inside.start];
         let after = &self.text[self.inside.end..];
         [before, &pieces.join(&b','), after].concat().into()
     }
+}
+
+/// All before a member's value, with another quoted name.
+fn renamed(before: &[u8], name: &str) -> Vec<u8> {
+    let quote = |byte: &u8| *byte == b'"';
+    let first = before.iter().position(quote).unwrap_or_default();
+    let end = before.iter().rposition(quote).map_or(before.len(), |last| last + 1);
+    [&before[..first], name.as_bytes(), &before[end..]].concat()
 }
 
 #[cfg(test)]
@@ -182,6 +211,14 @@ mod tests {
         assert_eq!(
             rewritten(text, |rewrite| rewrite.remove("a")),
             " {\"\\u0062\":[ 1 , {} ], \"c\":null } "
+        );
+        assert_eq!(
+            rewritten(text, |rewrite| rewrite.rename("b", "d")),
+            " {\n \"a\" : 1.0 ,\"d\":[ 1 , {} ], \"c\":null } "
+        );
+        assert_eq!(
+            rewritten(r#"{ "a":1}"#, |rewrite| rewrite.set("b", "2")),
+            r#"{"b":2, "a":1}"#
         );
         assert_eq!(rewritten("{}", |rewrite| rewrite.set("\"", "1")), r#"{"\"":1}"#);
         assert_eq!(rewritten(r#"{"a":1}"#, |rewrite| rewrite.remove("a")), "{}");

@@ -58,7 +58,7 @@ impl Wire for Grpc {
         timeout(headers)
     }
 
-    fn rewrite(body: &Bytes, edit: Option<&Edit<'_>>, items: Option<(&Field, &[usize])>) -> Option<Bytes> {
+    fn rewrite(body: &Bytes, edit: Option<&Edit<'_>>, items: Option<(&'static Field, &[usize])>) -> Option<Bytes> {
         let message = message(body).ok()?;
         let mut edit = edit.filter(|edit| !edit.is_stated);
         let mut nested = None;

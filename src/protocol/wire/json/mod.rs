@@ -1,5 +1,4 @@
 mod instead;
-mod outline;
 mod parts;
 mod path;
 mod reply;
@@ -15,12 +14,11 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use self::outline::{Outline, splice};
 use self::status::Error;
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 use crate::protocol::call::{Key, Route, Unreadable};
 use crate::protocol::kit::json::digest::{Digest, Members, Piece};
-use crate::protocol::kit::json::{Json, OTHER_CASE, differs_in_case};
+use crate::protocol::kit::json::{Json, OTHER_CASE, Rewrite, differs_in_case};
 use crate::protocol::kit::path::is_plain;
 use crate::protocol::operation::{Field, Is, Operation};
 use crate::protocol::problem::Rejection;
@@ -66,23 +64,31 @@ impl Wire for Gateway {
         timeout::timeout(headers)
     }
 
-    fn rewrite(body: &Bytes, edit: Option<&Edit<'_>>, items: Option<(&Field, &[usize])>) -> Option<Bytes> {
+    fn rewrite(body: &Bytes, edit: Option<&Edit<'_>>, items: Option<(&'static Field, &[usize])>) -> Option<Bytes> {
         // Only another name of the field would be replaced.
         let edit = edit.filter(|edit| !edit.is_stated || edit.field.name != edit.field.alias);
         if edit.is_none() && items.is_none() {
             return None;
         }
-        let outline = Outline::of(body, edit, items.map(|(field, _)| field)).ok()?;
-        let mut edits = Vec::new();
-        if let (Some(edit), Some(object)) = (edit, &outline.object) {
-            let mut value = String::new();
-            put(&mut value, edit.value);
-            object.set(edit, value, &mut edits);
+        let mut rewrite = Rewrite::of(body).ok()?;
+        let is_edited = match edit {
+            None => false,
+            Some(edit) => match edit.within.and_then(|within| name_in(&rewrite, within)) {
+                None => edit.within.is_none() && set(&mut rewrite, edit),
+                Some(name) => {
+                    let mut inner = Rewrite::of(rewrite.value(name)?).ok()?;
+                    let is_edited = set(&mut inner, edit);
+                    if is_edited {
+                        rewrite.set(name, String::from_utf8(inner.finish().into()).ok()?);
+                    }
+                    is_edited
+                }
+            },
+        };
+        if let Some((field, open)) = items {
+            rewrite.keep_elements(name_in(&rewrite, field)?, open).ok()?;
         }
-        if let Some((_, open)) = items {
-            edits.push(outline.items.as_ref()?.only(body, open)?);
-        }
-        if edits.is_empty() { None } else { splice(body, edits) }
+        (is_edited || items.is_some()).then(|| rewrite.finish())
     }
 
     fn ended<'a>(reply: &Reply<'a>) -> Ended<'a> {
@@ -180,6 +186,30 @@ fn after<'p>(base: &str, path: &'p [u8]) -> Option<&'p [u8]> {
     let path = path.strip_prefix(before.as_bytes())?;
     let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
     (end > 0).then(|| &path[end..])
+}
+
+/// The name by which an object has a field.
+fn name_in(object: &Rewrite<'_>, field: &'static Field) -> Option<&'static str> {
+    [field.name, field.alias]
+        .into_iter()
+        .find(|name| object.value(name).is_some_and(|value| value != b"null"))
+}
+
+/// Makes an edit in an object, and says whether it changes anything. Not every build of a server reads a field's other
+/// name, so it is replaced even if the value is already the right one.
+fn set(object: &mut Rewrite<'_>, edit: &Edit<'_>) -> bool {
+    let Field { name, alias, .. } = edit.field;
+    let has_alias = name != alias && object.value(alias).is_some();
+    if edit.is_stated && (!has_alias || edit.value.is_unset()) {
+        return false;
+    }
+    let mut value = String::new();
+    put(&mut value, edit.value);
+    if has_alias {
+        object.rename(alias, name);
+    }
+    object.set(name, value);
+    true
 }
 
 /// Writes a value.
