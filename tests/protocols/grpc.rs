@@ -103,7 +103,7 @@ fn a_token_is_a_slice_of_the_message_and_may_be_no_text() {
 /// A changed byte gives another question, another freshness, or an unreadable request.
 #[test]
 fn rule_10_every_byte_counts() {
-    for case in cases(grpc(), STORED) {
+    for case in grpc().into_iter().flat_map(|api| [api.check(), api.bulk()]) {
         let base = base();
         let mut request = case.request(&case.with_token(&with(&case.everything(), "/unknown", "x")));
         let body = request.body.clone();
@@ -207,6 +207,14 @@ fn rule_11_replies_that_are_not_grpc_are_ignored() {
         ] {
             assert_eq!(case.call().learned(&odd), Learned::Nothing, "{case} {odd:?}");
         }
+    }
+}
+
+#[test]
+fn a_write_without_a_message_succeeded_too() {
+    for write in cases(grpc(), WRITES) {
+        let learned = write.call().learned(&write.api.error(0, ""));
+        assert!(matches!(learned, Learned::Wrote(None, _)), "{write} {learned:?}");
     }
 }
 

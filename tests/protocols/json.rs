@@ -19,6 +19,9 @@ fn json() -> Vec<Api> {
 fn a_path_may_be_escaped() {
     for case in json().into_iter().flat_map(|api| api.all()) {
         let (usual, path) = (case.claim(), case.path());
+        let escaped: String = path[1..].bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let parts = case.api.parts(case.method(), &format!("/{escaped}"));
+        assert_eq!(case.api.claim(&parts), usual, "{case}: the whole path");
         for at in 1..path.len() {
             let (before, rest) = path.split_at(at);
             let byte = rest.as_bytes()[0];

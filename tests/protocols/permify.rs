@@ -169,6 +169,27 @@ fn rule_11_requests_without_metadata_are_never_stored() {
 }
 
 #[test]
+fn rule_11_without_metadata_no_token_is_inserted() {
+    for case in cases(permify(), READS) {
+        let question = case.read(&without(&case.message(), "/metadata")).unwrap();
+        for (at, token) in ways() {
+            assert_eq!(question.forwarded(&[], &at, token), None, "{case}");
+        }
+    }
+}
+
+#[test]
+fn rule_08_an_unknown_floor_never_makes_a_read_older() {
+    for case in cases(permify(), STATING) {
+        for at_head in &case.api.system.states()[..2] {
+            let question = case.read(&case.stating(&case.message(), *at_head)).unwrap();
+            let asked = question.forwarded(&question.all(), &ReadAt::Unmodified(revision()), Some("t"));
+            assert_eq!(asked, None, "{case}: head is not older than the floor");
+        }
+    }
+}
+
+#[test]
 fn the_first_page_is_like_any_read() {
     for case in cases(permify(), READS)
         .into_iter()

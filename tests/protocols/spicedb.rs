@@ -354,6 +354,26 @@ fn rule_14_an_unanswered_item_is_an_error() {
 }
 
 #[test]
+fn rule_16_items_with_a_caveat_are_merged_byte_for_byte() {
+    for api in spicedb() {
+        let (message, reply) = bulk(api);
+        let reply = with(
+            &reply,
+            "/pairs/1/item/permissionship",
+            "PERMISSIONSHIP_CONDITIONAL_PERMISSION",
+        );
+        let caveat = json!({"missingRequiredContext": ["amount"]});
+        let reply = api
+            .bulk()
+            .reply(&with(&reply, "/pairs/1/item/partialCaveatInfo", caveat));
+        let call = api.bulk().read(&message).unwrap();
+        let items = stored(call.learn(&reply));
+        let found: Vec<_> = items.iter().map(|item| Some(&item.response)).collect();
+        assert_eq!(call.merge(&found, Some("t")).body, reply.body, "{api}");
+    }
+}
+
+#[test]
 fn rule_16_a_mix_of_revisions_has_no_token() {
     for api in spicedb() {
         let (message, mut reply) = bulk(api);

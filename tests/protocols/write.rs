@@ -47,8 +47,10 @@ fn a_write_is_reported_undone_only_where_certain() {
             assert_eq!(learned, expected, "{write} {code}");
         }
         for body in ["", "Bad Gateway", "{}", r#"{"code":"3"}"#] {
-            let learned = write.call().learned(&write.api.reply_of(body).with_status(502));
-            assert_eq!(learned, Learned::Nothing, "{write} {body}");
+            for status in [201, 204, 302, 404, 502] {
+                let learned = write.call().learned(&write.api.reply_of(body).with_status(status));
+                assert_eq!(learned, Learned::Nothing, "{write} {status} {body}");
+            }
         }
     }
 }
