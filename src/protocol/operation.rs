@@ -88,7 +88,7 @@ pub(super) enum Is {
     Expiry,
     /// A part of an answer that nothing depends on.
     Detail,
-    /// A number that nothing depends on.
+    /// An integer that nothing depends on.
     Number,
     /// The answers to a bulk's questions.
     Results(&'static [Field]),

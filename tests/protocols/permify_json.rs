@@ -205,6 +205,8 @@ fn rule_11_of_a_reply_only_known_texts_are_stored() {
     for (old, new) in [
         ("\"CHECK_RESULT_ALLOWED\"", "true"),
         ("{\"check_count\":4}", "[]"),
+        ("{\"check_count\":4}", "{\"check_count\":{}}"),
+        ("{\"check_count\":4}", "{\"check_count\":\"x\"}"),
         ("\"can\"", "\"unknown\":null,\"can\""),
         (&text, "\"CHECK_RESULT_ALLOWED\""),
         (&text, r#"{"tree":{}}"#),

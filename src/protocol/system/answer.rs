@@ -74,7 +74,7 @@ impl Answer {
                 self.verdict = is_set.then_some(0);
                 Ok(())
             }
-            Is::Number => value.choice(&[]).map(drop),
+            Is::Number => value.integer(),
             Is::Expiry => {
                 match value.until(self.now) {
                     Ok(expires_in) => self.expires_in = Some(expires_in),

@@ -111,6 +111,9 @@ pub(super) trait Reader<'m>: Clone {
     /// Reads an enum: the index of its name in `names`, whose numbers begin with 1. `None` for any other.
     fn choice(&mut self, names: &[&str]) -> Result<Option<usize>, Unreadable>;
 
+    /// Reads an integer, whatever it is.
+    fn integer(&mut self) -> Result<(), Unreadable>;
+
     /// Reads a timestamp: the time from `now` until then. Zero if that has passed.
     fn until(&mut self, now: SystemTime) -> Result<Duration, Unreadable>;
 

@@ -269,6 +269,10 @@ impl<'m> Reader<'m> for protobuf::Field<'m> {
             .filter(|index| *index < names.len()))
     }
 
+    fn integer(&mut self) -> Result<(), Unreadable> {
+        Ok(self.varint().map(drop)?)
+    }
+
     fn until(&mut self, now: SystemTime) -> Result<Duration, Unreadable> {
         Ok(timestamp::until(self.bytes()?, now)?)
     }

@@ -305,6 +305,12 @@ impl<'m> Reader<'m> for Json<'m> {
         Ok(name.and_then(|name| names.iter().position(|choice| *choice == name)))
     }
 
+    fn integer(&mut self) -> Result<(), Unreadable> {
+        let text = self.value()?.trim_matches('"');
+        let integer: Result<i64, _> = text.parse();
+        integer.map(drop).map_err(|_| Unreadable("a number is not an integer"))
+    }
+
     fn until(&mut self, now: SystemTime) -> Result<Duration, Unreadable> {
         timestamp::until(self.value()?, now)
     }
