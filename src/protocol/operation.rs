@@ -138,6 +138,23 @@ impl Field {
 }
 
 impl Operation {
+    /// A row whose method over HTTP is POST.
+    pub(super) const fn post(
+        grpc: &'static str,
+        path: &'static str,
+        does: Does,
+        request: &'static [Field],
+        reply: &'static [Field],
+    ) -> Self {
+        Self {
+            grpc,
+            http: (Method::POST, path),
+            does,
+            request,
+            reply,
+        }
+    }
+
     /// Where its request states how fresh the answer must be.
     pub(super) fn place(&self) -> Option<Place> {
         self.request.iter().find_map(|field| match field.is {

@@ -90,7 +90,7 @@ fn rule_11_errors_are_never_stored() {
             (1, "context canceled"),
             (2, "something else"),
             (3, "validation error: resource.object_id: does not match regex pattern"),
-            (3, "invalid revision requested by nobody"),
+            (3, "invalid revision requested by someone else"),
             (4, "context deadline exceeded"),
             (5, "ERROR_CODE_SCHEMA_NOT_FOUND"),
             (7, "invalid preshared key: invalid token"),

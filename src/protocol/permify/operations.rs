@@ -4,93 +4,93 @@ use crate::protocol::operation::{Does, Field, Is, Operation};
 
 /// The operations of `base.v1`. Calls that are not listed pass: they concern only schemas, bundles and tenants.
 pub(super) static OPERATIONS: &[Operation] = &[
-    post(
+    Operation::post(
         "/base.v1.Permission/Check",
         "/permissions/check",
         Does::Check,
         &[METADATA, context(6)],
         &CHECKED,
     ),
-    post(
+    Operation::post(
         "/base.v1.Permission/BulkCheck",
         "/permissions/bulk-check",
         Does::Bulk,
         &[METADATA, Field::new(3, "items", Is::Items(&[])), context(4)],
         &[Field::new(1, "results", Is::Results(&CHECKED))],
     ),
-    post(
+    Operation::post(
         "/base.v1.Permission/Expand",
         "/permissions/expand",
         Does::Check,
         &[METADATA, context(5)],
         &[Field::new(1, "tree", Is::Tree)],
     ),
-    post(
+    Operation::post(
         "/base.v1.Permission/LookupEntity",
         "/permissions/lookup-entity",
         Does::Read,
         &[METADATA, cursor(9)],
         &[],
     ),
-    post(
+    Operation::post(
         "/base.v1.Permission/LookupEntityStream",
         "/permissions/lookup-entity-stream",
         Does::ReadStream,
         &[METADATA, cursor(9)],
         &[],
     ),
-    post(
+    Operation::post(
         "/base.v1.Permission/LookupSubject",
         "/permissions/lookup-subject",
         Does::Read,
         &[METADATA, cursor(9)],
         &[],
     ),
-    post(
+    Operation::post(
         "/base.v1.Permission/SubjectPermission",
         "/permissions/subject-permission",
         Does::Read,
         &[METADATA],
         &[],
     ),
-    post(
+    Operation::post(
         "/base.v1.Data/ReadRelationships",
         "/data/relationships/read",
         Does::Read,
         &[DATA_METADATA, cursor(5)],
         &[],
     ),
-    post(
+    Operation::post(
         "/base.v1.Data/ReadAttributes",
         "/data/attributes/read",
         Does::Read,
         &[DATA_METADATA, cursor(5)],
         &[],
     ),
-    post("/base.v1.Data/Write", "/data/write", Does::Write, &[], &[SNAP_TOKEN]),
-    post(
+    Operation::post("/base.v1.Data/Write", "/data/write", Does::Write, &[], &[SNAP_TOKEN]),
+    Operation::post(
         "/base.v1.Data/WriteRelationships",
         "/relationships/write",
         Does::Write,
         &[],
         &[SNAP_TOKEN],
     ),
-    post("/base.v1.Data/Delete", DELETE_PATH, Does::Write, &[], &[SNAP_TOKEN]),
-    post(
+    Operation::post("/base.v1.Data/Delete", DELETE_PATH, Does::Write, &[], &[SNAP_TOKEN]),
+    Operation::post(
         "/base.v1.Data/DeleteRelationships",
         "/relationships/delete",
         Does::Write,
         &[],
         &[SNAP_TOKEN],
     ),
-    post(
+    Operation::post(
         "/base.v1.Data/RunBundle",
         "/data/run-bundle",
         Does::Write,
         &[],
         &[SNAP_TOKEN],
     ),
-    post("/base.v1.Schema/Write", "/schemas/write", Does::WriteSchema, &[], &[]),
+    Operation::post("/base.v1.Schema/Write", "/schemas/write", Does::WriteSchema, &[], &[]),
     Operation {
         grpc: "/base.v1.Schema/PartialWrite",
         http: (Method::PATCH, "/schemas/partial-write"),
@@ -106,7 +106,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         request: &[],
         reply: &[],
     },
-    post(
+    Operation::post(
         "/base.v1.Watch/Watch",
         "/watch",
         Does::Watch,
@@ -120,22 +120,6 @@ const DELETE_PATH: &str = "/data/delete";
 /// The operation that a probe calls.
 pub(super) fn delete() -> Option<usize> {
     OPERATIONS.iter().position(|operation| operation.http.1 == DELETE_PATH)
-}
-
-const fn post(
-    grpc: &'static str,
-    path: &'static str,
-    does: Does,
-    request: &'static [Field],
-    reply: &'static [Field],
-) -> Operation {
-    Operation {
-        grpc,
-        http: (Method::POST, path),
-        does,
-        request,
-        reply,
-    }
 }
 
 const SNAP_TOKEN: Field = Field::with_alias(1, "snap_token", "snapToken", Is::Token);

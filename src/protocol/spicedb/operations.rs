@@ -1,82 +1,80 @@
-use http::Method;
-
 use crate::consistency::Consistency;
 use crate::protocol::operation::{Does, Field, Is, Operation};
 
 /// The operations of `authzed.api.v1` as of 1.57. Calls that are not listed pass: they watch, count, or describe the
 /// server.
 pub(super) static OPERATIONS: &[Operation] = &[
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/CheckPermission",
         "/permissions/check",
         Does::Check,
         &CHECK,
         &CHECKED,
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/CheckBulkPermissions",
         "/permissions/checkbulk",
         Does::Bulk,
         &BULK,
         &PAIRS,
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.ExperimentalService/BulkCheckPermission",
         "/experimental/permissions/bulkcheckpermission",
         Does::Bulk,
         &BULK,
         &PAIRS,
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/WriteRelationships",
         "/relationships/write",
         Does::Write,
         &[],
         &[at(1, "writtenAt", "written_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/DeleteRelationships",
         "/relationships/delete",
         Does::Write,
         &[],
         &[at(1, "deletedAt", "deleted_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
         "/relationships/importbulk",
         Does::Import,
         &[],
         &[],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
         "/experimental/relationships/bulkimport",
         Does::Import,
         &[],
         &[],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.SchemaService/WriteSchema",
         "/schema/write",
         Does::WriteSchema,
         &[],
         &[at(1, "writtenAt", "written_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/ExpandPermissionTree",
         "/permissions/expand",
         Does::Read,
         &[CONSISTENCY],
         &[at(1, "expandedAt", "expanded_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/LookupResources",
         "/permissions/resources",
         Does::List,
         &[CONSISTENCY, limit(6), cursor(7)],
         &[],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/LookupSubjects",
         "/permissions/subjects",
         Does::List,
@@ -87,84 +85,84 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ],
         &[],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/ReadRelationships",
         "/relationships/read",
         Does::List,
         &[CONSISTENCY, limit(3), cursor(4)],
         &[],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.PermissionsService/ExportBulkRelationships",
         "/relationships/exportbulk",
         Does::List,
         &[CONSISTENCY, limit(2), cursor(3)],
         &[],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.ExperimentalService/BulkExportRelationships",
         "/experimental/relationships/bulkexport",
         Does::List,
         &[CONSISTENCY, limit(2), cursor(3)],
         &[],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.SchemaService/ReadSchema",
         "/schema/read",
         Does::ReadAtHead,
         &[],
         &[at(2, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.SchemaService/ReflectSchema",
         "/schema/reflectschema",
         Does::Read,
         &[CONSISTENCY],
         &[at(3, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.SchemaService/ComputablePermissions",
         "/schema/permissions/computable",
         Does::Read,
         &[CONSISTENCY],
         &[at(2, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.SchemaService/DependentRelations",
         "/schema/permissions/dependent",
         Does::Read,
         &[CONSISTENCY],
         &[at(2, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.SchemaService/DiffSchema",
         "/schema/diffschema",
         Does::Read,
         &[CONSISTENCY],
         &[at(2, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.ExperimentalService/ExperimentalReflectSchema",
         "/experimental/reflectschema",
         Does::Read,
         &[CONSISTENCY],
         &[at(3, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.ExperimentalService/ExperimentalComputablePermissions",
         "/experimental/permissions/computable",
         Does::Read,
         &[CONSISTENCY],
         &[at(2, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.ExperimentalService/ExperimentalDependentRelations",
         "/experimental/permissions/dependent",
         Does::Read,
         &[CONSISTENCY],
         &[at(2, "readAt", "read_at")],
     ),
-    row(
+    Operation::post(
         "/authzed.api.v1.ExperimentalService/ExperimentalDiffSchema",
         "/experimental/diffschema",
         Does::Read,
@@ -172,22 +170,6 @@ pub(super) static OPERATIONS: &[Operation] = &[
         &[at(2, "readAt", "read_at")],
     ),
 ];
-
-const fn row(
-    grpc: &'static str,
-    path: &'static str,
-    does: Does,
-    request: &'static [Field],
-    reply: &'static [Field],
-) -> Operation {
-    Operation {
-        grpc,
-        http: (Method::POST, path),
-        does,
-        request,
-        reply,
-    }
-}
 
 const CHECK: [Field; 6] = [
     CONSISTENCY,

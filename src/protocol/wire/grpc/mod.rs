@@ -1,10 +1,11 @@
 mod instead;
+mod reader;
 mod reply;
 mod timestamp;
 mod value;
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 use http::request::Parts;
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use self::value::Values;
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 use crate::protobuf;
-use crate::protobuf::{Value, fields, only, write_bytes, write_number};
+use crate::protobuf::{fields, only, write_bytes, write_number};
 use crate::protocol::call::{Key, Route, Unreadable};
 use crate::protocol::kit::grpc::{Code, Status, content_type, frame, is_grpc, is_proto, message, reject, timeout};
 use crate::protocol::kit::json::digest::{Hashed, Members};
@@ -21,7 +22,7 @@ use crate::protocol::operation::{Field, Is, Operation};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::Reply;
 use crate::protocol::stored_response::{StoredResponse, copied};
-use crate::protocol::wire::{Edit, Ended, Member, Put, Question, Reader, Wire};
+use crate::protocol::wire::{Edit, Ended, Member, Put, Question, Wire};
 
 /// Protocol Buffers over gRPC.
 #[derive(Debug)]
@@ -227,73 +228,6 @@ fn put(into: &mut impl BufMut, field: &Field, value: Put<'_>) {
                 .for_each(|(field, value)| put(&mut message, field, *value));
             write_bytes(into, field.number, &message);
         }
-    }
-}
-
-impl<'m> Reader<'m> for protobuf::Field<'m> {
-    fn message(
-        &mut self,
-        table: &'static [Field],
-        mut member: impl FnMut(&Member<'_>, &mut Self) -> Result<(), Unreadable>,
-    ) -> Result<(), Unreadable> {
-        for value in fields(self.bytes()?) {
-            let mut value = value?;
-            let mut rows = table.iter().enumerate();
-            let field = rows.find(|(_, field)| field.number == value.number);
-            member(&Member { field, name: "" }, &mut value)?;
-        }
-        Ok(())
-    }
-
-    /// A repeated message has one element in each field.
-    fn each(&mut self, mut element: impl FnMut(&mut Self) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
-        element(self)
-    }
-
-    fn text(&mut self) -> Result<Cow<'m, [u8]>, Unreadable> {
-        Ok(Cow::Borrowed(self.bytes()?))
-    }
-
-    fn flag(&mut self) -> Result<bool, Unreadable> {
-        match self.varint()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Unreadable("a bool is not 0 or 1")),
-        }
-    }
-
-    fn choice(&mut self, names: &[&str]) -> Result<Option<usize>, Unreadable> {
-        let number = usize::try_from(self.varint()?).ok();
-        Ok(number
-            .and_then(|number| number.checked_sub(1))
-            .filter(|index| *index < names.len()))
-    }
-
-    fn integer(&mut self) -> Result<(), Unreadable> {
-        Ok(self.varint().map(drop)?)
-    }
-
-    fn until(&mut self, now: SystemTime) -> Result<Duration, Unreadable> {
-        Ok(timestamp::until(self.bytes()?, now)?)
-    }
-
-    fn raw(&mut self) -> Result<&'m [u8], Unreadable> {
-        Ok(match self.value {
-            Value::Bytes(bytes) => bytes,
-            _ => self.bytes,
-        })
-    }
-
-    fn is_unset(&self) -> Result<bool, Unreadable> {
-        Ok(match self.value {
-            Value::Varint(number) | Value::Fixed64(number) => number == 0,
-            Value::Fixed32(number) => number == 0,
-            Value::Bytes(bytes) => bytes.is_empty(),
-        })
-    }
-
-    fn end(self) -> Result<(), Unreadable> {
-        Ok(())
     }
 }
 
