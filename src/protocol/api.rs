@@ -16,6 +16,8 @@ use crate::token::{TokenFormat, Zookie};
 
 /// One authorization API.
 ///
+/// [`kit`](crate::protocol::kit) has a guide, "How to write a protocol", with a complete example.
+///
 /// Implementations are stateless: everything that a later step needs is in the [`Call`] or in the message.
 pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// What holds for the store behind this API.

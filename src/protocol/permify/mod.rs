@@ -35,6 +35,17 @@ pub use crate::token::permify::Engine;
 /// `schemaVersion` pins no schema. Permify rejects a check without `metadata`; the layer forwards it and stores
 /// nothing. A body is forwarded unmodified if its content type is present but not `application/json`, if it repeats a
 /// field, if it has `metadata` or the token's name in another case, or if it is a bulk of over 100 items.
+///
+/// ```
+/// use tower_zookie::protocol::Permify;
+/// use tower_zookie::protocol::permify::Engine;
+/// use tower_zookie::{InvalidSetting, ZookieLayer};
+///
+/// fn layer() -> Result<ZookieLayer<Permify>, InvalidSetting> {
+///     ZookieLayer::builder(Permify::new(Engine::Postgres).probe_by_writing("probes")).build()
+/// }
+/// # layer().unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Permify(BothWires<Meaning>);
 

@@ -33,6 +33,17 @@ pub use crate::token::spicedb::Engine;
 /// gateway recognises, escaped or not; the path as it is spelled belongs to the question. A body is forwarded
 /// unmodified if its content type is present but not `application/json`, if it repeats a field, or if it has
 /// `consistency` in another case.
+///
+/// ```
+/// use tower_zookie::protocol::SpiceDb;
+/// use tower_zookie::protocol::spicedb::Engine;
+/// use tower_zookie::{InvalidSetting, ZookieLayer};
+///
+/// fn layer() -> Result<ZookieLayer<SpiceDb>, InvalidSetting> {
+///     ZookieLayer::builder(SpiceDb::new(Engine::CockroachDb)).build()
+/// }
+/// # layer().unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct SpiceDb(BothWires<Meaning>);
 
