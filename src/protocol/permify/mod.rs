@@ -29,7 +29,8 @@ pub use crate::token::permify::Engine;
 /// a freshness that the message would have to state.
 ///
 /// **Through the gateway**, a question is the path as it is spelled, the `Grpc-Metadata-` headers, and everything in
-/// the body except its snap token. The body is keyed by its value, in any order of members, and numbers by their text.
+/// the body except its snap token. The body is keyed by its value, in any order of members, and numbers by their text,
+/// or in a context's data as doubles.
 /// The layer also reads `snap_token`, `schema_version` and `continuous_token` in camelCase. It forwards a `snapToken`
 /// as `snap_token`, because the newest Permify ignores the other name and would answer at head. For the same reason a
 /// `schemaVersion` pins no schema. Permify rejects a check without `metadata`; the layer forwards it and stores
