@@ -167,6 +167,15 @@ impl Operation {
         })
     }
 
+    /// Whether its request can name the version of the schema.
+    pub(super) fn depends_on_schema(&self) -> bool {
+        let is_version = |field: &Field| matches!(field.is, Is::SchemaVersion);
+        self.request.iter().any(|field| match field.is {
+            Is::Opened(fields) => fields.iter().any(is_version),
+            _ => false,
+        })
+    }
+
     /// The field with a bulk's questions.
     pub(super) fn items(&self) -> Option<&'static Field> {
         self.request.iter().find(|field| matches!(field.is, Is::Items(_)))

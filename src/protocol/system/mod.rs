@@ -190,7 +190,8 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
             _ => None,
         };
         W::check_headers(&parts.headers)?;
-        Reading::<W>::of(operation, question, W::request(body)?, S::MAX_ITEMS)?.call(operation, body)
+        let reading = Reading::<W>::of(operation, question, W::request(body)?, S::MAX_ITEMS)?;
+        Ok(reading.call(operation, body))
     }
 
     fn ask(&self, received: Received<'_>, open: &[usize], at: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {

@@ -50,7 +50,7 @@ impl<'m, W: Wire> Reading<'m, W> {
     }
 
     /// What was read. `body` is the whole body.
-    pub(super) fn call(self, operation: &Operation, body: &Bytes) -> Result<Call, Unreadable> {
+    pub(super) fn call(self, operation: &Operation, body: &Bytes) -> Call {
         let kind = match (operation.does, &self.question) {
             (Does::Read | Does::ReadStream | Does::List, _) if self.is_page => Kind::Page,
             (Does::ReadStream | Does::List, _) => Kind::read().streamed(),
@@ -61,16 +61,15 @@ impl<'m, W: Wire> Reading<'m, W> {
             }
             _ => Kind::read(),
         };
-        let has_version = |field: &Field| matches!(field.is, Is::Opened(fields) if fields.iter().any(|field| matches!(field.is, Is::SchemaVersion)));
-        Ok(Call {
+        Call {
             consistency: self.consistency,
             token: self.token.map(|token| match token {
                 Cow::Borrowed(token) => body.slice_ref(token),
                 Cow::Owned(token) => token.into(),
             }),
-            unpinned: !self.is_pinned && operation.request.iter().any(has_version),
+            unpinned: !self.is_pinned && operation.depends_on_schema(),
             ..Call::new(kind)
-        })
+        }
     }
 
     /// Whether the message has no place for a token: the server rejects it.
