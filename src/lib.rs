@@ -81,6 +81,7 @@ mod shards;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod token;
+mod warnings;
 
 pub use byte_size::ByteSize;
 pub use invalid_setting::InvalidSetting;
@@ -88,6 +89,7 @@ pub use layer::{
     Asked, Credential, Handle, NoChangeFeed, OldTokens, Replay, RequestBody, ResponseFuture, ZookieBody, ZookieLayer,
     ZookieLayerBuilder, ZookieService,
 };
+pub use warnings::Warning;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

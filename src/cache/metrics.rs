@@ -18,6 +18,7 @@ const NOT_STORED_BY_REPLY: &str = "tower_zookie_not_stored_by_reply_total";
 const KEPT_SHORTER: &str = "tower_zookie_kept_shorter_total";
 const ENTRIES: &str = "tower_zookie_entries";
 const BYTES: &str = "tower_zookie_bytes";
+const WARNINGS: &str = "tower_zookie_warnings_total";
 const HIT_AGES: &str = "tower_zookie_hit_age_seconds_bucket";
 const TOKEN_LAGS: &str = "tower_zookie_token_lag_bucket";
 
@@ -37,6 +38,7 @@ impl Stats {
     /// | `tower_zookie_rejected_total` | counter | | requests | rejected by the layer itself |
     /// | `tower_zookie_not_stored_by_reply_total` | counter | | replies | whose own headers forbid storing their answers |
     /// | `tower_zookie_kept_shorter_total` | counter | | replies | whose own `max-age` or `Expires` ends their answers before `time_to_live` does |
+    /// | `tower_zookie_warnings_total` | counter | `warning`: see [`Warning`](crate::Warning) | warnings | given, logged or not |
     /// | `tower_zookie_entries` | gauge | | answers | stored now |
     /// | `tower_zookie_bytes` | gauge | | bytes | that they take, keys included |
     /// | `tower_zookie_hit_age_seconds_bucket` | counter | `le`: seconds, or `+Inf` | questions | answered from the cache by an answer of at most this age |
@@ -73,6 +75,7 @@ impl Stats {
             bytes,
             age_micros,
             token_lag,
+            warnings,
         } = self;
         describe();
         for (name, number) in [
@@ -87,6 +90,9 @@ impl Stats {
             (KEPT_SHORTER, kept_shorter),
         ] {
             counter!(name, labels.iter()).absolute(*number);
+        }
+        for (warning, number) in warnings {
+            count_with(WARNINGS, labels, Label::from_static_parts("warning", warning), *number);
         }
         for (reason, number) in by_reason(misses) {
             count_with(MISSES, labels, Label::from_static_parts("reason", reason), number);

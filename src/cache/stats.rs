@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,6 +44,9 @@ pub struct Stats {
     pub age_micros: Distribution,
     /// How many revisions the floors of answered questions lay below the answers, where the store counts them.
     pub token_lag: Distribution,
+    /// How often a layer warned of what is wrong, by the warning's name: see [`Warning`](crate::Warning). Empty for a
+    /// [`DecisionCache`](crate::cache::DecisionCache).
+    pub warnings: BTreeMap<&'static str, u64>,
 }
 
 /// Misses by reason: see [`Miss`].
@@ -265,6 +269,7 @@ impl Counters {
             bytes,
             age_micros: distribution(&|shard| &shard.ages),
             token_lag: distribution(&|shard| &shard.lags),
+            warnings: BTreeMap::new(),
         }
     }
 }

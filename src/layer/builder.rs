@@ -16,6 +16,7 @@ use crate::protocol::Protocol;
 use crate::protocol::permify::{self, Permify};
 use crate::protocol::spicedb::{Engine, SpiceDb};
 use crate::token::{Carriers, TokenMemo};
+use crate::warnings::Warnings;
 
 const DEFAULT_BODY: ByteSize = ByteSize::mebi(4);
 const LONGEST_TOKEN: ByteSize = ByteSize::kibi(16);
@@ -355,6 +356,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             protocol,
             key_prefix: cache.keyer().question("http"),
             schema_ends: SchemaEnds::new(cache.clone()),
+            warnings: Warnings::default(),
             cache,
             memo,
             carriers,

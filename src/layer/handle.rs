@@ -31,7 +31,25 @@ impl<P> Clone for Handle<P> {
 impl<P: Protocol> Handle<P> {
     /// What the layer has done since it was built.
     pub fn stats(&self) -> Stats {
-        self.0.cache.stats()
+        let warnings = self.0.warnings.counts();
+        Stats {
+            warnings,
+            ..self.0.cache.stats()
+        }
+    }
+
+    /// Gives a warning of a program around the layer, which so has the same place in [`Stats::warnings`] and the same rhythm as
+    /// the layer's own: it is counted under `name` each time, and `log` runs at most once a minute.
+    ///
+    /// ```
+    /// # use tower_zookie::ZookieLayer;
+    /// # use tower_zookie::protocol::spicedb::Engine;
+    /// # let handle = ZookieLayer::spicedb(Engine::Postgres).handle();
+    /// handle.warn("old_certificate", || eprintln!("the certificate ends tomorrow; replace the file of `--cert`"));
+    /// assert_eq!(handle.stats().warnings["old_certificate"], 1);
+    /// ```
+    pub fn warn(&self, name: &'static str, log: impl FnOnce()) {
+        self.0.warnings.give(name, log);
     }
 
     /// Drops every answer and everything known about the store, as after a restore from a backup.

@@ -9,6 +9,7 @@ use crate::layer::headers::Overrides;
 use crate::layer::schema_ends::SchemaEnds;
 use crate::protocol::StoredResponse;
 use crate::token::{Carriers, TokenMemo};
+use crate::warnings::Warnings;
 
 /// What all clones of a layer and its services share.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(super) struct LayerState<P> {
     /// Headers that make a request unreadable, because they may change its path or method.
     pub(super) overrides: Overrides,
     pub(super) schema_ends: Arc<SchemaEnds>,
+    pub(super) warnings: Warnings,
     pub(super) settings: LayerSettings,
 }
 

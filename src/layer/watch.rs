@@ -1,10 +1,11 @@
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
@@ -12,7 +13,9 @@ use tower_service::Service;
 use crate::layer::body::{Replay, RequestBody};
 use crate::layer::handle::Handle;
 use crate::layer::state::LayerState;
+use crate::protocol::kit::grpc::Code;
 use crate::protocol::{Protocol, Unreadable};
+use crate::warnings::Warning;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -57,8 +60,8 @@ impl<P: Protocol> Handle<P> {
             };
             let ended = match timeout(LONGEST_SILENCE, opening).await {
                 // Go's servers send the head of a stream with its first message.
-                Err(_) => SILENT,
-                Ok(Err(ended)) => ended,
+                Err(_) => SILENT.into(),
+                Ok(Err(ended)) => ended.into(),
                 Ok(Ok(reply)) => {
                     let mut feed = Feed::new(&self.0);
                     let ended = feed.follow(reply).await;
@@ -68,13 +71,16 @@ impl<P: Protocol> Handle<P> {
                     ended
                 }
             };
-            match ended {
+            match &*ended {
                 SILENT => tracing::debug!("the change feed has named nothing: it is opened again"),
-                ended => tracing::warn!(
-                    ended,
-                    ?pause,
-                    "the change feed ended: the layer does not see what others write until it is open again"
-                ),
+                ended => self.0.warnings.give(Warning::FeedEnded.name(), || {
+                    tracing::warn!(
+                        %ended,
+                        ?pause,
+                        "the change feed ended: the layer does not see what others write until it is open again; check that \
+                         the service has its feed switched on, and the credentials of `watch`"
+                    );
+                }),
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -100,22 +106,31 @@ impl<'a, P: Protocol> Feed<'a, P> {
     }
 
     /// Learns from the feed until it ends, and says why it did.
-    async fn follow<R: Body<Data = Bytes>>(&mut self, reply: Response<R>) -> &'static str {
+    async fn follow<R: Body<Data = Bytes>>(&mut self, reply: Response<R>) -> Cow<'static, str> {
         if reply.status() != StatusCode::OK {
-            return "the upstream rejected";
+            return format!("the upstream answered with {}", reply.status()).into();
+        }
+        if let Some(ended) = ended_with(reply.headers()) {
+            return ended;
         }
         let mut body = pin!(reply.into_body());
         loop {
             let next = poll_fn(|cx| body.as_mut().poll_frame(cx));
             let frame = match self.in_time(next).await {
-                None => return SILENT,
-                Some(None) => return "the upstream ended it",
-                Some(Some(Err(_))) => return "it broke off",
+                None => return SILENT.into(),
+                Some(None) => return "the upstream ended it without a status".into(),
+                Some(Some(Err(_))) => return "it broke off".into(),
                 Some(Some(Ok(frame))) => frame,
             };
-            let Ok(data) = frame.into_data() else { continue };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(other) => match other.trailers_ref().and_then(ended_with) {
+                    Some(ended) => return ended,
+                    None => continue,
+                },
+            };
             if let Err(why) = self.hear(&data) {
-                return why.0;
+                return why.0.into();
             }
         }
     }
@@ -140,4 +155,14 @@ impl<'a, P: Protocol> Feed<'a, P> {
         }
         Ok(())
     }
+}
+
+/// What a gRPC status says, without its message, which may name a subject.
+fn ended_with(status: &HeaderMap) -> Option<Cow<'static, str>> {
+    let number = status.get("grpc-status")?.to_str().ok()?;
+    let code = number.parse().ok().and_then(Code::numbered);
+    Some(match code {
+        Some(code) => format!("the upstream ended it with status {number}, {code:?}").into(),
+        None => "the upstream ended it with an unknown status".into(),
+    })
 }

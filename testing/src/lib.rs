@@ -5,6 +5,7 @@ pub mod conformance;
 pub mod frame;
 pub mod google;
 pub mod grpc;
+pub mod log;
 pub mod model;
 pub mod permify;
 pub mod recorder;

@@ -6,12 +6,22 @@ use crate::layer::pending::Pending;
 use crate::layer::response::mark::mark_rejected;
 use crate::layer::state::LayerState;
 use crate::protocol::{Protocol, Rejection, Route};
+use crate::warnings::Warning;
 
 impl<P: Protocol> LayerState<P> {
     /// The layer's own error reply to a request with these headers.
     pub(in crate::layer) fn reject(&self, route: Route, headers: &HeaderMap, why: &Rejection) -> Response<StoredBody> {
         self.cache.counters().rejected();
         tracing::debug!(reason = why.name(), "rejected a request");
+        if *why == Rejection::Behind {
+            self.warnings.give(Warning::Behind.name(), || {
+                tracing::warn!(
+                    "the service answered at an older revision than it was asked for, so the caller gets an error; if it reads \
+                     from replicas of its database, set `read_replicas`; if several stores share its address, give each a layer \
+                     of its own"
+                );
+            });
+        }
         let mut response = self.protocol.reject(route, headers, why);
         self.echo(route, headers, response.headers_mut());
         mark_rejected(response.headers_mut(), why.name());
