@@ -4,8 +4,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::cache::DecisionCache;
-use crate::cache::decision::{Decision, Miss, Span};
+use crate::cache::decision::{Decision, Span};
 use crate::cache::fingerprint::Fingerprint;
+use crate::cache::miss::Miss;
 use crate::cache::weigh::Weigh;
 use crate::consistency::Freshness;
 use crate::revision::Revision;
@@ -34,6 +35,15 @@ impl<V> Served<V> {
     pub(crate) fn nothing(questions: usize, why: Miss) -> Self {
         Self {
             found: (0..questions).map(|_| Err(why)).collect(),
+            at: None,
+        }
+    }
+
+    /// Nothing, because what was found does not go together.
+    fn apart(found: Vec<Result<Arc<Decision<V>>, Miss>>) -> Self {
+        let why = |found: Result<_, Miss>| Err(found.err().unwrap_or(Miss::Apart));
+        Self {
+            found: found.into_iter().map(why).collect(),
             at: None,
         }
     }
@@ -77,8 +87,7 @@ impl<V: Weigh> DecisionCache<V> {
         let served = match (freshness, merge) {
             (_, Merge::OneSnapshot) if questions.len() > 1 && !self.0.capabilities.reads_repeat => {
                 // Answers of two calls may differ in what they saw even where they name the same revision.
-                let why = found.iter().find_map(|found| found.as_ref().err()).copied();
-                Served::nothing(questions.len(), why.unwrap_or(Miss::Exact))
+                Served::apart(found)
             }
             (Freshness::Full, _) => Served { found, at: None },
             (Freshness::Exact(revision), _) => {
@@ -91,13 +100,20 @@ impl<V: Weigh> DecisionCache<V> {
             }
             (Freshness::AtLeast { .. }, Merge::OneSnapshot) => self.at_one_revision(questions, found, now),
         };
-        for found in &served.found {
-            match found {
-                Ok(decision) => self.counters().hit(decision.age(now)),
-                Err(why) => self.counters().miss(*why),
-            }
+        let why = |(found, question): (Result<_, _>, &Fingerprint)| {
+            found.map_err(|miss| self.why_missed(*question, miss, now))
+        };
+        Served {
+            found: served.found.into_iter().zip(questions).map(why).collect(),
+            at: served.at,
         }
-        served
+    }
+
+    /// Counts what was found for each of `questions`.
+    pub(crate) fn count_each(&self, questions: &[Fingerprint], served: &Served<V>, now: Instant) {
+        for (found, question) in served.found.iter().zip(questions) {
+            self.count(*question, found.as_deref().map_err(|why| *why), now);
+        }
     }
 
     fn at_one_revision(
@@ -112,13 +128,9 @@ impl<V: Weigh> DecisionCache<V> {
         }
         let Some(revision) = most_common(found.iter().flatten().filter_map(|decision| decision.label())) else {
             // Answers without a revision hold at no known one, so only the upstream can answer all of a bulk together.
-            let why = found
-                .iter()
-                .find_map(|found| found.as_ref().err().copied())
-                .unwrap_or(Miss::Absent);
             return match questions.len() {
                 1 => Served { found, at: None },
-                len => Served::nothing(len, why),
+                _ => Served::apart(found),
             };
         };
         let exactly = Freshness::Exact(revision.clone());
@@ -137,7 +149,7 @@ impl<V: Weigh> DecisionCache<V> {
                 // The reason why the caller's own requirement was not met says more.
                 found => self
                     .find(*question, &exactly, now)
-                    .map_err(|why| found.err().unwrap_or(why)),
+                    .map_err(|_| found.err().unwrap_or(Miss::Apart)),
             })
             .collect();
         Served {

@@ -9,6 +9,7 @@ use crate::cache::decision::{Decision, Span};
 use crate::cache::fetch::{Fetch, Item, Questions, Replied, Turn};
 use crate::cache::flight::{End, Flight};
 use crate::cache::landed::Landed;
+use crate::cache::miss::NotStored;
 use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
 use crate::cache::weigh::Weigh;
@@ -52,8 +53,18 @@ impl<V: Weigh> Inner<V> {
                     .and_then(|start| self.land(questions, ask, &start, items, revision, share));
                 (landed.map_or(End::Unshared, |landed| End::Answered(landed)), own)
             }
-            Replied::Unshared { own } | Replied::RevisionRejected { own } => (End::Unshared, own),
-            Replied::Failed { own } => (End::Failed, own),
+            Replied::Unshared { own, why } => {
+                self.none_stored(questions, why);
+                (End::Unshared, own)
+            }
+            Replied::RevisionRejected { own } => {
+                self.none_stored(questions, NotStored::ErrorStatus);
+                (End::Unshared, own)
+            }
+            Replied::Failed { own } => {
+                self.none_stored(questions, NotStored::ErrorStatus);
+                (End::Failed, own)
+            }
         };
         Called {
             end,
@@ -90,11 +101,12 @@ impl<V: Weigh> Inner<V> {
         asked: ReadAt,
         start: &CallStart,
         items: Vec<Item<V>>,
-        replied: Option<Revision>,
+        named: Result<Revision, NotStored>,
         share: bool,
     ) -> Option<Landed<V>> {
+        let unnamed = named.as_ref().err().copied();
         // Where the revisions in replies can't be relied on, they count as not named.
-        let replied = replied.filter(|_| self.capabilities.names_revisions);
+        let replied = named.ok().filter(|_| self.capabilities.names_revisions);
         let same_store = self.learn(&asked, replied.as_ref(), start);
         let claim = match &asked {
             _ if !same_store => Claim::None,
@@ -123,6 +135,17 @@ impl<V: Weigh> Inner<V> {
             ReadAt::Any | ReadAt::Head | ReadAt::Exact(_) => true,
         };
         let may_store = share && same_store && still_named && (young || serves_exact);
+        let why_not = if !same_store || !still_named {
+            NotStored::Replaced
+        } else if !share && !matches!(asked, ReadAt::Unmodified(_) | ReadAt::Exact(_)) {
+            NotStored::Unshared
+        } else if let (Some(why), Claim::None) = (unnamed, &claim) {
+            why
+        } else if fresh.any.is_some() && !young {
+            NotStored::TooOld
+        } else {
+            NotStored::Unsettled
+        };
 
         let mut shared = may_store;
         let mut stored = false;
@@ -137,8 +160,9 @@ impl<V: Weigh> Inner<V> {
                 expires: start.began + lives,
                 epoch: start.epoch,
             });
-            shared &= item.store;
-            if may_store && item.store {
+            shared &= item.not_stored.is_none();
+            let kept = may_store && item.not_stored.is_none();
+            if kept {
                 if serves_exact && let Some(revision) = claim.revision() {
                     self.exact
                         .insert(self.keyer.at(*question, revision), Arc::clone(&decision));
@@ -147,6 +171,10 @@ impl<V: Weigh> Inner<V> {
                     self.store_newest(*question, &decision);
                 }
                 stored = true;
+            }
+            match kept && young {
+                true => self.past.stored(*question, decision.expires, decision.epoch),
+                false => self.past.not_stored(*question, item.not_stored.unwrap_or(why_not)),
             }
             decision
         });
@@ -160,6 +188,12 @@ impl<V: Weigh> Inner<V> {
             asked,
             replied,
         })
+    }
+
+    fn none_stored(&self, questions: &Questions, why: NotStored) {
+        for question in questions.each() {
+            self.past.not_stored(*question, why);
+        }
     }
 
     /// Learns what a reply says of the store. `false`: the reply is not stored, because the store is not the one that the

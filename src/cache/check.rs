@@ -3,10 +3,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cache::DecisionCache;
-use crate::cache::decision::{Decision, Miss};
+use crate::cache::decision::Decision;
 use crate::cache::fetch::{Fetch, Item, Questions, Replied, Turn};
 use crate::cache::fingerprint::Fingerprint;
 use crate::cache::landed::Landed;
+use crate::cache::miss::{Miss, NotStored};
 use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
 use crate::cache::run::{Demand, Failure, Fetched};
@@ -185,10 +186,10 @@ where
                     own: Ok(()),
                     items: vec![Item {
                         value,
-                        store,
+                        not_stored: (!store).then_some(NotStored::Unshared),
                         expires_in,
                     }],
-                    revision,
+                    revision: revision.ok_or(NotStored::NoToken),
                 },
                 Err(error) => match turn.purpose {
                     Purpose::AnswerAtMore => Replied::RevisionRejected { own: Err(error) },

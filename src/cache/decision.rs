@@ -1,8 +1,8 @@
-use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::cache::miss::Miss;
 use crate::consistency::{Floor, Freshness, Window};
 use crate::knowledge::Instants;
 use crate::revision::{Revision, Timing};
@@ -50,53 +50,6 @@ pub(crate) struct Decision<V> {
     pub(crate) expires: Instant,
     /// The store's epoch in which the call began.
     pub(crate) epoch: u64,
-}
-
-/// Why an entry does not satisfy a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Miss {
-    /// There is no entry.
-    Absent,
-    /// The entry's hard time to live is over.
-    Expired,
-    /// The entry is from before the store was replaced, or before a schema write.
-    Epoch,
-    /// The caller's floor is above the entry, or can't be compared with it.
-    Floor,
-    /// The entry is older than the window, or than the caller's own bound, allows.
-    Age,
-    /// The caller asked for one exact snapshot that is not stored.
-    Exact,
-    /// The caller asked for full consistency.
-    Full,
-}
-
-impl Miss {
-    /// All reasons, in the order in which they are counted.
-    pub const ALL: &'static [Self] = &[
-        Self::Absent,
-        Self::Expired,
-        Self::Epoch,
-        Self::Floor,
-        Self::Age,
-        Self::Exact,
-        Self::Full,
-    ];
-}
-
-impl fmt::Display for Miss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Absent => "absent",
-            Self::Expired => "expired",
-            Self::Epoch => "epoch",
-            Self::Floor => "floor",
-            Self::Age => "age",
-            Self::Exact => "exact",
-            Self::Full => "full",
-        })
-    }
 }
 
 impl<V> Decision<V> {

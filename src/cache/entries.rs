@@ -39,6 +39,10 @@ impl<V: Weigh> Entries<V> {
         self.cache.get(&question)
     }
 
+    pub(super) fn contains(&self, question: Fingerprint) -> bool {
+        self.cache.contains_key(&question)
+    }
+
     pub(super) fn insert(&self, question: Fingerprint, decision: Arc<Decision<V>>) {
         self.cache.insert(question, decision);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cache::fingerprint::Fingerprint;
 use crate::cache::flight::Flight;
+use crate::cache::miss::NotStored;
 use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
 use crate::cache::stats::Counters;
@@ -95,12 +96,13 @@ pub(crate) enum Replied<V, O> {
         own: O,
         /// In the order of the questions; fewer where the upstream stopped early.
         items: Vec<Item<V>>,
-        /// The revision that the reply names.
-        revision: Option<Revision>,
+        /// The revision that the reply names, or why it names none.
+        revision: Result<Revision, NotStored>,
     },
     /// The reply holds no answer that another caller could share.
     Unshared {
         own: O,
+        why: NotStored,
     },
     /// The upstream would not answer at the revision that it was asked at.
     RevisionRejected {
@@ -115,6 +117,7 @@ pub(crate) enum Replied<V, O> {
 #[derive(Debug)]
 pub(crate) struct Item<V> {
     pub(crate) value: V,
-    pub(crate) store: bool,
+    /// Why the answer may not be stored.
+    pub(crate) not_stored: Option<NotStored>,
     pub(crate) expires_in: Option<Duration>,
 }

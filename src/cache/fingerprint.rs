@@ -21,6 +21,10 @@ impl Fingerprint {
         self.0 as u64
     }
 
+    pub(crate) fn high_half(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
     /// For a part of a question that is hashed by itself first.
     pub(crate) fn bits(self) -> u128 {
         self.0

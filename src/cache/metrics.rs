@@ -1,6 +1,6 @@
 use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use crate::cache::stats::{Distribution, Misses, Stats};
+use crate::cache::stats::{Distribution, Stats};
 
 /// Ages are distinguished from 1 ms to 67 s, which is where a window's interval may sensibly lie.
 const AGE_BITS: std::ops::RangeInclusive<u32> = 10..=26;
@@ -29,7 +29,7 @@ impl Stats {
     /// | name | kind | labels | unit | what |
     /// |---|---|---|---|---|
     /// | `tower_zookie_hits_total` | counter | | questions | answered from the cache |
-    /// | `tower_zookie_misses_total` | counter | `reason`: `absent`, `expired`, `epoch`, `floor`, `age`, `exact`, `full` | questions | not answered from the cache: see [`Miss`](crate::cache::Miss) |
+    /// | `tower_zookie_misses_total` | counter | `reason`: see [`Miss`](crate::cache::Miss) | questions | not answered from the cache |
     /// | `tower_zookie_coalesced_total` | counter | | questions | answered by a call that another caller had begun |
     /// | `tower_zookie_upstream_calls_total` | counter | | calls | made for questions; a bulk is one |
     /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that only asked how far the store has come |
@@ -94,8 +94,8 @@ impl Stats {
         for (warning, number) in warnings {
             count_with(WARNINGS, labels, Label::from_static_parts("warning", warning), *number);
         }
-        for (reason, number) in by_reason(misses) {
-            count_with(MISSES, labels, Label::from_static_parts("reason", reason), number);
+        for (why, number) in misses.iter() {
+            count_with(MISSES, labels, Label::from_static_parts("reason", why.name()), number);
         }
         gauge!(ENTRIES, labels.iter()).set(*entries as f64);
         gauge!(BYTES, labels.iter()).set(*bytes as f64);
@@ -103,27 +103,6 @@ impl Stats {
         publish_buckets(HIT_AGES, labels, age_micros, AGE_BITS, seconds);
         publish_buckets(TOKEN_LAGS, labels, token_lag, LAG_BITS, |lag| lag.to_string());
     }
-}
-
-fn by_reason(misses: &Misses) -> [(&'static str, u64); 7] {
-    let Misses {
-        absent,
-        expired,
-        epoch,
-        floor,
-        age,
-        exact,
-        full,
-    } = *misses;
-    [
-        ("absent", absent),
-        ("expired", expired),
-        ("epoch", epoch),
-        ("floor", floor),
-        ("age", age),
-        ("exact", exact),
-        ("full", full),
-    ]
 }
 
 fn publish_buckets(

@@ -14,7 +14,9 @@ mod flights;
 mod landed;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod miss;
 mod movable;
+mod past;
 mod plan;
 mod purpose;
 mod read_at;
@@ -36,8 +38,8 @@ use crate::revision::Revision;
 
 pub use crate::knowledge::{Capabilities, DefaultRead, ReadMode};
 pub use check::{Answer, CheckError, Checked};
-pub use decision::Miss;
 pub use fingerprint::{Fingerprint, FingerprintBuilder, Keyer, Part};
+pub use miss::{Miss, NotStored};
 pub use read_at::ReadAt;
 pub use settings::Settings;
 pub use stats::{Distribution, Misses, Stats};
@@ -52,6 +54,7 @@ pub(crate) use run::{Demand, Failure, Fetched, Outcome};
 
 use entries::Entries;
 use flights::{Flights, Place};
+use past::Past;
 use stats::Counters;
 
 /// A cache of decisions that answers each request exactly as fresh as it demands.
@@ -87,6 +90,8 @@ struct Inner<V> {
     newest: Entries<V>,
     /// Answers to exact reads, by question and revision.
     exact: Entries<V>,
+    /// What became of past questions.
+    past: Past,
     flights: Arc<Flights<V>>,
     knowledge: Arc<Knowledge>,
     keyer: Keyer,
@@ -141,6 +146,7 @@ impl<V: Weigh> DecisionCache<V> {
         Self(Arc::new(Inner {
             newest: Entries::new(capacity - capacity / 8, &settings),
             exact: Entries::new(capacity / 8, &settings),
+            past: Past::new(settings.miss_memory.get()),
             flights: Flights::new(&settings, capabilities.names_revisions),
             knowledge: Arc::new(Knowledge::new(&settings.knowledge(), capabilities)),
             keyer: Keyer::random(),
@@ -311,7 +317,33 @@ impl<V: Weigh> DecisionCache<V> {
         Some(renewed)
     }
 
-    /// [`Self::find`], counted.
+    /// Why there is no answer, where [`Self::find`] says no more than that there is none. Notes that the question is about to
+    /// be asked.
+    pub(crate) fn why_missed(&self, question: Fingerprint, miss: Miss, now: Instant) -> Miss {
+        match miss {
+            Miss::Absent => self.0.past.why_absent(question, now, self.0.knowledge.epoch()),
+            known => known,
+        }
+    }
+
+    /// Whether the same question has an answer that is stored for another credential.
+    pub(crate) fn is_stored_for_another(&self, without_credential: Fingerprint, question: Fingerprint) -> bool {
+        let is_stored = |other| self.0.newest.contains(other);
+        self.0.past.asked_by_another(without_credential, question, is_stored)
+    }
+
+    /// Counts what was found for `question`.
+    pub(crate) fn count(&self, question: Fingerprint, found: Result<&Decision<V>, Miss>, now: Instant) {
+        match found {
+            Ok(decision) => self.0.counters.hit(decision.age(now)),
+            Err(why) => {
+                self.0.counters.miss(why);
+                tracing::debug!(?question, reason = why.name(), "the cache has no answer");
+            }
+        }
+    }
+
+    /// [`Self::find`], with its reason, and counted.
     pub(crate) fn look(
         &self,
         question: Fingerprint,
@@ -319,10 +351,8 @@ impl<V: Weigh> DecisionCache<V> {
         now: Instant,
     ) -> Result<Arc<Decision<V>>, Miss> {
         let found = self.find(question, freshness, now);
-        match &found {
-            Ok(decision) => self.0.counters.hit(decision.age(now)),
-            Err(why) => self.0.counters.miss(*why),
-        }
+        let found = found.map_err(|miss| self.why_missed(question, miss, now));
+        self.count(question, found.as_deref().map_err(|why| *why), now);
         found
     }
 }

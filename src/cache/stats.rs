@@ -3,9 +3,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::cache::decision::Miss;
+use crate::cache::miss::Miss;
 use crate::cache::purpose::Purpose;
 use crate::shards::Shards;
 
@@ -49,30 +49,36 @@ pub struct Stats {
     pub warnings: BTreeMap<&'static str, u64>,
 }
 
-/// Misses by reason: see [`Miss`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Misses {
-    /// [`Miss::Absent`].
-    pub absent: u64,
-    /// [`Miss::Expired`].
-    pub expired: u64,
-    /// [`Miss::Epoch`].
-    pub epoch: u64,
-    /// [`Miss::Floor`].
-    pub floor: u64,
-    /// [`Miss::Age`].
-    pub age: u64,
-    /// [`Miss::Exact`].
-    pub exact: u64,
-    /// [`Miss::Full`].
-    pub full: u64,
-}
+/// Misses by reason. Serialized, it is a map from the reasons' names.
+///
+/// ```
+/// # use tower_zookie::cache::{Miss, Stats};
+/// let misses = Stats::default().misses;
+/// println!("{} of {} misses were asked for the first time", misses.of(Miss::First), misses.total());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Misses([u64; Miss::ALL.len()]);
 
 impl Misses {
+    /// Those of one reason.
+    pub fn of(&self, why: Miss) -> u64 {
+        self.0[why.index()]
+    }
+
     /// All misses.
     pub fn total(&self) -> u64 {
-        self.absent + self.expired + self.epoch + self.floor + self.age + self.exact + self.full
+        self.0.iter().sum()
+    }
+
+    /// Each reason and its misses.
+    pub fn iter(&self) -> impl Iterator<Item = (Miss, u64)> + '_ {
+        Miss::ALL.iter().copied().zip(self.0)
+    }
+}
+
+impl Serialize for Misses {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(why, number)| (why.name(), number)))
     }
 }
 
@@ -201,7 +207,7 @@ impl Counters {
     }
 
     pub(crate) fn miss(&self, why: Miss) {
-        add_one(&self.0.mine().misses[why as usize]);
+        add_one(&self.0.mine().misses[why.index()]);
     }
 
     pub(crate) fn coalesced(&self, questions: usize) {
@@ -238,7 +244,7 @@ impl Counters {
         let sum = |get: &dyn Fn(&Shard) -> &AtomicU64| -> u64 {
             self.0.iter().map(|shard| get(shard).load(Ordering::Relaxed)).sum()
         };
-        let miss = |why: Miss| sum(&|shard| &shard.misses[why as usize]);
+        let misses = std::array::from_fn(|index| sum(&|shard| &shard.misses[index]));
         let distribution = |get: &dyn Fn(&Shard) -> &[AtomicU64; BUCKETS]| {
             let mut buckets: Vec<u64> = (0..BUCKETS).map(|i| sum(&|shard| &get(shard)[i])).collect();
             while buckets.last() == Some(&0) {
@@ -248,15 +254,7 @@ impl Counters {
         };
         Stats {
             hits: sum(&|shard| &shard.hits),
-            misses: Misses {
-                absent: miss(Miss::Absent),
-                expired: miss(Miss::Expired),
-                epoch: miss(Miss::Epoch),
-                floor: miss(Miss::Floor),
-                age: miss(Miss::Age),
-                exact: miss(Miss::Exact),
-                full: miss(Miss::Full),
-            },
+            misses: Misses(misses),
             coalesced: sum(&|shard| &shard.coalesced),
             upstream_calls: sum(&|shard| &shard.upstream_calls),
             probes: sum(&|shard| &shard.probes),
@@ -293,7 +291,7 @@ mod tests {
         });
         let stats = counters.read(0, 0);
         assert_eq!(stats.hits, 400);
-        assert_eq!(stats.misses.floor, 400);
+        assert_eq!(stats.misses.of(Miss::Floor), 400);
         assert_eq!(stats.misses.total(), 400);
         assert_eq!(stats.age_micros.count(), 400);
         assert_eq!(stats.age_micros.quantile(0.5), Some(7));

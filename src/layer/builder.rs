@@ -11,6 +11,7 @@ use crate::layer::credentials::{Credential, Credentials};
 use crate::layer::handle::Handle;
 use crate::layer::headers::Overrides;
 use crate::layer::schema_ends::SchemaEnds;
+use crate::layer::seen::Seen;
 use crate::layer::state::{LayerSettings, LayerState, OldTokens};
 use crate::protocol::Protocol;
 use crate::protocol::permify::{self, Permify};
@@ -357,6 +358,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             key_prefix: cache.keyer().question("http"),
             schema_ends: SchemaEnds::new(cache.clone()),
             warnings: Warnings::default(),
+            seen: Seen::default(),
             cache,
             memo,
             carriers,

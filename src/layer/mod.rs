@@ -22,6 +22,7 @@ mod pending;
 mod request;
 mod response;
 mod schema_ends;
+mod seen;
 mod service;
 mod state;
 mod upstream;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use tokio::time::Instant;
 
-use crate::cache::ReadAt;
+use crate::cache::{Miss, ReadAt};
 use crate::consistency::{Consistency, Floors, Freshness};
 use crate::protocol::{Call, Received, Route};
 use crate::token::Zookie;
@@ -49,6 +49,8 @@ pub(super) struct Requirement {
     pub(super) replace_cookie: bool,
     /// The request is forwarded unmodified: no entry and no head read satisfies it.
     pub(super) unmodified: bool,
+    /// Why no stored answer may be given to the request.
+    pub(super) no_entry: Option<Miss>,
 }
 
 impl Requirement {

@@ -7,6 +7,7 @@ use crate::cache::{DecisionCache, FingerprintBuilder};
 use crate::layer::credentials::Credentials;
 use crate::layer::headers::Overrides;
 use crate::layer::schema_ends::SchemaEnds;
+use crate::layer::seen::Seen;
 use crate::protocol::StoredResponse;
 use crate::token::{Carriers, TokenMemo};
 use crate::warnings::Warnings;
@@ -27,6 +28,7 @@ pub(super) struct LayerState<P> {
     pub(super) overrides: Overrides,
     pub(super) schema_ends: Arc<SchemaEnds>,
     pub(super) warnings: Warnings,
+    pub(super) seen: Seen,
     pub(super) settings: LayerSettings,
 }
 

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, ReadAt};
-use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::kit::grpc::next_message;
 use crate::protocol::problem::{Rejection, problem_json};
 use crate::protocol::reply::{Reply, ReplyOutcome};
@@ -29,6 +29,12 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// Whether this request belongs to the API, judged by its method, URI and headers alone. The layer calls this for
     /// every request, so an implementation should not allocate.
     fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim;
+
+    /// The calls that the protocol claims, for the sake of warnings and explanations: where no request matches a route, the
+    /// layer names the one that is closest.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        Vec::new()
+    }
 
     /// Reads the call. `message` is the whole body; it is empty for [`Claim::Parts`].
     ///

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::Uri;
+use http::{Method, Uri};
 
 use crate::cache::{Fingerprint, FingerprintBuilder};
 use crate::consistency::Consistency;
@@ -22,6 +22,26 @@ pub enum Claim {
     /// A read whose reply is never stored, such as a listing. The layer forwards it unmodified, unless a carrier raises
     /// its floor: then the protocol reads the body, and the forwarded message states the floor.
     Floor(Route),
+}
+
+/// A call that a protocol claims, as a warning names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Which of its calls the protocol recognises there.
+    pub route: Route,
+    /// Its method.
+    pub method: Method,
+    /// Its path, with `{name}` for any one segment and `{*name}` for one or more.
+    pub path: String,
+}
+
+impl Endpoint {
+    /// The call to `route`.
+    pub fn new(route: Route, method: Method, path: impl Into<String>) -> Self {
+        let path = path.into();
+        Self { route, method, path }
+    }
 }
 
 /// What every fingerprint of a request begins with, and the carriers, whose tokens are never part of it.

@@ -11,7 +11,7 @@ macro_rules! delegate {
 
             use $crate::cache::{Capabilities, ReadAt};
             use $crate::protocol::api::Protocol;
-            use $crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
+            use $crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
             use $crate::protocol::problem::Rejection;
             use $crate::protocol::reply::{Reply, ReplyOutcome};
             use $crate::protocol::stored_response::StoredResponse;
@@ -31,6 +31,11 @@ macro_rules! delegate {
                 fn claim(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Claim {
                     let $api = self;
                     $to.claim(method, uri, headers)
+                }
+
+                fn endpoints(&self) -> Vec<Endpoint> {
+                    let $api = self;
+                    $to.endpoints()
                 }
 
                 fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {

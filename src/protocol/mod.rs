@@ -26,7 +26,7 @@ mod wire;
 
 pub use api::Protocol;
 pub use authzen::AuthZen;
-pub use call::{Call, Claim, Key, Kind, Probe, Received, Route, Unreadable};
+pub use call::{Call, Claim, Endpoint, Key, Kind, Probe, Received, Route, Unreadable};
 pub use invalid_route::InvalidRoute;
 pub use permify::Permify;
 pub use problem::{Rejection, problem_json};

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Probe, Received, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -51,6 +51,18 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
             Claim::Body(route) => Claim::Body(Side::A(route).route()),
             Claim::Floor(route) => Claim::Floor(Side::A(route).route()),
         }
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let on = |side: fn(Route) -> Side, endpoint: Endpoint| Endpoint {
+            route: side(endpoint.route).route(),
+            ..endpoint
+        };
+        let (a, b) = (self.0.endpoints(), self.1.endpoints());
+        a.into_iter()
+            .map(|endpoint| on(Side::A, endpoint))
+            .chain(b.into_iter().map(|endpoint| on(Side::B, endpoint)))
+            .collect()
     }
 
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {

@@ -16,6 +16,7 @@ mod inferadb;
 mod memo;
 mod opaque;
 pub mod permify;
+mod readers;
 pub mod spicedb;
 mod zookie;
 
@@ -29,3 +30,4 @@ pub use zookie::Zookie;
 
 pub(crate) use carrier::{Outline, parameters};
 pub(crate) use memo::{Token, TokenMemo};
+pub(crate) use readers::readers;

@@ -48,7 +48,7 @@ async fn rule_16_missing_items_are_asked_at_the_others_revision() {
         "all at revision 2"
     );
     assert_eq!((reply.revision(), reply.outcome()), (2, "fwd=miss; stored"));
-    assert_eq!(detail(&reply), "\"3 of 6 from the cache\"");
+    assert_eq!(detail(&reply), "\"first: 3 of 6 from the cache\"");
     assert_eq!(reply.header("x-request-id"), Some("7"));
     assert_eq!(asked(&upstream), ["a", "c", "a"]);
     assert_eq!(upstream.last().header("zookie-consistency"), Some("at-exact-snapshot"));
@@ -160,7 +160,7 @@ async fn rule_16_mixed_replies_say_so_with_the_lowest_revision() {
     let reply = client.bulk(&["a", "b"], None).send().await;
     assert_eq!(reply.cache_status(), "tower-zookie; hit", "these hold at one revision");
     let reply = client.bulk(&["a", "d"], None).send().await;
-    assert_eq!(detail(&reply), "\"mixed, 1 of 2 from the cache\"");
+    assert_eq!(detail(&reply), "\"first: mixed, 1 of 2 from the cache\"");
     assert_eq!(asked(&upstream), ["d"]);
 }
 

@@ -69,7 +69,10 @@ fn the_recorded_bulks_have_duplicates_and_items_of_both_kinds() {
 #[tokio::test(start_paused = true)]
 async fn rule_16_only_denied_items_are_asked_again() {
     for bulk in bulks().filter(|bulk| bulk.engine == Engine::Postgres) {
-        for request in [bulk.call.request.clone(), exactly(&bulk.call.request)] {
+        for (request, why) in [
+            (bulk.call.request.clone(), "no_verdict"),
+            (exactly(&bulk.call.request), "exact"),
+        ] {
             let session = bulk.session().await;
             assert_eq!(session.send(&request).await.body, bulk.body());
             let before = session.upstream.calls();
@@ -79,7 +82,7 @@ async fn rule_16_only_denied_items_are_asked_again() {
                 assert_eq!(again.trailers, bulk.call.response.trailers);
                 assert_eq!(again.header("zookie"), token(&request).as_deref());
                 let (stored, of) = (bulk.allowed.len(), bulk.allowed.len() + bulk.denied.len());
-                let said = format!("detail=\"{stored} of {of} from the cache\"");
+                let said = format!("detail=\"{why}: {stored} of {of} from the cache\"");
                 assert!(again.cache_status().ends_with(&said), "{}", again.cache_status());
             }
             assert_eq!(session.asked(before), ["denials", "denials"], "{}", bulk.call.case);

@@ -45,7 +45,7 @@ async fn rule_02_a_repeatable_exact_read_is_stored_unmodified() {
         let again = session.send(&exact).await;
         if case.engine == Engine::Memory {
             assert_eq!(session.upstream.calls(), before + 2);
-            let said = "detail=\"no answer of this exact snapshot is stored\"";
+            let said = "detail=\"exact: no answer of this exact snapshot is stored\"";
             assert!(again.cache_status().ends_with(said), "{}", again.cache_status());
             assert_eq!(session.layer.handle().stats().entries, 0);
             continue;

@@ -15,7 +15,7 @@ const NOTHING_IN_IT: Then = NotStored("no answer in it", "a read that is never s
 /// Memory may read later data than it says.
 const NOT_REPEATABLE: Then = NotStored(
     "memory's snapshots are not repeatable",
-    "no answer of this exact snapshot is stored",
+    "exact: no answer of this exact snapshot is stored",
 );
 const NOT_REPEATABLE_BULK: Then = InPart("memory's snapshots are not repeatable, so a bulk is asked whole");
 const ITEM_ERROR: Then = InPart("an item's error is not stored");

@@ -112,7 +112,7 @@ async fn a_grpc_check_is_answered_from_memory_with_no_upstream() {
     assert_eq!(spicedb.replay.calls(), 1);
 
     let stats = stats(&sidecar).await;
-    assert_eq!((&stats["hits"], &stats["misses"]["absent"]), (&1.into(), &1.into()));
+    assert_eq!((&stats["hits"], &stats["misses"]["first"]), (&1.into(), &1.into()));
     let (_, metrics) = get(sidecar.admin, "/metrics").await;
     assert!(metrics.contains("\ntower_zookie_hits_total 1\n"), "{metrics}");
     assert!(metrics.contains("\ntower_zookie_entries 1\n"), "{metrics}");

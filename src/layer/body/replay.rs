@@ -40,6 +40,11 @@ impl<B: Body> Replay<B> {
         }
     }
 
+    /// Whether the body broke off.
+    pub(in crate::layer) fn is_broken(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// The body itself, if nothing was read of it.
     pub(super) fn untouched(&mut self) -> Option<B> {
         let untouched = self.read.is_empty() && self.trailers.is_none() && self.error.is_none();

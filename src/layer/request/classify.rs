@@ -268,18 +268,23 @@ impl<P: Protocol> LayerState<P> {
             }
             Kind::Check(question) => {
                 let question = *question;
-                let found = match requirement.unmodified {
-                    true => Err(Miss::Full),
-                    false => self.cache.look(question, &requirement.freshness, arrived),
+                let found = match requirement.no_entry {
+                    Some(why) => Err(why),
+                    None => self.cache.find(question, &requirement.freshness, arrived),
                 };
                 let decision = match found {
                     Ok(decision) => decision,
-                    Err(why) => {
+                    Err(miss) => {
+                        let mut why = self.cache.why_missed(question, miss, arrived);
+                        let why_one = std::iter::once(Some(&mut why));
+                        self.note_askers(route, &parts, &message, caller, &[question], why_one);
+                        self.cache.count(question, Err(why), arrived);
                         let pending = pending(parts, message, call, requirement);
                         let questions = Questions::one(question, pending.caller);
                         return Step::Check(Arc::new(pending), questions, why);
                     }
                 };
+                self.cache.count(question, Ok(&decision), arrived);
                 self.count_lag(&requirement, decision.label());
                 let reads = self.cache.wants_background_read(arrived);
                 let headers = own_or_clone(&mut parts.headers, reads);
@@ -292,13 +297,16 @@ impl<P: Protocol> LayerState<P> {
                 Step::ReplyAndRead(reply, Arc::new(pending), questions)
             }
             Kind::Bulk(each) => {
-                let served = match (requirement.unmodified, self.settings.mix_revisions) {
-                    (true, _) => Served::nothing(each.len(), Miss::Full),
-                    (false, mix) => {
+                let mut served = match (requirement.no_entry, self.settings.mix_revisions) {
+                    (Some(why), _) => Served::nothing(each.len(), why),
+                    (None, mix) => {
                         let merge = if mix { Merge::Mixed } else { Merge::OneSnapshot };
                         self.cache.gather(each, &requirement.freshness, arrived, merge)
                     }
                 };
+                let misses = served.found.iter_mut().map(|found| found.as_mut().err());
+                self.note_askers(route, &parts, &message, caller, each, misses);
+                self.cache.count_each(each, &served, arrived);
                 let found: Vec<Option<&StoredResponse>> = served.stored().collect();
                 if !self
                     .protocol

@@ -18,6 +18,11 @@ impl Caller {
     pub(super) fn number(&self) -> u64 {
         self.key.finish().low_half()
     }
+
+    /// Whether the request has a credential. `prefix` is what the key of every request begins with.
+    pub(super) fn has_credential(&self, prefix: &FingerprintBuilder) -> bool {
+        self.key.finish() != prefix.finish()
+    }
 }
 
 impl<P: Protocol> LayerState<P> {
@@ -26,6 +31,12 @@ impl<P: Protocol> LayerState<P> {
         let mut key = self.key_prefix.clone();
         let ends = self.credentials.add(parts, headers, &self.carriers, &mut key);
         let caller = Caller { key: key.clone(), ends };
+        self.add_endpoint(parts, headers, &mut key);
+        (key, caller)
+    }
+
+    /// Adds to a key which server is asked, and in which form.
+    pub(super) fn add_endpoint(&self, parts: &Parts, headers: &Headers<'_>, key: &mut FingerprintBuilder) {
         if let Some(authority) = parts.uri.authority() {
             key.add(Part::Store, authority.as_str().as_bytes());
         }
@@ -47,6 +58,5 @@ impl<P: Protocol> LayerState<P> {
                 key.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
             }
         }
-        (key, caller)
     }
 }

@@ -2,6 +2,7 @@
 
 mod classify;
 mod key;
+mod missed;
 mod requirement;
 mod tokens;
 

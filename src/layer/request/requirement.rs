@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::request::Parts;
 use tokio::time::Instant;
 
-use crate::cache::{Capabilities, DefaultRead, ReadMode};
+use crate::cache::{Capabilities, DefaultRead, Miss, ReadMode};
 use crate::consistency::{Consistency, Floor, Floors, Freshness};
 use crate::layer::headers::{Header, Headers, forbid_caching};
 use crate::layer::pending::Requirement;
@@ -57,6 +57,7 @@ fn exact(tokens: &Tokens, no_cache: bool, stated: Stated<'_>) -> Result<Requirem
             in_message: stated.token.is_some(),
             replace_cookie: false,
             unmodified: tokens.has_more_than_revision,
+            no_entry: tokens.has_more_than_revision.then_some(Miss::Unmodified),
         }),
         _ if tokens.too_old => Err(Rejection::BadToken(TokenErrorKind::Expired)),
         _ => Err(Rejection::ExactNeedsOneToken),
@@ -107,6 +108,18 @@ fn at_least(
     {
         return Err(Rejection::TokensDoNotJoin);
     }
+    let at_head = if consistency == Some(Consistency::FullyConsistent) {
+        Some(Miss::Full)
+    } else if no_cache {
+        Some(Miss::NoCache)
+    } else if tokens.too_old {
+        Some(Miss::OldToken)
+    } else if at_head {
+        Some(Miss::Cookie)
+    } else {
+        by_default_at_head.then_some(Miss::WithoutToken)
+    };
+    let no_entry = if unmodified { Some(Miss::Unmodified) } else { at_head };
     let freshness = if full || unmodified {
         Freshness::Full
     } else {
@@ -124,6 +137,7 @@ fn at_least(
         in_message: stated.token.is_some(),
         replace_cookie,
         unmodified,
+        no_entry,
     })
 }
 

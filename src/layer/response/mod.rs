@@ -2,6 +2,7 @@
 
 mod cache_status;
 mod mark;
+mod notice;
 mod own;
 mod rejection;
 mod storable;

@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderName};
 
 use crate::layer::state::LayerState;
 use crate::protocol::Protocol;
-use crate::token::{Carrier, Token, TokenError};
+use crate::token::{Carrier, Token, TokenError, readers};
+use crate::warnings::Warning;
 
 impl<P: Protocol> LayerState<P> {
     /// The header in which the inner service finds its token.
@@ -29,6 +30,38 @@ impl<P: Protocol> LayerState<P> {
         message_token: Option<&str>,
     ) -> Option<Result<Arc<Token>, Arc<TokenError>>> {
         let header = headers.get(self.token_header()).and_then(|value| value.to_str().ok());
-        Some(self.memo.parse(message_token.or(header)?))
+        let text = message_token.or(header)?;
+        let read = self.memo.parse(text);
+        if let Err(error) = &read {
+            self.warn_of_token(text, error);
+        }
+        Some(read)
+    }
+
+    /// Warns of a token of the service itself that the configured format can't read.
+    fn warn_of_token(&self, text: &str, error: &TokenError) {
+        let readers = readers(text);
+        if readers.is_empty() {
+            self.warnings.give(Warning::UnreadableToken.name(), || {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the service's own token can't be read, so nothing is stored; check the token format (SpiceDB's and \
+                     Permify's: `engine`), the field or header that holds the token, and `max_token_len`"
+                );
+            });
+            return;
+        }
+        self.warnings.give(Warning::OtherEngine.name(), || {
+            let engines: Vec<_> = readers
+                .iter()
+                .map(|(system, engine)| format!("{system}'s `{engine}`"))
+                .collect();
+            tracing::warn!(
+                configured = ?self.memo.format(),
+                could_read = engines.join(", "),
+                "the service's own token can't be read by the configured `engine`, so nothing is stored; configure the \
+                 engine that can"
+            );
+        });
     }
 }

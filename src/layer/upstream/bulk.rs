@@ -87,7 +87,7 @@ where
     P: Protocol,
     B: RequestBody,
 {
-    let why = miss.unwrap_or(Miss::Absent);
+    let why = miss.unwrap_or(Miss::Apart);
     let all = (0..each.len()).collect();
     let count = each.len();
     let questions = state.cache.questions(each, &pending.message, pending.caller);
@@ -148,7 +148,7 @@ impl<P: Protocol> LayerState<P> {
         let zookie = self.zookie_at(at.or(lowest.as_ref()), decisions.iter().flatten().copied());
         let merged = self.merge(pending.received(), &answers, zookie);
         let status = CacheStatus::Partial {
-            why: served.miss().unwrap_or(Miss::Absent),
+            why: served.miss().unwrap_or(Miss::Apart),
             stored: landed.stored,
             hits: served.found.iter().flatten().count(),
             questions: served.found.len(),

@@ -2,10 +2,10 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::cache::{Fetch, Item, Replied, Turn};
+use crate::cache::{Fetch, Item, NotStored, Replied, Turn};
 use crate::consistency::Consistency;
 use crate::layer::body::{Read, Replay, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
@@ -105,10 +105,14 @@ where
         let (body, trailers) = match read_reply(body, state.settings.max_reply_body).await {
             Read::Whole { message, trailers } => (message, trailers),
             Read::Unread(replay) => {
+                let why = match replay.is_broken() || is_error(parts.status, None, &parts.headers) {
+                    true => NotStored::ErrorStatus,
+                    false => NotStored::TooLarge,
+                };
                 let token = state.reply_token(&parts.headers, None);
                 let response = Response::from_parts(parts, ZookieBody::replayed(replay));
                 let own = Ok(OwnReply { response, token });
-                return Replied::Unshared { own };
+                return Replied::Unshared { own, why };
             }
         };
         let reply = whole(&parts, &body, trailers.as_ref());
@@ -118,8 +122,14 @@ where
             ReplyOutcome::Answers { items, token } => (Some(items), token),
             _ => (None, None),
         };
-        let token = state.reply_token(&parts.headers, in_message.as_deref());
-        let revision = token.as_ref().map(|token| token.revision.clone());
+        let failed = is_error(parts.status, trailers.as_ref(), &parts.headers);
+        let token = match state.read_token(&parts.headers, in_message.as_deref()) {
+            Some(read) => read.map_err(|_| NotStored::UnreadableToken),
+            None => Err(NotStored::NoToken),
+        };
+        state.notice_reply(items.as_deref(), failed, &token);
+        let revision = token.as_ref().map(|token| token.revision.clone()).map_err(|why| *why);
+        let token = token.ok();
         let items = items.map(|items| {
             let storable = Storable::of(&pending.parts.headers, &parts.headers);
             state.items(items, storable, token.as_deref(), &turn, &pending)
@@ -129,7 +139,14 @@ where
         match items {
             Some(items) => Replied::Answered { own, items, revision },
             None if rejected => Replied::RevisionRejected { own },
-            None => Replied::Unshared { own },
+            None => {
+                let why = if failed {
+                    NotStored::ErrorStatus
+                } else {
+                    NotStored::NoVerdict
+                };
+                Replied::Unshared { own, why }
+            }
         }
     }
 
@@ -170,6 +187,12 @@ where
     }
 }
 
+/// Whether a reply says that the call failed: by its HTTP status, or by gRPC's.
+fn is_error(status: StatusCode, trailers: Option<&HeaderMap>, headers: &HeaderMap) -> bool {
+    let grpc = trailers.unwrap_or(headers).get("grpc-status");
+    !status.is_success() || grpc.is_some_and(|status| status != "0")
+}
+
 impl<P: Protocol> LayerState<P> {
     /// The answers of a reply as the cache takes them.
     fn items(
@@ -200,7 +223,11 @@ impl<P: Protocol> LayerState<P> {
                 zookie: zookie.clone(),
                 ..item.response
             },
-            store: item.store && storable != Storable::Never,
+            not_stored: match (item.store, storable) {
+                (false, _) => Some(NotStored::NoVerdict),
+                (true, Storable::Never) => Some(NotStored::NoStore),
+                (true, _) => None,
+            },
             expires_in: lives.into_iter().chain([item.expires_in]).flatten().min(),
         });
         items.collect()

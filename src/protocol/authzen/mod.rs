@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use self::request::{Asked, Semantic};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Digest;
 use crate::protocol::kit::parts;
@@ -25,6 +25,10 @@ use crate::token::{TokenFormat, Zookie};
 
 const EVALUATION: Route = Route(0);
 const EVALUATIONS: Route = Route(1);
+
+/// The endpoints' paths.
+const ONE: &str = "/access/v1/evaluation";
+const SEVERAL: &str = "/access/v1/evaluations";
 
 /// The OpenID [Authorization API 1.0](https://openid.net/specs/authorization-api-1_0.html) (AuthZEN): its evaluation
 /// and evaluations endpoints. The search endpoints pass untouched.
@@ -56,6 +60,7 @@ pub struct AuthZen {
     format: Arc<dyn TokenFormat>,
     capabilities: Capabilities,
     base: Option<Pattern>,
+    base_path: Option<String>,
 }
 
 impl AuthZen {
@@ -65,6 +70,7 @@ impl AuthZen {
             format: Arc::new(format),
             capabilities: Capabilities::unknown(),
             base: None,
+            base_path: None,
         }
     }
 
@@ -87,13 +93,14 @@ impl AuthZen {
             ));
         }
         self.base = Some(Pattern::parse(path)?);
+        self.base_path = Some(path.to_owned());
         Ok(self)
     }
 
     fn route<'a>(&self, path: &'a str) -> Option<(Route, &'a str)> {
-        let (route, base) = match path.strip_suffix("/access/v1/evaluation") {
+        let (route, base) = match path.strip_suffix(ONE) {
             Some(base) => (EVALUATION, base),
-            None => (EVALUATIONS, path.strip_suffix("/access/v1/evaluations")?),
+            None => (EVALUATIONS, path.strip_suffix(SEVERAL)?),
         };
         let ours = match &self.base {
             Some(pattern) => pattern.matches(base),
@@ -118,6 +125,13 @@ impl Protocol for AuthZen {
         }
         self.route(uri.path())
             .map_or(Claim::Pass, |(route, _)| Claim::Body(route))
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let base = self.base_path.as_deref().unwrap_or_default();
+        [(EVALUATION, ONE), (EVALUATIONS, SEVERAL)]
+            .map(|(route, path)| Endpoint::new(route, Method::POST, format!("{base}{path}")))
+            .into()
     }
 
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use self::declare::{Declared, What};
 use crate::cache::{Capabilities, Part, ReadAt};
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Kind, Received, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Digest;
 use crate::protocol::kit::parts;
@@ -148,6 +148,16 @@ impl Protocol for Routes {
             What::Check { .. } if *method == Method::POST => Claim::Body(Route(index)),
             What::Check { .. } | What::Write { .. } => Claim::Parts(Route(index)),
         }
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let declared = self.routes.iter().enumerate();
+        declared
+            .map(|(index, route)| {
+                let (_, path) = route.name.split_once(' ').unwrap_or_default();
+                Endpoint::new(Route(index), route.method.clone(), path)
+            })
+            .collect()
     }
 
     fn read(&self, route: Route, parts: &Parts, message: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {

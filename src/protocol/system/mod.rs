@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 use crate::cache::{Capabilities, ReadAt};
 use crate::consistency::Consistency;
 use crate::protocol::api::Protocol;
-use crate::protocol::call::{Call, Claim, Key, Kind, Probe, Received, Route, Unreadable};
+use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Probe, Received, Route, Unreadable};
 use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Does, Field, Operation};
 use crate::protocol::problem::Rejection;
@@ -167,6 +167,17 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
             Does::List => Claim::Floor(Route(index)),
             Does::Watch => Claim::Pass,
         }
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let claimed = S::OPERATIONS.iter().enumerate();
+        let claimed = claimed.filter(|(_, operation)| operation.does != Does::Watch);
+        claimed
+            .map(|(index, operation)| {
+                let (method, path) = W::endpoint(operation, S::BASE);
+                Endpoint::new(Route(index), method, path)
+            })
+            .collect()
     }
 
     fn read(&self, route: Route, parts: &Parts, body: &Bytes, key: Key<'_>) -> Result<Call, Unreadable> {

@@ -37,6 +37,9 @@ pub(super) trait Wire: fmt::Debug + Send + Sync + 'static {
     /// The operation that a request calls: its index in `operations`. Paths over HTTP begin with `base`.
     fn called(operations: &[Operation], base: &str, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<usize>;
 
+    /// The method and path of an operation.
+    fn endpoint(operation: &Operation, base: &str) -> (Method, String);
+
     /// Whether a request with these headers can be read.
     fn check_headers(headers: &HeaderMap) -> Result<(), Unreadable>;
 

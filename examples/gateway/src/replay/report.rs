@@ -55,13 +55,9 @@ pub(super) fn table(records: &[Record], took: Duration, layer: Option<&Handle<Ap
     row("hits", share(stats.hits));
     row("coalesced", share(stats.coalesced));
     row("upstream calls", share(stats.upstream_calls));
-    row(
-        "misses",
-        format!(
-            "absent {}, floor {}, age {}, expired {}, epoch {}, exact {}, full {}",
-            misses.absent, misses.floor, misses.age, misses.expired, misses.epoch, misses.exact, misses.full
-        ),
-    );
+    let by_reason = misses.iter().filter(|(_, count)| *count > 0);
+    let by_reason: Vec<_> = by_reason.map(|(why, count)| format!("{why} {count}")).collect();
+    row("misses", by_reason.join(", "));
     row("entries", format!("{} ({} KiB)", stats.entries, stats.bytes >> 10));
 }
 

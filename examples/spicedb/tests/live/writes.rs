@@ -9,6 +9,7 @@ use spicedb_examples::v1::{
 use spicedb_examples::{at_least_as_fresh, fully_consistent, object, relationship};
 
 use tokio::time::Instant;
+use tower_zookie::cache::Miss;
 
 use crate::schema::PREFIX;
 use crate::server::Server;
@@ -161,6 +162,6 @@ pub(crate) async fn a_late_head_does_not_end_all_answers(server: &'static Server
     for asker in crowd {
         asker.await.unwrap();
     }
-    let epochs = replica.layer.as_ref().unwrap().stats().misses.epoch;
+    let epochs = replica.layer.as_ref().unwrap().stats().misses.of(Miss::Epoch);
     assert_eq!(epochs, 0, "{late} heads were late");
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::cache::{Capabilities, Fingerprint, Item, Keyer, Part, Replied, Settings, Turn};
+use crate::cache::{Capabilities, Fingerprint, Item, Keyer, NotStored, Part, Replied, Settings, Turn};
 use crate::revision::{Counter, StoreId};
 
 fn at(n: u64) -> Revision {
@@ -16,7 +16,7 @@ fn at(n: u64) -> Revision {
 fn item(value: bool) -> Item<bool> {
     Item {
         value,
-        store: true,
+        not_stored: None,
         expires_in: None,
     }
 }
@@ -46,7 +46,7 @@ fn answered(items: usize, revision: Option<Revision>) -> Replied<bool, ()> {
     Replied::Answered {
         own: (),
         items: (0..items).map(|_| item(true)).collect(),
-        revision,
+        revision: revision.ok_or(NotStored::NoToken),
     }
 }
 

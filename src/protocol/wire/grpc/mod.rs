@@ -42,6 +42,10 @@ impl Wire for Grpc {
         operations.iter().position(|operation| operation.grpc == uri.path())
     }
 
+    fn endpoint(operation: &Operation, _: &str) -> (Method, String) {
+        (Method::POST, operation.grpc.to_owned())
+    }
+
     /// A question's content type is checked with its key.
     fn check_headers(_: &HeaderMap) -> Result<(), Unreadable> {
         Ok(())

@@ -49,6 +49,11 @@ impl Wire for Gateway {
             .position(|Operation { http, .. }| http.1.as_bytes() == rest && http.0 == *method)
     }
 
+    fn endpoint(operation: &Operation, base: &str) -> (Method, String) {
+        let (method, path) = &operation.http;
+        (method.clone(), format!("{base}{path}"))
+    }
+
     fn check_headers(headers: &HeaderMap) -> Result<(), Unreadable> {
         parts::json_parameters(headers).map(drop)
     }
