@@ -1,8 +1,8 @@
 //! What is printed at the start.
 
 use crate::proxy::Route;
+use crate::proxy::speaks::Speaks;
 use crate::proxy::system::System;
-use crate::proxy::upstream::Speaks;
 
 /// A question in an API's own form.
 struct Question {

@@ -15,9 +15,10 @@ use tower_zookie::consistency::Staleness;
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
 use crate::proxy::layer::Settings;
 use crate::proxy::origin::{Origin, OriginError};
+use crate::proxy::pool::Limits;
+use crate::proxy::speaks::Speaks;
 use crate::proxy::system::System;
 use crate::proxy::tls::Identity;
-use crate::proxy::upstream::Speaks;
 use crate::proxy::{Config, Route};
 
 /// Answers the checks of SpiceDB or Permify from memory, exactly as fresh as each caller's token demands, and forwards
@@ -59,6 +60,13 @@ pub struct Args {
     /// How long connecting to the upstream may take.
     #[arg(long, default_value = "2s", value_parser = duration)]
     connect_timeout: Duration,
+    /// How many connections to the upstream's gRPC API there may be for unary calls, and as many for streams. Each carries up
+    /// to 100 calls at a time, or as many as the upstream takes.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    max_upstream_connections: u16,
+    /// The largest headers and trailers of a call, in KiB, in both directions.
+    #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=16384))]
+    max_headers: u32,
     /// How long calls under way may go on after Ctrl-C or SIGTERM.
     #[arg(long, default_value = "10s", value_parser = duration)]
     drain: Duration,
@@ -128,6 +136,10 @@ impl Args {
                 .map(|(cert, key)| Identity { cert, key }),
             upstream_ca: self.upstream_ca,
             connect_timeout: self.connect_timeout,
+            upstream_limits: Limits {
+                connections: usize::from(self.max_upstream_connections),
+                headers: self.max_headers << 10,
+            },
             drain: self.drain,
         })
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::rustls::ClientConfig;
 use tower::Service;
 
+use super::speaks::Speaks;
 use crate::AnyError;
 
 /// How long an upstream that could not be reached is left alone.
@@ -42,10 +43,14 @@ pub enum ConnectError {
     Resting,
     #[error("connecting failed")]
     Failed { source: AnyError },
+    #[error("it does not speak HTTP/2")]
+    NotHttp2 { source: Option<hyper::Error> },
+    #[error("it said nothing within {} ms", within.as_millis())]
+    Silent { within: Duration },
 }
 
 /// Over TCP, or TLS where the URL says `https`.
-pub fn connector(tls: ClientConfig, within: Duration) -> Connector {
+pub fn connector(tls: ClientConfig, within: Duration, speaks: Speaks) -> Connector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -56,7 +61,11 @@ pub fn connector(tls: ClientConfig, within: Duration) -> Connector {
     #[cfg(target_os = "linux")]
     tcp.set_tcp_user_timeout(Some(PROBE_TCP * 2));
     let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-    Connector::new(builder.enable_all_versions().wrap_connector(tcp), within)
+    let connector = match speaks {
+        Speaks::Grpc => builder.enable_http2().wrap_connector(tcp),
+        Speaks::Http => builder.enable_http1().wrap_connector(tcp),
+    };
+    Connector::new(connector, within)
 }
 
 impl<C> Connector<C> {
@@ -66,6 +75,15 @@ impl<C> Connector<C> {
             within,
             failed: Arc::default(),
         }
+    }
+
+    pub(super) fn within(&self) -> Duration {
+        self.within
+    }
+
+    /// A connection can't be used.
+    pub(super) fn failed(&self, error: &ConnectError) {
+        rest(&self.failed, error);
     }
 
     fn rests(&self) -> bool {
@@ -100,14 +118,16 @@ where
                 Ok(Err(error)) => ConnectError::Failed { source: error.into() },
                 Err(_) => ConnectError::TimedOut { within },
             };
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the upstream can't be reached"
-            );
+            rest(&failed, &error);
             Err(error)
         })
     }
+}
+
+/// Begins the rest after a failure.
+fn rest(failed: &Mutex<Option<Instant>>, error: &ConnectError) {
+    *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    tracing::warn!(error = error as &dyn std::error::Error, "the upstream can't be reached");
 }
 
 impl<C> fmt::Debug for Connector<C> {

@@ -9,13 +9,16 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
+use super::pool::CallError;
+use super::upstream::UpstreamError;
+
 /// Why there is no reply to hand on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("the request has no path to forward it to")]
     NoPath,
     #[error("the upstream did not answer")]
-    Upstream(#[from] hyper_util::client::legacy::Error),
+    Upstream(#[from] UpstreamError),
 }
 
 /// What form a request has, and its reply must have.
@@ -45,6 +48,8 @@ pub(super) struct Status {
 impl Status {
     pub(super) const CONNECTION_LOST: Self = Self::unavailable("the connection to the upstream was lost");
     const UNREACHABLE: Self = Self::unavailable("the upstream can't be reached");
+    const FULL: Self =
+        Self::unavailable("all connections to the upstream are in use; --max-upstream-connections allows more");
     const NO_PATH: Self = Self {
         code: 12,
         message: "the request has no path to forward it to",
@@ -73,6 +78,7 @@ impl Status {
         match error {
             Failure::NoPath => Self::NO_PATH,
             Failure::Upstream(error) if error.is_connect() => Self::UNREACHABLE,
+            Failure::Upstream(UpstreamError::Grpc(CallError::Full)) => Self::FULL,
             Failure::Upstream(error) => reset_reason(error).map_or(Self::CONNECTION_LOST, Self::reset),
         }
     }

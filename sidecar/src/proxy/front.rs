@@ -19,9 +19,10 @@ use super::ending::Ending;
 use super::failure::{self, Failure, Form};
 use super::hop;
 use super::origin::Origin;
+use super::pool::ReplyBody;
 use super::upstream::{Forward, RequestBody};
 
-type ReplyBody = Either<Ending<ZookieBody<Incoming>>, Full<Bytes>>;
+type FrontBody = Either<Ending<ZookieBody<ReplyBody>>, Full<Bytes>>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
@@ -41,7 +42,7 @@ impl Front {
 }
 
 impl hyper::service::Service<Request<Incoming>> for Front {
-    type Response = Response<ReplyBody>;
+    type Response = Response<FrontBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 

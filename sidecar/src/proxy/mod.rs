@@ -12,13 +12,16 @@ pub mod feed;
 mod front;
 mod hop;
 pub mod layer;
+mod limits;
 pub mod origin;
+pub mod pool;
 mod ready;
 mod serve;
+pub mod speaks;
 pub mod system;
 pub mod tls;
+mod unary;
 pub mod upstream;
-mod windows;
 
 use std::future::Future;
 use std::io;
@@ -37,10 +40,12 @@ use self::connect::connector;
 use self::feed::{Feed, Watched};
 use self::front::Front;
 use self::origin::Origin;
+use self::pool::Limits;
 use self::ready::Probe;
 use self::serve::Port;
+use self::speaks::Speaks;
 use self::tls::{Identity, TlsError, Trusted};
-use self::upstream::{Forward, Speaks, Upstream};
+use self::upstream::{Forward, Upstream};
 
 /// How long operators' own requests may go on when everything else has ended.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
@@ -55,6 +60,7 @@ pub struct Config {
     pub identity: Option<Identity>,
     pub upstream_ca: Option<PathBuf>,
     pub connect_timeout: Duration,
+    pub upstream_limits: Limits,
     /// How long calls under way may go on once the sidecar stops.
     pub drain: Duration,
 }
@@ -124,7 +130,7 @@ impl Sidecar {
                 service: layer.layer(forward),
                 origin: upstream.origin,
             };
-            ports.push((listener, Port::new(tls.transpose()?, front)));
+            ports.push((listener, Port::new(tls.transpose()?, front, config.upstream_limits)));
         }
         let admin = listen(config.admin).await?;
         let drain = config.drain;
@@ -203,7 +209,8 @@ impl Config {
         Ok(Upstream {
             origin: route.upstream.clone(),
             speaks: route.speaks,
-            connector: connector(tls::client(trusted)?, self.connect_timeout),
+            connector: connector(tls::client(trusted)?, self.connect_timeout, route.speaks),
+            limits: self.upstream_limits,
         })
     }
 }

@@ -14,7 +14,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::connect::Connector;
-use super::upstream::{Speaks, Upstream};
+use super::speaks::Speaks;
+use super::upstream::Upstream;
 
 const WITHIN: Duration = Duration::from_secs(3);
 

@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::front::Front;
-use super::windows;
+use super::limits::{CALLS, CANCELLED_UNSEEN, FROM_CALLER, LATE_FRAMES, STREAM};
+use super::pool::Limits;
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// A caller that vanished without a word must not keep its streams for ever.
@@ -36,21 +37,24 @@ pub(crate) struct Port {
 impl Port {
     /// Speaks HTTP/1.1 and HTTP/2, also where only gRPC is expected: a silent caller can then be distinguished from one
     /// that is about to speak.
-    pub(crate) fn new(tls: Option<TlsAcceptor>, front: Front) -> Self {
+    pub(crate) fn new(tls: Option<TlsAcceptor>, front: Front, limits: Limits) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
             .timer(TokioTimer::new())
             .auto_date_header(false)
+            .max_buf_size(limits.http1_buffer())
             .http2()
             .timer(TokioTimer::new())
             .auto_date_header(false)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG_WITHIN)
-            .initial_stream_window_size(windows::STREAM)
-            .initial_connection_window_size(windows::FROM_CALLER)
-            .max_concurrent_streams(windows::CALLS)
-            .max_header_list_size(windows::HEADERS);
+            .initial_stream_window_size(STREAM)
+            .initial_connection_window_size(FROM_CALLER)
+            .max_concurrent_streams(CALLS)
+            .max_header_list_size(limits.headers)
+            .max_pending_accept_reset_streams(CANCELLED_UNSEEN)
+            .max_local_error_reset_streams(LATE_FRAMES);
         Self { builder, tls, front }
     }
 

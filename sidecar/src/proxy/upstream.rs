@@ -3,43 +3,51 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::TRANSFER_ENCODING;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
 use super::connect::Connector;
+use super::hop;
 use super::origin::Origin;
-use super::{hop, windows};
-
-/// What gRPC servers written in Go let pass without hanging up is a ping in five minutes.
-const PING: Duration = Duration::from_secs(5 * 60 + 10);
-const PONG_WITHIN: Duration = Duration::from_secs(20);
+use super::pool::{CallError, Limits, Pool, ReplyBody};
+use super::speaks::Speaks;
+use super::unary::is_unary;
 
 /// The body of a request on its way in, in a box that the layer can read and refill.
 pub type RequestBody = UnsyncBoxBody<Bytes, hyper::Error>;
-
-/// How an upstream is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
-    /// HTTP/2, with prior knowledge where there is no TLS.
-    Grpc,
-    /// HTTP/1.1, or HTTP/2 if the TLS handshake says so.
-    Http,
-}
 
 #[derive(Clone, Debug)]
 pub struct Upstream {
     pub origin: Origin,
     pub speaks: Speaks,
     pub connector: Connector,
+    pub limits: Limits,
+}
+
+/// Why the upstream has no reply.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    #[error(transparent)]
+    Grpc(#[from] CallError),
+    #[error(transparent)]
+    Http(#[from] hyper_util::client::legacy::Error),
+}
+
+impl UpstreamError {
+    /// Whether there was no connection for the call.
+    pub(super) fn is_connect(&self) -> bool {
+        match self {
+            Self::Grpc(error) => matches!(error, CallError::Unreachable(_)),
+            Self::Http(error) => error.is_connect(),
+        }
+    }
 }
 
 impl Upstream {
@@ -50,33 +58,41 @@ impl Upstream {
     {
         Client::builder(TokioExecutor::new())
             .http2_only(self.speaks == Speaks::Grpc)
+            .http1_max_buf_size(self.limits.http1_buffer())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PONG_WITHIN)
-            .http2_initial_stream_window_size(windows::STREAM)
-            .http2_initial_connection_window_size(windows::TO_UPSTREAM)
-            .http2_max_header_list_size(windows::HEADERS)
             .build(self.connector.clone())
     }
 
+    /// Connections for unary calls and for streams apart, or for one call each.
     pub fn forward(&self) -> Forward {
-        Forward { client: self.client() }
+        let pool = || {
+            let uri = self.origin.uri(&Uri::from_static("/")).unwrap_or_default();
+            Pool::new(self.connector.clone(), uri, self.limits)
+        };
+        match self.speaks {
+            Speaks::Grpc => Forward::Grpc {
+                unary: pool(),
+                streams: pool(),
+            },
+            Speaks::Http => Forward::Http(self.client()),
+        }
     }
 }
 
 /// Hands on requests whose URI is the upstream's. Clones share its connections.
 #[derive(Clone, Debug)]
-pub struct Forward {
-    client: Client<Connector, RequestBody>,
+pub enum Forward {
+    Grpc { unary: Pool, streams: Pool },
+    Http(Client<Connector, RequestBody>),
 }
 
 impl Service<Request<RequestBody>> for Forward {
-    type Response = Response<Incoming>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
+    type Response = Response<ReplyBody>;
+    type Error = UpstreamError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, UpstreamError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -84,11 +100,34 @@ impl Service<Request<RequestBody>> for Forward {
         // The connection decides, whatever the caller's own spoke.
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().remove(TRANSFER_ENCODING);
-        let reply = self.client.request(request);
-        Box::pin(async move {
-            let mut reply = reply.await?;
-            hop::strip_reply(reply.headers_mut());
-            Ok(reply)
-        })
+        match self {
+            Self::Grpc { unary, streams } => {
+                let pool = match is_unary(request.uri().path()) {
+                    true => unary.clone(),
+                    false => streams.clone(),
+                };
+                Box::pin(async move { Ok(stripped(pool.call(request).await?)) })
+            }
+            Self::Http(client) => {
+                keep_body(&mut request);
+                let reply = client.request(request);
+                Box::pin(async move { Ok(stripped(reply.await?.map(ReplyBody::from))) })
+            }
+        }
+    }
+}
+
+fn stripped(mut reply: Response<ReplyBody>) -> Response<ReplyBody> {
+    hop::strip_reply(reply.headers_mut());
+    reply
+}
+
+/// Without a header that says so, hyper takes it that such a request has no body.
+fn keep_body(request: &mut Request<RequestBody>) {
+    let body = request.body();
+    let has_length = body.is_end_stream() || body.size_hint().exact().is_some();
+    if !has_length && matches!(*request.method(), Method::GET | Method::HEAD) {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(TRANSFER_ENCODING, chunked);
     }
 }

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
 
-use crate::layer::body::replay::Replay;
+use crate::layer::body::replay::{End, Replay};
 use crate::layer::body::request::RequestBody;
 
 /// Reads a body up to a limit, without copying one that comes in a single frame.
@@ -16,6 +16,7 @@ pub(in crate::layer) struct Reader<B> {
     /// What came after the first frame, in one piece: a body of many tiny frames takes no more memory than another.
     more: BytesMut,
     trailers: Option<HeaderMap>,
+    polled: bool,
     limit: usize,
 }
 
@@ -26,6 +27,7 @@ pub(in crate::layer) enum Read<B: Body> {
     Whole {
         message: Bytes,
         trailers: Option<HeaderMap>,
+        end: End,
     },
     /// It is over the limit, or broke off: to be passed on unmodified.
     Unread(Replay<B>),
@@ -35,7 +37,7 @@ impl<B: RequestBody> Read<B> {
     /// The body that yields what was read, and then the rest.
     pub(in crate::layer) fn into_body(self) -> B {
         match self {
-            Self::Whole { message, trailers } => B::replay(Replay::whole(message, trailers)),
+            Self::Whole { message, trailers, end } => B::replay(Replay::read(message, trailers, end)),
             Self::Unread(mut replay) => match replay.untouched() {
                 Some(body) => body,
                 None => B::replay(replay),
@@ -51,6 +53,7 @@ impl<B: Body<Data = Bytes> + Unpin> Reader<B> {
             first: Bytes::new(),
             more: BytesMut::new(),
             trailers: None,
+            polled: false,
             limit,
         }
     }
@@ -68,6 +71,7 @@ impl<B: Body<Data = Bytes> + Unpin> Reader<B> {
             if body.is_end_stream() {
                 return Poll::Ready(self.whole());
             }
+            self.polled = true;
             match ready!(Pin::new(body).poll_frame(cx)) {
                 None => return Poll::Ready(self.whole()),
                 Some(Err(error)) => return Poll::Ready(self.unread(Some(error))),
@@ -109,6 +113,7 @@ impl<B: Body<Data = Bytes> + Unpin> Reader<B> {
         Read::Whole {
             message,
             trailers: self.trailers.take(),
+            end: if self.polled { End::Body } else { End::Head },
         }
     }
 

@@ -7,6 +7,15 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+/// What told that a body had ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::layer) enum End {
+    /// The head, which had no body.
+    Head,
+    /// The body.
+    Body,
+}
+
 /// A body of which a part was read: that part again, then the rest, with the size that the whole had.
 pub struct Replay<B: Body> {
     read: VecDeque<Bytes>,
@@ -43,6 +52,20 @@ impl<B: Body> Replay<B> {
     /// Whether the body broke off.
     pub(in crate::layer) fn is_broken(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// A body that was read. One without a message ends as it did: a gRPC server written in Go takes the end in a frame after
+    /// the head for a missing message, and waits for ever for a message after a head that ends the request.
+    pub(in crate::layer) fn read(message: Bytes, trailers: Option<HeaderMap>, end: End) -> Self {
+        let mut replay = Self::whole(message, trailers);
+        if end == End::Body && replay.is_empty() {
+            replay.read.push_back(Bytes::new());
+        }
+        replay
+    }
+
+    fn is_empty(&self) -> bool {
+        self.read.is_empty() && self.trailers.is_none()
     }
 
     /// The body itself, if nothing was read of it.

@@ -70,6 +70,7 @@ impl<P: Protocol> LayerState<P> {
             Read::Whole {
                 message,
                 trailers: None,
+                end,
             } => {
                 let class = self.class(route, &parts, &message, None, arrived);
                 match class {
@@ -77,7 +78,7 @@ impl<P: Protocol> LayerState<P> {
                         self.answer(route, parts, message, call, &caller, requirement, arrived)
                     }
                     other => {
-                        let body = B::replay(Replay::whole(message.clone(), None));
+                        let body = B::replay(Replay::read(message.clone(), None, end));
                         self.step(route, parts, message, body, other, arrived)
                     }
                 }

@@ -52,7 +52,7 @@ where
         None => (None, ZookieBody::inner(body)),
         Some(call) => match read_reply(body, state.settings.max_reply_body).await {
             Read::Unread(replay) => (None, ZookieBody::replayed(replay)),
-            Read::Whole { message, trailers } => {
+            Read::Whole { message, trailers, .. } => {
                 let reply = whole(&parts, &message, trailers.as_ref());
                 let asked: Vec<usize> = (0..call.kind.questions()).collect();
                 let received = Received::new(bypass.route, call, &bypass.message);

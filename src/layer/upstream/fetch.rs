@@ -103,7 +103,7 @@ where
             }
         };
         let (body, trailers) = match read_reply(body, state.settings.max_reply_body).await {
-            Read::Whole { message, trailers } => (message, trailers),
+            Read::Whole { message, trailers, .. } => (message, trailers),
             Read::Unread(replay) => {
                 let why = match replay.is_broken() || is_error(parts.status, None, &parts.headers) {
                     true => NotStored::ErrorStatus,
@@ -170,6 +170,7 @@ where
         let Read::Whole {
             message: body,
             trailers,
+            ..
         } = read_reply(body, state.settings.max_reply_body).await
         else {
             return None;

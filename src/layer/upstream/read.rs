@@ -40,7 +40,7 @@ where
         return Ok(Response::from_parts(parts, ZookieBody::inner(body)));
     }
     let (message, trailers) = match read_reply(body, state.settings.max_reply_body).await {
-        Read::Whole { message, trailers } => (message, trailers),
+        Read::Whole { message, trailers, .. } => (message, trailers),
         Read::Unread(replay) => {
             mark_bypassed(&mut parts.headers, why);
             return Ok(Response::from_parts(parts, ZookieBody::replayed(replay)));

@@ -93,7 +93,7 @@ impl Begun {
     {
         let (parts, body) = reply.into_parts();
         let (message, trailers, unread) = match read_reply(body, state.settings.max_reply_body).await {
-            Read::Whole { message, trailers } => (message, trailers, None),
+            Read::Whole { message, trailers, .. } => (message, trailers, None),
             Read::Unread(replay) => (Bytes::new(), None, Some(replay)),
         };
         let reply = whole(&parts, &message, trailers.as_ref());
