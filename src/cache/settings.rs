@@ -72,7 +72,8 @@ impl Settings {
     /// The quantization interval, and by how much an answer may outlive it.
     ///
     /// By default 5 s and 10 %, so no answer is older than 5.5 s. Where between 5 s and 5.5 s an answer ends is jittered by
-    /// question. The interval is from 1 ms to one day, the staleness at most 100 %.
+    /// question. The interval is from 1 ms to one day and at most the [time to live](Self::time_to_live), the staleness at
+    /// most 100 %.
     pub fn window(mut self, interval: Duration, staleness: Staleness) -> Self {
         self.window = Window::new(interval, staleness);
         self
@@ -93,7 +94,7 @@ impl Settings {
 
     /// The hard end of an entry, counted from the write: answers change with the clock, without a revision.
     ///
-    /// By default 60 s. From 1 ms to one day.
+    /// By default 60 s. From 1 ms to one day, and no less than the window's interval.
     pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
         self.time_to_live = time_to_live;
         self
@@ -125,7 +126,7 @@ impl Settings {
         self
     }
 
-    /// How many callers may wait for another caller's flight. Over it, requests ask for themselves.
+    /// How many callers may wait for another caller's flight; 0 for none. Over it, requests ask for themselves.
     ///
     /// By default 10,000.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
@@ -238,6 +239,14 @@ impl Settings {
                 return Err(InvalidSetting::new(setting, problem));
             }
         }
+        let interval = self.window.interval();
+        if self.time_to_live < interval {
+            let time_to_live = self.time_to_live;
+            let problem = format!(
+                "is {time_to_live:?}, less than the window's interval of {interval:?}; choose {interval:?} or more, or a shorter window"
+            );
+            return Err(InvalidSetting::new("time_to_live", problem));
+        }
         Ok(())
     }
 }
@@ -282,6 +291,22 @@ mod tests {
             assert!(message.starts_with(name), "{message}");
             assert!(message.contains("; "), "it does not say what to do: {message}");
         }
+    }
+
+    #[test]
+    fn rule_17_a_time_to_live_below_the_window_names_both() {
+        let seconds = Duration::from_secs;
+        let settings = Settings::default().time_to_live(seconds(2));
+        assert_eq!(
+            settings.validate().unwrap_err().to_string(),
+            "time_to_live is 2s, less than the window's interval of 5s; choose 5s or more, or a shorter window"
+        );
+        let settings = Settings::default().window(seconds(90), Staleness::percent(10));
+        assert_eq!(
+            settings.validate().unwrap_err().to_string(),
+            "time_to_live is 60s, less than the window's interval of 90s; choose 90s or more, or a shorter window"
+        );
+        assert_eq!(Settings::default().time_to_live(seconds(5)).validate(), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::COOKIE;
 use http::{Extensions, HeaderName};
 
 use crate::byte_size::ByteSize;
@@ -9,7 +10,7 @@ use crate::invalid_setting::InvalidSetting;
 use crate::layer::ZookieLayer;
 use crate::layer::credentials::{Credential, Credentials};
 use crate::layer::handle::Handle;
-use crate::layer::headers::Overrides;
+use crate::layer::headers::{CONSISTENCY, Overrides};
 use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::seen::Seen;
 use crate::layer::state::{LayerSettings, LayerState, OldTokens};
@@ -294,6 +295,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
 
     fn validate(&self) -> Result<(), InvalidSetting> {
         let Self {
+            protocol,
             cache,
             carriers,
             layer,
@@ -302,10 +304,23 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             token_age,
             ..
         } = self;
+        if !protocol.has_checks() {
+            let problem =
+                "has no check route, so nothing would be answered from the cache; declare one, with `.check(…)`";
+            return Err(InvalidSetting::new("protocol", problem));
+        }
+        protocol.format().validate()?;
         cache.validate()?;
         carriers.validate()?;
+        self.validate_headers()?;
+        if let Some(age) = token_age.filter(|age| *age < cache.age_bound()) {
+            let bound = cache.age_bound();
+            let problem = format!(
+                "has an age of {age:?}, less than {bound:?}, the greatest age of an answer; choose {bound:?} or more, or a shorter window"
+            );
+            return Err(InvalidSetting::new("oldest_token", problem));
+        }
         let no_body = "is 0 bytes, so nothing could be answered from the cache; set it to 1 byte or more";
-        let too_young = "is less than the greatest age of an answer; choose a greater age, or a shorter window";
         for (setting, is_valid, problem) in [
             ("max_request_body", layer.max_request_body > 0, no_body),
             ("max_reply_body", layer.max_reply_body > 0, no_body),
@@ -313,11 +328,6 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
                 "read_timeout",
                 !layer.read_timeout.is_zero() && layer.read_timeout <= LONGEST_READ,
                 "is 0 or longer than one day; choose a duration in between",
-            ),
-            (
-                "oldest_token",
-                token_age.is_none_or(|age| age >= cache.age_bound()),
-                too_young,
             ),
             (
                 "max_token_len",
@@ -331,6 +341,28 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             ),
         ] {
             if !is_valid {
+                return Err(InvalidSetting::new(setting, problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// A header of the key in which zookies travel would give each token answers of its own.
+    fn validate_headers(&self) -> Result<(), InvalidSetting> {
+        for (setting, names) in [
+            ("credential_headers", &self.credentials.headers),
+            ("key_headers", &self.key_headers),
+        ] {
+            for name in names {
+                let why = match name {
+                    _ if *name == COOKIE => "whose cookies are in the key anyway, except the zookie's",
+                    _ if *name == CONSISTENCY => "which says how fresh an answer must be",
+                    _ if self.carriers.is_header_carrier(name) => "in which zookies travel",
+                    _ => continue,
+                };
+                let problem = format!(
+                    "names the header `{name}`, {why}; leave it out, so that requests with other tokens share answers"
+                );
                 return Err(InvalidSetting::new(setting, problem));
             }
         }

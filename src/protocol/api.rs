@@ -23,6 +23,12 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     /// What holds for the store behind this API.
     fn capabilities(&self) -> Capabilities;
 
+    /// Whether the API has any checks. Without one nothing would be answered from the cache, so
+    /// [`build`](crate::ZookieLayerBuilder::build) rejects the protocol.
+    fn has_checks(&self) -> bool {
+        true
+    }
+
     /// How the store's tokens are spelled.
     fn format(&self) -> Arc<dyn TokenFormat>;
 

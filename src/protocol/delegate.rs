@@ -23,6 +23,11 @@ macro_rules! delegate {
                     $to.capabilities()
                 }
 
+                fn has_checks(&self) -> bool {
+                    let $api = self;
+                    $to.has_checks()
+                }
+
                 fn format(&self) -> Arc<dyn TokenFormat> {
                     let $api = self;
                     $to.format()

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 /// An invalid declaration of a route: which route, what is wrong, and what to do.
@@ -5,20 +6,20 @@ use std::fmt;
 #[error("{route}: {problem}")]
 pub struct InvalidRoute {
     route: String,
-    problem: &'static str,
+    problem: Cow<'static, str>,
 }
 
 impl InvalidRoute {
     /// What is wrong with `route`, and what to do.
-    pub fn new(route: impl fmt::Display, problem: &'static str) -> Self {
+    pub fn new(route: impl fmt::Display, problem: impl Into<Cow<'static, str>>) -> Self {
         Self {
             route: route.to_string(),
-            problem,
+            problem: problem.into(),
         }
     }
 
     /// What is wrong, and what to do.
-    pub fn problem(&self) -> &'static str {
-        self.problem
+    pub fn problem(&self) -> &str {
+        &self.problem
     }
 }

@@ -35,6 +35,10 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
+    fn has_checks(&self) -> bool {
+        self.0.has_checks() || self.1.has_checks()
+    }
+
     fn format(&self) -> Arc<dyn TokenFormat> {
         self.0.format()
     }

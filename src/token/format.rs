@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::invalid_setting::InvalidSetting;
 use crate::revision::Revision;
 use crate::token::error::TokenError;
 use crate::token::zookie::Zookie;
@@ -26,6 +27,24 @@ pub trait TokenFormat: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Checks the format's own limits, when the layer is built. By default there is nothing to check.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the limit that makes no sense.
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
+
     /// A token that names `revision`, or `None` if this format has no such token.
     fn encode(&self, revision: &Revision) -> Option<Zookie>;
+}
+
+/// Checks a format's setting `max_len`.
+pub(crate) fn at_least_a_byte(max_len: usize) -> Result<(), InvalidSetting> {
+    if max_len == 0 {
+        let problem = "is 0 bytes, so every token would be rejected; set it to 1 byte or more";
+        return Err(InvalidSetting::new("max_len", problem));
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 use crate::byte_size::ByteSize;
+use crate::invalid_setting::InvalidSetting;
 use crate::revision::{Opaque, Revision, StoreId};
 use crate::token::error::TokenError;
-use crate::token::format::TokenFormat;
+use crate::token::format::{TokenFormat, at_least_a_byte};
 use crate::token::zookie::Zookie;
 
 const DEFAULT_MAX_LEN: usize = 4096;
@@ -40,7 +41,7 @@ impl OpaqueTokens {
 
     /// Sets the limit of a token's length.
     ///
-    /// By default 4 KiB.
+    /// By default 4 KiB. At least 1 byte; [`build`](crate::ZookieLayerBuilder::build) checks it.
     #[must_use]
     pub fn max_len(mut self, len: ByteSize) -> Self {
         self.max_len = len.as_len();
@@ -55,6 +56,10 @@ impl TokenFormat for OpaqueTokens {
         }
         Zookie::new(text, self.max_len)?;
         Ok(Revision::new(self.store.clone(), Opaque::new(text)))
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        at_least_a_byte(self.max_len)
     }
 
     fn encode(&self, revision: &Revision) -> Option<Zookie> {

@@ -112,7 +112,7 @@
 //!     }
 //!
 //!     fn learn(&self, _: Received<'_>, _: &[usize], reply: &Reply<'_>) -> ReplyOutcome {
-//!         let text = |name| Pointer::parse(name)?.find(reply.body).ok()?;
+//!         let text = |name| Pointer::parse(name).ok()?.find(reply.body).ok()?;
 //!         if reply.status != StatusCode::OK || parts::is_encoded(reply.headers) {
 //!             return ReplyOutcome::Nothing;
 //!         }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use http::{HeaderName, Method, StatusCode};
 
 use crate::protocol::invalid_route::InvalidRoute;
@@ -15,13 +17,14 @@ enum Says {
 }
 
 impl Verdict {
-    /// A JSON boolean in a reply with status 200. `field` is a member's name, or a JSON pointer such as
-    /// `/result/allowed` through objects.
+    /// A JSON boolean in a reply with status 200, at a member's name or at a JSON pointer such as `/result/allowed` through
+    /// objects.
     pub fn json(pointer: impl Into<String>) -> Self {
         Self(Says::Json(pointer.into()))
     }
 
-    /// One status for allowed and another for denied, each a 2xx or a 4xx.
+    /// One status for allowed and another for denied, each a 2xx or a 4xx, and none that says something else: 408, 409, 410,
+    /// 412, 425 and 429 are about the request, not about the question.
     pub fn status(allowed: u16, denied: u16) -> Self {
         Self(Says::Status(allowed, denied))
     }
@@ -73,12 +76,12 @@ impl CheckRoute {
         self
     }
 
-    /// The member of a POST's JSON body that holds the caller's token. The layer then keys the body by its JSON value
-    /// without that member, and forwards it with the token of the revision that it asks at. If a body has a member
-    /// whose name differs only in case, the layer forwards it unmodified and stores nothing, because some decoders read
-    /// that member as the token.
-    pub fn request_token(mut self, member: impl Into<String>) -> Self {
-        self.request_token = Some(member.into());
+    /// Where a POST's JSON body holds the caller's token: a member's name or a JSON pointer. The layer then keys the body by
+    /// its JSON value without the token, and forwards it with the token of the revision that it asks at. An object on the
+    /// way that holds only the token is left out with it. If a body has a member whose name differs only in case from one
+    /// on the way, the layer forwards it unmodified and stores nothing, because some decoders read that member as the token.
+    pub fn request_token(mut self, pointer: impl Into<String>) -> Self {
+        self.request_token = Some(pointer.into());
         self
     }
 
@@ -92,28 +95,28 @@ impl CheckRoute {
         let name = format!("{} {}", self.method, self.path);
         let invalid = |problem| InvalidRoute::new(&name, problem);
         if self.request_token.is_some() && self.method == Method::GET {
-            return Err(invalid(
-                "a GET check has no body to hold a token; use a query parameter or a header",
-            ));
+            let problem = "a GET check has no body to hold a token; use a query parameter or a header, and leave out `request_token`";
+            return Err(invalid(problem.into()));
         }
-        if self.request_token.as_deref() == Some("") {
-            return Err(invalid("the token's member has an empty name; give its name"));
+        let verdict = self
+            .verdict
+            .ok_or("the route has no verdict; declare where the reply has it, with `.verdict(…)`".into())
+            .and_then(Verdict::compile)
+            .map_err(invalid)?;
+        if let (Some(status), Some(_)) = (verdict.without_body(), &self.reply_token) {
+            let problem = format!(
+                "a {} has no body, so `reply_token` would never be found there; reply with 200, or name the token in the header",
+                status.as_u16()
+            );
+            return Err(invalid(problem.into()));
         }
-        let verdict = match self.verdict {
-            Some(verdict) => verdict.compile().map_err(invalid)?,
-            None => {
-                return Err(invalid(
-                    "the route has no verdict; declare where the reply has it, with `.verdict(…)`",
-                ));
-            }
-        };
         Ok(Declared {
-            pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem()))?,
-            reply_token: pointer(self.reply_token).map_err(invalid)?,
+            pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem().to_owned().into()))?,
+            reply_token: pointer("reply_token", self.reply_token).map_err(invalid)?,
             what: What::Check {
                 verdict,
                 key_headers: self.key_headers,
-                request_token: self.request_token,
+                request_token: pointer("request_token", self.request_token).map_err(invalid)?,
             },
             method: self.method,
             name,
@@ -177,8 +180,8 @@ impl WriteRoute {
         let name = format!("{} {}", self.method, self.path);
         let invalid = |problem| InvalidRoute::new(&name, problem);
         Ok(Declared {
-            pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem()))?,
-            reply_token: pointer(self.reply_token).map_err(invalid)?,
+            pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem().to_owned().into()))?,
+            reply_token: pointer("reply_token", self.reply_token).map_err(invalid)?,
             what: What::Write { schema: self.schema },
             method: self.method,
             name,
@@ -201,7 +204,7 @@ pub(super) enum What {
     Check {
         verdict: Rule,
         key_headers: Vec<HeaderName>,
-        request_token: Option<String>,
+        request_token: Option<Pointer>,
     },
     Write {
         schema: bool,
@@ -223,33 +226,48 @@ impl Rule {
             Self::Status(allowed, denied) => status == *allowed || status == *denied,
         }
     }
-}
 
-impl Verdict {
-    fn compile(self) -> Result<Rule, &'static str> {
-        match self.0 {
-            Says::Json(text) => {
-                let pointer = Pointer::parse(&text)
-                    .ok_or("the verdict's JSON pointer is malformed; use a member's name or `/a/b`")?;
-                Ok(Rule::Json(pointer))
-            }
-            Says::Status(allowed, denied) if allowed == denied => {
-                Err("allowed and denied have the same status; use two different ones")
-            }
-            Says::Status(allowed, denied) => {
-                let status = |code| {
-                    let status = StatusCode::from_u16(code).ok();
-                    status
-                        .filter(|status| status.is_success() || status.is_client_error())
-                        .ok_or("a verdict's status must be a 2xx or a 4xx")
-                };
-                Ok(Rule::Status(status(allowed)?, status(denied)?))
-            }
+    /// The status of a verdict whose reply has no body.
+    fn without_body(&self) -> Option<StatusCode> {
+        let has_none = |status: &StatusCode| matches!(*status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+        match self {
+            Self::Json(_) => None,
+            Self::Status(allowed, denied) => [*allowed, *denied].into_iter().find(has_none),
         }
     }
 }
 
-fn pointer(text: Option<String>) -> Result<Option<Pointer>, &'static str> {
-    text.map(|text| Pointer::parse(&text).ok_or("the token's JSON pointer is malformed; use a member's name or `/a/b`"))
-        .transpose()
+impl Verdict {
+    fn compile(self) -> Result<Rule, Problem> {
+        let (allowed, denied) = match self.0 {
+            Says::Json(text) => {
+                let pointer =
+                    Pointer::parse(&text).map_err(|error| format!("the pointer of `Verdict::json` {error}"))?;
+                return Ok(Rule::Json(pointer));
+            }
+            Says::Status(allowed, denied) => (status(allowed)?, status(denied)?),
+        };
+        if allowed == denied {
+            return Err("allowed and denied have the same status; use two different ones".into());
+        }
+        Ok(Rule::Status(allowed, denied))
+    }
+}
+
+type Problem = Cow<'static, str>;
+
+/// A status that can be a verdict.
+fn status(code: u16) -> Result<StatusCode, Problem> {
+    let is_no_verdict = match (code, StatusCode::from_u16(code)) {
+        (408 | 425 | 429, _) => "asks to send the request again",
+        (409 | 410 | 412, _) => "rejects the revision of the request's token",
+        (_, Ok(status)) if status.is_success() || status.is_client_error() => return Ok(status),
+        _ => "is neither a 2xx nor a 4xx",
+    };
+    Err(format!("the status {code} {is_no_verdict}, and is no verdict; use others, such as 200 and 403").into())
+}
+
+fn pointer(setting: &str, text: Option<String>) -> Result<Option<Pointer>, Problem> {
+    let parse = |text: String| Pointer::parse(&text).map_err(|error| format!("`{setting}` {error}").into());
+    text.map(parse).transpose()
 }

@@ -109,16 +109,25 @@ impl RoutesBuilder {
     ///
     /// # Errors
     ///
-    /// [`InvalidRoute`]: the first route that is malformed, is declared twice, or has no verdict.
+    /// [`InvalidRoute`]: the first route that is malformed, has no verdict, or never matches, because one that is declared
+    /// before it matches the same paths.
     pub fn build(self) -> Result<Routes, InvalidRoute> {
         let routes = self.routes.into_iter().collect::<Result<Vec<_>, _>>()?;
         for (index, route) in routes.iter().enumerate() {
-            let twin = |other: &Declared| other.method == route.method && other.pattern == route.pattern;
-            if routes[..index].iter().any(twin) {
-                return Err(InvalidRoute::new(
-                    &route.name,
-                    "the route is declared twice; remove one of them",
-                ));
+            let shadows = |other: &&Declared| other.method == route.method && other.pattern.covers(&route.pattern);
+            if let Some(other) = routes[..index].iter().find(shadows) {
+                let problem = if other.pattern == route.pattern {
+                    format!(
+                        "the route is declared twice, first as `{}`; remove one of them",
+                        other.name
+                    )
+                } else {
+                    format!(
+                        "the route never matches, because `{}` is declared before it and matches the same paths; declare it first",
+                        other.name
+                    )
+                };
+                return Err(InvalidRoute::new(&route.name, problem));
             }
         }
         Ok(Routes {
@@ -132,6 +141,11 @@ impl RoutesBuilder {
 impl Protocol for Routes {
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn has_checks(&self) -> bool {
+        let is_check = |route: &Declared| matches!(route.what, What::Check { .. });
+        self.routes.iter().any(is_check)
     }
 
     fn format(&self) -> Arc<dyn TokenFormat> {
@@ -213,7 +227,7 @@ impl Protocol for Routes {
         if token.map(str::as_bytes) == received.call.token.as_deref() {
             return None;
         }
-        body::with_token(received.message, field, token).ok()
+        body::with_token(received.message, field.names(), token).ok()
     }
 
     fn learn(&self, received: Received<'_>, _: &[usize], reply: &Reply<'_>) -> ReplyOutcome {

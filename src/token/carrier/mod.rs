@@ -56,6 +56,11 @@ pub enum InvalidCarrier {
     /// The header has a meaning of its own, which a zookie would overwrite.
     #[error("the header `{0}` already has another meaning; use a header of its own for zookies, such as `zookie`")]
     ReservedHeader(HeaderName),
+    /// gRPC encodes the values of headers with this ending.
+    #[error(
+        "gRPC encodes the values of headers that end with `-bin`, such as `{0}`; use another name, such as `zookie`"
+    )]
+    BinaryHeader(HeaderName),
     /// The name of a cookie can have only letters, digits and `- _ .`.
     #[error("the cookie name `{0}` is invalid; use only letters, digits and - _ .")]
     CookieName(String),
@@ -111,8 +116,11 @@ impl Carriers {
         let mut valid = Vec::new();
         for place in places {
             match &place {
-                Carrier::Header(name) if RESERVED.contains(name) => {
+                Carrier::Header(name) if has_another_meaning(name.as_str()) => {
                     return Err(InvalidCarrier::ReservedHeader(name.clone()));
+                }
+                Carrier::Header(name) if name.as_str().ends_with("-bin") => {
+                    return Err(InvalidCarrier::BinaryHeader(name.clone()));
                 }
                 Carrier::Cookie(name) if !is_cookie_name(name) => return Err(InvalidCarrier::CookieName(name.clone())),
                 Carrier::Query(name) if name.is_empty() => return Err(InvalidCarrier::EmptyQueryName),
@@ -169,6 +177,11 @@ impl Carriers {
             return Err(InvalidSetting::new("max_age", problem));
         }
         Ok(())
+    }
+
+    pub(crate) fn is_header_carrier(&self, name: &HeaderName) -> bool {
+        let is_it = |place: &Carrier| matches!(place, Carrier::Header(carrier) if carrier == name);
+        self.places.iter().any(is_it)
     }
 
     /// The places, in order.
@@ -330,23 +343,72 @@ fn has_comma(text: &str) -> bool {
     text.bytes().fold(false, |found, byte| found | (byte == b','))
 }
 
-/// Headers that a request needs. A zookie would overwrite them.
-const RESERVED: [HeaderName; 14] = [
-    header::ACCEPT,
-    header::AUTHORIZATION,
-    header::CACHE_CONTROL,
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::COOKIE,
-    header::HOST,
-    header::PROXY_AUTHORIZATION,
-    header::SET_COOKIE,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// Whether a header says something else, which a zookie would overwrite in requests or in replies.
+fn has_another_meaning(name: &str) -> bool {
+    const OTHERS: [&str; 46] = [
+        "age",
+        "allow",
+        "alt-svc",
+        "authorization",
+        "baggage",
+        "cache-control",
+        "cache-status",
+        "connection",
+        "cookie",
+        "date",
+        "digest",
+        "etag",
+        "expect",
+        "expires",
+        "forwarded",
+        "from",
+        "host",
+        "keep-alive",
+        "last-modified",
+        "link",
+        "location",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "prefer",
+        "range",
+        "referer",
+        "retry-after",
+        "server",
+        "set-cookie",
+        "signature",
+        "signature-input",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "vary",
+        "via",
+        "warning",
+        "www-authenticate",
+        "x-request-id",
+        "x-rewrite-url",
+        // The layer's own.
+        "zookie-consistency",
+    ];
+    const FAMILIES: [&str; 11] = [
+        "accept",
+        "access-control-",
+        "content-",
+        "grpc-",
+        "if-",
+        "proxy-",
+        "sec-",
+        "x-b3-",
+        "x-forwarded-",
+        "x-http-method",
+        "x-original-",
+    ];
+    OTHERS.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family)) || name == "x-method-override"
+}
 
 /// Stricter than the cookie standard: only names that percent-encoding does not change.
 fn is_cookie_name(name: &str) -> bool {

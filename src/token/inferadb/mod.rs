@@ -6,9 +6,10 @@ mod revision_token;
 mod tests;
 
 use crate::byte_size::ByteSize;
+use crate::invalid_setting::InvalidSetting;
 use crate::revision::{Revision, StoreId, VectorClock};
 use crate::token::error::TokenError;
-use crate::token::format::TokenFormat;
+use crate::token::format::{TokenFormat, at_least_a_byte};
 use crate::token::zookie::Zookie;
 
 pub use revision_token::{InvalidToken, RevisionToken};
@@ -62,7 +63,7 @@ impl InferaDb {
 
     /// Sets the limit of a token's length.
     ///
-    /// By default 4 KiB.
+    /// By default 4 KiB. At least 1 byte; [`build`](crate::ZookieLayerBuilder::build) checks it.
     #[must_use]
     pub fn max_len(mut self, len: ByteSize) -> Self {
         self.max_len = len.as_len();
@@ -71,7 +72,7 @@ impl InferaDb {
 
     /// Sets the limit of entries in a vector clock.
     ///
-    /// By default 100. With names of ordinary length, as many fit into a token of the default length.
+    /// By default 100, and at least 1. With names of ordinary length, as many fit into a token of the default length.
     #[must_use]
     pub fn max_nodes(mut self, nodes: usize) -> Self {
         self.max_nodes = nodes;
@@ -92,6 +93,15 @@ impl TokenFormat for InferaDb {
         let store = self.store_of(&token.node_id);
         let clock: VectorClock = token.vector_clock.into_iter().collect();
         Ok(Revision::new(store, clock))
+    }
+
+    fn validate(&self) -> Result<(), InvalidSetting> {
+        at_least_a_byte(self.max_len)?;
+        if self.max_nodes == 0 {
+            let problem = "is 0, so every token would be rejected; set it to 1 or more";
+            return Err(InvalidSetting::new("max_nodes", problem));
+        }
+        Ok(())
     }
 
     /// The token's node is the one with the greatest entry among the nodes of this store. If several have it, the token

@@ -54,7 +54,7 @@ fn revision(reply: &Reply<'_>) -> Result<String, NotJson> {
     if parts::is_encoded(reply.headers) {
         return Err(NotJson);
     }
-    let pointer = Pointer::parse("revision").ok_or(NotJson)?;
+    let pointer = Pointer::parse("revision").map_err(|_| NotJson)?;
     let text = pointer.find(reply.body)?.ok_or(NotJson)?;
     Ok(Json::new(text.as_bytes())?.string()?.into_owned())
 }

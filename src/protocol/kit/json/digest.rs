@@ -135,6 +135,14 @@ impl Digest {
         Ok(())
     }
 
+    /// Adds the member `name`, whose value is an object of these members: the same as [`member`](Self::member) of their text.
+    pub(in crate::protocol) fn object_member(&self, name: &str, object: &Members, members: &mut Members) {
+        let mut fingerprint = self.base.clone();
+        Piece::Name.add(&mut fingerprint, name.as_bytes());
+        object.feed(Part::Body, &mut fingerprint);
+        members.add(&fingerprint);
+    }
+
     fn feed(&self, json: &mut Json<'_>, fingerprint: &mut FingerprintBuilder) -> Result<(), NotJson> {
         match json.peek() {
             Some(b'{') => self.object(json)?.feed(Part::Body, fingerprint),

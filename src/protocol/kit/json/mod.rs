@@ -11,6 +11,6 @@ mod rewrite;
 
 pub use case::{OTHER_CASE, differs_in_case};
 pub use digest::{Digest, Members};
-pub use pointer::Pointer;
+pub use pointer::{InvalidPointer, Pointer};
 pub use reader::{Json, NotJson};
 pub use rewrite::Rewrite;

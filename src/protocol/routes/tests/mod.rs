@@ -196,6 +196,97 @@ fn a_token_in_the_body_is_replaced_by_the_one_asked_at() {
     );
 }
 
+/// An API with its token at `/at/token`.
+fn inner() -> Routes {
+    Routes::builder(Numbers)
+        .check(CheckRoute::post("/check").verdict(allowed()).request_token("/at/token"))
+        .build()
+        .unwrap()
+}
+
+fn ask_inner(base: &FingerprintBuilder, body: &str) -> Result<ReadCall, Unreadable> {
+    let parts = parts("POST", "/check", &[("content-type", "application/json")]);
+    read(&inner(), Route(0), &parts, body.as_bytes(), base)
+}
+
+#[test]
+fn rule_01_a_token_inside_an_object_is_read() {
+    let base = base();
+    let post = |body| ask_inner(&base, body);
+    let usual = post(r#"{"q":1}"#).unwrap();
+    for (body, token) in [
+        (r#"{"q":1,"at":{"token":"7"}}"#, Some("7")),
+        (r#"{ "at" : {"token":"8"} , "q":1}"#, Some("8")),
+        (r#"{"q":1,"at":{"token":null}}"#, None),
+    ] {
+        let call = post(body).unwrap();
+        assert_eq!(call.token.as_deref(), token.map(str::as_bytes), "{body}");
+        assert_eq!(question(&call), question(&usual), "{body}");
+    }
+    let more = post(r#"{"q":1,"at":{"token":"7","mode":"strict"}}"#).unwrap();
+    assert_eq!(more.token.as_deref(), Some(&b"7"[..]));
+    assert_eq!(
+        question(&more),
+        question(&post(r#"{"q":1,"at":{"mode":"strict"}}"#).unwrap())
+    );
+    for other in [
+        r#"{"q":1,"at":{"mode":"strict"}}"#,
+        r#"{"q":1,"at":{}}"#,
+        r#"{"q":1,"at":null}"#,
+        r#"{"q":1,"token":"7"}"#,
+        r#"{"q":1,"in":{"at":{"token":"7"}}}"#,
+    ] {
+        let other_call = post(other).unwrap();
+        assert_eq!(other_call.token, None, "{other}");
+        assert_ne!(question(&other_call), question(&usual), "{other}");
+    }
+    for unreadable in [
+        r#"{"at":"7"}"#,
+        r#"{"at":["7"]}"#,
+        r#"{"at":{"token":7}}"#,
+        r#"{"at":{"Token":"7"}}"#,
+        r#"{"At":{"token":"7"}}"#,
+        r#"{"at":{"token":"7","token":"8"}}"#,
+        r#"{"at":{"token":"7"},"at":{}}"#,
+    ] {
+        assert!(post(unreadable).is_err(), "{unreadable}");
+    }
+}
+
+#[test]
+fn a_token_inside_an_object_is_replaced_there() {
+    let forward = |body: &str, at: ReadAt| {
+        let call = ask_inner(&base(), body).unwrap();
+        let zookie = at.revision().and_then(|named| Numbers.encode(named));
+        inner().ask(call.with(&Bytes::from(body.to_owned())), &[0], &at, zookie.as_ref())
+    };
+    let newer = || ReadAt::AtLeast(revision(9));
+    for (body, at, forwarded) in [
+        (
+            r#"{"at": {"token":"7"}, "q": 1.0}"#,
+            newer(),
+            Some(r#"{"at": {"token":"9"}, "q": 1.0}"#),
+        ),
+        (
+            r#"{"at": {"token":"7"}, "q": 1.0}"#,
+            ReadAt::Head,
+            Some(r#"{ "q": 1.0}"#),
+        ),
+        (
+            r#"{"q":1,"at":{"token":"7", "mode":2}}"#,
+            ReadAt::Head,
+            Some(r#"{"q":1,"at":{ "mode":2}}"#),
+        ),
+        (r#"{"q":1}"#, newer(), Some(r#"{"at":{"token":"9"},"q":1}"#)),
+        (r#"{"q":1,"at":{}}"#, newer(), Some(r#"{"q":1,"at":{"token":"9"}}"#)),
+        (r#"{"q":1,"at":null}"#, newer(), Some(r#"{"q":1,"at":{"token":"9"}}"#)),
+        (r#"{"q":1,"at":{"token":"9"}}"#, newer(), None),
+        (r#"{"q":1,"at":{}}"#, ReadAt::Head, None),
+    ] {
+        assert_eq!(forward(body, at).as_deref(), forwarded.map(str::as_bytes), "{body}");
+    }
+}
+
 fn learned(call: &ReadCall, reply: (u16, &str)) -> ReplyOutcome {
     learn(&api(), call, b"", &[0], reply)
 }
@@ -329,10 +420,33 @@ proptest! {
     #[test]
     fn only_the_token_is_rewritten(value in json(), seed: u64, token in prop::option::of("[a-z\"]{0,3}")) {
         let mut body = serde_json::json!({"q": value, "a\"b": 1, "zookie": "old"});
-        let rewritten = body::with_token(spell(&body, seed).as_bytes(), "zookie", token.as_deref()).unwrap();
+        let name = ["zookie".to_owned()];
+        let rewritten = body::with_token(spell(&body, seed).as_bytes(), &name, token.as_deref()).unwrap();
         match token {
             Some(token) => body["zookie"] = token.into(),
             None => drop(body.as_object_mut().unwrap().remove("zookie")),
+        }
+        prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(&rewritten).unwrap(), body);
+    }
+
+    #[test]
+    fn rule_10_a_body_with_an_inner_token_is_keyed_by_value(a in json(), b in json(), seeds: (u64, u64)) {
+        let base = base();
+        let post = |value: &serde_json::Value, token: &str, seed| {
+            let body = spell(&serde_json::json!({"at": {"token": token, "mode": value}, "q": 1}), seed);
+            question(&ask_inner(&base, &body).unwrap())
+        };
+        prop_assert_eq!(post(&a, "1", seeds.0) == post(&b, "2", seeds.1), a == b);
+    }
+
+    #[test]
+    fn only_the_inner_token_is_rewritten(value in json(), seed: u64, token in prop::option::of("[a-z\"]{0,3}")) {
+        let mut body = serde_json::json!({"q": value, "at": {"more": value, "token": "old"}});
+        let names = ["at".to_owned(), "token".to_owned()];
+        let rewritten = body::with_token(spell(&body, seed).as_bytes(), &names, token.as_deref()).unwrap();
+        match token {
+            Some(token) => body["at"]["token"] = token.into(),
+            None => drop(body["at"].as_object_mut().unwrap().remove("token")),
         }
         prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(&rewritten).unwrap(), body);
     }
@@ -344,6 +458,10 @@ proptest! {
         let (api, base) = (api(), base());
         let _ = ask(&base, "GET", &format!("/check?{query}"), &[], "");
         let _ = ask(&base, "POST", "/in-body", &[("content-type", "application/json")], &message);
+        let _ = ask_inner(&base, &message);
+        let names = ["at".to_owned(), "token".to_owned()];
+        let _ = body::with_token(message.as_bytes(), &names, Some("7"));
+        let _ = body::with_token(message.as_bytes(), &names, None);
         for route in 0..9 {
             let call = ReadCall::new(Route(route), Kind::Write { schema: false, stream: false });
             let _ = learned(&call, (status, &reply));
