@@ -125,7 +125,10 @@ async fn rule_04_without_revisions_only_the_age_is_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_12_reads_do_not_extend_the_hard_end() {
-    let mut bench = Bench::with(settings().time_to_live(secs(3)), Capabilities::versioned());
+    let settings = settings()
+        .window(secs(3), Staleness::percent(100))
+        .time_to_live(secs(3));
+    let mut bench = Bench::with(settings, Capabilities::versioned());
     bench.fill(at(1)).await;
     for _ in 0..2 {
         advance(secs(1)).await;
@@ -169,7 +172,10 @@ async fn rule_12_a_replys_expiry_counts_from_before_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn rule_12_an_expiry_too_far_away_is_the_hard_end() {
-    let mut bench = Bench::with(settings().time_to_live(secs(1)), Capabilities::versioned());
+    let settings = settings()
+        .window(secs(1), Staleness::percent(100))
+        .time_to_live(secs(1));
+    let mut bench = Bench::with(settings, Capabilities::versioned());
     let forever = yes(at(1)).expires_in(Duration::MAX);
     bench.miss(&Freshness::any(), ReadAt::Any, forever).await;
     advance(secs(1)).await;

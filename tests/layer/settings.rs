@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::header::COOKIE;
+use http::{HeaderName, StatusCode};
 use tower_zookie::cache::Capabilities;
 use tower_zookie::consistency::Staleness;
-use tower_zookie::protocol::{CheckRoute, Protocol, Routes, Verdict};
-use tower_zookie::token::{Carriers, InferaDb};
+use tower_zookie::protocol::{AuthZen, CheckRoute, Protocol, Routes, Verdict, WriteRoute};
+use tower_zookie::token::{Carrier, Carriers, InferaDb, OpaqueTokens, TokenFormat};
 use tower_zookie::{ByteSize, OldTokens, ZookieLayer, ZookieLayerBuilder};
 use tower_zookie_testing::scripted::{Both, Client, Upstream, both, routes, z};
 
@@ -56,6 +57,85 @@ fn rule_15_every_setting_of_the_layer_is_checked() {
         assert!(text.contains("; "), "it does not say what to do: {text}");
     }
     assert!(ZookieLayer::builder(both()).build().is_ok());
+}
+
+#[test]
+fn rule_17_settings_that_contradict_each_other_are_named() {
+    type Set = fn(ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both>;
+    let wrong: [(Set, &str); 7] = [
+        (
+            |b| b.oldest_token(Duration::from_secs(5), OldTokens::Reject),
+            "oldest_token has an age of 5s, less than 5.5s, the greatest age of an answer; \
+             choose 5.5s or more, or a shorter window",
+        ),
+        (
+            |b| b.cache(|cache| cache.time_to_live(Duration::from_secs(1))),
+            "time_to_live is 1s, less than the window's interval of 5s; choose 5s or more, or a shorter window",
+        ),
+        (
+            |b| b.credential_headers([COOKIE]),
+            "credential_headers names the header `cookie`, whose cookies are in the key anyway, except the zookie's; \
+             leave it out, so that requests with other tokens share answers",
+        ),
+        (
+            |b| b.key_headers([HeaderName::from_static("zookie")]),
+            "key_headers names the header `zookie`, in which zookies travel; \
+             leave it out, so that requests with other tokens share answers",
+        ),
+        (
+            |b| b.key_headers([HeaderName::from_static("zookie-consistency")]),
+            "key_headers names the header `zookie-consistency`, which says how fresh an answer must be; \
+             leave it out, so that requests with other tokens share answers",
+        ),
+        (
+            |b| {
+                let place = Carrier::Header(HeaderName::from_static("x-at"));
+                b.carriers(Carriers::new([place]).unwrap())
+                    .credential_headers([HeaderName::from_static("x-at")])
+            },
+            "credential_headers names the header `x-at`, in which zookies travel; \
+             leave it out, so that requests with other tokens share answers",
+        ),
+        (
+            |b| b.carriers(Carriers::default().max_tokens(0)),
+            "max_tokens is 0, so every request with a token would be rejected; set it to 1 or more",
+        ),
+    ];
+    for (set, message) in wrong {
+        let error = set(ZookieLayer::builder(both())).build().unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert!(message.starts_with(error.setting()));
+    }
+}
+
+#[test]
+fn rule_17_a_protocol_needs_a_check_route() {
+    let writes = || Routes::builder(InferaDb::new("test")).write(WriteRoute::post("/relationships"));
+    let why = "protocol has no check route, so nothing would be answered from the cache; declare one, with `.check(…)`";
+    let error = ZookieLayer::builder(writes().build().unwrap()).build().unwrap_err();
+    assert_eq!((error.setting(), &*error.to_string()), ("protocol", why));
+    let api: Arc<dyn Protocol> = Arc::new(writes().build().unwrap());
+    assert_eq!(ZookieLayer::builder(api).build().unwrap_err().to_string(), why);
+    // Beside an API that has checks, one with only writes makes sense.
+    let api = (AuthZen::new(InferaDb::new("test")), writes().build().unwrap());
+    assert!(ZookieLayer::builder(api).build().is_ok());
+}
+
+#[test]
+fn rule_17_the_limits_of_a_token_format_are_checked() {
+    fn message(format: impl TokenFormat) -> String {
+        ZookieLayer::builder(AuthZen::new(format))
+            .build()
+            .unwrap_err()
+            .to_string()
+    }
+    let length = "max_len is 0 bytes, so every token would be rejected; set it to 1 byte or more";
+    assert_eq!(message(OpaqueTokens::new("test").max_len(ByteSize::bytes(0))), length);
+    assert_eq!(message(InferaDb::new("test").max_len(ByteSize::bytes(0))), length);
+    assert_eq!(
+        message(InferaDb::cluster("test").max_nodes(0)),
+        "max_nodes is 0, so every token would be rejected; set it to 1 or more"
+    );
 }
 
 #[tokio::test(start_paused = true)]

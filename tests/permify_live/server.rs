@@ -108,7 +108,8 @@ impl Server {
     }
 
     pub(crate) fn builder(permify: Permify) -> ZookieLayerBuilder<Permify> {
-        ZookieLayer::builder(permify).cache(|cache| cache.window(WINDOW, Staleness::percent(10)))
+        ZookieLayer::builder(permify)
+            .cache(|cache| cache.window(WINDOW, Staleness::percent(10)).time_to_live(2 * WINDOW))
     }
 
     fn revision(&self, token: &str) -> Revision {

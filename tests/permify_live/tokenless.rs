@@ -30,7 +30,7 @@ pub(crate) async fn rule_04_windowed_reads_are_no_older_than_the_window(server: 
     let windowed = |window| {
         let permify = Permify::new(server.engine).window_reads_without_token();
         server.replica_of(&tenant, permify, |builder| {
-            builder.cache(|cache| cache.window(window, Staleness::percent(10)))
+            builder.cache(|cache| cache.window(window, Staleness::percent(10)).time_to_live(2 * window))
         })
     };
     let short = Duration::from_millis(500);

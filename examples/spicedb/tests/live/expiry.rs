@@ -9,6 +9,7 @@ use spicedb_examples::v1::ContextualizedCaveat;
 use spicedb_examples::v1::relationship_update::Operation;
 use spicedb_examples::{at_exact_snapshot, at_least_as_fresh, fully_consistent, relationship};
 use tokio::time::sleep;
+use tower_zookie::consistency::Staleness;
 
 use crate::client::{Client, update};
 use crate::schema;
@@ -16,7 +17,14 @@ use crate::server::Server;
 
 pub(crate) async fn rule_12_an_expiring_answer_is_not_served_for_ever(server: &'static Server) {
     let time_to_live = Duration::from_secs(2);
-    let mut replica = server.replica_with(|builder| builder.cache(|cache| cache.time_to_live(time_to_live)));
+    // An age bound of twice the time to live.
+    let mut replica = server.replica_with(|builder| {
+        builder.cache(|cache| {
+            cache
+                .window(time_to_live, Staleness::percent(100))
+                .time_to_live(time_to_live)
+        })
+    });
     let mut direct = server.direct();
     let mut opener = relationship(&server.relationship("door:expiring#opener@user:expiring")).unwrap();
     opener.optional_expires_at = Some((SystemTime::now() + Duration::from_secs(3)).into());
