@@ -17,6 +17,11 @@ impl InvalidSetting {
         }
     }
 
+    /// What is wrong with it, and what to do.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
     /// The name of the method that sets it.
     pub fn setting(&self) -> &'static str {
         self.setting

@@ -1,11 +1,15 @@
 //! What the example servers and the sidecar share.
 
+mod address;
 mod duration;
+mod percent;
 mod start;
 mod stats;
 mod stop;
 
+pub use self::address::address;
 pub use self::duration::duration;
+pub use self::percent::percent;
 pub use self::start::{failed, log_to_stderr};
 pub use self::stats::stats;
 pub use self::stop::told_to_stop;

@@ -32,7 +32,7 @@ use tower_zookie::store::Store;
 #[command(name = "gateway", version)]
 struct Args {
     /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = common::address)]
     listen: SocketAddr,
     /// A folder with `schema.zed` and `transactions.jsonl`.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data"))]
@@ -44,7 +44,7 @@ struct Args {
     #[arg(long, default_value = "5s", value_parser = common::duration)]
     window: Duration,
     /// By how many percent an answer may outlive the window.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
+    #[arg(long, default_value = "10%", value_parser = common::percent)]
     staleness: u8,
     /// Serve without the layer, to compare.
     #[arg(long)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use examples_common::{failed, log_to_stderr, told_to_stop};
+use examples_common::{address, failed, log_to_stderr, told_to_stop};
 use spicedb_examples::v1::permissions_service_server::PermissionsServiceServer;
 use spicedb_examples::v1::schema_service_server::SchemaServiceServer;
 use tokio::net::TcpListener;
@@ -32,7 +32,7 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 #[command(name = "tonic_service")]
 struct Args {
     /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:50051")]
+    #[arg(long, default_value = "127.0.0.1:50051", value_parser = address)]
     listen: SocketAddr,
     /// A folder with `schema.zed` and `transactions.jsonl`.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../data"))]

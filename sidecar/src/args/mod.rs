@@ -1,17 +1,19 @@
 //! The command line.
 
+pub mod memory;
 mod system;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
-use examples_common::duration;
+use examples_common::{address, duration, percent};
 use tower_zookie::ByteSize;
 use tower_zookie::OldTokens;
 use tower_zookie::consistency::Staleness;
 
+use self::memory::Memory;
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
 use crate::proxy::layer::Settings;
 use crate::proxy::origin::{Origin, OriginError};
@@ -32,17 +34,18 @@ pub struct Args {
     /// Its gRPC API, such as http://127.0.0.1:50051 (SpiceDB) or http://127.0.0.1:3478 (Permify).
     #[arg(long, value_name = "URL", required_unless_present = "http_upstream")]
     upstream: Option<String>,
-    /// Where to serve gRPC.
-    #[arg(long, default_value = "127.0.0.1:50061")]
+    /// Where to serve gRPC. Here and in the other addresses, a name stands for the first of its addresses that this machine
+    /// has, IPv4 before IPv6.
+    #[arg(long, default_value = "127.0.0.1:50061", value_parser = address)]
     listen: SocketAddr,
     /// Its HTTP gateway, such as http://127.0.0.1:8443 (SpiceDB) or http://127.0.0.1:3476 (Permify).
     #[arg(long, value_name = "URL")]
     http_upstream: Option<String>,
     /// Where to serve HTTP.
-    #[arg(long, default_value = "127.0.0.1:8453")]
+    #[arg(long, default_value = "127.0.0.1:8453", value_parser = address)]
     http_listen: SocketAddr,
     /// Where to serve /stats, /metrics, /healthz and /readyz.
-    #[arg(long, default_value = "127.0.0.1:9091")]
+    #[arg(long, default_value = "127.0.0.1:9091", value_parser = address)]
     admin: SocketAddr,
     /// SpiceDB's --datastore-engine, or Permify's --database-engine (memory or postgres): a token does not name it.
     #[arg(long, value_enum)]
@@ -74,13 +77,13 @@ pub struct Args {
     /// For how long callers share one revision: SpiceDB's --datastore-revision-quantization-interval.
     #[arg(long, default_value = "5s", value_parser = duration)]
     window: Duration,
-    /// By how many percent an answer may outlive the window.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
+    /// By how many percent an answer may outlive the window, such as `10` or `10%`.
+    #[arg(long, default_value = "10%", value_parser = percent)]
     staleness: u8,
-    /// When an answer ends in any case: set it no longer than an expired relationship may still count.
+    /// When an answer ends in any case: no shorter than the window, and no longer than an expired relationship may still count.
     #[arg(long, default_value = "60s", value_parser = duration)]
     time_to_live: Duration,
-    /// How much memory all answers may take, in MiB.
+    /// How much memory all answers may take, in MiB: no more than the cgroup's limit, or the machine's memory.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     capacity: u32,
     /// The largest request and the largest reply that is looked at, in KiB; larger ones are only forwarded.
@@ -118,12 +121,15 @@ pub enum BadArgument {
     NoFeed,
     #[error("'{flag}' can't be used with '--system permify': leave it out, or say '--system spicedb'")]
     NotSpiceDbs { flag: &'static str },
+    #[error("'--capacity {capacity}' is more than the {memory}; choose fewer MiB")]
+    Capacity { capacity: u32, memory: Memory },
     #[error("the environment variable {name} of '--watch-authorization-env' is not set, or no header's value")]
     Authorization { name: String },
 }
 
 impl Args {
     pub fn config(self) -> Result<Config, BadArgument> {
+        check_capacity(self.capacity, Memory::stated_below(Path::new("/")))?;
         let system = self.system.of_engine(self.engine, self.spicedb, &self.permify)?;
         Ok(Config {
             layer: self.layer(system),
@@ -178,5 +184,13 @@ impl Args {
             });
         }
         Ok(routes)
+    }
+}
+
+/// Answers that the process can't hold would end it, not make room.
+pub fn check_capacity(capacity: u32, memory: Option<Memory>) -> Result<(), BadArgument> {
+    match memory {
+        Some(memory) if u64::from(capacity) << 20 > memory.bytes => Err(BadArgument::Capacity { capacity, memory }),
+        _ => Ok(()),
     }
 }

@@ -76,8 +76,8 @@ pub struct Route {
 /// Why the sidecar can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    #[error("a setting of the layer makes no sense")]
-    Layer(#[from] InvalidSetting),
+    #[error("'--{}' {}", .0.setting().replace('_', "-"), .0.problem())]
+    Layer(InvalidSetting),
     #[error("TLS can't be used as configured")]
     Tls(#[from] TlsError),
     #[error("--upstream-ca is given, but no upstream is https")]
@@ -101,7 +101,7 @@ pub struct Sidecar {
 
 impl Sidecar {
     pub async fn bind(config: Config) -> Result<Self, SetupError> {
-        let layer = layer::build(&config.layer)?;
+        let layer = layer::build(&config.layer).map_err(SetupError::Layer)?;
         if config.upstream_ca.is_some() && !config.routes.iter().any(|route| route.upstream.is_tls()) {
             return Err(SetupError::NeedlessAuthorities);
         }

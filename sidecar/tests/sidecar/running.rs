@@ -26,6 +26,7 @@ pub(crate) fn args(more: &[&str]) -> Args {
         ("--admin", ANY),
         ("--engine", "postgres"),
         ("--window", "1h"),
+        ("--time-to-live", "2h"),
     ];
     let defaults = defaults.into_iter().filter(|(name, _)| !more.contains(name));
     let defaults = defaults.flat_map(|(name, value)| [name, value]);

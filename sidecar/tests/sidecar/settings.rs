@@ -1,12 +1,15 @@
 //! Configurations that can't be used say why.
 
 use std::error::Error;
+use std::fs;
+use std::path::Path;
 
 use clap::Parser;
-use examples_common::duration;
+use examples_common::{address, duration, percent};
 use tokio::net::TcpListener;
 use tower_zookie::OldTokens;
-use tower_zookie_sidecar::args::Args;
+use tower_zookie_sidecar::args::memory::{Limit, Memory};
+use tower_zookie_sidecar::args::{Args, check_capacity};
 use tower_zookie_sidecar::proxy::Sidecar;
 
 use crate::running::args;
@@ -100,9 +103,14 @@ async fn circles_and_settings_of_the_layer() {
     let message = rejected(&["--upstream", &format!("http://{free}"), "--listen", &free]).await;
     assert!(message.contains("round in circles"), "{message}");
     let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--window", "0s"]).await;
-    assert!(
-        message.contains("window has an interval that is not between 1 ms and one day"),
-        "{message}"
+    assert_eq!(
+        message,
+        "'--window' has an interval that is not between 1 ms and one day; choose one in between"
+    );
+    let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--time-to-live", "5s"]).await;
+    assert_eq!(
+        message,
+        "'--time-to-live' is 5s, less than the window's interval of 3600s; choose 3600s or more, or a shorter window"
     );
 }
 
@@ -194,12 +202,162 @@ async fn arguments_that_a_system_does_not_have() {
         ),
         (
             &["--system", "permify", "--oldest-token", "5s"],
-            "oldest_token is less than the greatest age of an answer",
+            "'--oldest-token' has an age of 5s, less than 3960s, the greatest age of an answer; \
+             choose 3960s or more, or a shorter window",
         ),
     ] {
         let message = rejected(&[&up[..], arguments].concat()).await;
         assert!(message.contains(why), "{message}");
     }
+}
+
+#[test]
+fn percentages() {
+    for (text, number) in [("0", 0), ("10", 10), ("10%", 10), ("100%", 100)] {
+        assert_eq!(percent(text), Ok(number));
+    }
+    for bad in ["", "%", "101", "-1", "10.5%", "10%%", "ten"] {
+        assert_eq!(
+            percent(bad).unwrap_err(),
+            format!("`{bad}` is no percentage from 0 to 100; write it as `10` or `10%`")
+        );
+    }
+    let rejected = Args::try_parse_from(["zookie-sidecar", "--engine", "mysql", "--staleness", "200%"]).unwrap_err();
+    assert!(rejected.to_string().contains("--staleness"), "{rejected}");
+}
+
+#[test]
+fn addresses_may_be_names() {
+    assert_eq!(
+        address("127.0.0.1:80"),
+        "127.0.0.1:80".parse().map_err(|_| String::new())
+    );
+    let named = address("localhost:8080").unwrap();
+    assert!(named.ip().is_loopback() && named.port() == 8080, "{named}");
+    for bad in [
+        "localhost",
+        ":50061",
+        "50061",
+        "http://localhost:50061",
+        "localhost:70000",
+    ] {
+        let why = address(bad).unwrap_err();
+        assert!(why.starts_with(&format!("`{bad}` is no address (")), "{why}");
+        assert!(
+            why.contains("; write it as `127.0.0.1:PORT`, `[::1]:PORT` or `localhost:PORT`"),
+            "{why}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn names_are_where_it_listens() {
+    let up = [
+        "--upstream",
+        "http://127.0.0.1:50051",
+        "--http-upstream",
+        "http://127.0.0.1:8443",
+    ];
+    let listen = [
+        "--listen",
+        "localhost:0",
+        "--http-listen",
+        "localhost:0",
+        "--admin",
+        "localhost:0",
+    ];
+    let sidecar = Sidecar::bind(args(&[&up[..], &listen].concat()).config().unwrap())
+        .await
+        .unwrap();
+    let ports = sidecar.routes().iter().map(|route| route.listen);
+    for address in ports.chain([sidecar.admin().unwrap()]) {
+        assert!(address.ip().is_loopback() && address.port() != 0, "{address}");
+    }
+}
+
+/// The files that Linux would have, under a folder of this name.
+fn linux(name: &str, files: &[(&str, &str)]) -> Option<Memory> {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    for (path, text) in files {
+        let file = root.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    Memory::stated_below(&root)
+}
+
+#[test]
+fn rule_17_a_capacity_beyond_the_memory_is_rejected() {
+    const GIB: u64 = 1 << 30;
+    let machine = ("proc/meminfo", "MemFree: 1 kB\nMemTotal:        8388608 kB\n");
+    let limited = |bytes, limit| Some(Memory { bytes, limit });
+    for (name, files, expected) in [
+        ("elsewhere", vec![], None),
+        ("machine", vec![machine], limited(8 * GIB, Limit::Machine)),
+        (
+            "version-2",
+            vec![
+                machine,
+                ("proc/self/cgroup", "0::/pods/one\n"),
+                ("sys/fs/cgroup/pods/one/memory.max", "max\n"),
+                ("sys/fs/cgroup/pods/memory.max", "2147483648\n"),
+            ],
+            limited(2 * GIB, Limit::Cgroup),
+        ),
+        (
+            "version-2-unlimited",
+            vec![
+                machine,
+                ("proc/self/cgroup", "0::/\n"),
+                ("sys/fs/cgroup/memory.max", "max\n"),
+            ],
+            limited(8 * GIB, Limit::Machine),
+        ),
+        (
+            // The container's own cgroup is mounted as the outermost one.
+            "version-1",
+            vec![
+                machine,
+                ("proc/self/cgroup", "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n"),
+                ("sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n"),
+            ],
+            limited(GIB, Limit::Cgroup),
+        ),
+        (
+            "version-1-unlimited",
+            vec![
+                machine,
+                ("proc/self/cgroup", "4:memory:/\n"),
+                ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ],
+            limited(8 * GIB, Limit::Machine),
+        ),
+    ] {
+        assert_eq!(linux(name, &files), expected, "{name}");
+    }
+
+    let memory = limited(2 * GIB, Limit::Cgroup);
+    assert!(check_capacity(2048, memory).is_ok() && check_capacity(u32::MAX, None).is_ok());
+    assert_eq!(
+        check_capacity(2049, memory).unwrap_err().to_string(),
+        "'--capacity 2049' is more than the 2048 MiB that the cgroup's memory limit allows; choose fewer MiB"
+    );
+    assert_eq!(
+        check_capacity(9000, limited(8 * GIB, Limit::Machine))
+            .unwrap_err()
+            .to_string(),
+        "'--capacity 9000' is more than the 8192 MiB that this machine has; choose fewer MiB"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn rule_17_this_machines_memory_is_known() {
+    let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--capacity", "4294967295"]).await;
+    assert!(
+        message.starts_with("'--capacity 4294967295' is more than the "),
+        "{message}"
+    );
 }
 
 #[test]
