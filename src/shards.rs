@@ -35,7 +35,7 @@ impl<T> Shards<T> {
         &self.0[MINE.with(Cell::get) % self.0.len()].0
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         self.0.iter().map(|Apart(shard)| shard)
     }
 }

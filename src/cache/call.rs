@@ -1,6 +1,7 @@
 //! One upstream call, and what its reply may be taken for.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -134,7 +135,8 @@ impl<V: Weigh> Inner<V> {
             ReadAt::Unmodified(_) => false,
             ReadAt::Any | ReadAt::Head | ReadAt::Exact(_) => true,
         };
-        let may_store = share && same_store && still_named && (young || serves_exact);
+        let may_store =
+            share && same_store && still_named && (young || serves_exact) && !self.pass_through.load(Ordering::Relaxed);
         let why_not = if !same_store || !still_named {
             NotStored::Replaced
         } else if !share && !matches!(asked, ReadAt::Unmodified(_) | ReadAt::Exact(_)) {

@@ -1,4 +1,7 @@
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use moka::notification::RemovalCause;
 
 use crate::cache::decision::Decision;
 use crate::cache::fingerprint::{Fingerprint, Prehashed};
@@ -16,10 +19,14 @@ pub(super) struct Entries<V> {
     cache: moka::sync::Cache<Fingerprint, Arc<Decision<V>>, Prehashed>,
     /// An update holds its question's lock from the look at the entry until the new one is in its place.
     locks: [Mutex<()>; LOCKS],
+    /// How many were dropped because the bytes were used up.
+    evictions: Arc<AtomicU64>,
 }
 
 impl<V: Weigh> Entries<V> {
     pub(super) fn new(capacity: u64, settings: &Settings) -> Self {
+        let evictions = Arc::new(AtomicU64::new(0));
+        let evicted = Arc::clone(&evictions);
         let cache = moka::sync::Cache::builder()
             .max_capacity(capacity)
             .weigher(|_, decision: &Arc<Decision<V>>| {
@@ -28,10 +35,16 @@ impl<V: Weigh> Entries<V> {
             })
             // Frees memory; what may be served is decided by each entry's own instants.
             .time_to_live(settings.time_to_live)
+            .eviction_listener(move |_, _, cause| {
+                if cause == RemovalCause::Size {
+                    evicted.fetch_add(1, Ordering::Relaxed);
+                }
+            })
             .build_with_hasher(Prehashed::default());
         Self {
             cache,
             locks: std::array::from_fn(|_| Mutex::new(())),
+            evictions,
         }
     }
 
@@ -62,6 +75,11 @@ impl<V: Weigh> Entries<V> {
 
     pub(super) fn clear(&self) {
         self.cache.invalidate_all();
+    }
+
+    /// How many were dropped because the bytes were used up.
+    pub(super) fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
     }
 
     /// How many entries there are, and their bytes.

@@ -151,7 +151,7 @@ impl<V> Flights<V> {
         (before < self.max_waiters).then_some(seat)
     }
 
-    #[cfg(test)]
+    /// How many flights are under way, and writes without a caller.
     pub(crate) fn count(&self) -> usize {
         self.under_way().count
     }

@@ -1,51 +1,62 @@
-use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
+//! Statistics as metrics: one table of them, given to a recorder or written as Prometheus text.
 
-use crate::cache::stats::{Distribution, Stats};
+use std::fmt::Write;
+use std::ops::RangeInclusive;
+
+use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
+
+use crate::cache::distribution::Distribution;
+use crate::cache::stats::{ProbeResults, Stats};
+use crate::cache::token_stats::{RefusedTokens, Tokens};
+use crate::cache::upstream_stats::UpstreamStats;
 
 /// Ages are distinguished from 1 ms to 67 s, which is where a window's interval may sensibly lie.
-const AGE_BITS: std::ops::RangeInclusive<u32> = 10..=26;
-const LAG_BITS: std::ops::RangeInclusive<u32> = 0..=20;
+const AGE_BITS: RangeInclusive<u32> = 10..=26;
+const LAG_BITS: RangeInclusive<u32> = 0..=20;
+/// Upstream calls are distinguished from 0.25 ms to 33 s.
+const LATENCY_BITS: RangeInclusive<u32> = 8..=25;
+const MICROSECONDS: f64 = 1e6;
 
-const HITS: &str = "tower_zookie_hits_total";
-const MISSES: &str = "tower_zookie_misses_total";
-const COALESCED: &str = "tower_zookie_coalesced_total";
-const UPSTREAM_CALLS: &str = "tower_zookie_upstream_calls_total";
-const PROBES: &str = "tower_zookie_probes_total";
-const BACKGROUND_READS: &str = "tower_zookie_background_reads_total";
-const BYPASSED: &str = "tower_zookie_bypassed_total";
-const REJECTED: &str = "tower_zookie_rejected_total";
-const NOT_STORED_BY_REPLY: &str = "tower_zookie_not_stored_by_reply_total";
-const KEPT_SHORTER: &str = "tower_zookie_kept_shorter_total";
-const ENTRIES: &str = "tower_zookie_entries";
-const BYTES: &str = "tower_zookie_bytes";
-const WARNINGS: &str = "tower_zookie_warnings_total";
-const HIT_AGES: &str = "tower_zookie_hit_age_seconds_bucket";
-const TOKEN_LAGS: &str = "tower_zookie_token_lag_bucket";
+/// A metric and its series.
+struct Metric<'a> {
+    name: &'static str,
+    what: &'static str,
+    value: Value<'a>,
+}
+
+enum Value<'a> {
+    Counter(u64),
+    /// One series for each value of a label.
+    CounterBy(&'static str, Vec<(&'static str, u64)>),
+    Gauge(f64),
+    /// A gauge of 1 whose label says something.
+    Info(&'static str, &'static str),
+    Histogram {
+        of: &'a Distribution,
+        bits: RangeInclusive<u32>,
+        /// How many of its numbers make one of the metric's unit.
+        per_unit: f64,
+    },
+}
+
+impl Value<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Counter(_) | Self::CounterBy(..) => "counter",
+            Self::Gauge(_) | Self::Info(..) => "gauge",
+            Self::Histogram { .. } => "histogram",
+        }
+    }
+}
 
 impl Stats {
     /// Gives these numbers to the recorder of the [`metrics`] crate, whichever exporter that is. Call it when a scrape
     /// comes, or every few seconds: nothing is recorded between the calls, so that a hit costs no more than without.
     ///
-    /// | name | kind | labels | unit | what |
-    /// |---|---|---|---|---|
-    /// | `tower_zookie_hits_total` | counter | | questions | answered from the cache |
-    /// | `tower_zookie_misses_total` | counter | `reason`: see [`Miss`](crate::cache::Miss) | questions | not answered from the cache |
-    /// | `tower_zookie_coalesced_total` | counter | | questions | answered by a call that another caller had begun |
-    /// | `tower_zookie_upstream_calls_total` | counter | | calls | made for questions; a bulk is one |
-    /// | `tower_zookie_probes_total` | counter | | calls | of these, the ones that only asked how far the store has come |
-    /// | `tower_zookie_background_reads_total` | counter | | calls | of these, the ones made in the background |
-    /// | `tower_zookie_bypassed_total` | counter | | requests | on check routes that went around the cache |
-    /// | `tower_zookie_rejected_total` | counter | | requests | rejected by the layer itself |
-    /// | `tower_zookie_not_stored_by_reply_total` | counter | | replies | whose own headers forbid storing their answers |
-    /// | `tower_zookie_kept_shorter_total` | counter | | replies | whose own `max-age` or `Expires` ends their answers before `time_to_live` does |
-    /// | `tower_zookie_warnings_total` | counter | `warning`: see [`Warning`](crate::Warning) | warnings | given, logged or not |
-    /// | `tower_zookie_entries` | gauge | | answers | stored now |
-    /// | `tower_zookie_bytes` | gauge | | bytes | that they take, keys included |
-    /// | `tower_zookie_hit_age_seconds_bucket` | counter | `le`: seconds, or `+Inf` | questions | answered from the cache by an answer of at most this age |
-    /// | `tower_zookie_token_lag_bucket` | counter | `le`: revisions, or `+Inf` | questions | whose floor lay at most this far below their answer, where the store counts revisions |
-    ///
-    /// The last two are cumulative, as Prometheus wants the buckets of a histogram:
-    /// `histogram_quantile(0.99, rate(tower_zookie_hit_age_seconds_bucket[5m]))`.
+    /// `docs/operations.md` lists the metrics. A histogram NAME becomes the counters `NAME_bucket` (with the label `le`) and
+    /// `NAME_count`, and the gauge `NAME_sum`, because the `metrics` crate has no histogram whose buckets can be set.
+    /// `histogram_quantile(0.99, rate(tower_zookie_hit_age_seconds_bucket[5m]))` works with these too. To give Prometheus
+    /// real histograms use [`prometheus_text`](Self::prometheus_text).
     ///
     /// Every series has these labels too, each a name and a value. One layer needs no labels; several in one process need
     /// labels that tell them apart.
@@ -58,110 +69,325 @@ impl Stats {
     /// ```
     pub fn publish_metrics(&self, labels: &[(&str, &str)]) {
         let to_label = |(name, value): &(&str, &str)| Label::new((*name).to_owned(), (*value).to_owned());
-        let labels: &[Label] = &labels.iter().map(to_label).collect::<Vec<_>>();
+        let labels: Vec<Label> = labels.iter().map(to_label).collect();
+        let with = |name: &'static str, value: String| -> Vec<Label> {
+            labels.iter().cloned().chain([Label::new(name, value)]).collect()
+        };
+        for Metric { name, what, value } in self.metrics() {
+            match value {
+                Value::Counter(number) => {
+                    describe_counter!(name, what);
+                    counter!(name, labels.iter()).absolute(number);
+                }
+                Value::CounterBy(label, numbers) => {
+                    describe_counter!(name, what);
+                    for (of, number) in numbers {
+                        counter!(name, with(label, of.to_owned())).absolute(number);
+                    }
+                }
+                Value::Gauge(number) => {
+                    describe_gauge!(name, what);
+                    gauge!(name, labels.iter()).set(number);
+                }
+                Value::Info(label, text) => {
+                    describe_gauge!(name, what);
+                    gauge!(name, with(label, text.to_owned())).set(1.0);
+                }
+                Value::Histogram { of, bits, per_unit } => {
+                    let [bucket, count, sum] = ["bucket", "count", "sum"].map(|part| format!("{name}_{part}"));
+                    describe_counter!(bucket.clone(), what);
+                    describe_counter!(count.clone(), what);
+                    describe_gauge!(sum.clone(), what);
+                    for (upper, at_most) in buckets(of, bits, per_unit) {
+                        counter!(bucket.clone(), with("le", upper)).absolute(at_most);
+                    }
+                    counter!(count, labels.iter()).absolute(of.count());
+                    gauge!(sum, labels.iter()).set(of.sum() as f64 / per_unit);
+                }
+            }
+        }
+    }
+
+    /// These numbers in Prometheus' text format (`text/plain; version=0.0.4`), for an endpoint `/metrics` that needs no
+    /// exporter. Every series has these labels too.
+    ///
+    /// ```
+    /// # use tower_zookie::cache::Stats;
+    /// # let stats = Stats::default();
+    /// let text = stats.prometheus_text(&[("upstream", "documents")]);
+    /// assert!(text.contains("tower_zookie_hits_total{upstream=\"documents\"} 0\n"));
+    /// ```
+    pub fn prometheus_text(&self, labels: &[(&str, &str)]) -> String {
+        let mut text = String::new();
+        for Metric { name, what, value } in self.metrics() {
+            let _ = writeln!(text, "# HELP {name} {what}\n# TYPE {name} {}", value.kind());
+            let mut line = |part: &str, more: Option<(&str, &str)>, number: f64| {
+                let of = series(labels, more);
+                let _ = writeln!(text, "{name}{part}{of} {number}");
+            };
+            match value {
+                Value::Counter(number) => line("", None, number as f64),
+                Value::CounterBy(label, numbers) => {
+                    for (of, number) in numbers {
+                        line("", Some((label, of)), number as f64);
+                    }
+                }
+                Value::Gauge(number) => line("", None, number),
+                Value::Info(label, text) => line("", Some((label, text)), 1.0),
+                Value::Histogram { of, bits, per_unit } => {
+                    for (upper, at_most) in buckets(of, bits, per_unit) {
+                        line("_bucket", Some(("le", &upper)), at_most as f64);
+                    }
+                    line("_sum", None, of.sum() as f64 / per_unit);
+                    line("_count", None, of.count() as f64);
+                }
+            }
+        }
+        text
+    }
+
+    /// Every metric, also those of which nothing has been counted yet.
+    fn metrics(&self) -> Vec<Metric<'_>> {
+        use Value::{Counter, CounterBy, Gauge, Histogram, Info};
         // Named one by one, so that a new number can't be forgotten here.
-        let Stats {
+        let Self {
             hits,
             misses,
             coalesced,
             upstream_calls,
-            probes,
+            // The sum of their results, and those under way.
+            probes: _,
+            probe_results,
             background_reads,
             bypassed,
+            passed,
             rejected,
             not_stored_by_reply,
             kept_shorter,
             entries,
             bytes,
+            capacity,
+            evictions,
+            flights,
+            pass_through,
+            tokens,
+            tokens_refused,
+            upstream: UpstreamStats { latency_micros, errors },
             age_micros,
             token_lag,
             warnings,
+            version,
         } = self;
-        describe();
-        for (name, number) in [
-            (HITS, hits),
-            (COALESCED, coalesced),
-            (UPSTREAM_CALLS, upstream_calls),
-            (PROBES, probes),
-            (BACKGROUND_READS, background_reads),
-            (BYPASSED, bypassed),
-            (REJECTED, rejected),
-            (NOT_STORED_BY_REPLY, not_stored_by_reply),
-            (KEPT_SHORTER, kept_shorter),
-        ] {
-            counter!(name, labels.iter()).absolute(*number);
-        }
-        for (warning, number) in warnings {
-            count_with(WARNINGS, labels, Label::from_static_parts("warning", warning), *number);
-        }
-        for (why, number) in misses.iter() {
-            count_with(MISSES, labels, Label::from_static_parts("reason", why.name()), number);
-        }
-        gauge!(ENTRIES, labels.iter()).set(*entries as f64);
-        gauge!(BYTES, labels.iter()).set(*bytes as f64);
-        let seconds = |micros: u64| (micros as f64 / 1e6).to_string();
-        publish_buckets(HIT_AGES, labels, age_micros, AGE_BITS, seconds);
-        publish_buckets(TOKEN_LAGS, labels, token_lag, LAG_BITS, |lag| lag.to_string());
+        let metric = |name, what, value| Metric { name, what, value };
+        vec![
+            metric(
+                "tower_zookie_build_info",
+                "Always 1. The label says the version.",
+                Info("version", version),
+            ),
+            metric(
+                "tower_zookie_hits_total",
+                "Questions answered from the cache.",
+                Counter(*hits),
+            ),
+            metric(
+                "tower_zookie_misses_total",
+                "Questions not answered from the cache, by reason.",
+                CounterBy(
+                    "reason",
+                    misses.iter().map(|(why, count)| (why.name(), count)).collect(),
+                ),
+            ),
+            metric(
+                "tower_zookie_coalesced_total",
+                "Questions answered by an upstream call that another caller had begun.",
+                Counter(*coalesced),
+            ),
+            metric(
+                "tower_zookie_upstream_calls_total",
+                "Calls made to the upstream for questions. A bulk is one call.",
+                Counter(*upstream_calls),
+            ),
+            metric(
+                "tower_zookie_probes_total",
+                "Calls that only asked how far the store has come, by result.",
+                CounterBy("result", by_result(probe_results).into()),
+            ),
+            metric(
+                "tower_zookie_background_reads_total",
+                "Calls made in the background, so that entries do not all end at once.",
+                Counter(*background_reads),
+            ),
+            metric(
+                "tower_zookie_upstream_latency_seconds",
+                "How long the upstream's replies took.",
+                Histogram {
+                    of: latency_micros,
+                    bits: LATENCY_BITS,
+                    per_unit: MICROSECONDS,
+                },
+            ),
+            metric(
+                "tower_zookie_upstream_errors_total",
+                "Upstream calls that failed, by gRPC status, HTTP status, or no_reply.",
+                CounterBy("status", errors.iter().map(|(name, count)| (*name, *count)).collect()),
+            ),
+            metric(
+                "tower_zookie_bypassed_total",
+                "Requests on check routes that went around the cache.",
+                Counter(*bypassed),
+            ),
+            metric(
+                "tower_zookie_passed_total",
+                "Requests that the protocol does not claim. They are only passed on.",
+                Counter(*passed),
+            ),
+            metric(
+                "tower_zookie_rejected_total",
+                "Requests that the layer rejected by itself.",
+                Counter(*rejected),
+            ),
+            metric(
+                "tower_zookie_tokens_total",
+                "Tokens of requests, by the place where they travelled.",
+                CounterBy("carrier", by_carrier(tokens).into()),
+            ),
+            metric(
+                "tower_zookie_tokens_refused_total",
+                "Tokens of requests that the layer could not use, by reason.",
+                CounterBy("reason", by_refusal(tokens_refused).into()),
+            ),
+            metric(
+                "tower_zookie_not_stored_by_reply_total",
+                "Replies whose own headers forbid storing their answers.",
+                Counter(*not_stored_by_reply),
+            ),
+            metric(
+                "tower_zookie_kept_shorter_total",
+                "Replies whose own max-age or Expires ends their answers before time_to_live does.",
+                Counter(*kept_shorter),
+            ),
+            metric(
+                "tower_zookie_warnings_total",
+                "Warnings, logged or not, by name.",
+                CounterBy(
+                    "warning",
+                    warnings.iter().map(|(name, count)| (*name, *count)).collect(),
+                ),
+            ),
+            metric("tower_zookie_entries", "Answers stored now.", Gauge(*entries as f64)),
+            metric(
+                "tower_zookie_bytes",
+                "Bytes that the stored answers take, keys included.",
+                Gauge(*bytes as f64),
+            ),
+            metric(
+                "tower_zookie_capacity_bytes",
+                "Bytes that the stored answers may take.",
+                Gauge(*capacity as f64),
+            ),
+            metric(
+                "tower_zookie_evictions_total",
+                "Answers dropped because the capacity was used up.",
+                Counter(*evictions),
+            ),
+            metric(
+                "tower_zookie_flights",
+                "Upstream calls under way that several callers can share.",
+                Gauge(*flights as f64),
+            ),
+            metric(
+                "tower_zookie_pass_through",
+                "1 while every request is forwarded, else 0.",
+                Gauge(f64::from(u8::from(*pass_through))),
+            ),
+            metric(
+                "tower_zookie_hit_age_seconds",
+                "The ages of the answers served from the cache.",
+                Histogram {
+                    of: age_micros,
+                    bits: AGE_BITS,
+                    per_unit: MICROSECONDS,
+                },
+            ),
+            metric(
+                "tower_zookie_token_lag",
+                "How many revisions the floors of questions lay below their answers, where the store counts them.",
+                Histogram {
+                    of: token_lag,
+                    bits: LAG_BITS,
+                    per_unit: 1.0,
+                },
+            ),
+        ]
     }
 }
 
-fn publish_buckets(
-    name: &'static str,
-    labels: &[Label],
-    distribution: &Distribution,
-    bits: std::ops::RangeInclusive<u32>,
-    end: impl Fn(u64) -> String,
-) {
-    for bits in bits {
-        let (upper, at_most) = distribution.at_most(bits);
-        count_with(name, labels, Label::new("le", end(upper)), at_most);
-    }
-    count_with(
-        name,
-        labels,
-        Label::from_static_parts("le", "+Inf"),
-        distribution.count(),
-    );
+/// The upper end of each bucket, and how many numbers are no greater.
+fn buckets(of: &Distribution, bits: RangeInclusive<u32>, per_unit: f64) -> impl Iterator<Item = (String, u64)> {
+    let ends = bits.map(move |bits| {
+        let (upper, at_most) = of.at_most(bits);
+        ((upper as f64 / per_unit).to_string(), at_most)
+    });
+    ends.chain([("+Inf".to_owned(), of.count())])
 }
 
-fn count_with(name: &'static str, labels: &[Label], label: Label, number: u64) {
-    let labels: Vec<_> = labels.iter().cloned().chain([label]).collect();
-    counter!(name, labels).absolute(number);
+/// The labels of a series as text.
+fn series(labels: &[(&str, &str)], more: Option<(&str, &str)>) -> String {
+    let labels = labels.iter().copied().chain(more);
+    let labels: Vec<String> = labels
+        .map(|(name, value)| {
+            let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+            format!("{name}=\"{value}\"")
+        })
+        .collect();
+    match labels.is_empty() {
+        true => String::new(),
+        false => format!("{{{}}}", labels.join(",")),
+    }
 }
 
-fn describe() {
-    for (name, what) in [
-        (HITS, "Questions answered from the cache."),
-        (MISSES, "Questions not answered from the cache, by reason."),
-        (
-            COALESCED,
-            "Questions answered by an upstream call that another caller had begun.",
-        ),
-        (UPSTREAM_CALLS, "Calls made to the upstream for questions."),
-        (PROBES, "Calls made to the upstream for its head revision alone."),
-        (BYPASSED, "Requests on check routes that went around the cache."),
-        (REJECTED, "Requests that the layer rejected by itself."),
-        (
-            NOT_STORED_BY_REPLY,
-            "Replies whose own headers forbid storing their answers.",
-        ),
-        (
-            KEPT_SHORTER,
-            "Replies whose own max-age or Expires ends their answers before time_to_live does.",
-        ),
-        (
-            HIT_AGES,
-            "Questions answered from the cache by an answer of at most this age, in seconds.",
-        ),
-        (
-            TOKEN_LAGS,
-            "Questions whose floor lay at most this many revisions below their answer.",
-        ),
-    ] {
-        describe_counter!(name, Unit::Count, what);
-    }
-    describe_gauge!(ENTRIES, Unit::Count, "Answers stored now.");
-    describe_gauge!(BYTES, Unit::Bytes, "Bytes that the stored answers take, keys included.");
+fn by_result(probes: &ProbeResults) -> [(&'static str, u64); 2] {
+    let ProbeResults { named, failed } = *probes;
+    [("named", named), ("failed", failed)]
+}
+
+fn by_carrier(tokens: &Tokens) -> [(&'static str, u64); 5] {
+    let Tokens {
+        header,
+        metadata,
+        cookie,
+        query,
+        message,
+    } = *tokens;
+    [
+        ("header", header),
+        ("metadata", metadata),
+        ("cookie", cookie),
+        ("query", query),
+        ("message", message),
+    ]
+}
+
+fn by_refusal(refused: &RefusedTokens) -> [(&'static str, u64); 7] {
+    let RefusedTokens {
+        malformed,
+        too_long,
+        too_many_entries,
+        too_many_tokens,
+        foreign,
+        expired,
+        do_not_join,
+    } = *refused;
+    [
+        ("malformed", malformed),
+        ("too_long", too_long),
+        ("too_many_entries", too_many_entries),
+        ("too_many_tokens", too_many_tokens),
+        ("foreign", foreign),
+        ("expired", expired),
+        ("do_not_join", do_not_join),
+    ]
 }
 
 #[cfg(test)]
@@ -171,12 +397,14 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString};
+    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
     use super::*;
     use crate::cache::Miss;
     use crate::cache::purpose::Purpose;
     use crate::cache::stats::Counters;
+    use crate::cache::token_stats::{CarriedIn, Refusal};
+    use crate::cache::upstream_stats::UpstreamError;
 
     /// Keeps each series under the name that Prometheus gives it.
     #[derive(Default)]
@@ -237,7 +465,7 @@ mod tests {
         recorder.shown()
     }
 
-    fn some() -> Counters {
+    fn some() -> Stats {
         let counters = Counters::default();
         counters.hit(Duration::from_micros(900));
         counters.hit(Duration::from_secs(3));
@@ -254,51 +482,112 @@ mod tests {
         counters.kept_shorter();
         counters.lag(0);
         counters.lag(5);
-        counters
+        counters.probed(true);
+        counters.passed();
+        counters.token(CarriedIn::Cookie);
+        counters.token_refused(Refusal::TooLong);
+        counters.upstream_replied(Duration::from_millis(3));
+        counters.upstream_failed(UpstreamError::Grpc(14));
+        Stats {
+            entries: 7,
+            bytes: 1234,
+            capacity: 4096,
+            evictions: 5,
+            flights: 6,
+            pass_through: true,
+            ..counters.read()
+        }
     }
+
+    const LINES: [&str; 35] = [
+        concat!("tower_zookie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        "tower_zookie_hits_total 3",
+        "tower_zookie_misses_total{reason=\"floor\"} 1",
+        "tower_zookie_misses_total{reason=\"age\"} 0",
+        "tower_zookie_coalesced_total 4",
+        "tower_zookie_upstream_calls_total 2",
+        "tower_zookie_probes_total{result=\"named\"} 1",
+        "tower_zookie_bypassed_total 2",
+        "tower_zookie_passed_total 1",
+        "tower_zookie_rejected_total 1",
+        "tower_zookie_tokens_total{carrier=\"cookie\"} 1",
+        "tower_zookie_tokens_refused_total{reason=\"too_long\"} 1",
+        "tower_zookie_upstream_errors_total{status=\"UNAVAILABLE\"} 1",
+        "tower_zookie_upstream_errors_total{status=\"no_reply\"} 0",
+        "tower_zookie_upstream_latency_seconds_bucket{le=\"0.004095\"} 1",
+        "tower_zookie_not_stored_by_reply_total 1",
+        "tower_zookie_kept_shorter_total 2",
+        "tower_zookie_entries 7",
+        "tower_zookie_bytes 1234",
+        "tower_zookie_capacity_bytes 4096",
+        "tower_zookie_evictions_total 5",
+        "tower_zookie_flights 6",
+        "tower_zookie_pass_through 1",
+        "tower_zookie_hit_age_seconds_bucket{le=\"0.001023\"} 1",
+        "tower_zookie_hit_age_seconds_bucket{le=\"2.097151\"} 1",
+        "tower_zookie_hit_age_seconds_bucket{le=\"4.194303\"} 2",
+        "tower_zookie_hit_age_seconds_bucket{le=\"67.108863\"} 2",
+        "tower_zookie_hit_age_seconds_bucket{le=\"+Inf\"} 3",
+        "tower_zookie_hit_age_seconds_count 3",
+        "tower_zookie_hit_age_seconds_sum 303.0009",
+        "tower_zookie_token_lag_bucket{le=\"0\"} 1",
+        "tower_zookie_token_lag_bucket{le=\"3\"} 1",
+        "tower_zookie_token_lag_bucket{le=\"7\"} 2",
+        "tower_zookie_token_lag_bucket{le=\"+Inf\"} 2",
+        "tower_zookie_token_lag_sum 5",
+    ];
 
     #[test]
     fn every_number_is_published_under_its_name() {
-        let shown = shown(&[(&some().read(7, 1234), &[])]);
-        for line in [
-            "tower_zookie_hits_total 3",
-            "tower_zookie_misses_total{reason=\"floor\"} 1",
-            "tower_zookie_misses_total{reason=\"age\"} 0",
-            "tower_zookie_coalesced_total 4",
-            "tower_zookie_upstream_calls_total 2",
-            "tower_zookie_probes_total 1",
-            "tower_zookie_bypassed_total 2",
-            "tower_zookie_rejected_total 1",
-            "tower_zookie_not_stored_by_reply_total 1",
-            "tower_zookie_kept_shorter_total 2",
-            "tower_zookie_entries 7",
-            "tower_zookie_bytes 1234",
-            "tower_zookie_hit_age_seconds_bucket{le=\"0.001023\"} 1",
-            "tower_zookie_hit_age_seconds_bucket{le=\"2.097151\"} 1",
-            "tower_zookie_hit_age_seconds_bucket{le=\"4.194303\"} 2",
-            "tower_zookie_hit_age_seconds_bucket{le=\"67.108863\"} 2",
-            "tower_zookie_hit_age_seconds_bucket{le=\"+Inf\"} 3",
-            "tower_zookie_token_lag_bucket{le=\"0\"} 1",
-            "tower_zookie_token_lag_bucket{le=\"3\"} 1",
-            "tower_zookie_token_lag_bucket{le=\"7\"} 2",
-            "tower_zookie_token_lag_bucket{le=\"+Inf\"} 2",
-        ] {
+        let shown = shown(&[(&some(), &[])]);
+        for line in LINES {
             assert!(shown.iter().any(|found| found == line), "{line} is not in {shown:#?}");
         }
-        let misses = shown.iter().filter(|line| line.starts_with(MISSES)).count();
-        assert_eq!(misses, Miss::ALL.len());
+        let misses = shown
+            .iter()
+            .filter(|line| line.starts_with("tower_zookie_misses_total"));
+        assert_eq!(misses.count(), Miss::ALL.len());
+    }
+
+    #[test]
+    fn the_text_has_the_same_numbers_and_real_histograms() {
+        let text = some().prometheus_text(&[]);
+        let lines: Vec<&str> = text.lines().collect();
+        let types = [
+            "# TYPE tower_zookie_hits_total counter",
+            "# TYPE tower_zookie_entries gauge",
+            "# TYPE tower_zookie_hit_age_seconds histogram",
+            "# TYPE tower_zookie_upstream_latency_seconds histogram",
+            "# TYPE tower_zookie_token_lag histogram",
+        ];
+        for line in LINES.into_iter().chain(types) {
+            assert!(lines.contains(&line), "{line} is not in {text}");
+        }
+        let mut published = shown(&[(&some(), &[])]);
+        let mut written: Vec<_> = lines.into_iter().filter(|line| !line.starts_with('#')).collect();
+        published.sort();
+        written.sort();
+        assert_eq!(published, written);
+    }
+
+    #[test]
+    fn labels_are_escaped_in_the_text() {
+        let text = Stats::default().prometheus_text(&[("of", "a \"b\"\\\n")]);
+        assert!(
+            text.contains(r#"tower_zookie_hits_total{of="a \"b\"\\\n"} 0"#),
+            "{text}"
+        );
     }
 
     #[test]
     fn several_layers_are_distinguished() {
         let layer = |name: &'static str| [("upstream", name)];
-        let (one, other) = (some().read(1, 1), Counters::default().read(2, 2));
-        let shown = shown(&[(&one, &layer("one")), (&other, &layer("other"))]);
+        let shown = shown(&[(&some(), &layer("one")), (&Counters::default().read(), &layer("other"))]);
         for line in [
             "tower_zookie_hits_total{upstream=\"one\"} 3",
             "tower_zookie_hits_total{upstream=\"other\"} 0",
             "tower_zookie_misses_total{upstream=\"one\",reason=\"floor\"} 1",
-            "tower_zookie_entries{upstream=\"other\"} 2",
+            "tower_zookie_entries{upstream=\"one\"} 7",
         ] {
             assert!(shown.iter().any(|found| found == line), "{line} is not in {shown:#?}");
         }
@@ -306,7 +595,7 @@ mod tests {
 
     #[test]
     fn publishing_twice_counts_nothing_twice() {
-        let stats = some().read(7, 1234);
+        let stats = some();
         let shown = shown(&[(&stats, &[]), (&stats, &[])]);
         assert!(shown.contains(&"tower_zookie_hits_total 3".to_owned()));
     }

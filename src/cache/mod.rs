@@ -6,6 +6,7 @@ mod bulk;
 mod call;
 mod check;
 mod decision;
+mod distribution;
 mod entries;
 mod fetch;
 mod fingerprint;
@@ -23,10 +24,13 @@ mod read_at;
 mod run;
 mod settings;
 mod stats;
+mod token_stats;
+mod upstream_stats;
 mod weigh;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -38,11 +42,14 @@ use crate::revision::Revision;
 
 pub use crate::knowledge::{Capabilities, DefaultRead, ReadMode};
 pub use check::{Answer, CheckError, Checked};
+pub use distribution::Distribution;
 pub use fingerprint::{Fingerprint, FingerprintBuilder, Keyer, Part};
 pub use miss::{Miss, NotStored};
 pub use read_at::ReadAt;
 pub use settings::Settings;
-pub use stats::{Distribution, Misses, Stats};
+pub use stats::{Misses, ProbeResults, Stats};
+pub use token_stats::{RefusedTokens, Tokens};
+pub use upstream_stats::UpstreamStats;
 pub use weigh::Weigh;
 
 pub(crate) use bulk::{Merge, Served, lowest};
@@ -51,6 +58,8 @@ pub(crate) use fetch::{Fetch, Item, Questions, Replied, Turn};
 pub(crate) use landed::{Landed, lies_below};
 pub(crate) use movable::{BoxFuture, OnRuntime, Outliving};
 pub(crate) use run::{Demand, Failure, Fetched, Outcome};
+pub(crate) use token_stats::{CarriedIn, Refusal};
+pub(crate) use upstream_stats::UpstreamError;
 
 use entries::Entries;
 use flights::{Flights, Place};
@@ -98,6 +107,7 @@ struct Inner<V> {
     counters: Arc<Counters>,
     settings: Settings,
     capabilities: Capabilities,
+    pass_through: AtomicBool,
 }
 
 impl<V> Clone for DecisionCache<V> {
@@ -153,18 +163,44 @@ impl<V: Weigh> DecisionCache<V> {
             counters: Arc::default(),
             settings,
             capabilities,
+            pass_through: AtomicBool::new(false),
         }))
     }
 
     /// What the cache has done so far.
     pub fn stats(&self) -> Stats {
         let ((newest, newest_bytes), (exact, exact_bytes)) = (self.0.newest.size(), self.0.exact.size());
-        self.0.counters.read(newest + exact, newest_bytes + exact_bytes)
+        Stats {
+            entries: newest + exact,
+            bytes: newest_bytes + exact_bytes,
+            capacity: self.0.settings.capacity.get(),
+            evictions: self.0.newest.evictions() + self.0.exact.evictions(),
+            flights: self.0.flights.count() as u64,
+            pass_through: self.passes_through(),
+            ..self.0.counters.read()
+        }
     }
 
     /// Drops every answer and everything known about the store, as after a restore.
     pub fn purge(&self) {
         self.0.knowledge.reset();
+        self.0.newest.clear();
+        self.0.exact.clear();
+    }
+
+    /// Whether no answer comes from memory now, and none is stored.
+    pub(crate) fn passes_through(&self) -> bool {
+        self.0.pass_through.load(Ordering::Relaxed)
+    }
+
+    /// Drops the answers when it is switched on, and once more when it is switched off. What is known about the store stays:
+    /// writes and feeds go on to teach it.
+    pub(crate) fn set_pass_through(&self, on: bool) {
+        if self.0.pass_through.swap(on, Ordering::Relaxed) == on {
+            return;
+        }
+        // The answers of calls under way belong to the epoch before: they are not stored either.
+        self.0.knowledge.end_answers();
         self.0.newest.clear();
         self.0.exact.clear();
     }

@@ -190,8 +190,9 @@ impl<V: Weigh> DecisionCache<V> {
 
 /// The task of a probe: it goes on for those who wait when the caller that began it leaves.
 async fn probe<V: Weigh, U: Fetch<V>>(cache: Arc<Inner<V>>, mut probing: Probing, upstream: U) {
-    let named = timeout(cache.settings.flight_timeout, cache.probe(upstream)).await;
-    if named == Ok(true) {
+    let named = timeout(cache.settings.flight_timeout, cache.probe(upstream)).await == Ok(true);
+    cache.counters.probed(named);
+    if named {
         probing.succeeded();
     }
 }

@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::cache::distribution::{Counted, Distribution};
 use crate::cache::miss::Miss;
 use crate::cache::purpose::Purpose;
+use crate::cache::token_stats::{CarriedIn, Refusal, RefusedTokens, TokenCounters, Tokens};
+use crate::cache::upstream_stats::{UpstreamCounters, UpstreamError, UpstreamStats, micros};
 use crate::shards::Shards;
 
 /// What the cache has done since it was built.
@@ -25,10 +27,14 @@ pub struct Stats {
     pub upstream_calls: u64,
     /// How many of them only asked how far the store has come.
     pub probes: u64,
+    /// How many probes have ended, by result.
+    pub probe_results: ProbeResults,
     /// How many of them were made in the background, so that entries do not all end at once.
     pub background_reads: u64,
     /// Requests on check routes that went around the cache: unreadable, never stored, or over a limit.
     pub bypassed: u64,
+    /// Requests that the protocol does not claim. The layer passed them on.
+    pub passed: u64,
     /// Requests that the layer rejected by itself.
     pub rejected: u64,
     /// Replies whose own headers forbid storing their answers: `Cache-Control`, `Expires`, `Vary`. Some upstreams
@@ -40,6 +46,20 @@ pub struct Stats {
     pub entries: u64,
     /// Bytes that they take, keys included.
     pub bytes: u64,
+    /// How many bytes they may take.
+    pub capacity: u64,
+    /// Answers that were dropped because the capacity was used up.
+    pub evictions: u64,
+    /// Flights under way now: calls that several callers can share, and writes whose callers have left.
+    pub flights: u64,
+    /// Whether every request is forwarded now: see [`Handle::set_pass_through`](crate::Handle::set_pass_through).
+    pub pass_through: bool,
+    /// The tokens of requests, by carrier.
+    pub tokens: Tokens,
+    /// The tokens that the layer could not use, by reason.
+    pub tokens_refused: RefusedTokens,
+    /// Calls to the upstream: how long they took, and how they failed.
+    pub upstream: UpstreamStats,
     /// The ages of the answers served from the cache, in microseconds.
     pub age_micros: Distribution,
     /// How many revisions the floors of answered questions lay below the answers, where the store counts them.
@@ -47,6 +67,18 @@ pub struct Stats {
     /// How often a layer warned of what is wrong, by the warning's name: see [`Warning`](crate::Warning). Empty for a
     /// [`DecisionCache`](crate::cache::DecisionCache).
     pub warnings: BTreeMap<&'static str, u64>,
+    /// The version of this crate.
+    pub version: &'static str,
+}
+
+/// Probes by result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ProbeResults {
+    /// The store named a revision.
+    pub named: u64,
+    /// It named none, or did not answer in time.
+    pub failed: u64,
 }
 
 /// Misses by reason. Serialized, it is a map from the reasons' names.
@@ -82,94 +114,50 @@ impl Serialize for Misses {
     }
 }
 
-/// A distribution of whole numbers, each known to within a factor of two.
-#[derive(Clone, Default, Serialize)]
-pub struct Distribution {
-    /// How many numbers there are of 0, of 1, of 2–3, of 4–7, and so on, up to the last that is not empty.
-    buckets: Vec<u64>,
-}
-
-impl Distribution {
-    /// How many numbers there are.
-    pub fn count(&self) -> u64 {
-        self.buckets.iter().sum()
-    }
-
-    /// The least power of two (or 0) above which lie at most the share `1 − q` of all numbers; `None` if there are none.
-    pub fn quantile(&self, q: f64) -> Option<u64> {
-        let count = self.count();
-        let rank = (q.clamp(0.0, 1.0) * count as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        self.buckets.iter().enumerate().find_map(|(bits, n)| {
-            seen += n;
-            (count > 0 && seen >= rank).then(|| upper_end(bits))
-        })
-    }
-
-    /// The greatest number of this many bits, and how many numbers are no greater.
-    #[cfg(feature = "metrics")]
-    pub(super) fn at_most(&self, bits: u32) -> (u64, u64) {
-        let bits = bits as usize;
-        (upper_end(bits), self.buckets.iter().take(bits + 1).sum())
-    }
-}
-
-fn upper_end(bits: usize) -> u64 {
-    match bits {
-        0 => 0,
-        64.. => u64::MAX,
-        bits => (1 << bits) - 1,
-    }
-}
-
-impl fmt::Debug for Distribution {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Distribution")
-            .field("count", &self.count())
-            .field("median", &self.quantile(0.5))
-            .field("p99", &self.quantile(0.99))
-            .finish()
-    }
-}
-
-const BUCKETS: usize = 65;
-
 /// Counters that threads write to without meeting one another.
 #[derive(Debug)]
 pub(crate) struct Counters(Shards<Shard>);
 
 #[derive(Debug)]
 struct Shard {
-    hits: AtomicU64,
     misses: [AtomicU64; Miss::ALL.len()],
     coalesced: AtomicU64,
     upstream_calls: AtomicU64,
     probes: AtomicU64,
+    probes_named: AtomicU64,
+    probes_failed: AtomicU64,
     background_reads: AtomicU64,
     bypassed: AtomicU64,
+    passed: AtomicU64,
     rejected: AtomicU64,
     not_stored_by_reply: AtomicU64,
     kept_shorter: AtomicU64,
-    ages: [AtomicU64; BUCKETS],
-    lags: [AtomicU64; BUCKETS],
+    ages: Counted,
+    lags: Counted,
+    tokens: TokenCounters,
+    upstream: UpstreamCounters,
 }
 
 impl Default for Shard {
     fn default() -> Self {
         let zero = || AtomicU64::new(0);
         Self {
-            hits: zero(),
             misses: std::array::from_fn(|_| zero()),
             coalesced: zero(),
             upstream_calls: zero(),
             probes: zero(),
+            probes_named: zero(),
+            probes_failed: zero(),
             background_reads: zero(),
             bypassed: zero(),
+            passed: zero(),
             rejected: zero(),
             not_stored_by_reply: zero(),
             kept_shorter: zero(),
-            ages: std::array::from_fn(|_| zero()),
-            lags: std::array::from_fn(|_| zero()),
+            ages: Counted::default(),
+            lags: Counted::default(),
+            tokens: TokenCounters::default(),
+            upstream: UpstreamCounters::default(),
         }
     }
 }
@@ -180,30 +168,18 @@ impl Default for Counters {
     }
 }
 
-fn bucket(number: u64) -> usize {
-    (u64::BITS - number.leading_zeros()) as usize
-}
-
-/// Without the division of 128-bit numbers that `as_micros` takes.
-fn micros(age: Duration) -> u64 {
-    age.as_secs()
-        .saturating_mul(1_000_000)
-        .saturating_add(u64::from(age.subsec_micros()))
-}
-
 fn add_one(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
 impl Counters {
     pub(crate) fn hit(&self, age: Duration) {
-        let shard = self.0.mine();
-        add_one(&shard.hits);
-        add_one(&shard.ages[bucket(micros(age))]);
+        // The ages' count is the hits' count.
+        self.0.mine().ages.add(micros(age));
     }
 
     pub(crate) fn lag(&self, lag: u64) {
-        add_one(&self.0.mine().lags[bucket(lag)]);
+        self.0.mine().lags.add(lag);
     }
 
     pub(crate) fn miss(&self, why: Miss) {
@@ -228,6 +204,35 @@ impl Counters {
         add_one(&self.0.mine().bypassed);
     }
 
+    pub(crate) fn probed(&self, named: bool) {
+        let shard = self.0.mine();
+        add_one(if named {
+            &shard.probes_named
+        } else {
+            &shard.probes_failed
+        });
+    }
+
+    pub(crate) fn passed(&self) {
+        add_one(&self.0.mine().passed);
+    }
+
+    pub(crate) fn token(&self, place: CarriedIn) {
+        self.0.mine().tokens.carried(place);
+    }
+
+    pub(crate) fn token_refused(&self, why: Refusal) {
+        self.0.mine().tokens.refused(why);
+    }
+
+    pub(crate) fn upstream_replied(&self, after: Duration) {
+        self.0.mine().upstream.replied(after);
+    }
+
+    pub(crate) fn upstream_failed(&self, error: UpstreamError) {
+        self.0.mine().upstream.failed(error);
+    }
+
     pub(crate) fn rejected(&self) {
         add_one(&self.0.mine().rejected);
     }
@@ -240,34 +245,37 @@ impl Counters {
         add_one(&self.0.mine().kept_shorter);
     }
 
-    pub(crate) fn read(&self, entries: u64, bytes: u64) -> Stats {
+    /// All that is counted here. What the cache knows of its present state is left at its default.
+    pub(crate) fn read(&self) -> Stats {
         let sum = |get: &dyn Fn(&Shard) -> &AtomicU64| -> u64 {
             self.0.iter().map(|shard| get(shard).load(Ordering::Relaxed)).sum()
         };
         let misses = std::array::from_fn(|index| sum(&|shard| &shard.misses[index]));
-        let distribution = |get: &dyn Fn(&Shard) -> &[AtomicU64; BUCKETS]| {
-            let mut buckets: Vec<u64> = (0..BUCKETS).map(|i| sum(&|shard| &get(shard)[i])).collect();
-            while buckets.last() == Some(&0) {
-                buckets.pop();
-            }
-            Distribution { buckets }
-        };
+        let age_micros = Counted::total(self.0.iter().map(|shard| &shard.ages));
+        let (tokens, tokens_refused) = TokenCounters::total(self.0.iter().map(|shard| &shard.tokens));
         Stats {
-            hits: sum(&|shard| &shard.hits),
+            hits: age_micros.count(),
             misses: Misses(misses),
             coalesced: sum(&|shard| &shard.coalesced),
             upstream_calls: sum(&|shard| &shard.upstream_calls),
             probes: sum(&|shard| &shard.probes),
+            probe_results: ProbeResults {
+                named: sum(&|shard| &shard.probes_named),
+                failed: sum(&|shard| &shard.probes_failed),
+            },
             background_reads: sum(&|shard| &shard.background_reads),
             bypassed: sum(&|shard| &shard.bypassed),
+            passed: sum(&|shard| &shard.passed),
             rejected: sum(&|shard| &shard.rejected),
             not_stored_by_reply: sum(&|shard| &shard.not_stored_by_reply),
             kept_shorter: sum(&|shard| &shard.kept_shorter),
-            entries,
-            bytes,
-            age_micros: distribution(&|shard| &shard.ages),
-            token_lag: distribution(&|shard| &shard.lags),
-            warnings: BTreeMap::new(),
+            age_micros,
+            token_lag: Counted::total(self.0.iter().map(|shard| &shard.lags)),
+            tokens,
+            tokens_refused,
+            upstream: UpstreamCounters::total(self.0.iter().map(|shard| &shard.upstream)),
+            version: env!("CARGO_PKG_VERSION"),
+            ..Stats::default()
         }
     }
 }
@@ -289,21 +297,11 @@ mod tests {
                 });
             }
         });
-        let stats = counters.read(0, 0);
+        let stats = counters.read();
         assert_eq!(stats.hits, 400);
         assert_eq!(stats.misses.of(Miss::Floor), 400);
         assert_eq!(stats.misses.total(), 400);
         assert_eq!(stats.age_micros.count(), 400);
         assert_eq!(stats.age_micros.quantile(0.5), Some(7));
-    }
-
-    #[test]
-    fn quantiles_of_the_ends() {
-        assert_eq!(Distribution::default().quantile(0.5), None);
-        let counters = Counters::default();
-        counters.lag(0);
-        counters.lag(u64::MAX);
-        let lag = counters.read(0, 0).token_lag;
-        assert_eq!((lag.quantile(0.0), lag.quantile(1.0)), (Some(0), Some(u64::MAX)));
     }
 }

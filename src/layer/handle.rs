@@ -57,6 +57,23 @@ impl<P: Protocol> Handle<P> {
         self.0.cache.purge();
     }
 
+    /// Switches the cache off, or on again, without a restart.
+    ///
+    /// While it is off (pass-through is on), no answer comes from memory and none is stored. Every request that the protocol
+    /// recognises is forwarded with its requirement stated, a reply below the request's tokens is an error, and requests that
+    /// the layer would reject are still rejected. Writes and change feeds still teach what is known about the store.
+    ///
+    /// Either way the stored answers are dropped, so nothing from before the switch is served after it. What is known about
+    /// the store stays. If the store was restored in the meantime, call [`purge`](Self::purge) too.
+    pub fn set_pass_through(&self, on: bool) {
+        self.0.cache.set_pass_through(on);
+    }
+
+    /// Whether every request is forwarded now: see [`set_pass_through`](Self::set_pass_through).
+    pub fn is_pass_through(&self) -> bool {
+        self.0.cache.passes_through()
+    }
+
     /// The newest revision that the store itself named, as a token, if there is a single newest.
     pub fn newest_revision(&self) -> Option<Zookie> {
         let revision = self.0.cache.newest_revision()?;

@@ -85,6 +85,7 @@ pub(super) struct Headers<'a> {
     repeated: bool,
     unkeyable: bool,
     signed: bool,
+    grpc: bool,
     overrides: Overrides,
 }
 
@@ -96,6 +97,7 @@ impl<'a> Headers<'a> {
             repeated: false,
             unkeyable: false,
             signed: false,
+            grpc: false,
             overrides: Overrides::default(),
         };
         for (name, value) in all {
@@ -115,6 +117,10 @@ impl<'a> Headers<'a> {
                 "x-forwarded-prefix" => Header::ForwardedPrefix,
                 "if-match" | "if-modified-since" | "if-none-match" | "if-range" | "if-unmodified-since" | "range" => {
                     headers.unkeyable = true;
+                    continue;
+                }
+                "content-type" => {
+                    headers.grpc = value.as_bytes().starts_with(b"application/grpc");
                     continue;
                 }
                 "signature" | "signature-input" | "digest" | "content-digest" => {
@@ -158,6 +164,11 @@ impl<'a> Headers<'a> {
     /// conditional, partial or signed.
     pub(super) fn are_unkeyable(&self) -> bool {
         self.unkeyable
+    }
+
+    /// Whether the request is gRPC, whose headers are called metadata.
+    pub(super) fn are_metadata(&self) -> bool {
+        self.grpc
     }
 
     /// Whether the request is signed, so that nothing in it may be changed.

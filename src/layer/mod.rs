@@ -8,7 +8,7 @@
 //! - `response` makes the reply.
 //!
 //! Below them are what they share: `pending` (a request under way and its requirement), `state` (what all clones of a layer
-//! share), `headers`, `credentials`, `body`, and `inner` (the bound on the inner service).
+//! share), `headers`, `credentials`, `refused`, `body`, and `inner` (the bound on the inner service).
 
 mod asked;
 mod body;
@@ -19,6 +19,7 @@ mod handle;
 mod headers;
 mod inner;
 mod pending;
+mod refused;
 mod request;
 mod response;
 mod schema_ends;

@@ -78,7 +78,10 @@ where
         let Self { inner, state } = self;
         let claim = state.protocol.claim(request.method(), request.uri(), request.headers());
         let (route, has_message) = match claim {
-            Claim::Pass => return ResponseFuture::forward(inner, request, None),
+            Claim::Pass => {
+                state.cache.counters().passed();
+                return ResponseFuture::forward(inner, request, None);
+            }
             Claim::Parts(route) => (route, false),
             Claim::Body(route) | Claim::Floor(route) => (route, true),
         };

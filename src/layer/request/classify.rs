@@ -20,6 +20,7 @@ use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, Sto
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
 const ENDED: &str = "the credential has ended";
+const PASS_THROUGH: &str = "pass-through is on";
 
 /// What to do with a request.
 pub(in crate::layer) enum Step<B> {
@@ -208,7 +209,8 @@ impl<P: Protocol> LayerState<P> {
             Ok((parts, Some(message))) => Request::from_parts(parts, B::replay(Replay::whole(message, None))),
             Err(why) => return Step::Reply(self.reject(route, &parts.headers, &why)),
         };
-        if requirement.floors.is_empty() {
+        let says_zookie = why == PASS_THROUGH;
+        if requirement.floors.is_empty() && !says_zookie {
             return Step::Forward(request, why);
         }
         let bypass = Bypass {
@@ -218,6 +220,8 @@ impl<P: Protocol> LayerState<P> {
             headers: parts.headers,
             rejects_foreign: requirement.explicit && !requirement.in_message,
             floors: requirement.floors,
+            says_zookie,
+            replace_cookie: requirement.replace_cookie,
             why,
         };
         Step::ForwardAndCompare(request, Box::new(bypass))
@@ -237,7 +241,7 @@ impl<P: Protocol> LayerState<P> {
 
     /// Answers from the cache, or says what to ask upstream.
     #[expect(clippy::too_many_arguments, reason = "all that is known of the request")]
-    fn answer<B>(
+    fn answer<B: RequestBody>(
         &self,
         route: Route,
         mut parts: Parts,
@@ -262,6 +266,10 @@ impl<P: Protocol> LayerState<P> {
         // The inner service judges a credential that has ended. Neither memory nor a shared call may do so for it.
         let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
         match &call.kind {
+            Kind::Check(_) | Kind::Bulk(_) if self.cache.passes_through() => {
+                let body = B::replay(Replay::whole(message.clone(), None));
+                self.bypass(route, parts, &message, body, Some(call), requirement, PASS_THROUGH)
+            }
             Kind::Check(_) | Kind::Bulk(_) if has_ended => {
                 let kind = Kind::Read { stream: false };
                 let call = Call { kind, ..call };

@@ -24,7 +24,7 @@ impl<P: Protocol> LayerState<P> {
         stated: Stated<'_>,
         arrived: Instant,
     ) -> Result<Requirement, Denied> {
-        let tokens = self.tokens(parts, query, stated, arrived)?;
+        let tokens = self.tokens(parts, headers, query, stated, arrived)?;
         let no_cache = forbid_caching(headers.values(Header::CacheControl));
         let consistency = stricter(consistency_in_header(headers)?, stated.consistency)?;
         let has_token = tokens.count > 0 || tokens.cookie || tokens.too_old;

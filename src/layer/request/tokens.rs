@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::request::Parts;
 use tokio::time::Instant;
 
+use crate::cache::{CarriedIn, Refusal};
 use crate::consistency::{Consistency, Floor, Floors};
+use crate::layer::headers::Headers;
+use crate::layer::refused::refusal;
 use crate::layer::state::{LayerState, OldTokens};
 use crate::protocol::{Call, Kind, Protocol, Rejection};
 use crate::token::{Outline, Source, Token, TokenErrorKind};
@@ -116,46 +119,68 @@ impl<P: Protocol> LayerState<P> {
     pub(super) fn tokens(
         &self,
         parts: &Parts,
+        headers: &Headers<'_>,
         query: Outline,
         stated: Stated<'_>,
         arrived: Instant,
     ) -> Result<Tokens, Denied> {
         let mut tokens = Tokens::default();
+        let counters = self.cache.counters();
+        let in_header = match headers.are_metadata() {
+            true => CarriedIn::Metadata,
+            false => CarriedIn::Header,
+        };
         let visited = self
             .carriers
             .visit_with(&parts.headers, &parts.uri, query, |source, text| {
                 tokens.cookie |= source == Source::Cookie;
+                counters.token(match source {
+                    Source::Header => in_header,
+                    Source::Cookie => CarriedIn::Cookie,
+                    Source::Query => CarriedIn::Query,
+                });
                 let parsed = text
                     .map_err(|error| error.kind().clone())
                     .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
                 match parsed {
                     Ok(token) => drop(self.take(&mut tokens, token, source.is_explicit(), arrived)),
                     Err(kind) if source.is_explicit() => tokens.rejection = Some(Rejection::BadToken(kind)),
-                    Err(_) => tokens.at_head = true,
+                    Err(kind) => {
+                        counters.token_refused(refusal(&kind));
+                        tokens.at_head = true;
+                    }
                 }
             });
         if let Err(error) = visited {
             tokens.rejection = Some(Rejection::BadToken(error.kind().clone()));
         }
-        let mut unreadable = false;
+        let mut unreadable = None;
         if let Some(text) = stated.token {
+            counters.token(CarriedIn::Message);
             match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
                 Ok(Ok(token)) => tokens.in_message = self.take(&mut tokens, token, true, arrived),
-                _ => unreadable = true,
+                Ok(Err(error)) => unreadable = Some(refusal(error.kind())),
+                Err(_) => unreadable = Some(Refusal::Malformed),
             }
         }
         if tokens.too_old && self.settings.old_tokens == OldTokens::Reject {
             return Err(Rejection::BadToken(TokenErrorKind::Expired).into());
         }
         match tokens.rejection.take() {
-            Some(Rejection::BadToken(_)) if self.settings.forward_bad_tokens => {
+            Some(Rejection::BadToken(kind)) if self.settings.forward_bad_tokens => {
+                counters.token_refused(refusal(&kind));
                 Err(Denied::Forward("a token that can't be read"))
             }
             Some(rejection) => Err(Denied::Reject(rejection)),
-            None if unreadable => Err(Denied::Forward(
-                "a token in the message that only the upstream can judge",
-            )),
-            None => Ok(tokens),
+            None => match unreadable {
+                Some(why) => {
+                    counters.token_refused(why);
+                    Err(Denied::Forward(
+                        "a token in the message that only the upstream can judge",
+                    ))
+                }
+                None => Ok(tokens),
+            },
         }
     }
 

@@ -3,6 +3,7 @@ use http_body::Body;
 
 use crate::layer::body::{StoredBody, ZookieBody};
 use crate::layer::pending::Pending;
+use crate::layer::refused::refusal_of;
 use crate::layer::response::mark::mark_rejected;
 use crate::layer::state::LayerState;
 use crate::protocol::{Protocol, Rejection, Route};
@@ -12,6 +13,9 @@ impl<P: Protocol> LayerState<P> {
     /// The layer's own error reply to a request with these headers.
     pub(in crate::layer) fn reject(&self, route: Route, headers: &HeaderMap, why: &Rejection) -> Response<StoredBody> {
         self.cache.counters().rejected();
+        if let Some(why) = refusal_of(why) {
+            self.cache.counters().token_refused(why);
+        }
         tracing::debug!(reason = why.name(), "rejected a request");
         if *why == Rejection::Behind {
             self.warnings.give(Warning::Behind.name(), || {

@@ -8,9 +8,10 @@ use crate::cache::lies_below;
 use crate::consistency::Floors;
 use crate::layer::body::{Read, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
-use crate::layer::response::mark_bypassed;
+use crate::layer::response::{CacheStatus, mark_bypassed};
 use crate::layer::state::LayerState;
 use crate::layer::upstream::reply::{read_reply, whole};
+use crate::layer::upstream::timed::Timed;
 use crate::protocol::{Call, Kind, Protocol, Received, Rejection, ReplyOutcome, Route};
 use crate::revision::Revision;
 use crate::token::TokenErrorKind;
@@ -26,6 +27,10 @@ pub(in crate::layer) struct Bypass {
     pub(in crate::layer) floors: Floors,
     /// A reply of another store is an error: the caller put a token into a header or the query, and none into the message.
     pub(in crate::layer) rejects_foreign: bool,
+    /// The reply says its zookie, as every answer does that the layer has read.
+    pub(in crate::layer) says_zookie: bool,
+    /// The request has a cookie that is of no use.
+    pub(in crate::layer) replace_cookie: bool,
     pub(in crate::layer) why: &'static str,
 }
 
@@ -43,16 +48,30 @@ where
 {
     state.cache.counters().bypassed();
     poll_fn(|cx| inner.poll_ready(cx)).await?;
-    let (mut parts, body) = inner.call(request).await?.into_parts();
+    let timed = Timed::begin(&state.cache);
+    let (mut parts, body) = match inner.call(request).await {
+        Ok(reply) => reply.into_parts(),
+        Err(error) => {
+            timed.failed();
+            return Err(error);
+        }
+    };
     let unary = bypass
         .call
         .as_ref()
         .filter(|call| call.kind != Kind::Read { stream: true });
     let (token, body) = match unary {
-        None => (None, ZookieBody::inner(body)),
+        None => {
+            timed.replied(&parts, None);
+            (None, ZookieBody::inner(body))
+        }
         Some(call) => match read_reply(body, state.settings.max_reply_body).await {
-            Read::Unread(replay) => (None, ZookieBody::replayed(replay)),
+            Read::Unread(replay) => {
+                timed.replied(&parts, None);
+                (None, ZookieBody::replayed(replay))
+            }
             Read::Whole { message, trailers, .. } => {
+                timed.replied(&parts, trailers.as_ref());
                 let reply = whole(&parts, &message, trailers.as_ref());
                 let asked: Vec<usize> = (0..call.kind.questions()).collect();
                 let received = Received::new(bypass.route, call, &bypass.message);
@@ -65,11 +84,17 @@ where
         },
     };
     let replied = state.reply_token(&parts.headers, token.as_deref());
-    if let Some(why) = replied.and_then(|token| bypass.rejection(&token.revision)) {
+    if let Some(why) = replied.as_ref().and_then(|token| bypass.rejection(&token.revision)) {
         let rejection = state.reject(bypass.route, &bypass.headers, &why);
         return Ok(rejection.map(Into::into));
     }
-    mark_bypassed(&mut parts.headers, bypass.why);
+    if bypass.says_zookie {
+        let zookie = replied.as_ref().map(|token| &token.zookie);
+        let status = CacheStatus::Bypass(bypass.why);
+        state.mark(&mut parts.headers, zookie, bypass.replace_cookie, status);
+    } else {
+        mark_bypassed(&mut parts.headers, bypass.why);
+    }
     Ok(Response::from_parts(parts, body))
 }
 

@@ -14,6 +14,7 @@ use crate::layer::response::{NoReply, OwnReply, Storable};
 use crate::layer::state::LayerState;
 use crate::layer::upstream::forward::strip_own_call;
 use crate::layer::upstream::reply::{read_reply, whole};
+use crate::layer::upstream::timed::Timed;
 use crate::protocol::{Probe, Protocol, Received, ReplyItem, ReplyOutcome, StoredResponse};
 use crate::revision::Revision;
 use crate::token::Token;
@@ -93,11 +94,13 @@ where
             return Replied::RevisionRejected { own };
         };
         turn.begin();
+        let timed = Timed::begin(&state.cache);
         let replied = inner.call(request).await;
         drop(inner);
         let (parts, body) = match replied {
             Ok(response) => response.into_parts(),
             Err(error) => {
+                timed.failed();
                 let own = Err(NoReply::Inner(error));
                 return Replied::Failed { own };
             }
@@ -105,6 +108,7 @@ where
         let (body, trailers) = match read_reply(body, state.settings.max_reply_body).await {
             Read::Whole { message, trailers, .. } => (message, trailers),
             Read::Unread(replay) => {
+                timed.replied(&parts, None);
                 let why = match replay.is_broken() || is_error(parts.status, None, &parts.headers) {
                     true => NotStored::ErrorStatus,
                     false => NotStored::TooLarge,
@@ -115,6 +119,7 @@ where
                 return Replied::Unshared { own, why };
             }
         };
+        timed.replied(&parts, trailers.as_ref());
         let reply = whole(&parts, &body, trailers.as_ref());
         let outcome = state.protocol.learn(pending.received(), open, &reply);
         let rejected = matches!(outcome, ReplyOutcome::RevisionRejected);
@@ -164,7 +169,11 @@ where
         let (probe, request) = state.head_probe(&pending)?;
         poll_fn(|cx| inner.poll_ready(cx)).await.ok()?;
         turn.begin();
-        let replied = inner.call(request).await.ok()?;
+        let timed = Timed::begin(&state.cache);
+        let Ok(replied) = inner.call(request).await else {
+            timed.failed();
+            return None;
+        };
         drop(inner);
         let (parts, body) = replied.into_parts();
         let Read::Whole {
@@ -173,8 +182,10 @@ where
             ..
         } = read_reply(body, state.settings.max_reply_body).await
         else {
+            timed.replied(&parts, None);
             return None;
         };
+        timed.replied(&parts, trailers.as_ref());
         let reply = whole(&parts, &body, trailers.as_ref());
         let received = Received::new(probe.route, &probe.call, &probe.message);
         let (ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. }) =

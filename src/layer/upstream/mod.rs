@@ -9,6 +9,7 @@ mod fetch;
 mod forward;
 mod read;
 mod reply;
+mod timed;
 mod write;
 
 pub(super) use background::read_in_background;

@@ -10,6 +10,7 @@ use crate::layer::pending::Pending;
 use crate::layer::response::{CacheStatus, mark_bypassed};
 use crate::layer::state::LayerState;
 use crate::layer::upstream::reply::{read_reply, whole};
+use crate::layer::upstream::timed::Timed;
 use crate::protocol::{Kind, Protocol, Rejection, ReplyOutcome};
 
 pub(in crate::layer) const NEVER_STORED: &str = "a read that is never stored";
@@ -34,18 +35,28 @@ where
         return Ok(state.reject_pending(&pending, &Rejection::TokensDoNotJoin));
     };
     poll_fn(|cx| inner.poll_ready(cx)).await?;
-    let (mut parts, body) = inner.call(request).await?.into_parts();
+    let timed = Timed::begin(&state.cache);
+    let (mut parts, body) = match inner.call(request).await {
+        Ok(reply) => reply.into_parts(),
+        Err(error) => {
+            timed.failed();
+            return Err(error);
+        }
+    };
     if matches!(pending.call.kind, Kind::Read { stream: true }) {
+        timed.replied(&parts, None);
         mark_bypassed(&mut parts.headers, why);
         return Ok(Response::from_parts(parts, ZookieBody::inner(body)));
     }
     let (message, trailers) = match read_reply(body, state.settings.max_reply_body).await {
         Read::Whole { message, trailers, .. } => (message, trailers),
         Read::Unread(replay) => {
+            timed.replied(&parts, None);
             mark_bypassed(&mut parts.headers, why);
             return Ok(Response::from_parts(parts, ZookieBody::replayed(replay)));
         }
     };
+    timed.replied(&parts, trailers.as_ref());
     let reply = whole(&parts, &message, trailers.as_ref());
     let token = match state.protocol.learn(pending.received(), &[], &reply) {
         ReplyOutcome::Answers { token, .. } => state.reply_token(&parts.headers, token.as_deref()),

@@ -14,6 +14,7 @@ use crate::layer::inner::Upstream;
 use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::reply::{read_reply, whole};
+use crate::layer::upstream::timed::Timed;
 use crate::protocol::{Call, Kind, Protocol, Received, ReplyOutcome, Route, StoredResponse};
 use crate::token::TokenErrorKind;
 
@@ -66,8 +67,17 @@ where
         cache: state.cache.clone(),
         caller: write.caller,
     };
+    let timed = Timed::begin(&state.cache);
     let reply = inner.call(request);
-    let outcome = async move { begun.learn(&state, reply.await?).await };
+    let outcome = async move {
+        match reply.await {
+            Ok(reply) => begun.learn(&state, reply, timed).await,
+            Err(error) => {
+                timed.failed();
+                Err(error)
+            }
+        }
+    };
     if stream {
         outcome.await
     } else {
@@ -86,7 +96,12 @@ struct Begun {
 }
 
 impl Begun {
-    async fn learn<P, R, E>(mut self, state: &LayerState<P>, reply: Response<R>) -> Result<Response<ZookieBody<R>>, E>
+    async fn learn<P, R, E>(
+        mut self,
+        state: &LayerState<P>,
+        reply: Response<R>,
+        timed: Timed,
+    ) -> Result<Response<ZookieBody<R>>, E>
     where
         P: Protocol,
         R: http_body::Body<Data = Bytes>,
@@ -96,6 +111,7 @@ impl Begun {
             Read::Whole { message, trailers, .. } => (message, trailers, None),
             Read::Unread(replay) => (Bytes::new(), None, Some(replay)),
         };
+        timed.replied(&parts, trailers.as_ref());
         let reply = whole(&parts, &message, trailers.as_ref());
         let request = Bytes::new();
         let received = Received::new(self.route, &self.call, &request);
