@@ -86,8 +86,8 @@ mod warnings;
 pub use byte_size::ByteSize;
 pub use invalid_setting::InvalidSetting;
 pub use layer::{
-    Asked, Credential, Handle, NoChangeFeed, OldTokens, Replay, RequestBody, ResponseFuture, ZookieBody, ZookieLayer,
-    ZookieLayerBuilder, ZookieService,
+    Asked, Credential, ExplainedQuestion, Explanation, Handle, KeyPart, NoChangeFeed, OldTokens, Replay, RequestBody,
+    ResponseFuture, StoredAnswer, ZookieBody, ZookieLayer, ZookieLayerBuilder, ZookieService,
 };
 pub use warnings::Warning;
 

@@ -72,8 +72,24 @@ impl<V> Served<V> {
 }
 
 impl<V: Weigh> DecisionCache<V> {
-    /// Which of `questions` the cache answers, linear in their number.
+    /// [`Self::served`], with the reasons of what is missing.
     pub(crate) fn gather(
+        &self,
+        questions: &[Fingerprint],
+        freshness: &Freshness,
+        now: Instant,
+        merge: Merge,
+    ) -> Served<V> {
+        let Served { found, at } = self.served(questions, freshness, now, merge);
+        let why = |(found, question): (Result<_, _>, &Fingerprint)| {
+            found.map_err(|miss| self.why_missed(*question, miss, now))
+        };
+        let found = found.into_iter().zip(questions).map(why).collect();
+        Served { found, at }
+    }
+
+    /// Which of `questions` the cache answers, linear in their number.
+    pub(crate) fn served(
         &self,
         questions: &[Fingerprint],
         freshness: &Freshness,
@@ -84,7 +100,7 @@ impl<V: Weigh> DecisionCache<V> {
             .iter()
             .map(|question| self.find(*question, freshness, now))
             .collect();
-        let served = match (freshness, merge) {
+        match (freshness, merge) {
             (_, Merge::OneSnapshot) if questions.len() > 1 && !self.0.capabilities.reads_repeat => {
                 // Answers of two calls may differ in what they saw even where they name the same revision.
                 Served::apart(found)
@@ -99,13 +115,6 @@ impl<V: Weigh> DecisionCache<V> {
                 Served { found, at }
             }
             (Freshness::AtLeast { .. }, Merge::OneSnapshot) => self.at_one_revision(questions, found, now),
-        };
-        let why = |(found, question): (Result<_, _>, &Fingerprint)| {
-            found.map_err(|miss| self.why_missed(*question, miss, now))
-        };
-        Served {
-            found: served.found.into_iter().zip(questions).map(why).collect(),
-            at: served.at,
         }
     }
 

@@ -138,7 +138,7 @@ impl<V: Weigh> Inner<V> {
         let may_store =
             share && same_store && still_named && (young || serves_exact) && !self.pass_through.load(Ordering::Relaxed);
         let why_not = if !same_store || !still_named {
-            NotStored::Replaced
+            NotStored::OtherStore
         } else if !share && !matches!(asked, ReadAt::Unmodified(_) | ReadAt::Exact(_)) {
             NotStored::Unshared
         } else if let (Some(why), Claim::None) = (unnamed, &claim) {

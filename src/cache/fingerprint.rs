@@ -1,8 +1,10 @@
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+use crate::cache::trace::{Named, Trace};
 use crate::revision::Revision;
 
 /// The identity of one question: a 128-bit keyed hash of everything that can change its answer.
@@ -71,14 +73,15 @@ impl Keyer {
 
     /// Starts a question. `system` keeps the questions of different protocols apart.
     pub fn question(&self, system: &str) -> FingerprintBuilder {
-        FingerprintBuilder(self.0).text(Part::System, system)
+        let hasher = self.0;
+        FingerprintBuilder { hasher, trace: None }.text(Part::System, system)
     }
 
     /// Where the exact answer to `question` at `revision` lives.
     pub(crate) fn at(&self, question: Fingerprint, revision: &Revision) -> Fingerprint {
         let mut fingerprint = self.question("exact");
-        fingerprint.0.write_u128(question.0);
-        revision.hash(&mut fingerprint.0);
+        fingerprint.hasher.write_u128(question.0);
+        revision.hash(&mut fingerprint.hasher);
         fingerprint.finish()
     }
 
@@ -86,7 +89,7 @@ impl Keyer {
     pub(crate) fn all(&self, questions: &[Fingerprint], message: &[u8]) -> Fingerprint {
         let mut fingerprint = self.question("bulk");
         for question in questions {
-            fingerprint.0.write_u128(question.0);
+            fingerprint.hasher.write_u128(question.0);
         }
         fingerprint.bytes(Part::Body, message).finish()
     }
@@ -152,7 +155,11 @@ pub enum Part {
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct FingerprintBuilder(SipHasher24);
+pub struct FingerprintBuilder {
+    hasher: SipHasher24,
+    /// Keeps the names of the parts, where an explanation wants them.
+    trace: Option<Arc<Trace>>,
+}
 
 /// In the place of a part's number: its name follows.
 const NAMED: u16 = u16::MAX;
@@ -178,9 +185,9 @@ impl FingerprintBuilder {
     /// the same.
     pub fn add_named(&mut self, part: Part, name: &[u8], value: &[u8]) {
         self.begin(part, NAMED, name.len());
-        self.0.write(name);
-        self.0.write_u64(value.len() as u64);
-        self.0.write(value);
+        self.hasher.write(name);
+        self.hasher.write_u64(value.len() as u64);
+        self.hasher.write(value);
     }
 
     /// Adds the value of the `nth` of several things of one kind, such as headers in a list of names. The 0th are those
@@ -188,7 +195,7 @@ impl FingerprintBuilder {
     pub(crate) fn add_nth(&mut self, part: Part, nth: u16, bytes: &[u8]) {
         debug_assert_ne!(nth, NAMED);
         self.begin(part, nth, bytes.len());
-        self.0.write(bytes);
+        self.hasher.write(bytes);
     }
 
     /// Adds pieces as the one text that they are with `&` between them.
@@ -199,20 +206,44 @@ impl FingerprintBuilder {
         };
         self.begin(part, 0, len);
         for (nth, piece) in pieces.enumerate() {
-            self.0.write(if nth == 0 { b"" } else { b"&" });
-            self.0.write(piece.as_bytes());
+            self.hasher.write(if nth == 0 { b"" } else { b"&" });
+            self.hasher.write(piece.as_bytes());
         }
     }
 
     fn begin(&mut self, part: Part, nth: u16, len: usize) {
         // Kind, number and length in one word: no slice is longer than 2^40 bytes.
-        self.0
+        self.hasher
             .write_u64((part as u64) << 56 | u64::from(nth) << 40 | len as u64);
+    }
+
+    /// The same, with a trace of the names that are noted from here on, in this builder and its clones.
+    pub(crate) fn traced(mut self, trace: &Arc<Trace>) -> Self {
+        self.trace = Some(Arc::clone(trace));
+        self
+    }
+
+    /// Notes the name of a part that is added.
+    pub(crate) fn note(&self, named: Named, name: &str, value: &[u8]) {
+        if let Some(trace) = &self.trace {
+            trace.note(named, name, value);
+        }
+    }
+
+    /// The same, with a value that is not at hand. It is made only if there is a trace.
+    pub(crate) fn note_hashed(&self, named: Named, name: &str, value: &Self) {
+        if let Some(trace) = &self.trace {
+            trace.note(named, name, &value.finish().0.to_le_bytes());
+        }
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.trace.is_some()
     }
 
     /// The fingerprint.
     pub fn finish(&self) -> Fingerprint {
-        let hash = self.0.finish128();
+        let hash = self.hasher.finish128();
         Fingerprint(u128::from(hash.h1) << 64 | u128::from(hash.h2))
     }
 }

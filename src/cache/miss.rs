@@ -69,8 +69,8 @@ pub enum NotStored {
     TooOld,
     /// `unshared`: it was asked for its caller alone, because a limit was reached.
     Unshared,
-    /// `replaced`: the store was replaced while it was asked.
-    Replaced,
+    /// `other_store`: the reply was of another store than the request's token, or than the one before.
+    OtherStore,
 }
 
 use NotStored as Not;
@@ -91,7 +91,7 @@ impl Miss {
         Self::NotStored(Not::Unsettled),
         Self::NotStored(Not::TooOld),
         Self::NotStored(Not::Unshared),
-        Self::NotStored(Not::Replaced),
+        Self::NotStored(Not::OtherStore),
         Self::Absent,
         Self::Expired,
         Self::Epoch,
@@ -168,7 +168,7 @@ impl NotStored {
             Self::Unsettled => "unsettled",
             Self::TooOld => "too_old",
             Self::Unshared => "unshared",
-            Self::Replaced => "replaced",
+            Self::OtherStore => "other_store",
         }
     }
 }

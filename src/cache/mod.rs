@@ -25,6 +25,7 @@ mod run;
 mod settings;
 mod stats;
 mod token_stats;
+mod trace;
 mod upstream_stats;
 mod weigh;
 
@@ -59,6 +60,7 @@ pub(crate) use landed::{Landed, lies_below};
 pub(crate) use movable::{BoxFuture, OnRuntime, Outliving};
 pub(crate) use run::{Demand, Failure, Fetched, Outcome};
 pub(crate) use token_stats::{CarriedIn, Refusal};
+pub(crate) use trace::{Named, Trace};
 pub(crate) use upstream_stats::UpstreamError;
 
 use entries::Entries;
@@ -360,6 +362,16 @@ impl<V: Weigh> DecisionCache<V> {
             Miss::Absent => self.0.past.why_absent(question, now, self.0.knowledge.epoch()),
             known => known,
         }
+    }
+
+    /// Why there is no answer, as far as it is remembered. Nothing is noted.
+    pub(crate) fn peek_why(&self, question: Fingerprint, now: Instant) -> Miss {
+        self.0.past.peek(question, now, self.0.knowledge.epoch())
+    }
+
+    /// The newest answer that is stored.
+    pub(crate) fn newest(&self, question: Fingerprint) -> Option<Arc<Decision<V>>> {
+        self.0.newest.get(question)
     }
 
     /// Whether the same question has an answer that is stored for another credential.

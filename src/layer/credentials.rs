@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{Extensions, HeaderName};
 use tokio::time::Instant;
 
-use crate::cache::{FingerprintBuilder, Part};
+use crate::cache::{FingerprintBuilder, Named, Part};
 use crate::layer::headers::{Header, Headers};
 use crate::token::Carriers;
 
@@ -30,6 +30,7 @@ impl Credential<'_> {
     /// These bytes identify the caller, such as a TLS peer's certificate hash. Callers with other bytes share no answers
     /// with this one.
     pub fn identify(&mut self, bytes: &[u8]) {
+        self.key.note(Named::Credential, "identity", bytes);
         self.key.add(Part::Credential, bytes);
     }
 
@@ -53,16 +54,19 @@ impl Credentials {
     ) -> Option<Instant> {
         for header in [Header::Authorization, Header::ProxyAuthorization] {
             for value in headers.values(header) {
+                key.note(Named::Credential, header.name().as_str(), value.as_bytes());
                 key.add_nth(Part::Credential, header.number(), value.as_bytes());
             }
         }
         for cookies in headers.values(Header::Cookie) {
             for cookie in carriers.cookies_without(cookies) {
+                note_cookie(key, cookie);
                 key.add_nth(Part::Credential, Header::Cookie.number(), cookie);
             }
         }
         for name in &self.headers {
             for value in headers.named(name) {
+                key.note(Named::Credential, name.as_str(), value.as_bytes());
                 key.add_named(Part::Credential, name.as_str().as_bytes(), value.as_bytes());
             }
         }
@@ -72,6 +76,12 @@ impl Credentials {
         }
         ends
     }
+}
+
+fn note_cookie(key: &FingerprintBuilder, cookie: &[u8]) {
+    let end = cookie.iter().position(|byte| *byte == b'=').unwrap_or(cookie.len());
+    let name = String::from_utf8_lossy(cookie[..end].trim_ascii());
+    key.note(Named::Cookie, &name, &cookie[end..]);
 }
 
 impl fmt::Debug for Credentials {

@@ -1,6 +1,10 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Request;
+
 use crate::cache::Stats;
+use crate::layer::explanation::Explanation;
 use crate::layer::state::LayerState;
 use crate::protocol::Protocol;
 use crate::token::Zookie;
@@ -50,6 +54,25 @@ impl<P: Protocol> Handle<P> {
     /// ```
     pub fn warn(&self, name: &'static str, log: impl FnOnce()) {
         self.0.warnings.give(name, log);
+    }
+
+    /// Says what the layer would do with a request, and why. Nothing is asked, counted or noted.
+    ///
+    /// What is stored for a caller shows only with this caller's own credentials, because they are part of the key.
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use http::Request;
+    /// # use tower_zookie::ZookieLayer;
+    /// # use tower_zookie::protocol::spicedb::Engine;
+    /// # let handle = ZookieLayer::spicedb(Engine::Postgres).handle();
+    /// let request = Request::post("/v1/permissions/checks").body(Bytes::new()).unwrap();
+    /// let explanation = handle.explain(&request);
+    /// assert_eq!(explanation.operation, None);
+    /// assert_eq!(explanation.would, "pass untouched: it matches no route");
+    /// ```
+    pub fn explain(&self, request: &Request<Bytes>) -> Explanation {
+        self.0.explain(request)
     }
 
     /// Drops every answer and everything known about the store, as after a restore from a backup.

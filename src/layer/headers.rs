@@ -30,6 +30,10 @@ impl Header {
     pub(super) fn number(self) -> u16 {
         self as u16 + 1
     }
+
+    pub(super) fn name(self) -> &'static HeaderName {
+        &NAMES[self as usize]
+    }
 }
 
 static NAMES: [HeaderName; 13] = [

@@ -13,7 +13,9 @@
 mod asked;
 mod body;
 mod builder;
+mod changing;
 mod credentials;
+mod explanation;
 mod future;
 mod handle;
 mod headers;
@@ -40,6 +42,7 @@ pub use asked::Asked;
 pub use body::{Replay, RequestBody, ZookieBody};
 pub use builder::ZookieLayerBuilder;
 pub use credentials::Credential;
+pub use explanation::{ExplainedQuestion, Explanation, KeyPart, StoredAnswer};
 pub use future::ResponseFuture;
 pub use handle::Handle;
 pub use service::ZookieService;

@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::layer::changing::Changing;
+
 /// What requests and replies have shown so far, for the warnings of what was never there.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -7,6 +9,13 @@ pub(super) struct Seen {
     pub(super) route: Flag,
     /// Requests that matched no route, until one did.
     pub(super) unmatched: AtomicU64,
+    /// Checks without a token that were read at head for that, until one had a token.
+    pub(super) without_token: AtomicU64,
+    /// A check had a token.
+    pub(super) with_token: Flag,
+    /// Questions whose keys were looked at for what changes in them.
+    pub(super) keys: AtomicU64,
+    pub(super) changing: Changing,
     /// A reply named a token.
     pub(super) token: Flag,
     /// A reply had a verdict.

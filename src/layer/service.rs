@@ -79,12 +79,13 @@ where
         let claim = state.protocol.claim(request.method(), request.uri(), request.headers());
         let (route, has_message) = match claim {
             Claim::Pass => {
-                state.cache.counters().passed();
+                state.note_passed(request.method(), request.uri(), request.headers());
                 return ResponseFuture::forward(inner, request, None);
             }
             Claim::Parts(route) => (route, false),
             Claim::Body(route) | Claim::Floor(route) => (route, true),
         };
+        state.seen.route.set();
         let (parts, body) = request.into_parts();
         if matches!(claim, Claim::Floor(_)) && !state.raises_floor(&parts) {
             state.cache.counters().bypassed();

@@ -11,6 +11,7 @@ mod call;
 mod delegate;
 mod invalid_route;
 pub mod kit;
+mod known;
 mod operation;
 pub mod permify;
 mod problem;
@@ -34,3 +35,5 @@ pub use reply::{Reply, ReplyItem, ReplyOutcome};
 pub use routes::{CheckRoute, Routes, RoutesBuilder, Verdict, WriteRoute};
 pub use spicedb::SpiceDb;
 pub use stored_response::StoredResponse;
+
+pub(crate) use known::system_at;

@@ -42,6 +42,11 @@ impl TokenError {
         TokenErrorKind::Malformed(what).into()
     }
 
+    /// For a token in a reply that the configured engine would not issue.
+    pub(crate) fn not_issued() -> Self {
+        Self::malformed("a service on the configured engine would not issue it")
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self

@@ -36,6 +36,14 @@ pub trait TokenFormat: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether the service issues such a token itself, given that [`decode`](Self::decode) reads it. Formats are wider than what
+    /// is issued: they keep old spellings, and one engine's number can be another one's time. A reply with a token that its
+    /// service would not issue shows that another engine is upstream; the layer warns of it, and stores nothing.
+    fn issues(&self, text: &str) -> bool {
+        let _ = text;
+        true
+    }
+
     /// A token that names `revision`, or `None` if this format has no such token.
     fn encode(&self, revision: &Revision) -> Option<Zookie>;
 }

@@ -20,5 +20,5 @@ pub(crate) fn readers(text: &str) -> Vec<(&'static str, &'static str)> {
 }
 
 fn is_read(format: &dyn TokenFormat, text: &str) -> bool {
-    format.decode(text).is_ok()
+    format.decode(text).is_ok() && format.issues(text)
 }

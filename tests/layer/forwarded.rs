@@ -78,6 +78,6 @@ async fn an_unshared_call_has_its_callers_request_id() {
     let upstream = Upstream::new();
     let client = Client::with(&upstream, |builder| builder.cache(|cache| cache.max_head_reads(0)));
     let reply = client.check("a").zookie(9).header("x-request-id", "7").send().await;
-    assert_eq!(reply.outcome(), "fwd=bypass");
+    assert_eq!(reply.outcome(), "fwd=miss");
     assert_eq!(upstream.last().header("x-request-id"), Some("7"));
 }

@@ -4,7 +4,8 @@ use tower_zookie::protocol::permify::Engine;
 use tower_zookie_testing::wire::table::Then::{self, *};
 use tower_zookie_testing::wire::table::{Row, row, unreadable};
 
-const ERROR: Then = NotStored("an error", "the reply has no answer that can be stored");
+/// Where the request itself forbids an answer from the cache, that is the reason.
+const ERROR: Then = NotStored("an error", "");
 const LISTING: Then = NotStored("a listing", "a read that is never stored");
 const NO_ITEMS: Then = NotStored("no answer in it", "a read that is never stored");
 const NO_METADATA: Then = NotStored("no place for a token", "a read that is never stored");

@@ -4,13 +4,17 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie_testing::wire::table::Then::{self, *};
 use tower_zookie_testing::wire::table::{Row, row, unreadable};
 
-const ERROR: Then = NotStored("an error", "the reply has no answer that can be stored");
+/// Where the request itself forbids an answer from the cache, that is the reason.
+const ERROR: Then = NotStored("an error", "");
 const TRACE: Then = NotStored("a trace", "a read that is never stored");
 const LISTING: Then = NotStored("a listing", "a read that is never stored");
 const STREAM: Then = NotStored("a stream", "a read that is never stored");
 const BAD_TOKEN: Then = NotStored("a bad token", "a token in the message that only the upstream can judge");
 const NO_TOKEN: Then = NotStored("a bad token", "the consistency does not have exactly one token");
-const FOREIGN: Then = NotStored("another datastore's token", "no answer is stored");
+const FOREIGN: Then = NotStored(
+    "another datastore's token",
+    "other_store: the last reply was of another store than was asked",
+);
 const NOTHING_IN_IT: Then = NotStored("no answer in it", "a read that is never stored");
 /// Memory may read later data than it says.
 const NOT_REPEATABLE: Then = NotStored(

@@ -12,6 +12,7 @@ use crate::layer::body::{Read, Replay, RequestBody, StoredBody};
 use crate::layer::headers::{Header, Headers, drops_headers};
 use crate::layer::pending::{Pending, Requirement};
 use crate::layer::request::key::Caller;
+use crate::layer::request::missed::Missed;
 use crate::layer::request::tokens::{Denied, Stated};
 use crate::layer::response::CacheStatus;
 use crate::layer::state::LayerState;
@@ -44,7 +45,7 @@ pub(in crate::layer) enum Step<B> {
 
 /// What a request is.
 #[expect(clippy::large_enum_variant, reason = "a hit makes no box")]
-enum Class {
+pub(super) enum Class {
     /// A check, or another read.
     Read(Call, Caller, Requirement),
     Write(Box<(Call, Caller)>),
@@ -101,7 +102,7 @@ impl<P: Protocol> LayerState<P> {
     }
 
     /// What a request is. Tokens, consistency and `require_token` are judged before anything is judged uncacheable.
-    fn class(
+    pub(super) fn class(
         &self,
         route: Route,
         parts: &Parts,
@@ -286,7 +287,13 @@ impl<P: Protocol> LayerState<P> {
                     Err(miss) => {
                         let mut why = self.cache.why_missed(question, miss, arrived);
                         let why_one = std::iter::once(Some(&mut why));
-                        self.note_askers(route, &parts, &message, caller, &[question], why_one);
+                        let missed = Missed {
+                            route,
+                            parts: &parts,
+                            message: &message,
+                            caller,
+                        };
+                        self.note_misses(missed, &[question], why_one);
                         self.cache.count(question, Err(why), arrived);
                         let pending = pending(parts, message, call, requirement);
                         let questions = Questions::one(question, pending.caller);
@@ -314,7 +321,13 @@ impl<P: Protocol> LayerState<P> {
                     }
                 };
                 let misses = served.found.iter_mut().map(|found| found.as_mut().err());
-                self.note_askers(route, &parts, &message, caller, each, misses);
+                let missed = Missed {
+                    route,
+                    parts: &parts,
+                    message: &message,
+                    caller,
+                };
+                self.note_misses(missed, each, misses);
                 self.cache.count_each(each, &served, arrived);
                 let found: Vec<Option<&StoredResponse>> = served.stored().collect();
                 if !self

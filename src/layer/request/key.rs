@@ -1,7 +1,7 @@
 use http::request::Parts;
 use tokio::time::Instant;
 
-use crate::cache::{FingerprintBuilder, Part};
+use crate::cache::{FingerprintBuilder, Named, Part};
 use crate::layer::headers::{Header, Headers};
 use crate::layer::state::LayerState;
 use crate::protocol::Protocol;
@@ -28,7 +28,16 @@ impl Caller {
 impl<P: Protocol> LayerState<P> {
     /// What every question's fingerprint begins with: who asks it, which server, and in which form.
     pub(super) fn key(&self, parts: &Parts, headers: &Headers<'_>) -> (FingerprintBuilder, Caller) {
-        let mut key = self.key_prefix.clone();
+        self.key_of(self.key_prefix.clone(), parts, headers)
+    }
+
+    /// The same, after this start.
+    pub(super) fn key_of(
+        &self,
+        mut key: FingerprintBuilder,
+        parts: &Parts,
+        headers: &Headers<'_>,
+    ) -> (FingerprintBuilder, Caller) {
         let ends = self.credentials.add(parts, headers, &self.carriers, &mut key);
         let caller = Caller { key: key.clone(), ends };
         self.add_endpoint(parts, headers, &mut key);
@@ -38,6 +47,7 @@ impl<P: Protocol> LayerState<P> {
     /// Adds to a key which server is asked, and in which form.
     pub(super) fn add_endpoint(&self, parts: &Parts, headers: &Headers<'_>, key: &mut FingerprintBuilder) {
         if let Some(authority) = parts.uri.authority() {
+            key.note(Named::Endpoint, "authority", authority.as_str().as_bytes());
             key.add(Part::Store, authority.as_str().as_bytes());
         }
         // Services differ in which of several hosts they believe. A browser accepts a reply only if it names its origin.
@@ -50,11 +60,13 @@ impl<P: Protocol> LayerState<P> {
             Header::Origin,
         ] {
             for value in headers.values(header) {
+                key.note(Named::Header, header.name().as_str(), value.as_bytes());
                 key.add_nth(Part::Header, header.number(), value.as_bytes());
             }
         }
         for name in &self.key_headers {
             for value in headers.named(name) {
+                key.note(Named::Header, name.as_str(), value.as_bytes());
                 key.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
             }
         }

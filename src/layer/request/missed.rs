@@ -1,42 +1,72 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use http::request::Parts;
 
-use crate::cache::{Fingerprint, Miss};
+use crate::cache::{Fingerprint, Miss, Named, Trace};
 use crate::layer::headers::Headers;
 use crate::layer::request::key::Caller;
 use crate::layer::state::LayerState;
 use crate::protocol::{Key, Kind, Protocol, Route};
+use crate::warnings::Warning;
+
+/// So many checks without a token, and none with one, are no accident.
+const MANY_WITHOUT_TOKEN: u64 = 32;
+
+/// Of so many new questions each key is looked at, and then of each sixteenth.
+const FIRST_KEYS: u64 = 256;
+const EACH_KEY: u64 = 16;
+
+/// A request whose questions the cache could not answer, or not all.
+#[derive(Clone, Copy)]
+pub(super) struct Missed<'a> {
+    pub(super) route: Route,
+    pub(super) parts: &'a Parts,
+    pub(super) message: &'a Bytes,
+    pub(super) caller: &'a Caller,
+}
 
 impl<P: Protocol> LayerState<P> {
-    /// Says of each question that seems new whether its answer is stored for another credential.
-    pub(super) fn note_askers<'a>(
+    /// Says of each question that seems new whether its answer is stored for another credential, and warns where the misses
+    /// show that hardly anything can be a hit.
+    pub(super) fn note_misses<'a>(
         &self,
-        route: Route,
-        parts: &Parts,
-        message: &Bytes,
-        caller: &Caller,
+        missed: Missed<'_>,
         questions: &[Fingerprint],
         misses: impl Iterator<Item = Option<&'a mut Miss>>,
     ) {
-        if !caller.has_credential(&self.key_prefix) {
-            return;
-        }
-        let mut without = None;
+        let has_credential = missed.caller.has_credential(&self.key_prefix);
+        let (mut without, mut is_new) = (None, false);
         for (index, miss) in misses.enumerate() {
-            let Some(miss) = miss.filter(|miss| **miss == Miss::First) else {
-                continue;
-            };
-            let without = without.get_or_insert_with(|| self.without_credential(route, parts, message));
-            if let (Some(bare), Some(question)) = (without.get(index), questions.get(index))
-                && self.cache.is_stored_for_another(*bare, *question)
-            {
-                *miss = Miss::OtherCredential;
+            match miss {
+                Some(Miss::WithoutToken) => self.note_without_token(),
+                Some(miss @ Miss::First) => {
+                    is_new = true;
+                    if !has_credential {
+                        continue;
+                    }
+                    let without = without.get_or_insert_with(|| self.without_credential(missed));
+                    if let (Some(bare), Some(question)) = (without.get(index), questions.get(index))
+                        && self.cache.is_stored_for_another(*bare, *question)
+                    {
+                        *miss = Miss::OtherCredential;
+                    }
+                }
+                Some(_) => self.seen.with_token.set(),
+                None => {}
             }
+        }
+        if is_new && questions.len() == 1 {
+            self.look_for_changes(missed);
         }
     }
 
     /// The questions of a request as they would be without its credential.
-    fn without_credential(&self, route: Route, parts: &Parts, message: &Bytes) -> Vec<Fingerprint> {
+    fn without_credential(&self, missed: Missed<'_>) -> Vec<Fingerprint> {
+        let Missed {
+            route, parts, message, ..
+        } = missed;
         let mut base = self.key_prefix.clone();
         self.add_endpoint(parts, &Headers::of(&parts.headers), &mut base);
         let key = Key::new(base, &self.carriers, &parts.uri);
@@ -45,5 +75,76 @@ impl<P: Protocol> LayerState<P> {
             Ok(Kind::Bulk(questions)) => questions,
             _ => Vec::new(),
         }
+    }
+
+    /// The names of what is in the key of a request, each with a hash of its values.
+    pub(in crate::layer) fn key_parts(
+        &self,
+        route: Route,
+        parts: &Parts,
+        message: &Bytes,
+    ) -> Vec<(Named, String, u64)> {
+        let trace = Arc::new(Trace::new());
+        let (base, _) = self.key_of(
+            self.key_prefix.clone().traced(&trace),
+            parts,
+            &Headers::of(&parts.headers),
+        );
+        let key = Key::new(base, &self.carriers, &parts.uri);
+        // What can't be read has no key, and a trace of what was read.
+        drop(self.protocol.read(route, parts, message, key));
+        trace.parts()
+    }
+
+    fn look_for_changes(&self, missed: Missed<'_>) {
+        let count = self.seen.keys.fetch_add(1, Relaxed);
+        if count >= FIRST_KEYS && !count.is_multiple_of(EACH_KEY) {
+            return;
+        }
+        let parts = self.key_parts(missed.route, missed.parts, missed.message);
+        let Some((named, name)) = self.seen.changing.note(&parts) else {
+            return;
+        };
+        self.warnings.give(Warning::ChangingKey.name(), || {
+            let (what, cure) = match named {
+                Named::Context => (
+                    "member of the context",
+                    "leave it out of the context, or send a value that stays the same for a while",
+                ),
+                Named::Cookie => (
+                    "cookie",
+                    "cookies are credentials here; name what identifies the caller instead, see `identity`",
+                ),
+                Named::Credential => (
+                    "credential",
+                    "if it is renewed with each request, name what identifies the caller instead, see `identity`; if the answer \
+                     does not depend on the caller, see `callers_share`",
+                ),
+                _ => (
+                    "header",
+                    "take it out of `key_headers` if the answer does not depend on it, or send it unchanged",
+                ),
+            };
+            tracing::warn!(
+                what,
+                name,
+                "equal questions share no answer, because this part of the key has another value in each request; {cure}"
+            );
+        });
+    }
+
+    fn note_without_token(&self) {
+        let count = self.seen.without_token.fetch_add(1, Relaxed) + 1;
+        if self.seen.with_token.is_set() || !count.is_multiple_of(MANY_WITHOUT_TOKEN) {
+            return;
+        }
+        self.warnings.give(Warning::ChecksWithoutToken.name(), || {
+            tracing::warn!(
+                checks = count,
+                "all checks come without a snap token, and Permify reads each of them at head, so none is answered from the \
+                 cache; let callers send the token of their last write, or set `window_reads_without_token` (sidecar: \
+                 `--window-reads-without-token`)"
+            );
+        });
     }
 }

@@ -128,7 +128,10 @@ fn missed(why: Miss, stored: bool, collapsed: bool) -> &'static str {
             NotStored::Unsettled => text!("miss", "unsettled: the store has not named the last answer's revision"),
             NotStored::TooOld => text!("miss", "too_old: the last answer's revision was older than the window"),
             NotStored::Unshared => text!("miss", "unshared: the last answer was for its caller alone"),
-            NotStored::Replaced => text!("miss", "replaced: the store was replaced during the last call"),
+            NotStored::OtherStore => text!(
+                "miss",
+                "other_store: the last reply was of another store than was asked"
+            ),
         },
         Miss::Absent => text!("miss", "absent: no answer is stored"),
         Miss::Expired => text!("stale", "expired: the stored answer's time to live is over"),

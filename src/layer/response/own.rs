@@ -7,7 +7,6 @@ use crate::cache::{Failure, Landed, Miss};
 use crate::layer::body::ZookieBody;
 use crate::layer::pending::Pending;
 use crate::layer::response::cache_status::CacheStatus;
-use crate::layer::response::storable::Storable;
 use crate::layer::state::LayerState;
 use crate::protocol::{Protocol, Rejection, StoredResponse};
 use crate::token::{Token, TokenErrorKind};
@@ -49,16 +48,10 @@ impl<P: Protocol> LayerState<P> {
             None => label.and_then(|label| self.memo.format().encode(label)),
         };
         self.count_lag(&pending.requirement, label);
-        let status = match landed {
-            None => CacheStatus::Bypass("the reply has no answer that can be stored"),
-            Some(_) if Storable::of(&pending.parts.headers, response.headers()) == Storable::Never => {
-                CacheStatus::Bypass("the upstream forbids storing its reply")
-            }
-            Some(landed) => CacheStatus::Missed {
-                why,
-                stored: landed.stored,
-                collapsed: false,
-            },
+        let status = CacheStatus::Missed {
+            why,
+            stored: landed.is_some_and(|landed| landed.stored),
+            collapsed: false,
         };
         let headers = response.headers_mut();
         self.echo(pending.route, &pending.parts.headers, headers);

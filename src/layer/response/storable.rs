@@ -8,6 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const OUR_NAME: &[u8] = b"tower-zookie";
 
+/// What our status says of a reply that a layer itself keeps. It gives each reply a `no-store`, and only there it means nothing.
+const KEPT: [&[u8]; 3] = [b"hit", b"stored", b"collapsed"];
+
 /// Whether a reply may be stored, as a cache that many share has to judge it (RFC 9111).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::layer) enum Storable {
@@ -55,7 +58,8 @@ fn is_forbidden(reply: &HeaderMap) -> bool {
 
 fn is_by_a_layer(reply: &HeaderMap) -> bool {
     let mut statuses = reply.get_all(CACHE_STATUS).iter().map(HeaderValue::as_bytes);
-    statuses.any(|status| status.starts_with(OUR_NAME) && !has_parameter(status, b"fwd=bypass"))
+    let kept = |status: &[u8]| KEPT.iter().any(|parameter| has_parameter(status, parameter));
+    statuses.any(|status| status.starts_with(OUR_NAME) && kept(status))
 }
 
 fn has_parameter(member: &[u8], parameter: &[u8]) -> bool {

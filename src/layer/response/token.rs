@@ -31,7 +31,10 @@ impl<P: Protocol> LayerState<P> {
     ) -> Option<Result<Arc<Token>, Arc<TokenError>>> {
         let header = headers.get(self.token_header()).and_then(|value| value.to_str().ok());
         let text = message_token.or(header)?;
-        let read = self.memo.parse(text);
+        let read = match self.memo.parse(text) {
+            Ok(_) if !self.memo.format().issues(text) => Err(Arc::new(TokenError::not_issued())),
+            read => read,
+        };
         if let Err(error) = &read {
             self.warn_of_token(text, error);
         }

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use self::request::{Asked, Semantic};
-use crate::cache::{Capabilities, Part, ReadAt};
+use crate::cache::{Capabilities, Named, Part, ReadAt};
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::invalid_route::InvalidRoute;
@@ -141,6 +141,8 @@ impl Protocol for AuthZen {
         let parameters = parts::json_parameters(&parts.headers)?;
         let digest = Digest::new(&key.base);
         let mut prefix = key.base.clone().text(Part::System, "authzen").text(Part::Store, base);
+        prefix.note(Named::Endpoint, "base path", base.as_bytes());
+        prefix.note(Named::Header, "content-type", parameters.as_bytes());
         prefix.add(Part::Header, parameters.as_bytes());
         parts::query(&mut prefix, &parts.uri, &key)?;
         let kind = if route == EVALUATION {

@@ -85,7 +85,14 @@ impl Evaluation {
         if json.peek() != Some(b'{') {
             return Err(Unreadable("subject, action, resource or context is not an object"));
         }
-        self.members[index] = Some(digest.object(json)?);
+        let members = if MEMBERS[index].1 == Part::Context {
+            digest.context(json)?
+        } else {
+            let members = digest.object(json)?;
+            digest.note(name, &members);
+            members
+        };
+        self.members[index] = Some(members);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCO
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Uri};
 
-use crate::cache::{FingerprintBuilder, Part};
+use crate::cache::{FingerprintBuilder, Named, Part};
 use crate::protocol::call::{Key, Unreadable};
 use crate::token::parameters;
 
@@ -27,6 +27,11 @@ pub fn query(fingerprint: &mut FingerprintBuilder, uri: &Uri, key: &Key<'_>) -> 
     if key.query.repeated {
         return Err(Unreadable("the query repeats a parameter"));
     }
+    if fingerprint.is_traced() {
+        for parameter in parameters(uri).filter(|parameter| !key.carriers.is_query_carrier(&parameter.name())) {
+            fingerprint.note(Named::Query, &parameter.name(), parameter.text.as_bytes());
+        }
+    }
     if !key.query.zookies {
         fingerprint.add(Part::Query, query.as_bytes());
         return Ok(());
@@ -40,6 +45,7 @@ pub fn query(fingerprint: &mut FingerprintBuilder, uri: &Uri, key: &Key<'_>) -> 
 /// is not equal to an empty one.
 pub fn header(fingerprint: &mut FingerprintBuilder, headers: &HeaderMap, name: &HeaderName) {
     for value in headers.get_all(name) {
+        fingerprint.note(Named::Header, name.as_str(), value.as_bytes());
         fingerprint.add_named(Part::Header, name.as_str().as_bytes(), value.as_bytes());
     }
 }

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use self::declare::{Declared, What};
-use crate::cache::{Capabilities, Part, ReadAt};
+use crate::cache::{Capabilities, Named, Part, ReadAt};
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::invalid_route::InvalidRoute;
@@ -193,6 +193,8 @@ impl Protocol for Routes {
             return Err(Unreadable("a request with this method has an unexpected body"));
         }
         let mut fingerprint = key.base.clone().text(Part::System, "routes");
+        fingerprint.note(Named::Endpoint, "method", parts.method.as_str().as_bytes());
+        fingerprint.note(Named::Endpoint, "path", parts.uri.path().as_bytes());
         fingerprint.add(Part::Method, parts.method.as_str().as_bytes());
         fingerprint.add(Part::Method, parts.uri.path().as_bytes());
         parts::query(&mut fingerprint, &parts.uri, &key)?;
@@ -202,11 +204,13 @@ impl Protocol for Routes {
         let mut token = None;
         if let Some(field) = request_token {
             let parameters = parts::json_parameters(&parts.headers)?;
+            fingerprint.note(Named::Header, "content-type", parameters.as_bytes());
             fingerprint.add(Part::Header, parameters.as_bytes());
             token = body::key(&mut fingerprint, message, field, &Digest::new(&key.base))?;
         } else if parts.method == Method::POST {
             parts::header(&mut fingerprint, &parts.headers, &CONTENT_TYPE);
             parts::header(&mut fingerprint, &parts.headers, &CONTENT_ENCODING);
+            fingerprint.note(Named::Member, "the whole body", message);
             fingerprint.add(Part::Body, message);
         }
         Ok(Call {

@@ -149,6 +149,11 @@ impl TokenFormat for ZedTokens {
         message::read(&bytes).is_ok_and(|message| message.names_schema)
     }
 
+    fn issues(&self, text: &str) -> bool {
+        let bytes = STANDARD.decode(text).unwrap_or_default();
+        message::read(&bytes).is_ok_and(|message| number::is_issued(self.engine, &message.revision))
+    }
+
     fn encode(&self, revision: &Revision) -> Option<Zookie> {
         let prefix = self.prefix_of(revision.store())?;
         if self.engine == Engine::Opaque {

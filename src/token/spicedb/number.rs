@@ -2,6 +2,7 @@
 
 use crate::revision::{HybridTime, TransactionId};
 use crate::token::error::TokenError;
+use crate::token::spicedb::Engine;
 
 /// The digits of a logical clock. Missing digits at the end are zeros.
 const LOGICAL_DIGITS: usize = 10;
@@ -32,6 +33,22 @@ pub(super) fn read_hybrid_time(revision: &str) -> Result<HybridTime, TokenError>
 
 pub(super) fn read_transaction(revision: &str) -> Result<TransactionId, TokenError> {
     read_unsigned(revision).map(TransactionId)
+}
+
+/// No clock of today shows less in nanoseconds since 1970, and no database has counted as many transactions.
+const TIMES_FROM: u64 = 1 << 53;
+
+/// Whether a SpiceDB of today on this engine names such a revision in its replies, given that it reads it.
+pub(super) fn is_issued(engine: Engine, revision: &str) -> bool {
+    let number = revision.parse::<u64>().ok();
+    match engine {
+        // A snapshot in base64. Decimal ones are of old versions.
+        Engine::Postgres => !revision.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'),
+        Engine::MySql => number.is_some_and(|number| number < TIMES_FROM),
+        Engine::Memory | Engine::Spanner => number.is_some_and(|number| number >= TIMES_FROM),
+        Engine::CockroachDb => revision.contains('.'),
+        Engine::Opaque => true,
+    }
 }
 
 /// Reads a number of 64 bits without a sign. Leading zeros are valid, as in SpiceDB.

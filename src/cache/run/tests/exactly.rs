@@ -189,7 +189,10 @@ async fn rule_15_all_questions_wait_for_one_probe() {
         assert_eq!(task.await.unwrap().last().unwrap(), &Some(ReadAt::AtLeast(at(9))));
     }
     let stats = cache.stats();
-    assert_eq!((stats.probes, stats.probe_results.named, stats.probe_results.failed), (1, 1, 0));
+    assert_eq!(
+        (stats.probes, stats.probe_results.named, stats.probe_results.failed),
+        (1, 1, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]

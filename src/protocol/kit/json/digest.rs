@@ -1,4 +1,4 @@
-use crate::cache::{FingerprintBuilder, Part};
+use crate::cache::{FingerprintBuilder, Named, Part};
 use crate::protocol::kit::json::reader::{Json, NotJson};
 
 /// Hashes JSON by its value: whitespace, escapes in strings and the order of members make no difference, everything else
@@ -118,7 +118,22 @@ impl Digest {
     /// [`NotJson`] if the next value is not an object.
     pub fn object(&self, json: &mut Json<'_>) -> Result<Members, NotJson> {
         let mut members = Members::default();
-        json.object(|json, name| self.member(json, name, &mut members))?;
+        json.object(|json, name| {
+            members.add(&self.hashed(json, name)?);
+            Ok::<_, NotJson>(())
+        })?;
+        Ok(members)
+    }
+
+    /// Reads a context, whose members have names of their own in a trace.
+    pub(in crate::protocol) fn context(&self, json: &mut Json<'_>) -> Result<Members, NotJson> {
+        let mut members = Members::default();
+        json.object(|json, name| {
+            let hashed = self.hashed(json, name)?;
+            self.base.note_hashed(Named::Context, name, &hashed);
+            members.add(&hashed);
+            Ok::<_, NotJson>(())
+        })?;
         Ok(members)
     }
 
@@ -128,11 +143,27 @@ impl Digest {
     ///
     /// [`NotJson`] if there is no value.
     pub fn member(&self, json: &mut Json<'_>, name: &str, members: &mut Members) -> Result<(), NotJson> {
+        let hashed = self.hashed(json, name)?;
+        self.base.note_hashed(Named::Member, name, &hashed);
+        members.add(&hashed);
+        Ok(())
+    }
+
+    /// The hash of a name and the value that follows.
+    fn hashed(&self, json: &mut Json<'_>, name: &str) -> Result<FingerprintBuilder, NotJson> {
         let mut fingerprint = self.base.clone();
         Piece::Name.add(&mut fingerprint, name.as_bytes());
         self.feed(json, &mut fingerprint)?;
-        members.add(&fingerprint);
-        Ok(())
+        Ok(fingerprint)
+    }
+
+    /// Notes an object as the member `name`.
+    pub(in crate::protocol) fn note(&self, name: &str, object: &Members) {
+        if self.base.is_traced() {
+            let mut fingerprint = self.base.clone();
+            object.feed(Part::Body, &mut fingerprint);
+            self.base.note_hashed(Named::Member, name, &fingerprint);
+        }
     }
 
     /// Adds the member `name`, whose value is an object of these members: the same as [`member`](Self::member) of their text.
@@ -140,6 +171,7 @@ impl Digest {
         let mut fingerprint = self.base.clone();
         Piece::Name.add(&mut fingerprint, name.as_bytes());
         object.feed(Part::Body, &mut fingerprint);
+        self.base.note_hashed(Named::Member, name, &fingerprint);
         members.add(&fingerprint);
     }
 

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use self::value::Values;
-use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::cache::{Fingerprint, FingerprintBuilder, Named, Part};
 use crate::protobuf;
 use crate::protobuf::{fields, only, write_bytes, write_number};
 use crate::protocol::call::{Key, Route, Unreadable};
@@ -250,7 +250,9 @@ impl Question<Grpc> for GrpcQuestion {
             .filter(is_proto)
             .ok_or(Unreadable("the content type is not that of Protocol Buffers over gRPC"))?;
         let mut fingerprint = key.base.clone().text(Part::System, system);
+        key.base.note(Named::Endpoint, parts.uri.path(), b"");
         fingerprint.add_nth(Part::Method, route.0 as u16, b"");
+        key.base.note(Named::Header, "content-type", content_type.as_bytes());
         fingerprint.add(Part::Header, content_type.as_bytes());
         Ok(Self {
             base: key.base.clone(),
@@ -265,7 +267,14 @@ impl Question<Grpc> for GrpcQuestion {
                 let hashed = Values::new(&self.base).structure(value.bytes()?)?;
                 self.add_by_value(Part::Context, field.number, &hashed);
             }
-            _ => self.fingerprint.add(Part::Body, value.bytes),
+            known => {
+                if self.base.is_traced() {
+                    let number = format!("field {}", value.number);
+                    let name = known.map_or(&*number, |(_, field)| field.name);
+                    self.base.note(Named::Member, name, value.bytes);
+                }
+                self.fingerprint.add(Part::Body, value.bytes);
+            }
         }
         Ok(())
     }

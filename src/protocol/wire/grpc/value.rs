@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::cache::{FingerprintBuilder, Part};
+use crate::cache::{FingerprintBuilder, Named, Part};
 use crate::names::Names;
 use crate::protobuf::{Value, fields};
 use crate::protocol::call::Unreadable;
@@ -47,6 +47,9 @@ impl Values {
             let mut member = self.0.clone();
             Piece::Name.add(&mut member, name.as_bytes());
             self.feed_value(value, &mut member, levels)?;
+            if levels == MAX_LEVELS {
+                self.0.note_hashed(Named::Context, name, &member);
+            }
             members.add(&member);
             names.push(Cow::Borrowed(name));
         }

@@ -16,7 +16,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use self::status::Error;
-use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::cache::{Fingerprint, FingerprintBuilder, Named, Part};
 use crate::protocol::call::{Key, Route, Unreadable};
 use crate::protocol::kit::json::digest::{Digest, Members, Piece};
 use crate::protocol::kit::json::{Json, Rewrite};
@@ -296,9 +296,16 @@ impl Question<Gateway> for JsonQuestion {
                 if json.peek() != Some(b'{') {
                     return Err(Unreadable("the context is not an object"));
                 }
-                hashed.add(Part::Context, &Digest::of_doubles(&self.base).value(json)?);
+                let mut context = self.base.clone();
+                Digest::of_doubles(&self.base)
+                    .context(json)?
+                    .feed(Part::Body, &mut context);
+                hashed.add(Part::Context, &context.finish().bits().to_le_bytes());
             }
             _ => return Ok(Digest::new(&self.base).member(json, member.name, &mut self.members)?),
+        }
+        if !matches!(field.is, Is::Struct) {
+            self.base.note_hashed(Named::Member, field.name, &hashed);
         }
         self.members.add(&hashed);
         Ok(())

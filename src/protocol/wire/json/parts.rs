@@ -2,7 +2,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
-use crate::cache::{FingerprintBuilder, Part};
+use crate::cache::{FingerprintBuilder, Named, Part};
 use crate::protocol::call::{Key, Unreadable};
 use crate::protocol::kit::parts;
 
@@ -17,8 +17,11 @@ pub(super) fn prefix(
     key: &Key<'_>,
 ) -> Result<FingerprintBuilder, Unreadable> {
     let mut fingerprint = system;
+    let parameters = json_parameters(&parts.headers)?;
+    fingerprint.note(Named::Endpoint, "path", parts.uri.path().as_bytes());
+    fingerprint.note(Named::Header, "content-type", parameters.as_bytes());
     fingerprint.add(Part::Method, parts.uri.path().as_bytes());
-    fingerprint.add(Part::Header, json_parameters(&parts.headers)?.as_bytes());
+    fingerprint.add(Part::Header, parameters.as_bytes());
     parts::query(&mut fingerprint, &parts.uri, key)?;
     add_metadata(&mut fingerprint, &parts.headers);
     Ok(fingerprint)

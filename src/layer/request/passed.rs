@@ -1,0 +1,163 @@
+use std::sync::atomic::Ordering;
+
+use http::{HeaderMap, Method, Uri};
+
+use crate::layer::state::LayerState;
+use crate::protocol::{Endpoint, Protocol, system_at};
+use crate::warnings::Warning;
+
+/// Of the requests that match no route, the first is looked at, and then each eighth.
+const EACH: u64 = 8;
+
+/// After so many of them, none of which is like a route, the layer says so.
+const MANY: u64 = 128;
+
+impl<P: Protocol> LayerState<P> {
+    /// Notes a request that the protocol does not claim. Until one is claimed, it may be that none ever will.
+    pub(in crate::layer) fn note_passed(&self, method: &Method, uri: &Uri, headers: &HeaderMap) {
+        self.cache.counters().passed();
+        if self.seen.route.is_set() {
+            return;
+        }
+        let count = self.seen.unmatched.fetch_add(1, Ordering::Relaxed) + 1;
+        if count == 1 || count.is_multiple_of(EACH) {
+            self.look_for_a_cause(method, uri.path(), headers, count);
+        }
+    }
+
+    fn look_for_a_cause(&self, method: &Method, path: &str, headers: &HeaderMap, count: u64) {
+        let endpoints = self.protocol.endpoints();
+        let own = |system| {
+            endpoints
+                .iter()
+                .any(|endpoint| system_at(&endpoint.path) == Some(system))
+        };
+        if let Some(system) = system_at(path).filter(|system| !own(*system)) {
+            self.warnings.give(Warning::OtherSystem.name(), || {
+                tracing::warn!(
+                    system,
+                    example = shown(path, &endpoints),
+                    "requests for another authorization system pass, and none is answered from the cache; configure the layer \
+                     for this system (sidecar: `--system`)"
+                );
+            });
+            return;
+        }
+        if let Some((endpoint, why)) = closest(&endpoints, method, path, headers) {
+            self.warnings.give(Warning::NoRoute.name(), || {
+                tracing::warn!(
+                    requests = count,
+                    example = format!("{method} {}", shown(path, &endpoints)),
+                    closest = format!("{} {}", endpoint.method, endpoint.path),
+                    "no request has matched a route so far: {why}"
+                );
+            });
+        } else if count >= MANY {
+            self.warnings.give(Warning::NoRoute.name(), || {
+                let declared: Vec<_> = endpoints
+                    .iter()
+                    .take(3)
+                    .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
+                    .collect();
+                tracing::warn!(
+                    requests = count,
+                    example = format!("{method} {}", shown(path, &endpoints)),
+                    declared = declared.join(", "),
+                    "no request has matched a route so far; check the routes or the protocol that the layer is built with, \
+                     and whether the checks come this way at all"
+                );
+            });
+        }
+    }
+}
+
+/// The route that a request is like, and why it does not match.
+pub(super) fn closest<'e>(
+    endpoints: &'e [Endpoint],
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Option<(&'e Endpoint, &'static str)> {
+    endpoints
+        .iter()
+        .find_map(|endpoint| Some((endpoint, why_not(endpoint, method, path, headers)?)))
+}
+
+/// Why a request does not match a route that it is like, and what to do.
+fn why_not(endpoint: &Endpoint, method: &Method, path: &str, headers: &HeaderMap) -> Option<&'static str> {
+    let (pattern, path) = (segments(&endpoint.path), segments(path));
+    let trimmed = path.strip_suffix(&[""]).unwrap_or(&path);
+    let is_grpc = endpoint.path.contains('.') && endpoint.method == Method::POST;
+    if matches(&pattern, &path, str::eq) {
+        let grpc = headers
+            .get("content-type")
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        return Some(match (endpoint.method == *method, is_grpc && !grpc) {
+            (false, _) => "the path is that of a route with another method; declare this method, or change the request",
+            (true, true) => "the path is that of a gRPC method, and the content type is not `application/grpc`",
+            (true, false) => "the request's query or headers are not those of the API",
+        });
+    }
+    if matches(&pattern, trimmed, str::eq_ignore_ascii_case) {
+        return Some(
+            "the path differs from a route in a `/` at its end or in upper and lower case; paths are compared exactly",
+        );
+    }
+    // One literal segment at least has to agree, or any path would be like `/{name}`.
+    let has_literal = |pattern: &[&str]| pattern.iter().any(|segment| !segment.starts_with('{'));
+    if path.len() > pattern.len()
+        && has_literal(&pattern)
+        && matches(&pattern, &path[path.len() - pattern.len()..], str::eq)
+    {
+        return Some(
+            "the path has a prefix that the route does not have: the layer stands outside of a nested router (axum's `nest`) \
+             or of a proxy that takes the prefix away; declare the route with its prefix, or put the layer inside",
+        );
+    }
+    if let Some(without) = pattern.len().checked_sub(path.len()).map(|prefix| &pattern[prefix..])
+        && without.len() < pattern.len()
+        && has_literal(without)
+        && matches(without, &path, str::eq)
+    {
+        return Some(
+            "the route has a prefix that the path does not have: the layer stands inside of a nested router (axum's `nest` takes \
+             its prefix away) or behind a proxy that does so; declare the route without the prefix",
+        );
+    }
+    None
+}
+
+fn segments(path: &str) -> Vec<&str> {
+    path.strip_prefix('/').unwrap_or(path).split('/').collect()
+}
+
+fn matches(pattern: &[&str], path: &[&str], equal: fn(&str, &str) -> bool) -> bool {
+    match (pattern, path) {
+        ([], []) => true,
+        ([last], [_, ..]) if last.starts_with("{*") => true,
+        ([segment, pattern @ ..], [own, path @ ..]) => {
+            let same = if segment.starts_with('{') {
+                !own.is_empty()
+            } else {
+                equal(segment, own)
+            };
+            same && matches(pattern, path, equal)
+        }
+        _ => false,
+    }
+}
+
+/// A path with `{…}` for each segment that no route has: it may be an id.
+fn shown(path: &str, endpoints: &[Endpoint]) -> String {
+    let is_word = |segment: &&str| {
+        let known = |endpoint: &Endpoint| endpoint.path.split('/').any(|word| word.eq_ignore_ascii_case(segment));
+        segment.is_empty()
+            || system_at(path).is_some() && !segment.contains(['%', '@', ':']) && segment.contains('.')
+            || endpoints.iter().any(known)
+    };
+    let shown: Vec<_> = path
+        .split('/')
+        .map(|segment| if is_word(&segment) { segment } else { "{…}" })
+        .collect();
+    shown.join("/")
+}
