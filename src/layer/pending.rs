@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::cache::{Miss, ReadAt};
 use crate::consistency::{Consistency, Floors, Freshness};
+use crate::layer::body::End;
 use crate::protocol::{Call, Received, Route};
 use crate::token::Zookie;
 
@@ -14,6 +15,7 @@ use crate::token::Zookie;
 pub(super) struct Pending {
     pub(super) parts: Parts,
     pub(super) message: Bytes,
+    pub(super) end: End,
     pub(super) route: Route,
     pub(super) call: Call,
     pub(super) requirement: Requirement,

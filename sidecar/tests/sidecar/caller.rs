@@ -27,6 +27,21 @@ impl Caller {
         Self { requests }
     }
 
+    /// A caller as gRPC's client in Go is: it bounds neither resets nor small frames, and takes large heads.
+    pub(crate) async fn patient(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut builder = h2::client::Builder::new();
+        builder
+            .max_header_list_size(16 << 20)
+            .data_frame_budget(usize::MAX)
+            .max_concurrent_reset_streams(1 << 16)
+            .max_local_error_reset_streams(None);
+        let (requests, connection) = builder.handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        Self { requests }
+    }
+
     /// Waits until a call can be made.
     pub(crate) async fn ready(&self) -> Result<SendRequest<Bytes>, h2::Error> {
         self.requests.clone().ready().await

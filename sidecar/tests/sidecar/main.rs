@@ -5,6 +5,7 @@ mod broken;
 mod caller;
 mod checks;
 mod connector;
+mod crowd;
 mod grpc;
 mod http;
 mod messages;

@@ -6,6 +6,7 @@ mod request;
 mod response;
 
 pub(super) use read::{Read, Reader};
+pub(super) use replay::End;
 pub use replay::Replay;
 pub use request::RequestBody;
 pub(super) use response::StoredBody;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::cache::{Fingerprint, Merge, Miss, Questions, Served};
 use crate::layer::asked::Asked;
-use crate::layer::body::{Read, Replay, RequestBody, StoredBody};
+use crate::layer::body::{End, Read, Replay, RequestBody, StoredBody};
 use crate::layer::headers::{Header, Headers, drops_headers};
 use crate::layer::pending::{Pending, Requirement};
 use crate::layer::request::key::Caller;
@@ -77,7 +77,7 @@ impl<P: Protocol> LayerState<P> {
                 let class = self.class(route, &parts, &message, None, arrived);
                 match class {
                     Ok(Class::Read(call, caller, requirement)) => {
-                        self.answer(route, parts, message, call, &caller, requirement, arrived)
+                        self.answer(route, parts, message, end, call, &caller, requirement, arrived)
                     }
                     other => {
                         let body = B::replay(Replay::read(message.clone(), None, end));
@@ -162,7 +162,7 @@ impl<P: Protocol> LayerState<P> {
     ) -> Step<B> {
         match class {
             Ok(Class::Read(call, caller, requirement)) => {
-                self.answer(route, parts, message, call, &caller, requirement, arrived)
+                self.answer(route, parts, message, End::Head, call, &caller, requirement, arrived)
             }
             // It may do something else, so its reply says nothing about a write.
             Ok(Class::Write(_)) if Headers::of(&parts.headers).override_request(self.overrides) => {
@@ -247,6 +247,7 @@ impl<P: Protocol> LayerState<P> {
         route: Route,
         mut parts: Parts,
         message: Bytes,
+        end: End,
         call: Call,
         caller: &Caller,
         requirement: Requirement,
@@ -257,6 +258,7 @@ impl<P: Protocol> LayerState<P> {
             route,
             parts,
             message,
+            end,
             call,
             requirement,
             arrived,
