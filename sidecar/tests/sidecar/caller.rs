@@ -34,6 +34,7 @@ impl Caller {
         let mut builder = h2::client::Builder::new();
         builder
             .max_header_list_size(16 << 20)
+            .initial_connection_window_size(1 << 30)
             .data_frame_budget(usize::MAX)
             .max_concurrent_reset_streams(1 << 16)
             .max_local_error_reset_streams(None);

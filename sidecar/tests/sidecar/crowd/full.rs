@@ -1,6 +1,7 @@
 //! An upstream that takes few calls at a time.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -9,7 +10,10 @@ use super::{EMPTY, System, both_ways, call, post};
 use crate::caller::{Caller, Whole};
 use crate::running::Running;
 
-const TEN: Serves = Serves { at_a_time: Some(10) };
+const TEN: Serves = Serves {
+    at_a_time: Some(10),
+    away: Duration::ZERO,
+};
 
 /// In a connection for each ten calls, which the server takes.
 async fn at_once(system: System, address: SocketAddr) -> JoinSet<Whole> {

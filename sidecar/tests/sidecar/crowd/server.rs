@@ -4,18 +4,22 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::server::{Builder, SendResponse};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
 use super::{EMPTY, LONG, System};
-use crate::upstream::{begin, read};
+use crate::upstream::read;
 
 /// The largest head of Go's servers.
 const HEADERS: u32 = 16 << 20;
@@ -26,11 +30,14 @@ const TICK: Duration = Duration::from_millis(20);
 pub(super) struct Serves {
     /// How many streams at a time a connection may have.
     pub(super) at_a_time: Option<u32>,
+    /// It is so far away: what is on its way when a call is cancelled comes late.
+    pub(super) away: Duration,
 }
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     serving: AbortHandle,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Drop for Server {
@@ -43,16 +50,56 @@ impl Server {
     pub(super) async fn new(system: System, serves: Serves) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
         let serving = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
                 connections.spawn(connection(stream, system, serves));
             }
         });
         Self {
             address,
             serving: serving.abort_handle(),
+            connections,
+        }
+    }
+
+    /// How many connections there have been.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// The connection at the end of a long line.
+fn far(near: TcpStream, away: Duration) -> DuplexStream {
+    let (ours, theirs) = duplex(1 << 20);
+    let (from_near, to_near) = near.into_split();
+    let (from_far, to_far) = split(theirs);
+    tokio::spawn(carry(from_near, to_far, away));
+    tokio::spawn(carry(from_far, to_near, away));
+    ours
+}
+
+async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin + Send + 'static, away: Duration) {
+    let (send, mut sent) = mpsc::unbounded_channel::<(Instant, Bytes)>();
+    tokio::spawn(async move {
+        while let Some((at, data)) = sent.recv().await {
+            if !away.is_zero() {
+                sleep_until(at).await;
+            }
+            if to.write_all(&data).await.is_err() {
+                return;
+            }
+        }
+        let _ = to.shutdown().await;
+    });
+    let mut data = BytesMut::new();
+    while from.read_buf(&mut data).await.is_ok_and(|read| read > 0) {
+        if send.send((Instant::now() + away, data.split().freeze())).is_err() {
+            return;
         }
     }
 }
@@ -74,7 +121,7 @@ async fn connection(stream: TcpStream, system: System, serves: Serves) {
         builder.max_concurrent_streams(at_a_time);
     }
     stream.set_nodelay(true).unwrap();
-    let Ok(mut connection) = builder.handshake(stream).await else {
+    let Ok(mut connection) = builder.handshake(far(stream, serves.away)).await else {
         return;
     };
     let check = Check {
@@ -95,11 +142,15 @@ async fn answer(request: Request<RecvStream>, reply: SendResponse<Bytes>, system
     {
         fail(reply, "16", "wrong key");
     } else if path == system.watch() {
-        watch(begin(reply)).await;
+        if let Some(stream) = began(reply) {
+            watch(stream).await;
+        }
     } else if path == system.rows() {
         let count = number(&request, "x-rows").unwrap_or(1);
         let size = number(&request, "x-row-size").unwrap_or(5);
-        send_rows(begin(reply), count, size).await;
+        if let Some(stream) = began(reply) {
+            send_rows(stream, count, size).await;
+        }
     } else {
         let deadline = request.headers().get("grpc-timeout").map_or(LONG, deadline);
         let message = if path == check.path { check.reply } else { EMPTY };
@@ -138,7 +189,7 @@ async fn unary(request: Request<RecvStream>, mut reply: SendResponse<Bytes>, mes
             let _ = reply.send_response(response.body(()).unwrap(), true);
         }
         Ok(Some(_)) => {
-            let mut stream = begin(reply);
+            let Some(mut stream) = began(reply) else { return };
             let mut trailers = HeaderMap::new();
             trailers.insert("grpc-status", HeaderValue::from_static("0"));
             trailers.insert("x-large-length", metadata.into());
@@ -152,7 +203,11 @@ async fn unary(request: Request<RecvStream>, mut reply: SendResponse<Bytes>, mes
 /// Sends rows as gRPC's server in Go does: each in a frame of its own, as far as the caller's windows go.
 async fn send_rows(mut stream: SendStream<Bytes>, count: usize, size: usize) {
     let row = Bytes::from(vec![0; size]);
-    for _ in 0..count {
+    for n in 0..count {
+        // It reads them as it goes.
+        if n % 10 == 1 {
+            sleep(Duration::from_millis(1)).await;
+        }
         if send(&mut stream, row.clone()).await.is_none() {
             return;
         }
@@ -179,6 +234,12 @@ async fn watch(mut stream: SendStream<Bytes>) {
             return;
         }
     }
+}
+
+/// Begins a reply, unless the call was cancelled.
+fn began(mut reply: SendResponse<Bytes>) -> Option<SendStream<Bytes>> {
+    let response = Response::builder().header("content-type", "application/grpc");
+    reply.send_response(response.body(()).unwrap(), false).ok()
 }
 
 fn succeed(mut stream: SendStream<Bytes>) {
