@@ -10,6 +10,7 @@ mod ending;
 mod failure;
 pub mod feed;
 mod front;
+mod greeting;
 mod hop;
 pub mod layer;
 mod limits;
@@ -17,6 +18,7 @@ pub mod origin;
 pub mod pool;
 mod ready;
 mod serve;
+mod silent;
 pub mod speaks;
 pub mod system;
 pub mod tls;
@@ -43,6 +45,7 @@ use self::origin::Origin;
 use self::pool::Limits;
 use self::ready::Probe;
 use self::serve::Port;
+use self::silent::Silent;
 use self::speaks::Speaks;
 use self::tls::{Identity, TlsError, Trusted};
 use self::upstream::{Forward, Upstream};
@@ -159,8 +162,9 @@ impl Sidecar {
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let (running, serving) = watch::channel(());
         let mut ports = JoinSet::new();
+        let silent = Silent::default();
         for (listener, port) in self.ports {
-            ports.spawn(port.serve(listener, serving.clone(), self.drain));
+            ports.spawn(port.serve(listener, silent.clone(), serving.clone(), self.drain));
         }
         let mut feeds = JoinSet::new();
         for feed in self.feeds {

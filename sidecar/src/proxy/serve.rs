@@ -6,7 +6,6 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,15 +13,23 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::front::Front;
+use super::greeting::{Greeted, Greeting, greeted};
 use super::limits::{CALLS, CANCELLED_UNSEEN, FROM_CALLER, LATE_FRAMES, STREAM};
 use super::pool::Limits;
+use super::silent::{Place, Silent};
+use super::tls::Stream;
 
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// How long a caller may take to say what it speaks, TLS included.
+const SPEAKS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a caller may take for the head of a request over HTTP/1, and between requests.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// A caller that vanished without a word must not keep its streams for ever.
 const PING: Duration = Duration::from_secs(60);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 /// When no connection can be accepted, for want of file descriptors say.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// The same, where others were closed for it.
+const ACCEPT_SOON: Duration = Duration::from_millis(5);
 
 /// Is there as long as the sidecar serves: gone, everything ends.
 pub(crate) type Serving = watch::Receiver<()>;
@@ -42,6 +49,7 @@ impl Port {
         builder
             .http1()
             .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
             .auto_date_header(false)
             .max_buf_size(limits.http1_buffer())
             .http2()
@@ -60,13 +68,14 @@ impl Port {
 
     /// Serves until `serving` is gone. Then it accepts nothing more, says so on every connection, and waits for the calls
     /// under way; those that go on after `drain` are cut off.
-    pub(crate) async fn serve(self, listener: TcpListener, mut serving: Serving, drain: Duration) {
+    pub(crate) async fn serve(self, listener: TcpListener, silent: Silent, mut serving: Serving, drain: Duration) {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = accept(&listener) => {
-                    let connected = self.clone().connected(accepted, graceful.watcher(), serving.clone());
+                accepted = accept(&listener, &silent) => {
+                    let place = silent.enter();
+                    let connected = self.clone().connected(accepted, place, graceful.watcher(), serving.clone());
                     connections.spawn(connected);
                 }
                 Some(_) = connections.join_next() => {}
@@ -84,24 +93,31 @@ impl Port {
         connections.shutdown().await;
     }
 
-    async fn connected(self, tcp: TcpStream, watcher: Watcher, mut serving: Serving) {
+    async fn connected(self, tcp: TcpStream, mut place: Place, watcher: Watcher, mut serving: Serving) {
         // Small messages must not wait for one another; without it they only come later.
         drop(tcp.set_nodelay(true));
-        let Some(tls) = &self.tls else {
-            return self.speak(tcp, watcher).await;
+        let greeted = async {
+            let stream = match &self.tls {
+                None => Stream::Plain(tcp),
+                Some(tls) => Stream::Tls(Box::new(tls.accept(tcp).await?)),
+            };
+            greeted(stream).await
         };
-        let handshake = tokio::select! {
-            handshake = timeout(HANDSHAKE_WITHIN, tls.accept(tcp)) => handshake,
+        let greeted = tokio::select! {
+            greeted = timeout(SPEAKS_WITHIN, greeted) => greeted,
+            () = place.closed() => return tracing::debug!("a silent connection was closed for others"),
             _ = serving.changed() => return,
         };
-        match handshake {
-            Ok(Ok(stream)) => self.speak(stream, watcher).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        drop(place);
+        match greeted {
+            Ok(Ok((Greeting::Nothing, _))) => {}
+            Ok(Ok((_, stream))) => self.speak(stream, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a connection broke before it said what it speaks"),
+            Err(_) => tracing::debug!("a connection was closed that said nothing"),
         }
     }
 
-    async fn speak(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher) {
+    async fn speak(&self, stream: Greeted<Stream>, watcher: Watcher) {
         let connection = self.builder.serve_connection(TokioIo::new(stream), self.front.clone());
         if let Err(error) = watcher.watch(connection.into_owned()).await {
             tracing::debug!(error, "a connection broke");
@@ -109,14 +125,17 @@ impl Port {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, silent: &Silent) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted");
-                sleep(ACCEPT_AGAIN).await;
+                match silent.close_older_half() {
+                    true => sleep(ACCEPT_SOON).await,
+                    false => sleep(ACCEPT_AGAIN).await,
+                }
             }
         }
     }

@@ -13,7 +13,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::StreamExt;
 
 use crate::broken::unreachable;
@@ -177,5 +178,28 @@ async fn rule_14_an_upstream_that_is_down_is_a_bad_gateway() {
         let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(problem["detail"], "the upstream can't be reached");
         assert_eq!(problem["status"], 502);
+    }
+}
+
+#[tokio::test]
+async fn a_get_with_a_body_keeps_it() {
+    let upstream = gateway().await;
+    let sidecar = Running::before_http(upstream).await;
+    for framing in [
+        "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        "content-length: 4\r\n\r\nbody",
+    ] {
+        for method in ["GET", "POST", "DELETE"] {
+            let mut stream = TcpStream::connect(sidecar.address()).await.unwrap();
+            let request = format!("{method} /shown HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{framing}");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await.unwrap();
+            assert!(reply.contains(&format!("{method} {upstream} /shown ")), "{reply}");
+            assert!(
+                reply.trim_end_matches("\r\n").contains("] 4"),
+                "{method} {framing}: {reply}"
+            );
+        }
     }
 }
