@@ -2,13 +2,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::COOKIE;
+use http::request::Parts;
 use http::{Extensions, HeaderName};
 
 use crate::byte_size::ByteSize;
 use crate::cache::{DecisionCache, Settings};
 use crate::invalid_setting::InvalidSetting;
 use crate::layer::ZookieLayer;
-use crate::layer::credentials::{Credential, Credentials};
+use crate::layer::credentials::{Credential, Credentials, Identity};
 use crate::layer::handle::Handle;
 use crate::layer::headers::{CONSISTENCY, Overrides};
 use crate::layer::schema_ends::SchemaEnds;
@@ -202,6 +203,67 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
+    /// Who the caller is, instead of the headers `instead_of`: what an authenticating layer outside has verified. So callers
+    /// whose JWT is issued anew keep their answers. By default there is no such identity.
+    ///
+    /// It takes the place of `Authorization`, `Proxy-Authorization`, `Cookie` (all cookies), or of one of the
+    /// [`credential_headers`](Self::credential_headers), as `instead_of` says. All other credentials still distinguish
+    /// callers. **A request in which the extractor finds nothing, or only empty bytes, shares with no identity**: its
+    /// credentials are in the key, as without this setting.
+    ///
+    /// Callers with the same identity share answers, so it has to say everything that the answer depends on: with a claim
+    /// such as a tenant or a scope, call [`identify`](Credential::identify) for each of them. The caps for one credential
+    /// count identities. Whoever can state an identity gets its answers from memory, without a call to the service that
+    /// might have rejected the credential: take it only from a layer outside that has verified it, or from a header that a
+    /// proxy in front sets and removes from what callers send. If the credential ends, say so by
+    /// [`ends_at`](Credential::ends_at): an answer ends with the credential under which it was given, also for others.
+    ///
+    /// ```
+    /// # use tower_zookie::{ZookieLayer, protocol::AuthZen, token::InferaDb};
+    /// use http::header::AUTHORIZATION;
+    ///
+    /// /// What the layer outside has verified.
+    /// #[derive(Clone)]
+    /// struct Claims {
+    ///     tenant: String,
+    ///     subject: String,
+    /// }
+    /// # fn builder() -> tower_zookie::ZookieLayerBuilder<AuthZen> {
+    /// # ZookieLayer::builder(AuthZen::new(InferaDb::new("example")))
+    /// .identity_instead_of([AUTHORIZATION], |request, identity| {
+    ///     if let Some(Claims { tenant, subject }) = request.extensions.get() {
+    ///         identity.identify(tenant.as_bytes());
+    ///         identity.identify(subject.as_bytes());
+    ///     }
+    /// })
+    /// # }
+    /// ```
+    pub fn identity_instead_of(
+        mut self,
+        instead_of: impl IntoIterator<Item = HeaderName>,
+        extractor: impl Fn(&Parts, &mut Credential<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.credentials.identity = Some(Identity {
+            instead_of: instead_of.into_iter().collect(),
+            extractor: Arc::new(extractor),
+        });
+        self
+    }
+
+    /// Callers share answers: the answer depends on the question alone, whoever asks. `Authorization`, `Proxy-Authorization`
+    /// and the cookies are then not in the key.
+    ///
+    /// **Authentication must happen outside the layer**: a caller with a wrong credential, or without any, gets answers from
+    /// memory. What the service behind the layer says of a credential is never stored, and is for its caller only. The caps
+    /// for one credential still count each credential for itself.
+    ///
+    /// Off by default. It contradicts [`credential_headers`](Self::credential_headers), [`credentials`](Self::credentials)
+    /// and [`identity_instead_of`](Self::identity_instead_of); [`key_headers`](Self::key_headers) stay in the key.
+    pub fn callers_share(mut self, share: bool) -> Self {
+        self.credentials.callers_share = share;
+        self
+    }
+
     /// Rejects checks without a token, unless they are fully consistent: a token that was stripped on the way must not
     /// silently lower the freshness. A message that can't be read here, such as one over
     /// [`max_request_body`](Self::max_request_body), counts as one without a token.
@@ -312,6 +374,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         protocol.format().validate()?;
         cache.validate()?;
         carriers.validate()?;
+        self.credentials.validate()?;
         self.validate_headers()?;
         if let Some(age) = token_age.filter(|age| *age < cache.age_bound()) {
             let bound = cache.age_bound();

@@ -9,6 +9,7 @@ mod consistency;
 mod explain;
 mod flights;
 mod forwarded;
+mod identity;
 mod keys;
 mod labels;
 mod misses;

@@ -40,6 +40,9 @@ impl<P: Protocol> LayerState<P> {
     ) -> (FingerprintBuilder, Caller) {
         let ends = self.credentials.add(parts, headers, &self.carriers, &mut key);
         let caller = Caller { key: key.clone(), ends };
+        if self.credentials.callers_share {
+            key = self.key_prefix.clone();
+        }
         self.add_endpoint(parts, headers, &mut key);
         (key, caller)
     }

@@ -23,8 +23,8 @@ impl Verdict {
         Self(Says::Json(pointer.into()))
     }
 
-    /// One status for allowed and another for denied, each a 2xx or a 4xx, and none that says something else: 408, 409, 410,
-    /// 412, 425 and 429 are about the request, not about the question.
+    /// One status for allowed and another for denied, each a 2xx or a 4xx, and none that says something else: 401, 407, 408,
+    /// 409, 410, 412, 425 and 429 are about the request, not about the question.
     pub fn status(allowed: u16, denied: u16) -> Self {
         Self(Says::Status(allowed, denied))
     }
@@ -259,6 +259,7 @@ type Problem = Cow<'static, str>;
 /// A status that can be a verdict.
 fn status(code: u16) -> Result<StatusCode, Problem> {
     let is_no_verdict = match (code, StatusCode::from_u16(code)) {
+        (401 | 407, _) => "is about the caller's credential",
         (408 | 425 | 429, _) => "asks to send the request again",
         (409 | 410 | 412, _) => "rejects the revision of the request's token",
         (_, Ok(status)) if status.is_success() || status.is_client_error() => return Ok(status),

@@ -55,6 +55,8 @@ pub enum Trouble {
     Panic,
     Error,
     Status(StatusCode),
+    /// A 401 for every request whose `authorization` is not this.
+    Unauthorized(&'static str),
 }
 
 /// A service with a history of sets: a resource is allowed at a revision if the set of that revision contains it.
@@ -182,15 +184,19 @@ impl Upstream {
         self.state().seen.push(seen.clone());
         let _ = self.1.subscribe().wait_for(|held| !held).await;
         let trouble = self.state().trouble.clone();
-        match trouble {
+        let status = match trouble {
             Some(Trouble::Panic) => panic!("the upstream panics on purpose"),
             Some(Trouble::Error) => return Err(io::Error::other("the upstream fails on purpose")),
-            Some(Trouble::Status(status)) => {
-                let mut response = Response::new(Full::from("no"));
-                *response.status_mut() = status;
-                return Ok(response);
+            Some(Trouble::Status(status)) => Some(status),
+            Some(Trouble::Unauthorized(known)) => {
+                (seen.header("authorization") != Some(known)).then_some(StatusCode::UNAUTHORIZED)
             }
-            None => {}
+            None => None,
+        };
+        if let Some(status) = status {
+            let mut response = Response::new(Full::from("no"));
+            *response.status_mut() = status;
+            return Ok(response);
         }
         Ok(self.state().reply(&seen))
     }

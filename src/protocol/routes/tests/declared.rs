@@ -111,6 +111,10 @@ fn invalid_declarations_are_rejected_with_a_reason() {
              use others, such as 200 and 403",
         ),
         (
+            status(200, 401),
+            "GET /a: the status 401 is about the caller's credential, and is no verdict; use others, such as 200 and 403",
+        ),
+        (
             status(200, 429),
             "GET /a: the status 429 asks to send the request again, and is no verdict; use others, such as 200 and 403",
         ),
