@@ -1,5 +1,6 @@
 //! The command line.
 
+mod callers;
 pub mod memory;
 mod system;
 
@@ -13,6 +14,7 @@ use tower_zookie::ByteSize;
 use tower_zookie::OldTokens;
 use tower_zookie::consistency::Staleness;
 
+use self::callers::ForCallers;
 use self::memory::Memory;
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
 use crate::proxy::layer::Settings;
@@ -103,6 +105,8 @@ pub struct Args {
     #[arg(long, requires = "oldest_token")]
     ask_old_tokens_at_head: bool,
     #[command(flatten)]
+    callers: ForCallers,
+    #[command(flatten)]
     spicedb: ForSpiceDb,
     #[command(flatten)]
     permify: ForPermify,
@@ -164,6 +168,7 @@ impl Args {
             max_body: ByteSize::kibi(self.max_body),
             mix_revisions: self.mix_revisions,
             require_token: self.require_token,
+            callers: self.callers.callers(),
             oldest_token: self.oldest_token.map(|age| (age, older)),
         }
     }

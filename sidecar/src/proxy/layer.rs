@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
+use http::header::AUTHORIZATION;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::Protocol;
 use tower_zookie::{ByteSize, InvalidSetting, OldTokens, ZookieLayer};
@@ -24,7 +26,19 @@ pub struct Settings {
     pub max_body: ByteSize,
     pub mix_revisions: bool,
     pub require_token: bool,
+    pub callers: Callers,
     pub oldest_token: Option<(Duration, OldTokens)>,
+}
+
+/// Which callers share answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Those with the same credential.
+    ByCredential,
+    /// All.
+    Share,
+    /// Those that a proxy in front names alike in this header.
+    Named(HeaderName),
 }
 
 /// One layer for both of the system's APIs: they have one cache and one trust.
@@ -40,6 +54,14 @@ pub fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
         .max_reply_body(settings.max_body)
         .mix_revisions(settings.mix_revisions)
         .require_token(settings.require_token);
+    let builder = match settings.callers.clone() {
+        Callers::ByCredential => builder,
+        Callers::Share => builder.callers_share(true),
+        Callers::Named(name) => builder.identity_instead_of([AUTHORIZATION], move |request, identity| {
+            let values = request.headers.get_all(&name).into_iter();
+            values.for_each(|value| identity.identify(value.as_bytes()));
+        }),
+    };
     match settings.oldest_token {
         Some((age, older)) => builder.oldest_token(age, older).build(),
         None => builder.build(),

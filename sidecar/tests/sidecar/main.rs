@@ -3,6 +3,7 @@
 mod admin;
 mod broken;
 mod caller;
+mod callers;
 mod checks;
 mod connector;
 mod crowd;
