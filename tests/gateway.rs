@@ -251,10 +251,256 @@ async fn authzen_defaults_semantics_and_item_errors() {
         let all = ask("execute_all").await;
         let decisions: Vec<_> = all.iter().map(|item| item["decision"].as_bool().unwrap()).collect();
         assert_eq!(decisions, [true, false, false]);
-        assert_eq!(all[1]["context"]["error"]["status"], 404);
+        assert!(
+            all[1]["context"]["reason"]
+                .as_str()
+                .unwrap()
+                .contains("no type `cupboard`")
+        );
         assert_eq!(ask("deny_on_first_deny").await.len(), 2);
         assert_eq!(ask("permit_on_first_permit").await.len(), 1);
     }
+}
+
+/// A whole evaluation.
+fn evaluation(subject: (&str, &str), action: &str, resource: (&str, &str)) -> Value {
+    json!({
+        "subject": {"type": subject.0, "id": subject.1},
+        "action": {"name": action},
+        "resource": {"type": resource.0, "id": resource.1},
+    })
+}
+
+impl Gateway {
+    async fn evaluate(&self, evaluation: &Value) -> Answer {
+        let request = Request::post("/access/v1/evaluation").header("content-type", "application/json");
+        self.send(request, evaluation.to_string()).await
+    }
+}
+
+#[tokio::test]
+async fn authzen_takes_json_only() {
+    let gateway = Gateway::new();
+    let question = evaluation(("user", "alice"), "read", ("folder", "plans")).to_string();
+    for path in ["/access/v1/evaluation", "/access/v1/evaluations"] {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+        ] {
+            let request = Request::post(path).header("content-type", good);
+            let answer = gateway.send(request, question.clone()).await;
+            assert_eq!(answer.body["decision"], true, "{good}: {answer:?}");
+        }
+        for bad in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "",
+            "json",
+        ] {
+            let request = Request::post(path)
+                .header("content-type", bad)
+                .header("x-request-id", "mine");
+            let answer = gateway.send(request, question.clone()).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}: {answer:?}");
+            let detail = answer.body["detail"].as_str().unwrap();
+            assert!(detail.contains("content type is not `application/json`"), "{detail}");
+            assert_eq!(answer.header("x-request-id"), "mine");
+        }
+        let answer = gateway.send(Request::post(path), question.clone()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    }
+}
+
+/// The specification knows 400, 401, 403 and 500 as errors. Whatever else is asked has a decision.
+#[tokio::test]
+async fn authzen_denies_what_the_schema_does_not_know() {
+    let gateway = Gateway::new();
+    let (alice, plans) = (("user", "alice"), ("folder", "plans"));
+    let long = "a".repeat(1025);
+    for (question, why) in [
+        (evaluation(("robot", "alice"), "read", plans), "no type `robot`"),
+        (
+            evaluation(("Robot Arm", "alice"), "read", plans),
+            "`Robot Arm` is not a valid type",
+        ),
+        (evaluation(alice, "read", ("cupboard", "plans")), "no type `cupboard`"),
+        (evaluation(alice, "burn", plans), "no relation or permission `burn`"),
+        (
+            evaluation(alice, "Burn It!", plans),
+            "no relation or permission `Burn It!`",
+        ),
+        (evaluation(alice, "", plans), "no relation or permission ``"),
+        (evaluation(("user", ""), "read", plans), "not a valid object id"),
+        (evaluation(("user", &long), "read", plans), "not a valid object id"),
+    ] {
+        for _ in 0..2 {
+            let answer = gateway.evaluate(&question).await;
+            assert_eq!(
+                (answer.status, &answer.body["decision"]),
+                (StatusCode::OK, &false.into()),
+                "{answer:?}"
+            );
+            let reason = answer.body["context"]["reason"].as_str().unwrap();
+            assert!(reason.contains(why), "{reason}");
+            let body = json!({"evaluations": [question]});
+            let request = Request::post("/access/v1/evaluations").header("content-type", "application/json");
+            let several = gateway.send(request, body.to_string()).await;
+            assert_eq!(several.body["evaluations"][0], answer.body);
+        }
+    }
+    for missing in ["subject", "action", "resource"] {
+        let mut question = evaluation(alice, "read", plans);
+        question.as_object_mut().unwrap().remove(missing);
+        let answer = gateway.evaluate(&question).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.body["detail"].as_str().unwrap().contains(missing), "{answer:?}");
+    }
+    for (pointer, wrong) in [
+        ("/subject", json!("alice")),
+        ("/action/name", json!(1)),
+        ("/resource/id", json!(null)),
+    ] {
+        let mut question = evaluation(alice, "read", plans);
+        *question.pointer_mut(pointer).unwrap() = wrong;
+        assert_eq!(
+            gateway.evaluate(&question).await.status,
+            StatusCode::BAD_REQUEST,
+            "{pointer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn authzen_ids_may_be_any_text() {
+    let gateway = Gateway::new();
+    let member = |id: &str| format!("user:{}", gateway::service::ids::stored(id));
+    for id in [
+        "beth@the-smiths.com",
+        "/users/{id}",
+        "Zoë",
+        "a#b:c",
+        "*",
+        "spaces and all",
+        "x=40y",
+    ] {
+        let question = evaluation(("user", id), "read", ("folder", "plans"));
+        assert_eq!(gateway.evaluate(&question).await.body["decision"], false, "{id}");
+        let written = gateway.write("create", &member(id)).await;
+        assert_eq!(written.status, StatusCode::OK, "{written:?}");
+        let floor = Request::post("/access/v1/evaluation")
+            .header("content-type", "application/json")
+            .header("zookie", written.header("zookie"));
+        let answer = gateway.send(floor, question.to_string()).await;
+        assert_eq!(answer.body["decision"], true, "{id}: {answer:?}");
+    }
+    // Neither `*` nor what looks like an escape is somebody else.
+    for id in ["eve", "x@y", "beth=40the-smiths=2Ecom"] {
+        let question = evaluation(("user", id), "read", ("folder", "plans"));
+        assert_eq!(gateway.evaluate(&question).await.body["decision"], false, "{id}");
+    }
+    let rejected = gateway.write("create", "user:eve@example.com").await;
+    assert_eq!(rejected.status, StatusCode::BAD_REQUEST);
+    let detail = rejected.body["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with("; AuthZEN's id `eve@example.com` is stored as `eve=40example=2Ecom`"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn authzens_metadata_name_the_endpoints() {
+    let gateway = Gateway::new();
+    let path = "/.well-known/authzen-configuration";
+    let ask = async |service: axum::Router, host: Option<&str>| {
+        let request = host
+            .iter()
+            .fold(Request::get(path), |request, host| request.header("host", *host));
+        let reply = service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = reply.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (
+            parts.status,
+            parts.headers,
+            serde_json::from_slice::<Value>(&body).unwrap(),
+        )
+    };
+    let (status, headers, body) = ask(gateway.bare.clone(), Some("pdp.example:8080")).await;
+    assert_eq!(
+        (status, &headers["content-type"]),
+        (StatusCode::OK, &"application/json".parse().unwrap())
+    );
+    let expected = |base: &str| {
+        json!({
+            "policy_decision_point": base,
+            "access_evaluation_endpoint": format!("{base}/access/v1/evaluation"),
+            "access_evaluations_endpoint": format!("{base}/access/v1/evaluations"),
+        })
+    };
+    assert_eq!(body, expected("http://pdp.example:8080"));
+    let through_the_layer = gateway
+        .send(Request::get(path).header("host", "pdp.example"), Body::empty())
+        .await;
+    assert_eq!(through_the_layer.body, expected("http://pdp.example"));
+    for bad in [None, Some("pdp.example/evil?"), Some("user@pdp.example"), Some("")] {
+        assert_eq!(
+            ask(gateway.bare.clone(), bad).await.0,
+            StatusCode::BAD_REQUEST,
+            "{bad:?}"
+        );
+    }
+
+    let base = "https://pdp.example.com/".parse().unwrap();
+    let service = gateway::service::Gateway::new(Arc::clone(&gateway.store), Duration::ZERO).base_url(Some(base));
+    let (_, _, body) = ask(gateway::service::router(service), Some("elsewhere")).await;
+    assert_eq!(body, expected("https://pdp.example.com"));
+    for bad in [
+        "pdp.example.com",
+        "ftp://a",
+        "https://a/b",
+        "https://a?b",
+        "https://a#b",
+        "https://a:b@c",
+        "",
+    ] {
+        let error = bad.parse::<gateway::service::BaseUrl>().unwrap_err().to_string();
+        let expected =
+            format!("`{bad}` is no base URL; write it as `https://HOST` or `https://HOST:PORT`, without a path");
+        assert_eq!(error, expected);
+    }
+}
+
+#[tokio::test]
+async fn any_history_is_loaded_and_callers_have_a_limit() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("history-of-a-large-transaction");
+    std::fs::create_dir_all(&folder).unwrap();
+    let schema = "definition user {} definition team { relation member: user }";
+    std::fs::write(folder.join("schema.zed"), schema).unwrap();
+    let updates: Vec<_> = (0..1_001)
+        .map(|nth| json!(["touch", "team:heist", "member", format!("user:u{nth}")]))
+        .collect();
+    let transaction = json!({"t": 1, "updates": updates}).to_string();
+    std::fs::write(folder.join("transactions.jsonl"), transaction).unwrap();
+    let (store, example) = gateway::data::load(&folder).unwrap();
+    assert_eq!(store.current_revision(), 2);
+    assert_eq!(example.unwrap().to_string(), "team:heist#member@user:u1000");
+
+    let gateway = Gateway::new();
+    let updates: Vec<_> = (0..1_001)
+        .map(|nth| json!({"operation": "touch", "resource": "team:heist", "relation": "member", "subject": format!("user:u{nth}")}))
+        .collect();
+    let answer = gateway
+        .send(Request::post("/relationships"), json!({"updates": updates}).to_string())
+        .await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(
+        answer.body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("more than the limit of 1000"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]

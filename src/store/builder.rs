@@ -44,7 +44,8 @@ impl StoreBuilder {
         self
     }
 
-    /// The maximum number of updates and preconditions of one write, counted together; by default 1,000, at least 1.
+    /// The maximum number of updates and preconditions of one write, counted together; by default 1,000, at least 1. It is
+    /// not for the loading of a recorded history ([`Store::load`]).
     pub fn max_updates(mut self, count: usize) -> Self {
         self.settings.max_updates = count;
         self

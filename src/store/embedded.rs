@@ -9,6 +9,7 @@ use crate::store::changes::Changes;
 use crate::store::check::{Evaluation, Question, UNKNOWN_RESOURCE, UNKNOWN_SUBJECT, Unsolved};
 use crate::store::error::{CheckError, QueryError, RevisionError, WriteError, WriteSchemaError};
 use crate::store::filter::Filter;
+use crate::store::history::Transaction;
 use crate::store::objects::SubjectKey;
 use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
 use crate::store::rules::Symbol;
@@ -99,6 +100,19 @@ impl Store {
         if count > max {
             return Err(WriteError::TooLarge { count, max });
         }
+        self.apply(updates, preconditions)
+    }
+
+    /// Applies a recorded transaction at a new revision, however many updates it has: `max_updates` is for callers.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]. Nothing changes then.
+    pub fn load(&self, transaction: Transaction) -> Result<u64, WriteError> {
+        self.apply(transaction.updates, &[])
+    }
+
+    fn apply(&self, updates: Vec<Update>, preconditions: &[Precondition]) -> Result<u64, WriteError> {
         let revision = {
             let mut state = self.writing();
             let now = Instant::now();

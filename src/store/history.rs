@@ -20,7 +20,7 @@ use crate::store::write::Update;
 /// let history = History::open("examples/data")?;
 /// let store = Store::new(history.schema);
 /// for transaction in history.transactions {
-///     store.write(transaction.updates)?;
+///     store.load(transaction)?;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

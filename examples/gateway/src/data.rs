@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use gateway::AnyError;
 use tower_zookie::store::{History, Operation, Relationship, Store, Transaction, WriteError};
+
+use crate::AnyError;
 
 /// A transaction that the schema or the ones before it do not allow.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ struct WriteFailed {
 }
 
 /// A store with the whole history in a folder, and some relationship that exists at its end.
-pub(crate) fn load(folder: &Path) -> Result<(Store, Option<Relationship>), AnyError> {
+pub fn load(folder: &Path) -> Result<(Store, Option<Relationship>), AnyError> {
     let history = History::open(folder)?;
     let store = Store::new(history.schema);
     write_all(&store, &history.transactions)?;
@@ -23,11 +24,11 @@ pub(crate) fn load(folder: &Path) -> Result<(Store, Option<Relationship>), AnyEr
 }
 
 /// Writes the transactions in order and gives the revision of each.
-pub(crate) fn write_all(store: &Store, transactions: &[Transaction]) -> Result<Vec<u64>, AnyError> {
+pub fn write_all(store: &Store, transactions: &[Transaction]) -> Result<Vec<u64>, AnyError> {
     let mut revisions = Vec::with_capacity(transactions.len());
     for (index, transaction) in transactions.iter().enumerate() {
         let number = index + 1;
-        let written = store.write(transaction.updates.iter().cloned());
+        let written = store.load(transaction.clone());
         revisions.push(written.map_err(|source| WriteFailed { number, source })?);
     }
     Ok(revisions)

@@ -10,6 +10,10 @@ use tower_zookie::token::InferaDb;
 
 use crate::AnyError;
 
+/// The limits of a time to live.
+const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The two APIs of the service.
 pub type Api = (AuthZen, Routes);
 
@@ -20,8 +24,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Nothing here changes with the clock, so that the window alone ends an answer.
     fn of_cache(&self, cache: cache::Settings) -> cache::Settings {
-        cache.window(self.window, self.staleness)
+        let twice = self.window.saturating_mul(2);
+        cache
+            .window(self.window, self.staleness)
+            .time_to_live(twice.clamp(SHORTEST, LONGEST))
     }
 
     /// The age that no answer of the layer exceeds.

@@ -1,6 +1,7 @@
 //! A permission service on an embedded, versioned store, the layer before it, and a checker that judges its replies.
 
 pub mod checker;
+pub mod data;
 pub mod layer;
 pub mod service;
 

@@ -3,7 +3,6 @@
 //! `cargo run --release -p gateway` serves the recorded relationships of `examples/data`; with `--replay 20` it
 //! drives itself for 20 seconds instead, and judges every reply.
 
-mod data;
 mod hints;
 mod replay;
 
@@ -18,14 +17,14 @@ use axum::extract::Request;
 use clap::Parser;
 use examples_common as common;
 use gateway::AnyError;
+use gateway::data;
 use gateway::layer::{self, Api, Settings};
-use gateway::service::{self, Gateway};
+use gateway::service::{self, BaseUrl, Gateway};
 use tokio::net::TcpListener;
 use tower::make::Shared;
 use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::consistency::Staleness;
-use tower_zookie::store::Store;
 
 /// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
 #[derive(Debug, Parser)]
@@ -46,6 +45,10 @@ struct Args {
     /// By how many percent an answer may outlive the window.
     #[arg(long, default_value = "10%", value_parser = common::percent)]
     staleness: u8,
+    /// Where callers reach this service, such as https://pdp.example.com, for AuthZEN's metadata. By default it is the host
+    /// that each caller names, over plain HTTP.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<BaseUrl>,
     /// Serve without the layer, to compare.
     #[arg(long)]
     bare: bool,
@@ -85,7 +88,8 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
         println!("{hint}\n");
     }
     let layer = if args.bare { None } else { Some(layer::build(settings)?) };
-    serve(listener, store, args.quantize, layer, common::told_to_stop()).await?;
+    let gateway = Gateway::new(store, args.quantize).base_url(args.base_url);
+    serve(listener, gateway, layer, common::told_to_stop()).await?;
     println!("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -93,12 +97,10 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
 /// Serves until `end`, then lets the requests under way finish.
 async fn serve(
     listener: TcpListener,
-    store: Arc<Store>,
-    quantize: Duration,
+    gateway: Gateway,
     layer: Option<ZookieLayer<Api>>,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), AnyError> {
-    let gateway = Gateway::new(store, quantize);
     let Some(layer) = layer else {
         axum::serve(listener, service::router(gateway))
             .with_graceful_shutdown(end)

@@ -99,7 +99,7 @@ fn load(folder: &Path) -> Result<(Store, Option<Relationship>), AnyError> {
     let history = History::open(folder)?;
     let store = Store::new(history.schema);
     for transaction in &history.transactions {
-        store.write(transaction.updates.iter().cloned())?;
+        store.load(transaction.clone())?;
     }
     let newest = store.current_revision();
     let updates = history

@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use crate::store::embedded::Store;
 use crate::store::error::{QueryError, UnknownName, WriteError, WriteSchemaError};
 use crate::store::filter::{Filter, SubjectFilter};
+use crate::store::history::History;
 use crate::store::schema::Schema;
 use crate::store::tests::{SCHEMA, check, delete, readers, rel, store, touch, try_check};
 use crate::store::write::{Precondition, Update};
@@ -128,6 +131,26 @@ fn a_write_has_a_size_limit() {
     // An endless iterator is not read to its end.
     let endless = std::iter::repeat_with(|| Update::touch(rel("doc:a#reader@user:a")));
     assert!(matches!(store.write(endless), Err(WriteError::TooLarge { .. })));
+}
+
+#[test]
+fn a_recorded_transaction_has_no_size_limit() {
+    let store = Store::builder()
+        .max_updates(3)
+        .build(Schema::parse(SCHEMA).unwrap())
+        .unwrap();
+    let updates = (0..1_001).map(|i| format!(r#"["touch","doc:{i}","reader","user:a"]"#));
+    let line = format!(r#"{{"t":1,"updates":[{}]}}"#, updates.collect::<Vec<_>>().join(","));
+    let transactions = History::read_transactions(line.as_bytes(), Path::new("some.jsonl")).unwrap();
+    assert_eq!(store.load(transactions[0].clone()), Ok(2));
+    assert!(check(&store, "doc:1000#reader@user:a"));
+    let twice = r#"{"t":1,"updates":[["touch","doc:a","reader","user:a"],["delete","doc:a","reader","user:a"]]}"#;
+    let transactions = History::read_transactions(twice.as_bytes(), Path::new("some.jsonl")).unwrap();
+    assert!(matches!(
+        store.load(transactions[0].clone()),
+        Err(WriteError::Duplicate { .. })
+    ));
+    assert_eq!(store.current_revision(), 2);
 }
 
 #[test]

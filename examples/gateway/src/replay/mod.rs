@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use gateway::AnyError;
 use gateway::checker::{self, Bounds, Judge, Write};
+use gateway::data;
 use gateway::layer::{self, Settings};
+use gateway::service::Gateway;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -25,7 +27,7 @@ use tower_zookie::store::{History, Store};
 use self::client::{Client, Record};
 use self::questions::Questions;
 use self::tokens::Tokens;
-use crate::{data, serve};
+use crate::serve;
 
 const CLIENTS: u32 = 32;
 /// The most transactions that are written during the run; all before them are loaded at its start.
@@ -79,8 +81,8 @@ pub(crate) async fn run(plan: Plan) -> Result<ExitCode, AnyError> {
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let end = async move { drop(stopped.await) };
-    let (served, quantize) = (Arc::clone(&store), plan.quantize);
-    let server = tokio::spawn(async move { serve(listener, served, quantize, layer, end).await });
+    let gateway = Gateway::new(Arc::clone(&store), plan.quantize);
+    let server = tokio::spawn(async move { serve(listener, gateway, layer, end).await });
 
     let scene = Arc::new(Scene {
         began: Instant::now(),

@@ -4,14 +4,16 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tower_zookie::store::{ObjectRef, SubjectRef};
+use tower_zookie::store::{CheckError, ObjectRef, ParseError, SubjectRef};
 
 use super::fresh::Fresh;
+use super::ids::stored;
 use super::problem::Problem;
 use super::{Gateway, with_zookie};
 
@@ -73,8 +75,12 @@ struct Decision {
 }
 
 #[derive(Debug, Serialize)]
-struct Context {
-    error: ItemError,
+#[serde(rename_all = "snake_case")]
+enum Context {
+    /// The question could not be answered.
+    Error(ItemError),
+    /// Why the answer is no.
+    Reason(String),
 }
 
 #[derive(Debug, Serialize)]
@@ -89,13 +95,29 @@ struct Decisions {
 }
 
 impl Evaluation {
-    fn evaluate(&self, defaults: &Self, gateway: &Gateway, revision: u64) -> Result<bool, Problem> {
+    /// What the schema does not know is denied, and is not an error.
+    fn evaluate(&self, defaults: &Self, gateway: &Gateway, revision: u64) -> Result<Decision, Problem> {
         let subject: Entity = member("subject", &self.subject, &defaults.subject)?;
         let action: Action = member("action", &self.action, &defaults.action)?;
         let resource: Entity = member("resource", &self.resource, &defaults.resource)?;
-        let subject = SubjectRef::object(ObjectRef::new(&subject.r#type, &subject.id)?);
-        let resource = ObjectRef::new(&resource.r#type, &resource.id)?;
-        Ok(gateway.store.check(&resource, &action.name, &subject, revision)?)
+        let (subject, resource) = match (subject.object(), resource.object()) {
+            (Ok(subject), Ok(resource)) => (SubjectRef::object(subject), resource),
+            (Err(why), _) | (_, Err(why)) => return Ok(Decision::denied(why.to_string())),
+        };
+        match gateway.store.check(&resource, &action.name, &subject, revision) {
+            Ok(decision) => Ok(Decision {
+                decision,
+                context: None,
+            }),
+            Err(CheckError::UnknownName(name)) => Ok(Decision::denied(name.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Entity {
+    fn object(&self) -> Result<ObjectRef, ParseError> {
+        ObjectRef::new(&self.r#type, &stored(&self.id))
     }
 }
 
@@ -105,29 +127,43 @@ fn member<T: DeserializeOwned>(name: &str, own: &Option<Value>, default: &Option
     T::deserialize(value).map_err(|error| Problem::bad_request(format!("`{name}`: {error}")))
 }
 
-fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+    if !headers.get(CONTENT_TYPE).is_some_and(is_json) {
+        let detail =
+            "the content type is not `application/json`; send the evaluation as JSON, and say so in `content-type`";
+        return Err(Problem::bad_request(detail));
+    }
     let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("the body is no evaluation: {error}")))
+}
+
+/// `application/json`, with parameters or without.
+fn is_json(content_type: &HeaderValue) -> bool {
+    let text = content_type.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 pub(crate) async fn evaluation(
     State(gateway): State<Gateway>,
     fresh: Fresh,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    one(&gateway, fresh, &read(body)?).await
+    one(&gateway, fresh, &read(&headers, body)?).await
 }
 
 pub(crate) async fn evaluations(
     State(gateway): State<Gateway>,
     fresh: Fresh,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let Evaluations {
         defaults,
         evaluations,
         options,
-    } = read(body)?;
+    } = read(&headers, body)?;
     if evaluations.is_empty() {
         return one(&gateway, fresh, &defaults).await;
     }
@@ -138,13 +174,7 @@ pub(crate) async fn evaluations(
     let revision = fresh.revision(&gateway).await?;
     let mut decisions = Vec::with_capacity(evaluations.len());
     for evaluation in evaluations {
-        let decision = match several(&evaluation, &defaults, &gateway, revision) {
-            Ok(decision) => Decision {
-                decision,
-                context: None,
-            },
-            Err(problem) => Decision::failed(problem),
-        };
+        let decision = several(&evaluation, &defaults, &gateway, revision).unwrap_or_else(Decision::failed);
         let last = match options.evaluations_semantic {
             Semantic::ExecuteAll => false,
             Semantic::DenyOnFirstDeny => !decision.decision,
@@ -159,7 +189,7 @@ pub(crate) async fn evaluations(
     Ok((with_zookie(&gateway.zookie(revision)), Json(decisions)).into_response())
 }
 
-fn several(item: &Value, defaults: &Evaluation, gateway: &Gateway, revision: u64) -> Result<bool, Problem> {
+fn several(item: &Value, defaults: &Evaluation, gateway: &Gateway, revision: u64) -> Result<Decision, Problem> {
     let own = Evaluation::deserialize(item)
         .map_err(|error| Problem::bad_request(format!("the item is no evaluation: {error}")))?;
     own.evaluate(defaults, gateway, revision)
@@ -167,14 +197,18 @@ fn several(item: &Value, defaults: &Evaluation, gateway: &Gateway, revision: u64
 
 async fn one(gateway: &Gateway, fresh: Fresh, evaluation: &Evaluation) -> Result<Response, Problem> {
     let revision = fresh.revision(gateway).await?;
-    let decision = Decision {
-        decision: evaluation.evaluate(&Evaluation::default(), gateway, revision)?,
-        context: None,
-    };
+    let decision = evaluation.evaluate(&Evaluation::default(), gateway, revision)?;
     Ok((with_zookie(&gateway.zookie(revision)), Json(decision)).into_response())
 }
 
 impl Decision {
+    fn denied(why: String) -> Self {
+        Self {
+            decision: false,
+            context: Some(Context::Reason(why)),
+        }
+    }
+
     /// A failed item denies, and says why.
     fn failed(problem: Problem) -> Self {
         let error = ItemError {
@@ -183,7 +217,7 @@ impl Decision {
         };
         Self {
             decision: false,
-            context: Some(Context { error }),
+            context: Some(Context::Error(error)),
         }
     }
 }

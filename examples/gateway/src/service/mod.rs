@@ -4,6 +4,8 @@
 mod authzen;
 mod check;
 mod fresh;
+pub mod ids;
+mod metadata;
 mod problem;
 mod relationships;
 
@@ -21,6 +23,8 @@ use tower_zookie::token::RevisionToken;
 
 use self::problem::Problem;
 
+pub use self::metadata::{BaseUrl, NotABaseUrl};
+
 /// How long a read waits for a revision that the store has not reached.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -30,6 +34,7 @@ pub struct Gateway {
     store: Arc<Store>,
     reader: SnapshotReader,
     quantize: Duration,
+    base_url: Option<BaseUrl>,
 }
 
 impl Gateway {
@@ -39,7 +44,14 @@ impl Gateway {
             reader: SnapshotReader::with_timeout(Arc::clone(&store), LONGEST_WAIT),
             store,
             quantize,
+            base_url: None,
         }
+    }
+
+    /// Where callers reach the service, as AuthZEN's metadata say. By default the host that each caller names.
+    pub fn base_url(mut self, url: Option<BaseUrl>) -> Self {
+        self.base_url = url;
+        self
     }
 
     fn zookie(&self, revision: u64) -> String {
@@ -53,6 +65,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/relationships", post(relationships::write))
         .route("/access/v1/evaluation", post(authzen::evaluation))
         .route("/access/v1/evaluations", post(authzen::evaluations))
+        .route("/.well-known/authzen-configuration", get(metadata::metadata))
         .fallback(|| async { Problem::not_found("there is no such path here") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(from_fn(echo_request_id))

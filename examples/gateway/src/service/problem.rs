@@ -9,6 +9,8 @@ use tower_zookie::consistency::UnknownConsistency;
 use tower_zookie::store::{CheckError, ParseError, ReadError, RevisionError, WriteError};
 use tower_zookie::token::{TokenError, TokenErrorKind};
 
+use super::ids::stored;
+
 /// What went wrong, and what to do about it.
 #[derive(Debug)]
 pub struct Problem {
@@ -59,7 +61,13 @@ impl IntoResponse for Problem {
 
 impl From<ParseError> for Problem {
     fn from(error: ParseError) -> Self {
-        Self::bad_request(error.to_string())
+        Self::bad_request(match &error {
+            // A longer one is cut off.
+            ParseError::Id { id } if (1..80).contains(&id.len()) => {
+                format!("{error}; AuthZEN's id `{id}` is stored as `{}`", stored(id))
+            }
+            _ => error.to_string(),
+        })
     }
 }
 
