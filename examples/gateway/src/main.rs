@@ -78,6 +78,7 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
         return replay::run(plan).await;
     }
 
+    let layer = if args.bare { None } else { Some(layer::build(settings)?) };
     let (store, example) = data::load(&args.data)?;
     let store = Arc::new(store);
     let listener = TcpListener::bind(args.listen).await?;
@@ -87,7 +88,6 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
     for hint in example.iter().flat_map(|example| hints::worth_trying(example, address)) {
         println!("{hint}\n");
     }
-    let layer = if args.bare { None } else { Some(layer::build(settings)?) };
     let gateway = Gateway::new(store, args.quantize).base_url(args.base_url);
     serve(listener, gateway, layer, common::told_to_stop()).await?;
     println!("stopped");

@@ -3,6 +3,7 @@
 mod callers;
 pub mod memory;
 mod system;
+mod units;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use tower_zookie::consistency::Staleness;
 use self::callers::ForCallers;
 use self::memory::Memory;
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
+use self::units::{kibibytes, mebibytes, timeout};
 use crate::proxy::layer::Settings;
 use crate::proxy::origin::{Origin, OriginError};
 use crate::proxy::pool::Limits;
@@ -38,13 +40,13 @@ pub struct Args {
     upstream: Option<String>,
     /// Where to serve gRPC. Here and in the other addresses, a name stands for the first of its addresses that this machine
     /// has, IPv4 before IPv6.
-    #[arg(long, default_value = "127.0.0.1:50061", value_parser = address)]
+    #[arg(long, default_value = "127.0.0.1:50061", value_parser = address, requires = "upstream")]
     listen: SocketAddr,
     /// Its HTTP gateway, such as http://127.0.0.1:8443 (SpiceDB) or http://127.0.0.1:3476 (Permify).
     #[arg(long, value_name = "URL")]
     http_upstream: Option<String>,
     /// Where to serve HTTP.
-    #[arg(long, default_value = "127.0.0.1:8453", value_parser = address)]
+    #[arg(long, default_value = "127.0.0.1:8453", value_parser = address, requires = "http_upstream")]
     http_listen: SocketAddr,
     /// Where to serve /stats, /metrics, /healthz and /readyz.
     #[arg(long, default_value = "127.0.0.1:9091", value_parser = address)]
@@ -63,7 +65,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     upstream_ca: Option<PathBuf>,
     /// How long connecting to the upstream may take.
-    #[arg(long, default_value = "2s", value_parser = duration)]
+    #[arg(long, default_value = "2s", value_parser = timeout)]
     connect_timeout: Duration,
     /// How many connections to the upstream's gRPC API there may be for unary calls, and as many for streams. Each carries up
     /// to 100 calls at a time, or as many as the upstream takes.
@@ -86,10 +88,10 @@ pub struct Args {
     #[arg(long, default_value = "60s", value_parser = duration)]
     time_to_live: Duration,
     /// How much memory all answers may take, in MiB: no more than the cgroup's limit, or the machine's memory.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 64, value_parser = mebibytes)]
     capacity: u32,
     /// The largest request and the largest reply that is looked at, in KiB; larger ones are only forwarded.
-    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, default_value_t = 4096, value_parser = kibibytes)]
     max_body: u32,
     /// Let the reply to a bulk check mix answers of several revisions.
     #[arg(long)]

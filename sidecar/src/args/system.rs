@@ -2,6 +2,7 @@
 
 use std::env;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use http::HeaderValue;
 use tower_zookie::protocol::{Permify, SpiceDb, permify, spicedb};
@@ -58,11 +59,11 @@ pub(super) struct ForPermify {
     window_reads_without_token: bool,
     /// Learn how far Permify has come by deleting nothing in this tenant: at most once in 100 ms, and mostly once in a window.
     /// The tenant must be used for nothing else.
-    #[arg(long, value_name = "TENANT")]
+    #[arg(long, value_name = "TENANT", value_parser = NonEmptyStringValueParser::new())]
     probe_tenant: Option<String>,
     /// A tenant whose change feed is followed, so that snap tokens of writes made elsewhere are believed. Once for each
     /// tenant; Permify needs its --service-watch-enabled.
-    #[arg(long, value_name = "TENANT", requires = "upstream")]
+    #[arg(long, value_name = "TENANT", requires = "upstream", value_parser = NonEmptyStringValueParser::new())]
     watch: Vec<String>,
     /// The environment variable that holds the `authorization` for --watch, such as `Bearer KEY`.
     #[arg(long, value_name = "NAME", requires = "watch")]

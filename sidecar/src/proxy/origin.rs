@@ -1,7 +1,7 @@
 //! Where an upstream is.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::str::FromStr;
 
 use http::Uri;
@@ -55,8 +55,21 @@ impl Origin {
         self.scheme == Scheme::HTTPS
     }
 
+    /// Whether a listener at this address of this machine would be the upstream.
     pub fn is_at(&self, address: SocketAddr) -> bool {
-        self.authority.as_str() == address.to_string()
+        let default = if self.is_tls() { 443 } else { 80 };
+        let port = self.authority.port_u16().unwrap_or(default);
+        if port != address.port() {
+            return false;
+        }
+        let host = self.authority.host().trim_matches(['[', ']']);
+        let is_listened_at = |upstream: SocketAddr| match address.ip() {
+            any if any.is_unspecified() => TcpListener::bind((upstream.ip(), 0)).is_ok(),
+            one => one == upstream.ip(),
+        };
+        (host, port)
+            .to_socket_addrs()
+            .is_ok_and(|mut resolved| resolved.any(is_listened_at))
     }
 
     /// The same path and query here. `None` for a target without a path, such as CONNECT's.

@@ -100,8 +100,12 @@ async fn circles_and_settings_of_the_layer() {
         .local_addr()
         .unwrap()
         .to_string();
-    let message = rejected(&["--upstream", &format!("http://{free}"), "--listen", &free]).await;
-    assert!(message.contains("round in circles"), "{message}");
+    let port = free.rsplit(':').next().unwrap();
+    let (named, every) = (format!("localhost:{port}"), format!("0.0.0.0:{port}"));
+    for (upstream, listen) in [(&free, &free), (&named, &free), (&free, &named), (&free, &every)] {
+        let message = rejected(&["--upstream", &format!("http://{upstream}"), "--listen", listen]).await;
+        assert!(message.contains("round in circles"), "{message}");
+    }
     let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--window", "0s"]).await;
     assert_eq!(
         message,
@@ -159,6 +163,52 @@ fn required_arguments() {
                 "--ask-old-tokens-at-head",
             ],
             "--oldest-token <AGE>",
+        ),
+        (
+            &[
+                "--engine",
+                "mysql",
+                "--http-upstream",
+                "http://h",
+                "--listen",
+                "127.0.0.1:1",
+            ],
+            "--upstream <URL>",
+        ),
+        (
+            &[
+                "--engine",
+                "mysql",
+                "--upstream",
+                "http://h",
+                "--http-listen",
+                "127.0.0.1:1",
+            ],
+            "--http-upstream <URL>",
+        ),
+        (
+            &["--engine", "mysql", "--upstream", "http://h", "--connect-timeout", "0s"],
+            "nothing happens within 0; choose a longer duration, such as `2s`",
+        ),
+        (
+            &["--engine", "mysql", "--upstream", "http://h", "--capacity", "1g"],
+            "`1g` is no number of MiB from 1 to 4294967295; write it without the unit, such as `64`",
+        ),
+        (
+            &["--engine", "mysql", "--upstream", "http://h", "--capacity", "0"],
+            "`0` is no number of MiB from 1",
+        ),
+        (
+            &["--engine", "mysql", "--upstream", "http://h", "--max-body", "65537"],
+            "`65537` is no number of KiB from 1 to 65536",
+        ),
+        (
+            &["--engine", "postgres", "--upstream", "http://h", "--watch", ""],
+            "a value is required for '--watch <TENANT>'",
+        ),
+        (
+            &["--engine", "postgres", "--upstream", "http://h", "--probe-tenant", ""],
+            "a value is required for '--probe-tenant <TENANT>'",
         ),
     ] {
         let message = Args::try_parse_from([&["zookie-sidecar"], arguments].concat())

@@ -20,8 +20,8 @@ impl Pointer {
     ///
     /// # Errors
     ///
-    /// [`InvalidPointer`] if the text is empty, if a pointer has a `~` that is not part of `~0` or `~1`, or if a name has
-    /// signs of a path.
+    /// [`InvalidPointer`] if the text is empty, if a pointer has a `~` that is not part of `~0` or `~1` or a number in the
+    /// place of a name, which would be an element of an array, or if a name has signs of a path.
     pub fn parse(text: &str) -> Result<Self, InvalidPointer> {
         let invalid = |problem| Err(InvalidPointer(problem));
         let Some(path) = text.strip_prefix('/') else {
@@ -36,6 +36,12 @@ impl Pointer {
         let is_stray = |rest: &str| !rest.starts_with(['0', '1']);
         if path.split('/').any(|name| name.split('~').skip(1).any(is_stray)) {
             return invalid("has a stray `~`; write `~0` for `~`, and `~1` for `/` in a name".to_owned());
+        }
+        let is_number = |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some(number) = path.split('/').find(is_number) {
+            return invalid(format!(
+                "is `{text}`, and leads into an array at `{number}`; use a pointer that leads through objects only"
+            ));
         }
         let names = path.split('/').map(|name| name.replace("~1", "/").replace("~0", "~"));
         Ok(Self(names.collect()))
@@ -106,7 +112,7 @@ mod tests {
         assert_eq!(find("/a/b", r#"{"a":{"c":0,"b":[1]}}"#), Ok(Some("[1]")));
         assert_eq!(find("/a~1b/~0", r#"{"a/b":{"~":2}}"#), Ok(Some("2")));
         assert_eq!(find("/", r#"{"":3}"#), Ok(Some("3")));
-        assert_eq!(find("/a/0", r#"{"a":[1]}"#), Ok(None));
+        assert_eq!(find("/a/b0", r#"{"a":[1]}"#), Ok(None));
         assert_eq!(find("b", r#"{"a":1}"#), Ok(None));
         assert_eq!(find("a", r#"{"a":1,"a":2}"#), Err(NotJson));
         assert_eq!(find("a", r#"{"a":1}x"#), Err(NotJson));
@@ -124,6 +130,10 @@ mod tests {
             (
                 "/a~2b",
                 "has a stray `~`; write `~0` for `~`, and `~1` for `/` in a name",
+            ),
+            (
+                "/results/0/allowed",
+                "is `/results/0/allowed`, and leads into an array at `0`; use a pointer that leads through objects only",
             ),
             (
                 "result.allowed",
