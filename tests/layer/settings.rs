@@ -62,7 +62,7 @@ fn rule_15_every_setting_of_the_layer_is_checked() {
 #[test]
 fn rule_17_settings_that_contradict_each_other_are_named() {
     type Set = fn(ZookieLayerBuilder<Both>) -> ZookieLayerBuilder<Both>;
-    let wrong: [(Set, &str); 7] = [
+    let wrong: [(Set, &str); 9] = [
         (
             |b| b.oldest_token(Duration::from_secs(5), OldTokens::Reject),
             "oldest_token has an age of 5s, less than 5.5s, the greatest age of an answer; \
@@ -95,6 +95,14 @@ fn rule_17_settings_that_contradict_each_other_are_named() {
             },
             "credential_headers names the header `x-at`, in which zookies travel; \
              leave it out, so that requests with other tokens share answers",
+        ),
+        (
+            |b| b.carriers(Carriers::new([]).unwrap().max_age(Duration::from_secs(5))),
+            "max_age is set, but zookies travel in no cookie; add a `Carrier::Cookie`, or leave it out",
+        ),
+        (
+            |b| b.carriers(Carriers::new([Carrier::Query("at".into())]).unwrap().secure(true)),
+            "secure is set, but zookies travel in no cookie; add a `Carrier::Cookie`, or leave it out",
         ),
         (
             |b| b.carriers(Carriers::default().max_tokens(0)),

@@ -92,6 +92,12 @@ impl AuthZen {
                 "a base path needs a segment; omit the base path if the API is at the root",
             ));
         }
+        if path.contains("/access/v1") {
+            return Err(InvalidRoute::new(
+                path,
+                "`/access/v1` follows the base path anyway; leave it out",
+            ));
+        }
         self.base = Some(Pattern::parse(path)?);
         self.base_path = Some(path.to_owned());
         Ok(self)

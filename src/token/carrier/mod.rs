@@ -172,6 +172,13 @@ impl Carriers {
             let problem = "is 0, so every request with a token would be rejected; set it to 1 or more";
             return Err(InvalidSetting::new("max_tokens", problem));
         }
+        let sets_cookies = self.cookie_names().next().is_some();
+        for (setting, is_set) in [("max_age", self.max_age.is_some()), ("secure", self.secure)] {
+            if is_set && !sets_cookies {
+                let problem = "is set, but zookies travel in no cookie; add a `Carrier::Cookie`, or leave it out";
+                return Err(InvalidSetting::new(setting, problem));
+            }
+        }
         if self.max_age.is_some_and(|age| age < Duration::from_secs(1)) {
             let problem = "is less than a second, so browsers would drop the cookie at once; choose a longer duration";
             return Err(InvalidSetting::new("max_age", problem));

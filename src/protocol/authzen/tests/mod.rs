@@ -72,8 +72,20 @@ fn claims_its_two_endpoints() {
         Claim::Body(EVALUATION)
     );
     assert_eq!(claim(&stores, "POST", "/access/v1/evaluation"), Claim::Pass);
-    for invalid in ["/", "", "pdp", "/pdp/"] {
-        assert!(AuthZen::new(Numbers).base_path(invalid).is_err(), "{invalid}");
+    for (invalid, cure) in [
+        ("/", "; omit the base path if the API is at the root"),
+        ("", "; add the `/`"),
+        ("pdp", "; add the `/`"),
+        ("/pdp/", "; leave out the `/` that is too many"),
+        ("/:tenant", "; write `{tenant}`, "),
+        (
+            "/pdp/access/v1",
+            "`/access/v1` follows the base path anyway; leave it out",
+        ),
+        ("/access/v1/evaluation", "; leave it out"),
+    ] {
+        let error = AuthZen::new(Numbers).base_path(invalid).unwrap_err().to_string();
+        assert!(error.starts_with(invalid) && error.contains(cure), "{error}");
     }
 }
 
