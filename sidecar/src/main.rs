@@ -4,24 +4,30 @@
 //! SpiceDB's gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too. Permify's is `--system permify
 //! --upstream http://127.0.0.1:3478`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use examples_common::{failed, log_to_stderr, told_to_stop};
-use tower_zookie_sidecar::args::Args;
+use examples_common::{failed, log_json_to_stderr, log_to_stderr, outlive_hangups, told_to_stop};
+use tower_zookie_sidecar::args::{Args, LogFormat};
 use tower_zookie_sidecar::proxy::Sidecar;
 use tower_zookie_sidecar::{AnyError, hints};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    log_to_stderr();
-    match run(Args::parse()).await {
+    let args = Args::parse();
+    match args.log_format() {
+        LogFormat::Text => log_to_stderr(),
+        LogFormat::Json => log_json_to_stderr(),
+    }
+    match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&*error),
     }
 }
 
 async fn run(args: Args) -> Result<(), AnyError> {
+    outlive_hangups();
     let stop = told_to_stop();
     let config = args.config()?;
     let (system, tls) = (config.layer.system.clone(), config.identity.is_some());
@@ -29,12 +35,13 @@ async fn run(args: Args) -> Result<(), AnyError> {
     for route in sidecar.routes() {
         println!("{}", hints::forwarded(route, tls));
     }
-    println!(
-        "operators on http://{}: /stats /metrics /healthz /readyz\n",
-        sidecar.admin()?
-    );
-    for route in sidecar.routes() {
-        println!("{}\n", hints::worth_trying(&system, route, tls));
+    if let Some(admin) = sidecar.admin() {
+        println!("operators on {admin}: {}", hints::ENDPOINTS);
+    }
+    if std::io::stdout().is_terminal() {
+        for route in sidecar.routes() {
+            println!("\n{}", hints::worth_trying(&system, route, tls));
+        }
     }
     sidecar.run(stop).await?;
     println!("stopped");

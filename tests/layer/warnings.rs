@@ -240,11 +240,11 @@ async fn rule_17_a_part_of_the_key_that_changes_with_each_request_is_named() {
             8,
         ),
         (
-            ["what=\"credential\"", "name=\"authorization\"", "`identity`"],
+            ["what=\"credential\"", "name=\"authorization\"", "`identity_instead_of`"],
             Some("authorization"),
             1,
         ),
-        (["what=\"cookie\"", "name=\"sid\"", "`identity`"], Some("cookie"), 1),
+        (["what=\"cookie\"", "name=\"sid\"", "`identity_instead_of`"], Some("cookie"), 1),
         (
             ["what=\"member of the context\"", "name=\"trace\"", "leave it out"],
             None,

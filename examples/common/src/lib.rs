@@ -10,6 +10,6 @@ mod stop;
 pub use self::address::address;
 pub use self::duration::duration;
 pub use self::percent::percent;
-pub use self::start::{failed, log_to_stderr};
+pub use self::start::{failed, log_json_to_stderr, log_to_stderr};
 pub use self::stats::stats;
-pub use self::stop::told_to_stop;
+pub use self::stop::{outlive_hangups, told_to_stop};

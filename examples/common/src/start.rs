@@ -1,18 +1,50 @@
 //! How an example starts, and how it says why it could not.
 
+use std::env;
 use std::error::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 /// Logs warnings, or what `RUST_LOG` says.
 pub fn log_to_stderr() {
+    let (filter, unreadable) = filter();
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    if let Some(error) = unreadable {
+        warn_of(&error);
+    }
+}
+
+/// The same, each line a JSON object.
+pub fn log_json_to_stderr() {
+    let (filter, unreadable) = filter();
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    if let Some(error) = unreadable {
+        warn_of(&error);
+    }
+}
+
+fn filter() -> (EnvFilter, Option<ParseError>) {
+    let said = env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    match said.parse::<EnvFilter>() {
+        Ok(filter) if !said.is_empty() => (filter, None),
+        Ok(_) => (EnvFilter::new("warn"), None),
+        Err(error) => (EnvFilter::new("warn"), Some(error)),
+    }
+}
+
+fn warn_of(error: &ParseError) {
+    tracing::warn!(%error, "RUST_LOG can't be read, so warnings are logged; write it as `info` or `warn,tower_zookie=debug`");
 }
 
 /// Prints an error with its causes.

@@ -15,6 +15,13 @@ pub fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
     }
 }
 
+/// From now on SIGHUP does not end the process: a terminal that is closed, or a manager that asks for a reload, sends it.
+pub fn outlive_hangups() {
+    // The handler stays when what it reports to is dropped.
+    #[cfg(unix)]
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()));
+}
+
 #[cfg(unix)]
 fn terminated() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};

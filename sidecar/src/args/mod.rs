@@ -1,15 +1,18 @@
 //! The command line.
 
+mod admin;
 mod callers;
+mod command;
 pub mod memory;
 mod system;
 mod units;
 
+use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::ValueEnum;
 use examples_common::{address, duration, percent};
 use tower_zookie::ByteSize;
 use tower_zookie::OldTokens;
@@ -19,6 +22,7 @@ use self::callers::ForCallers;
 use self::memory::Memory;
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
 use self::units::{kibibytes, mebibytes, timeout};
+use crate::proxy::admin::{Address, Admin, BadToken, Bearer};
 use crate::proxy::layer::Settings;
 use crate::proxy::origin::{Origin, OriginError};
 use crate::proxy::pool::Limits;
@@ -27,10 +31,8 @@ use crate::proxy::system::System;
 use crate::proxy::tls::Identity;
 use crate::proxy::{Config, Route};
 
-/// Answers the checks of SpiceDB or Permify from memory, exactly as fresh as each caller's token demands, and forwards
-/// everything else.
-#[derive(Debug, Parser)]
-#[command(name = "zookie-sidecar", version)]
+/// The options.
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which system is upstream.
     #[arg(long, value_enum, default_value_t = Name::SpiceDb)]
@@ -48,9 +50,16 @@ pub struct Args {
     /// Where to serve HTTP.
     #[arg(long, default_value = "127.0.0.1:8453", value_parser = address, requires = "http_upstream")]
     http_listen: SocketAddr,
-    /// Where to serve /stats, /metrics, /healthz and /readyz.
-    #[arg(long, default_value = "127.0.0.1:9091", value_parser = address)]
-    admin: SocketAddr,
+    /// Where to serve operators: an address, unix:PATH for a Unix socket, or off.
+    #[arg(long, default_value = "127.0.0.1:9091", value_parser = admin::address)]
+    admin: Address,
+    /// The environment variable that holds the token which operators have to show, as `Authorization: Bearer TOKEN`, except
+    /// for /healthz and /readyz.
+    #[arg(long, value_name = "NAME")]
+    admin_token_env: Option<String>,
+    /// How lines are logged, to the standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     /// SpiceDB's --datastore-engine, or Permify's --database-engine (memory or postgres): a token does not name it.
     #[arg(long, value_enum)]
     engine: Engine,
@@ -114,6 +123,13 @@ pub struct Args {
     permify: ForPermify,
 }
 
+/// How lines are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
 /// An argument that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadArgument {
@@ -131,6 +147,12 @@ pub enum BadArgument {
     Capacity { capacity: u32, memory: Memory },
     #[error("the environment variable {name} of '--watch-authorization-env' is not set, or no header's value")]
     Authorization { name: String },
+    #[error("the environment variable {name} of '--admin-token-env' is not set")]
+    NoAdminToken { name: String },
+    #[error("the environment variable {name} of '--admin-token-env' {source}")]
+    AdminToken { name: String, source: BadToken },
+    #[error("'--admin-token-env' can't be used with '--admin off': leave it out")]
+    NoAdmin,
 }
 
 impl Args {
@@ -141,7 +163,7 @@ impl Args {
             layer: self.layer(system),
             watched: self.permify.watched()?,
             routes: self.routes()?,
-            admin: self.admin,
+            admin: self.admin()?,
             identity: self
                 .tls_cert
                 .zip(self.tls_key)
@@ -153,6 +175,22 @@ impl Args {
                 headers: self.max_headers << 10,
             },
             drain: self.drain,
+        })
+    }
+
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+
+    fn admin(&self) -> Result<Admin, BadArgument> {
+        let bearer = match &self.admin_token_env {
+            Some(_) if self.admin == Address::Off => return Err(BadArgument::NoAdmin),
+            Some(name) => Some(admin_token(name)?),
+            None => None,
+        };
+        Ok(Admin {
+            address: self.admin.clone(),
+            bearer,
         })
     }
 
@@ -199,5 +237,13 @@ pub fn check_capacity(capacity: u32, memory: Option<Memory>) -> Result<(), BadAr
     match memory {
         Some(memory) if u64::from(capacity) << 20 > memory.bytes => Err(BadArgument::Capacity { capacity, memory }),
         _ => Ok(()),
+    }
+}
+
+fn admin_token(name: &str) -> Result<Bearer, BadArgument> {
+    let name = name.to_owned();
+    match env::var(&name) {
+        Ok(secret) => Bearer::new(&secret).map_err(|source| BadArgument::AdminToken { name, source }),
+        Err(_) => Err(BadArgument::NoAdminToken { name }),
     }
 }

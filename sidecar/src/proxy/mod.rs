@@ -4,7 +4,7 @@
 //! system, by a connection from `connect`); its reply comes back through `ending`, or is a `failure`. What others write
 //! comes in by the `feed`.
 
-mod admin;
+pub mod admin;
 pub mod connect;
 mod ending;
 mod failure;
@@ -38,6 +38,7 @@ use tokio::time::timeout;
 use tower::Layer as _;
 use tower_zookie::InvalidSetting;
 
+use self::admin::{Address, Admin, At, Bearer, Readiness};
 use self::connect::connector;
 use self::feed::{Feed, Watched};
 use self::front::Front;
@@ -59,7 +60,7 @@ pub struct Config {
     pub layer: layer::Settings,
     pub routes: Vec<Route>,
     pub watched: Watched,
-    pub admin: SocketAddr,
+    pub admin: Admin,
     pub identity: Option<Identity>,
     pub upstream_ca: Option<PathBuf>,
     pub connect_timeout: Duration,
@@ -89,13 +90,16 @@ pub enum SetupError {
     Circle { address: SocketAddr },
     #[error("can't listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("can't serve operators on {address}")]
+    Admin { address: Address, source: io::Error },
 }
 
 /// A sidecar whose ports are open.
 pub struct Sidecar {
     ports: Vec<(TcpListener, Port)>,
     bound: Vec<Route>,
-    admin: TcpListener,
+    admin: admin::Port,
+    bearer: Option<Bearer>,
     layer: layer::Layer,
     probes: Vec<Probe>,
     feeds: Vec<Feed>,
@@ -135,12 +139,25 @@ impl Sidecar {
             };
             ports.push((listener, Port::new(tls.transpose()?, front, config.upstream_limits)));
         }
-        let admin = listen(config.admin).await?;
+        let admin = admin::Port::open(&config.admin.address).await;
+        let admin = admin.map_err(|source| SetupError::Admin {
+            address: config.admin.address.clone(),
+            source,
+        })?;
+        if config.admin.is_open_to_others() {
+            layer.handle().warn("open_admin_port", || {
+                tracing::warn!(
+                    "other machines can reach the port for operators without a token, and so purge the cache or switch it \
+                     off; set `--admin-token-env`, or let `--admin` be an address of this machine alone"
+                );
+            });
+        }
         let drain = config.drain;
         Ok(Self {
             ports,
             bound,
             admin,
+            bearer: config.admin.bearer,
             layer,
             probes,
             feeds,
@@ -153,9 +170,9 @@ impl Sidecar {
         &self.bound
     }
 
-    /// Where operators ask.
-    pub fn admin(&self) -> io::Result<SocketAddr> {
-        self.admin.local_addr()
+    /// Where operators ask. `None`: nowhere.
+    pub fn admin(&self) -> Option<At> {
+        self.admin.at()
     }
 
     /// Serves until `stop`, and then as long as calls are under way, within the bound.
@@ -171,9 +188,14 @@ impl Sidecar {
             feeds.spawn(feed.follow());
         }
         let (asked, asking) = tokio::sync::oneshot::channel::<()>();
-        let router = admin::router(&self.layer.handle(), self.probes, serving);
-        let admin = axum::serve(self.admin, router).with_graceful_shutdown(async { drop(asking.await) });
-        let mut admin = tokio::spawn(admin.into_future());
+        let layer = self.layer.handle();
+        let readiness = Readiness {
+            layer: layer.clone(),
+            probes: self.probes,
+            serving,
+        };
+        let router = admin::router(&layer, readiness, self.bearer);
+        let mut admin = tokio::spawn(self.admin.serve(router, asking));
 
         tokio::select! {
             () = stop => {}

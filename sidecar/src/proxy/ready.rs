@@ -36,8 +36,6 @@ pub(super) enum NotReady {
     NoAnswerInTime,
     #[error("the upstream says that it does not serve")]
     NotServing,
-    #[error("the sidecar is stopping")]
-    Stopping,
 }
 
 impl Probe {
@@ -47,6 +45,14 @@ impl Probe {
         match upstream.speaks {
             Speaks::Grpc => Self::Grpc(HealthClient::with_origin(upstream.client(), at(&Uri::from_static("/")))),
             Speaks::Http => Self::Http(upstream.client(), at(health)),
+        }
+    }
+
+    /// The API that it asks.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Grpc(_) => "gRPC",
+            Self::Http(..) => "HTTP",
         }
     }
 

@@ -1,6 +1,7 @@
 //! The sidecar as its callers, its operators and what is upstream see it, over real connections.
 
 mod admin;
+mod admin_port;
 mod broken;
 mod caller;
 mod callers;
@@ -11,6 +12,7 @@ mod grpc;
 mod http;
 mod messages;
 mod permify;
+mod program;
 mod recorded;
 mod running;
 mod settings;

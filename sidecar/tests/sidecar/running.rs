@@ -6,7 +6,8 @@ use clap::Parser;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_zookie_sidecar::args::Args;
-use tower_zookie_sidecar::proxy::Sidecar;
+use tower_zookie_sidecar::proxy::admin::At;
+use tower_zookie_sidecar::proxy::{Config, Sidecar};
 
 pub(crate) struct Running {
     /// Where it listens, in the order of its upstreams: gRPC, HTTP.
@@ -47,9 +48,17 @@ pub(crate) fn args(more: &[&str]) -> Args {
 
 impl Running {
     pub(crate) async fn with(more: &[&str]) -> Self {
-        let sidecar = Sidecar::bind(args(more).config().unwrap()).await.unwrap();
+        Self::of(args(more).config().unwrap()).await
+    }
+
+    pub(crate) async fn of(config: Config) -> Self {
+        let sidecar = Sidecar::bind(config).await.unwrap();
         let addresses = sidecar.routes().iter().map(|route| route.listen).collect();
-        let admin = sidecar.admin().unwrap();
+        let admin = match sidecar.admin() {
+            Some(At::Tcp(address)) => address,
+            // It can't be asked there.
+            Some(At::Unix(_)) | None => ANY.parse().unwrap(),
+        };
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(sidecar.run(async { drop(stopped.await) }));
         Self {

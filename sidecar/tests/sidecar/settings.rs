@@ -89,6 +89,9 @@ async fn addresses() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = listener.local_addr().unwrap().to_string();
     let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--admin", &taken]).await;
+    let expected = format!("can't serve operators on {taken}: ");
+    assert!(message.starts_with(&expected), "{message}");
+    let message = rejected(&["--upstream", "http://127.0.0.1:50051", "--listen", &taken]).await;
     assert!(message.starts_with(&format!("can't listen on {taken}: ")), "{message}");
 }
 

@@ -113,11 +113,11 @@ impl<P: Protocol> LayerState<P> {
                 ),
                 Named::Cookie => (
                     "cookie",
-                    "cookies are credentials here; name what identifies the caller instead, see `identity`",
+                    "cookies are credentials here; name what identifies the caller instead, see `identity_instead_of`",
                 ),
                 Named::Credential => (
                     "credential",
-                    "if it is renewed with each request, name what identifies the caller instead, see `identity`; if the answer \
+                    "if it is renewed with each request, name what identifies the caller instead, see `identity_instead_of`; if the answer \
                      does not depend on the caller, see `callers_share`",
                 ),
                 _ => (

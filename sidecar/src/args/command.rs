@@ -1,0 +1,42 @@
+//! What holds for all arguments: each is an environment variable too.
+
+use clap::{Arg, ArgAction, Args as _, Command, CommandFactory, Parser};
+
+use super::Args;
+
+const ENVIRONMENT: &str = "\
+Each option is an environment variable too: --http-upstream is ZOOKIE_HTTP_UPSTREAM. An option on the command line wins. A \
+switch such as ZOOKIE_MIX_REVISIONS is true or false; several values, as of ZOOKIE_WATCH, are separated by spaces.
+
+RUST_LOG says what is logged: error, warn (default), info, debug or trace, or by module, such as RUST_LOG=warn,tower_zookie=debug.";
+
+impl CommandFactory for Args {
+    fn command() -> Command {
+        let command = Command::new("zookie-sidecar").version(env!("CARGO_PKG_VERSION"));
+        Self::augment_args(command)
+            .about(
+                "Answers the checks of SpiceDB or Permify from memory, exactly as fresh as each caller's token demands, and \
+                 forwards everything else",
+            )
+            .after_help(ENVIRONMENT)
+            .mut_args(from_environment)
+    }
+
+    fn command_for_update() -> Command {
+        Self::command()
+    }
+}
+
+impl Parser for Args {}
+
+/// `ZOOKIE_`, and the option's name in capitals.
+fn from_environment(arg: Arg) -> Arg {
+    let Some(long) = arg.get_long() else { return arg };
+    let name = format!("ZOOKIE_{}", long.to_uppercase().replace('-', "_"));
+    // Only its name is shown: some values are of no concern to whoever reads the help.
+    let arg = arg.env(name).hide_env_values(true);
+    match arg.get_action() {
+        ArgAction::Append => arg.value_delimiter(' '),
+        _ => arg,
+    }
+}

@@ -1,0 +1,199 @@
+//! The program itself: its environment, its output, its signals.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::admin::{ask, get};
+use crate::tonic_upstream;
+
+struct Program {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    admin: SocketAddr,
+}
+
+const SECRET: &str = "correct-horse-battery";
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zookie-sidecar"));
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+impl Program {
+    /// Starts it with these variables, until it says where operators ask.
+    async fn start(environment: &[(&str, &str)]) -> Self {
+        let any = "127.0.0.1:0";
+        let mut child = command()
+            .envs([
+                ("ZOOKIE_LISTEN", any),
+                ("ZOOKIE_HTTP_LISTEN", any),
+                ("ZOOKIE_ADMIN", any),
+            ])
+            .envs([("ZOOKIE_UPSTREAM", "http://127.0.0.1:1"), ("ZOOKIE_ENGINE", "postgres")])
+            .envs(environment.iter().copied())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let admin = loop {
+            let line = out.next_line().await.unwrap().expect("it starts");
+            if let Some(operators) = line.strip_prefix("operators on http://") {
+                break operators.split(": ").next().unwrap().parse().unwrap();
+            }
+            assert!(line.starts_with("gRPC on "), "{line}");
+        };
+        Self { child, out, admin }
+    }
+
+    async fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args([name, &id]).status().await.unwrap();
+        assert!(sent.success());
+    }
+
+    /// Ends it by SIGTERM. What it printed after its start, and what it logged.
+    async fn stop(mut self) -> (String, String) {
+        self.signal("-TERM").await;
+        let (mut out, mut log) = (String::new(), String::new());
+        while let Some(line) = self.out.next_line().await.unwrap() {
+            out += &format!("{line}\n");
+        }
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .await
+            .unwrap();
+        assert!(self.child.wait().await.unwrap().success());
+        (out, log)
+    }
+}
+
+/// What it says and does when it can't start.
+async fn fails(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let output = command()
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn every_setting_can_come_from_the_environment() {
+    let program = Program::start(&[
+        ("ZOOKIE_SYSTEM", "permify"),
+        ("ZOOKIE_REQUIRE_TOKEN", "true"),
+        ("ZOOKIE_MIX_REVISIONS", "false"),
+        ("ZOOKIE_WATCH", "t1 t2"),
+        ("ZOOKIE_CAPACITY", "3"),
+        ("ZOOKIE_ADMIN_TOKEN_ENV", "TOKEN"),
+        ("TOKEN", SECRET),
+    ])
+    .await;
+    assert_eq!(get(program.admin, "/stats").await.0, 401);
+    let bearer = format!("Bearer {SECRET}");
+    let (status, stats) = ask(program.admin, "GET", "/stats", &[("authorization", &bearer)]).await;
+    let stats: Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!((status, &stats["capacity"]), (200, &(3 << 20).into()));
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn the_command_line_wins_and_what_is_wrong_is_named() {
+    let upstream = [("ZOOKIE_UPSTREAM", "http://127.0.0.1:1"), ("ZOOKIE_ENGINE", "oracle")];
+    let message = fails(&["--engine", "postgres", "--upstream", "nonsense"], &upstream).await;
+    assert!(message.contains("--upstream can't be used"), "{message}");
+    let message = fails(&[], &upstream).await;
+    assert!(
+        message.contains("--engine") && message.contains("possible values"),
+        "{message}"
+    );
+    let switch = [("ZOOKIE_ENGINE", "postgres"), ("ZOOKIE_REQUIRE_TOKEN", "perhaps")];
+    let message = fails(&["--upstream", "http://127.0.0.1:1"], &switch).await;
+    assert!(message.contains("--require-token"), "{message}");
+}
+
+#[tokio::test]
+async fn sighup_does_not_end_it() {
+    let program = Program::start(&[]).await;
+    for _ in 0..3 {
+        program.signal("-HUP").await;
+        assert_eq!(get(program.admin, "/healthz").await.0, 200);
+    }
+    let (out, _) = program.stop().await;
+    assert_eq!(out, "stopped\n", "without a terminal it prints nothing to try");
+}
+
+#[tokio::test]
+async fn lines_are_logged_as_json() {
+    let (upstream, _) = tonic_upstream::serve().await;
+    let upstream = format!("http://{upstream}");
+    let program = Program::start(&[
+        ("ZOOKIE_LOG_FORMAT", "json"),
+        ("ZOOKIE_UPSTREAM", &upstream),
+        ("RUST_LOG", "info"),
+    ])
+    .await;
+    ask(program.admin, "POST", "/pass-through?on", &[]).await;
+    let (_, log) = program.stop().await;
+    let line: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["level"], &line["fields"]["on"]),
+        (&"INFO".into(), &true.into()),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_rust_log_that_cannot_be_read_is_warned_of() {
+    let program = Program::start(&[("RUST_LOG", "tower_zookie=loud")]).await;
+    let (_, log) = program.stop().await;
+    assert!(log.contains("WARN") && log.contains("RUST_LOG can't be read"), "{log}");
+}
+
+#[tokio::test]
+async fn a_port_for_operators_that_is_open_to_others_is_warned_of() {
+    for (address, token, warned) in [
+        ("0.0.0.0:0", None, true),
+        ("0.0.0.0:0", Some(("ZOOKIE_ADMIN_TOKEN_ENV", "TOKEN")), false),
+        ("127.0.0.1:0", None, false),
+    ] {
+        let environment = [Some(("ZOOKIE_ADMIN", address)), Some(("TOKEN", SECRET)), token];
+        let environment: Vec<_> = environment.into_iter().flatten().collect();
+        let (_, log) = Program::start(&environment).await.stop().await;
+        assert_eq!(log.contains("set `--admin-token-env`"), warned, "{address} {log}");
+    }
+}
+
+#[tokio::test]
+async fn help_names_the_variables_and_rust_log() {
+    let output = command()
+        .arg("--help")
+        .env("ZOOKIE_UPSTREAM", "http://secret")
+        .output()
+        .await
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for said in [
+        "RUST_LOG",
+        "[env: ZOOKIE_ADMIN]",
+        "ZOOKIE_HTTP_UPSTREAM",
+        "Answers the checks of SpiceDB or Permify",
+    ] {
+        assert!(help.contains(said), "{said} is not in {help}");
+    }
+    assert!(!help.contains("http://secret"));
+}
