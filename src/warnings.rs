@@ -102,6 +102,14 @@ impl Warnings {
         }
     }
 
+    /// Counts these from now on, though none has been given yet.
+    pub(crate) fn expect(&self, names: &[&'static str]) {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in names {
+            given.entry(name).or_default();
+        }
+    }
+
     fn count(&self, name: &'static str, now: Instant) -> bool {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let given = given.entry(name).or_default();
@@ -143,5 +151,10 @@ mod tests {
         let counts = Warnings::default().counts();
         assert_eq!(counts.len(), Warning::ALL.len());
         assert!(Warning::ALL.iter().all(|warning| counts[warning.name()] == 0));
+        let warnings = Warnings::default();
+        warnings.give("of_a_program", || {});
+        warnings.expect(&["of_a_program", "of_another"]);
+        let counts = warnings.counts();
+        assert_eq!((counts["of_a_program"], counts["of_another"]), (1, 0));
     }
 }

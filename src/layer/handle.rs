@@ -75,6 +75,11 @@ impl<P: Protocol> Handle<P> {
         self.0.explain(request)
     }
 
+    /// Names the warnings that a program may give with [`warn`](Self::warn), so that each is counted, with 0, from the start.
+    pub fn expect_warnings(&self, names: &[&'static str]) {
+        self.0.warnings.expect(names);
+    }
+
     /// Drops every answer and everything known about the store, as after a restore from a backup.
     pub fn purge(&self) {
         self.0.cache.purge();

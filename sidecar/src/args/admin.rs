@@ -10,12 +10,11 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
         return Ok(Address::Off);
     }
     match text.strip_prefix("unix:") {
-        Some("") => Err(hint(text)),
+        Some("") => Err("`unix:` has no path; write it as `unix:/run/zookie.sock`".to_owned()),
         Some(path) => Ok(Address::Unix(PathBuf::from(path))),
-        None => examples_common::address(text).map(Address::Tcp).map_err(|_| hint(text)),
+        None => {
+            let tcp = examples_common::address(text).map(Address::Tcp);
+            tcp.map_err(|why| format!("{why}; or as `unix:PATH`, or `off`"))
+        }
     }
-}
-
-fn hint(text: &str) -> String {
-    format!("`{text}` is no address; write it as `127.0.0.1:9091`, `unix:PATH` or `off`")
 }

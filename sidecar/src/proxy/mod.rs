@@ -24,6 +24,7 @@ pub mod system;
 pub mod tls;
 mod unary;
 pub mod upstream;
+pub mod warnings;
 
 use std::future::Future;
 use std::io;
@@ -145,7 +146,7 @@ impl Sidecar {
             source,
         })?;
         if config.admin.is_open_to_others() {
-            layer.handle().warn("open_admin_port", || {
+            layer.handle().warn(warnings::OPEN_ADMIN_PORT, || {
                 tracing::warn!(
                     "other machines can reach the port for operators without a token, and so purge the cache or switch it \
                      off; set `--admin-token-env`, or let `--admin` be an address of this machine alone"

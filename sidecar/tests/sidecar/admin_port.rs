@@ -151,13 +151,14 @@ fn tokens_that_are_too_short_or_no_header_are_rejected() {
     );
     let off = config(&["--admin", "off", "--admin-token-env", "ZOOKIE_NOT_SET"]);
     assert!(off.contains("can't be used with '--admin off'"), "{off}");
-    let admin = Args::try_parse_from(["zookie-sidecar", "--admin", "9091"])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        admin.contains("write it as `127.0.0.1:9091`, `unix:PATH` or `off`"),
-        "{admin}"
-    );
+    for (admin, why) in [
+        ("9091", "or as `unix:PATH`, or `off`"),
+        ("unix:", "`unix:` has no path"),
+    ] {
+        let arguments = ["zookie-sidecar", "--admin", admin];
+        let message = Args::try_parse_from(arguments).unwrap_err().to_string();
+        assert!(message.contains(why), "{message}");
+    }
 }
 
 #[test]

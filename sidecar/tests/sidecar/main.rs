@@ -8,6 +8,7 @@ mod callers;
 mod checks;
 mod connector;
 mod crowd;
+mod dashboards;
 mod grpc;
 mod http;
 mod messages;

@@ -11,6 +11,7 @@ use tower_zookie::OldTokens;
 use tower_zookie_sidecar::args::memory::{Limit, Memory};
 use tower_zookie_sidecar::args::{Args, check_capacity};
 use tower_zookie_sidecar::proxy::Sidecar;
+use tower_zookie_sidecar::proxy::admin::At;
 
 use crate::running::args;
 use crate::tls::{CERT, KEY};
@@ -323,7 +324,11 @@ async fn names_are_where_it_listens() {
         .await
         .unwrap();
     let ports = sidecar.routes().iter().map(|route| route.listen);
-    for address in ports.chain([sidecar.admin().unwrap()]) {
+    let admin = match sidecar.admin() {
+        Some(At::Tcp(address)) => address,
+        other => panic!("operators are on {other:?}"),
+    };
+    for address in ports.chain([admin]) {
         assert!(address.ip().is_loopback() && address.port() != 0, "{address}");
     }
 }

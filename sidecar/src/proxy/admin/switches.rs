@@ -28,7 +28,11 @@ pub(super) async fn switch<P: Protocol>(State(layer): State<Handle<P>>, RawQuery
         }
     };
     layer.set_pass_through(on);
-    tracing::info!(on, "an operator switched pass-through");
+    if on {
+        tracing::warn!("an operator switched pass-through on: no request is answered from memory");
+    } else {
+        tracing::info!("an operator switched pass-through off");
+    }
     state(on).into_response()
 }
 
