@@ -26,6 +26,13 @@ pub mod own_service {}
 #[doc = include_str!("../docs/sidecar.md")]
 pub mod sidecar {}
 
+#[doc = include_str!("../docs/operations.md")]
+///
+/// In these docs: [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings),
+/// [`Stats::prometheus_text`](crate::cache::Stats), [`Handle::set_pass_through`](crate::Handle::set_pass_through),
+/// [`Miss`](crate::cache::Miss), [`Warning`](crate::Warning).
+pub mod operations {}
+
 #[doc = include_str!("../docs/contract.md")]
 ///
 /// In these docs: [`Consistency`](crate::consistency::Consistency), [`Settings::window`](crate::cache::Settings::window),

@@ -56,7 +56,7 @@
 //! - `axum`: [`RequestBody`] for axum's bodies, and [`Asked`] as an extractor.
 //! - `tonic`: [`RequestBody`] for tonic's bodies.
 //! - `store`: the embedded relationship store.
-//! - `metrics`: [`Stats`](cache::Stats) for any exporter of the `metrics` crate.
+//! - `metrics`: [`Stats`](cache::Stats) as Prometheus text, and for any exporter of the `metrics` crate.
 //!
 //! # Other crates in the API
 //!

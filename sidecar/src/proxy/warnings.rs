@@ -1,6 +1,6 @@
 //! The warnings that the sidecar gives, beside those of the layer.
 
-/// Other machines can reach the port for operators without a token.
+/// `open_admin_port`: other machines can reach the port for operators without a token.
 pub const OPEN_ADMIN_PORT: &str = "open_admin_port";
 
 /// All of them, so that each is counted from the start.

@@ -38,6 +38,21 @@ impl Scrape {
         )
     }
 
+    /// The labels of a metric, each with its values.
+    pub(crate) fn labels(&self, metric: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let mut labels = BTreeMap::new();
+        for (label, value) in self
+            .0
+            .iter()
+            .filter(|(name, _)| name == metric)
+            .flat_map(|(_, labels)| labels)
+        {
+            let values: &mut BTreeSet<String> = labels.entry(label.clone()).or_default();
+            values.insert(value.clone());
+        }
+        labels
+    }
+
     /// What an expression names that is not there.
     fn lacks(&self, expression: &str) -> Vec<String> {
         let mut missing = Vec::new();

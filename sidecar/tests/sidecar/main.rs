@@ -12,6 +12,7 @@ mod dashboards;
 mod grpc;
 mod http;
 mod messages;
+mod operations;
 mod permify;
 mod program;
 mod recorded;

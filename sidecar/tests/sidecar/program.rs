@@ -8,11 +8,16 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::admin::{ask, get};
+use crate::broken::unreachable;
+use crate::caller::Caller;
+use crate::recorded::Recorded;
 use crate::tonic_upstream;
 
 struct Program {
     child: Child,
     out: Lines<BufReader<ChildStdout>>,
+    /// Where it listens, in the order of its upstreams.
+    addresses: Vec<SocketAddr>,
     admin: SocketAddr,
 }
 
@@ -44,14 +49,21 @@ impl Program {
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut addresses = Vec::new();
         let admin = loop {
             let line = out.next_line().await.unwrap().expect("it starts");
             if let Some(operators) = line.strip_prefix("operators on http://") {
                 break operators.split(": ").next().unwrap().parse().unwrap();
             }
-            assert!(line.starts_with("gRPC on "), "{line}");
+            let (_, listens) = line.split_once(" on http://").unwrap_or_else(|| panic!("{line}"));
+            addresses.push(listens.split(',').next().unwrap().parse().unwrap());
         };
-        Self { child, out, admin }
+        Self {
+            child,
+            out,
+            addresses,
+            admin,
+        }
     }
 
     async fn signal(&self, name: &str) {
@@ -191,4 +203,44 @@ async fn help_names_the_variables_and_rust_log() {
         assert!(help.contains(said), "{said} is not in {help}");
     }
     assert!(!help.contains("http://secret"));
+}
+
+#[tokio::test]
+async fn no_line_at_info_level_has_a_secret_or_a_subject() {
+    let spicedb = Recorded::server("spicedb/grpc-postgres").await;
+    let (_taken, down) = unreachable();
+    let (up, down) = (format!("http://{}", spicedb.address), format!("http://{down}"));
+    let program = Program::start(&[
+        ("RUST_LOG", "info"),
+        ("ZOOKIE_UPSTREAM", &up),
+        ("ZOOKIE_HTTP_UPSTREAM", &down),
+        ("ZOOKIE_ADMIN_TOKEN_ENV", "TOKEN"),
+        ("TOKEN", SECRET),
+    ])
+    .await;
+    let secrets = [
+        ("authorization", "Bearer of-a-caller"),
+        ("zookie", "of-a-token"),
+        ("cookie", "zookie=of-a-cookie"),
+    ];
+    let caller = Caller::new(program.addresses[0]).await;
+    let check = spicedb.recording.call("check-default").request.clone();
+    let (mut parts, body) = check.into_parts();
+    for secret in [&[][..], &secrets] {
+        for (name, value) in secret {
+            parts.headers.append(*name, value.parse().unwrap());
+        }
+        let request = http::Request::from_parts(parts.clone(), ());
+        drop(caller.call(request, body.clone()).await);
+    }
+    // The upstream is down, and what is asked of the admin port is not its token.
+    ask(program.addresses[1], "GET", "/v1/of-a-path?token=of-a-query", &secrets).await;
+    ask(program.admin, "POST", "/purge", &secrets[..1]).await;
+    spicedb.die();
+    drop(caller.call(http::Request::from_parts(parts, ()), body).await);
+    let (_, log) = program.stop().await;
+    assert!(log.contains("WARN"), "something was logged: {log}");
+    for secret in ["of-a-", SECRET, "document", "alice", "user"] {
+        assert!(!log.contains(secret), "{secret} is in {log}");
+    }
 }
