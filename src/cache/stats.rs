@@ -252,7 +252,7 @@ impl Counters {
         };
         let misses = std::array::from_fn(|index| sum(&|shard| &shard.misses[index]));
         let age_micros = Counted::total(self.0.iter().map(|shard| &shard.ages));
-        let (tokens, tokens_refused) = TokenCounters::total(self.0.iter().map(|shard| &shard.tokens));
+        let (tokens, tokens_refused) = TokenCounters::total(&self.0.iter().map(|shard| &shard.tokens));
         Stats {
             hits: age_micros.count(),
             misses: Misses(misses),
@@ -273,7 +273,7 @@ impl Counters {
             token_lag: Counted::total(self.0.iter().map(|shard| &shard.lags)),
             tokens,
             tokens_refused,
-            upstream: UpstreamCounters::total(self.0.iter().map(|shard| &shard.upstream)),
+            upstream: UpstreamCounters::total(&self.0.iter().map(|shard| &shard.upstream)),
             version: env!("CARGO_PKG_VERSION"),
             ..Stats::default()
         }

@@ -77,7 +77,7 @@ impl TokenCounters {
         self.refused[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn total<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> (Tokens, RefusedTokens) {
+    pub(super) fn total<'a>(all: &(impl Iterator<Item = &'a Self> + Clone)) -> (Tokens, RefusedTokens) {
         let carried = |place: CarriedIn| {
             let one = |one: &Self| one.carried[place as usize].load(Ordering::Relaxed);
             all.clone().map(one).sum()

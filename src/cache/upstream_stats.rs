@@ -117,7 +117,7 @@ impl UpstreamCounters {
         self.errors[error.place()].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn total<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> UpstreamStats {
+    pub(super) fn total<'a>(all: &(impl Iterator<Item = &'a Self> + Clone)) -> UpstreamStats {
         let count = |place: usize| all.clone().map(|one| one.errors[place].load(Ordering::Relaxed)).sum();
         UpstreamStats {
             latency_micros: Counted::total(all.clone().map(|one| &one.latency)),
@@ -154,7 +154,7 @@ mod tests {
         ] {
             counters.failed(error);
         }
-        let stats = UpstreamCounters::total([&counters].into_iter());
+        let stats = UpstreamCounters::total(&[&counters].into_iter());
         assert_eq!(stats.errors.len(), STATUSES);
         let errors = stats.errors.into_iter().filter(|(_, count)| *count > 0);
         let expected = [

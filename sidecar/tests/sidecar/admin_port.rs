@@ -1,7 +1,7 @@
 //! Where operators connect, and what they have to show.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,7 +23,7 @@ fn socket(name: &str) -> PathBuf {
     path
 }
 
-fn on(path: &PathBuf) -> Vec<String> {
+fn on(path: &Path) -> Vec<String> {
     let admin = format!("unix:{}", path.display());
     [&UP[..], &["--admin", &admin]]
         .concat()
@@ -32,12 +32,12 @@ fn on(path: &PathBuf) -> Vec<String> {
         .collect()
 }
 
-async fn run_on(path: &PathBuf) -> Running {
+async fn run_on(path: &Path) -> Running {
     let arguments = on(path);
     Running::with(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
 }
 
-async fn get_over(path: &PathBuf, target: &str) -> String {
+async fn get_over(path: &Path, target: &str) -> String {
     let mut stream = UnixStream::connect(path).await.unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nhost: zookie\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -17,6 +17,8 @@ const RULES: &str = include_str!("../../../deploy/grafana/rules.yaml");
 const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
 
 type Labels = BTreeMap<String, String>;
+/// A label, an operator and a value.
+type Matcher = (String, String, String);
 
 /// The series of a scrape: name and labels.
 pub(crate) struct Scrape(Vec<(String, Labels)>);
@@ -101,7 +103,7 @@ impl Scrape {
 }
 
 /// `a="b",c=~"d"` as name, operator and value. No value has an escape or a comma.
-fn matchers(text: &str) -> Vec<(String, String, String)> {
+fn matchers(text: &str) -> Vec<Matcher> {
     let parts = text.split(',').filter(|part| !part.is_empty());
     let read = |part: &str| {
         let (start, value) = part.trim_end_matches('"').split_once('"')?;
@@ -114,7 +116,7 @@ fn matchers(text: &str) -> Vec<(String, String, String)> {
 }
 
 /// The metrics of this crate that an expression names, each with its matchers.
-fn selectors(expression: &str) -> Vec<(String, Vec<(String, String, String)>)> {
+fn selectors(expression: &str) -> Vec<(String, Vec<Matcher>)> {
     let mut found = Vec::new();
     let mut rest = expression;
     while let Some(start) = rest.find("tower_zookie_") {
