@@ -4,12 +4,13 @@
 //! SpiceDB's gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too. Permify's is `--system permify
 //! --upstream http://127.0.0.1:3478`.
 
+use std::env;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use examples_common::{failed, log_json_to_stderr, log_to_stderr, outlive_hangups, told_to_stop};
-use tower_zookie_sidecar::args::{Args, LogFormat};
+use tower_zookie_sidecar::args::{Args, LogFormat, unknown_variables};
 use tower_zookie_sidecar::proxy::Sidecar;
 use tower_zookie_sidecar::{AnyError, hints};
 
@@ -19,6 +20,9 @@ async fn main() -> ExitCode {
     match args.log_format() {
         LogFormat::Text => log_to_stderr(),
         LogFormat::Json => log_json_to_stderr(),
+    }
+    for name in unknown_variables(env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+        tracing::warn!("the environment variable {name} belongs to no option; `--help` lists all of them");
     }
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,6 @@
 //! One upstream call, and what its reply may be taken for.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -135,10 +134,15 @@ impl<V: Weigh> Inner<V> {
             ReadAt::Unmodified(_) => false,
             ReadAt::Any | ReadAt::Head | ReadAt::Exact(_) => true,
         };
-        let may_store =
-            share && same_store && still_named && (young || serves_exact) && !self.pass_through.load(Ordering::Relaxed);
-        let why_not = if !same_store || !still_named {
+        let may_store = share && same_store && still_named && (young || serves_exact);
+        let of_another_store = || {
+            let asked = asked.revision().map(Revision::store);
+            asked.is_some() && replied.as_ref().is_some_and(|replied| Some(replied.store()) != asked)
+        };
+        let why_not = if of_another_store() {
             NotStored::OtherStore
+        } else if !same_store || !still_named {
+            NotStored::Replaced
         } else if !share && !matches!(asked, ReadAt::Unmodified(_) | ReadAt::Exact(_)) {
             NotStored::Unshared
         } else if let (Some(why), Claim::None) = (unnamed, &claim) {

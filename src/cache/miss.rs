@@ -71,6 +71,8 @@ pub enum NotStored {
     Unshared,
     /// `other_store`: the reply was of another store than the request's token, or than the one before.
     OtherStore,
+    /// `replaced`: the store or its schema was replaced, or the cache emptied, while it was asked.
+    Replaced,
 }
 
 use NotStored as Not;
@@ -92,6 +94,7 @@ impl Miss {
         Self::NotStored(Not::TooOld),
         Self::NotStored(Not::Unshared),
         Self::NotStored(Not::OtherStore),
+        Self::NotStored(Not::Replaced),
         Self::Absent,
         Self::Expired,
         Self::Epoch,
@@ -114,19 +117,19 @@ impl Miss {
             Self::Evicted => 1,
             Self::OtherCredential => 2,
             Self::NotStored(why) => 3 + why as usize,
-            Self::Absent => 14,
-            Self::Expired => 15,
-            Self::Epoch => 16,
-            Self::Floor => 17,
-            Self::Age => 18,
-            Self::Exact => 19,
-            Self::Apart => 20,
-            Self::Full => 21,
-            Self::NoCache => 22,
-            Self::WithoutToken => 23,
-            Self::Cookie => 24,
-            Self::OldToken => 25,
-            Self::Unmodified => 26,
+            Self::Absent => 15,
+            Self::Expired => 16,
+            Self::Epoch => 17,
+            Self::Floor => 18,
+            Self::Age => 19,
+            Self::Exact => 20,
+            Self::Apart => 21,
+            Self::Full => 22,
+            Self::NoCache => 23,
+            Self::WithoutToken => 24,
+            Self::Cookie => 25,
+            Self::OldToken => 26,
+            Self::Unmodified => 27,
         }
     }
 
@@ -169,6 +172,7 @@ impl NotStored {
             Self::TooOld => "too_old",
             Self::Unshared => "unshared",
             Self::OtherStore => "other_store",
+            Self::Replaced => "replaced",
         }
     }
 }

@@ -190,18 +190,18 @@ impl<V: Weigh> DecisionCache<V> {
         self.0.exact.clear();
     }
 
-    /// Whether no answer comes from memory now, and none is stored.
+    /// Whether requests are to go around the cache.
     pub(crate) fn passes_through(&self) -> bool {
         self.0.pass_through.load(Ordering::Relaxed)
     }
 
-    /// Drops the answers when it is switched on, and once more when it is switched off. What is known about the store stays:
-    /// writes and feeds go on to teach it.
+    /// Ends all answers when it is switched on, and once more when it is switched off. So neither an answer from before is
+    /// served afterwards, nor that of a call that was under way at a switch. What is known about the store stays: writes
+    /// and feeds go on to teach it.
     pub(crate) fn set_pass_through(&self, on: bool) {
         if self.0.pass_through.swap(on, Ordering::Relaxed) == on {
             return;
         }
-        // The answers of calls under way belong to the epoch before: they are not stored either.
         self.0.knowledge.end_answers();
         self.0.newest.clear();
         self.0.exact.clear();

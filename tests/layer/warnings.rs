@@ -244,7 +244,11 @@ async fn rule_17_a_part_of_the_key_that_changes_with_each_request_is_named() {
             Some("authorization"),
             1,
         ),
-        (["what=\"cookie\"", "name=\"sid\"", "`identity_instead_of`"], Some("cookie"), 1),
+        (
+            ["what=\"cookie\"", "name=\"sid\"", "`identity_instead_of`"],
+            Some("cookie"),
+            1,
+        ),
         (
             ["what=\"member of the context\"", "name=\"trace\"", "leave it out"],
             None,

@@ -19,6 +19,7 @@ use tower_zookie::OldTokens;
 use tower_zookie::consistency::Staleness;
 
 use self::callers::ForCallers;
+pub use self::command::unknown_variables;
 use self::memory::Memory;
 use self::system::{Engine, ForPermify, ForSpiceDb, Name};
 use self::units::{kibibytes, mebibytes, timeout};

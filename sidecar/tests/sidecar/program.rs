@@ -139,6 +139,19 @@ async fn the_command_line_wins_and_what_is_wrong_is_named() {
 }
 
 #[tokio::test]
+async fn a_variable_of_no_option_is_warned_of() {
+    let program = Program::start(&[
+        ("ZOOKIE_CAPACTIY", "not-to-be-logged"),
+        ("ZOOKIE_SERVICE_HOST", "10.0.0.1"),
+        ("ZOOKIE_PORT", "tcp://10.0.0.1:50061"),
+    ])
+    .await;
+    let (_, log) = program.stop().await;
+    assert!(log.contains("ZOOKIE_CAPACTIY belongs to no option"), "{log}");
+    assert!(!log.contains("not-to-be-logged") && log.lines().count() == 1, "{log}");
+}
+
+#[tokio::test]
 async fn sighup_does_not_end_it() {
     let program = Program::start(&[]).await;
     for _ in 0..3 {

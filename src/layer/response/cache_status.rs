@@ -132,12 +132,16 @@ fn missed(why: Miss, stored: bool, collapsed: bool) -> &'static str {
                 "miss",
                 "other_store: the last reply was of another store than was asked"
             ),
+            NotStored::Replaced => text!(
+                "miss",
+                "replaced: the store or its schema was replaced, or the cache emptied, during the last call"
+            ),
         },
         Miss::Absent => text!("miss", "absent: no answer is stored"),
         Miss::Expired => text!("stale", "expired: the stored answer's time to live is over"),
         Miss::Epoch => text!(
             "stale",
-            "epoch: the stored answer is from before the store or its schema was replaced"
+            "epoch: the stored answer is from before the store or its schema was replaced, or the cache emptied"
         ),
         Miss::Floor => text!("stale", "floor: the stored answer does not cover the zookie"),
         Miss::Age => text!("stale", "age: the stored answer is too old"),

@@ -61,7 +61,10 @@ impl<P: Protocol> LayerState<P> {
                 body
             }
         };
-        Some(Request::from_parts(parts, B::replay(Replay::read(body, None, pending.end))))
+        Some(Request::from_parts(
+            parts,
+            B::replay(Replay::read(body, None, pending.end)),
+        ))
     }
 
     /// A token of `revision`: the caller's own, if it names that revision and no other caller sees it.
