@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use siphasher::sip::SipHasher13;
 
 /// What a named part of a key is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Named {
     /// Where the request goes: its path, its method.
     Endpoint,

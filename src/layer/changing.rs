@@ -58,9 +58,9 @@ impl Changing {
         for (index, (named, name, value)) in parts.iter().enumerate().filter(|(_, part)| may_change(&part.0)) {
             let mut others = parts.to_vec();
             others.remove(index);
-            let others = hash(&(named_number(*named), name, numbered(&others)));
+            let others = hash(&(named, name, &others));
             let last = memory.others.insert(others, *value);
-            let is_new = memory.values.insert(hash(&(named_number(*named), name, value)));
+            let is_new = memory.values.insert(hash(&(named, name, value)));
             let tally = memory.tallies.entry((*named, name.clone())).or_default();
             tally.differed += u32::from(last.is_some_and(|last| last != *value));
             tally.new += u32::from(is_new);
@@ -72,17 +72,6 @@ impl Changing {
         }
         found
     }
-}
-
-fn named_number(named: Named) -> u8 {
-    named as u8
-}
-
-fn numbered(parts: &[(Named, String, u64)]) -> Vec<(u8, &str, u64)> {
-    parts
-        .iter()
-        .map(|(named, name, value)| (named_number(*named), &**name, *value))
-        .collect()
 }
 
 /// The values are hashed already, under a random key.

@@ -1,18 +1,18 @@
-/// Beginnings of paths by which a system is recognised.
-const BEGINNINGS: [(&str, &str); 9] = [
-    ("/authzed.api.v1.", "SpiceDB"),
-    ("/v1/permissions/", "SpiceDB"),
-    ("/v1/relationships/", "SpiceDB"),
-    ("/base.v1.", "Permify"),
-    ("/v1/tenants/", "Permify"),
-    ("/openfga.v1.", "OpenFGA"),
-    ("/access/v1/", "AuthZEN"),
-    ("/keto.", "Ory Keto"),
-    ("/relation-tuples", "Ory Keto"),
+/// What the paths of a system begin with, and what they also have in them.
+const PATHS: [(&str, &str, &str); 7] = [
+    ("/authzed.api.v1.", "/", "SpiceDB"),
+    ("/v1/permissions/", "check", "SpiceDB"),
+    ("/base.v1.", "/", "Permify"),
+    ("/v1/tenants/", "/permissions/", "Permify"),
+    ("/openfga.v1.", "/", "OpenFGA"),
+    ("/stores/", "/check", "OpenFGA"),
+    ("/access/v1/", "evaluation", "AuthZEN"),
 ];
 
 /// The authorization system that has such a path.
 pub(crate) fn system_at(path: &str) -> Option<&'static str> {
-    let known = BEGINNINGS.iter().find(|(beginning, _)| path.starts_with(beginning));
-    known.map(|(_, system)| *system)
+    let is_known = |(beginning, part, _): &&(&str, &str, &str)| {
+        path.strip_prefix(beginning).is_some_and(|rest| rest.contains(part))
+    };
+    PATHS.iter().find(is_known).map(|(_, _, system)| *system)
 }

@@ -148,3 +148,71 @@ impl<P: Protocol> LayerState<P> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tower_zookie_testing::wire::Recording;
+
+    use super::*;
+    use crate::ZookieLayer;
+    use crate::protocol::{permify, spicedb};
+
+    type Parts = Vec<(Named, String, u64)>;
+
+    /// The question of each recorded check, what its key has in it, and the bytes of its message in order.
+    fn questions<P: Protocol>(layer: &ZookieLayer<P>, recording: &str) -> HashMap<Fingerprint, (Parts, Vec<u8>)> {
+        let state = &layer.handle().0;
+        let mut questions = HashMap::new();
+        for call in &Recording::load(recording).calls {
+            let (parts, message) = call.request.clone().into_parts();
+            let claim = state.protocol.claim(&parts.method, &parts.uri, &parts.headers);
+            let crate::protocol::Claim::Body(route) = claim else {
+                continue;
+            };
+            let (key, _) = state.key(&parts, &Headers::of(&parts.headers));
+            let key = Key::new(key, &state.carriers, &parts.uri);
+            let read = state.protocol.read(route, &parts, &message, key);
+            if let Ok(Kind::Check(question)) = read.map(|call| call.kind) {
+                let mut bytes = message.to_vec();
+                bytes.sort_unstable();
+                questions.insert(question, (state.key_parts(route, &parts, &message), bytes));
+            }
+        }
+        questions
+    }
+
+    #[test]
+    fn rule_17_questions_that_differ_differ_in_a_named_part() {
+        for questions in [
+            questions(
+                &ZookieLayer::spicedb(spicedb::Engine::Postgres),
+                "spicedb/grpc-postgres",
+            ),
+            questions(
+                &ZookieLayer::spicedb(spicedb::Engine::Postgres),
+                "spicedb/http-postgres",
+            ),
+            questions(
+                &ZookieLayer::permify(permify::Engine::Postgres),
+                "permify/grpc-postgres",
+            ),
+            questions(
+                &ZookieLayer::permify(permify::Engine::Postgres),
+                "permify/http-postgres",
+            ),
+        ] {
+            assert!(questions.len() > 8, "{}", questions.len());
+            let mut known: HashMap<&Parts, &[u8]> = HashMap::new();
+            for (parts, bytes) in questions.values() {
+                // The same fields in another order are another question over gRPC.
+                let twin = known.insert(parts, bytes).filter(|twin| twin != bytes);
+                assert!(
+                    twin.is_none(),
+                    "two questions have the same names and values: {parts:?}"
+                );
+            }
+        }
+    }
+}

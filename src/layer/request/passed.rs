@@ -36,7 +36,7 @@ impl<P: Protocol> LayerState<P> {
             self.warnings.give(Warning::OtherSystem.name(), || {
                 tracing::warn!(
                     system,
-                    example = shown(path, &endpoints),
+                    example = shown(path, headers, &endpoints),
                     "requests for another authorization system pass, and none is answered from the cache; configure the layer \
                      for this system (sidecar: `--system`)"
                 );
@@ -47,7 +47,7 @@ impl<P: Protocol> LayerState<P> {
             self.warnings.give(Warning::NoRoute.name(), || {
                 tracing::warn!(
                     requests = count,
-                    example = format!("{method} {}", shown(path, &endpoints)),
+                    example = format!("{method} {}", shown(path, headers, &endpoints)),
                     closest = format!("{} {}", endpoint.method, endpoint.path),
                     "no request has matched a route so far: {why}"
                 );
@@ -61,7 +61,7 @@ impl<P: Protocol> LayerState<P> {
                     .collect();
                 tracing::warn!(
                     requests = count,
-                    example = format!("{method} {}", shown(path, &endpoints)),
+                    example = format!("{method} {}", shown(path, headers, &endpoints)),
                     declared = declared.join(", "),
                     "no request has matched a route so far; check the routes or the protocol that the layer is built with, \
                      and whether the checks come this way at all"
@@ -87,12 +87,9 @@ pub(super) fn closest<'e>(
 fn why_not(endpoint: &Endpoint, method: &Method, path: &str, headers: &HeaderMap) -> Option<&'static str> {
     let (pattern, path) = (segments(&endpoint.path), segments(path));
     let trimmed = path.strip_suffix(&[""]).unwrap_or(&path);
-    let is_grpc = endpoint.path.contains('.') && endpoint.method == Method::POST;
     if matches(&pattern, &path, str::eq) {
-        let grpc = headers
-            .get("content-type")
-            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-        return Some(match (endpoint.method == *method, is_grpc && !grpc) {
+        let is_method = pattern.len() == 2 && pattern[0].contains('.');
+        return Some(match (endpoint.method == *method, is_method && !is_grpc(headers)) {
             (false, _) => "the path is that of a route with another method; declare this method, or change the request",
             (true, true) => "the path is that of a gRPC method, and the content type is not `application/grpc`",
             (true, false) => "the request's query or headers are not those of the API",
@@ -147,17 +144,23 @@ fn matches(pattern: &[&str], path: &[&str], equal: fn(&str, &str) -> bool) -> bo
     }
 }
 
-/// A path with `{…}` for each segment that no route has: it may be an id.
-fn shown(path: &str, endpoints: &[Endpoint]) -> String {
-    let is_word = |segment: &&str| {
-        let known = |endpoint: &Endpoint| endpoint.path.split('/').any(|word| word.eq_ignore_ascii_case(segment));
-        segment.is_empty()
-            || system_at(path).is_some() && !segment.contains(['%', '@', ':']) && segment.contains('.')
-            || endpoints.iter().any(known)
+/// A path with `{…}` for each segment that no route has: it may be an id. The path of a gRPC call has none.
+fn shown(path: &str, headers: &HeaderMap, endpoints: &[Endpoint]) -> String {
+    if is_grpc(headers) {
+        return path.to_owned();
+    }
+    let is_word = |segment: &str| {
+        let has_it = |endpoint: &Endpoint| endpoint.path.split('/').any(|word| word.eq_ignore_ascii_case(segment));
+        segment.is_empty() || endpoints.iter().any(has_it)
     };
-    let shown: Vec<_> = path
-        .split('/')
-        .map(|segment| if is_word(&segment) { segment } else { "{…}" })
+    let segments = path.split('/');
+    let shown: Vec<_> = segments
+        .map(|segment| if is_word(segment) { segment } else { "{…}" })
         .collect();
     shown.join("/")
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get("content-type");
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
