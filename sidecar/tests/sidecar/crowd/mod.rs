@@ -9,6 +9,7 @@ mod honest;
 mod resets;
 mod server;
 mod silent;
+mod soak;
 mod unread;
 
 use std::net::SocketAddr;
