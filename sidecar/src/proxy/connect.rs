@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::rustls::ClientConfig;
 use tower::Service;
 
+use super::pool::Heard;
 use super::speaks::Speaks;
 use crate::AnyError;
 
@@ -44,7 +45,7 @@ pub enum ConnectError {
     #[error("connecting failed")]
     Failed { source: AnyError },
     #[error("it does not speak HTTP/2")]
-    NotHttp2 { source: Option<hyper::Error> },
+    NotHttp2 { heard: Heard, source: Option<hyper::Error> },
     #[error("it said nothing within {} ms", within.as_millis())]
     Silent { within: Duration },
 }

@@ -18,6 +18,7 @@ use tower_zookie::{ZookieBody, ZookieService};
 use super::ending::Ending;
 use super::failure::{self, Failure, Form};
 use super::hop;
+use super::mixups::MixUps;
 use super::origin::Origin;
 use super::pool::ReplyBody;
 use super::upstream::{Forward, RequestBody};
@@ -28,6 +29,7 @@ type FrontBody = Either<Ending<ZookieBody<ReplyBody>>, Full<Bytes>>;
 pub(crate) struct Front {
     pub(super) service: ZookieService<Forward, Arc<dyn Protocol>>,
     pub(super) origin: Origin,
+    pub(super) mix_ups: MixUps,
 }
 
 impl Front {
@@ -49,6 +51,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let form = Form::of(&parts);
+        self.mix_ups.requested(&parts, form);
         let reply = match self.forwarded(parts, body) {
             // The layer's service is always ready.
             Ok(request) => self.service.clone().call(request),
@@ -57,10 +60,14 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                 return Box::pin(ready(Ok(reply)));
             }
         };
+        let mix_ups = self.mix_ups.clone();
         Box::pin(async move {
             Ok(match reply.await {
                 Ok(reply) => reply.map(|body| Either::Left(Ending::new(body, form))),
-                Err(error) => failure::reply(&error.into(), form).map(Either::Right),
+                Err(error) => {
+                    mix_ups.failed(&error);
+                    failure::reply(&error.into(), form).map(Either::Right)
+                }
             })
         })
     }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A record of TLS that begins a handshake.
@@ -48,6 +49,13 @@ pub(super) async fn greeted<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(
     };
     let first = first.freeze();
     Ok((greeting, Greeted { first, stream }))
+}
+
+/// Whether a connection begins with TLS. Nothing is read of it; one that has gone may have begun anything.
+pub(super) async fn begins_tls(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [TLS];
+    stream.peek(&mut first).await?;
+    Ok(first == [TLS])
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {

@@ -14,6 +14,7 @@ mod greeting;
 mod hop;
 pub mod layer;
 mod limits;
+mod mixups;
 pub mod origin;
 pub mod pool;
 mod ready;
@@ -43,6 +44,7 @@ use self::admin::{Address, Admin, At, Bearer, Readiness};
 use self::connect::connector;
 use self::feed::{Feed, Watched};
 use self::front::Front;
+use self::mixups::MixUps;
 use self::origin::Origin;
 use self::pool::Limits;
 use self::ready::Probe;
@@ -125,10 +127,11 @@ impl Sidecar {
             if route.upstream.is_at(listen) {
                 return Err(SetupError::Circle { address: listen });
             }
-            bound.push(Route {
+            let route = Route {
                 listen,
                 ..route.clone()
-            });
+            };
+            bound.push(route.clone());
             probes.push(Probe::of(&upstream, &config.layer.system.health()));
             let forward = upstream.forward();
             if route.speaks == Speaks::Grpc {
@@ -137,6 +140,10 @@ impl Sidecar {
             let front = Front {
                 service: layer.layer(forward),
                 origin: upstream.origin,
+                mix_ups: MixUps {
+                    layer: layer.handle(),
+                    route,
+                },
             };
             ports.push((listener, Port::new(tls.transpose()?, front, config.upstream_limits)));
         }

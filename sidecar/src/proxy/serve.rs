@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::front::Front;
-use super::greeting::{Greeted, Greeting, greeted};
+use super::greeting::{Greeted, Greeting, begins_tls, greeted};
 use super::limits::{CALLS, CANCELLED_UNSEEN, FROM_CALLER, LATE_FRAMES, STREAM};
 use super::pool::Limits;
 use super::silent::{Place, Silent};
@@ -99,9 +99,13 @@ impl Port {
         let greeted = async {
             let stream = match &self.tls {
                 None => Stream::Plain(tcp),
+                Some(_) if !begins_tls(&tcp).await? => {
+                    self.front.mix_ups.plaintext_from_caller();
+                    return Ok(None);
+                }
                 Some(tls) => Stream::Tls(Box::new(tls.accept(tcp).await?)),
             };
-            greeted(stream).await
+            greeted(stream).await.map(Some)
         };
         let greeted = tokio::select! {
             greeted = timeout(SPEAKS_WITHIN, greeted) => greeted,
@@ -110,8 +114,9 @@ impl Port {
         };
         drop(place);
         match greeted {
-            Ok(Ok((Greeting::Nothing, _))) => {}
-            Ok(Ok((_, stream))) => self.speak(stream, watcher).await,
+            Ok(Ok(None | Some((Greeting::Nothing, _)))) => {}
+            Ok(Ok(Some((Greeting::Tls, _)))) => self.front.mix_ups.tls_from_caller(),
+            Ok(Ok(Some((Greeting::Http1 | Greeting::Http2, stream)))) => self.speak(stream, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a connection broke before it said what it speaks"),
             Err(_) => tracing::debug!("a connection was closed that said nothing"),
         }

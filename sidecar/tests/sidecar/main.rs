@@ -12,6 +12,7 @@ mod dashboards;
 mod grpc;
 mod http;
 mod messages;
+mod mixups;
 mod operations;
 mod permify;
 mod program;

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use super::heard::{Ears, Listening};
 use super::state::Shared;
 use crate::proxy::connect::{ConnectError, Connector};
 use crate::proxy::limits::{CANCELLED, REMEMBERED, STREAM, TO_UPSTREAM, UNDER_WAY};
@@ -28,6 +29,8 @@ pub(crate) const PONG_WITHIN: Duration = Duration::from_secs(20);
 pub(super) type Sender = http2::SendRequest<RequestBody>;
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+type Connection = http2::Connection<Listening<Stream>, RequestBody, Executor>;
 
 /// How connections are opened.
 pub(super) struct Connecting {
@@ -55,7 +58,7 @@ impl Room {
 
 /// Does a connection's work.
 pub(super) struct Going {
-    connection: http2::Connection<Stream, RequestBody, Executor>,
+    connection: Connection,
     room: Room,
     polled: Arc<Notify>,
 }
@@ -85,6 +88,12 @@ impl Connecting {
     }
 
     async fn greet(&self, stream: Stream) -> Result<Connected, ConnectError> {
+        let ears = Ears::default();
+        let stream = Listening::new(stream, ears.clone());
+        let not_http2 = |source| ConnectError::NotHttp2 {
+            heard: ears.heard(),
+            source,
+        };
         let polled = Arc::new(Notify::new());
         let executor = Executor {
             polled: Arc::clone(&polled),
@@ -103,25 +112,26 @@ impl Connecting {
             .max_local_error_reset_streams(None)
             .handshake(stream)
             .await
-            .map_err(|error| ConnectError::NotHttp2 { source: Some(error) })?;
+            .map_err(|error| not_http2(Some(error)))?;
         let room = Room(Arc::default());
         let mut going = Going {
             connection,
             room: room.clone(),
             polled,
         };
-        going.settings().await?;
+        going.settings().await.map_err(not_http2)?;
         Ok(Connected { sender, room, going })
     }
 }
 
 impl Going {
-    async fn settings(&mut self) -> Result<(), ConnectError> {
+    /// Waits until it is known how many calls the upstream takes. Fails if the connection ends first.
+    async fn settings(&mut self) -> Result<(), Option<hyper::Error>> {
         loop {
             let polled = Arc::clone(&self.polled);
             tokio::select! {
                 ended = poll_fn(|cx| self.poll(cx)) => {
-                    return Err(ConnectError::NotHttp2 { source: ended.err() });
+                    return Err(ended.err());
                 }
                 () = polled.notified() => {}
             }

@@ -5,6 +5,7 @@
 //! ones, and closes when those under way have ended.
 
 mod connection;
+mod heard;
 mod lease;
 mod state;
 
@@ -21,6 +22,7 @@ use super::connect::{ConnectError, Connector};
 use super::limits::WAIT;
 use super::upstream::RequestBody;
 
+pub use self::heard::Heard;
 pub use self::lease::ReplyBody;
 
 /// A connection can break just when a call is given to it. So many times the call is given to another one.
