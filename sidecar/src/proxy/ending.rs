@@ -44,7 +44,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error>> Body for Ending<B> {
         }
         let frame = ready!(this.body.poll_frame(cx));
         Poll::Ready(match frame {
-            Some(Err(error)) if *this.form == Form::Grpc && reset_reason(&error).is_none() => {
+            Some(Err(error)) if matches!(this.form, Form::Grpc(_)) && reset_reason(&error).is_none() => {
                 *this.ended = true;
                 Some(Ok(Frame::trailers(Status::CONNECTION_LOST.trailers())))
             }

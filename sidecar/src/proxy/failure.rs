@@ -8,6 +8,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use tokio::time::Instant;
+use tower_zookie::protocol::kit::grpc::timeout;
 
 use super::pool::CallError;
 use super::upstream::UpstreamError;
@@ -24,7 +26,8 @@ pub(super) enum Failure {
 /// What form a request has, and its reply must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    Grpc,
+    /// The call's deadline is here, if it has one.
+    Grpc(Option<Instant>),
     Http,
 }
 
@@ -32,7 +35,7 @@ impl Form {
     pub(crate) fn of(parts: &Parts) -> Self {
         let content_type = parts.headers.get(CONTENT_TYPE);
         match content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
-            true => Self::Grpc,
+            true => Self::Grpc(timeout(&parts.headers).and_then(|timeout| Instant::now().checked_add(timeout))),
             false => Self::Http,
         }
     }
@@ -50,6 +53,10 @@ impl Status {
     const UNREACHABLE: Self = Self::unavailable("the upstream can't be reached");
     const FULL: Self =
         Self::unavailable("all connections to the upstream are in use; --max-upstream-connections allows more");
+    const DEADLINE_EXCEEDED: Self = Self {
+        code: 4,
+        message: "the call's deadline is over",
+    };
     const NO_PATH: Self = Self {
         code: 12,
         message: "the request has no path to forward it to",
@@ -83,6 +90,16 @@ impl Status {
         }
     }
 
+    /// A gRPC server written in Go cancels the stream of a call whose deadline is over, and its clients know what that means.
+    /// So does this. A call that found no room in all its time has the same status.
+    fn by(self, deadline: Option<Instant>) -> Self {
+        let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
+        match is_over && (self == Self::FULL || self == Self::reset(Reason::CANCEL)) {
+            true => Self::DEADLINE_EXCEEDED,
+            false => self,
+        }
+    }
+
     pub(super) fn trailers(self) -> HeaderMap {
         let mut trailers = HeaderMap::with_capacity(2);
         trailers.insert("grpc-status", HeaderValue::from(self.code));
@@ -108,7 +125,7 @@ pub(super) fn reset_reason(error: &(dyn Error + 'static)) -> Option<Reason> {
 pub(super) fn reply(error: &Failure, form: Form) -> Response<Full<Bytes>> {
     tracing::debug!(error = error as &dyn Error, "a request failed");
     match form {
-        Form::Grpc => grpc(Status::of(error)),
+        Form::Grpc(deadline) => grpc(Status::of(error).by(deadline)),
         Form::Http => http(error),
     }
 }

@@ -56,7 +56,7 @@ impl MixUps {
         };
         let listen = self.route.listen;
         match (self.route.speaks, form) {
-            (Speaks::Http, Form::Grpc) => self.layer.warn(SWAPPED_PORTS, || {
+            (Speaks::Http, Form::Grpc(_)) => self.layer.warn(SWAPPED_PORTS, || {
                 tracing::warn!(
                     "a caller sends gRPC to {listen}, the port of `--http-listen`: gRPC is served on `--listen`"
                 );

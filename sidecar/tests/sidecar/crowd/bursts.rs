@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use h2::Reason;
 use tokio::time::timeout;
 
-use super::server::Serves;
-use super::{EMPTY, LONG, System, both_ways, call, post};
+use super::server::{Server, Serves};
+use super::{EMPTY, LONG, System, before, both_ways, call, post, status};
 use crate::caller::Caller;
 
 /// One more than HTTP/2's library takes by default.
@@ -55,16 +55,24 @@ async fn deadlines_of_no_time_are_exceeded() {
                 // Each its own question, so that none is answered by another's call.
                 headers.insert("authorization", format!("Bearer key-{deadline}-{n}").parse().unwrap());
                 let caller = caller.clone();
-                calls.push(tokio::spawn(async move { call(&caller, request, body).await.unwrap() }));
+                calls.push(tokio::spawn(async move { status(&caller, request, body).await }));
             }
-            for whole in calls {
-                assert_eq!(
-                    whole.await.unwrap().grpc_status(),
-                    "4",
-                    "{deadline} of {system:?} at {address}"
-                );
+            for status in calls {
+                assert_eq!(status.await.unwrap(), "4", "{deadline} of {system:?} at {address}");
             }
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_status_is_told_where_the_server_cancels_for_the_deadline() {
+    let server = Server::new(System::SpiceDb, Serves::default()).await;
+    let sidecar = before(System::SpiceDb, &server).await;
+    let caller = Caller::patient(sidecar.address()).await;
+    for path in [System::SpiceDb.passing(), "/unknown.Service/Method"] {
+        let request = post(path).header("grpc-timeout", "5m").header("x-takes-ms", 1000);
+        let whole = call(&caller, request.body(()).unwrap(), EMPTY).await.unwrap();
+        assert_eq!(whole.status_alone(), "4");
+    }
 }

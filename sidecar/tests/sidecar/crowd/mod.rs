@@ -6,6 +6,7 @@ mod empty;
 mod full;
 mod headers;
 mod honest;
+mod live;
 mod resets;
 mod server;
 mod silent;
@@ -17,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::RecvStream;
+use h2::{Reason, RecvStream};
 use http::{Request, Response};
 use tokio::time::timeout;
 use tower_zookie_testing::wire::{Call, Recording};
@@ -123,6 +124,15 @@ async fn call(caller: &Caller, request: Request<()>, body: Bytes) -> Result<Whol
     let reply = caller.call(request, body);
     let whole = timeout(LONG, async { Whole::of(reply.await?).await }).await;
     whole.unwrap_or_else(|_| panic!("no reply to {asked}"))
+}
+
+/// The status of a call with a deadline. As for gRPC's clients, a stream that the server cancels is over its deadline.
+async fn status(caller: &Caller, request: Request<()>, body: Bytes) -> String {
+    match call(caller, request, body).await {
+        Ok(whole) => whole.grpc_status().to_owned(),
+        Err(error) if error.is_reset() && error.is_remote() && error.reason() == Some(Reason::CANCEL) => "4".to_owned(),
+        Err(error) => panic!("{error:?}"),
+    }
 }
 
 /// Begins a stream of rows.

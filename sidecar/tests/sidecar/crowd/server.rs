@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::server::{Builder, SendResponse};
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::net::{TcpListener, TcpStream};
@@ -177,7 +177,7 @@ async fn unary(request: Request<RecvStream>, mut reply: SendResponse<Bytes>, mes
         _ = poll_fn(|cx| reply.poll_reset(cx)) => return,
     };
     match received {
-        Err(_) => fail(reply, "4", "deadline exceeded"),
+        Err(_) => reply.send_reset(Reason::CANCEL),
         Ok(None) => {}
         Ok(Some(received)) if received.is_empty() => fail(reply, "2", "EOF"),
         Ok(Some(_)) if trailer.is_some() => {

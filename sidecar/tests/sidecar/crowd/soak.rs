@@ -14,7 +14,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, 
 
 use super::honest::Honest;
 use super::server::Serves;
-use super::{EMPTY, LONG, System, both_ways, call, post, rows};
+use super::{EMPTY, LONG, System, both_ways, call, post, rows, status};
 use crate::caller::Caller;
 
 /// How much of everything there is.
@@ -211,8 +211,7 @@ impl Crowd {
             let request = post(self.system.passing())
                 .header("grpc-timeout", format!("{}m", n % 3))
                 .header("x-takes-ms", 100);
-            let whole = call(&caller, request.body(()).unwrap(), EMPTY).await.unwrap();
-            assert_eq!(whole.grpc_status(), "4");
+            assert_eq!(status(&caller, request.body(()).unwrap(), EMPTY).await, "4");
         }
     }
 
