@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use examples_common::{address, duration, percent};
+use http::HeaderValue;
 use tower_zookie::ByteSize;
 use tower_zookie::OldTokens;
 use tower_zookie::consistency::Staleness;
@@ -21,7 +22,7 @@ use tower_zookie::consistency::Staleness;
 use self::callers::ForCallers;
 pub use self::command::unknown_variables;
 use self::memory::Memory;
-use self::system::{Engine, ForPermify, ForSpiceDb, Name};
+use self::system::{Engine, ForPermify, ForSpiceDb, Name, from_environment};
 use self::units::{kibibytes, mebibytes, timeout};
 use crate::proxy::admin::{Address, Admin, BadToken, Bearer};
 use crate::proxy::layer::Settings;
@@ -30,7 +31,7 @@ use crate::proxy::pool::Limits;
 use crate::proxy::speaks::Speaks;
 use crate::proxy::system::System;
 use crate::proxy::tls::Identity;
-use crate::proxy::{Config, Route};
+use crate::proxy::{Config, FirstQuestion, Route};
 
 /// The options.
 #[derive(Debug, clap::Args)]
@@ -118,6 +119,10 @@ pub struct Args {
     ask_old_tokens_at_head: bool,
     #[command(flatten)]
     callers: ForCallers,
+    /// The environment variable that holds the `authorization`, such as `Bearer KEY`, of the one question that the sidecar asks
+    /// when it starts, to log whether the upstream is what --system and --engine say. Without it, it asks without a credential.
+    #[arg(long, value_name = "NAME")]
+    probe_authorization_env: Option<String>,
     #[command(flatten)]
     spicedb: ForSpiceDb,
     #[command(flatten)]
@@ -146,8 +151,8 @@ pub enum BadArgument {
     NotSpiceDbs { flag: &'static str },
     #[error("'--capacity {capacity}' is more than the {memory}; choose fewer MiB")]
     Capacity { capacity: u32, memory: Memory },
-    #[error("the environment variable {name} of '--watch-authorization-env' is not set, or no header's value")]
-    Authorization { name: String },
+    #[error("the environment variable {name} of '{flag}' is not set, or no header's value")]
+    Authorization { flag: &'static str, name: String },
     #[error("the environment variable {name} of '--admin-token-env' is not set")]
     NoAdminToken { name: String },
     #[error("the environment variable {name} of '--admin-token-env' {source}")]
@@ -163,6 +168,9 @@ impl Args {
         Ok(Config {
             layer: self.layer(system),
             watched: self.permify.watched()?,
+            question: Some(FirstQuestion {
+                authorization: self.probe_authorization()?,
+            }),
             routes: self.routes()?,
             admin: self.admin()?,
             identity: self
@@ -193,6 +201,12 @@ impl Args {
             address: self.admin.clone(),
             bearer,
         })
+    }
+
+    fn probe_authorization(&self) -> Result<Option<HeaderValue>, BadArgument> {
+        let name = self.probe_authorization_env.as_deref();
+        name.map(|name| from_environment("--probe-authorization-env", name))
+            .transpose()
     }
 
     fn layer(&self, system: System) -> Settings {

@@ -83,7 +83,8 @@ impl ForPermify {
     }
 
     pub(super) fn watched(&self) -> Result<Watched, BadArgument> {
-        let authorization = self.watch_authorization_env.as_deref().map(from_environment);
+        let authorization = self.watch_authorization_env.as_deref();
+        let authorization = authorization.map(|name| from_environment("--watch-authorization-env", name));
         Ok(Watched {
             tenants: self.watch.clone(),
             authorization: authorization.transpose()?,
@@ -135,10 +136,13 @@ impl Name {
     }
 }
 
-fn from_environment(name: &str) -> Result<HeaderValue, BadArgument> {
+pub(super) fn from_environment(flag: &'static str, name: &str) -> Result<HeaderValue, BadArgument> {
     let value = env::var(name).ok().filter(|value| !value.is_empty());
     let value = value.and_then(|value| HeaderValue::try_from(value).ok());
-    let mut value = value.ok_or_else(|| BadArgument::Authorization { name: name.to_owned() })?;
+    let mut value = value.ok_or_else(|| BadArgument::Authorization {
+        flag,
+        name: name.to_owned(),
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

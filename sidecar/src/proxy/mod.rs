@@ -17,6 +17,7 @@ mod limits;
 mod mixups;
 pub mod origin;
 pub mod pool;
+mod question;
 mod ready;
 mod serve;
 mod silent;
@@ -33,6 +34,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -47,6 +49,7 @@ use self::front::Front;
 use self::mixups::MixUps;
 use self::origin::Origin;
 use self::pool::Limits;
+use self::question::Question;
 use self::ready::Probe;
 use self::serve::Port;
 use self::silent::Silent;
@@ -63,6 +66,8 @@ pub struct Config {
     pub layer: layer::Settings,
     pub routes: Vec<Route>,
     pub watched: Watched,
+    /// What is asked at the start.
+    pub question: Option<FirstQuestion>,
     pub admin: Admin,
     pub identity: Option<Identity>,
     pub upstream_ca: Option<PathBuf>,
@@ -70,6 +75,12 @@ pub struct Config {
     pub upstream_limits: Limits,
     /// How long calls under way may go on once the sidecar stops.
     pub drain: Duration,
+}
+
+/// The one question that is asked at the start, of each upstream.
+#[derive(Clone, Debug)]
+pub struct FirstQuestion {
+    pub authorization: Option<HeaderValue>,
 }
 
 /// What comes in at one port, and where it goes.
@@ -106,6 +117,7 @@ pub struct Sidecar {
     layer: layer::Layer,
     probes: Vec<Probe>,
     feeds: Vec<Feed>,
+    questions: Vec<Question>,
     drain: Duration,
 }
 
@@ -115,7 +127,8 @@ impl Sidecar {
         if config.upstream_ca.is_some() && !config.routes.iter().any(|route| route.upstream.is_tls()) {
             return Err(SetupError::NeedlessAuthorities);
         }
-        let (mut ports, mut bound, mut probes, mut feeds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ports, mut bound, mut probes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut feeds, mut questions) = (Vec::new(), Vec::new());
         for route in &config.routes {
             let upstream = config.upstream(route)?;
             let tls = config
@@ -137,13 +150,23 @@ impl Sidecar {
             if route.speaks == Speaks::Grpc {
                 feeds = config.feeds(&layer, &forward, &upstream.origin);
             }
+            let mix_ups = MixUps {
+                layer: layer.handle(),
+                route,
+            };
+            questions.extend(config.question.clone().map(|question| Question {
+                layer: layer.handle(),
+                system: config.layer.system.clone(),
+                upstream: forward.clone(),
+                origin: upstream.origin.clone(),
+                speaks: upstream.speaks,
+                authorization: question.authorization,
+                mix_ups: mix_ups.clone(),
+            }));
             let front = Front {
                 service: layer.layer(forward),
                 origin: upstream.origin,
-                mix_ups: MixUps {
-                    layer: layer.handle(),
-                    route,
-                },
+                mix_ups,
             };
             ports.push((listener, Port::new(tls.transpose()?, front, config.upstream_limits)));
         }
@@ -169,6 +192,7 @@ impl Sidecar {
             layer,
             probes,
             feeds,
+            questions,
             drain,
         })
     }
@@ -194,6 +218,10 @@ impl Sidecar {
         let mut feeds = JoinSet::new();
         for feed in self.feeds {
             feeds.spawn(feed.follow());
+        }
+        let mut questions = JoinSet::new();
+        for question in self.questions {
+            questions.spawn(question.ask());
         }
         let (asked, asking) = tokio::sync::oneshot::channel::<()>();
         let layer = self.layer.handle();

@@ -16,6 +16,7 @@ mod mixups;
 mod operations;
 mod permify;
 mod program;
+mod question;
 mod recorded;
 mod running;
 mod settings;

@@ -47,8 +47,11 @@ pub(crate) fn args(more: &[&str]) -> Args {
 }
 
 impl Running {
+    /// It asks no question at the start, which upstreams of tests would count.
     pub(crate) async fn with(more: &[&str]) -> Self {
-        Self::of(args(more).config().unwrap()).await
+        let mut config = args(more).config().unwrap();
+        config.question = None;
+        Self::of(config).await
     }
 
     pub(crate) async fn of(config: Config) -> Self {
