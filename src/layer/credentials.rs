@@ -32,8 +32,10 @@ type Extractor = Arc<dyn Fn(&Extensions, &mut Credential<'_>) + Send + Sync>;
 pub(super) struct Identity {
     /// The credentials whose place it takes.
     pub(super) instead_of: Vec<HeaderName>,
-    pub(super) extractor: Arc<dyn Fn(&Parts, &mut Credential<'_>) + Send + Sync>,
+    pub(super) extractor: IdentityExtractor,
 }
+
+type IdentityExtractor = Arc<dyn Fn(&Parts, &mut Credential<'_>) + Send + Sync>;
 
 /// Takes what an extractor found out about the caller.
 #[derive(Debug)]
