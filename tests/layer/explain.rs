@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use http::Request;
+use http::header::AUTHORIZATION;
 use serde_json::json;
+use tower_zookie::ZookieLayer;
 use tower_zookie::cache::Miss;
-use tower_zookie_testing::scripted::{Client, Upstream, z};
+use tower_zookie_testing::scripted::{Client, Upstream, both, z};
 
 fn check(resource: &str) -> http::request::Builder {
     Request::get(format!("/check?resource={resource}"))
@@ -64,6 +66,37 @@ async fn rule_10_what_is_stored_shows_only_with_the_callers_own_credentials() {
     assert!(as_bob.questions[0].stored.is_none());
     let as_alice = handle.explain(&empty(check("a").header("authorization", "Bearer alice")));
     assert!(as_alice.questions[0].stored.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_an_explanation_names_the_credentials_that_count() {
+    let shared = ZookieLayer::builder(both()).callers_share(true);
+    let identified = ZookieLayer::builder(both()).identity_instead_of([AUTHORIZATION], |request, identity| {
+        if request.headers.contains_key("x-user") {
+            identity.identify(b"alice");
+        }
+    });
+    for (builder, of_caller) in [(shared, None), (identified, Some("credential identity"))] {
+        let upstream = Upstream::new();
+        let client = Client::of(&upstream, builder);
+        let request = check("a")
+            .header("x-user", "alice")
+            .header("authorization", "Bearer alice");
+        let explained = client
+            .layer
+            .handle()
+            .explain(&empty(request.header("host", "pdp.example")));
+        let parts = explained.key.iter();
+        let names: Vec<_> = parts.map(|part| format!("{} {}", part.kind, part.name)).collect();
+        let credentials = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| name.starts_with("credential"));
+        assert_eq!(credentials.collect::<Vec<_>>(), Vec::from_iter(of_caller), "{names:?}");
+        for name in ["query resource", "header host"] {
+            assert!(names.iter().any(|found| found == name), "{name} is not in {names:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

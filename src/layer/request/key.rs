@@ -34,15 +34,18 @@ impl<P: Protocol> LayerState<P> {
     /// The same, after this start.
     pub(super) fn key_of(
         &self,
-        mut key: FingerprintBuilder,
+        start: FingerprintBuilder,
         parts: &Parts,
         headers: &Headers<'_>,
     ) -> (FingerprintBuilder, Caller) {
-        let ends = self.credentials.add(parts, headers, &self.carriers, &mut key);
-        let caller = Caller { key: key.clone(), ends };
-        if self.credentials.callers_share {
-            key = self.key_prefix.clone();
-        }
+        // Where callers share, the credential counts for the caps alone.
+        let (mut caller, shared) = match self.credentials.callers_share {
+            true => (self.key_prefix.clone(), Some(start)),
+            false => (start, None),
+        };
+        let ends = self.credentials.add(parts, headers, &self.carriers, &mut caller);
+        let mut key = shared.unwrap_or_else(|| caller.clone());
+        let caller = Caller { key: caller, ends };
         self.add_endpoint(parts, headers, &mut key);
         (key, caller)
     }
