@@ -24,6 +24,9 @@ async fn main() -> ExitCode {
     for name in unknown_variables(env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!("the environment variable {name} belongs to no option; `--help` lists all of them");
     }
+    for (port, upstream) in args.idle_ports() {
+        tracing::warn!("'{port}' serves nothing, because '{upstream}' is not given; give it, or leave the port out");
+    }
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&*error),

@@ -8,7 +8,7 @@ mod system;
 mod units;
 
 use std::env;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ use crate::proxy::system::System;
 use crate::proxy::tls::Identity;
 use crate::proxy::{Config, FirstQuestion, Route};
 
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50061);
+const HTTP_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8453);
+
 /// The options.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,13 +47,13 @@ pub struct Args {
     upstream: Option<String>,
     /// Where to serve gRPC. Here and in the other addresses, a name stands for the first of its addresses that this machine
     /// has, IPv4 before IPv6.
-    #[arg(long, default_value = "127.0.0.1:50061", value_parser = address, requires = "upstream")]
+    #[arg(long, default_value_t = LISTEN, value_parser = address)]
     listen: SocketAddr,
     /// Its HTTP gateway, such as http://127.0.0.1:8443 (SpiceDB) or http://127.0.0.1:3476 (Permify).
     #[arg(long, value_name = "URL")]
     http_upstream: Option<String>,
     /// Where to serve HTTP.
-    #[arg(long, default_value = "127.0.0.1:8453", value_parser = address, requires = "http_upstream")]
+    #[arg(long, default_value_t = HTTP_LISTEN, value_parser = address)]
     http_listen: SocketAddr,
     /// Where to serve operators: an address, unix:PATH for a Unix socket, or off.
     #[arg(long, default_value = "127.0.0.1:9091", value_parser = admin::address)]
@@ -162,6 +165,16 @@ pub enum BadArgument {
 }
 
 impl Args {
+    /// The ports that are set and serve nothing, each with the option that it lacks. A deployment may set all ports, so this
+    /// is no error.
+    pub fn idle_ports(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let grpc = self.upstream.is_none() && self.listen != LISTEN;
+        let http = self.http_upstream.is_none() && self.http_listen != HTTP_LISTEN;
+        let grpc = grpc.then_some(("--listen", "--upstream"));
+        grpc.into_iter()
+            .chain(http.then_some(("--http-listen", "--http-upstream")))
+    }
+
     pub fn config(self) -> Result<Config, BadArgument> {
         check_capacity(self.capacity, Memory::stated_below(Path::new("/")))?;
         let system = self.system.of_engine(self.engine, self.spicedb, &self.permify)?;

@@ -38,12 +38,10 @@ impl Program {
     /// Starts it with these variables, until it says where operators ask.
     async fn start(environment: &[(&str, &str)]) -> Self {
         let any = "127.0.0.1:0";
+        let has_http = environment.iter().any(|(name, _)| *name == "ZOOKIE_HTTP_UPSTREAM");
         let mut child = command()
-            .envs([
-                ("ZOOKIE_LISTEN", any),
-                ("ZOOKIE_HTTP_LISTEN", any),
-                ("ZOOKIE_ADMIN", any),
-            ])
+            .envs([("ZOOKIE_LISTEN", any), ("ZOOKIE_ADMIN", any)])
+            .envs(has_http.then_some(("ZOOKIE_HTTP_LISTEN", any)))
             .envs([("ZOOKIE_UPSTREAM", "http://127.0.0.1:1"), ("ZOOKIE_ENGINE", "postgres")])
             .envs(environment.iter().copied())
             .spawn()
@@ -149,6 +147,15 @@ async fn a_variable_of_no_option_is_warned_of() {
     let (_, log) = program.stop().await;
     assert!(log.contains("ZOOKIE_CAPACTIY belongs to no option"), "{log}");
     assert!(!log.contains("not-to-be-logged") && log.lines().count() == 1, "{log}");
+}
+
+#[tokio::test]
+async fn rule_17_a_port_without_an_upstream_is_warned_of() {
+    let program = Program::start(&[("ZOOKIE_HTTP_LISTEN", "127.0.0.1:0")]).await;
+    let (_, log) = program.stop().await;
+    let warning =
+        "'--http-listen' serves nothing, because '--http-upstream' is not given; give it, or leave the port out";
+    assert!(log.contains(warning) && log.lines().count() == 1, "{log}");
 }
 
 #[tokio::test]

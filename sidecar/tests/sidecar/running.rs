@@ -29,14 +29,7 @@ pub(crate) fn args(more: &[&str]) -> Args {
         ("--window", "1h"),
         ("--time-to-live", "2h"),
     ];
-    let is_needed = |name: &str| match name {
-        "--listen" => more.contains(&"--upstream"),
-        "--http-listen" => more.contains(&"--http-upstream"),
-        _ => true,
-    };
-    let defaults = defaults
-        .into_iter()
-        .filter(|(name, _)| !more.contains(name) && is_needed(name));
+    let defaults = defaults.into_iter().filter(|(name, _)| !more.contains(name));
     let defaults = defaults.flat_map(|(name, value)| [name, value]);
     Args::parse_from(
         ["zookie-sidecar"]

@@ -169,28 +169,6 @@ fn required_arguments() {
             "--oldest-token <AGE>",
         ),
         (
-            &[
-                "--engine",
-                "mysql",
-                "--http-upstream",
-                "http://h",
-                "--listen",
-                "127.0.0.1:1",
-            ],
-            "--upstream <URL>",
-        ),
-        (
-            &[
-                "--engine",
-                "mysql",
-                "--upstream",
-                "http://h",
-                "--http-listen",
-                "127.0.0.1:1",
-            ],
-            "--http-upstream <URL>",
-        ),
-        (
             &["--engine", "mysql", "--upstream", "http://h", "--connect-timeout", "0s"],
             "nothing happens within 0; choose a longer duration, such as `2s`",
         ),
@@ -263,6 +241,23 @@ async fn arguments_that_a_system_does_not_have() {
         let message = rejected(&[&up[..], arguments].concat()).await;
         assert!(message.contains(why), "{message}");
     }
+}
+
+#[test]
+fn rule_17_a_port_without_an_upstream_is_named() {
+    let idle = |arguments: &[&str]| {
+        let args = Args::try_parse_from([&["zookie-sidecar", "--engine", "mysql"], arguments].concat()).unwrap();
+        args.idle_ports().collect::<Vec<_>>()
+    };
+    let (grpc, http) = (["--upstream", "http://h"], ["--http-upstream", "http://h"]);
+    let ports = ["--listen", "0.0.0.0:1", "--http-listen", "0.0.0.0:2"];
+    assert_eq!(
+        idle(&[&grpc[..], &ports].concat()),
+        [("--http-listen", "--http-upstream")]
+    );
+    assert_eq!(idle(&[&http[..], &ports].concat()), [("--listen", "--upstream")]);
+    assert_eq!(idle(&[&grpc[..], &http, &ports].concat()), []);
+    assert_eq!((idle(&grpc), idle(&http)), (vec![], vec![]));
 }
 
 #[test]
