@@ -5,7 +5,7 @@ use crate::proxy::speaks::Speaks;
 use crate::proxy::system::System;
 
 /// What operators can ask for.
-pub const ENDPOINTS: &str = "/stats /metrics /healthz /readyz /version, POST /purge, POST /pass-through?on|off";
+pub const ENDPOINTS: &str = "/stats /metrics /healthz /readyz /version, POST /explain, /purge, /pass-through?on|off";
 
 /// A question in an API's own form.
 struct Question {

@@ -21,6 +21,11 @@ async fn rule_09_pass_through_forwards_and_stores_nothing() {
     client.check("a").send().await;
     assert!(client.check("a").send().await.is_hit());
     switch(&client, true);
+    let request = http::Request::get("/check?resource=a")
+        .body(bytes::Bytes::new())
+        .unwrap();
+    let explained = client.layer.handle().explain(&request);
+    assert_eq!(explained.would, "be forwarded: pass-through is on");
     for calls in 2..4 {
         let reply = client.check("a").send().await;
         assert_eq!((reply.cache_status(), reply.revision()), (BYPASS, 1));

@@ -33,14 +33,20 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// The request as the upstream will see it. The layer keys what it sees, so it must not see what is not forwarded: a
-    /// header that `Connection` names, or the name by which the caller knows this sidecar.
-    fn forwarded(&self, mut parts: Parts, body: Incoming) -> Result<Request<RequestBody>, Failure> {
-        parts.uri = self.origin.uri(&parts.uri).ok_or(Failure::NoPath)?;
-        parts.headers.remove(HOST);
-        hop::strip_request(&mut parts.headers);
+    /// The request as the upstream will see it.
+    fn forwarded(&self, parts: Parts, body: Incoming) -> Result<Request<RequestBody>, Failure> {
+        let parts = as_forwarded(&self.origin, parts).ok_or(Failure::NoPath)?;
         Ok(Request::from_parts(parts, body.boxed_unsync()))
     }
+}
+
+/// A request's parts as the upstream will see them. The layer keys what it sees, so it must not see what is not forwarded: a
+/// header that `Connection` names, or the name by which the caller knows this sidecar. `None`: it has no path.
+pub(super) fn as_forwarded(origin: &Origin, mut parts: Parts) -> Option<Parts> {
+    parts.uri = origin.uri(&parts.uri)?;
+    parts.headers.remove(HOST);
+    hop::strip_request(&mut parts.headers);
+    Some(parts)
 }
 
 impl hyper::service::Service<Request<Incoming>> for Front {

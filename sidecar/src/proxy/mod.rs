@@ -42,7 +42,7 @@ use tokio::time::timeout;
 use tower::Layer as _;
 use tower_zookie::InvalidSetting;
 
-use self::admin::{Address, Admin, At, Bearer, Readiness};
+use self::admin::{Address, Admin, At, Bearer, Explains, Readiness};
 use self::connect::connector;
 use self::feed::{Feed, Watched};
 use self::front::Front;
@@ -230,7 +230,12 @@ impl Sidecar {
             probes: self.probes,
             serving,
         };
-        let router = admin::router(&layer, readiness, self.bearer);
+        let origins = self.bound.iter().map(|route| (route.speaks, route.upstream.clone()));
+        let explains = Explains {
+            layer: layer.clone(),
+            origins: origins.collect(),
+        };
+        let router = admin::router(&layer, readiness, explains, self.bearer);
         let mut admin = tokio::spawn(self.admin.serve(router, asking));
 
         tokio::select! {

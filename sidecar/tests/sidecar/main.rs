@@ -9,6 +9,7 @@ mod checks;
 mod connector;
 mod crowd;
 mod dashboards;
+mod explain;
 mod grpc;
 mod http;
 mod messages;

@@ -21,7 +21,7 @@ use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, Sto
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
 const ENDED: &str = "the credential has ended";
-const PASS_THROUGH: &str = "pass-through is on";
+pub(super) const PASS_THROUGH: &str = "pass-through is on";
 
 /// What to do with a request.
 pub(in crate::layer) enum Step<B> {

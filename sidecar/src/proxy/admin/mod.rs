@@ -1,6 +1,7 @@
 //! What operators ask, and what they can switch.
 
 mod bearer;
+mod explain;
 mod port;
 mod readiness;
 mod switches;
@@ -16,6 +17,7 @@ use tower_zookie::Handle;
 use tower_zookie::protocol::Protocol;
 
 pub use self::bearer::{BadToken, Bearer};
+pub(super) use self::explain::Explains;
 pub(super) use self::port::Port;
 pub use self::port::{Address, At};
 pub(super) use self::readiness::Readiness;
@@ -38,7 +40,12 @@ impl Admin {
 }
 
 /// All endpoints. `/healthz` and `/readyz` need no token, because what probes them has none, and they say little.
-pub(super) fn router<P: Protocol>(layer: &Handle<P>, readiness: Readiness<P>, bearer: Option<Bearer>) -> Router {
+pub(super) fn router<P: Protocol>(
+    layer: &Handle<P>,
+    readiness: Readiness<P>,
+    explains: Explains<P>,
+    bearer: Option<Bearer>,
+) -> Router {
     let ready = Router::new().route("/readyz", get(readiness::reply).with_state(Arc::new(readiness)));
     let open = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
@@ -50,6 +57,7 @@ pub(super) fn router<P: Protocol>(layer: &Handle<P>, readiness: Readiness<P>, be
         .route("/metrics", get(metrics))
         .route("/version", get(|| async { Json(version()) }))
         .route("/purge", post(switches::purge).with_state(layer.clone()))
+        .route("/explain", post(explain::explain).with_state(Arc::new(explains)))
         .route("/pass-through", switch.with_state(layer.clone()))
         .merge(examples_common::stats(layer.clone()))
         .layer(from_fn_with_state(bearer, bearer::check));
