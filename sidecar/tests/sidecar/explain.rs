@@ -27,14 +27,14 @@ async fn explain(sidecar: &Running, body: &str) -> (u16, String) {
 }
 
 /// A recorded call in the form that explains it.
-fn described(call: &Call, body: (&str, Value)) -> Value {
+fn described(call: &Call, form: &str, body: &Value) -> Value {
     let (parts, _) = call.request.clone().into_parts();
     let headers = parts.headers.iter();
     let headers: Map<_, _> = headers
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()))
         .collect();
     let path = parts.uri.path_and_query().unwrap().as_str();
-    json!({ "method": parts.method.as_str(), "path": path, "headers": headers, body.0: body.1 })
+    json!({ "method": parts.method.as_str(), "path": path, "headers": headers, form: body })
 }
 
 async fn explained(sidecar: &Running, request: &Value) -> Value {
@@ -51,7 +51,7 @@ async fn rule_17_a_grpc_request_is_explained() {
     let sidecar = Running::before(spicedb.address).await;
     let call = spicedb.recording.call("check-default");
     let frame = STANDARD.encode(call.request.body());
-    let mut request = described(call, ("body_base64", frame.into()));
+    let mut request = described(call, "body_base64", &frame.into());
     let before = explained(&sidecar, &request).await;
     assert_eq!(
         (&before["would"], &before["questions"][0]["miss"]),
@@ -89,7 +89,7 @@ async fn rule_17_a_request_of_json_is_explained() {
     send(&client(http::Version::HTTP_11), Request::from_parts(parts, body.into())).await;
     let text = String::from_utf8(call.request.body().to_vec()).unwrap();
     for body in [json, text.into()] {
-        let found = explained(&sidecar, &described(call, ("body", body))).await;
+        let found = explained(&sidecar, &described(call, "body", &body)).await;
         assert_eq!(found["would"], "be answered from the cache", "{found}");
     }
 }
