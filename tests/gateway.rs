@@ -221,7 +221,10 @@ async fn rule_11_errors_are_not_stored() {
             let answer = gateway.send(request, Body::empty()).await;
             assert!(answer.status.is_client_error());
             let status = answer.header("cache-status");
-            assert!(status.contains("fwd=miss") && !status.contains("; stored"), "{answer:?}");
+            assert!(
+                status.contains("fwd=miss") && !status.contains("; stored"),
+                "{answer:?}"
+            );
         }
     }
     assert_eq!(gateway.layer.handle().stats().entries, 0);

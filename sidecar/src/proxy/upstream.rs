@@ -75,7 +75,7 @@ impl Upstream {
                 unary: pool(),
                 streams: pool(),
             },
-            Speaks::Http => Forward::Http(self.client()),
+            Speaks::Http => Forward::Http(Box::new(self.client())),
         }
     }
 }
@@ -84,7 +84,7 @@ impl Upstream {
 #[derive(Clone, Debug)]
 pub enum Forward {
     Grpc { unary: Pool, streams: Pool },
-    Http(Client<Connector, RequestBody>),
+    Http(Box<Client<Connector, RequestBody>>),
 }
 
 impl Service<Request<RequestBody>> for Forward {

@@ -100,7 +100,7 @@ impl<P> Explains<P> {
         }
         let (parts, ()) = request.into_parts();
         let speaks = match Form::of(&parts) {
-            Form::Grpc => Speaks::Grpc,
+            Form::Grpc(_) => Speaks::Grpc,
             Form::Http => Speaks::Http,
         };
         let of_port = self.origins.iter().find(|(port, _)| *port == speaks);
