@@ -157,6 +157,21 @@ async fn rule_12_an_entry_expires_with_its_credential() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_01_a_reply_under_an_expired_credential_is_compared_with_the_token() {
+    let upstream = Upstream::new();
+    let client = with_peers(&upstream, |builder| builder);
+    upstream.grant("a");
+    upstream.pin(Some(1));
+    upstream.disobey();
+    let ended = || Peer("alice", Some(Instant::now()));
+    let check = client.check("b").extension(ended()).zookie(2).send().await;
+    let bulk = client.bulk(&["b", "c"], None).extension(ended()).zookie(2).send().await;
+    for reply in [check, bulk] {
+        assert_eq!(reply.status.as_u16(), 503, "{}", reply.cache_status());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_12_an_expired_credential_is_only_forwarded() {
     let upstream = Upstream::new();
     let client = with_peers(&upstream, |builder| builder);

@@ -216,3 +216,16 @@ async fn a_failed_call_is_named() {
     upstream.trouble(None);
     assert_eq!(why(&client, client.check("a")).await, NotStored::ErrorStatus.name());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_spans_a_purge_is_named() {
+    let upstream = Upstream::new();
+    let client = Client::new(&upstream);
+    upstream.hold();
+    let asking = client.check("a").spawn();
+    tokio::task::yield_now().await;
+    client.layer.handle().purge();
+    upstream.release();
+    asking.await.unwrap().unwrap();
+    assert_eq!(why(&client, client.check("a")).await, NotStored::Replaced.name());
+}

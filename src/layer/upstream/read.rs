@@ -58,10 +58,11 @@ where
     };
     timed.replied(&parts, trailers.as_ref());
     let reply = whole(&parts, &message, trailers.as_ref());
-    let token = match state.protocol.learn(pending.received(), &[], &reply) {
-        ReplyOutcome::Answers { token, .. } => state.reply_token(&parts.headers, token.as_deref()),
+    let in_message = match state.protocol.learn(pending.received(), &[], &reply) {
+        ReplyOutcome::Answers { token, .. } => token,
         _ => None,
     };
+    let token = state.reply_token(&parts.headers, in_message.as_deref());
     if let Some(token) = &token
         && lies_below(&token.revision, &requirement.floors)
     {
