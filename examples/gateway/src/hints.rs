@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use gateway::service::ids::original;
 use tower_zookie::store::Relationship;
 
 /// Three command lines around one relationship that exists.
@@ -37,6 +38,6 @@ pub(crate) fn worth_trying(example: &Relationship, address: SocketAddr) -> [Stri
     ]
 }
 
-fn entity(object_type: &str, id: &str) -> String {
-    format!(r#"{{"type":"{object_type}","id":"{id}"}}"#)
+fn entity(object_type: &str, id: &str) -> serde_json::Value {
+    serde_json::json!({"type": object_type, "id": original(id).as_deref().unwrap_or(id)})
 }

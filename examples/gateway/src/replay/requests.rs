@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, Method, Request};
 use bytes::Bytes;
 use gateway::checker::{ConsistencyLevel, Question};
+use gateway::service::ids::original;
 use http_body_util::Full;
 use rand::Rng;
 use serde_json::{Value, json};
@@ -176,7 +177,7 @@ fn evaluation(question: &Question) -> Value {
 
 fn entity(object: &str) -> Value {
     let (object_type, id) = object.split_once(':').unwrap_or((object, ""));
-    json!({"type": object_type, "id": id})
+    json!({"type": object_type, "id": original(id).as_deref().unwrap_or(id)})
 }
 
 fn escaped(zookie: &str) -> String {
