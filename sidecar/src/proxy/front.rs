@@ -29,7 +29,7 @@ type FrontBody = Either<Ending<ZookieBody<ReplyBody>>, Full<Bytes>>;
 pub(crate) struct Front {
     pub(super) service: ZookieService<Forward, Arc<dyn Protocol>>,
     pub(super) origin: Origin,
-    pub(super) mix_ups: MixUps,
+    pub(super) mix_ups: Arc<MixUps>,
 }
 
 impl Front {
@@ -66,7 +66,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                 return Box::pin(ready(Ok(reply)));
             }
         };
-        let mix_ups = self.mix_ups.clone();
+        let mix_ups = Arc::clone(&self.mix_ups);
         Box::pin(async move {
             Ok(match reply.await {
                 Ok(reply) => reply.map(|body| Either::Left(Ending::new(body, form))),

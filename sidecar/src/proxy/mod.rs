@@ -32,6 +32,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -150,10 +151,10 @@ impl Sidecar {
             if route.speaks == Speaks::Grpc {
                 feeds = config.feeds(&layer, &forward, &upstream.origin);
             }
-            let mix_ups = MixUps {
+            let mix_ups = Arc::new(MixUps {
                 layer: layer.handle(),
                 route,
-            };
+            });
             questions.extend(config.question.clone().map(|question| Question {
                 layer: layer.handle(),
                 system: config.layer.system.clone(),
@@ -161,7 +162,7 @@ impl Sidecar {
                 origin: upstream.origin.clone(),
                 speaks: upstream.speaks,
                 authorization: question.authorization,
-                mix_ups: mix_ups.clone(),
+                mix_ups: Arc::clone(&mix_ups),
             }));
             let front = Front {
                 service: layer.layer(forward),

@@ -34,7 +34,7 @@ pub(super) struct Question {
     pub(super) origin: Origin,
     pub(super) speaks: Speaks,
     pub(super) authorization: Option<HeaderValue>,
-    pub(super) mix_ups: MixUps,
+    pub(super) mix_ups: Arc<MixUps>,
 }
 
 /// What came of it.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -75,7 +76,7 @@ impl Upstream {
                 unary: pool(),
                 streams: pool(),
             },
-            Speaks::Http => Forward::Http(Box::new(self.client())),
+            Speaks::Http => Forward::Http(Arc::new(self.client())),
         }
     }
 }
@@ -84,7 +85,7 @@ impl Upstream {
 #[derive(Clone, Debug)]
 pub enum Forward {
     Grpc { unary: Pool, streams: Pool },
-    Http(Box<Client<Connector, RequestBody>>),
+    Http(Arc<Client<Connector, RequestBody>>),
 }
 
 impl Service<Request<RequestBody>> for Forward {
