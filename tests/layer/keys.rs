@@ -161,8 +161,8 @@ async fn rule_01_a_reply_under_an_expired_credential_is_compared_with_the_token(
     let upstream = Upstream::new();
     let client = with_peers(&upstream, |builder| builder);
     upstream.grant("a");
-    upstream.pin(Some(1));
-    upstream.disobey();
+    upstream.send_zookies(false);
+    upstream.extra_header("zookie", &z(1));
     let ended = || Peer("alice", Some(Instant::now()));
     let check = client.check("b").extension(ended()).zookie(2).send().await;
     let bulk = client.bulk(&["b", "c"], None).extension(ended()).zookie(2).send().await;

@@ -86,6 +86,7 @@ impl Evaluation {
             return Err(Unreadable("subject, action, resource or context is not an object"));
         }
         let members = if MEMBERS[index].1 == Part::Context {
+            digest.note(name, &Members::default());
             digest.context(json)?
         } else {
             let members = digest.object(json)?;

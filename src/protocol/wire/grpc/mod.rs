@@ -264,6 +264,8 @@ impl Question<Grpc> for GrpcQuestion {
     fn add(&mut self, member: &Member<'_>, value: &mut protobuf::Field<'_>) -> Result<(), Unreadable> {
         match member.field {
             Some((_, field)) if matches!(field.is, Is::Struct) => {
+                // Its members are noted one by one, and an empty one has none.
+                self.base.note(Named::Member, field.name, b"");
                 let hashed = Values::new(&self.base).structure(value.bytes()?)?;
                 self.add_by_value(Part::Context, field.number, &hashed);
             }

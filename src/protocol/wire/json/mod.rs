@@ -296,6 +296,8 @@ impl Question<Gateway> for JsonQuestion {
                 if json.peek() != Some(b'{') {
                     return Err(Unreadable("the context is not an object"));
                 }
+                // Its members are noted one by one, and an empty one has none.
+                self.base.note(Named::Member, field.name, b"");
                 let mut context = self.base.clone();
                 Digest::of_doubles(&self.base)
                     .context(json)?
