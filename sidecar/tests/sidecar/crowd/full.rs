@@ -23,7 +23,7 @@ async fn at_once(system: System, address: SocketAddr) -> JoinSet<Whole> {
         for n in 0..10 {
             let request = match n % 2 {
                 0 => post(system.passing()).header("x-takes-ms", 20),
-                _ => post(system.rows()).header("x-rows", 100).header("x-row-size", 1000),
+                _ => post(system.rows()).header("x-rows", 1).header("x-row-size", 50_000),
             };
             let caller = caller.clone();
             calls.spawn(async move { call(&caller, request.body(()).unwrap(), EMPTY).await.unwrap() });

@@ -87,9 +87,7 @@ async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
     let (send, mut sent) = mpsc::unbounded_channel::<(Instant, Bytes)>();
     tokio::spawn(async move {
         while let Some((at, data)) = sent.recv().await {
-            if !away.is_zero() {
-                sleep_until(at).await;
-            }
+            sleep_until(at).await;
             if to.write_all(&data).await.is_err() {
                 return;
             }
@@ -111,6 +109,14 @@ struct Check {
 }
 
 async fn connection(stream: TcpStream, system: System, serves: Serves) {
+    stream.set_nodelay(true).unwrap();
+    match serves.away.is_zero() {
+        true => serve(stream, system, serves).await,
+        false => serve(far(stream, serves.away), system, serves).await,
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, system: System, serves: Serves) {
     let mut builder = Builder::new();
     builder
         .max_header_list_size(HEADERS)
@@ -120,8 +126,7 @@ async fn connection(stream: TcpStream, system: System, serves: Serves) {
     if let Some(at_a_time) = serves.at_a_time {
         builder.max_concurrent_streams(at_a_time);
     }
-    stream.set_nodelay(true).unwrap();
-    let Ok(mut connection) = builder.handshake(far(stream, serves.away)).await else {
+    let Ok(mut connection) = builder.handshake(stream).await else {
         return;
     };
     let check = Check {
