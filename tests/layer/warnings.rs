@@ -79,7 +79,7 @@ async fn rule_17_another_system_is_named() {
         check().header("content-type", "application/grpc").send().await;
     }
     let words = ["system=\"SpiceDB\"", "--system", "/authzed.api.v1.PermissionsService/"];
-    only(&log, &client.layer.handle(), Warning::OtherSystem, 2, &words);
+    only(&log, &client.layer.handle(), Warning::OtherSystem, 4, &words);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,9 +14,10 @@ use crate::warnings::Warning;
 /// So many checks without a token, and none with one, are no accident.
 const MANY_WITHOUT_TOKEN: u64 = 32;
 
-/// Of so many new questions each key is looked at, and then of each sixteenth.
-const FIRST_KEYS: u64 = 256;
-const EACH_KEY: u64 = 16;
+/// Of so many new questions each key is looked at, and then of each thirty-second: it costs as much as reading the request
+/// again.
+const FIRST_KEYS: u64 = 128;
+const EACH_KEY: u64 = 32;
 
 /// A request whose questions the cache could not answer, or not all.
 #[derive(Clone, Copy)]

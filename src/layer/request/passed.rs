@@ -6,9 +6,6 @@ use crate::layer::state::LayerState;
 use crate::protocol::{Endpoint, Protocol, system_at};
 use crate::warnings::Warning;
 
-/// Of the requests that match no route, the first is looked at, and then each eighth.
-const EACH: u64 = 8;
-
 /// After so many of them, none of which is like a route, the layer says so.
 const MANY: u64 = 128;
 
@@ -20,7 +17,8 @@ impl<P: Protocol> LayerState<P> {
             return;
         }
         let count = self.seen.unmatched.fetch_add(1, Ordering::Relaxed) + 1;
-        if count == 1 || count.is_multiple_of(EACH) {
+        // More and more seldom, because the layer may well see nothing but other requests.
+        if count.is_power_of_two() {
             self.look_for_a_cause(method, uri.path(), headers, count);
         }
     }
