@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+/// Warnings, and the one line of what the sidecar found when it started.
+const DEFAULT: &str = "warn,tower_zookie_sidecar::proxy::question=info";
+
 /// Logs warnings, or what `RUST_LOG` says.
 pub fn log_to_stderr() {
     let (filter, unreadable) = filter();
@@ -38,8 +41,8 @@ fn filter() -> (EnvFilter, Option<ParseError>) {
     let said = env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     match said.parse::<EnvFilter>() {
         Ok(filter) if !said.is_empty() => (filter, None),
-        Ok(_) => (EnvFilter::new("warn"), None),
-        Err(error) => (EnvFilter::new("warn"), Some(error)),
+        Ok(_) => (EnvFilter::new(DEFAULT), None),
+        Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
     }
 }
 
