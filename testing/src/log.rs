@@ -18,7 +18,7 @@ thread_local! {
     static CAPTURED: RefCell<Option<(Level, Text)>> = const { RefCell::new(None) };
 }
 
-/// One subscriber for all threads. With one for each, `tracing` may keep for a moment that nobody wants an event.
+/// One subscriber for all threads. With one for each, `tracing` can miss an event while another thread sets its own.
 struct OfThisThread;
 
 impl<'a> MakeWriter<'a> for OfThisThread {

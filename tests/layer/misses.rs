@@ -58,7 +58,7 @@ async fn rule_17_an_answer_for_another_credential_is_named() {
     assert_eq!(
         why(&client, alice("b")).await,
         "first",
-        "nobody asked this with a credential"
+        "no caller asked this with a credential"
     );
 }
 

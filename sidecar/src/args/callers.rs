@@ -9,7 +9,7 @@ use crate::proxy::layer::Callers;
 #[derive(Clone, Debug, Args)]
 pub(super) struct ForCallers {
     /// Let all callers share answers: the answer depends on the question alone. Only where something in front has
-    /// authenticated them, because an answer from memory asks nobody for a key.
+    /// authenticated them, because the upstream does not check the key of a call that is answered from memory.
     #[arg(long, conflicts_with = "identity_header")]
     callers_share: bool,
     /// The header in which a proxy in front names the caller that it has authenticated. It takes the place of `authorization`,

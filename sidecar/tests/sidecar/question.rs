@@ -115,8 +115,8 @@ async fn rule_17_at_the_start_it_is_said_what_can_not_be_known() {
         line.contains("WARN") && line.contains("does not take the credential"),
         "{line}"
     );
-    let (_taken, nobody) = unreachable();
-    let (line, _) = said(nobody, &[]).await;
+    let (_taken, address) = unreachable();
+    let (line, _) = said(address, &[]).await;
     assert!(
         line.contains("WARN") && line.contains("can't be reached; is `--upstream` right?"),
         "{line}"

@@ -76,7 +76,7 @@ impl Program {
 }
 
 #[tokio::test]
-async fn silent_connections_lock_nobody_out_of_the_last_descriptors() {
+async fn silent_connections_do_not_lock_other_callers_out() {
     for system in SYSTEMS {
         let server = Server::new(system, Serves::default()).await;
         let url = format!("http://{}", server.address);
@@ -104,8 +104,8 @@ async fn silent_connections_lock_nobody_out_of_the_last_descriptors() {
 
 #[tokio::test]
 async fn a_slow_greeting_is_served() {
-    let (_taken, nobody) = unreachable();
-    let sidecar = Running::before(nobody).await;
+    let (_taken, address) = unreachable();
+    let sidecar = Running::before(address).await;
     let mut stream = TcpStream::connect(sidecar.address()).await.unwrap();
     let mut reply = vec![0; 13];
     for byte in b"PRO /x HTTP/1.1\r\nhost: h\r\n\r\n" {
