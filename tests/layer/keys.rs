@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
+use tower_zookie::token::RevisionToken;
 use tower_zookie::{ZookieLayer, ZookieLayerBuilder};
 use tower_zookie_testing::scripted::{Both, Client, Sent, Upstream, both, z};
 
@@ -169,6 +170,10 @@ async fn rule_01_a_reply_under_an_expired_credential_is_compared_with_the_token(
     for reply in [check, bulk] {
         assert_eq!(reply.status.as_u16(), 503, "{}", reply.cache_status());
     }
+    let another = RevisionToken::new("another", 9).encode();
+    upstream.extra_header("zookie", &another);
+    let foreign = client.check("b").extension(ended()).zookie(2).send().await;
+    assert_eq!(foreign.status.as_u16(), 400, "{}", foreign.cache_status());
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,6 +53,7 @@ async fn rule_17_an_answer_for_another_credential_is_named() {
     assert_eq!(why(&client, alice("a")).await, "first");
     assert_eq!(why(&client, bob("a")).await, "other_credential");
     assert!(bob("a").send().await.is_hit());
+    assert_eq!(why(&client, client.check("a")).await, "other_credential", "it has none");
     assert_eq!(why(&client, client.check("b")).await, "first");
     client.layer.handle().purge();
     assert_eq!(

@@ -13,6 +13,7 @@ use tower_zookie::token::InferaDb;
 use tower_zookie::{Handle, Warning, ZookieLayer};
 use tower_zookie_testing::log::Log;
 use tower_zookie_testing::scripted::{Client, Trouble, Upstream, capabilities};
+use tower_zookie_testing::wire::permify as permify_wire;
 use tower_zookie_testing::wire::spicedb::{is_check, token, tokens};
 use tower_zookie_testing::wire::{Recording, Replay};
 use tracing::Level;
@@ -210,9 +211,9 @@ async fn rule_17_permifys_checks_without_a_token_are_named_with_the_setting() {
     let check = recording
         .calls
         .iter()
-        .find(|call| tower_zookie_testing::wire::permify::is_check(call))
+        .find(|call| permify_wire::is_check(call))
         .unwrap();
-    let without = tower_zookie_testing::wire::permify::with_token(&check.request, None);
+    let without = permify_wire::with_token(&check.request, None);
     for _ in 0..32 {
         drop(layer.layer(upstream).oneshot(without.clone().map(Full::new)).await);
     }
@@ -336,4 +337,26 @@ async fn a_warning_is_logged_again_after_a_minute() {
         client.check("a").send().await;
         assert_eq!(log.lines().len(), lines);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_without_a_token_beside_others_are_no_fault() {
+    let recording = Recording::load("permify/http-postgres");
+    let layer = ZookieLayer::permify(permify::Engine::Postgres);
+    let upstream = service_fn(|_: Request<Full<Bytes>>| async {
+        let body = Full::from(json!({ "can": "CHECK_RESULT_ALLOWED", "metadata": {} }).to_string());
+        let reply = Response::builder()
+            .header("content-type", "application/json")
+            .body(body);
+        Ok::<_, std::convert::Infallible>(reply.unwrap())
+    });
+    let mut calls = recording.calls.iter();
+    let with = calls.find(|call| permify_wire::is_check(call) && permify_wire::token(&call.request).is_some());
+    let with = with.unwrap().request.clone();
+    let without = permify_wire::with_token(&with, None);
+    drop(layer.layer(upstream).oneshot(with.map(Full::new)).await);
+    for _ in 0..64 {
+        drop(layer.layer(upstream).oneshot(without.clone().map(Full::new)).await);
+    }
+    assert_eq!(layer.handle().stats().warnings["checks_without_token"], 0);
 }

@@ -21,7 +21,7 @@ use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, Sto
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
 const ENDED: &str = "the credential has ended";
-pub(super) const PASS_THROUGH: &str = "pass-through is on";
+const PASS_THROUGH: &str = "pass-through is on";
 
 /// What to do with a request.
 pub(in crate::layer) enum Step<B> {
@@ -129,7 +129,8 @@ impl<P: Protocol> LayerState<P> {
         let has_no_questions = matches!(&call.kind, Kind::Bulk(questions) if questions.is_empty());
         let bypass = bypass
             .or(has_no_questions.then_some("a bulk without questions"))
-            .or_else(|| self.uncacheable(&headers, message));
+            .or_else(|| self.uncacheable(&headers, message))
+            .or_else(|| (call.kind.questions() > 0 && self.cache.passes_through()).then_some(PASS_THROUGH));
         Ok(match bypass {
             Some(why) => Class::Bypass(Box::new((Some(call), requirement)), why),
             None => Class::Read(call, caller, requirement),
@@ -210,21 +211,11 @@ impl<P: Protocol> LayerState<P> {
             Ok((parts, Some(message))) => Request::from_parts(parts, B::replay(Replay::whole(message, None))),
             Err(why) => return Step::Reply(self.reject(route, &parts.headers, &why)),
         };
-        let says_zookie = why == PASS_THROUGH;
-        if requirement.floors.is_empty() && !says_zookie {
+        // In pass-through the reply still names its zookie, so it is read.
+        if requirement.floors.is_empty() && !self.cache.passes_through() {
             return Step::Forward(request, why);
         }
-        let bypass = Bypass {
-            route,
-            call,
-            message: message.clone(),
-            headers: parts.headers,
-            rejects_foreign: requirement.explicit && !requirement.in_message,
-            floors: requirement.floors,
-            says_zookie,
-            replace_cookie: requirement.replace_cookie,
-            why,
-        };
+        let bypass = Bypass::new(route, call, message.clone(), parts.headers, requirement, why);
         Step::ForwardAndCompare(request, Box::new(bypass))
     }
 
@@ -242,7 +233,7 @@ impl<P: Protocol> LayerState<P> {
 
     /// Answers from the cache, or says what to ask upstream.
     #[expect(clippy::too_many_arguments, reason = "all that is known of the request")]
-    fn answer<B: RequestBody>(
+    fn answer<B>(
         &self,
         route: Route,
         mut parts: Parts,
@@ -269,10 +260,6 @@ impl<P: Protocol> LayerState<P> {
         // The inner service judges a credential that has ended. Neither memory nor a shared call may do so for it.
         let has_ended = caller.ends.is_some_and(|ends| ends <= arrived);
         match &call.kind {
-            Kind::Check(_) | Kind::Bulk(_) if self.cache.passes_through() => {
-                let body = B::replay(Replay::whole(message.clone(), None));
-                self.bypass(route, parts, &message, body, Some(call), requirement, PASS_THROUGH)
-            }
             Kind::Check(_) | Kind::Bulk(_) if has_ended => {
                 let kind = Kind::Read { stream: false };
                 let call = Call { kind, ..call };

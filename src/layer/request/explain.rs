@@ -7,7 +7,7 @@ use crate::cache::{Fingerprint, Merge, Miss, Served};
 use crate::consistency::Freshness;
 use crate::layer::explanation::{ExplainedQuestion, Explanation, KeyPart, StoredAnswer};
 use crate::layer::pending::Requirement;
-use crate::layer::request::classify::{Class, PASS_THROUGH};
+use crate::layer::request::classify::Class;
 use crate::layer::request::passed::closest;
 use crate::layer::request::tokens::Denied;
 use crate::layer::state::LayerState;
@@ -82,10 +82,6 @@ impl<P: Protocol> LayerState<P> {
                         return;
                     }
                 };
-                if self.cache.passes_through() {
-                    explanation.would = format!("be forwarded: {PASS_THROUGH}");
-                    return;
-                }
                 let served = self.would_serve(each, &requirement, now);
                 let found: Vec<Option<&StoredResponse>> = served.stored().collect();
                 let needed = self.protocol.needed(Received::new(route, &call, message), &found);

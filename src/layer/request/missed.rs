@@ -37,17 +37,14 @@ impl<P: Protocol> LayerState<P> {
         questions: &[Fingerprint],
         misses: impl Iterator<Item = Option<&'a mut Miss>>,
     ) {
-        let has_credential = missed.caller.has_credential(&self.key_prefix);
         let (mut without, mut is_new) = (None, false);
         for (index, miss) in misses.enumerate() {
             match miss {
                 Some(Miss::WithoutToken) => self.note_without_token(),
                 Some(miss @ Miss::First) => {
                     is_new = true;
-                    if !has_credential {
-                        continue;
-                    }
-                    let without = without.get_or_insert_with(|| self.without_credential(missed));
+                    self.seen.with_token.set();
+                    let without = without.get_or_insert_with(|| self.without_credential(missed, questions));
                     if let (Some(bare), Some(question)) = (without.get(index), questions.get(index))
                         && self.cache.is_stored_for_another(*bare, *question)
                     {
@@ -64,10 +61,16 @@ impl<P: Protocol> LayerState<P> {
     }
 
     /// The questions of a request as they would be without its credential.
-    fn without_credential(&self, missed: Missed<'_>) -> Vec<Fingerprint> {
+    fn without_credential(&self, missed: Missed<'_>, questions: &[Fingerprint]) -> Vec<Fingerprint> {
         let Missed {
-            route, parts, message, ..
+            route,
+            parts,
+            message,
+            caller,
         } = missed;
+        if self.credentials.callers_share || !caller.has_credential(&self.key_prefix) {
+            return questions.to_vec();
+        }
         let mut base = self.key_prefix.clone();
         self.add_endpoint(parts, &Headers::of(&parts.headers), &mut base);
         let key = Key::new(base, &self.carriers, &parts.uri);

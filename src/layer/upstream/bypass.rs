@@ -8,7 +8,8 @@ use crate::cache::lies_below;
 use crate::consistency::Floors;
 use crate::layer::body::{Read, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
-use crate::layer::response::{CacheStatus, mark_bypassed};
+use crate::layer::pending::Requirement;
+use crate::layer::response::CacheStatus;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::reply::{read_reply, whole};
 use crate::layer::upstream::timed::Timed;
@@ -19,19 +20,17 @@ use crate::token::TokenErrorKind;
 /// What a request demands that is forwarded around the cache.
 #[derive(Debug)]
 pub(in crate::layer) struct Bypass {
-    pub(in crate::layer) route: Route,
+    route: Route,
     /// `None` where its message can't be read.
-    pub(in crate::layer) call: Option<Call>,
-    pub(in crate::layer) message: Bytes,
-    pub(in crate::layer) headers: HeaderMap,
-    pub(in crate::layer) floors: Floors,
+    call: Option<Call>,
+    message: Bytes,
+    headers: HeaderMap,
+    floors: Floors,
     /// A reply of another store is an error: the caller put a token into a header or the query, and none into the message.
-    pub(in crate::layer) rejects_foreign: bool,
-    /// The reply says its zookie, as every answer does that the layer has read.
-    pub(in crate::layer) says_zookie: bool,
+    rejects_foreign: bool,
     /// The request has a cookie that is of no use.
-    pub(in crate::layer) replace_cookie: bool,
-    pub(in crate::layer) why: &'static str,
+    replace_cookie: bool,
+    why: &'static str,
 }
 
 /// Forwards a request around the cache, and compares its reply with its tokens.
@@ -88,17 +87,33 @@ where
         let rejection = state.reject(bypass.route, &bypass.headers, &why);
         return Ok(rejection.map(Into::into));
     }
-    if bypass.says_zookie {
-        let zookie = replied.as_ref().map(|token| &token.zookie);
-        let status = CacheStatus::Bypass(bypass.why);
-        state.mark(&mut parts.headers, zookie, bypass.replace_cookie, status);
-    } else {
-        mark_bypassed(&mut parts.headers, bypass.why);
-    }
+    let zookie = replied.as_ref().map(|token| &token.zookie);
+    let status = CacheStatus::Bypass(bypass.why);
+    state.mark(&mut parts.headers, zookie, bypass.replace_cookie, status);
     Ok(Response::from_parts(parts, body))
 }
 
 impl Bypass {
+    pub(in crate::layer) fn new(
+        route: Route,
+        call: Option<Call>,
+        message: Bytes,
+        headers: HeaderMap,
+        requirement: Requirement,
+        why: &'static str,
+    ) -> Self {
+        Self {
+            route,
+            call,
+            message,
+            headers,
+            rejects_foreign: requirement.explicit && !requirement.in_message,
+            floors: requirement.floors,
+            replace_cookie: requirement.replace_cookie,
+            why,
+        }
+    }
+
     /// Why a reply at this revision does not satisfy the request.
     fn rejection(&self, replied: &Revision) -> Option<Rejection> {
         let foreign = self

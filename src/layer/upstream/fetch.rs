@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response};
 use tokio::time::Instant;
 
 use crate::cache::{Fetch, Item, NotStored, Replied, Turn};
@@ -108,8 +108,8 @@ where
         let (body, trailers) = match read_reply(body, state.settings.max_reply_body).await {
             Read::Whole { message, trailers, .. } => (message, trailers),
             Read::Unread(replay) => {
-                timed.replied(&parts, None);
-                let why = match replay.is_broken() || is_error(parts.status, None, &parts.headers) {
+                let failed = timed.replied(&parts, None);
+                let why = match failed || replay.is_broken() {
                     true => NotStored::ErrorStatus,
                     false => NotStored::TooLarge,
                 };
@@ -119,7 +119,7 @@ where
                 return Replied::Unshared { own, why };
             }
         };
-        timed.replied(&parts, trailers.as_ref());
+        let failed = timed.replied(&parts, trailers.as_ref());
         let reply = whole(&parts, &body, trailers.as_ref());
         let outcome = state.protocol.learn(pending.received(), open, &reply);
         let rejected = matches!(outcome, ReplyOutcome::RevisionRejected);
@@ -127,7 +127,6 @@ where
             ReplyOutcome::Answers { items, token } => (Some(items), token),
             _ => (None, None),
         };
-        let failed = is_error(parts.status, trailers.as_ref(), &parts.headers);
         let token = match state.read_token(&parts.headers, in_message.as_deref()) {
             Some(read) => read.map_err(|_| NotStored::UnreadableToken),
             None => Err(NotStored::NoToken),
@@ -197,12 +196,6 @@ where
         let token = state.reply_token(&parts.headers, token.as_deref())?;
         Some(token.revision.clone())
     }
-}
-
-/// Whether a reply says that the call failed: by its HTTP status, or by gRPC's.
-fn is_error(status: StatusCode, trailers: Option<&HeaderMap>, headers: &HeaderMap) -> bool {
-    let grpc = trailers.unwrap_or(headers).get("grpc-status");
-    !status.is_success() || grpc.is_some_and(|status| status != "0")
 }
 
 impl<P: Protocol> LayerState<P> {

@@ -26,13 +26,12 @@ impl Timed {
         self.cache.counters().upstream_failed(UpstreamError::NoReply);
     }
 
-    /// The reply has come as far as it is read.
-    pub(super) fn replied(self, parts: &Parts, trailers: Option<&HeaderMap>) {
+    /// The reply has come as far as it is read. Returns whether it says that the call failed.
+    pub(super) fn replied(self, parts: &Parts, trailers: Option<&HeaderMap>) -> bool {
         let counters = self.cache.counters();
         counters.upstream_replied(self.began.elapsed());
-        if let Some(error) = error(parts, trailers) {
-            counters.upstream_failed(error);
-        }
+        let error = error(parts, trailers);
+        error.map(|error| counters.upstream_failed(error)).is_some()
     }
 }
 
