@@ -74,6 +74,7 @@ mod invalid_setting;
 mod knowledge;
 mod layer;
 mod names;
+pub mod objects;
 mod protobuf;
 pub mod protocol;
 pub mod revision;
