@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 use crate::cache::{Capabilities, ReadAt};
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::kit::grpc::next_message;
+use crate::protocol::object::Object;
 use crate::protocol::problem::{Rejection, problem_json};
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -70,6 +71,43 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
     fn states_freshness(&self, route: Route) -> bool {
         let _ = route;
         false
+    }
+
+    /// Whether [`objects`](Self::objects) can tell which objects the API's checks concern. Without it the layer can't
+    /// [remember tokens per object](crate::objects).
+    fn has_objects(&self) -> bool {
+        false
+    }
+
+    /// Whether a call to `route` is a write whose body names the objects that it touches. The layer then reads the body of a
+    /// write that the protocol claims by its parts alone, if it remembers tokens per object.
+    fn names_touched(&self, route: Route) -> bool {
+        let _ = route;
+        false
+    }
+
+    /// Calls `each` with the objects that a call names. For a check these are its resource and its subject, for a listing
+    /// also the types that it lists, and for a write every object that it touches, resources and subjects.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if there may be others. A write then counts for all objects, and a check is fully consistent.
+    fn objects(
+        &self,
+        received: Received<'_>,
+        parts: &Parts,
+        each: &mut dyn FnMut(Object<'_>),
+    ) -> Result<(), Unreadable> {
+        let _ = (received, parts, each);
+        Err(Unreadable(
+            "the protocol does not tell which objects a message concerns",
+        ))
+    }
+
+    /// Turns the parts of a request to `route` into those of a request with the same credentials whose reply names the head
+    /// of the store. [`learn`](Self::learn) reads the reply.
+    fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
+        self.probe(route, parts)
     }
 
     /// Whether a [`probe`](Self::probe) can ask the store for a fresh revision.

@@ -12,6 +12,7 @@ macro_rules! delegate {
             use $crate::cache::{Capabilities, ReadAt};
             use $crate::protocol::api::Protocol;
             use $crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
+            use $crate::protocol::object::Object;
             use $crate::protocol::problem::Rejection;
             use $crate::protocol::reply::{Reply, ReplyOutcome};
             use $crate::protocol::stored_response::StoredResponse;
@@ -61,6 +62,31 @@ macro_rules! delegate {
                 fn states_freshness(&self, route: Route) -> bool {
                     let $api = self;
                     $to.states_freshness(route)
+                }
+
+                fn has_objects(&self) -> bool {
+                    let $api = self;
+                    $to.has_objects()
+                }
+
+                fn names_touched(&self, route: Route) -> bool {
+                    let $api = self;
+                    $to.names_touched(route)
+                }
+
+                fn objects(
+                    &self,
+                    received: Received<'_>,
+                    parts: &Parts,
+                    each: &mut dyn FnMut(Object<'_>),
+                ) -> Result<(), Unreadable> {
+                    let $api = self;
+                    $to.objects(received, parts, each)
+                }
+
+                fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
+                    let $api = self;
+                    $to.head_read(route, parts)
                 }
 
                 fn can_probe(&self) -> bool {

@@ -16,6 +16,8 @@ pub(super) struct Operation {
     pub(super) request: &'static [Field],
     /// The fields of its reply that an answer can have. A reply with any other field is never stored.
     pub(super) reply: &'static [Field],
+    /// Where its request names objects: the fields that lead to them, and nothing else of the request.
+    pub(super) objects: &'static [Field],
 }
 
 /// What an operation does.
@@ -94,6 +96,16 @@ pub(super) enum Is {
     Results(&'static [Field]),
     /// The question that a bulk's answer belongs to, as the server repeats it.
     Echo(&'static [Field]),
+    /// The tenant of all objects.
+    Tenant,
+    /// The type of an object. Without an id beside it, all objects of the type.
+    Kind,
+    /// The id of an object.
+    Id,
+    /// The ids of objects.
+    Ids,
+    /// A filter of relationships.
+    Filter(&'static [Field]),
 }
 
 impl Field {
@@ -152,7 +164,14 @@ impl Operation {
             does,
             request,
             reply,
+            objects: &[],
         }
+    }
+
+    /// The same row, whose request names objects there.
+    pub(super) const fn naming(mut self, objects: &'static [Field]) -> Self {
+        self.objects = objects;
+        self
     }
 
     /// Where its request states how fresh the answer must be.

@@ -56,6 +56,9 @@ pub enum ReplyOutcome {
     RevisionRejected,
     /// The write certainly changed nothing.
     NotWritten,
+    /// The write changed nothing, because of what the store holds: what it would create exists already, or a condition does
+    /// not hold. An earlier attempt of the same write may have done it.
+    Unchanged,
 }
 
 /// One answer.

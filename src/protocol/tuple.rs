@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, Method, Response, Uri};
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
+use crate::protocol::object::Object;
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -94,6 +95,44 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         match side(route) {
             Side::A(route) => self.0.states_freshness(route),
             Side::B(route) => self.1.states_freshness(route),
+        }
+    }
+
+    fn has_objects(&self) -> bool {
+        self.0.has_objects() && self.1.has_objects()
+    }
+
+    fn names_touched(&self, route: Route) -> bool {
+        match side(route) {
+            Side::A(route) => self.0.names_touched(route),
+            Side::B(route) => self.1.names_touched(route),
+        }
+    }
+
+    fn objects(
+        &self,
+        received: Received<'_>,
+        parts: &Parts,
+        each: &mut dyn FnMut(Object<'_>),
+    ) -> Result<(), Unreadable> {
+        match side(received.route) {
+            Side::A(route) => self.0.objects(received.on(route), parts, each),
+            Side::B(route) => self.1.objects(received.on(route), parts, each),
+        }
+    }
+
+    fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
+        match side(route) {
+            Side::A(route) => {
+                let probe = self.0.head_read(route, parts)?;
+                let route = Side::A(probe.route).route();
+                Some(Probe { route, ..probe })
+            }
+            Side::B(route) => {
+                let probe = self.1.head_read(route, parts)?;
+                let route = Side::B(probe.route).route();
+                Some(Probe { route, ..probe })
+            }
         }
     }
 

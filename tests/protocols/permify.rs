@@ -291,7 +291,7 @@ fn an_empty_write_in_memory_changes_nothing() {
         let expected = write
             .operation
             .token
-            .map_or(Learned::Wrote(None, true), |_| Learned::NotWritten);
+            .map_or(Learned::Wrote(None, true), |_| Learned::Unchanged);
         assert_eq!(learned, expected, "{write}");
     }
 }

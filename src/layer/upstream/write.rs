@@ -116,7 +116,8 @@ impl Begun {
         let request = Bytes::new();
         let received = Received::new(self.route, &self.call, &request);
         let outcome = state.protocol.learn(received, &[], &reply);
-        let rejected = says_nothing_was_done(parts.status) || matches!(outcome, ReplyOutcome::NotWritten);
+        let rejected = says_nothing_was_done(parts.status)
+            || matches!(outcome, ReplyOutcome::NotWritten | ReplyOutcome::Unchanged);
         let wrote = matches!(outcome, ReplyOutcome::Wrote { .. });
         let token = match outcome {
             ReplyOutcome::Wrote { token, schema } => {

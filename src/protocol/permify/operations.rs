@@ -10,79 +10,90 @@ pub(super) static OPERATIONS: &[Operation] = &[
         Does::Check,
         &[METADATA, context(6)],
         &CHECKED,
-    ),
+    )
+    .naming(&CHECK_NAMES),
     Operation::post(
         "/base.v1.Permission/BulkCheck",
         "/permissions/bulk-check",
         Does::Bulk,
         &[METADATA, Field::new(3, "items", Is::Items(&[])), context(4)],
         &[Field::new(1, "results", Is::Results(&CHECKED))],
-    ),
+    )
+    .naming(&BULK_NAMES),
     Operation::post(
         "/base.v1.Permission/Expand",
         "/permissions/expand",
         Does::Check,
         &[METADATA, context(5)],
         &[Field::new(1, "tree", Is::Tree)],
-    ),
+    )
+    .naming(&ENTITY_NAMES),
     Operation::post(
         "/base.v1.Permission/LookupEntity",
         "/permissions/lookup-entity",
         Does::Read,
         &[METADATA, cursor(9)],
         &[],
-    ),
+    )
+    .naming(&LOOKUP_ENTITY_NAMES),
     Operation::post(
         "/base.v1.Permission/LookupEntityStream",
         "/permissions/lookup-entity-stream",
         Does::ReadStream,
         &[METADATA, cursor(9)],
         &[],
-    ),
+    )
+    .naming(&LOOKUP_ENTITY_NAMES),
     Operation::post(
         "/base.v1.Permission/LookupSubject",
         "/permissions/lookup-subject",
         Does::Read,
         &[METADATA, cursor(9)],
         &[],
-    ),
+    )
+    .naming(&LOOKUP_SUBJECT_NAMES),
     Operation::post(
         "/base.v1.Permission/SubjectPermission",
         "/permissions/subject-permission",
         Does::Read,
         &[METADATA],
         &[],
-    ),
+    )
+    .naming(&SUBJECT_PERMISSION_NAMES),
     Operation::post(
         "/base.v1.Data/ReadRelationships",
         "/data/relationships/read",
         Does::Read,
         &[DATA_METADATA, cursor(5)],
         &[],
-    ),
+    )
+    .naming(&READ_NAMES),
     Operation::post(
         "/base.v1.Data/ReadAttributes",
         "/data/attributes/read",
         Does::Read,
         &[DATA_METADATA, cursor(5)],
         &[],
-    ),
-    Operation::post("/base.v1.Data/Write", "/data/write", Does::Write, &[], &[SNAP_TOKEN]),
+    )
+    .naming(&READ_ATTRIBUTES_NAMES),
+    Operation::post("/base.v1.Data/Write", "/data/write", Does::Write, &[], &[SNAP_TOKEN]).naming(&WRITE_NAMES),
     Operation::post(
         "/base.v1.Data/WriteRelationships",
         "/relationships/write",
         Does::Write,
         &[],
         &[SNAP_TOKEN],
-    ),
-    Operation::post("/base.v1.Data/Delete", DELETE_PATH, Does::Write, &[], &[SNAP_TOKEN]),
+    )
+    .naming(&WRITE_NAMES),
+    Operation::post("/base.v1.Data/Delete", DELETE_PATH, Does::Write, &[], &[SNAP_TOKEN]).naming(&DELETE_NAMES),
     Operation::post(
         "/base.v1.Data/DeleteRelationships",
         "/relationships/delete",
         Does::Write,
         &[],
         &[SNAP_TOKEN],
-    ),
+    )
+    .naming(&DELETE_RELATIONSHIPS_NAMES),
     Operation::post(
         "/base.v1.Data/RunBundle",
         "/data/run-bundle",
@@ -97,6 +108,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         does: Does::WriteSchema,
         request: &[],
         reply: &[],
+        objects: &[],
     },
     // This deletes all data that the tenant's answers depend on.
     Operation {
@@ -105,6 +117,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         does: Does::WriteSchema,
         request: &[],
         reply: &[],
+        objects: &[],
     },
     Operation::post(
         "/base.v1.Watch/Watch",
@@ -172,3 +185,106 @@ pub(super) const ATTRIBUTE_FILTER: Field = Field::with_alias(3, "attribute_filte
 pub(super) const FILTER_ENTITY: Field = Field::new(1, "entity", Is::Detail);
 pub(super) const ENTITY_TYPE: Field = Field::new(1, "type", Is::Detail);
 pub(super) const ENTITY_IDS: Field = Field::new(2, "ids", Is::Detail);
+
+/// The tenant of a request's objects. Over HTTP it is in the path.
+const OF_TENANT: Field = Field::with_alias(1, "tenant_id", "tenantId", Is::Tenant);
+
+const NAMES: [Field; 2] = [Field::new(1, "type", Is::Kind), Field::new(2, "id", Is::Id)];
+
+const SUBJECT_NAMES: [Field; 3] = [
+    Field::new(1, "type", Is::Kind),
+    Field::new(2, "id", Is::Id),
+    Field::new(3, "relation", Is::Detail),
+];
+
+const ENTITY: Field = Field::new(3, "entity", Is::Message(&NAMES));
+const SUBJECT: Field = Field::new(5, "subject", Is::Message(&SUBJECT_NAMES));
+
+const CHECK_NAMES: [Field; 3] = [OF_TENANT, ENTITY, SUBJECT];
+
+const BULK_NAMES: [Field; 2] = [
+    OF_TENANT,
+    Field::new(3, "items", Is::Items(&[ENTITY.numbered(1), SUBJECT.numbered(3)])),
+];
+
+const ENTITY_NAMES: [Field; 2] = [OF_TENANT, ENTITY];
+
+const LOOKUP_ENTITY_NAMES: [Field; 3] = [
+    OF_TENANT,
+    Field::with_alias(3, "entity_type", "entityType", Is::Kind),
+    SUBJECT,
+];
+
+const LOOKUP_SUBJECT_NAMES: [Field; 3] = [
+    OF_TENANT,
+    ENTITY,
+    Field::with_alias(
+        5,
+        "subject_reference",
+        "subjectReference",
+        Is::Message(&[Field::new(1, "type", Is::Kind)]),
+    ),
+];
+
+const SUBJECT_PERMISSION_NAMES: [Field; 3] = [OF_TENANT, ENTITY, SUBJECT.numbered(4)];
+
+const WRITE_NAMES: [Field; 4] = [
+    OF_TENANT,
+    Field::new(2, "metadata", Is::Detail),
+    Field::new(
+        3,
+        "tuples",
+        Is::Items(&[
+            ENTITY.numbered(1),
+            Field::new(2, "relation", Is::Detail),
+            SUBJECT.numbered(3),
+        ]),
+    ),
+    Field::new(
+        4,
+        "attributes",
+        Is::Items(&[
+            ENTITY.numbered(1),
+            Field::new(2, "attribute", Is::Detail),
+            Field::new(3, "value", Is::Detail),
+        ]),
+    ),
+];
+
+const FILTER_NAMES: [Field; 3] = [
+    Field::new(1, "entity", Is::Filter(&ENTITIES)),
+    Field::new(2, "relation", Is::Detail),
+    Field::new(
+        3,
+        "subject",
+        Is::Filter(&[
+            Field::new(1, "type", Is::Kind),
+            Field::new(2, "ids", Is::Ids),
+            Field::new(3, "relation", Is::Detail),
+        ]),
+    ),
+];
+
+const ENTITIES: [Field; 2] = [Field::new(1, "type", Is::Kind), Field::new(2, "ids", Is::Ids)];
+
+const ATTRIBUTE_FILTER_NAMES: [Field; 2] = [
+    Field::new(1, "entity", Is::Filter(&ENTITIES)),
+    Field::new(2, "attributes", Is::Items(&[])),
+];
+
+const DELETE_NAMES: [Field; 3] = [
+    OF_TENANT,
+    Field::with_alias(2, "tuple_filter", "tupleFilter", Is::Filter(&FILTER_NAMES)),
+    Field::with_alias(
+        3,
+        "attribute_filter",
+        "attributeFilter",
+        Is::Filter(&ATTRIBUTE_FILTER_NAMES),
+    ),
+];
+
+const DELETE_RELATIONSHIPS_NAMES: [Field; 2] = [OF_TENANT, Field::new(2, "filter", Is::Filter(&FILTER_NAMES))];
+
+const READ_NAMES: [Field; 2] = [OF_TENANT, Field::new(3, "filter", Is::Filter(&FILTER_NAMES))];
+
+const READ_ATTRIBUTES_NAMES: [Field; 2] = [OF_TENANT, Field::new(3, "filter", Is::Filter(&ATTRIBUTE_FILTER_NAMES))];

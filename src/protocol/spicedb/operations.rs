@@ -10,35 +10,40 @@ pub(super) static OPERATIONS: &[Operation] = &[
         Does::Check,
         &CHECK,
         &CHECKED,
-    ),
+    )
+    .naming(&CHECK_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/CheckBulkPermissions",
         "/permissions/checkbulk",
         Does::Bulk,
         &BULK,
         &PAIRS,
-    ),
+    )
+    .naming(&BULK_NAMES),
     Operation::post(
         "/authzed.api.v1.ExperimentalService/BulkCheckPermission",
         "/experimental/permissions/bulkcheckpermission",
         Does::Bulk,
         &BULK,
         &PAIRS,
-    ),
+    )
+    .naming(&BULK_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/WriteRelationships",
         "/relationships/write",
         Does::Write,
         &[],
         &[at(1, "writtenAt", "written_at")],
-    ),
+    )
+    .naming(&WRITE_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/DeleteRelationships",
         "/relationships/delete",
         Does::Write,
         &[],
         &[at(1, "deletedAt", "deleted_at")],
-    ),
+    )
+    .naming(&DELETE_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
         "/relationships/importbulk",
@@ -66,14 +71,16 @@ pub(super) static OPERATIONS: &[Operation] = &[
         Does::Read,
         &[CONSISTENCY],
         &[at(1, "expandedAt", "expanded_at")],
-    ),
+    )
+    .naming(&EXPAND_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/LookupResources",
         "/permissions/resources",
         Does::List,
         &[CONSISTENCY, limit(6), cursor(7)],
         &[],
-    ),
+    )
+    .naming(&RESOURCES_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/LookupSubjects",
         "/permissions/subjects",
@@ -84,14 +91,16 @@ pub(super) static OPERATIONS: &[Operation] = &[
             cursor(8),
         ],
         &[],
-    ),
+    )
+    .naming(&SUBJECTS_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/ReadRelationships",
         "/relationships/read",
         Does::List,
         &[CONSISTENCY, limit(3), cursor(4)],
         &[],
-    ),
+    )
+    .naming(&READ_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/ExportBulkRelationships",
         "/relationships/exportbulk",
@@ -298,4 +307,110 @@ pub(super) const STATUS: [Field; 3] = [
     Field::new(1, "code", Is::Detail),
     Field::new(2, "message", Is::Detail),
     Field::new(3, "details", Is::Detail),
+];
+
+/// Where an object stands.
+const NAMES: [Field; 2] = [
+    Field::with_alias(1, "objectType", "object_type", Is::Kind),
+    Field::with_alias(2, "objectId", "object_id", Is::Id),
+];
+
+const NAMES_RESOURCE: Field = Field::new(1, "resource", Is::Message(&NAMES));
+const NAMES_SUBJECT: Field = Field::new(3, "subject", Is::Message(&SUBJECT_NAMES));
+
+const SUBJECT_NAMES: [Field; 2] = [
+    Field::new(1, "object", Is::Message(&NAMES)),
+    Field::with_alias(2, "optionalRelation", "optional_relation", Is::Detail),
+];
+
+const CHECK_NAMES: [Field; 2] = [NAMES_RESOURCE.numbered(2), NAMES_SUBJECT.numbered(4)];
+
+const BULK_NAMES: [Field; 1] = [Field::new(2, "items", Is::Items(&[NAMES_RESOURCE, NAMES_SUBJECT]))];
+
+const EXPAND_NAMES: [Field; 1] = [NAMES_RESOURCE.numbered(2)];
+
+const RESOURCES_NAMES: [Field; 2] = [
+    Field::with_alias(2, "resourceObjectType", "resource_object_type", Is::Kind),
+    NAMES_SUBJECT.numbered(4),
+];
+
+const SUBJECTS_NAMES: [Field; 2] = [
+    NAMES_RESOURCE.numbered(2),
+    Field::with_alias(4, "subjectObjectType", "subject_object_type", Is::Kind),
+];
+
+const WRITE_NAMES: [Field; 3] = [
+    Field::new(
+        1,
+        "updates",
+        Is::Items(&[
+            Field::new(1, "operation", Is::Detail),
+            Field::new(2, "relationship", Is::Message(&RELATIONSHIP_NAMES)),
+        ]),
+    ),
+    // They read, and change nothing.
+    PRECONDITIONS,
+    Field::with_alias(
+        3,
+        "optionalTransactionMetadata",
+        "optional_transaction_metadata",
+        Is::Detail,
+    ),
+];
+
+const RELATIONSHIP_NAMES: [Field; 5] = [
+    NAMES_RESOURCE,
+    Field::new(2, "relation", Is::Detail),
+    NAMES_SUBJECT,
+    Field::with_alias(4, "optionalCaveat", "optional_caveat", Is::Detail),
+    Field::with_alias(5, "optionalExpiresAt", "optional_expires_at", Is::Detail),
+];
+
+const PRECONDITIONS: Field = Field::with_alias(2, "optionalPreconditions", "optional_preconditions", Is::Items(&[]));
+
+const DELETE_NAMES: [Field; 5] = [
+    Field::with_alias(
+        1,
+        "relationshipFilter",
+        "relationship_filter",
+        Is::Filter(&FILTER_NAMES),
+    ),
+    PRECONDITIONS,
+    Field::with_alias(3, "optionalLimit", "optional_limit", Is::Detail),
+    Field::with_alias(
+        4,
+        "optionalAllowPartialDeletions",
+        "optional_allow_partial_deletions",
+        Is::Detail,
+    ),
+    Field::with_alias(
+        5,
+        "optionalTransactionMetadata",
+        "optional_transaction_metadata",
+        Is::Detail,
+    ),
+];
+
+const READ_NAMES: [Field; 1] = [Field::with_alias(
+    2,
+    "relationshipFilter",
+    "relationship_filter",
+    Is::Filter(&FILTER_NAMES),
+)];
+
+const FILTER_NAMES: [Field; 5] = [
+    Field::with_alias(1, "resourceType", "resource_type", Is::Kind),
+    Field::with_alias(2, "optionalResourceId", "optional_resource_id", Is::Id),
+    Field::with_alias(3, "optionalRelation", "optional_relation", Is::Detail),
+    Field::with_alias(
+        4,
+        "optionalSubjectFilter",
+        "optional_subject_filter",
+        Is::Filter(&[
+            Field::with_alias(1, "subjectType", "subject_type", Is::Kind),
+            Field::with_alias(2, "optionalSubjectId", "optional_subject_id", Is::Id),
+            Field::with_alias(3, "optionalRelation", "optional_relation", Is::Detail),
+        ]),
+    ),
+    Field::with_alias(5, "optionalResourceIdPrefix", "optional_resource_id_prefix", Is::Detail),
 ];

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::protocol::call::{Kind, Received, Unreadable};
+use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Does, Field, Is, Operation};
 use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
@@ -27,13 +28,14 @@ pub(super) fn outcome<S: System, W: Wire>(
         Ended::Succeeded(answer) if is_write => {
             let token = answer.and_then(|(_, message)| token_in::<W>(operation, message));
             return match token {
-                Some(token) if S::is_nothing_written(&token) => ReplyOutcome::NotWritten,
+                Some(token) if S::is_nothing_written(&token) => ReplyOutcome::Unchanged,
                 token => ReplyOutcome::Wrote {
                     token,
                     schema: operation.does == Does::WriteSchema,
                 },
             };
         }
+        Ended::Failed(Code::AlreadyExists | Code::FailedPrecondition, _) if is_write => return ReplyOutcome::Unchanged,
         Ended::Failed(code, _) if is_write && code.changed_nothing() => return ReplyOutcome::NotWritten,
         Ended::Failed(code, message) if !is_write && S::rejects_revision(code, &message) => {
             return ReplyOutcome::RevisionRejected;

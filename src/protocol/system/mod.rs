@@ -5,6 +5,7 @@
 
 mod answer;
 mod learn;
+mod objects;
 mod read;
 mod state;
 mod tuple;
@@ -23,6 +24,7 @@ use crate::consistency::Consistency;
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Probe, Received, Route, Unreadable};
 use crate::protocol::kit::grpc::Code;
+use crate::protocol::object::Object;
 use crate::protocol::operation::{Does, Field, Operation};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};
@@ -222,6 +224,35 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
 
     fn states_freshness(&self, _: Route) -> bool {
         true
+    }
+
+    fn has_objects(&self) -> bool {
+        true
+    }
+
+    fn names_touched(&self, route: Route) -> bool {
+        operation::<S>(route).is_some_and(|operation| operation.does == Does::Write && !operation.objects.is_empty())
+    }
+
+    fn objects(
+        &self,
+        received: Received<'_>,
+        parts: &Parts,
+        each: &mut dyn FnMut(Object<'_>),
+    ) -> Result<(), Unreadable> {
+        let operation = operation::<S>(received.route).ok_or(UNKNOWN)?;
+        let tenant = W::tenant(S::BASE, &parts.uri);
+        objects::objects::<W>(operation, &tenant, received.message, each)
+    }
+
+    fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
+        let reads_head =
+            |operation: &Operation| operation.does == Does::ReadAtHead && operation.reply_token().is_some();
+        let Some(index) = S::OPERATIONS.iter().position(reads_head) else {
+            return self.probe(route, parts);
+        };
+        let message = W::call_without_fields(parts, &S::OPERATIONS[index], S::BASE)?;
+        Some(Probe::new(Route(index), Call::new(Kind::read()), message))
     }
 
     fn can_probe(&self) -> bool {

@@ -28,6 +28,7 @@ pub enum Learned {
     Wrote(Option<String>, bool),
     RevisionRejected,
     NotWritten,
+    Unchanged,
 }
 
 impl From<ReplyOutcome> for Learned {
@@ -40,6 +41,7 @@ impl From<ReplyOutcome> for Learned {
             ReplyOutcome::Wrote { token, schema } => Self::Wrote(token, schema),
             ReplyOutcome::RevisionRejected => Self::RevisionRejected,
             ReplyOutcome::NotWritten => Self::NotWritten,
+            ReplyOutcome::Unchanged => Self::Unchanged,
             other => panic!("{other:?} is new"),
         }
     }

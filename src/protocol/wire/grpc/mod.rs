@@ -161,6 +161,16 @@ impl Wire for Grpc {
         Some(body)
     }
 
+    fn call_without_fields(parts: &mut Parts, operation: &Operation, _: &str) -> Option<Bytes> {
+        let body = frame(0, |_| {});
+        instead::call_instead(parts, operation.grpc, &body)?;
+        Some(body)
+    }
+
+    fn tenant<'u>(_: &str, _: &'u Uri) -> Cow<'u, [u8]> {
+        Cow::Borrowed(&[])
+    }
+
     fn open(operation: &Operation, tenant: (&Field, &str)) -> Option<(Parts, Bytes)> {
         Some((instead::parts_to(operation.grpc)?, request(tenant, &[])))
     }

@@ -163,6 +163,24 @@ impl Wire for Gateway {
         Some(body)
     }
 
+    fn call_without_fields(parts: &mut Parts, operation: &Operation, base: &str) -> Option<Bytes> {
+        let (method, path) = &operation.http;
+        let path = PathAndQuery::try_from(format!("{base}{path}")).ok()?;
+        let body = Self::spell(&[]);
+        instead::call_instead(parts, method, path, &body)?;
+        Some(body)
+    }
+
+    fn tenant<'u>(base: &str, uri: &'u Uri) -> Cow<'u, [u8]> {
+        let Some((before, _)) = base.split_once('{') else {
+            return Cow::Borrowed(&[]);
+        };
+        let path: Vec<u8> = path::unescaped(uri.path()).collect();
+        let segments = before.matches('/').count();
+        let tenant = path.split(|byte| *byte == b'/').nth(segments);
+        tenant.unwrap_or_default().to_vec().into()
+    }
+
     /// The layer follows changes over gRPC.
     fn open(_: &Operation, _: (&Field, &str)) -> Option<(Parts, Bytes)> {
         None
