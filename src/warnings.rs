@@ -35,6 +35,12 @@ pub enum Warning {
     Behind,
     /// `feed_ended`: the change feed ended, or can't be opened.
     FeedEnded,
+    /// `not_recorded`: a write was made, and its token could not be recorded for its objects.
+    NotRecorded,
+    /// `objects_unavailable`: the store of objects' tokens failed or was too slow, or its feed ended.
+    ObjectsUnavailable,
+    /// `foreign_record`: a token in the store of objects' tokens can't be read here, or belongs to another store.
+    ForeignRecord,
 }
 
 impl Warning {
@@ -50,6 +56,9 @@ impl Warning {
         Self::ChangingKey,
         Self::Behind,
         Self::FeedEnded,
+        Self::NotRecorded,
+        Self::ObjectsUnavailable,
+        Self::ForeignRecord,
     ];
 
     /// The name under which it is counted.
@@ -65,6 +74,9 @@ impl Warning {
             Self::ChangingKey => "changing_key",
             Self::Behind => "behind",
             Self::FeedEnded => "feed_ended",
+            Self::NotRecorded => "not_recorded",
+            Self::ObjectsUnavailable => "objects_unavailable",
+            Self::ForeignRecord => "foreign_record",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 
 use crate::cache::distribution::Distribution;
+use crate::cache::object_stats::ObjectStats;
 use crate::cache::stats::{ProbeResults, Stats};
 use crate::cache::token_stats::{RefusedTokens, Tokens};
 use crate::cache::upstream_stats::UpstreamStats;
@@ -176,10 +177,12 @@ impl Stats {
             age_micros,
             token_lag,
             warnings,
+            objects,
             version,
         } = self;
         let metric = |name, what, value| Metric { name, what, value };
-        vec![
+        let objects = object_metrics(&objects.clone().unwrap_or_default());
+        let all = vec![
             metric(
                 "tower_zookie_build_info",
                 "Always 1. The label says the version.",
@@ -319,8 +322,79 @@ impl Stats {
                     per_unit: 1.0,
                 },
             ),
-        ]
+        ];
+        all.into_iter().chain(objects).collect()
     }
+}
+
+/// The metrics of tokens that are remembered per object.
+fn object_metrics(stats: &ObjectStats) -> [Metric<'static>; 6] {
+    let ObjectStats {
+        from_memory,
+        looked_up,
+        queries,
+        failed_queries,
+        unsettled,
+        not_known,
+        unnamed,
+        recorded,
+        heads_recorded,
+        left_unsettled,
+        not_recorded,
+        lag_seconds,
+        followed,
+        feeds_ended,
+    } = *stats;
+    let metric = |name, what, value| Metric { name, what, value };
+    let checks = [
+        ("memory", from_memory),
+        ("store", looked_up),
+        ("unsettled", unsettled),
+        ("unknown", not_known),
+        ("unnamed", unnamed),
+    ];
+    let writes = [
+        ("recorded", recorded),
+        ("head", heads_recorded),
+        ("unsettled", left_unsettled),
+        ("failed", not_recorded),
+    ];
+    let queries = [
+        ("answered", queries.saturating_sub(failed_queries)),
+        ("failed", failed_queries),
+    ];
+    [
+        metric(
+            "tower_zookie_object_checks_total",
+            "Checks without a token, by where their objects' tokens come from, or by why they were fully consistent.",
+            Value::CounterBy("tokens", checks.into()),
+        ),
+        metric(
+            "tower_zookie_object_queries_total",
+            "Queries for the tokens of objects, by result.",
+            Value::CounterBy("result", queries.into()),
+        ),
+        metric(
+            "tower_zookie_object_writes_total",
+            "Writes, by what was recorded for their objects.",
+            Value::CounterBy("recorded", writes.into()),
+        ),
+        metric(
+            "tower_zookie_object_lag_seconds",
+            "How old this process's picture of all objects' tokens is. NaN if it has none.",
+            Value::Gauge(lag_seconds.unwrap_or(f64::NAN)),
+        ),
+        metric(
+            "tower_zookie_object_records",
+            "Records of objects in this process's memory.",
+            Value::Gauge(followed as f64),
+        ),
+        metric(
+            "tower_zookie_object_feeds_ended_total",
+            "How often the feed of the store of objects' tokens ended.",
+            Value::Counter(feeds_ended),
+        ),
+    ]
 }
 
 /// The upper end of each bucket, and how many numbers are no greater.

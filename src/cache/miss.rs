@@ -43,6 +43,12 @@ pub enum Miss {
     /// `unmodified`: the request's token says more than a revision, or the store's head may lack it. Only the upstream can
     /// judge it.
     Unmodified,
+    /// `object_unsettled`: a write of the request's objects may still run, so the question is asked at head.
+    ObjectUnsettled,
+    /// `object_unknown`: the tokens of the request's objects could not be looked up, so the question is asked at head.
+    ObjectUnknown,
+    /// `object_unnamed`: the request does not say which objects it concerns, so it is asked at head.
+    ObjectUnnamed,
 }
 
 /// Why the last answer to a question was not stored.
@@ -108,6 +114,9 @@ impl Miss {
         Self::Cookie,
         Self::OldToken,
         Self::Unmodified,
+        Self::ObjectUnsettled,
+        Self::ObjectUnknown,
+        Self::ObjectUnnamed,
     ];
 
     /// Its place in [`ALL`](Self::ALL).
@@ -130,6 +139,9 @@ impl Miss {
             Self::Cookie => 25,
             Self::OldToken => 26,
             Self::Unmodified => 27,
+            Self::ObjectUnsettled => 28,
+            Self::ObjectUnknown => 29,
+            Self::ObjectUnnamed => 30,
         }
     }
 
@@ -153,6 +165,9 @@ impl Miss {
             Self::Cookie => "cookie",
             Self::OldToken => "old_token",
             Self::Unmodified => "unmodified",
+            Self::ObjectUnsettled => "object_unsettled",
+            Self::ObjectUnknown => "object_unknown",
+            Self::ObjectUnnamed => "object_unnamed",
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::cache::distribution::{Counted, Distribution};
 use crate::cache::miss::Miss;
+use crate::cache::object_stats::ObjectStats;
 use crate::cache::purpose::Purpose;
 use crate::cache::token_stats::{CarriedIn, Refusal, RefusedTokens, TokenCounters, Tokens};
 use crate::cache::upstream_stats::{UpstreamCounters, UpstreamError, UpstreamStats, micros};
@@ -67,6 +68,8 @@ pub struct Stats {
     /// How often a layer warned of what is wrong, by the warning's name: see [`Warning`](crate::Warning). Empty for a
     /// [`DecisionCache`](crate::cache::DecisionCache).
     pub warnings: BTreeMap<&'static str, u64>,
+    /// What a layer did with the tokens of objects. `None` where it remembers none.
+    pub objects: Option<ObjectStats>,
     /// The version of this crate.
     pub version: &'static str,
 }

@@ -15,6 +15,7 @@ use crate::layer::headers::{CONSISTENCY, Overrides};
 use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::seen::Seen;
 use crate::layer::state::{LayerSettings, LayerState, OldTokens};
+use crate::objects::{ObjectFloors, Objects};
 use crate::protocol::Protocol;
 use crate::protocol::permify::{self, Permify};
 use crate::protocol::spicedb::{Engine, SpiceDb};
@@ -61,6 +62,7 @@ pub struct ZookieLayerBuilder<P> {
     max_token_len: ByteSize,
     token_memo: ByteSize,
     token_age: Option<Duration>,
+    objects: Option<Objects>,
 }
 
 impl<P: Protocol> ZookieLayer<P> {
@@ -132,6 +134,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             max_token_len: ByteSize::kibi(4),
             token_memo: ByteSize::mebi(16),
             token_age: None,
+            objects: None,
         }
     }
 
@@ -304,6 +307,14 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
+    /// Remembers tokens per object, so that callers without tokens read what was written: see [`objects`](crate::objects).
+    ///
+    /// By default nothing is remembered.
+    pub fn objects(mut self, objects: Objects) -> Self {
+        self.objects = Some(objects);
+        self
+    }
+
     /// The largest request body that is read. A larger one is forwarded unread.
     ///
     /// By default 4 MiB, as gRPC's own limit. At least 1 byte.
@@ -352,7 +363,19 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
     /// [`InvalidSetting`] names the setting that makes no sense.
     pub fn build(self) -> Result<ZookieLayer<P>, InvalidSetting> {
         self.validate()?;
-        Ok(self.assemble())
+        let objects = self.validate_objects()?;
+        Ok(self.assemble_with(objects))
+    }
+
+    fn validate_objects(&self) -> Result<Option<ObjectFloors>, InvalidSetting> {
+        let Some(objects) = &self.objects else { return Ok(None) };
+        if !self.protocol.has_objects() {
+            let problem = "is set, but the protocol does not tell which objects its checks concern, so each would be fully \
+                           consistent; declare where the objects stand, or leave `objects` out";
+            return Err(InvalidSetting::new("objects", problem));
+        }
+        let valid = objects.validate(self.cache.age_bound(), self.protocol.store_staleness())?;
+        Ok(Some(ObjectFloors::new(objects.clone(), valid, self.protocol.format())))
     }
 
     fn validate(&self) -> Result<(), InvalidSetting> {
@@ -434,6 +457,10 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
 
     /// The layer, of settings that are known to make sense.
     fn assemble(self) -> ZookieLayer<P> {
+        self.assemble_with(None)
+    }
+
+    fn assemble_with(self, objects: Option<ObjectFloors>) -> ZookieLayer<P> {
         let Self {
             protocol,
             cache,
@@ -444,6 +471,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             max_token_len,
             token_memo,
             token_age,
+            objects: _,
         } = self;
         let cache = Settings { token_age, ..cache };
         let cache = DecisionCache::valid(cache, protocol.capabilities());
@@ -454,6 +482,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             schema_ends: SchemaEnds::new(cache.clone()),
             warnings: Warnings::default(),
             seen: Seen::default(),
+            objects: objects.map(Arc::new),
             cache,
             memo,
             carriers,

@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::layer::body::{Reader, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
-use crate::layer::request::Step;
+use crate::layer::request::{LookUp, Step};
 use crate::layer::response::mark_bypassed;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::{
@@ -100,6 +100,7 @@ where
             Step::Check(pending, questions, why) => {
                 Self::asking(ask_check(Arc::clone(state), inner.clone(), pending, questions, why))
             }
+            Step::LookUp(request) => Self::asking(look_up(Arc::clone(state), inner.clone(), request)),
             Step::Bulk(pending, each, served) => {
                 Self::asking(ask_bulk(Arc::clone(state), inner.clone(), pending, each, served))
             }
@@ -151,6 +152,18 @@ where
         }
         .into()
     }
+}
+
+/// Looks up what is remembered of a request's objects, and then takes the next step.
+async fn look_up<S, P, B>(state: Arc<LayerState<P>>, mut inner: S, mut request: Box<LookUp<B>>) -> Outcome<S, B>
+where
+    S: Upstream<B>,
+    P: Protocol,
+    B: RequestBody,
+{
+    let remembered = state.look_up(&mut request.keys, request.arrived).await;
+    let step = state.resume(*request, &remembered);
+    ResponseFuture::take(step, &state, &mut inner).await
 }
 
 impl<S, P, B> Future for ResponseFuture<S, P, B>

@@ -38,6 +38,7 @@ impl<P: Protocol> Handle<P> {
         let warnings = self.0.warnings.counts();
         Stats {
             warnings,
+            objects: self.0.objects.as_ref().map(|objects| objects.stats()),
             ..self.0.cache.stats()
         }
     }

@@ -22,6 +22,7 @@ mod headers;
 mod inner;
 mod pending;
 mod refused;
+mod remembered;
 mod request;
 mod response;
 mod schema_ends;

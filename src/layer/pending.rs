@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::cache::{Miss, ReadAt};
 use crate::consistency::{Consistency, Floors, Freshness};
 use crate::layer::body::End;
+use crate::objects::{Remembered, Strict};
 use crate::protocol::{Call, Received, Route};
 use crate::token::Zookie;
 
@@ -33,6 +34,13 @@ impl Pending {
     }
 }
 
+/// Where what is remembered of a request's objects comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RememberedIn {
+    Memory,
+    Store,
+}
+
 /// What a request's answer must satisfy, and which tokens say so.
 #[derive(Debug)]
 pub(super) struct Requirement {
@@ -53,9 +61,45 @@ pub(super) struct Requirement {
     pub(super) unmodified: bool,
     /// Why no stored answer may be given to the request.
     pub(super) no_entry: Option<Miss>,
+    /// What is remembered of the request's objects made it stricter than the request itself.
+    pub(super) raised: bool,
+    /// Where what is remembered of them comes from.
+    pub(super) remembered_in: Option<RememberedIn>,
 }
 
 impl Requirement {
+    /// Whether the request names no token and asks for no more than the weakest consistency.
+    pub(super) fn is_open(&self) -> bool {
+        let open = matches!(&self.freshness, Freshness::AtLeast { floors, .. } if floors.is_empty());
+        open && self.elsewhere.is_empty() && self.no_entry.is_none() && !self.unmodified
+    }
+
+    /// Takes on what is remembered of the request's objects.
+    pub(super) fn remember(&mut self, remembered: Remembered, from: RememberedIn) {
+        self.remembered_in = Some(from);
+        let head_within = match &self.freshness {
+            Freshness::AtLeast { head_within, .. } => *head_within,
+            _ => None,
+        };
+        match remembered {
+            Remembered::Floors(floors) => {
+                self.raised = !floors.is_empty();
+                self.floors = floors.clone();
+                self.freshness = Freshness::AtLeast { floors, head_within };
+                self.no_entry = None;
+            }
+            Remembered::Strict(why) => {
+                self.raised = true;
+                self.freshness = Freshness::Full;
+                self.no_entry = Some(match why {
+                    Strict::Unsettled => Miss::ObjectUnsettled,
+                    Strict::NotKnown => Miss::ObjectUnknown,
+                    Strict::Unnamed => Miss::ObjectUnnamed,
+                });
+            }
+        }
+    }
+
     /// What the request itself demands. `None` where one revision can't say it.
     pub(super) fn read_at_unmodified(&self) -> Option<ReadAt> {
         match (&self.freshness, self.floors.top()) {

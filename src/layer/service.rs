@@ -76,18 +76,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { inner, state } = self;
+        state.begin_to_follow();
         let claim = state.protocol.claim(request.method(), request.uri(), request.headers());
         let (route, has_message) = match claim {
             Claim::Pass => {
                 state.note_passed(request.method(), request.uri(), request.headers());
                 return ResponseFuture::forward(inner, request, None);
             }
-            Claim::Parts(route) => (route, false),
+            Claim::Parts(route) => (route, state.objects.is_some() && state.protocol.names_touched(route)),
             Claim::Body(route) | Claim::Floor(route) => (route, true),
         };
         state.seen.route.set();
         let (parts, body) = request.into_parts();
-        if matches!(claim, Claim::Floor(_)) && !state.raises_floor(&parts) {
+        if matches!(claim, Claim::Floor(_)) && state.objects.is_none() && !state.raises_floor(&parts) {
             state.cache.counters().bypassed();
             return ResponseFuture::forward(inner, Request::from_parts(parts, body), Some(NEVER_STORED));
         }

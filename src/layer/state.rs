@@ -8,6 +8,7 @@ use crate::layer::credentials::Credentials;
 use crate::layer::headers::Overrides;
 use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::seen::Seen;
+use crate::objects::ObjectFloors;
 use crate::protocol::StoredResponse;
 use crate::token::{Carriers, TokenMemo};
 use crate::warnings::Warnings;
@@ -29,6 +30,8 @@ pub(super) struct LayerState<P> {
     pub(super) schema_ends: Arc<SchemaEnds>,
     pub(super) warnings: Warnings,
     pub(super) seen: Seen,
+    /// What is remembered of objects, if anything.
+    pub(super) objects: Option<Arc<ObjectFloors>>,
     pub(super) settings: LayerSettings,
 }
 

@@ -1,16 +1,35 @@
 //! Tokens remembered per object, for applications that can't carry them.
 //!
-//! After a write, before its reply is passed on, the layer records the write's token for every object that the write touched.
-//! A check without a token then gets the join of the tokens of its resource and its subject as its floor.
+//! After a write, before its reply is passed on, the layer records the write's token for every object that the write touched:
+//! resources and subjects. A check without a token then gets the join of the tokens of its resource, of its subject, of their
+//! [`Ancestors`], and of the writes that can't be pinned to objects, as its floor. So an application reads its own writes, and
+//! those of others, without changes.
+//!
+//! [`Objects`] has the settings; [`ZookieLayerBuilder::objects`](crate::ZookieLayerBuilder::objects) takes them. The tokens
+//! are in an [`ObjectTokens`], which all replicas share.
 
+mod ancestors;
+mod batches;
+mod counters;
 mod error;
+mod floors;
+mod followed;
 mod key;
+mod known;
+mod lookups;
 mod memory;
 mod record;
+mod records;
+mod settings;
 mod store;
 
+pub use ancestors::Ancestors;
 pub use error::ObjectsError;
 pub use key::ObjectKey;
 pub use memory::MemoryObjects;
 pub use record::{Record, Update};
+pub use settings::{Objects, ObjectsMode};
 pub use store::{FeedBatch, ObjectFeed, ObjectTokens, Reply};
+
+pub(crate) use floors::{Heard, ObjectFloors};
+pub(crate) use known::{Remembered, Strict};

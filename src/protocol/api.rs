@@ -79,6 +79,12 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// How old the answer of a default read can be, by the system's own defaults: for
+    /// [`store_staleness`](crate::objects::Objects::store_staleness). `None` if that has to be set.
+    fn store_staleness(&self) -> Option<Duration> {
+        None
+    }
+
     /// Whether a call to `route` is a write whose body names the objects that it touches. The layer then reads the body of a
     /// write that the protocol claims by its parts alone, if it remembers tokens per object.
     fn names_touched(&self, route: Route) -> bool {

@@ -69,6 +69,11 @@ macro_rules! delegate {
                     $to.has_objects()
                 }
 
+                fn store_staleness(&self) -> Option<Duration> {
+                    let $api = self;
+                    $to.store_staleness()
+                }
+
                 fn names_touched(&self, route: Route) -> bool {
                     let $api = self;
                     $to.names_touched(route)

@@ -33,6 +33,8 @@ pub enum Rejection {
     UpstreamFailed,
     /// The upstream did not answer in time.
     UpstreamTimeout,
+    /// A write was made, and its token could not be recorded for its objects.
+    NotRecorded,
 }
 
 impl Rejection {
@@ -47,7 +49,7 @@ impl Rejection {
             | Self::UnknownConsistency
             | Self::ContradictoryConsistency => StatusCode::BAD_REQUEST,
             Self::FloorUnstated => StatusCode::NOT_IMPLEMENTED,
-            Self::Behind => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Behind | Self::NotRecorded => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -71,6 +73,7 @@ impl Rejection {
             Self::RequestTimeout => "request-timeout",
             Self::UpstreamFailed => "upstream-failed",
             Self::UpstreamTimeout => "upstream-timeout",
+            Self::NotRecorded => "write-not-recorded",
         }
     }
 
@@ -108,6 +111,11 @@ impl Rejection {
             Self::UpstreamFailed => "the authorization service failed; send the request again".into(),
             Self::UpstreamTimeout => {
                 "the authorization service did not answer in time; send the request again".into()
+            }
+            Self::NotRecorded => {
+                "the write was made, but its token could not be recorded, so checks may not see it yet; send the write again until \
+                 it succeeds"
+                    .into()
             }
         }
     }

@@ -102,6 +102,10 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         self.0.has_objects() && self.1.has_objects()
     }
 
+    fn store_staleness(&self) -> Option<Duration> {
+        Some(self.0.store_staleness()?.max(self.1.store_staleness()?))
+    }
+
     fn names_touched(&self, route: Route) -> bool {
         match side(route) {
             Side::A(route) => self.0.names_touched(route),

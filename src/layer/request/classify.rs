@@ -11,12 +11,14 @@ use crate::layer::asked::Asked;
 use crate::layer::body::{End, Read, Replay, RequestBody, StoredBody};
 use crate::layer::headers::{Header, Headers, drops_headers};
 use crate::layer::pending::{Pending, Requirement};
+use crate::layer::remembered::Objects;
 use crate::layer::request::key::Caller;
 use crate::layer::request::missed::Missed;
 use crate::layer::request::tokens::{Denied, Stated};
 use crate::layer::response::CacheStatus;
 use crate::layer::state::LayerState;
-use crate::layer::upstream::{Bypass, NEVER_STORED, Write};
+use crate::layer::upstream::{Bypass, NEVER_STORED, Touched, Write};
+use crate::objects::{ObjectKey, Remembered};
 use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, StoredResponse};
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
@@ -41,6 +43,23 @@ pub(in crate::layer) enum Step<B> {
     Check(Arc<Pending>, Questions, Miss),
     /// Ask those of several questions that the cache could not answer.
     Bulk(Arc<Pending>, Arc<[Fingerprint]>, Served<StoredResponse>),
+    /// Look up what is remembered of the request's objects, and then take the next step.
+    LookUp(Box<LookUp<B>>),
+}
+
+/// A request whose objects have to be looked up.
+pub(in crate::layer) struct LookUp<B> {
+    pub(in crate::layer) keys: Vec<ObjectKey>,
+    pub(in crate::layer) arrived: Instant,
+    route: Route,
+    parts: Parts,
+    body: Carried<B>,
+}
+
+/// A request's body.
+enum Carried<B> {
+    Unread(B),
+    Read(Bytes, End),
 }
 
 /// What a request is.
@@ -49,20 +68,65 @@ pub(super) enum Class {
     /// A check, or another read.
     Read(Call, Caller, Requirement),
     Write(Box<(Call, Caller)>),
+    /// The tokens of its objects have to be looked up first.
+    LookUp(Vec<ObjectKey>),
     /// It can't be answered from the cache, and is forwarded with its requirement. `None` where its message can't be read.
     Bypass(Box<(Option<Call>, Requirement)>, &'static str),
     /// A page of a listing: its cursor names its revision.
     Page,
 }
 
+impl<B> Step<B> {
+    fn look_up(keys: Vec<ObjectKey>, arrived: Instant, route: Route, parts: Parts, body: Carried<B>) -> Self {
+        Self::LookUp(Box::new(LookUp {
+            keys,
+            arrived,
+            route,
+            parts,
+            body,
+        }))
+    }
+}
+
 impl<P: Protocol> LayerState<P> {
     /// What to do with a request whose parts say it all.
     pub(in crate::layer) fn classify_by_parts<B: RequestBody>(&self, route: Route, parts: Parts, body: B) -> Step<B> {
-        let arrived = Instant::now();
+        self.classify_unread(route, parts, body, None, Instant::now())
+    }
+
+    fn classify_unread<B: RequestBody>(
+        &self,
+        route: Route,
+        parts: Parts,
+        body: B,
+        looked_up: Option<&Remembered>,
+        arrived: Instant,
+    ) -> Step<B> {
         let message = Bytes::new();
         let bypass = (!body.is_end_stream()).then_some("a body where none was expected");
-        let class = self.class(route, &parts, &message, bypass, arrived);
-        self.step(route, parts, message, body, class, arrived)
+        let class = self.class(route, &parts, &message, bypass, looked_up, arrived);
+        self.count_class(&class);
+        if let Ok(Class::LookUp(keys)) = class {
+            let body = Carried::Unread(body);
+            return Step::look_up(keys, arrived, route, parts, body);
+        }
+        let whole = Some(message);
+        self.step(route, parts, whole, body, class, arrived)
+    }
+
+    /// What to do with a request whose objects have been looked up.
+    pub(in crate::layer) fn resume<B: RequestBody>(&self, request: LookUp<B>, looked_up: &Remembered) -> Step<B> {
+        let LookUp {
+            arrived,
+            route,
+            parts,
+            body,
+            ..
+        } = request;
+        match body {
+            Carried::Unread(body) => self.classify_unread(route, parts, body, Some(looked_up), arrived),
+            Carried::Read(message, end) => self.classify_read(route, parts, message, end, Some(looked_up), arrived),
+        }
     }
 
     /// What to do with a request whose body has been read.
@@ -73,31 +137,68 @@ impl<P: Protocol> LayerState<P> {
                 message,
                 trailers: None,
                 end,
-            } => {
-                let class = self.class(route, &parts, &message, None, arrived);
-                match class {
-                    Ok(Class::Read(call, caller, requirement)) => {
-                        self.answer(route, parts, message, end, call, &caller, requirement, arrived)
-                    }
-                    other => {
-                        let body = B::replay(Replay::read(message.clone(), None, end));
-                        self.step(route, parts, message, body, other, arrived)
-                    }
-                }
-            }
+            } => self.classify_read(route, parts, message, end, None, arrived),
             unread => {
-                let why = "a body over the limit, broken off, or with trailers";
-                let class = self.class_by_parts(&parts, why, arrived);
-                self.step(route, parts, Bytes::new(), unread.into_body(), class, arrived)
+                let class = match self.protocol.names_touched(route) {
+                    // A write is one whatever its body says.
+                    true => self.class(route, &parts, &Bytes::new(), None, None, arrived),
+                    false => {
+                        let why = "a body over the limit, broken off, or with trailers";
+                        self.class_by_parts(route, &parts, why, arrived)
+                    }
+                };
+                self.count_class(&class);
+                self.step(route, parts, None, unread.into_body(), class, arrived)
             }
         }
     }
 
+    fn classify_read<B: RequestBody>(
+        &self,
+        route: Route,
+        parts: Parts,
+        message: Bytes,
+        end: End,
+        looked_up: Option<&Remembered>,
+        arrived: Instant,
+    ) -> Step<B> {
+        let class = self.class(route, &parts, &message, None, looked_up, arrived);
+        self.count_class(&class);
+        match class {
+            Ok(Class::Read(call, caller, requirement)) => {
+                self.answer(route, parts, message, end, call, &caller, requirement, arrived)
+            }
+            Ok(Class::LookUp(keys)) => {
+                let body = Carried::Read(message, end);
+                Step::look_up(keys, arrived, route, parts, body)
+            }
+            other => {
+                let body = B::replay(Replay::read(message.clone(), None, end));
+                self.step(route, parts, Some(message), body, other, arrived)
+            }
+        }
+    }
+
+    fn count_class(&self, class: &Result<Class, Denied>) {
+        match class {
+            Ok(Class::Read(_, _, requirement)) => self.count_remembered(requirement),
+            Ok(Class::Bypass(bypass, _)) => self.count_remembered(&bypass.1),
+            _ => {}
+        }
+    }
+
     /// What a request is whose message can't be read.
-    fn class_by_parts(&self, parts: &Parts, why: &'static str, arrived: Instant) -> Result<Class, Denied> {
+    fn class_by_parts(
+        &self,
+        route: Route,
+        parts: &Parts,
+        why: &'static str,
+        arrived: Instant,
+    ) -> Result<Class, Denied> {
         let headers = Headers::of(&parts.headers);
         let query = self.carriers.outline(&parts.uri);
-        let requirement = self.requirement(parts, &headers, query, Stated::UNREADABLE, arrived)?;
+        let mut requirement = self.requirement(parts, &headers, query, Stated::UNREADABLE, arrived)?;
+        self.remember(route, parts, &Bytes::new(), None, &mut requirement, None, arrived);
         Ok(Class::Bypass(Box::new((None, requirement)), why))
     }
 
@@ -108,6 +209,7 @@ impl<P: Protocol> LayerState<P> {
         parts: &Parts,
         message: &Bytes,
         bypass: Option<&'static str>,
+        looked_up: Option<&Remembered>,
         arrived: Instant,
     ) -> Result<Class, Denied> {
         let headers = Headers::of(&parts.headers);
@@ -121,7 +223,19 @@ impl<P: Protocol> LayerState<P> {
             Ok(ref call) => Stated::of(call),
             Err(_) => Stated::UNREADABLE,
         };
-        let requirement = self.requirement(parts, &headers, query, stated, arrived)?;
+        let mut requirement = self.requirement(parts, &headers, query, stated, arrived)?;
+        let remembered = self.remember(
+            route,
+            parts,
+            message,
+            call.as_ref().ok(),
+            &mut requirement,
+            looked_up,
+            arrived,
+        );
+        if let Objects::LookUp(keys) = remembered {
+            return Ok(Class::LookUp(keys));
+        }
         let call = match call {
             Ok(call) => call,
             Err(why) => return Ok(Class::Bypass(Box::new((None, requirement)), why.0)),
@@ -152,15 +266,17 @@ impl<P: Protocol> LayerState<P> {
         }
     }
 
+    /// `whole` is the body, if it was read whole or is not expected.
     fn step<B: RequestBody>(
         &self,
         route: Route,
         parts: Parts,
-        message: Bytes,
+        whole: Option<Bytes>,
         body: B,
         class: Result<Class, Denied>,
         arrived: Instant,
     ) -> Step<B> {
+        let message = whole.clone().unwrap_or_default();
         match class {
             Ok(Class::Read(call, caller, requirement)) => {
                 self.answer(route, parts, message, End::Head, call, &caller, requirement, arrived)
@@ -171,15 +287,21 @@ impl<P: Protocol> LayerState<P> {
             }
             Ok(Class::Write(write)) => {
                 let (call, caller) = *write;
+                let touched = self.objects.as_ref().map(|objects| {
+                    let keys = self.touched(objects, route, &parts, whole.as_ref(), &call);
+                    Touched::new(objects, keys)
+                });
                 Step::Write(
                     Request::from_parts(parts, body),
-                    Write::new(route, call, caller.number()),
+                    Write::new(route, call, caller.number(), touched),
                 )
             }
             Ok(Class::Bypass(bypass, why)) => {
                 let (call, requirement) = *bypass;
                 self.bypass(route, parts, &message, body, call, requirement, why)
             }
+            // Whoever asks for a step looks it up.
+            Ok(Class::LookUp(keys)) => Step::look_up(keys, arrived, route, parts, Carried::Unread(body)),
             Ok(Class::Page) => Step::Forward(Request::from_parts(parts, body), "a page of a listing"),
             Err(Denied::Forward(why)) => {
                 // The upstream would not know of what the headers demand.

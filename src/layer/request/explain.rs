@@ -59,10 +59,13 @@ impl<P: Protocol> LayerState<P> {
 
     fn explain_claimed(&self, route: Route, parts: &Parts, message: &Bytes, explanation: &mut Explanation) {
         let now = Instant::now();
-        match self.class(route, parts, message, None, now) {
+        match self.class(route, parts, message, None, None, now) {
             Err(Denied::Reject(why)) => explanation.would = format!("be rejected: {}", why.name()),
             Err(Denied::Forward(why)) => explanation.would = format!("be forwarded: {why}"),
             Ok(Class::Write(_)) => explanation.would = "be forwarded: a write".to_owned(),
+            Ok(Class::LookUp(_)) => {
+                explanation.would = "look up what is remembered of its objects, and then decide".to_owned();
+            }
             Ok(Class::Page) => explanation.would = "be forwarded: a page of a listing".to_owned(),
             Ok(Class::Bypass(bypass, why)) => {
                 explanation.requirement = Some(spelled(&bypass.1));

@@ -8,4 +8,4 @@ mod passed;
 mod requirement;
 mod tokens;
 
-pub(super) use classify::Step;
+pub(super) use classify::{LookUp, Step};

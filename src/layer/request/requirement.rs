@@ -58,6 +58,8 @@ fn exact(tokens: &Tokens, no_cache: bool, stated: Stated<'_>) -> Result<Requirem
             replace_cookie: false,
             unmodified: tokens.has_more_than_revision,
             no_entry: tokens.has_more_than_revision.then_some(Miss::Unmodified),
+            raised: false,
+            remembered_in: None,
         }),
         _ if tokens.too_old => Err(Rejection::BadToken(TokenErrorKind::Expired)),
         _ => Err(Rejection::ExactNeedsOneToken),
@@ -138,6 +140,8 @@ fn at_least(
         replace_cookie,
         unmodified,
         no_entry,
+        raised: false,
+        remembered_in: None,
     })
 }
 

@@ -85,7 +85,10 @@ fn forward_reason(why: Miss) -> &'static str {
         | Miss::WithoutToken
         | Miss::Cookie
         | Miss::OldToken
-        | Miss::Unmodified => "request",
+        | Miss::Unmodified
+        | Miss::ObjectUnsettled
+        | Miss::ObjectUnknown
+        | Miss::ObjectUnnamed => "request",
         _ => "miss",
     }
 }
@@ -162,6 +165,12 @@ fn missed(why: Miss, stored: bool, collapsed: bool) -> &'static str {
             "old_token: the zookie is too old, so the question is asked at head"
         ),
         Miss::Unmodified => text!("request", "unmodified: only the upstream can judge the zookie"),
+        Miss::ObjectUnsettled => text!("request", "object_unsettled: a write of its objects may still run"),
+        Miss::ObjectUnknown => text!(
+            "request",
+            "object_unknown: the tokens of its objects could not be looked up"
+        ),
+        Miss::ObjectUnnamed => text!("request", "object_unnamed: it does not say which objects it concerns"),
     }
 }
 

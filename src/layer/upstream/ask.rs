@@ -37,6 +37,9 @@ impl<P: Protocol> LayerState<P> {
         }
         // A browser sends its cookie by itself, so a cookie of a store that is gone is no reason to reject the request.
         let cookie_yields = !requirement.explicit && is_foreign();
+        if cookie_yields && requirement.raised {
+            self.warn_foreign_record();
+        }
         let mut outcome = if cookie_yields {
             self.ask_at_head(pending, questions, fetch).await
         } else {
@@ -47,7 +50,9 @@ impl<P: Protocol> LayerState<P> {
             };
             self.cache.run(questions, demand, fetch).await
         };
-        replace_cookie |= cookie_yields;
+        // What is remembered of objects is in no cookie.
+        let has_cookie = !requirement.raised;
+        replace_cookie |= cookie_yields && has_cookie;
         if matches!(outcome, Err(Failure::Foreign)) {
             if upstream_judges {
                 let outcome = self.ask_unmodified(pending, questions, fetch).await;
@@ -57,7 +62,7 @@ impl<P: Protocol> LayerState<P> {
                 };
             }
             if requirement.in_message || !requirement.explicit {
-                replace_cookie |= !requirement.explicit;
+                replace_cookie |= !requirement.explicit && has_cookie;
                 outcome = self.ask_at_head(pending, questions, fetch).await;
             }
         }
@@ -69,7 +74,13 @@ impl<P: Protocol> LayerState<P> {
                 .all(|floor| knowledge.has_passed(&floor.revision))
         };
         if matches!(outcome, Err(Failure::Behind(_))) && !requirement.explicit && !passed() {
-            replace_cookie = true;
+            if requirement.raised {
+                // The store was restored to before what is remembered.
+                self.warn_foreign_record();
+                outcome = self.ask_at_head(pending, questions, fetch).await;
+            } else {
+                replace_cookie = true;
+            }
         }
         let landed = outcome.as_ref().ok().and_then(|fetched| fetched.landed());
         if let Some(floors) = landed.and_then(|landed| landed.lacks(&requirement.elsewhere)) {

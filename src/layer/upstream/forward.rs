@@ -110,7 +110,7 @@ impl<P: Protocol> LayerState<P> {
     ) -> Result<(Parts, Option<Bytes>), Rejection> {
         let mut parts = parts.clone();
         let in_message = self.protocol.states_freshness(route);
-        if in_message && !self.raises_floor(&parts) {
+        if in_message && !requirement.raised && !self.raises_floor(&parts) {
             return Ok((parts, None));
         }
         let ask = self

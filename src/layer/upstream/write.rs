@@ -2,7 +2,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, Uri};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -13,6 +14,7 @@ use crate::layer::body::{Read, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
 use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::state::LayerState;
+use crate::layer::upstream::record::{Touched, Written, read_head, says_nothing_was_done};
 use crate::layer::upstream::reply::{read_reply, whole};
 use crate::layer::upstream::timed::Timed;
 use crate::protocol::{Call, Kind, Protocol, Received, ReplyOutcome, Route, StoredResponse};
@@ -25,11 +27,18 @@ pub(in crate::layer) struct Write {
     call: Call,
     /// Whom the cap on flights counts it for.
     caller: u64,
+    /// The objects whose tokens it raises, where they are remembered.
+    touched: Option<Touched>,
 }
 
 impl Write {
-    pub(in crate::layer) fn new(route: Route, call: Call, caller: u64) -> Self {
-        Self { route, call, caller }
+    pub(in crate::layer) fn new(route: Route, call: Call, caller: u64, touched: Option<Touched>) -> Self {
+        Self {
+            route,
+            call,
+            caller,
+            touched,
+        }
     }
 }
 
@@ -53,8 +62,9 @@ where
         Kind::Write { schema, stream } => (schema, stream),
         _ => (false, false),
     };
+    let route = write.route;
     let begun = Begun {
-        route: write.route,
+        route,
         call: write.call,
         start,
         session: state.session(request.headers(), request.uri()),
@@ -68,14 +78,34 @@ where
         caller: write.caller,
     };
     let timed = Timed::begin(&state.cache);
+    // What reads head after the write.
+    let recording = write
+        .touched
+        .map(|touched| (touched, parts_of(&request), inner.clone()));
     let reply = inner.call(request);
     let outcome = async move {
-        match reply.await {
-            Ok(reply) => begun.learn(&state, reply, timed).await,
+        let replied = match reply.await {
+            Ok(reply) => Ok(begun.learn(&state, reply, timed).await),
             Err(error) => {
                 timed.failed();
                 Err(error)
             }
+        };
+        let Some((touched, parts, mut inner)) = recording else {
+            return replied.map(|(response, _)| response);
+        };
+        let (response, written) = match replied {
+            Ok(replied) => replied,
+            Err(error) => {
+                // Nothing is acknowledged, so nothing is owed if this fails.
+                let _ = touched.record(Written::Unknown, async || Vec::new()).await;
+                return Err(error);
+            }
+        };
+        let read_head = async || read_head::<S, P, B>(&state, &mut inner, route, &parts).await;
+        match touched.record(written, read_head).await {
+            Ok(()) => Ok(response),
+            Err(error) => Ok(state.not_recorded(route, &parts.headers, &error, response)),
         }
     };
     if stream {
@@ -83,6 +113,17 @@ where
     } else {
         Outliving::new(Box::pin(outcome), on_runtime).await
     }
+}
+
+/// A copy of a request's parts.
+fn parts_of<B>(request: &Request<B>) -> Parts {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.uri = request.uri().clone();
+    parts.version = request.version();
+    parts.headers = request.headers().clone();
+    parts.extensions = request.extensions().clone();
+    parts
 }
 
 /// A write under way.
@@ -96,12 +137,13 @@ struct Begun {
 }
 
 impl Begun {
-    async fn learn<P, R, E>(
+    /// Learns from a write's reply: the reply to pass on, and how the write ended.
+    async fn learn<P, R>(
         mut self,
         state: &LayerState<P>,
         reply: Response<R>,
         timed: Timed,
-    ) -> Result<Response<ZookieBody<R>>, E>
+    ) -> (Response<ZookieBody<R>>, Written)
     where
         P: Protocol,
         R: http_body::Body<Data = Bytes>,
@@ -119,6 +161,7 @@ impl Begun {
         let rejected = says_nothing_was_done(parts.status)
             || matches!(outcome, ReplyOutcome::NotWritten | ReplyOutcome::Unchanged);
         let wrote = matches!(outcome, ReplyOutcome::Wrote { .. });
+        let ended = Written::without_token(&outcome, parts.status);
         let token = match outcome {
             ReplyOutcome::Wrote { token, schema } => {
                 let token = state.read_token(&parts.headers, token.as_deref());
@@ -144,16 +187,14 @@ impl Begun {
             Some(replay) => ZookieBody::replayed(replay),
             None => ZookieBody::whole(message, trailers),
         };
+        let written = match &token {
+            Some(token) => Written::At(token.revision.clone()),
+            None => ended,
+        };
         let mut response = Response::from_parts(parts, body);
         state.mark_write(response.headers_mut(), token.as_deref(), self.session);
-        Ok(response)
+        (response, written)
     }
-}
-
-/// Whether a status says that nothing was done. A status that says that the caller took too long, or left, does not.
-fn says_nothing_was_done(status: StatusCode) -> bool {
-    const LEFT: u16 = 499;
-    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT && status.as_u16() != LEFT
 }
 
 /// A schema write under way. Ends all answers if dropped before its outcome is known: its reply may never come.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -60,6 +61,11 @@ impl System for Meaning {
 
     fn format(&self) -> Arc<dyn TokenFormat> {
         self.format.clone()
+    }
+
+    /// A read without a token is at head.
+    fn store_staleness(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn canonical(&self, token: &str) -> Option<String> {

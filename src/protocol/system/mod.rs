@@ -59,6 +59,9 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
 
     fn format(&self) -> Arc<dyn TokenFormat>;
 
+    /// How old the answer of a default read can be.
+    fn store_staleness(&self) -> Duration;
+
     /// Whether a request with metadata of this name asks for more than the answer.
     fn asks_for_more(metadata: &str) -> bool {
         let _ = metadata;
@@ -228,6 +231,10 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
 
     fn has_objects(&self) -> bool {
         true
+    }
+
+    fn store_staleness(&self) -> Option<Duration> {
+        Some(self.system.store_staleness())
     }
 
     fn names_touched(&self, route: Route) -> bool {

@@ -30,7 +30,7 @@ pub fn code(why: &Rejection) -> Code {
         | Rejection::UnknownConsistency
         | Rejection::ContradictoryConsistency => Code::InvalidArgument,
         Rejection::FloorUnstated => Code::Unimplemented,
-        Rejection::Behind | Rejection::UpstreamFailed => Code::Unavailable,
+        Rejection::Behind | Rejection::UpstreamFailed | Rejection::NotRecorded => Code::Unavailable,
         Rejection::RequestTimeout | Rejection::UpstreamTimeout => Code::DeadlineExceeded,
     }
 }

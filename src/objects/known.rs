@@ -1,0 +1,94 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::consistency::{Floor, Floors};
+use crate::objects::record::Record;
+use crate::revision::Revision;
+use crate::token::TokenFormat;
+
+/// The most floors side by side that one check is given. Beyond it, it is fully consistent.
+const MOST_FLOORS: usize = 64;
+
+/// What a replica knows of one record.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// The revisions of its tokens.
+    pub(super) revisions: Vec<Revision>,
+    /// Until when a write may run whose outcome is unknown.
+    unsettled_until: Option<Instant>,
+    /// It has a token that can't be read here.
+    unreadable: bool,
+}
+
+impl Known {
+    /// What a record says that was read at `now`.
+    pub(super) fn of(record: &Record, format: &dyn TokenFormat, now: Instant) -> Self {
+        let mut known = Self {
+            unsettled_until: record.unsettled.map(|left| later(now, left)),
+            ..Self::default()
+        };
+        for token in &record.tokens {
+            match format.decode(token.as_str()) {
+                Ok(revision) => known.revisions.push(revision),
+                Err(_) => known.unreadable = true,
+            }
+        }
+        known
+    }
+
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.unreadable
+    }
+}
+
+/// What a check without a token has to satisfy, from what is remembered of its objects.
+#[derive(Clone, Debug)]
+pub(crate) enum Remembered {
+    /// The answer covers these floors. There may be none.
+    Floors(Floors),
+    /// Only a fully consistent answer is surely fresh enough.
+    Strict(Strict),
+}
+
+/// Why only a fully consistent answer is surely fresh enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strict {
+    /// A write of one of its objects may still run.
+    Unsettled,
+    /// The tokens could not be looked up.
+    NotKnown,
+    /// The request does not say which objects it concerns.
+    Unnamed,
+}
+
+impl Remembered {
+    /// The join of what is known of several objects, for a request that arrived at `arrived`.
+    pub(super) fn join<'a>(each: impl Iterator<Item = &'a Known>, arrived: Instant) -> Self {
+        let mut floors = Floors::none();
+        for known in each {
+            if known.unsettled_until.is_some_and(|until| until > arrived) {
+                return Self::Strict(Strict::Unsettled);
+            }
+            if known.unreadable {
+                return Self::Strict(Strict::NotKnown);
+            }
+            for revision in &known.revisions {
+                floors.push(Floor {
+                    revision: revision.clone(),
+                    demanded: arrived,
+                });
+            }
+            if floors.iter().count() > MOST_FLOORS {
+                return Self::Strict(Strict::NotKnown);
+            }
+        }
+        Self::Floors(floors)
+    }
+}
+
+/// `now` and some time, or as late as instants go.
+pub(super) fn later(now: Instant, duration: Duration) -> Instant {
+    const LONG: Duration = Duration::from_secs(86400 * 365);
+    now + duration.min(LONG)
+}
