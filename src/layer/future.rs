@@ -15,7 +15,7 @@ use crate::layer::request::{LookUp, Step};
 use crate::layer::response::mark_bypassed;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::{
-    ask_bulk, ask_check, forward_and_compare, forward_read, forward_write, read_in_background,
+    ask_bulk, ask_check, forward_and_compare, forward_read, forward_write, look_up, read_in_background,
 };
 use crate::protocol::{Protocol, Rejection, Route};
 
@@ -100,7 +100,7 @@ where
             Step::Check(pending, questions, why) => {
                 Self::asking(ask_check(Arc::clone(state), inner.clone(), pending, questions, why))
             }
-            Step::LookUp(request) => Self::asking(look_up(Arc::clone(state), inner.clone(), request)),
+            Step::LookUp(request) => Self::asking(look_up_first(Arc::clone(state), inner.clone(), request)),
             Step::Bulk(pending, each, served) => {
                 Self::asking(ask_bulk(Arc::clone(state), inner.clone(), pending, each, served))
             }
@@ -155,13 +155,20 @@ where
 }
 
 /// Looks up what is remembered of a request's objects, and then takes the next step.
-async fn look_up<S, P, B>(state: Arc<LayerState<P>>, mut inner: S, mut request: Box<LookUp<B>>) -> Outcome<S, B>
+async fn look_up_first<S, P, B>(state: Arc<LayerState<P>>, mut inner: S, request: Box<LookUp<B>>) -> Outcome<S, B>
 where
     S: Upstream<B>,
     P: Protocol,
     B: RequestBody,
 {
-    let remembered = state.look_up(&mut request.keys, request.arrived).await;
+    let LookUp {
+        about,
+        arrived,
+        route,
+        parts,
+        ..
+    } = &*request;
+    let remembered = look_up::<S, P, B>(&state, inner.clone(), *route, parts, about, *arrived).await;
     let step = state.resume(*request, &remembered);
     ResponseFuture::take(step, &state, &mut inner).await
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::cache::Miss;
 use crate::layer::pending::{RememberedIn, Requirement};
 use crate::layer::state::LayerState;
-use crate::objects::{Heard, ObjectFloors, ObjectKey, ObjectsError, Remembered, Strict};
+use crate::objects::{AboutObjects, Heard, ObjectFloors, ObjectKey, ObjectsError, Remembered, Strict};
 use crate::protocol::{Call, Protocol, Received, Route, Unreadable};
 use crate::revision::Revision;
 use crate::warnings::Warning;
@@ -18,7 +18,7 @@ pub(super) enum Objects {
     /// Nothing more is needed.
     Done,
     /// The store has to be asked for these.
-    LookUp(Vec<ObjectKey>),
+    LookUp(AboutObjects),
 }
 
 impl<P: Protocol> LayerState<P> {
@@ -65,19 +65,19 @@ impl<P: Protocol> LayerState<P> {
         let remembered = match looked_up {
             Some(looked_up) => looked_up.clone(),
             None => {
-                let keys = match call {
-                    _ if weakens => Ok(vec![ObjectKey::everything()]),
+                let about = match call {
+                    _ if weakens => Ok(AboutObjects::everything()),
                     None => Err(Strict::Unnamed),
-                    Some(call) => objects.keys(|each| {
+                    Some(call) => objects.about(|each| {
                         let received = Received::new(route, call, message);
                         self.protocol.objects(received, parts, each)
                     }),
                 };
-                match keys {
+                match about {
                     Err(why) => Remembered::Strict(why),
-                    Ok(keys) => match objects.find(&keys, arrived) {
+                    Ok(about) => match objects.find(&about, arrived) {
                         Some(found) => found,
-                        None => return Objects::LookUp(keys),
+                        None => return Objects::LookUp(about),
                     },
                 }
             }
@@ -87,14 +87,6 @@ impl<P: Protocol> LayerState<P> {
             requirement.remember(remembered, from);
         }
         Objects::Done
-    }
-
-    /// Looks up what is remembered of a request's objects.
-    pub(super) async fn look_up(&self, keys: &mut Vec<ObjectKey>, arrived: Instant) -> Remembered {
-        match &self.objects {
-            Some(objects) => objects.look_up(std::mem::take(keys), arrived, self).await,
-            None => Remembered::Strict(Strict::NotKnown),
-        }
     }
 
     /// The keys of the objects that a write touches. `message` is its body, if it was read.

@@ -16,9 +16,9 @@ type Function = dyn Fn(Object<'_>, &mut dyn FnMut(Object<'_>)) + Send + Sync;
 
 /// A relation whose subjects are the ancestors of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Relation {
-    pub(crate) kind: Box<str>,
-    pub(crate) name: Box<str>,
+pub(super) struct Relation {
+    pub(super) kind: Box<str>,
+    pub(super) name: Arc<str>,
 }
 
 impl Ancestors {

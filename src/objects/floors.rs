@@ -6,14 +6,15 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cache::ObjectStats;
-use crate::objects::ancestors::Ancestors;
+use crate::objects::ancestors::{Ancestors, Relation};
 use crate::objects::batches::Batches;
 use crate::objects::counters::ObjectCounters;
 use crate::objects::error::ObjectsError;
 use crate::objects::followed::{Followed, follow};
 use crate::objects::key::ObjectKey;
-use crate::objects::known::{Known, Remembered, Strict, later};
+use crate::objects::known::{Known, Picture, Remembered, Strict, later};
 use crate::objects::lookups::Queries;
+use crate::objects::owned::OwnedObject;
 use crate::objects::record::Update;
 use crate::objects::records::Updates;
 use crate::objects::settings::{Objects, ObjectsMode, Valid};
@@ -40,6 +41,25 @@ pub(crate) struct ObjectFloors {
     counters: Arc<ObjectCounters>,
     pub(crate) pass_unrecorded: bool,
     pub(crate) weaken_full: bool,
+}
+
+/// What a request depends on.
+#[derive(Clone, Debug)]
+pub(crate) struct AboutObjects {
+    /// Its objects, their ancestors that a function knows, and the whole store.
+    pub(crate) keys: Vec<ObjectKey>,
+    /// Its objects whose ancestors are read from the store.
+    pub(crate) related: Vec<OwnedObject>,
+}
+
+impl AboutObjects {
+    /// All that was ever recorded.
+    pub(crate) fn everything() -> Self {
+        Self {
+            keys: vec![ObjectKey::everything()],
+            related: Vec::new(),
+        }
+    }
 }
 
 /// What a follower tells the layer.
@@ -127,50 +147,83 @@ impl ObjectFloors {
         ));
     }
 
-    /// The keys that a request depends on which names these objects.
-    pub(crate) fn keys(
+    /// What a request depends on which names these objects.
+    pub(crate) fn about(
         &self,
         name: impl FnOnce(&mut dyn FnMut(Object<'_>)) -> Result<(), Unreadable>,
-    ) -> Result<Vec<ObjectKey>, Strict> {
-        let mut keys = Vec::with_capacity(4);
+    ) -> Result<AboutObjects, Strict> {
+        let mut about = AboutObjects {
+            keys: Vec::with_capacity(4),
+            related: Vec::new(),
+        };
         let named = name(&mut |object| {
-            if keys.len() < MOST_KEYS {
-                keys.push(ObjectKey::of(&object));
-                self.ancestors.add_known(&object, &mut keys);
+            if about.keys.len() < MOST_KEYS {
+                about.keys.push(ObjectKey::of(&object));
+                self.ancestors.add_known(&object, &mut about.keys);
+                if self.has_relations(&object) {
+                    about.related.extend(OwnedObject::of(&object));
+                }
             }
         });
-        if named.is_err() || keys.len() >= MOST_KEYS {
+        if named.is_err() || about.keys.len() >= MOST_KEYS {
             return Err(Strict::Unnamed);
         }
-        keys.push(ObjectKey::store());
-        Ok(keys)
+        about.keys.push(ObjectKey::store());
+        Ok(about)
     }
 
-    /// What this process knows of these objects by itself, if that is fresh enough.
-    pub(crate) fn find(&self, keys: &[ObjectKey], now: Instant) -> Option<Remembered> {
-        self.followed.as_ref()?.find(keys, now)
+    /// Whether the ancestors of this object are read from the store.
+    pub(crate) fn has_relations(&self, object: &Object<'_>) -> bool {
+        self.relations_of(object).next().is_some()
     }
 
-    /// What the store knows of these objects. `heard` is told of each token.
-    pub(crate) async fn look_up<H: Heard>(&self, keys: Vec<ObjectKey>, arrived: Instant, heard: &H) -> Remembered {
+    /// The relations of this object whose subjects are its ancestors.
+    pub(crate) fn relations_of(&self, object: &Object<'_>) -> impl Iterator<Item = &Arc<str>> {
+        let kind = object.kind;
+        let of_kind = move |relation: &&Relation| relation.kind.as_bytes() == kind;
+        self.ancestors
+            .relations
+            .iter()
+            .filter(of_kind)
+            .map(|relation| &relation.name)
+    }
+
+    /// What this process knows by itself of the objects that a request depends on, if that is fresh enough.
+    pub(crate) fn find(&self, about: &AboutObjects, now: Instant) -> Option<Remembered> {
+        let followed = self.followed.as_ref().filter(|_| about.related.is_empty())?;
+        followed.find(&about.keys, now)
+    }
+
+    /// What is known of each of these objects: to this process, or to the store. `heard` is told of each token.
+    pub(crate) async fn look_up<H: Heard>(
+        &self,
+        keys: &[ObjectKey],
+        arrived: Instant,
+        heard: &H,
+    ) -> Result<Picture, Strict> {
+        let in_memory = self
+            .followed
+            .as_ref()
+            .and_then(|followed| followed.find_each(keys, arrived));
+        if let Some(picture) = in_memory {
+            return Ok(picture);
+        }
         let wanted = keys.iter().map(|key| (key.clone(), ())).collect();
         let limit = later(Instant::now(), self.look_up_timeout);
         let known = match timeout_at(limit, self.queries.join(wanted)).await {
             Ok(Ok(known)) => known,
             Ok(Err(error)) => {
                 heard.look_up_failed(&error);
-                return Remembered::Strict(Strict::NotKnown);
+                return Err(Strict::NotKnown);
             }
             Err(_) => {
                 heard.look_up_failed(&ObjectsError::new("a look-up took longer than `look_up_timeout`"));
-                return Remembered::Strict(Strict::NotKnown);
+                return Err(Strict::NotKnown);
             }
         };
-        let each = || keys.iter().filter_map(|key| known.get(key));
-        for known in each() {
-            say(heard, known);
-        }
-        Remembered::join(each(), arrived)
+        let each = keys.iter().filter_map(|key| Some((key, known.get(key)?)));
+        each.clone().for_each(|(_, known)| say(heard, known));
+        Ok(Picture::of(each.map(|(key, known)| (key.clone(), known.clone()))))
     }
 
     /// The keys that a write changes which touches these objects. One that can't be pinned changes the whole store.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::objects::counters::ObjectCounters;
 use crate::objects::error::ObjectsError;
 use crate::objects::key::ObjectKey;
-use crate::objects::known::{Known, Remembered, later};
+use crate::objects::known::{Known, Picture, Remembered, later};
 use crate::objects::store::{FeedBatch, ObjectTokens};
 use crate::token::TokenFormat;
 
@@ -20,11 +20,11 @@ pub(super) struct Followed {
     lag: Duration,
     keep: Duration,
     capacity: usize,
-    picture: RwLock<Picture>,
+    picture: RwLock<Entries>,
 }
 
 #[derive(Default)]
-struct Picture {
+struct Entries {
     entries: HashMap<ObjectKey, Entry>,
     /// Every update that had succeeded then is in the picture.
     complete_to: Option<Instant>,
@@ -51,6 +51,21 @@ impl Followed {
 
     /// What is known of these objects, if the picture is young enough.
     pub(super) fn find(&self, keys: &[ObjectKey], now: Instant) -> Option<Remembered> {
+        let picture = self.fresh(keys, now)?;
+        let each = keys.iter().filter_map(|key| picture.entries.get(key));
+        Some(Remembered::join(each.map(|entry| &entry.known), now))
+    }
+
+    /// The same, of each object.
+    pub(super) fn find_each(&self, keys: &[ObjectKey], now: Instant) -> Option<Picture> {
+        let picture = self.fresh(keys, now)?;
+        let each = keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), picture.entries.get(key)?.known.clone())));
+        Some(Picture::of(each))
+    }
+
+    fn fresh(&self, keys: &[ObjectKey], now: Instant) -> Option<RwLockReadGuard<'_, Entries>> {
         let picture = self.read();
         if now.saturating_duration_since(picture.complete_to?) > self.lag {
             return None;
@@ -59,8 +74,7 @@ impl Followed {
         if is_incomplete && !keys.iter().all(|key| picture.entries.contains_key(key)) {
             return None;
         }
-        let each = keys.iter().filter_map(|key| picture.entries.get(key));
-        Some(Remembered::join(each.map(|entry| &entry.known), now))
+        Some(picture)
     }
 
     /// How old the picture is, and how many records it has.
@@ -98,16 +112,16 @@ impl Followed {
         picture.complete_to = picture.complete_to.max(batch.complete_to);
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Picture> {
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
         self.picture.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Picture> {
+    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.picture.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Picture {
+impl Entries {
     fn remove_expired(&mut self, now: Instant) {
         self.entries.retain(|_, entry| entry.expires > now);
     }

@@ -1,8 +1,10 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::consistency::{Floor, Floors};
+use crate::objects::key::ObjectKey;
 use crate::objects::record::Record;
 use crate::revision::Revision;
 use crate::token::TokenFormat;
@@ -39,6 +41,26 @@ impl Known {
 
     pub(super) fn is_unreadable(&self) -> bool {
         self.unreadable
+    }
+}
+
+/// What is known of some objects.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Picture(HashMap<ObjectKey, Known>);
+
+impl Picture {
+    pub(super) fn of(each: impl IntoIterator<Item = (ObjectKey, Known)>) -> Self {
+        Self(each.into_iter().collect())
+    }
+
+    /// Adds what is known of others.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
+    /// What a request has to satisfy that depends on these objects, and arrived at `arrived`.
+    pub(crate) fn join(&self, keys: &[ObjectKey], arrived: Instant) -> Remembered {
+        Remembered::join(keys.iter().filter_map(|key| self.0.get(key)), arrived)
     }
 }
 

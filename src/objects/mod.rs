@@ -18,6 +18,7 @@ mod key;
 mod known;
 mod lookups;
 mod memory;
+mod owned;
 mod record;
 mod records;
 mod settings;
@@ -31,5 +32,6 @@ pub use record::{Record, Update};
 pub use settings::{Objects, ObjectsMode};
 pub use store::{FeedBatch, ObjectFeed, ObjectTokens, Reply};
 
-pub(crate) use floors::{Heard, ObjectFloors};
-pub(crate) use known::{Remembered, Strict};
+pub(crate) use floors::{AboutObjects, Heard, ObjectFloors};
+pub(crate) use known::{Picture, Remembered, Strict};
+pub(crate) use owned::OwnedObject;

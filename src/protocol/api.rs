@@ -110,6 +110,26 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         ))
     }
 
+    /// Turns the parts of a request into those of one with the same credentials that asks for the subjects of an object's
+    /// relation. [`subjects`](Self::subjects) reads the reply. `None` if the API can't be asked for them.
+    fn related(&self, route: Route, parts: &mut Parts, object: &Object<'_>, relation: &str) -> Option<Probe> {
+        let _ = (route, parts, object, relation);
+        None
+    }
+
+    /// Calls `each` with the subjects that the reply to a [`related`](Self::related) request names, and returns the reply's
+    /// token, if it has one. `None` if the reply can't be read, or the relation has other subjects than plain objects.
+    fn subjects(
+        &self,
+        received: Received<'_>,
+        parts: &Parts,
+        reply: &Reply<'_>,
+        each: &mut dyn FnMut(Object<'_>),
+    ) -> Option<Option<String>> {
+        let _ = (received, parts, reply, each);
+        None
+    }
+
     /// Turns the parts of a request to `route` into those of a request with the same credentials whose reply names the head
     /// of the store. [`learn`](Self::learn) reads the reply.
     fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {

@@ -89,6 +89,22 @@ macro_rules! delegate {
                     $to.objects(received, parts, each)
                 }
 
+                fn related(&self, route: Route, parts: &mut Parts, object: &Object<'_>, relation: &str) -> Option<Probe> {
+                    let $api = self;
+                    $to.related(route, parts, object, relation)
+                }
+
+                fn subjects(
+                    &self,
+                    received: Received<'_>,
+                    parts: &Parts,
+                    reply: &Reply<'_>,
+                    each: &mut dyn FnMut(Object<'_>),
+                ) -> Option<Option<String>> {
+                    let $api = self;
+                    $to.subjects(received, parts, reply, each)
+                }
+
                 fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
                     let $api = self;
                     $to.head_read(route, parts)

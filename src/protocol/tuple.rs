@@ -125,6 +125,34 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
+    fn related(&self, route: Route, parts: &mut Parts, object: &Object<'_>, relation: &str) -> Option<Probe> {
+        match side(route) {
+            Side::A(route) => {
+                let probe = self.0.related(route, parts, object, relation)?;
+                let route = Side::A(probe.route).route();
+                Some(Probe { route, ..probe })
+            }
+            Side::B(route) => {
+                let probe = self.1.related(route, parts, object, relation)?;
+                let route = Side::B(probe.route).route();
+                Some(Probe { route, ..probe })
+            }
+        }
+    }
+
+    fn subjects(
+        &self,
+        received: Received<'_>,
+        parts: &Parts,
+        reply: &Reply<'_>,
+        each: &mut dyn FnMut(Object<'_>),
+    ) -> Option<Option<String>> {
+        match side(received.route) {
+            Side::A(route) => self.0.subjects(received.on(route), parts, reply, each),
+            Side::B(route) => self.1.subjects(received.on(route), parts, reply, each),
+        }
+    }
+
     fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
         match side(route) {
             Side::A(route) => {

@@ -18,7 +18,7 @@ use crate::layer::request::tokens::{Denied, Stated};
 use crate::layer::response::CacheStatus;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::{Bypass, NEVER_STORED, Touched, Write};
-use crate::objects::{ObjectKey, Remembered};
+use crate::objects::{AboutObjects, Remembered};
 use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, StoredResponse};
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
@@ -49,10 +49,10 @@ pub(in crate::layer) enum Step<B> {
 
 /// A request whose objects have to be looked up.
 pub(in crate::layer) struct LookUp<B> {
-    pub(in crate::layer) keys: Vec<ObjectKey>,
+    pub(in crate::layer) about: AboutObjects,
     pub(in crate::layer) arrived: Instant,
-    route: Route,
-    parts: Parts,
+    pub(in crate::layer) route: Route,
+    pub(in crate::layer) parts: Parts,
     body: Carried<B>,
 }
 
@@ -69,7 +69,7 @@ pub(super) enum Class {
     Read(Call, Caller, Requirement),
     Write(Box<(Call, Caller)>),
     /// The tokens of its objects have to be looked up first.
-    LookUp(Vec<ObjectKey>),
+    LookUp(AboutObjects),
     /// It can't be answered from the cache, and is forwarded with its requirement. `None` where its message can't be read.
     Bypass(Box<(Option<Call>, Requirement)>, &'static str),
     /// A page of a listing: its cursor names its revision.
@@ -77,9 +77,9 @@ pub(super) enum Class {
 }
 
 impl<B> Step<B> {
-    fn look_up(keys: Vec<ObjectKey>, arrived: Instant, route: Route, parts: Parts, body: Carried<B>) -> Self {
+    fn look_up(about: AboutObjects, arrived: Instant, route: Route, parts: Parts, body: Carried<B>) -> Self {
         Self::LookUp(Box::new(LookUp {
-            keys,
+            about,
             arrived,
             route,
             parts,
@@ -106,9 +106,9 @@ impl<P: Protocol> LayerState<P> {
         let bypass = (!body.is_end_stream()).then_some("a body where none was expected");
         let class = self.class(route, &parts, &message, bypass, looked_up, arrived);
         self.count_class(&class);
-        if let Ok(Class::LookUp(keys)) = class {
+        if let Ok(Class::LookUp(about)) = class {
             let body = Carried::Unread(body);
-            return Step::look_up(keys, arrived, route, parts, body);
+            return Step::look_up(about, arrived, route, parts, body);
         }
         let whole = Some(message);
         self.step(route, parts, whole, body, class, arrived)
@@ -168,9 +168,9 @@ impl<P: Protocol> LayerState<P> {
             Ok(Class::Read(call, caller, requirement)) => {
                 self.answer(route, parts, message, end, call, &caller, requirement, arrived)
             }
-            Ok(Class::LookUp(keys)) => {
+            Ok(Class::LookUp(about)) => {
                 let body = Carried::Read(message, end);
-                Step::look_up(keys, arrived, route, parts, body)
+                Step::look_up(about, arrived, route, parts, body)
             }
             other => {
                 let body = B::replay(Replay::read(message.clone(), None, end));
@@ -233,8 +233,8 @@ impl<P: Protocol> LayerState<P> {
             looked_up,
             arrived,
         );
-        if let Objects::LookUp(keys) = remembered {
-            return Ok(Class::LookUp(keys));
+        if let Objects::LookUp(about) = remembered {
+            return Ok(Class::LookUp(about));
         }
         let call = match call {
             Ok(call) => call,
@@ -301,7 +301,7 @@ impl<P: Protocol> LayerState<P> {
                 self.bypass(route, parts, &message, body, call, requirement, why)
             }
             // Whoever asks for a step looks it up.
-            Ok(Class::LookUp(keys)) => Step::look_up(keys, arrived, route, parts, Carried::Unread(body)),
+            Ok(Class::LookUp(about)) => Step::look_up(about, arrived, route, parts, Carried::Unread(body)),
             Ok(Class::Page) => Step::Forward(Request::from_parts(parts, body), "a page of a listing"),
             Err(Denied::Forward(why)) => {
                 // The upstream would not know of what the headers demand.

@@ -7,7 +7,7 @@ use crate::layer::state::LayerState;
 use crate::protocol::Protocol;
 
 /// Who sent a request.
-pub(super) struct Caller {
+pub(in crate::layer) struct Caller {
     /// The credential, and nothing else of the request.
     key: FingerprintBuilder,
     pub(super) ends: Option<Instant>,
@@ -15,7 +15,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Whom the cap on flights counts the request for.
-    pub(super) fn number(&self) -> u64 {
+    pub(in crate::layer) fn number(&self) -> u64 {
         self.key.finish().low_half()
     }
 
@@ -27,7 +27,7 @@ impl Caller {
 
 impl<P: Protocol> LayerState<P> {
     /// What every question's fingerprint begins with: who asks it, which server, and in which form.
-    pub(super) fn key(&self, parts: &Parts, headers: &Headers<'_>) -> (FingerprintBuilder, Caller) {
+    pub(in crate::layer) fn key(&self, parts: &Parts, headers: &Headers<'_>) -> (FingerprintBuilder, Caller) {
         self.key_of(self.key_prefix.clone(), parts, headers)
     }
 

@@ -8,9 +8,9 @@ use crate::cache::{Capabilities, DefaultRead, ReadMode};
 use crate::protocol::operation::{Field, Operation};
 use crate::protocol::permify::operations::{
     ALLOWED, ATTRIBUTE_FILTER, CAN, CHECK_COUNT, CHECK_METADATA, DENIED, ENTITY_IDS, ENTITY_TYPE, FILTER_ENTITY,
-    OPERATIONS, TENANT, TUPLE_FILTER, delete,
+    OPERATIONS, RELATED, TENANT, TUPLE_FILTER, delete,
 };
-use crate::protocol::system::System;
+use crate::protocol::system::{Related, System};
 use crate::protocol::wire::{Put, Wire};
 use crate::token::TokenFormat;
 use crate::token::permify::{Engine, SnapTokens};
@@ -45,6 +45,7 @@ impl System for Meaning {
     const BASE: &'static str = "/v1/tenants/{tenant_id}";
     const MAX_ITEMS: usize = 100;
     const WATCHED: Option<&'static Field> = Some(&TENANT);
+    const RELATED: Related = RELATED;
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
@@ -107,7 +108,7 @@ impl System for Meaning {
             (&TUPLE_FILTER, Put::Message(&nothing)),
             (&ATTRIBUTE_FILTER, Put::Message(&[])),
         ];
-        let body = W::call_instead(parts, &OPERATIONS[delete], Self::BASE, (&TENANT, tenant), &fields)?;
+        let body = W::call_instead(parts, &OPERATIONS[delete], Self::BASE, Some((&TENANT, tenant)), &fields)?;
         Some((delete, body))
     }
 }

@@ -1,6 +1,7 @@
 use http::Method;
 
 use crate::protocol::operation::{Does, Field, Is, Operation};
+use crate::protocol::system::Related;
 
 /// The operations of `base.v1`. Calls that are not listed pass: they concern only schemas, bundles and tenants.
 pub(super) static OPERATIONS: &[Operation] = &[
@@ -288,3 +289,31 @@ const DELETE_RELATIONSHIPS_NAMES: [Field; 2] = [OF_TENANT, Field::new(2, "filter
 const READ_NAMES: [Field; 2] = [OF_TENANT, Field::new(3, "filter", Is::Filter(&FILTER_NAMES))];
 
 const READ_ATTRIBUTES_NAMES: [Field; 2] = [OF_TENANT, Field::new(3, "filter", Is::Filter(&ATTRIBUTE_FILTER_NAMES))];
+
+/// The tree of a relation whose subjects are objects is one leaf with them.
+pub(super) const RELATED: Related = Related {
+    path: "/permissions/expand",
+    tenant: Some(TENANT),
+    empty: Some(METADATA),
+    object: ENTITY,
+    names: &NAMES,
+    relation: Field::new(4, "permission", Is::Text),
+    reply: &[Field::new(
+        1,
+        "tree",
+        Is::Message(&[
+            Field::new(1, "entity", Is::Detail),
+            Field::new(2, "permission", Is::Detail),
+            Field::new(3, "arguments", Is::Items(&[])),
+            Field::new(
+                5,
+                "leaf",
+                Is::Message(&[Field::new(
+                    1,
+                    "subjects",
+                    Is::Message(&[Field::new(1, "subjects", Is::Items(&SUBJECT_NAMES))]),
+                )]),
+            ),
+        ]),
+    )],
+};

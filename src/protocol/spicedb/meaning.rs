@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::cache::{Capabilities, DefaultRead, ReadMode};
 use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::Operation;
-use crate::protocol::spicedb::operations::{ERROR, OPERATIONS, REQUEST, STATUS};
-use crate::protocol::system::System;
+use crate::protocol::spicedb::operations::{ERROR, OPERATIONS, RELATED, REQUEST, STATUS};
+use crate::protocol::system::{Related, System};
 use crate::protocol::wire::{Put, Wire};
 use crate::token::TokenFormat;
 use crate::token::spicedb::{Engine, ZedTokens};
@@ -45,6 +45,7 @@ impl System for Meaning {
     const OPERATIONS: &'static [Operation] = OPERATIONS;
     const BASE: &'static str = "/v1";
     const MAX_ITEMS: usize = 10_000;
+    const RELATED: Related = RELATED;
 
     fn capabilities(&self) -> Capabilities {
         let revisions_are_right = !self.read_replicas;

@@ -1,5 +1,6 @@
 use crate::consistency::Consistency;
 use crate::protocol::operation::{Does, Field, Is, Operation};
+use crate::protocol::system::Related;
 
 /// The operations of `authzed.api.v1` as of 1.57. Calls that are not listed pass: they watch, count, or describe the
 /// server.
@@ -414,3 +415,30 @@ const FILTER_NAMES: [Field; 5] = [
     ),
     Field::with_alias(5, "optionalResourceIdPrefix", "optional_resource_id_prefix", Is::Detail),
 ];
+
+/// A relation's tree is one leaf with its subjects.
+pub(super) const RELATED: Related = Related {
+    path: "/permissions/expand",
+    tenant: None,
+    empty: None,
+    object: NAMES_RESOURCE.numbered(2),
+    names: &NAMES,
+    relation: Field::new(3, "permission", Is::Text),
+    reply: &[
+        Field::with_alias(1, "expandedAt", "expanded_at", Is::Detail),
+        Field::with_alias(
+            2,
+            "treeRoot",
+            "tree_root",
+            Is::Message(&[
+                Field::new(
+                    2,
+                    "leaf",
+                    Is::Message(&[Field::new(1, "subjects", Is::Items(&SUBJECT_NAMES))]),
+                ),
+                Field::with_alias(3, "expandedObject", "expanded_object", Is::Detail),
+                Field::with_alias(4, "expandedRelation", "expanded_relation", Is::Detail),
+            ]),
+        ),
+    ],
+};

@@ -31,7 +31,7 @@ use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
 use crate::protocol::system::read::Reading;
 use crate::protocol::system::state::State;
-use crate::protocol::wire::{Gateway, Grpc, Put, Question, Reader, Wire};
+use crate::protocol::wire::{Ended, Gateway, Grpc, Put, Question, Reader, Wire};
 use crate::token::{TokenFormat, Zookie};
 
 /// What one authorization system means, for all its wires.
@@ -49,6 +49,9 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
 
     /// The field of a watch request that names its tenant, if the layer can follow this system's changes.
     const WATCHED: Option<&'static Field> = None;
+
+    /// How to ask for the subjects of a relation.
+    const RELATED: Related;
 
     /// Request headers that the server repeats in its replies over HTTP.
     fn echoed() -> &'static [HeaderName] {
@@ -110,6 +113,20 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
     fn canonical(&self, token: &str) -> Option<String> {
         Some(token.to_owned())
     }
+}
+
+/// How to ask for the subjects of an object's relation.
+pub(super) struct Related {
+    /// The path of the operation over HTTP.
+    pub(super) path: &'static str,
+    /// The fields of its request: the tenant, what has to be there though it is empty, the object, and the relation.
+    pub(super) tenant: Option<Field>,
+    pub(super) empty: Option<Field>,
+    pub(super) object: Field,
+    pub(super) names: &'static [Field; 2],
+    pub(super) relation: Field,
+    /// Where its reply names the subjects, and whatever else it may have.
+    pub(super) reply: &'static [Field],
 }
 
 /// A system over one wire.
@@ -252,13 +269,35 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
         objects::objects::<W>(operation, &tenant, received.message, each)
     }
 
+    fn related(&self, _: Route, parts: &mut Parts, object: &Object<'_>, relation: &str) -> Option<Probe> {
+        let index = objects::related::<S>()?;
+        let message = objects::ask_related::<S, W>(parts, index, object, relation)?;
+        Some(Probe::new(Route(index), Call::new(Kind::read()), message))
+    }
+
+    fn subjects(
+        &self,
+        received: Received<'_>,
+        parts: &Parts,
+        reply: &Reply<'_>,
+        each: &mut dyn FnMut(Object<'_>),
+    ) -> Option<Option<String>> {
+        let operation = operation::<S>(received.route)?;
+        let tenant = objects::tenant_of::<W>(operation, S::BASE, parts, received.message)?;
+        let Ended::Succeeded(Some((_, message))) = W::ended(reply) else {
+            return None;
+        };
+        objects::subjects::<W>(&tenant, message, S::RELATED.reply, each).ok()?;
+        Some(learn::token_in::<W>(operation, message))
+    }
+
     fn head_read(&self, route: Route, parts: &mut Parts) -> Option<Probe> {
         let reads_head =
             |operation: &Operation| operation.does == Does::ReadAtHead && operation.reply_token().is_some();
         let Some(index) = S::OPERATIONS.iter().position(reads_head) else {
             return self.probe(route, parts);
         };
-        let message = W::call_without_fields(parts, &S::OPERATIONS[index], S::BASE)?;
+        let message = W::call_instead(parts, &S::OPERATIONS[index], S::BASE, None, &[])?;
         Some(Probe::new(Route(index), Call::new(Kind::read()), message))
     }
 

@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+use http::request::Parts;
+
 use crate::protocol::call::Unreadable;
 use crate::protocol::object::Object;
 use crate::protocol::operation::{Does, Field, Is, Operation};
-use crate::protocol::wire::{Reader, Wire};
+use crate::protocol::system::{Related, System};
+use crate::protocol::wire::{Put, Reader, Wire};
 
 const UNPINNED: Unreadable = Unreadable("the message does not say which objects it concerns");
 
@@ -28,23 +32,105 @@ pub(super) fn objects<W: Wire>(
     if writes && operation.objects.is_empty() {
         return Err(UNPINNED);
     }
-    let mut in_message = Cow::Borrowed(tenant);
-    if operation.objects.iter().any(|field| matches!(field.is, Is::Tenant)) {
-        W::request(message)?.message(operation.objects, |member, value| match member.field {
-            Some((_, Field { is: Is::Tenant, .. })) => {
-                in_message = value.text()?.into_owned().into();
-                Ok(())
-            }
-            _ => value.raw().map(drop),
-        })?;
-    }
+    let in_message = match tenant {
+        b"" => tenant_in::<W>(operation, message)?,
+        _ => Cow::Borrowed(tenant),
+    };
     let mut walk = Walk {
-        tenant: if tenant.is_empty() { &in_message } else { tenant },
+        tenant: &in_message,
         writes,
         each,
     };
     let mut reader = W::request(message)?;
     walk.message(&mut reader, operation.objects)?;
+    reader.end()
+}
+
+/// The tenant that a message names.
+fn tenant_in<'m, W: Wire>(operation: &Operation, message: &'m [u8]) -> Result<Cow<'m, [u8]>, Unreadable> {
+    let mut tenant = Cow::Borrowed(&[][..]);
+    if operation.objects.iter().any(|field| matches!(field.is, Is::Tenant)) {
+        W::request(message)?.message(operation.objects, |member, value| match member.field {
+            Some((_, Field { is: Is::Tenant, .. })) => {
+                tenant = value.text()?;
+                Ok(())
+            }
+            _ => value.raw().map(drop),
+        })?;
+    }
+    Ok(tenant)
+}
+
+/// The tenant of a request.
+pub(super) fn tenant_of<'a, W: Wire>(
+    operation: &Operation,
+    base: &str,
+    parts: &'a Parts,
+    message: &'a [u8],
+) -> Option<Cow<'a, [u8]>> {
+    let tenant = W::tenant(base, &parts.uri);
+    match tenant.is_empty() {
+        true => tenant_in::<W>(operation, message).ok(),
+        false => Some(tenant),
+    }
+}
+
+/// The operation that tells the subjects of a relation.
+pub(super) fn related<S: System>() -> Option<usize> {
+    let is_it = |operation: &Operation| operation.http.1 == S::RELATED.path;
+    S::OPERATIONS.iter().position(is_it)
+}
+
+/// Turns the parts of a request into those of one for the subjects of `relation`. `None` if a name has characters that JSON
+/// escapes.
+pub(super) fn ask_related<S: System, W: Wire>(
+    parts: &mut Parts,
+    operation: usize,
+    object: &Object<'_>,
+    relation: &str,
+) -> Option<Bytes> {
+    let Related {
+        tenant,
+        empty,
+        object: object_field,
+        names: [kind, id],
+        relation: relation_field,
+        ..
+    } = &S::RELATED;
+    let plain = |bytes| {
+        std::str::from_utf8(bytes)
+            .ok()
+            .filter(|text: &&str| !text.contains(['"', '\\']) && !text.contains(char::is_control))
+    };
+    let of_tenant = match tenant {
+        Some(field) => Some((field, plain(object.tenant)?)),
+        None => None,
+    };
+    let names = [
+        (kind, Put::Text(plain(object.kind)?)),
+        (id, Put::Text(plain(object.id?)?)),
+    ];
+    let mut fields = Vec::new();
+    fields.extend(empty.as_ref().map(|field| (field, Put::Message(&[]))));
+    fields.push((object_field, Put::Message(&names)));
+    fields.push((relation_field, Put::Text(relation)));
+    W::call_instead(parts, &S::OPERATIONS[operation], S::BASE, of_tenant, &fields)
+}
+
+/// Calls `each` with the subjects that a reply names, which may hold nothing else.
+pub(super) fn subjects<W: Wire>(
+    tenant: &[u8],
+    message: &[u8],
+    fields: &'static [Field],
+    each: &mut dyn FnMut(Object<'_>),
+) -> Result<(), Unreadable> {
+    let mut walk = Walk {
+        tenant,
+        writes: true,
+        each,
+    };
+    let mut reader = W::reply(message)?;
+    walk.message(&mut reader, fields)?;
     reader.end()
 }
 

@@ -82,12 +82,9 @@ pub(super) trait Wire: fmt::Debug + Send + Sync + 'static {
         parts: &mut Parts,
         operation: &Operation,
         base: &str,
-        tenant: (&Field, &str),
+        tenant: Option<(&Field, &str)>,
         fields: &[(&Field, Put<'_>)],
     ) -> Option<Bytes>;
-
-    /// The same, with an empty message, where no tenant is in the path.
-    fn call_without_fields(parts: &mut Parts, operation: &Operation, base: &str) -> Option<Bytes>;
 
     /// The tenant that a request's path names. Empty where the message names it.
     fn tenant<'u>(base: &str, uri: &'u Uri) -> Cow<'u, [u8]>;

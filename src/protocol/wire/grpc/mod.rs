@@ -153,16 +153,10 @@ impl Wire for Grpc {
         parts: &mut Parts,
         operation: &Operation,
         _: &str,
-        tenant: (&Field, &str),
+        tenant: Option<(&Field, &str)>,
         fields: &[(&Field, Put<'_>)],
     ) -> Option<Bytes> {
         let body = request(tenant, fields);
-        instead::call_instead(parts, operation.grpc, &body)?;
-        Some(body)
-    }
-
-    fn call_without_fields(parts: &mut Parts, operation: &Operation, _: &str) -> Option<Bytes> {
-        let body = frame(0, |_| {});
         instead::call_instead(parts, operation.grpc, &body)?;
         Some(body)
     }
@@ -172,7 +166,7 @@ impl Wire for Grpc {
     }
 
     fn open(operation: &Operation, tenant: (&Field, &str)) -> Option<(Parts, Bytes)> {
-        Some((instead::parts_to(operation.grpc)?, request(tenant, &[])))
+        Some((instead::parts_to(operation.grpc)?, request(Some(tenant), &[])))
     }
 
     fn reject(why: &Rejection) -> Response<Bytes> {
@@ -181,9 +175,11 @@ impl Wire for Grpc {
 }
 
 /// The body of a request with these fields.
-fn request(tenant: (&Field, &str), fields: &[(&Field, Put<'_>)]) -> Bytes {
-    frame(64 + tenant.1.len(), |into| {
-        put(into, tenant.0, Put::Text(tenant.1));
+fn request(tenant: Option<(&Field, &str)>, fields: &[(&Field, Put<'_>)]) -> Bytes {
+    frame(64 + tenant.map_or(0, |(_, tenant)| tenant.len()), |into| {
+        if let Some((field, tenant)) = tenant {
+            put(into, field, Put::Text(tenant));
+        }
         fields.iter().for_each(|(field, value)| put(into, field, *value));
     })
 }

@@ -146,7 +146,7 @@ impl Wire for Gateway {
         parts: &mut Parts,
         operation: &Operation,
         base: &str,
-        (_, tenant): (&Field, &str),
+        tenant: Option<(&Field, &str)>,
         fields: &[(&Field, Put<'_>)],
     ) -> Option<Bytes> {
         let (method, path) = &operation.http;
@@ -154,19 +154,13 @@ impl Wire for Gateway {
             None => base.to_owned(),
             Some((before, _)) => format!(
                 "{before}{}",
-                Some(tenant).filter(|tenant| is_plain(tenant) && !tenant.contains('/'))?
+                tenant
+                    .map(|(_, tenant)| tenant)
+                    .filter(|tenant| is_plain(tenant) && !tenant.contains('/'))?
             ),
         };
         let path = PathAndQuery::try_from(base + path).ok()?;
         let body = Self::spell(fields);
-        instead::call_instead(parts, method, path, &body)?;
-        Some(body)
-    }
-
-    fn call_without_fields(parts: &mut Parts, operation: &Operation, base: &str) -> Option<Bytes> {
-        let (method, path) = &operation.http;
-        let path = PathAndQuery::try_from(format!("{base}{path}")).ok()?;
-        let body = Self::spell(&[]);
         instead::call_instead(parts, method, path, &body)?;
         Some(body)
     }
