@@ -4,6 +4,7 @@ mod admin;
 mod callers;
 mod command;
 pub mod memory;
+mod objects;
 mod system;
 mod units;
 
@@ -22,6 +23,7 @@ use tower_zookie::consistency::Staleness;
 use self::callers::ForCallers;
 pub use self::command::unknown_variables;
 use self::memory::Memory;
+use self::objects::ForObjects;
 use self::system::{Engine, ForPermify, ForSpiceDb, Name, from_environment};
 use self::units::{kibibytes, mebibytes, timeout};
 use crate::proxy::admin::{Address, Admin, BadToken, Bearer};
@@ -121,6 +123,8 @@ pub struct Args {
     #[arg(long, requires = "oldest_token")]
     ask_old_tokens_at_head: bool,
     #[command(flatten)]
+    objects: ForObjects,
+    #[command(flatten)]
     callers: ForCallers,
     /// The environment variable that holds the `authorization`, such as `Bearer KEY`, of the one question that the sidecar asks
     /// when it starts, to log whether the upstream is what --system and --engine say. Without it, it asks without a credential.
@@ -160,6 +164,10 @@ pub enum BadArgument {
     NoAdminToken { name: String },
     #[error("the environment variable {name} of '--admin-token-env' {source}")]
     AdminToken { name: String, source: BadToken },
+    #[error(
+        "'--objects-mode followed' can't be used with '--objects memory', which no other sidecar writes to: leave it out"
+    )]
+    NothingToFollow,
     #[error("'--admin-token-env' can't be used with '--admin off': leave it out")]
     NoAdmin,
 }
@@ -177,9 +185,11 @@ impl Args {
 
     pub fn config(self) -> Result<Config, BadArgument> {
         check_capacity(self.capacity, Memory::stated_below(Path::new("/")))?;
+        let objects = self.objects.clone().objects()?;
         let system = self.system.of_engine(self.engine, self.spicedb, &self.permify)?;
         Ok(Config {
             layer: self.layer(system),
+            objects,
             watched: self.permify.watched()?,
             question: Some(FirstQuestion {
                 authorization: self.probe_authorization()?,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use tower_zookie::consistency::Staleness;
+use tower_zookie::objects::Objects;
 use tower_zookie::protocol::Protocol;
 use tower_zookie::{ByteSize, InvalidSetting, OldTokens, ZookieLayer};
 
@@ -42,7 +43,7 @@ pub enum Callers {
 }
 
 /// One layer for both of the system's APIs: they have one cache and one trust.
-pub fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
+pub fn build(settings: &Settings, objects: Option<Objects>) -> Result<Layer, InvalidSetting> {
     let builder = ZookieLayer::builder(settings.system.protocol())
         .cache(|cache| {
             cache
@@ -61,6 +62,10 @@ pub fn build(settings: &Settings) -> Result<Layer, InvalidSetting> {
             let values = request.headers.get_all(&name).into_iter();
             values.for_each(|value| identity.identify(value.as_bytes()));
         }),
+    };
+    let builder = match objects {
+        Some(objects) => builder.objects(objects),
+        None => builder,
     };
     match settings.oldest_token {
         Some((age, older)) => builder.oldest_token(age, older).build(),

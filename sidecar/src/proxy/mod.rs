@@ -15,6 +15,7 @@ mod hop;
 pub mod layer;
 mod limits;
 mod mixups;
+pub mod objects;
 pub mod origin;
 pub mod pool;
 mod question;
@@ -48,6 +49,7 @@ use self::connect::connector;
 use self::feed::{Feed, Watched};
 use self::front::Front;
 use self::mixups::MixUps;
+use self::objects::{Objects, ObjectsSetupError};
 use self::origin::Origin;
 use self::pool::Limits;
 use self::question::Question;
@@ -65,6 +67,7 @@ const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Config {
     pub layer: layer::Settings,
+    pub objects: Option<Objects>,
     pub routes: Vec<Route>,
     pub watched: Watched,
     /// What is asked at the start.
@@ -95,8 +98,10 @@ pub struct Route {
 /// Why the sidecar can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    #[error("'--{}' {}", .0.setting().replace('_', "-"), .0.problem())]
+    #[error("'--{}' {}", objects::flag(.0.setting()), .0.problem())]
     Layer(InvalidSetting),
+    #[error(transparent)]
+    Objects(#[from] ObjectsSetupError),
     #[error("TLS can't be used as configured")]
     Tls(#[from] TlsError),
     #[error("--upstream-ca is given, but no upstream is https")]
@@ -124,7 +129,11 @@ pub struct Sidecar {
 
 impl Sidecar {
     pub async fn bind(config: Config) -> Result<Self, SetupError> {
-        let layer = layer::build(&config.layer).map_err(SetupError::Layer)?;
+        let objects = match &config.objects {
+            Some(objects) => Some(objects.settings(objects.connect().await?)),
+            None => None,
+        };
+        let layer = layer::build(&config.layer, objects).map_err(SetupError::Layer)?;
         if config.upstream_ca.is_some() && !config.routes.iter().any(|route| route.upstream.is_tls()) {
             return Err(SetupError::NeedlessAuthorities);
         }
