@@ -41,6 +41,8 @@ pub enum Warning {
     ObjectsUnavailable,
     /// `foreign_record`: a token in the store of objects' tokens can't be read here, or belongs to another store.
     ForeignRecord,
+    /// `ancestors_unread`: the ancestors of a check's objects could not be read.
+    AncestorsUnread,
 }
 
 impl Warning {
@@ -59,6 +61,7 @@ impl Warning {
         Self::NotRecorded,
         Self::ObjectsUnavailable,
         Self::ForeignRecord,
+        Self::AncestorsUnread,
     ];
 
     /// The name under which it is counted.
@@ -77,6 +80,7 @@ impl Warning {
             Self::NotRecorded => "not_recorded",
             Self::ObjectsUnavailable => "objects_unavailable",
             Self::ForeignRecord => "foreign_record",
+            Self::AncestorsUnread => "ancestors_unread",
         }
     }
 }

@@ -112,6 +112,17 @@ impl<P: Protocol> LayerState<P> {
         }
     }
 
+    /// Warns of ancestors that can't be read.
+    pub(super) fn warn_of_ancestors(&self, why: &'static str) {
+        self.warnings.give(Warning::AncestorsUnread.name(), || {
+            tracing::warn!(
+                why,
+                "the ancestors of a check's objects could not be read, so the check is fully consistent; check `ancestors` \
+                 (the sidecar's `--ancestor`)"
+            );
+        });
+    }
+
     /// Warns of a record whose token is of no use here.
     pub(super) fn warn_foreign_record(&self) {
         self.warnings.give(Warning::ForeignRecord.name(), || {

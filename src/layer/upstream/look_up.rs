@@ -40,6 +40,9 @@ where
         Ok(picture) => picture,
         Err(why) => return Remembered::Strict(why),
     };
+    if let Remembered::Strict(why) = picture.join(&about.keys, arrived) {
+        return Remembered::Strict(why);
+    }
     let mut keys = about.keys.clone();
     let mut level = about.related.clone();
     let mut seen: HashMap<OwnedObject, ()> = level.iter().map(|object| (object.clone(), ())).collect();
@@ -49,15 +52,19 @@ where
             return picture.join(&keys, arrived);
         }
         if seen.len() > MOST_OBJECTS {
+            state.warn_of_ancestors("the request has more than 256 objects with ancestors");
             return Remembered::Strict(Strict::NotKnown);
         }
         let reads = read_level::<S, P, B>(state, &inner, objects, route, &parts, &level, &picture, arrived);
         let found = match reads {
-            Some(reads) => all(reads).await,
-            None => None,
-        };
-        let Some(found) = found else {
-            return Remembered::Strict(Strict::NotKnown);
+            Ok(reads) => match all(reads).await {
+                Ok(found) => found,
+                Err(why) => {
+                    state.warn_of_ancestors(why);
+                    return Remembered::Strict(Strict::NotKnown);
+                }
+            },
+            Err(why) => return Remembered::Strict(why),
         };
         level.clear();
         for object in found {
@@ -73,6 +80,7 @@ where
             Err(why) => return Remembered::Strict(why),
         }
     }
+    state.warn_of_ancestors("there are more than 8 levels of them");
     Remembered::Strict(Strict::NotKnown)
 }
 
@@ -88,7 +96,7 @@ fn read_level<S, P, B>(
     level: &[OwnedObject],
     picture: &Picture,
     arrived: Instant,
-) -> Option<JoinSet<Option<Vec<OwnedObject>>>>
+) -> Result<Reads, Strict>
 where
     S: Upstream<B>,
     P: Protocol,
@@ -97,8 +105,9 @@ where
     let mut reads = JoinSet::new();
     for object in level {
         let own = [object.key(), ObjectKey::store()];
-        let Remembered::Floors(floors) = picture.join(&own, arrived) else {
-            return None;
+        let floors = match picture.join(&own, arrived) {
+            Remembered::Floors(floors) => floors,
+            Remembered::Strict(why) => return Err(why),
         };
         for relation in objects.relations_of(&object.borrowed()) {
             let related = Related::<S, P, B> {
@@ -113,14 +122,16 @@ where
             reads.spawn(related.read(floors.clone(), arrived));
         }
     }
-    Some(reads)
+    Ok(reads)
 }
 
-/// What all of these reads found. `None` if one failed.
-async fn all(mut reads: JoinSet<Option<Vec<OwnedObject>>>) -> Option<Vec<OwnedObject>> {
+type Reads = JoinSet<Result<Vec<OwnedObject>, &'static str>>;
+
+/// What all of these reads found, or why one failed.
+async fn all(mut reads: Reads) -> Result<Vec<OwnedObject>, &'static str> {
     let mut found = Vec::new();
     while let Some(read) = reads.join_next().await {
-        found.extend(read.ok()??);
+        found.extend(read.map_err(|_| "the task that reads it ended")??);
     }
-    Some(found)
+    Ok(found)
 }

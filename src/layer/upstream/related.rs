@@ -52,19 +52,20 @@ where
     P: Protocol,
     B: RequestBody,
 {
-    /// The subjects, as of a revision that covers these floors. `None` if that can't be told.
-    pub(super) async fn read(mut self, floors: Floors, arrived: Instant) -> Option<Vec<OwnedObject>> {
+    /// The subjects, as of a revision that covers these floors, or why they can't be told.
+    pub(super) async fn read(mut self, floors: Floors, arrived: Instant) -> Result<Vec<OwnedObject>, &'static str> {
         let state = Arc::clone(&self.state);
         let (question, credential) = self.question();
         let freshness = Freshness::at_least(floors);
         if let Ok(decision) = state.cache.find(question, &freshness, arrived) {
-            return OwnedObject::read_all(&decision.value.body);
+            return stored(&decision.value);
         }
         let demand = Demand::of(&freshness, arrived);
         let questions = Questions::one(question, credential);
-        match state.cache.run(&questions, demand, &mut self).await.ok()? {
-            Fetched::Shared(landed) => OwnedObject::read_all(&landed.first.value.body),
-            Fetched::Own { reply, .. } => reply,
+        match state.cache.run(&questions, demand, &mut self).await {
+            Ok(Fetched::Shared(landed)) => stored(&landed.first.value),
+            Ok(Fetched::Own { reply, .. }) => reply,
+            Err(_) => Err("no reply of the service is fresh enough, or it did not come in time"),
         }
     }
 
@@ -111,35 +112,40 @@ where
     }
 }
 
+fn stored(response: &StoredResponse) -> Result<Vec<OwnedObject>, &'static str> {
+    OwnedObject::read_all(&response.body).ok_or("what the cache holds can't be read")
+}
+
 impl<S, P, B> Fetch<StoredResponse> for Related<S, P, B>
 where
     S: Upstream<B>,
     P: Protocol,
     B: RequestBody,
 {
-    type Own = Option<Vec<OwnedObject>>;
+    type Own = Result<Vec<OwnedObject>, &'static str>;
 
     async fn ask(mut self, turn: Turn<StoredResponse>) -> Replied<StoredResponse, Self::Own> {
-        const FAILED: Replied<StoredResponse, Option<Vec<OwnedObject>>> = Replied::Failed { own: None };
+        let failed = |why| Replied::Failed { own: Err(why) };
         if poll_fn(|cx| self.inner.poll_ready(cx)).await.is_err() {
-            return FAILED;
+            return failed("the service is not ready");
         }
         let Some((probe, asked, request)) = self.request(&turn) else {
-            return Replied::RevisionRejected { own: None };
+            let own = Err("the API can't ask for the relation of such an object");
+            return Replied::RevisionRejected { own };
         };
         turn.begin();
         let timed = Timed::begin(&self.state.cache);
         let Ok(reply) = self.inner.call(request).await else {
             timed.failed();
-            return FAILED;
+            return failed("the service did not reply");
         };
         let (parts, body) = reply.into_parts();
         let read = read_reply(body, self.state.settings.max_reply_body).await;
         let Read::Whole { message, trailers, .. } = read else {
             timed.replied(&parts, None);
-            return FAILED;
+            return failed("the reply is too large, or broke off");
         };
-        timed.replied(&parts, trailers.as_ref());
+        let is_error = timed.replied(&parts, trailers.as_ref());
         let reply = whole(&parts, &message, trailers.as_ref());
         let received = Received::new(probe.route, &probe.call, &probe.message);
         let mut found = Vec::new();
@@ -147,7 +153,12 @@ where
             found.extend(OwnedObject::of(&subject));
         });
         let Some(token) = token else {
-            return FAILED;
+            return failed(match is_error {
+                true => "the service replied with an error; check that the type has the relation",
+                false => {
+                    "the reply can't be read; the relation may be a permission, or have other subjects than objects"
+                }
+            });
         };
         let revision = match self.state.reply_token(&parts.headers, token.as_deref()) {
             Some(token) => Ok(token.revision.clone()),
@@ -161,7 +172,7 @@ where
             expires_in: None,
         };
         Replied::Answered {
-            own: Some(found),
+            own: Ok(found),
             items: vec![item],
             revision,
         }
