@@ -8,9 +8,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use http::HeaderName;
 use tokio::time::Instant;
 
 use crate::revision::Revision;
+
+/// The header in which a request states its consistency.
+pub(crate) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consistency");
 
 /// What a caller asks for, in the words of SpiceDB's API.
 ///

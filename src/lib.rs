@@ -78,6 +78,7 @@ pub mod objects;
 mod protobuf;
 pub mod protocol;
 pub mod revision;
+pub mod session;
 mod shards;
 #[cfg(feature = "store")]
 pub mod store;

@@ -4,8 +4,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header in which a request states its consistency.
-pub(super) const CONSISTENCY: HeaderName = HeaderName::from_static("zookie-consistency");
+pub(super) use crate::consistency::CONSISTENCY;
 
 /// A header that matters to the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

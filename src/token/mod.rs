@@ -15,8 +15,10 @@ mod format;
 mod inferadb;
 mod memo;
 mod opaque;
+mod order;
 pub mod permify;
 mod readers;
+mod side_by_side;
 pub mod spicedb;
 mod zookie;
 
@@ -26,8 +28,10 @@ pub use error::{TokenError, TokenErrorKind};
 pub use format::TokenFormat;
 pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
 pub use opaque::OpaqueTokens;
+pub use order::{Comparison, compare, join};
+pub use readers::readers;
 pub use zookie::Zookie;
 
 pub(crate) use carrier::{Outline, parameters};
 pub(crate) use memo::{Token, TokenMemo};
-pub(crate) use readers::readers;
+pub(crate) use side_by_side::SideBySide;

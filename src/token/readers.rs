@@ -3,8 +3,15 @@ use crate::token::inferadb::InferaDb;
 use crate::token::permify::{self, SnapTokens};
 use crate::token::spicedb::{self, ZedTokens};
 
-/// The systems and engines whose tokens look like this one, for a warning that says which engine to configure.
-pub(crate) fn readers(text: &str) -> Vec<(&'static str, &'static str)> {
+/// The systems and engines whose services issue tokens such as this one, for a message that says which engine to configure.
+///
+/// ```
+/// use tower_zookie::token::readers;
+///
+/// // A snapshot of SpiceDB on PostgreSQL.
+/// assert_eq!(readers("GhgKEENDYWdpQWtvQWpJQjRBVT0iBAgBEAI="), []);
+/// ```
+pub fn readers(text: &str) -> Vec<(&'static str, &'static str)> {
     use spicedb::Engine::{CockroachDb, Memory, MySql, Postgres, Spanner};
     let spicedb = [Memory, Postgres, CockroachDb, Spanner, MySql]
         .map(|engine| ("SpiceDB", engine.name(), is_read(&ZedTokens::new(engine), text)));

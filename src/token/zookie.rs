@@ -42,6 +42,18 @@ impl Zookie {
         self.0.to_str().unwrap_or_default()
     }
 
+    /// These tokens as one header value, comma-separated. `None` if there is no token.
+    pub(crate) fn list(zookies: &[Self]) -> Option<HeaderValue> {
+        match zookies {
+            [] => None,
+            [only] => Some(only.to_header_value()),
+            several => {
+                let texts: Vec<&str> = several.iter().map(Self::as_str).collect();
+                HeaderValue::try_from(texts.join(",")).ok()
+            }
+        }
+    }
+
     /// The token as a header value, without copying it.
     pub fn to_header_value(&self) -> HeaderValue {
         self.0.clone()

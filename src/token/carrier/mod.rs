@@ -172,7 +172,7 @@ impl Carriers {
             let problem = "is 0, so every request with a token would be rejected; set it to 1 or more";
             return Err(InvalidSetting::new("max_tokens", problem));
         }
-        let sets_cookies = self.cookie_names().next().is_some();
+        let sets_cookies = self.have_cookie();
         for (setting, is_set) in [("max_age", self.max_age.is_some()), ("secure", self.secure)] {
             if is_set && !sets_cookies {
                 let problem = "is set, but zookies travel in no cookie; add a `Carrier::Cookie`, or leave it out";
@@ -298,6 +298,35 @@ impl Carriers {
         }
     }
 
+    /// Sets the zookies of a reply in its headers, in place of any other zookie. Several ones, which have no join, are
+    /// comma-separated, as a request may have them.
+    pub(crate) fn set_header_lists(&self, headers: &mut HeaderMap, zookies: &[Zookie]) {
+        let Some(list) = Zookie::list(zookies) else { return };
+        for place in &self.places {
+            if let Carrier::Header(name) = place {
+                headers.insert(name.clone(), list.clone());
+            }
+        }
+    }
+
+    /// The first header in which zookies travel.
+    pub(crate) fn first_header(&self) -> Option<&HeaderName> {
+        self.places.iter().find_map(|place| match place {
+            Carrier::Header(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// The limit of tokens in one request.
+    pub(crate) fn most_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// Whether zookies travel in a cookie.
+    pub(crate) fn have_cookie(&self) -> bool {
+        self.cookie_names().next().is_some()
+    }
+
     /// Adds the cookies of these zookies to a reply, beside all other cookies that it sets. Several zookies, which have
     /// no join, are comma-separated in one cookie.
     ///
@@ -352,7 +381,7 @@ fn has_comma(text: &str) -> bool {
 
 /// Whether a header says something else, which a zookie would overwrite in requests or in replies.
 fn has_another_meaning(name: &str) -> bool {
-    const OTHERS: [&str; 46] = [
+    const OTHERS: [&str; 47] = [
         "age",
         "allow",
         "alt-svc",
@@ -398,8 +427,9 @@ fn has_another_meaning(name: &str) -> bool {
         "www-authenticate",
         "x-request-id",
         "x-rewrite-url",
-        // The layer's own.
+        // The layers' own.
         "zookie-consistency",
+        "zookie-session",
     ];
     const FAMILIES: [&str; 11] = [
         "accept",

@@ -1,0 +1,68 @@
+use http::{HeaderMap, Method};
+
+use crate::consistency::CONSISTENCY;
+use crate::session::current::Session;
+use crate::session::floors::Floors;
+use crate::session::inbound::request::INCOMPLETE;
+use crate::session::inbound::settings::Settings;
+use crate::session::reply::{READ, SESSION, WRITTEN, absorb, fully_consistent, is_of_write};
+use crate::token::{Carrier, Zookie};
+
+impl Settings {
+    /// Takes the tokens of the inner service's own response into the session.
+    pub(super) fn absorb(&self, session: &Session, headers: &HeaderMap, method: &Method) {
+        for place in self.carriers.places() {
+            if let Carrier::Header(name) = place
+                && headers.contains_key(name)
+            {
+                absorb(session, headers, name, is_of_write(headers, method));
+            }
+        }
+    }
+
+    /// Puts what the session has become into the head of a response, and says which version that was.
+    pub(super) fn return_in_head(&self, session: &Session, headers: &mut HeaderMap) -> u64 {
+        let floors = session.floors().clone();
+        self.return_in(&floors, headers);
+        if self.set_cookies && (floors.written || floors.needed) {
+            self.set_cookie(&floors, headers);
+        }
+        floors.version
+    }
+
+    /// Puts what the session has become since that version into the trailers of a response.
+    pub(super) fn return_in_trailers(&self, session: &Session, since: u64, trailers: &mut HeaderMap) {
+        let floors = session.floors().clone();
+        if floors.version != since {
+            self.return_in(&floors, trailers);
+        }
+    }
+
+    fn return_in(&self, floors: &Floors, headers: &mut HeaderMap) {
+        let tokens = zookies(floors);
+        self.carriers.set_header_lists(headers, &tokens);
+        if floors.incomplete {
+            headers.insert(CONSISTENCY, fully_consistent());
+        }
+        if !tokens.is_empty() || floors.incomplete {
+            headers.insert(SESSION, if floors.written { WRITTEN } else { READ });
+        }
+    }
+
+    fn set_cookie(&self, floors: &Floors, headers: &mut HeaderMap) {
+        let tokens = zookies(floors);
+        if !floors.incomplete && (tokens.is_empty() || self.carriers.set_cookies(headers, &tokens).is_ok()) {
+            return;
+        }
+        // A browser would not store tokens as long as these, and must not go on with an older one.
+        let incomplete = Zookie::new(INCOMPLETE, INCOMPLETE.len());
+        let set = incomplete.and_then(|marker| self.carriers.set_cookies(headers, &[marker]));
+        if let Err(error) = set {
+            tracing::debug!(%error, "no zookie cookie was set");
+        }
+    }
+}
+
+fn zookies(floors: &Floors) -> Vec<Zookie> {
+    floors.tokens().iter().map(|token| token.zookie.clone()).collect()
+}

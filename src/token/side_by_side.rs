@@ -1,0 +1,56 @@
+use std::sync::Arc;
+
+use crate::token::format::TokenFormat;
+use crate::token::memo::Token;
+
+/// Tokens that stand side by side: no token is at or after another one, and no two have a join that can be spelled.
+///
+/// Where every two revisions of a store compare, this is one token for each store, the greatest: an answer at it that is
+/// read later than all of them were issued covers them all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SideBySide(Vec<Arc<Token>>);
+
+impl SideBySide {
+    /// Adds a token, and says whether it raises what was there.
+    pub(crate) fn add(&mut self, format: &dyn TokenFormat, token: Arc<Token>) -> bool {
+        if self
+            .0
+            .iter()
+            .any(|known| known.revision.is_at_or_after(&token.revision))
+        {
+            return false;
+        }
+        self.0.retain(|known| !token.revision.is_at_or_after(&known.revision));
+        let mut known = self.0.iter().enumerate();
+        match known.find_map(|(place, known)| Some((place, join(format, known, &token)?))) {
+            Some((place, joined)) => {
+                self.0.remove(place);
+                self.add(format, joined);
+            }
+            None => self.0.push(token),
+        }
+        true
+    }
+
+    /// All of them; those that were added last are the last.
+    pub(crate) fn tokens(&self) -> &[Arc<Token>] {
+        &self.0
+    }
+
+    /// Removes those that were added first, until `most` are left. Whether there were more.
+    pub(crate) fn truncate(&mut self, most: usize) -> bool {
+        let surplus = self.0.len().saturating_sub(most);
+        self.0.drain(..surplus);
+        surplus > 0
+    }
+}
+
+fn join(format: &dyn TokenFormat, one: &Token, other: &Token) -> Option<Arc<Token>> {
+    let revision = one.revision.join(&other.revision)?;
+    let zookie = format.encode(&revision)?;
+    Some(Arc::new(Token {
+        zookie,
+        revision,
+        has_more_than_revision: false,
+    }))
+}
