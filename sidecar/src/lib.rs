@@ -3,6 +3,7 @@
 pub mod args;
 pub mod hints;
 pub mod proxy;
+pub mod token;
 
 /// Any error; `main` prints it with its causes.
 pub type AnyError = Box<dyn std::error::Error + Send + Sync>;

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p tower-zookie-sidecar -- --upstream http://127.0.0.1:50051 --engine postgres` serves all of
 //! SpiceDB's gRPC API on 127.0.0.1:50061, and with `--http-upstream` its HTTP gateway too. Permify's is `--system permify
-//! --upstream http://127.0.0.1:3478`.
+//! --upstream http://127.0.0.1:3478`. `zookie-sidecar token` reads, compares and joins tokens.
 
 use std::env;
 use std::io::IsTerminal;
@@ -10,12 +10,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use examples_common::{failed, log_json_to_stderr, log_to_stderr, outlive_hangups, told_to_stop};
+use tower_zookie_sidecar::args::token::TokenArgs;
 use tower_zookie_sidecar::args::{Args, LogFormat, unknown_variables};
 use tower_zookie_sidecar::proxy::Sidecar;
-use tower_zookie_sidecar::{AnyError, hints};
+use tower_zookie_sidecar::{AnyError, hints, token};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if env::args_os().nth(1).is_some_and(|first| first == "token") {
+        return print_tokens(TokenArgs::parse_from(env::args_os().skip(1)));
+    }
     let args = Args::parse();
     match args.log_format() {
         LogFormat::Text => log_to_stderr(),
@@ -29,6 +33,16 @@ async fn main() -> ExitCode {
     }
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
+    }
+}
+
+fn print_tokens(args: TokenArgs) -> ExitCode {
+    match token::run(args.command) {
+        Ok(lines) => {
+            println!("{lines}");
+            ExitCode::SUCCESS
+        }
         Err(error) => failed(&*error),
     }
 }

@@ -8,8 +8,8 @@ use crate::token::spicedb::{self, ZedTokens};
 /// ```
 /// use tower_zookie::token::readers;
 ///
-/// // A snapshot of SpiceDB on PostgreSQL.
-/// assert_eq!(readers("GhgKEENDYWdpQWtvQWpJQjRBVT0iBAgBEAI="), []);
+/// // A snapshot, as only SpiceDB on PostgreSQL issues it.
+/// assert_eq!(readers("GhgKDENBRVFBaG9CQUE9PRIINjM0OWFhZjI="), [("SpiceDB", "postgres")]);
 /// ```
 pub fn readers(text: &str) -> Vec<(&'static str, &'static str)> {
     use spicedb::Engine::{CockroachDb, Memory, MySql, Postgres, Spanner};

@@ -7,6 +7,8 @@ use super::Args;
 const PREFIX: &str = "ZOOKIE_";
 
 const ENVIRONMENT: &str = "\
+zookie-sidecar token reads, compares and joins tokens, without an upstream: see zookie-sidecar token --help.
+
 Each option is an environment variable too: --http-upstream is ZOOKIE_HTTP_UPSTREAM. An option on the command line wins. A \
 switch such as ZOOKIE_MIX_REVISIONS is true or false; several values, as of ZOOKIE_WATCH, are separated by spaces.
 

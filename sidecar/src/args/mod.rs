@@ -6,6 +6,7 @@ mod command;
 pub mod memory;
 mod objects;
 mod system;
+pub mod token;
 mod units;
 
 use std::env;

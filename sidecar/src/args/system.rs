@@ -112,27 +112,36 @@ impl Name {
     ) -> Result<System, BadArgument> {
         match (self, permify.given()) {
             (Self::SpiceDb, Some(flag)) => Err(BadArgument::OtherSystem { flag }),
-            (Self::SpiceDb, None) => Ok(System::SpiceDb(spicedb.protocol(match engine {
-                Engine::Memory => spicedb::Engine::Memory,
-                Engine::Postgres => spicedb::Engine::Postgres,
-                Engine::CockroachDb => spicedb::Engine::CockroachDb,
-                Engine::Spanner => spicedb::Engine::Spanner,
-                Engine::MySql => spicedb::Engine::MySql,
-                Engine::Opaque => spicedb::Engine::Opaque,
-            }))),
+            (Self::SpiceDb, None) => Ok(System::SpiceDb(spicedb.protocol(engine_of_spicedb(engine)))),
             (Self::Permify, _) if spicedb.read_replicas => Err(BadArgument::NotSpiceDbs {
                 flag: "--read-replicas",
             }),
             (Self::Permify, _) => {
-                let engine = match engine {
-                    Engine::Memory if !permify.watch.is_empty() => return Err(BadArgument::NoFeed),
-                    Engine::Memory => permify::Engine::Memory,
-                    Engine::Postgres => permify::Engine::Postgres,
-                    _ => return Err(BadArgument::NotPermifys { engine: name(engine) }),
-                };
-                Ok(System::Permify(permify.protocol(engine)))
+                if engine == Engine::Memory && !permify.watch.is_empty() {
+                    return Err(BadArgument::NoFeed);
+                }
+                Ok(System::Permify(permify.protocol(engine_of_permify(engine)?)))
             }
         }
+    }
+}
+
+pub(super) fn engine_of_spicedb(engine: Engine) -> spicedb::Engine {
+    match engine {
+        Engine::Memory => spicedb::Engine::Memory,
+        Engine::Postgres => spicedb::Engine::Postgres,
+        Engine::CockroachDb => spicedb::Engine::CockroachDb,
+        Engine::Spanner => spicedb::Engine::Spanner,
+        Engine::MySql => spicedb::Engine::MySql,
+        Engine::Opaque => spicedb::Engine::Opaque,
+    }
+}
+
+pub(super) fn engine_of_permify(engine: Engine) -> Result<permify::Engine, BadArgument> {
+    match engine {
+        Engine::Memory => Ok(permify::Engine::Memory),
+        Engine::Postgres => Ok(permify::Engine::Postgres),
+        _ => Err(BadArgument::NotPermifys { engine: name(engine) }),
     }
 }
 

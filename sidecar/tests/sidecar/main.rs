@@ -23,6 +23,7 @@ mod running;
 mod settings;
 mod stopping;
 mod tls;
+mod token;
 mod tonic_upstream;
 mod upstream;
 
