@@ -10,8 +10,8 @@ tokio::task_local! {
     static CURRENT: Session;
 }
 
-/// The length up to which tokens are read, and the memory in which they are remembered.
-const MAX_TOKEN_LEN: usize = 16 << 10;
+/// The length up to which tokens are read, as a `ZookieLayer` does by default, and the memory in which they are remembered.
+const MAX_TOKEN_LEN: usize = 4 << 10;
 const MEMO_BYTES: usize = 4 << 20;
 
 /// The tokens of one caller, from its request to its response: what the caller has seen, and what was learned meanwhile.
@@ -110,10 +110,10 @@ impl Session {
         self.take(token, Floors::add_written)
     }
 
-    fn take(&self, text: &str, add: fn(&mut Floors, &dyn TokenFormat, Arc<Token>)) -> Result<(), TokenError> {
+    fn take(&self, text: &str, add: fn(&mut Floors, &TokenMemo, Arc<Token>)) -> Result<(), TokenError> {
         match self.0.memo.parse(text) {
             Ok(token) => {
-                add(&mut self.floors(), self.0.memo.format(), token);
+                add(&mut self.floors(), &self.0.memo, token);
                 Ok(())
             }
             Err(error) => {

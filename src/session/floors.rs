@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::revision::StoreId;
-use crate::token::{SideBySide, Token, TokenFormat};
+use crate::token::{SideBySide, Token, TokenMemo};
 
 /// How many tokens a session holds at most: as many as a request may have.
 pub(super) const MOST_TOKENS: usize = 8;
@@ -24,8 +24,8 @@ pub(super) struct Floors {
 
 impl Floors {
     /// Adds a token.
-    pub(super) fn add(&mut self, format: &dyn TokenFormat, token: Arc<Token>) {
-        if self.tokens.add(format, token) {
+    pub(super) fn add(&mut self, memo: &TokenMemo, token: Arc<Token>) {
+        if self.tokens.add(|revision| memo.spell(revision), token) {
             self.version += 1;
         }
         if self.tokens.truncate(MOST_TOKENS) {
@@ -33,13 +33,19 @@ impl Floors {
         }
     }
 
+    /// Notes a write that has named no token.
+    pub(super) fn write_without_token(&mut self) {
+        self.written = true;
+        self.lose();
+    }
+
     /// Adds the token of a write.
-    pub(super) fn add_written(&mut self, format: &dyn TokenFormat, token: Arc<Token>) {
+    pub(super) fn add_written(&mut self, memo: &TokenMemo, token: Arc<Token>) {
         if !self.written {
             self.written = true;
             self.version += 1;
         }
-        self.add(format, token);
+        self.add(memo, token);
     }
 
     /// Notes a floor that no token can hold.

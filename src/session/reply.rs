@@ -1,5 +1,6 @@
 //! How a reply says what its sender has learned.
 
+use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::consistency::{CONSISTENCY, Consistency};
@@ -8,6 +9,7 @@ use crate::session::current::Session;
 
 /// The header of a service with a session: whether its session was raised by a write.
 pub(super) const SESSION: HeaderName = HeaderName::from_static("zookie-session");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 pub(super) const WRITTEN: HeaderValue = HeaderValue::from_static("written");
@@ -47,6 +49,15 @@ pub(super) fn absorb(session: &Session, headers: &HeaderMap, carrier: &HeaderNam
         .is_some_and(|value| *value == fully_consistent())
     {
         session.floors().lose();
+    }
+}
+
+/// Takes a write into the session of which the reply's head names no token, such as an import.
+pub(super) fn absorb_unnamed_write(session: &Session, reply: &Parts, carrier: &HeaderName) {
+    let failed = !reply.status.is_success() || reply.headers.get(GRPC_STATUS).is_some_and(|code| code != "0");
+    let is_write = zookie_statuses(&reply.headers).any(|status| status.contains(A_WRITE));
+    if is_write && !failed && !reply.headers.contains_key(carrier) {
+        session.floors().write_without_token();
     }
 }
 

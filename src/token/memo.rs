@@ -56,6 +56,13 @@ impl TokenMemo {
         &*self.format
     }
 
+    /// The token of a revision, if the format has one and this memo would read it.
+    pub(crate) fn spell(&self, revision: &Revision) -> Option<Zookie> {
+        self.format
+            .encode(revision)
+            .filter(|zookie| zookie.as_str().len() <= self.max_len)
+    }
+
     /// The token with this text, parsed now or remembered.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub fn join<'a>(
             zookie: Zookie::new(text, text.len())?,
             has_more_than_revision: false,
         };
-        all.add(format, Arc::new(token));
+        all.add(|revision| format.encode(revision), Arc::new(token));
     }
     Ok(all.tokens().iter().map(|token| token.zookie.clone()).collect())
 }

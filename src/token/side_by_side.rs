@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use crate::token::format::TokenFormat;
+use crate::revision::Revision;
 use crate::token::memo::Token;
+use crate::token::zookie::Zookie;
 
 /// Tokens that stand side by side: no token is at or after another one, and no two have a join that can be spelled.
 ///
@@ -11,8 +12,12 @@ use crate::token::memo::Token;
 pub(crate) struct SideBySide(Vec<Arc<Token>>);
 
 impl SideBySide {
-    /// Adds a token, and says whether it raises what was there.
-    pub(crate) fn add(&mut self, format: &dyn TokenFormat, token: Arc<Token>) -> bool {
+    /// Adds a token, and says whether it raises what was there. `spell` gives the token of a revision.
+    pub(crate) fn add(&mut self, spell: impl Fn(&Revision) -> Option<Zookie>, token: Arc<Token>) -> bool {
+        self.add_by(&spell, token)
+    }
+
+    fn add_by(&mut self, spell: &dyn Fn(&Revision) -> Option<Zookie>, token: Arc<Token>) -> bool {
         if self
             .0
             .iter()
@@ -22,10 +27,10 @@ impl SideBySide {
         }
         self.0.retain(|known| !token.revision.is_at_or_after(&known.revision));
         let mut known = self.0.iter().enumerate();
-        match known.find_map(|(place, known)| Some((place, join(format, known, &token)?))) {
+        match known.find_map(|(place, known)| Some((place, join(spell, known, &token)?))) {
             Some((place, joined)) => {
                 self.0.remove(place);
-                self.add(format, joined);
+                self.add_by(spell, joined);
             }
             None => self.0.push(token),
         }
@@ -45,9 +50,9 @@ impl SideBySide {
     }
 }
 
-fn join(format: &dyn TokenFormat, one: &Token, other: &Token) -> Option<Arc<Token>> {
+fn join(spell: &dyn Fn(&Revision) -> Option<Zookie>, one: &Token, other: &Token) -> Option<Arc<Token>> {
     let revision = one.revision.join(&other.revision)?;
-    let zookie = format.encode(&revision)?;
+    let zookie = spell(&revision)?;
     Some(Arc::new(Token {
         zookie,
         revision,

@@ -5,6 +5,7 @@ mod fan_out;
 mod inbound;
 mod model;
 mod outbound;
+mod over_grpc;
 mod stores;
 mod support;
 mod trailers;

@@ -75,13 +75,11 @@ where
                 return Poll::Ready(Ok(response.map(SessionBody::own)));
             }
         };
-        let mut response = ready!(session.enter(|| future.poll(cx)))?;
-        settings.absorb(session, response.headers(), method);
-        let version = settings.return_in_head(session, response.headers_mut());
-        let (session, settings) = (session.clone(), Arc::clone(settings));
-        Poll::Ready(Ok(
-            response.map(|body| SessionBody::inner(body, session, version, settings))
-        ))
+        let (mut parts, body) = ready!(session.enter(|| future.poll(cx)))?.into_parts();
+        settings.absorb(session, &parts, method);
+        let version = settings.return_in_head(session, &mut parts.headers);
+        let body = SessionBody::inner(body, session.clone(), version, Arc::clone(settings));
+        Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 }
 

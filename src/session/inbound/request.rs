@@ -24,7 +24,7 @@ impl Settings {
             };
             has_token = true;
             match parsed {
-                Ok(token) => floors.add(self.memo.format(), token),
+                Ok(token) => floors.add(&self.memo, token),
                 Err(kind) if source.is_explicit() => unreadable = Some(kind),
                 Err(_) => (floors.at_head, floors.needed) = (true, true),
             }

@@ -1,3 +1,4 @@
+use http::response::Parts;
 use http::{HeaderMap, Method};
 
 use crate::consistency::CONSISTENCY;
@@ -5,18 +6,20 @@ use crate::session::current::Session;
 use crate::session::floors::Floors;
 use crate::session::inbound::request::INCOMPLETE;
 use crate::session::inbound::settings::Settings;
-use crate::session::reply::{READ, SESSION, WRITTEN, absorb, fully_consistent, is_of_write};
+use crate::session::reply::{READ, SESSION, WRITTEN, absorb, absorb_unnamed_write, fully_consistent, is_of_write};
 use crate::token::{Carrier, Zookie};
 
 impl Settings {
     /// Takes the tokens of the inner service's own response into the session.
-    pub(super) fn absorb(&self, session: &Session, headers: &HeaderMap, method: &Method) {
+    pub(super) fn absorb(&self, session: &Session, response: &Parts, method: &Method) {
+        let written = is_of_write(&response.headers, method);
         for place in self.carriers.places() {
-            if let Carrier::Header(name) = place
-                && headers.contains_key(name)
-            {
-                absorb(session, headers, name, is_of_write(headers, method));
+            if let Carrier::Header(name) = place {
+                absorb(session, &response.headers, name, written);
             }
+        }
+        if let Some(name) = self.carriers.first_header() {
+            absorb_unnamed_write(session, response, name);
         }
     }
 

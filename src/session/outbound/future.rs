@@ -4,13 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, HeaderName, Method, Response};
+use http::response::Parts;
+use http::{HeaderName, Method, Response};
 use pin_project_lite::pin_project;
 
 use crate::session::current::Session;
 use crate::session::outbound::body::{PropagateBody, Trailing};
 use crate::session::outbound::channel::Channel;
-use crate::session::reply::{absorb, is_foreign, is_of_session, is_of_write, store_named};
+use crate::session::reply::{absorb, absorb_unnamed_write, is_foreign, is_of_session, is_of_write, store_named};
 
 /// A call under a session.
 pub(super) struct UnderWay {
@@ -22,7 +23,8 @@ pub(super) struct UnderWay {
 
 impl UnderWay {
     /// Learns from the head of the reply.
-    fn replied(self, headers: &HeaderMap) -> Trailing {
+    fn replied(self, reply: &Parts) -> Trailing {
+        let headers = &reply.headers;
         let Self {
             session,
             header,
@@ -40,6 +42,7 @@ impl UnderWay {
             channel.is_of(store);
         }
         absorb(&session, headers, &header, written);
+        absorb_unnamed_write(&session, reply, &header);
         Trailing {
             session,
             header,
@@ -73,8 +76,9 @@ where
         let this = self.project();
         let response = ready!(this.future.poll(cx))?;
         let under_way = this.under_way.take();
-        let trailing = under_way.map(|under_way| under_way.replied(response.headers()));
-        Poll::Ready(Ok(response.map(|body| PropagateBody::new(body, trailing))))
+        let (reply, body) = response.into_parts();
+        let trailing = under_way.map(|under_way| under_way.replied(&reply));
+        Poll::Ready(Ok(Response::from_parts(reply, PropagateBody::new(body, trailing))))
     }
 }
 

@@ -30,7 +30,7 @@ fn of_channel(session: &Session, floors: &Floors, known: &Known) -> (Floors, boo
     let (mut theirs, mut others) = (Floors::default(), false);
     for token in floors.tokens() {
         if known.takes(token.revision.store(), of_one_store) {
-            theirs.add(session.memo().format(), Arc::clone(token));
+            theirs.add(session.memo(), Arc::clone(token));
         } else {
             others = true;
         }
@@ -45,7 +45,7 @@ fn join(session: &Session, demanded: &mut Floors, headers: &mut HeaderMap, carri
         let Ok(texts) = value.to_str() else { return false };
         for text in texts.split(',').map(str::trim) {
             match session.memo().parse(text) {
-                Ok(token) => demanded.add(session.memo().format(), token),
+                Ok(token) => demanded.add(session.memo(), token),
                 Err(_) => unreadable.push(text),
             }
         }
