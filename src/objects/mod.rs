@@ -19,6 +19,8 @@ mod known;
 mod lookups;
 mod memory;
 mod owned;
+#[cfg(feature = "objects-postgres")]
+mod postgres;
 mod record;
 mod records;
 mod settings;
@@ -28,6 +30,8 @@ pub use ancestors::Ancestors;
 pub use error::ObjectsError;
 pub use key::ObjectKey;
 pub use memory::MemoryObjects;
+#[cfg(feature = "objects-postgres")]
+pub use postgres::{PostgresObjects, PostgresObjectsBuilder};
 pub use record::{Record, Update};
 pub use settings::{Objects, ObjectsMode};
 pub use store::{FeedBatch, ObjectFeed, ObjectTokens, Reply};

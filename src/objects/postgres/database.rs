@@ -1,0 +1,187 @@
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use deadpool_postgres::{Object, Pool};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+use crate::objects::error::ObjectsError;
+use crate::objects::postgres::clock::{ClockWatch, Reading, Sample};
+use crate::objects::postgres::failure::Failure;
+use crate::objects::postgres::held::Held;
+use crate::objects::postgres::link::Link;
+use crate::objects::postgres::statements::Statements;
+
+/// How often a statement is sent before its failure is reported.
+pub(super) const MOST_ATTEMPTS: usize = 3;
+
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// The pool, the statements, and what is known about the database's clock.
+pub(super) struct Database {
+    pub(super) pool: Pool,
+    pub(super) link: Link,
+    pub(super) statements: Statements,
+    /// The longest time that a look-up or an update may take, waits included.
+    pub(super) timeout: Duration,
+    /// The longest time that it may take to open a connection.
+    pub(super) connect_timeout: Duration,
+    pub(super) watch: Mutex<ClockWatch>,
+}
+
+/// A connection of the pool.
+pub(super) struct Checkout {
+    object: Option<Object>,
+    state: State,
+    timeout: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Its last statement was answered.
+    Idle,
+    /// A statement is under way.
+    Busy,
+    /// A statement has failed.
+    Failed,
+}
+
+/// The rows that a statement has returned, and when.
+pub(super) struct Answer {
+    pub(super) rows: Vec<Row>,
+    sent: Instant,
+    received: Instant,
+}
+
+impl Database {
+    /// Awaits `work`, but not for too long.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, ObjectsError> {
+        let outcome = timeout(self.timeout, work).await;
+        Ok(outcome.unwrap_or(Err(Failure::Late(self.timeout)))?)
+    }
+
+    /// Runs a statement that may be repeated. Where a connection was lost or writers were in each other's way, it is repeated.
+    pub(super) async fn run(&self, sql: &str, parameters: Parameters<'_>) -> Result<Answer, Failure> {
+        let mut attempt = 1;
+        loop {
+            match self.run_once(sql, parameters).await {
+                Err(failure) if failure.may_pass() && attempt < MOST_ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn run_once(&self, sql: &str, parameters: Parameters<'_>) -> Result<Answer, Failure> {
+        let mut checkout = self.checkout().await?;
+        let answer = checkout.run(sql, parameters).await?;
+        checkout.finish();
+        Ok(answer)
+    }
+
+    pub(super) async fn checkout(&self) -> Result<Checkout, Failure> {
+        Ok(Checkout {
+            object: Some(self.pool.get().await?),
+            state: State::Busy,
+            timeout: self.timeout,
+        })
+    }
+
+    /// Reads the rows of an answer whose statement says the clock in each.
+    pub(super) fn read(&self, answer: &Answer) -> Result<Vec<Held>, Failure> {
+        let Some(row) = answer.rows.first() else {
+            return Ok(Vec::new());
+        };
+        let clock = row.try_get(CLOCK)?;
+        let reading = self.note(answer, clock);
+        let held = answer.rows.iter().map(|row| Held::read(row, &reading));
+        held.filter_map(Result::transpose)
+            .collect::<Result<_, _>>()
+            .map_err(Failure::Row)
+    }
+
+    /// Compares the clock, which an answer has told, with this process's own.
+    pub(super) fn note(&self, answer: &Answer, clock: SystemTime) -> Reading {
+        let sample = Sample {
+            sent: answer.sent,
+            received: answer.received,
+            clock,
+        };
+        let reading = self.watch.lock().unwrap_or_else(PoisonError::into_inner).read(sample);
+        if let Some(seconds) = reading.jumped {
+            tracing::warn!(
+                seconds,
+                "the clock of PostgreSQL has jumped: rows stay longer than they need to, and marks of unknown outcomes too"
+            );
+        }
+        reading
+    }
+}
+
+/// The column of the clock in the statements that read rows.
+pub(super) const CLOCK: usize = 5;
+
+impl Checkout {
+    pub(super) async fn run(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Answer, Failure> {
+        let outcome = self.query(sql, parameters).await;
+        self.fail_with(outcome)
+    }
+
+    async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Answer, Error> {
+        let statement = self.client().prepare_cached(sql).await?;
+        let sent = Instant::now();
+        let rows = self.client().query(&statement, parameters).await?;
+        let received = Instant::now();
+        Ok(Answer { rows, sent, received })
+    }
+
+    pub(super) async fn batch(&mut self, sql: &str) -> Result<(), Failure> {
+        let outcome = self.client().batch_execute(sql).await;
+        self.fail_with(outcome)
+    }
+
+    fn fail_with<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Failure> {
+        if outcome.is_err() {
+            self.state = State::Failed;
+        }
+        Ok(outcome?)
+    }
+
+    /// Returns the connection to the pool.
+    pub(super) fn finish(mut self) {
+        self.state = State::Idle;
+    }
+
+    fn client(&self) -> &Object {
+        self.object.as_ref().expect("it is taken in drop only")
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        let Some(object) = self.object.take() else {
+            return;
+        };
+        match self.state {
+            // It returns to the pool.
+            State::Idle => drop(object),
+            State::Failed => drop(Object::take(object)),
+            State::Busy => clean_up(object, self.timeout),
+        }
+    }
+}
+
+/// Its caller has not waited for the answer. A new connection instead would burden a database that is slow already.
+fn clean_up(object: Object, limit: Duration) {
+    let Ok(runtime) = Handle::try_current() else {
+        return drop(Object::take(object));
+    };
+    runtime.spawn(async move {
+        // Answers come in order: after this one, no statement is under way.
+        match timeout(limit, object.batch_execute("ROLLBACK")).await {
+            Ok(Ok(())) => drop(object),
+            Ok(Err(_)) | Err(_) => drop(Object::take(object)),
+        }
+    });
+}
