@@ -18,6 +18,8 @@ mod key;
 mod known;
 mod lookups;
 mod memory;
+#[cfg(feature = "objects-nats")]
+mod nats;
 mod owned;
 #[cfg(feature = "objects-postgres")]
 mod postgres;
@@ -30,6 +32,8 @@ pub use ancestors::Ancestors;
 pub use error::ObjectsError;
 pub use key::ObjectKey;
 pub use memory::MemoryObjects;
+#[cfg(feature = "objects-nats")]
+pub use nats::{NatsObjects, NatsObjectsBuilder};
 #[cfg(feature = "objects-postgres")]
 pub use postgres::{PostgresObjects, PostgresObjectsBuilder};
 pub use record::{Record, Update};

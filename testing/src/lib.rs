@@ -7,6 +7,7 @@ pub mod google;
 pub mod grpc;
 pub mod log;
 pub mod model;
+pub mod nats;
 pub mod objects;
 pub mod permify;
 pub mod postgres;
