@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_zookie::InvalidSetting;
-use tower_zookie::objects::{self, Ancestors, MemoryObjects, ObjectTokens, ObjectsError};
+use tower_zookie::objects::{self, Ancestors, MemoryObjects, NatsObjects, ObjectTokens, ObjectsError, PostgresObjects};
 
 /// How tokens are remembered.
 #[derive(Clone, Debug)]
@@ -81,8 +81,23 @@ impl Objects {
     pub async fn connect(&self) -> Result<Arc<dyn ObjectTokens>, ObjectsSetupError> {
         Ok(match &self.place {
             Place::Memory => Arc::new(MemoryObjects::new(self.capacity).map_err(ObjectsSetupError::Setting)?),
-            Place::Postgres(_) | Place::Nats(_) => {
-                return Err(ObjectsError::new("this kind of store is not built in").into());
+            Place::Postgres(url) => {
+                let builder = PostgresObjects::builder(url)
+                    .table(&*self.name)
+                    .create_table(self.create);
+                let builder = match &self.ca {
+                    Some(path) => builder.ca_file(path),
+                    None => builder,
+                };
+                Arc::new(builder.connect().await?)
+            }
+            Place::Nats(url) => {
+                let builder = NatsObjects::builder(url).bucket(&*self.name).create(self.create);
+                let builder = match &self.ca {
+                    Some(path) => builder.ca_file(path),
+                    None => builder,
+                };
+                Arc::new(builder.connect().await?)
             }
         })
     }
