@@ -19,6 +19,7 @@ use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Digest;
 use crate::protocol::kit::parts;
 use crate::protocol::kit::path::Pattern;
+use crate::protocol::object::Object;
 use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
@@ -174,6 +175,14 @@ impl Protocol for AuthZen {
             }
         }
         needed
+    }
+
+    fn has_objects(&self) -> bool {
+        true
+    }
+
+    fn objects(&self, received: Received<'_>, _: &Parts, each: &mut dyn FnMut(Object<'_>)) -> Result<(), Unreadable> {
+        request::objects(received.message, each)
     }
 
     fn ask(&self, received: Received<'_>, open: &[usize], _: &ReadAt, _: Option<&Zookie>) -> Option<Bytes> {

@@ -1,8 +1,10 @@
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
 use crate::protocol::call::Unreadable;
 use crate::protocol::kit::json::{Digest, Json, Members, Rewrite};
+use crate::protocol::object::Object;
 
 /// The most evaluations of a request that are read. A longer request is forwarded unmodified.
 pub(super) const MAX_EVALUATIONS: usize = 10_000;
@@ -168,4 +170,28 @@ pub(super) fn only(message: &[u8], open: &[usize]) -> Option<Bytes> {
     let mut rewrite = Rewrite::of(message).ok()?;
     rewrite.keep_elements("evaluations", open).ok()?;
     Some(rewrite.finish())
+}
+
+/// Calls `each` with the resources and the subjects of a request, defaults included.
+pub(super) fn objects(message: &[u8], each: &mut dyn FnMut(Object<'_>)) -> Result<(), Unreadable> {
+    const UNNAMED: Unreadable = Unreadable("a subject or resource has no type or no id");
+    let body: Value = serde_json::from_slice(message).map_err(|_| Unreadable("the body is not JSON"))?;
+    let mut name = |value: &Value| -> Result<(), Unreadable> {
+        let text = |member| value.get(member).and_then(Value::as_str);
+        let (kind, id) = text("type").zip(text("id")).ok_or(UNNAMED)?;
+        each(Object::new(kind.as_bytes(), id.as_bytes()));
+        Ok(())
+    };
+    for member in ["subject", "resource"] {
+        if let Some(value) = body.get(member) {
+            name(value)?;
+        }
+        let evaluations = body.get("evaluations").and_then(Value::as_array);
+        let each_own = evaluations
+            .into_iter()
+            .flatten()
+            .filter_map(|evaluation| evaluation.get(member));
+        each_own.into_iter().try_for_each(&mut name)?;
+    }
+    Ok(())
 }

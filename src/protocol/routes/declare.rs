@@ -5,6 +5,7 @@ use http::{HeaderName, Method, StatusCode};
 use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Pointer;
 use crate::protocol::kit::path::Pattern;
+use crate::protocol::routes::objects::ObjectAt;
 
 /// Where a reply has its verdict.
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ pub struct CheckRoute {
     key_headers: Vec<HeaderName>,
     request_token: Option<String>,
     reply_token: Option<String>,
+    objects: Vec<ObjectAt>,
 }
 
 impl CheckRoute {
@@ -61,7 +63,15 @@ impl CheckRoute {
             key_headers: Vec::new(),
             request_token: None,
             reply_token: None,
+            objects: Vec::new(),
         }
+    }
+
+    /// Where the request names an object that its answer depends on: its resource or its subject. Name both, so that the layer
+    /// can [remember tokens per object](crate::objects).
+    pub fn object(mut self, at: ObjectAt) -> Self {
+        self.objects.push(at);
+        self
     }
 
     /// Where the reply has its verdict. Required.
@@ -110,9 +120,15 @@ impl CheckRoute {
             );
             return Err(invalid(problem.into()));
         }
+        let has_body = self.method == Method::POST;
+        let problem = |at: &ObjectAt| at.problem(&self.path, "object", has_body);
+        if let Some(problem) = self.objects.iter().find_map(problem) {
+            return Err(invalid(problem.into()));
+        }
         Ok(Declared {
             pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem().to_owned().into()))?,
             reply_token: pointer("reply_token", self.reply_token).map_err(invalid)?,
+            objects: self.objects,
             what: What::Check {
                 verdict,
                 key_headers: self.key_headers,
@@ -132,6 +148,7 @@ pub struct WriteRoute {
     path: String,
     reply_token: Option<String>,
     schema: bool,
+    objects: Vec<ObjectAt>,
 }
 
 impl WriteRoute {
@@ -161,7 +178,16 @@ impl WriteRoute {
             path,
             reply_token: None,
             schema: false,
+            objects: Vec::new(),
         }
+    }
+
+    /// Where the request names an object that it touches: the resource or the subject of what it changes. Name all of them. A
+    /// write of which none is named, or in which one can't be found, counts for the whole store: see
+    /// [`objects`](crate::objects).
+    pub fn touches(mut self, at: ObjectAt) -> Self {
+        self.objects.push(at);
+        self
     }
 
     /// Where the JSON reply holds its token, if not in the header: a member's name or a JSON pointer.
@@ -179,7 +205,12 @@ impl WriteRoute {
     pub(super) fn compile(self) -> Result<Declared, InvalidRoute> {
         let name = format!("{} {}", self.method, self.path);
         let invalid = |problem| InvalidRoute::new(&name, problem);
+        let problem = |at: &ObjectAt| at.problem(&self.path, "touches", true);
+        if let Some(problem) = self.objects.iter().find_map(problem) {
+            return Err(invalid(problem.into()));
+        }
         Ok(Declared {
+            objects: self.objects,
             pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem().to_owned().into()))?,
             reply_token: pointer("reply_token", self.reply_token).map_err(invalid)?,
             what: What::Write { schema: self.schema },
@@ -196,6 +227,8 @@ pub(super) struct Declared {
     pub(super) pattern: Pattern,
     pub(super) reply_token: Option<Pointer>,
     pub(super) what: What,
+    /// Where its requests name objects.
+    pub(super) objects: Vec<ObjectAt>,
     pub(super) name: String,
 }
 

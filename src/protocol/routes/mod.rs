@@ -2,6 +2,7 @@
 
 mod body;
 mod declare;
+mod objects;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,13 @@ use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, U
 use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Digest;
 use crate::protocol::kit::parts;
+use crate::protocol::object::Object;
 use crate::protocol::reply::{Reply, ReplyItem, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
 pub use self::declare::{CheckRoute, Verdict, WriteRoute};
+pub use self::objects::ObjectAt;
 
 /// An HTTP API of your own: which of its paths are checks, and which are writes.
 ///
@@ -217,6 +220,34 @@ impl Protocol for Routes {
             token: token.map(Bytes::from),
             ..Call::new(Kind::Check(fingerprint.finish()))
         })
+    }
+
+    fn has_objects(&self) -> bool {
+        let is_known = |route: &Declared| matches!(route.what, What::Write { .. }) || !route.objects.is_empty();
+        self.routes.iter().all(is_known)
+    }
+
+    fn names_touched(&self, route: Route) -> bool {
+        let declared = self.declared(route);
+        declared.is_some_and(|route| {
+            matches!(route.what, What::Write { schema: false }) && route.objects.iter().any(ObjectAt::is_in_body)
+        })
+    }
+
+    fn objects(
+        &self,
+        received: Received<'_>,
+        parts: &Parts,
+        each: &mut dyn FnMut(Object<'_>),
+    ) -> Result<(), Unreadable> {
+        let declared = self
+            .declared(received.route)
+            .ok_or(Unreadable("the route is unknown"))?;
+        if let What::Write { schema: true } = declared.what {
+            return Err(Unreadable("a schema concerns all objects"));
+        }
+        let (_, pattern) = declared.name.split_once(' ').unwrap_or_default();
+        objects::visit_all(&declared.objects, pattern, parts, received.message, each)
     }
 
     fn ask(&self, received: Received<'_>, _: &[usize], _: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
