@@ -60,6 +60,13 @@ static OVERRIDES: [HeaderName; 5] = [
     HeaderName::from_static("x-method-override"),
 ];
 
+/// Takes out all headers that may change a request's path or method.
+pub(super) fn strip_overrides(headers: &mut HeaderMap) {
+    for name in &OVERRIDES {
+        headers.remove(name);
+    }
+}
+
 /// A set of [`OVERRIDES`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Overrides(u8);

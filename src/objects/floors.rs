@@ -226,7 +226,8 @@ impl ObjectFloors {
         Ok(Picture::of(each.map(|(key, known)| (key.clone(), known.clone()))))
     }
 
-    /// The keys that a write changes which touches these objects. One that can't be pinned changes the whole store.
+    /// The keys that a write changes which touches these objects. One that can't be pinned, or names none, changes the whole
+    /// store.
     pub(crate) fn touched(
         &self,
         name: impl FnOnce(&mut dyn FnMut(Object<'_>)) -> Result<(), Unreadable>,
@@ -239,11 +240,16 @@ impl ObjectFloors {
                 keys.push(ObjectKey::of(&kind));
             }
         });
-        if named.is_err() || keys.len() >= MOST_KEYS {
-            keys = vec![ObjectKey::store()];
+        if named.is_err() || keys.is_empty() || keys.len() >= MOST_KEYS {
+            return self.touched_all();
         }
         keys.push(ObjectKey::everything());
         keys
+    }
+
+    /// The keys that a write changes which may touch any object.
+    pub(crate) fn touched_all(&self) -> Vec<ObjectKey> {
+        vec![ObjectKey::store(), ObjectKey::everything()]
     }
 
     /// Records that a write of these objects made one of these revisions, or an earlier one.

@@ -44,9 +44,20 @@ pub(crate) struct State {
     pub(crate) slow: Option<(&'static str, Duration)>,
     /// How long a write stays open.
     pub(crate) write_takes: Duration,
+    /// What happens to the next write's reply.
+    pub(crate) loses: Option<Loss>,
     /// Every call fails with this status.
     pub(crate) down: Option<i32>,
     pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// What happens to the reply to a write that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The caller gets this status instead.
+    Status(i32),
+    /// It never comes.
+    Never,
 }
 
 /// Where the revision of a reply comes from.
@@ -100,6 +111,7 @@ impl State {
             latency: Duration::ZERO,
             slow: None,
             write_takes: Duration::ZERO,
+            loses: None,
             down: None,
             expires_at: None,
         }

@@ -12,6 +12,7 @@ mod histories;
 mod judge;
 mod keys;
 mod limits;
+mod objects;
 mod pass_through;
 mod reads;
 mod recorded;

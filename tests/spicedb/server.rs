@@ -1,7 +1,7 @@
 //! A small SpiceDB: documents, viewers, and revisions that it chooses as the real one does.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
@@ -15,17 +15,19 @@ use tokio::time::{Instant, sleep};
 use tower::Service;
 use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie_testing::grpc::{
-    Body, FAILED_PRECONDITION, INTERNAL, INVALID_ARGUMENT, Rejected, UNAUTHENTICATED, UNIMPLEMENTED,
+    ALREADY_EXISTS, Body, FAILED_PRECONDITION, INTERNAL, INVALID_ARGUMENT, Rejected, UNAUTHENTICATED, UNIMPLEMENTED,
 };
 use tower_zookie_testing::spicedb::messages::{
-    CONDITIONAL_PERMISSION, CheckBulkPermissionsPair, CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem,
+    CONDITIONAL_PERMISSION, CREATE, CheckBulkPermissionsPair, CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem,
     CheckBulkPermissionsResponse, CheckBulkPermissionsResponseItem, CheckPermissionRequest, CheckPermissionResponse,
-    Consistency, ExpandPermissionTreeResponse, HAS_PERMISSION, ImportBulkRelationshipsResponse, Kind,
-    LookupResourcesRequest, NO_PERMISSION, PairResponse, ReadSchemaResponse, RelationshipUpdate, Requirement, Status,
-    TOUCH, WriteRelationshipsRequest, WriteRelationshipsResponse, ZedToken, full,
+    Consistency, DELETE, DeleteRelationshipsRequest, DeleteRelationshipsResponse, ExpandPermissionTreeResponse,
+    HAS_PERMISSION, ImportBulkRelationshipsRequest, ImportBulkRelationshipsResponse, Kind,
+    MUST_MATCH, NO_PERMISSION, ObjectReference, PairResponse, Precondition, ReadSchemaResponse, Relationship,
+    RelationshipFilter, RelationshipUpdate, Requirement, Status, WriteRelationshipsRequest, WriteRelationshipsResponse,
+    ZedToken, full,
 };
 
-use crate::choice::{At, Chosen, State, read};
+use crate::choice::{At, Chosen, Loss, State, read};
 use crate::reply::{failed, succeeded};
 use crate::spelling::{Point, Spelling};
 use crate::store::{Change, Named, Store};
@@ -46,6 +48,13 @@ pub(crate) struct Called {
     pub(crate) body: Bytes,
     pub(crate) consistency: Option<Requirement>,
     pub(crate) items: usize,
+}
+
+/// Any message that states a consistency.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Stated {
+    #[prost(message, tag = "1")]
+    consistency: Option<Consistency>,
 }
 
 /// A transaction that is rolled back if its caller hangs up.
@@ -209,13 +218,9 @@ impl Server {
                 }
                 .encode_to_vec())
             }
-            "ImportBulkRelationships" => {
-                self.write_at_once();
-                Ok(ImportBulkRelationshipsResponse { num_loaded: 1 }.encode_to_vec())
-            }
-            "ExpandPermissionTree" | "LookupResources" => {
-                let request: LookupResourcesRequest = decoded(message)?;
-                let at = self.read_at(request.consistency.as_ref())?;
+            "ExpandPermissionTree" | "LookupResources" | "LookupSubjects" | "ReadRelationships" => {
+                let stated: Stated = decoded(message)?;
+                let at = self.read_at(stated.consistency.as_ref())?;
                 let expanded_at = Some(ZedToken::new(&at.token));
                 Ok(ExpandPermissionTreeResponse { expanded_at }.encode_to_vec())
             }
@@ -230,16 +235,19 @@ impl Server {
     /// The permission `caveated` asks for the context.
     fn permissionship(&self, at: &At, item: &CheckBulkPermissionsRequestItem) -> Result<i32, Rejected> {
         let resource = item.resource.clone().unwrap_or_default();
-        if resource.object_type != "document" {
+        if !["document", "folder"].contains(&&*resource.object_type) {
             return Err((FAILED_PRECONDITION, "object definition not found"));
         }
         if resource.object_id == "odd" {
             return Ok(7);
         }
-        let subject = item.subject.clone().unwrap_or_default();
-        let user = subject.object.unwrap_or_default().object_id + &subject.optional_relation;
-        let views = self.views(&at.point, &resource.object_id, &user);
-        let question = Some((resource.object_id, user));
+        let (document, user) = spelled(&Relationship {
+            resource: item.resource.clone(),
+            subject: item.subject.clone(),
+            ..Relationship::default()
+        });
+        let views = self.state().store.decides(&at.point, &document, &user);
+        let question = Some((document, user));
         self.state().answer(&at.point, at.chosen, question, views);
         let amount = item.context.as_ref().and_then(|context| context.fields.get("amount"));
         match (item.permission.as_str(), amount.and_then(|amount| amount.kind.as_ref())) {
@@ -300,26 +308,73 @@ impl Server {
 
     async fn write(&self, message: &[u8]) -> Result<Vec<u8>, Rejected> {
         let request: WriteRelationshipsRequest = decoded(message)?;
-        let change = |update: &RelationshipUpdate| -> Change {
-            let relationship = update.relationship.clone().unwrap_or_default();
-            let subject = relationship.subject.and_then(|subject| subject.object);
-            (
-                relationship.resource.unwrap_or_default().object_id,
-                subject.unwrap_or_default().object_id,
-                update.operation == TOUCH,
-            )
+        let updates: Vec<(i32, Change)> = request.updates.iter().map(changed).collect();
+        let written = self
+            .write_if(updates.iter().map(|(_, change)| change.clone()).collect(), |store| {
+                let exists = |(operation, change): &(i32, Change)| *operation == CREATE && store.exists(&change.0, &change.1);
+                if updates.iter().any(exists) {
+                    return Err((ALREADY_EXISTS, "could not CREATE relationship, as it already existed"));
+                }
+                let holds = |condition: &Precondition| {
+                    let filter = condition.filter.clone().unwrap_or_default();
+                    let mut all = store.all().into_iter();
+                    all.any(|row| matches(&filter, &row)) == (condition.operation == MUST_MATCH)
+                };
+                match request.optional_preconditions.iter().all(holds) {
+                    true => Ok(()),
+                    false => Err((FAILED_PRECONDITION, "unable to satisfy write precondition")),
+                }
+            })
+            .await?;
+        let written_at = Some(ZedToken::new(written));
+        Ok(WriteRelationshipsResponse { written_at }.encode_to_vec())
+    }
+
+    async fn delete(&self, message: &[u8]) -> Result<Vec<u8>, Rejected> {
+        let request: DeleteRelationshipsRequest = decoded(message)?;
+        let filter = request.relationship_filter.unwrap_or_default();
+        let all = self.state().store.all().into_iter();
+        let changes: Vec<Change> = all
+            .filter(|row| matches(&filter, row))
+            .map(|(resource, subject)| (resource, subject, false))
+            .collect();
+        let deleted_at = Some(ZedToken::new(self.write_if(changes, |_| Ok(())).await?));
+        Ok(DeleteRelationshipsResponse { deleted_at, ..DeleteRelationshipsResponse::default() }.encode_to_vec())
+    }
+
+    async fn import(&self, message: &[u8]) -> Result<Vec<u8>, Rejected> {
+        let request: ImportBulkRelationshipsRequest = decoded(message)?;
+        let row = |relationship: &Relationship| {
+            let (resource, subject) = spelled(relationship);
+            (resource, subject, true)
         };
-        let changes: Vec<Change> = request.updates.iter().map(change).collect();
+        self.write_if(request.relationships.iter().map(row).collect(), |_| Ok(())).await?;
+        let num_loaded = request.relationships.len() as u64;
+        Ok(ImportBulkRelationshipsResponse { num_loaded }.encode_to_vec())
+    }
+
+    /// A transaction. Its token.
+    async fn write_if(
+        &self,
+        changes: Vec<Change>,
+        condition: impl FnOnce(&Store) -> Result<(), Rejected>,
+    ) -> Result<String, Rejected> {
         while !self.state().store.is_free(&changes) {
             sleep(Duration::from_millis(1)).await;
         }
+        condition(&self.state().store)?;
         let id = self.state().store.begin(changes);
         let mut open = Open(self.clone(), Some(id));
         let takes = self.state().write_takes;
         wait(takes).await;
         open.1 = None;
-        let written_at = Some(ZedToken::new(self.commit(id)));
-        Ok(WriteRelationshipsResponse { written_at }.encode_to_vec())
+        let token = self.commit(id);
+        let loss = self.state().loses.take();
+        match loss {
+            None => Ok(token),
+            Some(Loss::Status(code)) => Err((code, "the reply is lost")),
+            Some(Loss::Never) => pending().await,
+        }
     }
 
     async fn serve(self, request: Request<Body>) -> Response<Body> {
@@ -347,6 +402,8 @@ impl Server {
             Some(code) => Err((code, "down")),
             None if body.first() == Some(&1) => Err((UNIMPLEMENTED, "grpc: Decompressor is not installed")),
             None if method == "WriteRelationships" => self.write(message).await,
+            None if method == "DeleteRelationships" => self.delete(message).await,
+            None if method == "ImportBulkRelationships" => self.import(message).await,
             None => self.answer(&method, message),
         };
         wait(latency).await;
@@ -361,6 +418,40 @@ fn decoded<M: Message + Default>(message: &[u8]) -> Result<M, Rejected> {
     M::decode(message).map_err(|_| (INTERNAL, "grpc: error unmarshalling request"))
 }
 
+/// The resource and the subject of a relationship. Documents and users have no type.
+fn spelled(relationship: &Relationship) -> (String, String) {
+    let object = |object: Option<ObjectReference>| {
+        let object = object.unwrap_or_default();
+        match &*object.object_type {
+            "" | "document" | "user" => object.object_id,
+            kind => format!("{kind}:{}", object.object_id),
+        }
+    };
+    let subject = relationship.subject.clone().unwrap_or_default();
+    let relation = match &*subject.optional_relation {
+        "" => String::new(),
+        relation => format!("#{relation}"),
+    };
+    (object(relationship.resource.clone()), object(subject.object) + &relation)
+}
+
+fn changed(update: &RelationshipUpdate) -> (i32, Change) {
+    let (resource, subject) = spelled(&update.relationship.clone().unwrap_or_default());
+    (update.operation, (resource, subject, update.operation != DELETE))
+}
+
+/// Whether a relationship matches a filter.
+fn matches(filter: &RelationshipFilter, (resource, subject): &(String, String)) -> bool {
+    let is = |spelled: &str, by_default: &str, kind: &str, id: &str| {
+        let spelled = spelled.split('#').next().unwrap_or_default();
+        let (its_kind, its_id) = spelled.split_once(':').unwrap_or((by_default, spelled));
+        (kind.is_empty() || kind == its_kind) && (id.is_empty() || id == its_id)
+    };
+    let subjects = filter.optional_subject_filter.clone().unwrap_or_default();
+    is(resource, "document", &filter.resource_type, &filter.optional_resource_id)
+        && is(subject, "user", &subjects.subject_type, &subjects.optional_subject_id)
+}
+
 fn permissionship(has: bool) -> i32 {
     if has { HAS_PERMISSION } else { NO_PERMISSION }
 }
@@ -373,12 +464,7 @@ async fn wait(duration: Duration) {
 
 fn called(method: &str, headers: HeaderMap, body: Bytes) -> Called {
     let message = body.get(5..).unwrap_or_default();
-    let of_lookup = LookupResourcesRequest::decode(message).map(|request| request.consistency);
-    let of_bulk = CheckBulkPermissionsRequest::decode(message).map(|request| request.consistency);
-    let of_check = CheckPermissionRequest::decode(message).map(|request| request.consistency);
-    let consistency = [of_lookup, of_bulk, of_check]
-        .into_iter()
-        .find_map(|read| read.ok().flatten());
+    let consistency = Stated::decode(message).ok().and_then(|stated| stated.consistency);
     Called {
         method: method.to_owned(),
         headers,

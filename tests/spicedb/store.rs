@@ -288,6 +288,31 @@ impl Store {
         rows.any(|row| sees(row.created) && !row.deleted.is_some_and(sees))
     }
 
+    /// Whether a subject views a resource at this revision: by itself, as any user, or through the resource's groups and
+    /// folders.
+    pub(crate) fn decides(&self, point: &Point, resource: &str, subject: &str) -> bool {
+        let through = |(above, subjects): (&String, &String)| {
+            let (inner, _) = subjects.split_once('#').unwrap_or((subjects, ""));
+            above == resource && inner.contains(':') && self.views(point, resource, subjects) && self.decides(point, inner, subject)
+        };
+        self.views(point, resource, subject)
+            || self.views(point, resource, "*")
+            || self.rows.keys().any(|(above, subjects)| through((above, subjects)))
+    }
+
+    /// Whether there is a relationship now, as a transaction that begins sees it.
+    pub(crate) fn exists(&self, resource: &str, subject: &str) -> bool {
+        let rows = self.rows.get(&(resource.to_owned(), subject.to_owned()));
+        rows.into_iter().flatten().any(|row| row.deleted.is_none())
+    }
+
+    /// The relationships that there are now.
+    pub(crate) fn all(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> = self.rows.keys().filter(|(resource, subject)| self.exists(resource, subject)).cloned().collect();
+        all.sort_unstable();
+        all
+    }
+
     /// As if this many transactions had ended that the tests do not know.
     pub(crate) fn jump(&mut self, to: u64) {
         assert!(self.open.is_empty() && to >= self.next);

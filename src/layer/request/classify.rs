@@ -281,19 +281,27 @@ impl<P: Protocol> LayerState<P> {
             Ok(Class::Read(call, caller, requirement)) => {
                 self.answer(route, parts, message, End::Head, call, &caller, requirement, arrived)
             }
-            // It may do something else, so its reply says nothing about a write.
-            Ok(Class::Write(_)) if Headers::of(&parts.headers).override_request(self.overrides) => {
-                Step::Forward(Request::from_parts(parts, body), OVERRIDDEN)
-            }
             Ok(Class::Write(write)) => {
                 let (call, caller) = *write;
+                let caller = caller.number();
+                if Headers::of(&parts.headers).override_request(self.overrides) {
+                    let request = Request::from_parts(parts, body);
+                    return match &self.objects {
+                        Some(objects) => {
+                            let touched = Touched::new(objects, objects.touched_all());
+                            Step::Write(request, Write::overridden(route, call, caller, touched, OVERRIDDEN))
+                        }
+                        // It may do something else, so its reply says nothing about a write.
+                        None => Step::Forward(request, OVERRIDDEN),
+                    };
+                }
                 let touched = self.objects.as_ref().map(|objects| {
                     let keys = self.touched(objects, route, &parts, whole.as_ref(), &call);
                     Touched::new(objects, keys)
                 });
                 Step::Write(
                     Request::from_parts(parts, body),
-                    Write::new(route, call, caller.number(), touched),
+                    Write::new(route, call, caller, touched),
                 )
             }
             Ok(Class::Bypass(bypass, why)) => {

@@ -8,6 +8,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 
 use crate::consistency::Consistency;
 use crate::layer::body::{Read, Replay, RequestBody, ZookieBody};
+use crate::layer::headers::strip_overrides;
 use crate::layer::inner::Upstream;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::forward::strip_own_call;
@@ -154,6 +155,7 @@ where
 {
     let mut parts = parts.clone();
     strip_own_call(&mut parts.headers);
+    strip_overrides(&mut parts.headers);
     let Probe {
         route, call, message, ..
     } = state.protocol.head_read(route, &mut parts)?;

@@ -12,6 +12,7 @@ use crate::consistency::{Floor, Floors};
 use crate::knowledge::CallStart;
 use crate::layer::body::{Read, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
+use crate::layer::response::mark_bypassed;
 use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::record::{Touched, Written, read_head, says_nothing_was_done};
@@ -29,6 +30,8 @@ pub(in crate::layer) struct Write {
     caller: u64,
     /// The objects whose tokens it raises, where they are remembered.
     touched: Option<Touched>,
+    /// It may do something else than it seems, for this reason.
+    overridden: Option<&'static str>,
 }
 
 impl Write {
@@ -38,6 +41,21 @@ impl Write {
             call,
             caller,
             touched,
+            overridden: None,
+        }
+    }
+
+    /// A write that may do something else, so that its reply teaches nothing. Its objects are recorded all the same.
+    pub(in crate::layer) fn overridden(
+        route: Route,
+        call: Call,
+        caller: u64,
+        touched: Touched,
+        why: &'static str,
+    ) -> Self {
+        Self {
+            overridden: Some(why),
+            ..Self::new(route, call, caller, Some(touched))
         }
     }
 }
@@ -68,11 +86,15 @@ where
         call: write.call,
         start,
         session: state.session(request.headers(), request.uri()),
-        schema: schema.then(|| SchemaWrite {
+        schema: (schema && write.overridden.is_none()).then(|| SchemaWrite {
             ends: Arc::clone(&state.schema_ends),
             outcome_known: false,
         }),
+        overridden: write.overridden,
     };
+    if write.overridden.is_some() {
+        state.cache.counters().bypassed();
+    }
     let on_runtime = WithoutCaller {
         cache: state.cache.clone(),
         caller: write.caller,
@@ -134,6 +156,7 @@ struct Begun {
     /// The tokens that its caller sent.
     session: Floors,
     schema: Option<SchemaWrite>,
+    overridden: Option<&'static str>,
 }
 
 impl Begun {
@@ -163,6 +186,7 @@ impl Begun {
         let wrote = matches!(outcome, ReplyOutcome::Wrote { .. });
         let ended = Written::without_token(&outcome, parts.status);
         let token = match outcome {
+            _ if self.overridden.is_some() => None,
             ReplyOutcome::Wrote { token, schema } => {
                 let token = state.read_token(&parts.headers, token.as_deref());
                 match &token {
@@ -192,6 +216,10 @@ impl Begun {
             None => ended,
         };
         let mut response = Response::from_parts(parts, body);
+        if let Some(why) = self.overridden {
+            mark_bypassed(response.headers_mut(), why);
+            return (response, written);
+        }
         state.mark_write(response.headers_mut(), token.as_deref(), self.session);
         (response, written)
     }

@@ -21,6 +21,7 @@ pub const OK: i32 = 0;
 pub const UNKNOWN: i32 = 2;
 pub const INVALID_ARGUMENT: i32 = 3;
 pub const DEADLINE_EXCEEDED: i32 = 4;
+pub const ALREADY_EXISTS: i32 = 6;
 pub const FAILED_PRECONDITION: i32 = 9;
 pub const OUT_OF_RANGE: i32 = 11;
 pub const UNIMPLEMENTED: i32 = 12;

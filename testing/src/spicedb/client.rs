@@ -29,7 +29,10 @@ impl Client {
                 optional_expires_at: None,
             }),
         };
-        let request = WriteRelationshipsRequest { updates: vec![update] };
+        let request = WriteRelationshipsRequest {
+            updates: vec![update],
+            ..WriteRelationshipsRequest::default()
+        };
         let reply = self.call("PermissionsService/WriteRelationships", &request).await;
         let written: WriteRelationshipsResponse = reply.message();
         assert_eq!(

@@ -9,8 +9,12 @@ pub const NO_PERMISSION: i32 = 1;
 pub const HAS_PERMISSION: i32 = 2;
 pub const CONDITIONAL_PERMISSION: i32 = 3;
 
+pub const CREATE: i32 = 1;
 pub const TOUCH: i32 = 2;
 pub const DELETE: i32 = 3;
+
+pub const MUST_NOT_MATCH: i32 = 1;
+pub const MUST_MATCH: i32 = 2;
 
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ZedToken {
@@ -168,7 +172,7 @@ pub struct Relationship {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct RelationshipUpdate {
-    /// [`TOUCH`] or [`DELETE`].
+    /// [`CREATE`], [`TOUCH`] or [`DELETE`].
     #[prost(int32, tag = "1")]
     pub operation: i32,
     #[prost(message, tag = "2")]
@@ -179,6 +183,17 @@ pub struct RelationshipUpdate {
 pub struct WriteRelationshipsRequest {
     #[prost(message, repeated, tag = "1")]
     pub updates: Vec<RelationshipUpdate>,
+    #[prost(message, repeated, tag = "2")]
+    pub optional_preconditions: Vec<Precondition>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct Precondition {
+    /// [`MUST_NOT_MATCH`] or [`MUST_MATCH`].
+    #[prost(int32, tag = "1")]
+    pub operation: i32,
+    #[prost(message, tag = "2")]
+    pub filter: Option<RelationshipFilter>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
@@ -195,6 +210,16 @@ pub struct RelationshipFilter {
     pub optional_resource_id: String,
     #[prost(string, tag = "3")]
     pub optional_relation: String,
+    #[prost(message, tag = "4")]
+    pub optional_subject_filter: Option<SubjectFilter>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct SubjectFilter {
+    #[prost(string, tag = "1")]
+    pub subject_type: String,
+    #[prost(string, tag = "2")]
+    pub optional_subject_id: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
@@ -211,6 +236,12 @@ pub struct DeleteRelationshipsResponse {
     pub deletion_progress: i32,
     #[prost(uint64, tag = "3")]
     pub relationships_deleted_count: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ImportBulkRelationshipsRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub relationships: Vec<Relationship>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]

@@ -182,6 +182,7 @@ fn touch(ids: impl Iterator<Item = String>) -> Bytes {
     });
     framed(&spicedb::WriteRelationshipsRequest {
         updates: updates.collect(),
+        ..Default::default()
     })
 }
 
