@@ -1,12 +1,13 @@
 //! What a reply teaches of the store.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
 use crate::knowledge::start::CallStart;
 use crate::knowledge::watermarks::{Instants, Source, Watermark};
-use crate::knowledge::{Knowledge, State};
+use crate::knowledge::{Knowledge, MOST_NEWEST, State};
 use crate::revision::{Order, Revision};
 
 impl Knowledge {
@@ -30,6 +31,10 @@ impl Knowledge {
                 (false, _) => state.behind_since = None,
                 (true, None) => state.behind_since = Some(start.began),
                 (true, Some(since)) if start.began >= since + self.head_lag => {
+                    let newest = Arc::clone(&state.newest);
+                    state.lost.extend(newest.iter().cloned());
+                    let surplus = state.lost.len().saturating_sub(MOST_NEWEST);
+                    state.lost.drain(..surplus);
                     self.replaced(&mut state, revision);
                     self.name(&mut state, start, revision, source);
                     return false;
@@ -40,6 +45,16 @@ impl Knowledge {
         state.store.get_or_insert_with(|| revision.store().clone());
         self.name(&mut state, start, revision, source);
         true
+    }
+
+    /// Learns of a revision that, as another process remembers, the store named. It may be of a history that is gone: such a
+    /// revision is not learned again.
+    pub(crate) fn recall(&self, revision: &Revision) {
+        let start = self.begin();
+        let is_lost = self.state().lost.iter().any(|lost| lost.is_at_or_after(revision));
+        if !is_lost {
+            self.learn(&start, revision, Source::Feed);
+        }
     }
 
     /// Learns from the reply to a read that was asked at `asked` or above. `false`: as for [`Self::learn`].

@@ -80,6 +80,8 @@ struct State {
     shared: Option<(u128, Revision)>,
     /// When the first head read began that lacked what was known. No watermark is made until a head has it again.
     behind_since: Option<Instant>,
+    /// The newest revisions of the histories that a restored store has lost.
+    lost: Vec<Revision>,
     probes: Probes,
 }
 
@@ -138,6 +140,7 @@ impl Knowledge {
                 watermarks: Watermarks::new(bound, settings.token_age),
                 shared: None,
                 behind_since: None,
+                lost: Vec::new(),
                 probes: Probes::new(settings.probe_interval),
             }),
             head_reads: Credits::new(settings.max_head_reads, Duration::from_secs(1)),

@@ -141,7 +141,7 @@ impl<P: Protocol> Heard for LayerState<P> {
         if knowledge.is_foreign(revision) {
             self.warn_foreign_record();
         } else if knowledge.is_of_known_store(revision) {
-            self.cache.wrote(revision);
+            knowledge.recall(revision);
         }
     }
 

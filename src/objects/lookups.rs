@@ -41,18 +41,13 @@ impl Work for Queries {
         let records = timeout(self.limit, self.store.look_up(&keys)).await;
         let records =
             records.unwrap_or_else(|_| Err(ObjectsError::new("a look-up took longer than `look_up_timeout`")));
-        let records = match records {
-            Ok(records) if records.len() == keys.len() => records,
-            Ok(_) => {
-                return Err(ObjectsError::new(
-                    "the store replied with another number of records than was asked for",
-                ));
-            }
-            Err(error) => {
-                self.counters.failed_queries.add();
-                return Err(error);
-            }
-        };
+        let records = records.and_then(|records| match records.len() == keys.len() {
+            true => Ok(records),
+            false => Err(ObjectsError::new(
+                "the store replied with another number of records than was asked for",
+            )),
+        });
+        let records = records.inspect_err(|_| self.counters.failed_queries.add())?;
         // Later than the store's own instant, so that no object counts as settled too early.
         let now = Instant::now();
         let known = records.iter().map(|record| Known::of(record, &*self.format, now));

@@ -203,7 +203,10 @@ impl Objects {
             );
             return Err(InvalidSetting::new("keep", problem));
         }
-        Ok(Valid { keep })
+        Ok(Valid {
+            // So that no mark of a write that may still run ends sooner.
+            keep: keep.max(self.write_timeout),
+        })
     }
 }
 

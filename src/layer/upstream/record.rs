@@ -54,12 +54,12 @@ pub(super) fn says_nothing_was_done(status: StatusCode) -> bool {
     status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT && status.as_u16() != LEFT
 }
 
-/// The objects of a write under way. If it is dropped before the write's outcome is recorded, they are left unsettled.
+/// The objects of a write. If it is dropped while the write is under way, they are left unsettled.
 #[derive(Debug)]
 pub(in crate::layer) struct Touched {
     objects: Arc<ObjectFloors>,
     keys: Vec<ObjectKey>,
-    is_recorded: bool,
+    is_under_way: bool,
 }
 
 impl Touched {
@@ -67,8 +67,13 @@ impl Touched {
         Self {
             objects: Arc::clone(objects),
             keys,
-            is_recorded: false,
+            is_under_way: false,
         }
+    }
+
+    /// The write is sent now.
+    pub(super) fn begin(&mut self) {
+        self.is_under_way = true;
     }
 
     /// Records how the write ended. `read_head` asks the store for its head.
@@ -84,7 +89,7 @@ impl Touched {
         let counters = objects.counters();
         let (recorded, counter) = match written {
             Written::Not => {
-                self.is_recorded = true;
+                self.is_under_way = false;
                 return Ok(());
             }
             Written::At(revision) => (objects.record(keys, [revision]).await, &counters.recorded),
@@ -98,14 +103,14 @@ impl Touched {
             Ok(()) => counter.add(),
             Err(_) => counters.not_recorded.add(),
         }
-        self.is_recorded = true;
+        self.is_under_way = false;
         recorded
     }
 }
 
 impl Drop for Touched {
     fn drop(&mut self) {
-        if self.is_recorded {
+        if !self.is_under_way {
             return;
         }
         let (objects, keys) = (Arc::clone(&self.objects), std::mem::take(&mut self.keys));

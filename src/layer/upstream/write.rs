@@ -101,9 +101,10 @@ where
     };
     let timed = Timed::begin(&state.cache);
     // What reads head after the write.
-    let recording = write
-        .touched
-        .map(|touched| (touched, parts_of(&request), inner.clone()));
+    let recording = write.touched.map(|mut touched| {
+        touched.begin();
+        (touched, parts_of(&request), inner.clone())
+    });
     let reply = inner.call(request);
     let outcome = async move {
         let replied = match reply.await {
@@ -125,9 +126,10 @@ where
             }
         };
         let read_head = async || read_head::<S, P, B>(&state, &mut inner, route, &parts).await;
+        let is_acknowledged = !matches!(written, Written::Unknown);
         match touched.record(written, read_head).await {
-            Ok(()) => Ok(response),
-            Err(error) => Ok(state.not_recorded(route, &parts.headers, &error, response)),
+            Err(error) if is_acknowledged => Ok(state.not_recorded(route, &parts.headers, &error, response)),
+            _ => Ok(response),
         }
     };
     if stream {
