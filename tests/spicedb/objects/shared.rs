@@ -98,6 +98,11 @@ impl Shared {
         self.0.feed.send_replace(feed);
     }
 
+    /// How many have this store.
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// What is remembered of an object.
     pub(crate) async fn record(&self, key: &str) -> Record {
         let keys = [ObjectKey::parse(key).unwrap()];
