@@ -23,6 +23,13 @@ pub mod permify {}
 /// [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
 pub mod own_service {}
 
+#[doc = include_str!("../docs/sessions.md")]
+///
+/// In these docs: [`SessionLayer`](crate::session::SessionLayer), [`PropagateLayer`](crate::session::PropagateLayer),
+/// [`Session`](crate::session::Session), [`compare`](crate::token::compare), [`join`](crate::token::join),
+/// [`Carriers`](crate::token::Carriers).
+pub mod sessions {}
+
 #[doc = include_str!("../docs/sidecar.md")]
 pub mod sidecar {}
 

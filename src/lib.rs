@@ -47,7 +47,7 @@
 //! # }
 //! ```
 //!
-//! Without HTTP, use [`cache::DecisionCache`]. To add an authorization system, implement [`protocol::Protocol`] with
+//! Services in between carry tokens with the layers of [`session`]. Without HTTP, use [`cache::DecisionCache`]. To add an authorization system, implement [`protocol::Protocol`] with
 //! the [`protocol::kit`], and [`token::TokenFormat`] if its tokens are new; `examples/own_protocol` does so outside this crate. `docs/contract.md` states the contract, rule by rule, and
 //! `docs/architecture.md` says which file does what.
 //!
