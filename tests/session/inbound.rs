@@ -140,6 +140,25 @@ async fn rule_06_a_ninth_token_without_a_join_is_not_forgotten() {
 }
 
 #[tokio::test]
+async fn rule_06_tokens_too_long_for_a_cookie_are_not_forgotten() {
+    let layer = SessionLayer::builder(OpaqueTokens::new("a"))
+        .set_cookies(true)
+        .build()
+        .unwrap();
+    let sent = ["a", "b", "c"].map(|letter| letter.repeat(1500)).join(",");
+    let (_, headers) = through(&layer, &Called::default(), &[Method::GET], &[("zookie", &sent)]).await;
+    assert_eq!(
+        (header(&headers, "zookie"), header(&headers, "set-cookie")),
+        (Some(&*sent), None)
+    );
+
+    let called = Called::replies(&[&[("zookie", "d")]]);
+    let (_, headers) = through(&layer, &called, &[Method::POST], &[("zookie", &sent)]).await;
+    let set = header(&headers, "set-cookie").unwrap();
+    assert!(set.starts_with("zookie=fully-consistent;"), "{set}");
+}
+
+#[tokio::test]
 async fn rule_08_a_token_stays_in_its_own_session() {
     let layer = builder().build().unwrap();
     let called = Called::default();

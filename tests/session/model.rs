@@ -1,12 +1,13 @@
 //! Random tokens in random orders, against a model that remembers all of them.
 
 use proptest::prelude::*;
+use tower_zookie::ByteSize;
 use tower_zookie::consistency::Freshness;
-use tower_zookie::revision::{PermifySnapshot, PostgresSnapshot, Revision, StoreId};
+use tower_zookie::revision::{PermifySnapshot, PostgresSnapshot, Revision, StoreId, VectorClock};
 use tower_zookie::session::Session;
 use tower_zookie::token::permify::{self, SnapTokens};
 use tower_zookie::token::spicedb::{self, ZedTokens};
-use tower_zookie::token::{CounterTokens, OpaqueTokens, TokenFormat};
+use tower_zookie::token::{CounterTokens, InferaDb, OpaqueTokens, RevisionToken, TokenFormat};
 
 /// A token, and whether it is a write's.
 type Absorbed = (String, bool);
@@ -155,4 +156,29 @@ fn rule_06_once_fully_consistent_a_session_stays_so() {
     session.absorb("9").unwrap();
     assert!(matches!(session.freshness(), Freshness::Full));
     assert_eq!(session.tokens()[0].as_str(), "9");
+}
+
+#[test]
+fn rule_06_a_join_too_long_to_be_sent_stays_two_tokens() {
+    let format = InferaDb::cluster("a").max_len(ByteSize::kibi(16));
+    let store = format
+        .decode(&RevisionToken::new("a", 1).encode())
+        .unwrap()
+        .store()
+        .clone();
+    let clock = |first: u64| {
+        let clock: VectorClock = (first..first + 30).map(|node| (format!("{node:060}"), 7)).collect();
+        format.encode(&Revision::new(store.clone(), clock)).unwrap().to_string()
+    };
+    let (one, other) = (clock(100), clock(200));
+    assert!(
+        one.len() < 4 << 10 && one.len() + other.len() > 4 << 10,
+        "{}",
+        one.len()
+    );
+    let session = Session::new(format.clone());
+    session.absorb(&one).unwrap();
+    session.absorb(&other).unwrap();
+    let tokens: Vec<String> = session.tokens().iter().map(ToString::to_string).collect();
+    assert_eq!(tokens, [one, other]);
 }
