@@ -1,7 +1,6 @@
-use std::time::SystemTime;
-
 use crate::objects::key::ObjectKey;
-use crate::objects::postgres::database::{CLOCK, Database};
+use crate::objects::postgres::clock::Sample;
+use crate::objects::postgres::database::Database;
 use crate::objects::postgres::failure::Failure;
 use crate::objects::postgres::held::Held;
 use crate::objects::record::Record;
@@ -14,7 +13,7 @@ const PAGE: i64 = 1000;
 pub(super) struct Pages {
     after: String,
     /// The database's clock before the first page.
-    pub(super) began: Option<SystemTime>,
+    pub(super) began: Option<Sample>,
     pub(super) at_end: bool,
 }
 
@@ -22,8 +21,7 @@ impl Pages {
     pub(super) async fn next(&mut self, database: &Database) -> Result<Vec<(ObjectKey, Record)>, Failure> {
         let answer = database.run(&database.statements.page, &[&self.after, &PAGE]).await?;
         let held = database.read(&answer)?;
-        let row = answer.rows.first().ok_or(Failure::NoRow)?;
-        self.began = self.began.or(Some(row.try_get(CLOCK)?));
+        self.began = self.began.or(Some(answer.sample()?));
         self.at_end = (held.len() as i64) < PAGE;
         if let Some(last) = held.last() {
             self.after.clone_from(&last.key);

@@ -1,5 +1,5 @@
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use tokio::runtime::Handle;
@@ -88,39 +88,45 @@ impl Database {
         })
     }
 
-    /// Reads the rows of an answer whose statement says the clock in each.
+    /// Reads the rows of an answer which says the clock in each.
     pub(super) fn read(&self, answer: &Answer) -> Result<Vec<Held>, Failure> {
-        let Some(row) = answer.rows.first() else {
+        if answer.rows.is_empty() {
             return Ok(Vec::new());
-        };
-        let clock = row.try_get(CLOCK)?;
-        let reading = self.note(answer, clock);
+        }
+        let reading = self.note(answer.sample()?);
         let held = answer.rows.iter().map(|row| Held::read(row, &reading));
         held.filter_map(Result::transpose)
             .collect::<Result<_, _>>()
             .map_err(Failure::Row)
     }
 
-    /// Compares the clock, which an answer has told, with this process's own.
-    pub(super) fn note(&self, answer: &Answer, clock: SystemTime) -> Reading {
-        let sample = Sample {
-            sent: answer.sent,
-            received: answer.received,
-            clock,
-        };
+    /// Compares the database's clock with this process's own.
+    pub(super) fn note(&self, sample: Sample) -> Reading {
         let reading = self.watch.lock().unwrap_or_else(PoisonError::into_inner).read(sample);
         if let Some(seconds) = reading.jumped {
             tracing::warn!(
                 seconds,
-                "the clock of PostgreSQL has jumped: rows stay longer than they need to, and marks of unknown outcomes too"
+                "the clock of PostgreSQL has jumped: rows and marks of unknown outcomes stay longer than they need to"
             );
         }
         reading
     }
 }
 
-/// The column of the clock in the statements that read rows.
-pub(super) const CLOCK: usize = 5;
+impl Answer {
+    /// The clock that the answer has told.
+    pub(super) fn sample(&self) -> Result<Sample, Failure> {
+        let row = self.rows.first().ok_or(Failure::NoRow)?;
+        Ok(Sample {
+            sent: self.sent,
+            received: self.received,
+            clock: row.try_get(CLOCK)?,
+        })
+    }
+}
+
+/// The clock's column.
+const CLOCK: &str = "now";
 
 impl Checkout {
     pub(super) async fn run(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Answer, Failure> {

@@ -1,5 +1,5 @@
 use std::sync::Weak;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
@@ -48,10 +48,8 @@ async fn remove_expired(database: &Database, reading: &Reading) -> Result<(), Ob
 
 impl Database {
     async fn read_clock(&self) -> Result<Reading, Failure> {
-        let answer = self.run("SELECT clock_timestamp()", &[]).await?;
-        let row = answer.rows.first().ok_or(Failure::NoRow)?;
-        let clock: SystemTime = row.try_get(0)?;
-        Ok(self.note(&answer, clock))
+        let answer = self.run("SELECT clock_timestamp() AS now", &[]).await?;
+        Ok(self.note(answer.sample()?))
     }
 
     /// Removes some rows that had expired at this reading of the clock, and returns how many.

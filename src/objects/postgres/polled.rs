@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::objects::error::ObjectsError;
 use crate::objects::postgres::builder::LONGEST_TIMEOUT;
 use crate::objects::postgres::changes::{Pages, records};
-use crate::objects::postgres::database::{CLOCK, Database};
+use crate::objects::postgres::clock::Sample;
+use crate::objects::postgres::database::Database;
 use crate::objects::postgres::failure::Failure;
 use crate::objects::postgres::held::Held;
 use crate::objects::store::{FeedBatch, ObjectFeed, Reply};
@@ -17,8 +18,12 @@ use crate::objects::store::{FeedBatch, ObjectFeed, Reply};
 ///
 /// A row has the time of its change, which comes before its commit. An update succeeds within its replica's timeout, or not at
 /// all. So a row whose update had not succeeded at the last poll was changed at most the longest timeout before it. The rest is
-/// for the clocks of CockroachDB's nodes, which differ by less than a second.
-const OVERLAP: Duration = LONGEST_TIMEOUT.saturating_add(Duration::from_secs(5));
+/// for steps back of the clock that are not noticed, which are shorter than [`MOST_BACK`] and the time of two polls together,
+/// and for the clocks of CockroachDB's nodes, which differ by less than a second.
+const OVERLAP: Duration = Duration::from_secs(3 * LONGEST_TIMEOUT.as_secs() + 5);
+
+/// By how much the clock may go back between two polls, in seconds.
+const MOST_BACK: f64 = 3.0;
 
 /// A feed by queries, where there is no LISTEN.
 pub(super) struct PolledFeed {
@@ -27,7 +32,7 @@ pub(super) struct PolledFeed {
     next_poll: Instant,
     pages: Pages,
     /// The database's clock at the last poll.
-    last: Option<SystemTime>,
+    last: Option<Sample>,
     /// The versions of the rows in the last poll, which need not be reported again.
     reported: HashMap<String, i64>,
 }
@@ -54,14 +59,15 @@ impl PolledFeed {
         }
         sleep_until(self.next_poll).await;
         let began = Instant::now();
-        let (held, clock) = self.database.in_time(self.poll()).await?;
-        // What a write stored while the clock was back may be older than what is looked at.
-        if self.last_clock().is_some_and(|last| clock < last) {
+        let (held, sample) = self.database.in_time(self.poll()).await?;
+        // What was written while the clock was back may be older than what a poll looks at.
+        let (_, deviation) = self.last().map_or((0.0, 0.0), |last| last.deviation(&sample));
+        if deviation < -MOST_BACK {
             return Err(ObjectsError::new(
                 "PostgreSQL: the database's clock has gone back; the feed begins again",
             ));
         }
-        self.last = Some(clock);
+        self.last = Some(sample);
         self.next_poll = began + self.interval;
         let versions = held.iter().map(|held| (held.key.clone(), held.version)).collect();
         let known = std::mem::replace(&mut self.reported, versions);
@@ -72,15 +78,15 @@ impl PolledFeed {
         })
     }
 
-    fn last_clock(&self) -> Option<SystemTime> {
+    fn last(&self) -> Option<Sample> {
         self.last.or(self.pages.began)
     }
 
-    async fn poll(&self) -> Result<(Vec<Held>, SystemTime), Failure> {
-        let since = self.last_clock().unwrap_or(SystemTime::UNIX_EPOCH) - OVERLAP;
+    async fn poll(&self) -> Result<(Vec<Held>, Sample), Failure> {
+        let last = self.last().map_or(SystemTime::UNIX_EPOCH, |last| last.clock);
+        let since = last - OVERLAP;
         let answer = self.database.run(&self.database.statements.changed, &[&since]).await?;
-        let row = answer.rows.first().ok_or(Failure::NoRow)?;
-        Ok((self.database.read(&answer)?, row.try_get(CLOCK)?))
+        Ok((self.database.read(&answer)?, answer.sample()?))
     }
 }
 

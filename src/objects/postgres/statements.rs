@@ -48,7 +48,7 @@ impl Statements {
             // See `length_of_error` of the clock.
             remove: format!(
                 "DELETE FROM {name} WHERE key IN (SELECT key FROM {name} WHERE \
-                 expires_at + (expires_at - updated_at) / 300 + interval '2 seconds' < $1::timestamptz AND \
+                 expires_at + (expires_at - updated_at) / 600 + interval '3 seconds' < $1::timestamptz AND \
                  expires_at - updated_at <= $2::float8 * interval '1 second' LIMIT $3::bigint FOR UPDATE SKIP LOCKED) RETURNING 1"
             ),
             channel,

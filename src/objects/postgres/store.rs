@@ -45,7 +45,7 @@ const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(10);
 ///
 /// **Rows that have expired** are removed once a minute, in the background. **Times** are those of the database's clock, which may
 /// be set. So each process compares that clock with its own monotonic clock, and a time counts as over only after the process
-/// has seen the clock run evenly for as long as the time was meant to last. After a jump of more than 2 seconds this begins anew:
+/// has seen the clock run evenly for as long as the time was meant to last. After a jump of more than a second this begins anew:
 /// rows stay longer, and marks of unknown outcomes too. It also begins anew in a process that has just started, or that could not
 /// read the clock for a minute. The clock is read at least every 5 seconds; a clock that jumps forth and back between two readings
 /// is not noticed. Look-ups never ask whether a row has expired.

@@ -1,5 +1,7 @@
-use tokio_postgres::Client;
+use std::collections::HashMap;
+
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
 
 use crate::objects::error::ObjectsError;
 use crate::objects::postgres::failure::Failure;
@@ -82,9 +84,13 @@ impl Table {
             )));
         }
         check_columns(client, oid, name).await?;
+        let is_cockroach = version.contains("CockroachDB");
+        if !is_cockroach {
+            check_key(client, oid, name).await?;
+        }
         Ok(Self {
             name: format!("{}.{}", quoted(&schema), quoted(&table)),
-            is_cockroach: version.contains("CockroachDB"),
+            is_cockroach,
         })
     }
 }
@@ -110,34 +116,43 @@ async fn make(client: &Client, name: &TableName) -> Result<(), ObjectsError> {
 }
 
 async fn check_columns(client: &Client, oid: u32, name: &TableName) -> Result<(), ObjectsError> {
-    let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)::text, EXISTS (SELECT 1 FROM pg_index i \
-               WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indpred IS NULL AND i.indkey::text = a.attnum::text) \
-               FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
-    let mut columns = Vec::new();
+    let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)::text FROM pg_attribute a \
+               WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
+    let mut types = HashMap::new();
     for row in client.query(sql, &[&oid]).await.map_err(Failure::from)? {
-        let column = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-        columns.push(column().map_err(Failure::Statement)?);
+        let column = || Ok::<(String, String), Error>((row.try_get(0)?, row.try_get(1)?));
+        types.extend([column().map_err(Failure::from)?]);
     }
-    let find = |wanted: &str| {
-        columns
-            .iter()
-            .find(|(column, _, _): &&(String, String, bool)| column == wanted)
-    };
     for (column, needed) in COLUMNS {
-        let problem = match find(column) {
-            None => format!("has no column {column} ({needed})"),
-            Some((_, found, _)) if found != needed => {
-                format!("has a column {column} of type {found} instead of {needed}")
+        match types.get(column) {
+            Some(found) if found == needed => {}
+            Some(found) => {
+                return Err(unfit(
+                    name,
+                    &format!("has a column {column} of type {found} instead of {needed}"),
+                ));
             }
-            Some((_, _, false)) if column == "key" => "has no primary key on the column key alone".to_owned(),
-            Some(_) => continue,
-        };
-        return Err(ObjectsError::new(format!(
-            "table: {} {problem}; compare it with the migration PostgresObjects::SCHEMA",
-            name.0
-        )));
+            None => return Err(unfit(name, &format!("has no column {column} ({needed})"))),
+        }
     }
     Ok(())
+}
+
+async fn check_key(client: &Client, oid: u32, name: &TableName) -> Result<(), ObjectsError> {
+    let sql = "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = 'key' \
+               WHERE i.indrelid = $1 AND i.indisunique AND i.indpred IS NULL AND i.indkey::text = a.attnum::text";
+    let found = client.query(sql, &[&oid]).await.map_err(Failure::from)?;
+    if found.is_empty() {
+        return Err(unfit(name, "has no primary key on the column key alone"));
+    }
+    Ok(())
+}
+
+fn unfit(name: &TableName, problem: &str) -> ObjectsError {
+    let name = &name.0;
+    ObjectsError::new(format!(
+        "table: {name} {problem}; compare it with the migration PostgresObjects::SCHEMA"
+    ))
 }
 
 #[cfg(test)]
