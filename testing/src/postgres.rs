@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::servers::program;
@@ -23,8 +23,13 @@ impl Postgres {
         bin().is_some()
     }
 
-    /// Starts a server with these settings, such as `ssl=on`.
+    /// Starts a server with these settings, such as `ssl = on`.
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_with(settings, |_| {})
+    }
+
+    /// The same, and puts files into its data folder first.
+    pub fn start_with(settings: &[&str], add_files: impl FnOnce(&Path)) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let bin = bin().expect("PostgreSQL is not installed: apt-get install postgresql");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -59,6 +64,10 @@ impl Postgres {
         let mut text = fs::read_to_string(&config).unwrap();
         text.extend(lines.iter().map(|line| format!("{line}\n")));
         fs::write(&config, text).unwrap();
+        add_files(data.as_ref());
+        if server.is_root {
+            output(Command::new("chown").args(["-R", "postgres", &data]));
+        }
         // Another program may take the port that was free a moment ago.
         for _ in 0..10 {
             server.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -97,17 +106,19 @@ impl Postgres {
         format!("postgres://postgres@{folder}:{}/postgres", self.port)
     }
 
-    /// Its folder, for files that its settings name. The server's user has to be able to read them.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Runs SQL as the superuser, and returns the rows as lines.
     pub fn sql(&self, sql: &str) -> String {
         let mut psql = Command::new(self.bin.join("psql"));
         output(psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).arg(self.url()))
             .trim()
             .to_owned()
+    }
+
+    /// Runs SQL that takes long, in another process.
+    pub fn background(&self, sql: &str) -> Child {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["-XAtq", "-c", sql]).arg(self.url());
+        psql.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     fn run(&self) -> bool {

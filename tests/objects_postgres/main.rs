@@ -2,15 +2,23 @@
 //!
 //! They are listed as ignored where PostgreSQL is not installed. With the variable `ZOOKIE_REQUIRE_SERVERS` they fail instead.
 
+mod connections;
+mod rows;
+mod settings;
 mod table;
+mod tls;
 
+use std::collections::HashMap;
+use std::error::Error;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tower_zookie::objects::{ObjectTokens, PostgresObjects, PostgresObjectsBuilder};
+use tokio::time::{Instant, timeout};
+use tower_zookie::objects::{ObjectFeed, ObjectKey, ObjectTokens, PostgresObjects, PostgresObjectsBuilder, Record};
 use tower_zookie_testing::objects::{Replicas, cases};
 use tower_zookie_testing::postgres::Postgres;
 use tower_zookie_testing::servers;
@@ -20,7 +28,7 @@ use tower_zookie_testing::servers;
 pub(crate) struct Place {
     pub(crate) server: Arc<Postgres>,
     pub(crate) table: String,
-    polling: bool,
+    pub(crate) polling: bool,
 }
 
 impl Place {
@@ -43,13 +51,51 @@ impl Place {
             .timeout(TIMEOUT)
     }
 
+    /// Makes the table by the migration.
+    pub(crate) fn create(&self) {
+        self.sql(&PostgresObjects::SCHEMA.replace("zookie_objects", &self.table));
+    }
+
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        self.server.sql(sql)
+    }
+
     pub(crate) async fn objects(&self) -> Arc<dyn ObjectTokens> {
         Arc::new(self.builder().connect().await.unwrap())
     }
 }
 
 /// A slow machine has to be in time.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longer than any wait that ends.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(200);
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let source = error.source().map(|source| format!(": {}", chain(source)));
+    format!("{error}{}", source.unwrap_or_default())
+}
+
+/// Reads a feed until it is complete to now, and what is known satisfies the condition.
+pub(crate) async fn read_until(
+    feed: &mut Box<dyn ObjectFeed>,
+    known: &mut HashMap<ObjectKey, Record>,
+    is_enough: impl Fn(&HashMap<ObjectKey, Record>) -> bool,
+) {
+    let now = Instant::now();
+    loop {
+        let batch = timeout(PATIENCE, feed.next()).await;
+        let batch = batch.expect("the feed is silent").unwrap();
+        known.extend(batch.changed);
+        if batch.complete_to >= Some(now) && is_enough(known) {
+            return;
+        }
+        assert!(now.elapsed() < PATIENCE, "{known:?}");
+    }
+}
 
 impl Replicas for Place {
     fn open(&self) -> Pin<Box<dyn Future<Output = Arc<dyn ObjectTokens>> + Send + '_>> {
@@ -94,7 +140,41 @@ fn main() -> ExitCode {
             trials.push(trial(format!("{name}::{}", case.name), Box::new(run)));
         }
     }
-    for (name, run) in tests![table::a_missing_table_is_an_error,] {
+    let own = tests![
+        table::a_missing_table_is_an_error,
+        table::a_missing_column_is_named,
+        table::a_column_of_a_wrong_type_is_named,
+        table::a_table_without_a_primary_key_is_an_error,
+        table::a_table_that_a_crash_empties_is_an_error,
+        table::a_view_is_an_error,
+        table::further_columns_do_no_harm,
+        table::replicas_that_start_together_make_one_table,
+        table::the_migration_makes_the_table_of_the_default_name,
+        table::a_feed_follows_replicas_that_spell_the_table_otherwise,
+        rows::tokens_that_are_none_are_an_error_until_a_write,
+        rows::an_array_of_arrays_is_an_error,
+        rows::half_a_mark_is_an_error_until_a_write,
+        rows::a_feed_leaves_out_keys_that_are_none_and_reports_junk_as_unsettled,
+        rows::a_mark_of_earlier_lasts_its_length_once_more,
+        rows::rows_that_have_expired_are_removed,
+        rows::a_row_lasts_as_long_as_its_longest_update,
+        settings::a_setting_that_makes_no_sense_is_named,
+        settings::a_url_that_makes_no_sense_never_shows_its_password,
+        settings::a_server_that_is_not_there_is_an_error_without_password,
+        settings::a_connected_store_shows_no_password,
+        settings::a_unix_socket_is_reached_too,
+        settings::a_read_only_server_is_refused,
+        connections::lost_connections_are_replaced,
+        connections::updates_lose_nothing_while_connections_are_lost,
+        connections::a_feed_ends_with_its_connection_and_the_next_has_everything,
+        connections::a_server_that_stops_is_an_error_and_then_back,
+        connections::what_is_blocked_ends_with_the_timeout,
+        connections::callers_that_leave_use_up_no_connections,
+        connections::a_feed_loses_nothing_if_its_caller_stops_to_wait,
+        tls::the_servers_certificate_is_verified,
+        tls::a_server_without_tls_is_refused_where_it_is_required,
+    ];
+    for (name, run) in own {
         trials.push(trial(name.to_owned(), Box::new(run)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()

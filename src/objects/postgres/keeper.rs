@@ -21,23 +21,24 @@ const AT_ONCE: i64 = 1000;
 pub(super) async fn keep(database: Weak<Database>) {
     let mut removed: Option<Instant> = None;
     loop {
-        sleep(CLOCK_INTERVAL).await;
         let Some(database) = database.upgrade() else {
             return;
         };
         // Without an answer the clock counts as unseen, and nothing is removed.
-        let Ok(reading) = database.in_time(database.read_clock()).await else {
-            continue;
-        };
-        if removed.is_none_or(|last| last.elapsed() >= REMOVAL_INTERVAL) {
-            removed = Some(Instant::now());
-            if let Err(error) = remove_expired(&database, &reading).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "rows that have expired can't be removed"
-                );
+        if let Ok(reading) = database.in_time(database.read_clock()).await {
+            let is_due = removed.is_none_or(|last| last.elapsed() >= REMOVAL_INTERVAL);
+            if is_due && !reading.even_for.is_zero() {
+                removed = Some(Instant::now());
+                if let Err(error) = remove_expired(&database, &reading).await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "rows that have expired can't be removed"
+                    );
+                }
             }
         }
+        drop(database);
+        sleep(CLOCK_INTERVAL).await;
     }
 }
 

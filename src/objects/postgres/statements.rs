@@ -8,8 +8,9 @@ use crate::objects::postgres::table::Table;
 const COLUMNS: &str = "held.key, held.tokens, held.version, held.unsettled_at, held.unsettled_until, clock.now";
 
 /// The statements, with the table's name in them.
-#[derive(Debug)]
 pub(super) struct Statements {
+    /// The table's name.
+    pub(super) table: String,
     /// The rows of these keys. Each has the clock; without any row there is one of the clock alone.
     pub(super) look_up: String,
     /// The same, and locks the rows, in the order of the keys' bytes.
@@ -34,6 +35,7 @@ impl Statements {
         let select = format!("SELECT {COLUMNS} FROM {clock} LEFT JOIN {name} AS held");
         let (channel, notified) = channel(table);
         Self {
+            table: name.clone(),
             look_up: format!("{select} ON held.key = ANY($1::text[])"),
             lock: format!(
                 "SELECT {COLUMNS} FROM {name} AS held CROSS JOIN {clock} WHERE held.key = ANY($1::text[]) \

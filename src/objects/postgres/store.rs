@@ -110,7 +110,7 @@ impl ObjectTokens for PostgresObjects {
 impl fmt::Debug for PostgresObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresObjects")
-            .field("statements", &self.database.statements)
+            .field("table", &self.database.statements.table)
             .field("polls", &self.polls)
             .finish_non_exhaustive()
     }
