@@ -47,11 +47,9 @@ impl Postgres {
             output(Command::new("chown").arg("postgres").arg(&server.folder));
         }
         let data = server.data();
-        output(
-            server
-                .command("initdb")
-                .args(["-D", &data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]),
-        );
+        output(server.command("initdb").args([
+            "-D", &data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale", "C",
+        ]));
         let mut lines = vec![
             "listen_addresses = '127.0.0.1'".to_owned(),
             format!("unix_socket_directories = '{}'", server.folder.display()),

@@ -11,17 +11,10 @@ use tower_zookie_testing::postgres::Postgres;
 
 use crate::{HEARTBEAT, PATIENCE, Place, chain, read_until};
 
-/// Ends all connections that have sent a statement about this test's table, or wait for its notifications.
+/// Ends all connections of this test.
 fn terminate(place: &Place) {
-    place.sql(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-         WHERE application_name = 'tower-zookie' AND pid <> pg_backend_pid()",
-    );
-}
-
-/// A place on a server of its own: what a test does to all connections must not reach other tests.
-fn alone() -> Place {
-    Place::new(&Arc::new(Postgres::start(&[])))
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name =";
+    place.sql(&format!("{end} '{}'", place.table));
 }
 
 async fn end_of(feed: &mut Box<dyn ObjectFeed>) -> ObjectsError {
@@ -35,8 +28,7 @@ async fn end_of(feed: &mut Box<dyn ObjectFeed>) -> ObjectsError {
     timeout(PATIENCE, end).await.expect("the feed does not end")
 }
 
-pub(super) async fn lost_connections_are_replaced(_: Place) {
-    let place = alone();
+pub(super) async fn lost_connections_are_replaced(place: Place) {
     let objects = place.objects().await;
     for said in 1..=5 {
         // Both are idle when their connections are ended.
@@ -47,8 +39,7 @@ pub(super) async fn lost_connections_are_replaced(_: Place) {
     }
 }
 
-pub(super) async fn updates_lose_nothing_while_connections_are_lost(_: Place) {
-    let place = alone();
+pub(super) async fn updates_lose_nothing_while_connections_are_lost(place: Place) {
     let objects = place.objects().await;
     let other = place.clone();
     let ending = tokio::task::spawn_blocking(move || (0..20).for_each(|_| terminate(&other)));
@@ -67,8 +58,7 @@ pub(super) async fn updates_lose_nothing_while_connections_are_lost(_: Place) {
     ending.await.unwrap();
 }
 
-pub(super) async fn a_feed_ends_with_its_connection_and_the_next_has_everything(_: Place) {
-    let place = alone();
+pub(super) async fn a_feed_ends_with_its_connection_and_the_next_has_everything(place: Place) {
     let objects = place.objects().await;
     let mut feed = objects.follow(HEARTBEAT).await.unwrap();
     let mut known = HashMap::new();
@@ -82,8 +72,12 @@ pub(super) async fn a_feed_ends_with_its_connection_and_the_next_has_everything(
 }
 
 pub(super) async fn a_server_that_stops_is_an_error_and_then_back(_: Place) {
+    let server = Arc::new(Postgres::start(&[]));
     for polling in [false, true] {
-        let place = Place { polling, ..alone() };
+        let place = Place {
+            polling,
+            ..Place::new(&server)
+        };
         let objects = place.objects().await;
         objects.update(&[(document("1"), advance(5))]).await.unwrap();
         let mut feed = objects.follow(HEARTBEAT).await.unwrap();

@@ -42,7 +42,8 @@ impl Place {
     }
 
     pub(crate) fn builder(&self) -> PostgresObjectsBuilder {
-        let builder = PostgresObjects::builder(self.server.url());
+        let url = format!("{}?application_name={}", self.server.url(), self.table);
+        let builder = PostgresObjects::builder(url);
         builder
             .table(&self.table)
             .create_table(true)
