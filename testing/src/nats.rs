@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use crate::servers;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the server, and kills it when the test's end, or the test's process, closes the pipe.
-const RUN: &str = r#""$0" -c "$1" >"$2" 2>&1 & server=$!; read -r line; kill -9 "$server"; wait "$server""#;
+const RUN: &str = r#""$0" -c "$1" >"$2" 2>&1 & server=$!; read -r line; kill -9 "$server"; wait "$server" 2>/dev/null"#;
 
 /// A running server. It stops, and its folder is removed, when this is dropped.
 #[derive(Debug)]
@@ -31,15 +33,15 @@ struct Ports {
 }
 
 /// The server's program, if it is installed.
-pub fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    folders
-        .map(|folder| folder.join("nats-server"))
-        .find(|program| program.is_file())
+fn program() -> Option<PathBuf> {
+    servers::program("nats-server", [PathBuf::from("/usr/sbin")])
 }
 
 impl NatsServer {
+    pub fn is_installed() -> bool {
+        program().is_some()
+    }
+
     /// Starts a server on a free port of the loopback interface.
     pub fn start() -> Self {
         Self::with_settings(|_| String::new())
@@ -105,11 +107,12 @@ impl NatsServer {
         self.remove_ports();
         let (file, log) = (self.folder.join("server.conf"), self.folder.join("server.log"));
         fs::write(&file, config).expect("the settings can't be written");
-        let program = program().expect("nats-server is not installed");
+        let program = program().expect("nats-server is not installed: apt-get install nats-server");
         let mut shell = Command::new("sh")
             .args(["-c", RUN])
             .args([&program, &file, &log])
             .stdin(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .expect("no shell");
         let pipe = shell.stdin.take().expect("the shell has no pipe");

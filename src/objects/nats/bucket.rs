@@ -22,7 +22,8 @@ pub(super) async fn open(context: &Context, bucket: &str, replicas: Option<usize
         }
     }
     let Some(found) = found else {
-        let what = format!("NATS: there is no bucket `{bucket}`, and `create` is off; create it, or check `bucket`");
+        let what =
+            format!("NATS: there is no bucket `{bucket}`, and `create_bucket` is off; create it, or check `bucket`");
         return Err(ObjectsError::new(what));
     };
     check(&found.config, bucket)?;

@@ -24,7 +24,7 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 pub struct NatsObjectsBuilder {
     url: String,
     bucket: String,
-    create: bool,
+    create_bucket: bool,
     replicas: usize,
     credentials_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
@@ -38,7 +38,7 @@ impl NatsObjectsBuilder {
         Self {
             url,
             bucket: "zookie_objects".into(),
-            create: true,
+            create_bucket: true,
             replicas: 1,
             credentials_file: None,
             ca_file: None,
@@ -58,8 +58,8 @@ impl NatsObjectsBuilder {
     }
 
     /// Whether the bucket is created if it is not there. By default it is.
-    pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
+    pub fn create_bucket(mut self, create: bool) -> Self {
+        self.create_bucket = create;
         self
     }
 
@@ -136,7 +136,7 @@ impl NatsObjectsBuilder {
                 ObjectsError::new(format!("NATS: {problem}")).with_source(error)
             })?;
         let context = context(client, self.timeout);
-        let info = bucket::open(&context, &self.bucket, self.create.then_some(self.replicas)).await?;
+        let info = bucket::open(&context, &self.bucket, self.create_bucket.then_some(self.replicas)).await?;
         let cleanup = Cleanup::new(self.clean_every, info.created.to_string());
         let link = Link::new(context, &self.bucket, self.timeout, cleanup);
         Ok(NatsObjects(Arc::new(link)))
@@ -197,7 +197,7 @@ impl fmt::Debug for NatsObjectsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NatsObjectsBuilder")
             .field("bucket", &self.bucket)
-            .field("create", &self.create)
+            .field("create_bucket", &self.create_bucket)
             .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
