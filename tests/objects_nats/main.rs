@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         login::rule_17_settings_that_make_no_sense_are_named,
         outage::nothing_acknowledged_is_lost_when_the_server_is_killed,
         outage::without_a_server_look_ups_and_updates_end,
+        outage::rule_09_a_feed_ends_with_its_connection,
+        outage::rule_09_after_a_lost_connection_unsettled_marks_count_anew,
         outage::a_feed_is_complete_after_the_server_was_killed,
     ];
     let shared = objects::cases().into_iter().map(|case| {

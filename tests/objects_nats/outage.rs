@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tower_zookie::objects::{NatsObjects, ObjectTokens};
 use tower_zookie_testing::nats::NatsServer;
-use tower_zookie_testing::objects::{advance, document, number};
+use tower_zookie_testing::objects::{advance, document, number, unsettle};
 
-use crate::tools::{PATIENCE, settings, update};
+use crate::tools::{PATIENCE, look_up, open, read_all, settings, update};
 
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -93,6 +93,45 @@ pub(crate) async fn without_a_server_look_ups_and_updates_end() {
         assert!(start.elapsed() < PATIENCE, "the store does not connect again");
     }
     assert_eq!(number(&objects.look_up(&[document("1")]).await.unwrap()[0]), 7);
+}
+
+/// A server that crashed may have lost messages, and given their numbers to others. So a feed does not go on.
+pub(crate) async fn rule_09_a_feed_ends_with_its_connection() {
+    let mut server = NatsServer::start();
+    let objects = open(&server).await;
+    let mut feed = objects.follow(Duration::from_millis(100)).await.unwrap();
+    read_all(&mut *feed).await;
+    server.restart();
+    while timeout(PATIENCE, feed.next())
+        .await
+        .expect("the feed does not end")
+        .is_ok()
+    {}
+    let mut feed = objects.follow(Duration::from_millis(100)).await.unwrap();
+    assert_eq!(read_all(&mut *feed).await, []);
+}
+
+pub(crate) async fn rule_09_after_a_lost_connection_unsettled_marks_count_anew() {
+    let mut server = NatsServer::start();
+    let objects = open(&server).await;
+    let mark = Duration::from_secs(2);
+    update(&objects, &document("1"), unsettle(mark)).await;
+    let settled = async || {
+        let start = Instant::now();
+        while look_up(&objects, &document("1")).await.unsettled.is_some() {
+            assert!(start.elapsed() < PATIENCE, "the mark does not end");
+            sleep(Duration::from_millis(50)).await;
+        }
+        start.elapsed()
+    };
+    settled().await;
+    server.restart();
+    let start = Instant::now();
+    while objects.look_up(&[]).await.is_err() {
+        assert!(start.elapsed() < PATIENCE, "the store does not connect again");
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(settled().await >= mark);
 }
 
 /// A follower opens a feed again when it ends. Whenever a feed says how far it is complete, it is.

@@ -67,7 +67,7 @@ impl Link {
     /// Makes sure that no process removes records that are younger than this.
     pub(super) async fn keep_for(&self, keep: Duration) -> Result<(), ObjectsError> {
         let keep = millis(keep);
-        if millis(self.kept()) >= keep {
+        if self.kept() >= keep {
             return Ok(());
         }
         let _one = self.cleanup.raising.lock().await;
@@ -124,9 +124,9 @@ impl Link {
     ///
     /// The stream is in the order of time, so what has expired are the messages before a certain one.
     async fn clean_up(&self) -> Result<(), ObjectsError> {
-        let info = bucket::info(self.context(), &self.stream).await?;
+        let info = bucket::info(&self.context, &self.stream_name).await?;
         let info = info.ok_or_else(|| ObjectsError::new("NATS: the bucket is gone"))?;
-        let own = millis(self.kept());
+        let own = self.kept();
         if self.cleanup.is_replaced(info.created.to_string()) {
             self.forget();
             return self.keep_for(Duration::from_millis(own)).await;
@@ -141,16 +141,11 @@ impl Link {
             return Ok(());
         }
         self.set_kept(keep);
-        let last = self
-            .marks()
-            .last_older_than(Duration::from_millis(keep), Instant::now());
+        let last = self.last_older_than(Duration::from_millis(keep));
         let Some(last) = last.filter(|last| *last >= info.state.first_sequence) else {
             return Ok(());
         };
-        let stream = self.context().get_stream_no_info(&self.stream).await;
-        let stream =
-            stream.map_err(|error| ObjectsError::new("NATS: the bucket's name is refused").with_source(error))?;
-        let purged = stream.purge().sequence(last + 1).await;
+        let purged = self.stream.purge().sequence(last + 1).await;
         purged.map_err(|error| ObjectsError::new("NATS: a purge failed").with_source(error))?;
         Ok(())
     }

@@ -27,6 +27,8 @@ const UNREADABLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// message. All that was acknowledged before the instant was delivered before.
 pub(super) struct NatsFeed {
     link: Arc<Link>,
+    /// A server that crashed may have lost messages, and given their numbers to others, which the feed would miss.
+    connection: u64,
     messages: Ordered,
     heartbeat: Duration,
     /// The last message that was delivered.
@@ -47,10 +49,9 @@ impl NatsFeed {
     pub(super) async fn open(link: Arc<Link>, heartbeat: Duration) -> Result<Self, ObjectsError> {
         let failed =
             |error: async_nats::Error| ObjectsError::new("NATS: the bucket can't be followed").with_source(error);
-        let stream = link.context().get_stream_no_info(&link.stream).await;
-        let stream = stream.map_err(|error| failed(error.into()))?;
-        let consumer = stream.create_consumer(OrderedConfig {
-            deliver_subject: link.context().client().new_inbox(),
+        let connection = link.connection();
+        let consumer = link.stream.create_consumer(OrderedConfig {
+            deliver_subject: link.context.client().new_inbox(),
             filter_subject: format!("{}>", link.prefix),
             replay_policy: ReplayPolicy::Instant,
             // The stream has only the last message of each key.
@@ -61,6 +62,7 @@ impl NatsFeed {
         let messages = consumer.messages().await.map_err(|error| failed(error.into()))?;
         Ok(Self {
             link,
+            connection,
             messages,
             heartbeat,
             delivered: 0,
@@ -90,6 +92,7 @@ impl NatsFeed {
             if let Some(Fence::Written(asked, sequence, _)) = self.fence
                 && sequence <= self.delivered
             {
+                self.check_connection()?;
                 batch.complete_to = Some(asked);
                 self.fence = None;
             }
@@ -97,6 +100,15 @@ impl NatsFeed {
                 return Ok(batch);
             }
         }
+    }
+
+    fn check_connection(&self) -> Result<(), ObjectsError> {
+        if self.link.connection() != self.connection {
+            return Err(ObjectsError::new(
+                "NATS: the connection was lost; the feed begins again",
+            ));
+        }
+        Ok(())
     }
 
     fn take(

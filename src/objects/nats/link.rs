@@ -1,14 +1,14 @@
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use async_nats::connection::State;
+use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::RawMessageErrorKind;
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::{HeaderMap, Statistics};
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -25,20 +25,30 @@ pub(super) const BEAT: &str = "~beat";
 /// The shortest time between two beats that look-ups cause.
 const BEAT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What the header of a deletion says.
+const DELETIONS: [&str; 2] = ["DEL", "PURGE"];
+
 /// The bucket, and what this process knows about it.
 pub(super) struct Link {
-    context: Context,
-    bucket: String,
-    pub(super) stream: String,
+    pub(super) context: Context,
+    pub(super) stream: Stream<()>,
+    pub(super) stream_name: String,
+    statistics: Arc<Statistics>,
     /// What stands before a key in a subject.
     pub(super) prefix: String,
     /// How long a look-up or an update may take.
     pub(super) timeout: Duration,
     pub(super) cleanup: Cleanup,
-    marks: Mutex<Marks>,
+    observed: Mutex<Observed>,
     last_beat: Mutex<Option<Instant>>,
-    /// For how long records are kept at least, as the bucket says, in milliseconds.
-    kept: AtomicU64,
+}
+
+/// What was seen on one connection. A server that crashed may have lost messages, and then gives their numbers to others.
+struct Observed {
+    connection: u64,
+    marks: Marks,
+    /// For how long all processes keep records, as the bucket says, in milliseconds. 0 if that was not read yet.
+    kept: u64,
 }
 
 /// What stands under a key.
@@ -58,59 +68,79 @@ impl Entry {
 }
 
 impl Link {
-    pub(super) fn new(context: Context, bucket: &str, timeout: Duration, cleanup: Cleanup) -> Self {
-        Self {
+    pub(super) async fn new(
+        context: Context,
+        bucket: &str,
+        timeout: Duration,
+        cleanup: Cleanup,
+    ) -> Result<Self, ObjectsError> {
+        let stream_name = stream_name(bucket);
+        let stream = context.get_stream_no_info(&stream_name).await;
+        let stream = stream.map_err(|error| ObjectsError::new("NATS: `bucket` is refused").with_source(error))?;
+        let statistics = context.client().statistics();
+        let observed = Observed {
+            connection: statistics.connects.load(Ordering::SeqCst),
+            marks: Marks::new(),
+            kept: 0,
+        };
+        Ok(Self {
             context,
-            stream: stream_name(bucket),
+            stream,
+            stream_name,
+            statistics,
             prefix: format!("$KV.{bucket}."),
-            bucket: bucket.to_owned(),
             timeout,
             cleanup,
-            marks: Mutex::new(Marks::new()),
+            observed: Mutex::new(observed),
             last_beat: Mutex::default(),
-            kept: AtomicU64::new(0),
-        }
+        })
     }
 
-    pub(super) fn bucket(&self) -> &str {
-        &self.bucket
-    }
-
-    pub(super) fn context(&self) -> &Context {
-        &self.context
-    }
-
-    pub(super) fn marks(&self) -> MutexGuard<'_, Marks> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// For how long the bucket says that records are kept. Zero if this process does not know.
-    pub(super) fn kept(&self) -> Duration {
-        Duration::from_millis(self.kept.load(Ordering::Acquire))
-    }
-
-    pub(super) fn set_kept(&self, kept: u64) {
-        self.marks().lengthen(Duration::from_millis(kept));
-        self.kept.store(kept, Ordering::Release);
-    }
-
-    /// Forgets what is known about the bucket, because another one has taken its place.
-    pub(super) fn forget(&self) {
-        self.kept.store(0, Ordering::Release);
-        self.marks().clear();
+    /// How often this process has connected.
+    pub(super) fn connection(&self) -> u64 {
+        self.statistics.connects.load(Ordering::SeqCst)
     }
 
     pub(super) fn is_connected(&self) -> bool {
         self.context.client().connection_state() == State::Connected
     }
 
+    fn observed<T>(&self, action: impl FnOnce(&mut Observed) -> T) -> T {
+        let connection = self.connection();
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        if observed.connection != connection {
+            observed.connection = connection;
+            observed.forget();
+        }
+        action(&mut observed)
+    }
+
+    /// For how long all processes keep records, in milliseconds. 0 if this one does not know.
+    pub(super) fn kept(&self) -> u64 {
+        self.observed(|observed| observed.kept)
+    }
+
+    pub(super) fn set_kept(&self, kept: u64) {
+        self.observed(|observed| {
+            observed.kept = kept;
+            observed.marks.lengthen(Duration::from_millis(kept));
+        });
+    }
+
+    /// Another bucket has taken this one's place.
+    pub(super) fn forget(&self) {
+        self.observed(Observed::forget);
+    }
+
+    /// The last message that was certainly written this long ago, or longer.
+    pub(super) fn last_older_than(&self, age: Duration) -> Option<u64> {
+        self.observed(|observed| observed.marks.last_older_than(age, Instant::now()))
+    }
+
     /// What stands under a key, as the stream's leader says.
     pub(super) async fn get(&self, key: &str) -> Result<Option<Entry>, ObjectsError> {
-        let stream = self.context.get_stream_no_info(&self.stream).await;
-        let stream =
-            stream.map_err(|error| ObjectsError::new("NATS: the bucket's name is refused").with_source(error))?;
         let subject = format!("{}{key}", self.prefix);
-        match stream.raw_message_builder().last_by_subject(subject).send().await {
+        match self.stream.raw_message_builder().last_by_subject(subject).send().await {
             Ok(message) => Ok(Some(Entry {
                 sequence: message.sequence,
                 payload: (!is_deletion(Some(&message.headers))).then_some(message.payload),
@@ -122,19 +152,21 @@ impl Link {
 
     /// Writes under a key, if its last message is still the expected one: 0 for none. The stream has acknowledged it then.
     pub(super) async fn put(&self, key: &str, payload: Bytes, expected: Option<u64>) -> Result<u64, PublishError> {
-        let mut message = PublishMessage::build().payload(payload).expected_stream(&self.stream);
+        let mut message = PublishMessage::build()
+            .payload(payload)
+            .expected_stream(&self.stream_name);
         if let Some(expected) = expected {
             message = message.expected_last_subject_sequence(expected);
         }
         let subject = format!("{}{key}", self.prefix);
         let sequence = self.context.send_publish(subject, message).await?.await?.sequence;
-        self.marks().existed(sequence, Instant::now());
+        self.observed(|observed| observed.marks.existed(sequence, Instant::now()));
         Ok(sequence)
     }
 
     /// Writes a message that has nothing to say but its sequence. All that was acknowledged before has a lower one.
     pub(super) async fn beat(&self) -> Result<u64, ObjectsError> {
-        let before = self.marks().newest();
+        let before = self.observed(|observed| observed.marks.newest());
         let beat = self.put(BEAT, Bytes::new(), None).await;
         let sequence =
             beat.map_err(|error| ObjectsError::new("NATS: a heartbeat is not acknowledged").with_source(error))?;
@@ -150,7 +182,8 @@ impl Link {
     /// The record that a message has.
     pub(super) fn record(self: &Arc<Self>, value: &Value, sequence: u64, now: Instant) -> Record {
         let unsettled = value.unsettled.and_then(|unsettled| {
-            let age = self.marks().age(unsettled.since.unwrap_or(sequence), now);
+            let since = unsettled.since.unwrap_or(sequence);
+            let age = self.observed(|observed| observed.marks.age(since, now));
             if age.is_none() {
                 self.beat_soon(now);
             }
@@ -184,27 +217,25 @@ impl Link {
     }
 }
 
-/// Whether a message marks that its key was deleted.
-pub(super) fn is_deletion(headers: Option<&HeaderMap>) -> bool {
-    let Some(headers) = headers else { return false };
-    let operation = headers.get("KV-Operation").map(|value| value.as_str());
-    matches!(operation, Some("DEL" | "PURGE")) || headers.get(jetstream_marker()).is_some()
+impl Observed {
+    fn forget(&mut self) {
+        self.marks.clear();
+        self.kept = 0;
+    }
 }
 
-/// The header of a marker that a server writes itself.
-fn jetstream_marker() -> &'static str {
-    "Nats-Marker-Reason"
+/// Whether a message says that its key was deleted. A server writes the second header when it removes an entry itself.
+pub(super) fn is_deletion(headers: Option<&HeaderMap>) -> bool {
+    headers.is_some_and(|headers| {
+        let operation = headers.get("KV-Operation").map(|value| value.as_str());
+        operation.is_some_and(|operation| DELETIONS.contains(&operation)) || headers.get("Nats-Marker-Reason").is_some()
+    })
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
-            .field("bucket", &self.bucket)
+            .field("stream", &self.stream_name)
             .finish_non_exhaustive()
     }
-}
-
-/// The API of the server for streams.
-pub(super) fn context(client: async_nats::Client, timeout: Duration) -> Context {
-    jetstream::context::ContextBuilder::new().timeout(timeout).build(client)
 }

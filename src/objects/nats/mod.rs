@@ -69,8 +69,8 @@ const AT_ONCE: usize = 64;
 ///   It has succeeded when the stream has acknowledged it. A server writes to its disk some time later; so if a machine loses
 ///   power, a bucket with one replica may lose the last updates. Choose three, or the server's setting `sync_interval: always`.
 /// - No clock of a server or another replica counts. A record is removed, or counts as settled again, after this process has
-///   seen it in the stream for that long by its own monotonic clock. So after a start, marks of unsettled objects count from the
-///   beginning.
+///   seen it in the stream for that long by its own monotonic clock, on one connection. So after a start, or a lost connection,
+///   marks of unsettled objects count from the beginning.
 ///
 /// # What stands in the bucket
 ///
@@ -95,7 +95,7 @@ impl NatsObjects {
         };
         let sequence = entry.sequence;
         let value = entry.value().map_err(|error| {
-            let stream = &self.0.stream;
+            let stream = &self.0.stream_name;
             ObjectsError::new(format!(
                 "NATS: message {sequence} of the stream `{stream}` can't be read"
             ))
@@ -146,8 +146,6 @@ impl ObjectTokens for NatsObjects {
 
 impl fmt::Debug for NatsObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NatsObjects")
-            .field("bucket", &self.0.bucket())
-            .finish_non_exhaustive()
+        f.debug_tuple("NatsObjects").field(&self.0).finish()
     }
 }

@@ -3,12 +3,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{ConnectErrorKind, ConnectOptions};
 
 use crate::invalid_setting::InvalidSetting;
 use crate::objects::error::ObjectsError;
 use crate::objects::nats::cleanup::Cleanup;
-use crate::objects::nats::link::{Link, context};
+use crate::objects::nats::link::Link;
 use crate::objects::nats::servers::Servers;
 use crate::objects::nats::{NatsObjects, bucket, tls};
 
@@ -42,7 +43,7 @@ impl NatsObjectsBuilder {
             replicas: 1,
             credentials_file: None,
             ca_file: None,
-            timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(5),
             clean_every: Duration::from_secs(60),
         }
@@ -86,7 +87,7 @@ impl NatsObjectsBuilder {
 
     /// How long one look-up or one update may take, with all its retries. The layer has limits of its own.
     ///
-    /// By default 5 s. At least 10 ms, at most one hour.
+    /// By default 2 s. At least 10 ms, at most one hour.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -135,10 +136,12 @@ impl NatsObjectsBuilder {
                 };
                 ObjectsError::new(format!("NATS: {problem}")).with_source(error)
             })?;
-        let context = context(client, self.timeout);
+        let context = ContextBuilder::new().timeout(self.timeout).build(client);
         let info = bucket::open(&context, &self.bucket, self.create_bucket.then_some(self.replicas)).await?;
         let cleanup = Cleanup::new(self.clean_every, info.created.to_string());
-        let link = Link::new(context, &self.bucket, self.timeout, cleanup);
+        let link = Link::new(context, &self.bucket, self.timeout, cleanup).await?;
+        // Whether the user may write is seen now, and not at the first write.
+        link.beat().await?;
         Ok(NatsObjects(Arc::new(link)))
     }
 

@@ -13,6 +13,9 @@ use crate::objects::record::{Record, Update};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
+/// A reply that is lost may not use up all the time.
+const TRIES: u32 = 4;
+
 /// What became of one try to replace a record.
 enum Tried {
     Done,
@@ -29,12 +32,13 @@ impl Link {
         let mut pause = SHORTEST_PAUSE;
         let (mut conflicts, mut last) = (0, None);
         loop {
-            match timeout_at(deadline, self.try_update(key, update)).await {
+            let end = deadline.min(Instant::now() + self.timeout / TRIES);
+            match timeout_at(end, self.try_update(key, update)).await {
                 Ok(Ok(Tried::Done)) => return Ok(()),
                 Ok(Ok(Tried::Conflict)) => conflicts += 1,
                 Ok(Ok(Tried::Failed(error))) => last = Some(error),
                 Ok(Err(error)) => return Err(error),
-                Err(_) => break,
+                Err(_) => last = Some(ObjectsError::new("NATS: a reply did not come")),
             }
             // Writers that met once would otherwise meet again.
             let random = pause.mul_f64(rand::random_range(0.5..1.5));
