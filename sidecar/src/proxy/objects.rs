@@ -92,7 +92,7 @@ impl Objects {
                 Arc::new(builder.connect().await?)
             }
             Place::Nats(url) => {
-                let builder = NatsObjects::builder(url).bucket(&*self.name).create(self.create);
+                let builder = NatsObjects::builder(url).bucket(&*self.name).create_bucket(self.create);
                 let builder = match &self.ca {
                     Some(path) => builder.ca_file(path),
                     None => builder,
