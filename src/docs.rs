@@ -30,6 +30,13 @@ pub mod own_service {}
 /// [`Carriers`](crate::token::Carriers).
 pub mod sessions {}
 
+#[doc = include_str!("../docs/objects.md")]
+///
+/// In these docs: [`objects`](crate::objects), [`Objects`](crate::objects::Objects), [`Ancestors`](crate::objects::Ancestors),
+/// [`ObjectTokens`](crate::objects::ObjectTokens), [`MemoryObjects`](crate::objects::MemoryObjects),
+/// [`WriteRoute::touches`](crate::protocol::WriteRoute::touches).
+pub mod objects {}
+
 #[doc = include_str!("../docs/sidecar.md")]
 pub mod sidecar {}
 
