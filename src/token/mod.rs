@@ -22,7 +22,7 @@ mod side_by_side;
 pub mod spicedb;
 mod zookie;
 
-pub use carrier::{Carrier, Carriers, InvalidCarrier, Source};
+pub use carrier::{Carrier, Carriers, InvalidCarrier, SameSite, Source};
 pub use counter::CounterTokens;
 pub use error::{TokenError, TokenErrorKind};
 pub use format::TokenFormat;

@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use tower_zookie::session::SessionLayer;
-use tower_zookie::token::{Carrier, Carriers, OpaqueTokens};
+use tower_zookie::token::{Carrier, Carriers, OpaqueTokens, SameSite};
 
 use super::support::{Called, builder, header, through};
 
@@ -47,15 +47,26 @@ async fn the_cookie_is_set_by_writes_and_to_those_who_have_none() {
 }
 
 #[tokio::test]
+async fn a_caller_without_a_token_gets_the_one_of_a_service_behind() {
+    let layer = builder().set_cookies(true).build().unwrap();
+    for (lines, sets) in [(&[][..], true), (&[("zookie", "7")], false)] {
+        let called = Called::replies(&[&[("zookie", "9"), ("zookie-session", "read")]]);
+        let (_, headers) = through(&layer, &called, &[Method::POST], lines).await;
+        assert_eq!(headers.contains_key("set-cookie"), sets, "{lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_cookie_has_its_attributes_and_needs_a_setting() {
     let carriers = Carriers::new([Carrier::Cookie("session".to_owned())])
         .unwrap()
-        .secure(true);
+        .secure(true)
+        .same_site(SameSite::None);
     let layer = builder().carriers(carriers).set_cookies(true).build().unwrap();
     let called = || Called::replies(&[&[("zookie", "9")]]);
     let (_, headers) = through(&layer, &called(), &[Method::POST], &[]).await;
     let set = header(&headers, "set-cookie").unwrap();
-    for part in ["session=9", "HttpOnly", "SameSite=Lax", "Secure"] {
+    for part in ["session=9", "HttpOnly", "SameSite=None", "Secure"] {
         assert!(set.contains(part), "{part} is not in {set}");
     }
     assert_eq!(header(&headers, "zookie"), None, "no header is a carrier");
@@ -177,6 +188,11 @@ fn rule_17_settings_that_cannot_work_are_rejected() {
         (builder().carriers(header()).set_cookies(true), "set_cookies"),
         (builder().carriers(header().max_tokens(7)), "max_tokens"),
         (builder().carriers(Carriers::new([]).unwrap()), "carriers"),
+        (builder().carriers(header().same_site(SameSite::Strict)), "same_site"),
+        (
+            builder().carriers(Carriers::default().same_site(SameSite::None)),
+            "same_site",
+        ),
     ] {
         assert_eq!(builder.build().unwrap_err().setting(), setting);
     }

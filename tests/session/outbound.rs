@@ -101,6 +101,28 @@ async fn rule_09_an_unreadable_token_in_a_reply_makes_calls_fully_consistent() {
 }
 
 #[tokio::test]
+async fn rule_06_a_write_without_a_token_makes_calls_fully_consistent() {
+    const A_WRITE: (&str, &str) = ("cache-status", "tower-zookie; fwd=method; detail=\"a write\"");
+    for (reply, full) in [
+        (&[A_WRITE][..], true),
+        (&[A_WRITE, ("grpc-status", "0")], true),
+        (&[A_WRITE, ("grpc-status", "6")], false),
+        (&[A_WRITE, ("zookie", "9")], false),
+        (&[("cache-status", "tower-zookie; hit")], false),
+        (&[], false),
+    ] {
+        let called = Called::replies(&[reply]);
+        let client = PropagateLayer::new().layer(called.client());
+        let session = session("7");
+        for _ in 0..2 {
+            let call = client.clone().oneshot(request(Method::POST, &[]));
+            session.scope(call).await.unwrap();
+        }
+        assert_eq!(called.last("zookie-consistency").is_some(), full, "{reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_header_is_that_of_the_carriers() {
     let carriers = Carriers::new([
         Carrier::Cookie("z".to_owned()),

@@ -48,8 +48,8 @@ impl<F: TokenFormat> SessionLayerBuilder<F> {
     /// Whether responses set the cookie: those whose token a write has raised, and those to requests that had no token, or
     /// none that is of use. Other responses set none, so that parallel reads do not take it back.
     ///
-    /// By default they set none. The cookie is `HttpOnly` and `SameSite=Lax`; [`Carriers::secure`] and
-    /// [`Carriers::max_age`] say more.
+    /// By default they set none. The cookie is `HttpOnly`; [`Carriers::secure`],
+    /// [`Carriers::same_site`] and [`Carriers::max_age`] set its other attributes.
     #[must_use]
     pub fn set_cookies(mut self, set: bool) -> Self {
         self.set_cookies = set;

@@ -1,9 +1,10 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use cookie::{Cookie, SameSite};
+use cookie::Cookie;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
+use crate::token::carrier::same_site::SameSite;
 use crate::token::error::{TokenError, TokenErrorKind};
 use crate::token::zookie::Zookie;
 
@@ -91,12 +92,17 @@ pub(super) fn set_cookie(
     name: &str,
     value: &str,
     secure: bool,
+    same_site: SameSite,
     max_age: Option<Duration>,
 ) -> Result<HeaderValue, TokenError> {
     let mut cookie = Cookie::build((name, value))
         .path("/")
         .http_only(true)
-        .same_site(SameSite::Lax)
+        .same_site(match same_site {
+            SameSite::Strict => cookie::SameSite::Strict,
+            SameSite::Lax => cookie::SameSite::Lax,
+            SameSite::None => cookie::SameSite::None,
+        })
         .secure(secure)
         .build();
     if let Some(age) = max_age {

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod query;
+mod same_site;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::token::error::{TokenError, TokenErrorKind};
 use crate::token::zookie::Zookie;
 
 pub(crate) use query::{Outline, parameters};
+pub use same_site::SameSite;
 
 const DEFAULT_MAX_TOKENS: usize = 8;
 
@@ -75,7 +77,7 @@ pub enum InvalidCarrier {
 /// The places where zookies travel, in order.
 ///
 /// By default: the header `zookie`, the cookie `zookie`, and the query parameters `zookie` and `token`. Cookies are set
-/// with `Path=/; HttpOnly; SameSite=Lax`.
+/// with `Path=/; HttpOnly; SameSite=Lax`, unless [`same_site`](Self::same_site) says otherwise.
 ///
 /// ```
 /// use http::{HeaderMap, Uri};
@@ -92,6 +94,7 @@ pub struct Carriers {
     places: Vec<Carrier>,
     max_tokens: usize,
     secure: bool,
+    same_site: SameSite,
     max_age: Option<Duration>,
 }
 
@@ -136,6 +139,7 @@ impl Carriers {
             places,
             max_tokens: DEFAULT_MAX_TOKENS,
             secure: false,
+            same_site: SameSite::Lax,
             max_age: None,
         }
     }
@@ -157,6 +161,15 @@ impl Carriers {
         self
     }
 
+    /// For which requests browsers send the cookie that come from pages of another site.
+    ///
+    /// By default [`SameSite::Lax`]. [`SameSite::None`] needs [`secure`](Self::secure).
+    #[must_use]
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
     /// How long browsers store the cookie, in whole seconds.
     ///
     /// By default they store it until they are closed. At least one second; [`build`](crate::ZookieLayerBuilder::build)
@@ -173,11 +186,19 @@ impl Carriers {
             return Err(InvalidSetting::new("max_tokens", problem));
         }
         let sets_cookies = self.have_cookie();
-        for (setting, is_set) in [("max_age", self.max_age.is_some()), ("secure", self.secure)] {
+        for (setting, is_set) in [
+            ("max_age", self.max_age.is_some()),
+            ("secure", self.secure),
+            ("same_site", self.same_site != SameSite::Lax),
+        ] {
             if is_set && !sets_cookies {
                 let problem = "is set, but zookies travel in no cookie; add a `Carrier::Cookie`, or leave it out";
                 return Err(InvalidSetting::new(setting, problem));
             }
+        }
+        if self.same_site == SameSite::None && !self.cookie_names().all(|name| self.is_secure(name)) {
+            let problem = "is `None`, and browsers take such a cookie only with `Secure`; set `secure` too";
+            return Err(InvalidSetting::new("same_site", problem));
         }
         if self.max_age.is_some_and(|age| age < Duration::from_secs(1)) {
             let problem = "is less than a second, so browsers would drop the cookie at once; choose a longer duration";
@@ -335,12 +356,11 @@ impl Carriers {
     /// [`TooLong`](TokenErrorKind::TooLong) if a browser would not store the cookie (over 4096 bytes, its name
     /// included). No cookie is set then.
     pub(crate) fn set_cookies(&self, headers: &mut HeaderMap, zookies: &[Zookie]) -> Result<(), TokenError> {
-        let secure = |name: &str| self.secure || name.starts_with("__Secure-") || name.starts_with("__Host-");
         let texts: Vec<&str> = zookies.iter().map(Zookie::as_str).collect();
         let value = texts.join(",");
         let cookies: Vec<HeaderValue> = self
             .cookie_names()
-            .map(|name| cookies::set_cookie(name, &value, secure(name), self.max_age))
+            .map(|name| cookies::set_cookie(name, &value, self.is_secure(name), self.same_site, self.max_age))
             .collect::<Result<_, _>>()?;
         for cookie in cookies {
             headers.append(header::SET_COOKIE, cookie);
@@ -364,6 +384,10 @@ impl Carriers {
 
     fn is_cookie_carrier(&self, name: &[u8]) -> bool {
         self.cookie_names().any(|carrier| carrier.as_bytes() == name)
+    }
+
+    fn is_secure(&self, cookie: &str) -> bool {
+        self.secure || cookie.starts_with("__Secure-") || cookie.starts_with("__Host-")
     }
 
     fn cookie_names(&self) -> impl Iterator<Item = &str> {
