@@ -26,15 +26,18 @@ pub struct SessionLayerBuilder<F> {
     set_cookies: bool,
 }
 
-impl<F: TokenFormat> SessionLayerBuilder<F> {
-    pub(super) fn new(format: F) -> Self {
-        Self {
+impl SessionLayer {
+    /// A layer for tokens of this format.
+    pub fn builder<F: TokenFormat>(format: F) -> SessionLayerBuilder<F> {
+        SessionLayerBuilder {
             format,
             carriers: None,
             set_cookies: false,
         }
     }
+}
 
+impl<F: TokenFormat> SessionLayerBuilder<F> {
     /// Sets the places where callers send their tokens, and, of headers and cookies, where they find them in responses.
     ///
     /// By default the header `zookie` and the cookie `zookie`. A query parameter is no place unless you name it: parameters

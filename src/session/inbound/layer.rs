@@ -3,17 +3,15 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use crate::session::inbound::builder::SessionLayerBuilder;
 use crate::session::inbound::service::SessionService;
 use crate::session::inbound::settings::Settings;
-use crate::token::TokenFormat;
 
 /// Takes the tokens of your service's callers into a [`Session`](crate::session::Session), and returns what the session has
 /// become.
 ///
 /// The session is in the request's extensions, and is [current](crate::session::Session::current) while the inner service's
 /// future and body are polled. When the inner service has answered, all tokens of the session are put into the response's
-/// header, and into a cookie where [`set_cookies`](SessionLayerBuilder::set_cookies) says so. A token that is learned after
+/// header, and into a cookie where [`set_cookies`](crate::session::SessionLayerBuilder::set_cookies) says so. A token that is learned after
 /// that reaches only a body that ends with trailers, as gRPC's do.
 ///
 /// A token in a header or the query that can't be read: the request is rejected, with 400 or `INVALID_ARGUMENT`. One in a
@@ -27,11 +25,6 @@ use crate::token::TokenFormat;
 pub struct SessionLayer(Arc<Settings>);
 
 impl SessionLayer {
-    /// A layer for tokens of this format.
-    pub fn builder<F: TokenFormat>(format: F) -> SessionLayerBuilder<F> {
-        SessionLayerBuilder::new(format)
-    }
-
     pub(super) fn new(settings: Arc<Settings>) -> Self {
         Self(settings)
     }
