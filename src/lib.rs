@@ -57,6 +57,7 @@
 //! - `tonic`: [`RequestBody`] for tonic's bodies.
 //! - `store`: the embedded relationship store.
 //! - `metrics`: [`Stats`](cache::Stats) as Prometheus text, and for any exporter of the `metrics` crate.
+//! - `objects-postgres`: tokens of objects in PostgreSQL or CockroachDB.
 //!
 //! # Other crates in the API
 //!

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tower_zookie::objects::{ObjectFeed, ObjectTokens, ObjectsError};
 use tower_zookie_testing::objects::{Replicas, advance, document, number};
@@ -220,4 +221,24 @@ pub(super) async fn a_feed_loses_nothing_if_its_caller_stops_to_wait(place: Plac
         }
     }
     read_until(&mut feed, &mut known, |known| known.len() == 50).await;
+}
+
+/// Where writers are in each other's way, they lock the row, so that each has its turn.
+pub(super) async fn many_writers_of_one_object_all_succeed(place: Place) {
+    let mut writers = JoinSet::new();
+    for replica in 0..4 {
+        let objects = place.objects().await;
+        for writer in 0..6 {
+            let objects = objects.clone();
+            writers.spawn(async move {
+                for step in 0..5 {
+                    let said = step * 24 + replica * 6 + writer + 1;
+                    objects.update(&[(document("hot"), advance(said))]).await.unwrap();
+                }
+            });
+        }
+    }
+    writers.join_all().await;
+    let objects = place.objects().await;
+    assert_eq!(number(&objects.look_up(&[document("hot")]).await.unwrap()[0]), 120);
 }

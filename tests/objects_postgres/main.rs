@@ -2,6 +2,7 @@
 //!
 //! They are listed as ignored where PostgreSQL is not installed. With the variable `ZOOKIE_REQUIRE_SERVERS` they fail instead.
 
+mod clock;
 mod connections;
 mod rows;
 mod settings;
@@ -67,7 +68,7 @@ impl Place {
 }
 
 /// A slow machine has to be in time.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longer than any wait that ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -165,10 +166,13 @@ fn main() -> ExitCode {
         settings::a_connected_store_shows_no_password,
         settings::a_unix_socket_is_reached_too,
         settings::a_read_only_server_is_refused,
+        clock::a_clock_that_jumps_ends_no_mark_early,
+        clock::a_clock_that_goes_back_begins_a_polled_feed_anew,
         connections::lost_connections_are_replaced,
         connections::updates_lose_nothing_while_connections_are_lost,
         connections::a_feed_ends_with_its_connection_and_the_next_has_everything,
         connections::a_server_that_stops_is_an_error_and_then_back,
+        connections::many_writers_of_one_object_all_succeed,
         connections::what_is_blocked_ends_with_the_timeout,
         connections::callers_that_leave_use_up_no_connections,
         connections::a_feed_loses_nothing_if_its_caller_stops_to_wait,

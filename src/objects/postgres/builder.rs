@@ -88,7 +88,7 @@ impl PostgresObjectsBuilder {
         self
     }
 
-    /// Follows changes by queries instead of LISTEN. Say `true` behind a pooler such as PgBouncer, which does not pass LISTEN on.
+    /// Follows changes by queries instead of LISTEN. Say `true` where a proxy does not pass notifications on.
     ///
     /// By default `false`. CockroachDB has no LISTEN, and its changes are always followed by queries.
     #[must_use]

@@ -87,6 +87,10 @@ impl PostgresObjectsBuilder {
         {
             return Err(failed());
         }
+        // Part of a password with a question mark would be taken for an option's name, which the error shows.
+        if self.url.rfind('@') > self.url.find('?') && self.url.contains('?') && self.url.parse::<Config>().is_err() {
+            return Err(failed());
+        }
         let mut config: Config = self.url.parse().map_err(|error| failed().with_source(error))?;
         if config.get_application_name().is_none() {
             config.application_name("tower-zookie");

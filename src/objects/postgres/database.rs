@@ -1,7 +1,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Object, Pool, PoolError};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::types::ToSql;
@@ -81,8 +81,16 @@ impl Database {
     }
 
     pub(super) async fn checkout(&self) -> Result<Checkout, Failure> {
+        let object = if self.pool.status().available > 0 {
+            self.pool.get().await?
+        } else {
+            // A caller that leaves must not stop the connection from being opened: the next caller needs it.
+            let pool = self.pool.clone();
+            let opened = tokio::spawn(async move { pool.get().await }).await;
+            opened.unwrap_or(Err(PoolError::Closed))?
+        };
         Ok(Checkout {
-            object: Some(self.pool.get().await?),
+            object: Some(object),
             state: State::Busy,
             timeout: self.timeout,
         })

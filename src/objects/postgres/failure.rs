@@ -1,3 +1,5 @@
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use deadpool_postgres::PoolError;
@@ -35,6 +37,7 @@ impl Failure {
             Some(code) => [
                 SqlState::T_R_SERIALIZATION_FAILURE,
                 SqlState::T_R_DEADLOCK_DETECTED,
+                SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
                 // An administrator ended the connection, or the server stops.
                 SqlState::ADMIN_SHUTDOWN,
                 SqlState::CRASH_SHUTDOWN,
@@ -42,8 +45,8 @@ impl Failure {
                 SqlState::FEATURE_NOT_SUPPORTED,
             ]
             .contains(code),
-            // Not the database has said no: the connection is gone. The answer of a database is never lost otherwise.
-            None => error.is_closed() || error.to_string().starts_with("error communicating"),
+            // It is not the database that refused: the connection was lost.
+            None => error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>()),
         }
     }
 }

@@ -45,6 +45,7 @@ impl Link {
         }
         // An update that a crash could take back has not succeeded.
         limits
+            + "SET default_transaction_isolation = 'read committed';"
             + "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     }
 }
