@@ -58,6 +58,7 @@
 //! - `store`: the embedded relationship store.
 //! - `metrics`: [`Stats`](cache::Stats) as Prometheus text, and for any exporter of the `metrics` crate.
 //! - `objects-postgres`: tokens of objects in PostgreSQL or CockroachDB.
+//! - `objects-nats`: tokens of objects in a NATS JetStream bucket.
 //!
 //! # Other crates in the API
 //!

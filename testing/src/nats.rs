@@ -44,19 +44,18 @@ impl NatsServer {
 
     /// Starts a server on a free port of the loopback interface.
     pub fn start() -> Self {
-        Self::with_settings(|_| String::new())
+        Self::with_settings("")
     }
 
-    /// Starts a server with more settings. They may name files that the function writes into the server's folder.
-    pub fn with_settings(settings: impl FnOnce(&Path) -> String) -> Self {
+    /// Starts a server with more settings.
+    pub fn with_settings(settings: impl Into<String>) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("zookie-nats-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).expect("no folder for the server");
-        let settings = settings(&folder);
         let mut server = Self {
             folder,
-            settings,
+            settings: settings.into(),
             port: 0,
             running: None,
         };

@@ -1,15 +1,13 @@
 //! Credentials, TLS and settings.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tower_zookie::objects::{NatsObjects, NatsObjectsBuilder};
+use tower_zookie::objects::{NatsObjects, NatsObjectsBuilder, ObjectTokens};
 use tower_zookie_testing::nats::NatsServer;
 use tower_zookie_testing::objects::{advance, document, number};
 
-use crate::tools::{PATIENCE, look_up, update, whole};
+use crate::tools::{PATIENCE, look_up, read_all, update, whole};
 
 fn at(server: &NatsServer, scheme: &str, login: &str) -> NatsObjectsBuilder {
     let url = format!("{scheme}://{login}127.0.0.1:{}", server.port());
@@ -33,7 +31,7 @@ async fn refused(settings: NatsObjectsBuilder) -> String {
 }
 
 pub(crate) async fn a_user_and_a_password_in_the_url() {
-    let server = NatsServer::with_settings(|_| "authorization { user: zookie, password: \"s3cr3t@/\" }".into());
+    let server = NatsServer::with_settings("authorization { user: zookie, password: \"s3cr3t@/\" }");
     works(at(&server, "nats", "zookie:s3cr3t%40%2F@")).await;
     for login in ["", "zookie:s3cr3t@", "other:s3cr3t%40%2F@", "s3cr3t@"] {
         let error = refused(at(&server, "nats", login)).await;
@@ -42,7 +40,7 @@ pub(crate) async fn a_user_and_a_password_in_the_url() {
 }
 
 pub(crate) async fn a_token_in_the_url() {
-    let server = NatsServer::with_settings(|_| "authorization { token: s3cr3t }".into());
+    let server = NatsServer::with_settings("authorization { token: s3cr3t }");
     works(at(&server, "nats", "s3cr3t@")).await;
     let error = refused(at(&server, "nats", "s3cr3t-other@")).await;
     assert!(error.contains("refuses the credentials"), "{error}");
@@ -77,58 +75,50 @@ pub(crate) async fn files_that_can_not_be_used_are_named() {
 }
 
 pub(crate) async fn a_user_without_jetstream_is_told_so() {
-    let server = NatsServer::with_settings(|_| "accounts { A { users: [{ user: a, password: s3cr3t }] } }".into());
+    let server = NatsServer::with_settings("accounts { A { users: [{ user: a, password: s3cr3t }] } }");
     let error = refused(at(&server, "nats", "a:s3cr3t@").timeout(Duration::from_secs(2))).await;
     assert!(error.contains("JetStream"), "{error}");
 }
 
-/// Writes the certificate of a server on loopback, its key, and the certificate of its authority.
-fn certificates(folder: &Path) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(["127.0.0.1".into()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
-    for (name, text) in [
-        ("ca.pem", authority.pem()),
-        ("server.pem", server.pem()),
-        ("server.key", key.serialize_pem()),
-    ] {
-        fs::write(folder.join(name), text).unwrap();
-    }
+pub(crate) async fn the_permissions_that_the_docs_name_are_enough() {
+    let user = |publish: &str| format!("{{ user: a, password: s3cr3t, permissions: {{ publish: {publish} }} }}");
+    let allowed = r#"["$KV.zookie_objects.>", "$JS.API.>", "$JS.FC.>"], subscribe: "_INBOX.>""#;
+    let with = |user: String| NatsServer::with_settings(format!("authorization {{ users: [{user}] }}"));
+    let server = with(user(allowed));
+    let objects = at(&server, "nats", "a:s3cr3t@").connect().await.unwrap();
+    let updates: Vec<_> = (0..2000).map(|id| (document(id.to_string()), advance(5))).collect();
+    objects.update(&updates).await.unwrap();
+    let mut feed = objects.follow(Duration::from_millis(100)).await.unwrap();
+    assert_eq!(read_all(&mut *feed).await.len(), updates.len());
+    let server = with(user(r#"{ deny: "$KV.>" }"#));
+    let error = refused(at(&server, "nats", "a:s3cr3t@").timeout(Duration::from_secs(2))).await;
+    assert!(error.contains("`$KV.zookie_objects.>`"), "{error}");
 }
 
+/// It has a certificate, for `localhost` and 127.0.0.1, that it has signed itself.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sidecar/tests/sidecar/tls");
+
 pub(crate) async fn tls_with_a_verified_server() {
-    let server = NatsServer::with_settings(|folder| {
-        certificates(folder);
-        let folder = folder.display();
-        format!("tls {{ cert_file: \"{folder}/server.pem\", key_file: \"{folder}/server.key\" }}")
-    });
-    let ca = server.folder().join("ca.pem");
-    works(at(&server, "tls", "").ca_file(&ca)).await;
-    works(at(&server, "nats", "").ca_file(&ca)).await;
-    let other = server.folder().join("other");
-    fs::create_dir(&other).unwrap();
-    certificates(&other);
-    for settings in [
-        at(&server, "tls", ""),
-        at(&server, "tls", "").ca_file(other.join("ca.pem")),
-        at(&server, "nats", "").ca_file(other.join("ca.pem")),
-    ] {
-        let error = refused(settings).await;
-        assert!(error.contains("`ca_file`"), "{error}");
+    let server = NatsServer::with_settings(format!(
+        "tls {{ cert_file: \"{FOLDER}/cert.pem\", key_file: \"{FOLDER}/key.pem\" }}"
+    ));
+    let cert = format!("{FOLDER}/cert.pem");
+    works(at(&server, "tls", "").ca_file(&cert)).await;
+    works(at(&server, "nats", "").ca_file(&cert)).await;
+    // The system does not know who signed it.
+    for scheme in ["tls", "nats"] {
+        let error = refused(at(&server, scheme, "")).await;
+        assert!(error.contains("`ca_file`") && error.contains("certificate"), "{error}");
     }
-    // The certificate is for the address alone.
-    let error = refused(NatsObjects::builder(format!("tls://localhost:{}", server.port())).ca_file(&ca)).await;
-    assert!(error.contains("`ca_file`"), "{error}");
+    // It is for another name. This is the same address.
+    let misnamed = format!("tls://[::ffff:127.0.0.1]:{}", server.port());
+    let error = refused(NatsObjects::builder(misnamed).ca_file(&cert)).await;
+    assert!(error.contains("not valid for name"), "{error}");
     // A server without TLS gets no credentials.
     let plain = NatsServer::start();
     for settings in [
         at(&plain, "tls", "u:s3cr3t@"),
-        at(&plain, "nats", "u:s3cr3t@").ca_file(&ca),
+        at(&plain, "nats", "u:s3cr3t@").ca_file(&cert),
     ] {
         refused(settings.connect_timeout(Duration::from_secs(2))).await;
     }

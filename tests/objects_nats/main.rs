@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         login::a_token_in_the_url,
         login::files_that_can_not_be_used_are_named,
         login::a_user_without_jetstream_is_told_so,
+        login::the_permissions_that_the_docs_name_are_enough,
         login::tls_with_a_verified_server,
         login::rule_17_settings_that_make_no_sense_are_named,
         outage::nothing_acknowledged_is_lost_when_the_server_is_killed,

@@ -159,17 +159,24 @@ impl Link {
             message = message.expected_last_subject_sequence(expected);
         }
         let subject = format!("{}{key}", self.prefix);
+        let connection = self.connection();
         let sequence = self.context.send_publish(subject, message).await?.await?.sequence;
-        self.observed(|observed| observed.marks.existed(sequence, Instant::now()));
+        self.observed(|observed| {
+            if observed.connection == connection {
+                observed.marks.existed(sequence, Instant::now());
+            }
+        });
         Ok(sequence)
     }
 
     /// Writes a message that has nothing to say but its sequence. All that was acknowledged before has a lower one.
     pub(super) async fn beat(&self) -> Result<u64, ObjectsError> {
         let before = self.observed(|observed| observed.marks.newest());
-        let beat = self.put(BEAT, Bytes::new(), None).await;
-        let sequence =
-            beat.map_err(|error| ObjectsError::new("NATS: a heartbeat is not acknowledged").with_source(error))?;
+        let sequence = self.put(BEAT, Bytes::new(), None).await.map_err(|error| {
+            let prefix = &self.prefix;
+            let what = format!("NATS: a heartbeat is not acknowledged; may the user publish to `{prefix}>`?");
+            ObjectsError::new(what).with_source(error)
+        })?;
         if sequence <= before {
             self.forget();
             return Err(ObjectsError::new(

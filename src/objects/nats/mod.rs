@@ -53,7 +53,8 @@ const AT_ONCE: usize = 64;
 ///
 /// # What it needs
 ///
-/// A server from 2.9 on with JetStream. The user may publish to `$KV.<bucket>.>` and `$JS.API.>`, and subscribe to `_INBOX.>`.
+/// A server from 2.9 on with JetStream. The user may publish to `$KV.<bucket>.>`, `$JS.API.>` and `$JS.FC.>`, and subscribe to
+/// `_INBOX.>`.
 /// The bucket is created at the first start. One that is there already is checked: it must not drop entries by their age or
 /// number, must not be in memory, and must have `allow_direct` off.
 ///
