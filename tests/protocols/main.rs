@@ -11,6 +11,7 @@ mod grpc;
 mod json;
 mod key;
 mod mutated;
+mod objects;
 mod permify;
 mod permify_json;
 mod probe;

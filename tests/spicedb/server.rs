@@ -194,9 +194,10 @@ impl Server {
         std::mem::take(&mut self.state().calls)
     }
 
-    /// Whether a user is a document's viewer at a revision, as it is read now.
-    pub(crate) fn views(&self, at: &Point, document: &str, user: &str) -> bool {
-        self.state().store.views(at, document, user)
+    /// The revision at which a relationship changed last.
+    pub(crate) fn last_change_of(&self, relationship: &Relationship) -> Option<Point> {
+        let (resource, subject) = spelled(relationship);
+        self.state().store.last_change_of(&resource, &subject)
     }
 
     fn answer(&self, method: &str, message: &[u8]) -> Result<Vec<u8>, Rejected> {

@@ -69,6 +69,8 @@ pub(crate) struct Store {
     committed: Vec<(u64, Named)>,
     last_completed: u64,
     rows: HashMap<(String, String), Vec<Row>>,
+    /// The transaction that changed each row last.
+    last_changes: HashMap<(String, String), Point>,
     oldest: Point,
 }
 
@@ -84,6 +86,7 @@ impl Store {
             committed: Vec::new(),
             last_completed: FIRST - 1,
             rows: HashMap::new(),
+            last_changes: HashMap::new(),
             oldest: Point::Number(0, 0),
         };
         store.oldest = store.head();
@@ -142,7 +145,9 @@ impl Store {
     pub(crate) fn commit(&mut self, id: u64) -> Named {
         let transaction = self.open.remove(&id).expect("a transaction that is open");
         let stamp = if self.numbers_by_clock() { self.now() } else { id };
+        let mut changed = Vec::new();
         for (document, user, views) in transaction.changes {
+            changed.push((document.clone(), user.clone()));
             let rows = self.rows.entry((document, user)).or_default();
             if let Some(living) = rows.iter_mut().find(|row| row.deleted.is_none()) {
                 living.deleted = Some(stamp);
@@ -163,8 +168,14 @@ impl Store {
             },
             _ => Point::Number(stamp, 0).into(),
         };
+        self.last_changes.extend(changed.into_iter().map(|row| (row, named.point.clone())));
         self.committed.push((stamp, named.clone()));
         named
+    }
+
+    /// The revision at which this relationship changed last.
+    pub(crate) fn last_change_of(&self, resource: &str, subject: &str) -> Option<Point> {
+        self.last_changes.get(&(resource.to_owned(), subject.to_owned())).cloned()
     }
 
     pub(crate) fn roll_back(&mut self, id: u64) {

@@ -37,12 +37,18 @@ messages! {
     EXPAND { 1 tenant_id, 2 metadata METADATA, 3 entity ENTITY, 4 permission, 5 context CONTEXT, 6 arguments ARGUMENT }
     ITEM { 1 entity ENTITY, 2 permission, 3 subject SUBJECT }
     BULK { 1 tenant_id, 2 metadata METADATA, 3 items ITEM, 4 context CONTEXT, 5 arguments ARGUMENT }
-    LOOKUP { 1 tenant_id, 2 metadata METADATA, 8 page_size, 9 continuous_token }
-    SUBJECT_PERMISSION { 1 tenant_id, 2 metadata METADATA }
-    LIST { 1 tenant_id, 2 metadata READ_METADATA, 4 page_size, 5 continuous_token }
+    REFERENCE { 1 type, 2 relation }
+    LOOKUP { 1 tenant_id, 2 metadata METADATA, 3 entity_type, 4 permission, 5 subject SUBJECT, 8 page_size, 9 continuous_token }
+    LOOKUP_SUBJECT { 1 tenant_id, 2 metadata METADATA, 3 entity ENTITY, 4 permission, 5 subject_reference REFERENCE, 8 page_size, 9 continuous_token }
+    SUBJECT_PERMISSION { 1 tenant_id, 2 metadata METADATA, 3 entity ENTITY, 4 subject SUBJECT }
     ENTITIES { 1 type, 2 ids }
-    FILTER { 1 entity ENTITIES }
-    DELETE { 1 tenant_id, 2 tuple_filter FILTER, 3 attribute_filter FILTER }
+    SUBJECTS { 1 type, 2 ids, 3 relation }
+    FILTER { 1 entity ENTITIES, 2 relation, 3 subject SUBJECTS }
+    ATTRIBUTES { 1 entity ENTITIES, 2 attributes }
+    LIST { 1 tenant_id, 2 metadata READ_METADATA, 3 filter FILTER, 4 page_size, 5 continuous_token }
+    WRITE { 1 tenant_id, 2 metadata METADATA, 3 tuples TUPLE, 4 attributes ATTRIBUTE }
+    DELETE_RELATIONSHIPS { 1 tenant_id, 2 filter FILTER }
+    DELETE { 1 tenant_id, 2 tuple_filter FILTER, 3 attribute_filter ATTRIBUTES }
     NOTHING {}
 
     COUNT { 1 check_count }
@@ -61,14 +67,14 @@ operations! {
     Expand "Permission/Expand" "POST /permissions/expand" EXPAND EXPANDED;
     Read "Permission/LookupEntity" "POST /permissions/lookup-entity" LOOKUP FOUND;
     ReadStream "Permission/LookupEntityStream" "POST /permissions/lookup-entity-stream" LOOKUP FOUND;
-    Read "Permission/LookupSubject" "POST /permissions/lookup-subject" LOOKUP FOUND;
+    Read "Permission/LookupSubject" "POST /permissions/lookup-subject" LOOKUP_SUBJECT FOUND;
     Read "Permission/SubjectPermission" "POST /permissions/subject-permission" SUBJECT_PERMISSION FOUND;
     Read "Data/ReadRelationships" "POST /data/relationships/read" LIST FOUND;
     Read "Data/ReadAttributes" "POST /data/attributes/read" LIST FOUND;
-    Write "Data/Write" "POST /data/write" NOTHING WRITTEN snap_token;
-    Write "Data/WriteRelationships" "POST /relationships/write" NOTHING WRITTEN snap_token;
+    Write "Data/Write" "POST /data/write" WRITE WRITTEN snap_token;
+    Write "Data/WriteRelationships" "POST /relationships/write" WRITE WRITTEN snap_token;
     Write "Data/Delete" "POST /data/delete" DELETE WRITTEN snap_token;
-    Write "Data/DeleteRelationships" "POST /relationships/delete" NOTHING WRITTEN snap_token;
+    Write "Data/DeleteRelationships" "POST /relationships/delete" DELETE_RELATIONSHIPS WRITTEN snap_token;
     Write "Data/RunBundle" "POST /data/run-bundle" NOTHING WRITTEN snap_token;
     WriteSchema "Schema/Write" "POST /schemas/write" NOTHING SCHEMA;
     WriteSchema "Schema/PartialWrite" "PATCH /schemas/partial-write" NOTHING SCHEMA;

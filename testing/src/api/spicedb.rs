@@ -32,9 +32,17 @@ messages! {
     ITEM { 1 resource OBJECT, 2 permission, 3 subject SUBJECT, 4 context STRUCT }
     BULK { 1 consistency CONSISTENCY, 2 items ITEM, 3 withTracing }
     READ { 1 consistency CONSISTENCY }
-    RESOURCES { 1 consistency CONSISTENCY, 6 optionalLimit, 7 optionalCursor TOKEN }
-    SUBJECTS { 1 consistency CONSISTENCY, 7 optionalConcreteLimit, 8 optionalCursor TOKEN }
-    RELATIONSHIPS { 1 consistency CONSISTENCY, 3 optionalLimit, 4 optionalCursor TOKEN }
+    EXPAND { 1 consistency CONSISTENCY, 2 resource OBJECT, 3 permission }
+    RESOURCES { 1 consistency CONSISTENCY, 2 resourceObjectType, 3 permission, 4 subject SUBJECT, 6 optionalLimit, 7 optionalCursor TOKEN }
+    SUBJECTS { 1 consistency CONSISTENCY, 2 resource OBJECT, 3 permission, 4 subjectObjectType, 7 optionalConcreteLimit, 8 optionalCursor TOKEN }
+    RELATIONSHIPS { 1 consistency CONSISTENCY, 2 relationshipFilter FILTER, 3 optionalLimit, 4 optionalCursor TOKEN }
+    SUBJECT_FILTER { 1 subjectType, 2 optionalSubjectId, 3 optionalRelation TOKEN }
+    FILTER { 1 resourceType, 2 optionalResourceId, 3 optionalRelation, 4 optionalSubjectFilter SUBJECT_FILTER, 5 optionalResourceIdPrefix }
+    RELATIONSHIP { 1 resource OBJECT, 2 relation, 3 subject SUBJECT }
+    UPDATE { 1 operation, 2 relationship RELATIONSHIP }
+    PRECONDITION { 1 operation, 2 filter FILTER }
+    WRITE { 1 updates UPDATE, 2 optionalPreconditions PRECONDITION, 3 optionalTransactionMetadata STRUCT }
+    DELETE { 1 relationshipFilter FILTER, 2 optionalPreconditions PRECONDITION, 3 optionalLimit, 4 optionalAllowPartialDeletions }
     EXPORT { 1 consistency CONSISTENCY, 2 optionalLimit, 3 optionalCursor TOKEN }
 
     CAVEAT { 1 missingRequiredContext }
@@ -57,12 +65,12 @@ operations! {
     Check "PermissionsService/CheckPermission" "POST permissions/check" CHECK CHECKED checkedAt;
     Bulk "PermissionsService/CheckBulkPermissions" "POST permissions/checkbulk" BULK PAIRS checkedAt;
     Bulk "ExperimentalService/BulkCheckPermission" "POST experimental/permissions/bulkcheckpermission" BULK PAIRS checkedAt;
-    Write "PermissionsService/WriteRelationships" "POST relationships/write" NOTHING WRITTEN writtenAt;
-    Write "PermissionsService/DeleteRelationships" "POST relationships/delete" NOTHING DELETED deletedAt;
+    Write "PermissionsService/WriteRelationships" "POST relationships/write" WRITE WRITTEN writtenAt;
+    Write "PermissionsService/DeleteRelationships" "POST relationships/delete" DELETE DELETED deletedAt;
     Import "PermissionsService/ImportBulkRelationships" "POST relationships/importbulk" NOTHING IMPORTED;
     Import "ExperimentalService/BulkImportRelationships" "POST experimental/relationships/bulkimport" NOTHING IMPORTED;
     WriteSchema "SchemaService/WriteSchema" "POST schema/write" NOTHING WRITTEN writtenAt;
-    Read "PermissionsService/ExpandPermissionTree" "POST permissions/expand" READ EXPANDED expandedAt;
+    Read "PermissionsService/ExpandPermissionTree" "POST permissions/expand" EXPAND EXPANDED expandedAt;
     List "PermissionsService/LookupResources" "POST permissions/resources" RESOURCES AT_1;
     List "PermissionsService/LookupSubjects" "POST permissions/subjects" SUBJECTS AT_1;
     List "PermissionsService/ReadRelationships" "POST relationships/read" RELATIONSHIPS AT_1;

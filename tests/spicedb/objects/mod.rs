@@ -3,6 +3,7 @@
 mod failures;
 mod followed;
 mod lookups;
+mod model;
 mod reads;
 mod settings;
 mod shared;
