@@ -19,6 +19,7 @@ mod permify;
 mod program;
 mod question;
 mod recorded;
+mod remembered;
 mod running;
 mod settings;
 mod stopping;
