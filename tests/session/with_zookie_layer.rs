@@ -42,9 +42,12 @@ fn permissions() -> BoxCloneSyncService<Request<Body>, Response<ZookieBody<Body>
     BoxCloneSyncService::new(layer.layer(store))
 }
 
+/// The body of a reply that has come through all layers.
+type Returned = SessionBody<PropagateBody<ZookieBody<Body>>>;
+
 /// A service in between, which passes on the path that it is asked for.
 #[derive(Clone)]
-struct Between(BoxCloneSyncService<Request<Body>, Response<SessionBody<PropagateBody<ZookieBody<Body>>>>, Infallible>);
+struct Between(BoxCloneSyncService<Request<Body>, Response<Returned>, Infallible>);
 
 impl Between {
     fn new() -> Self {
