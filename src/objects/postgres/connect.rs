@@ -87,7 +87,7 @@ impl PostgresObjectsBuilder {
         {
             return Err(failed());
         }
-        // Part of a password with a question mark would be taken for an option's name, which the error shows.
+        // A part of a password that has @ and ? would be taken for an option's name, which the error shows.
         if self.url.rfind('@') > self.url.find('?') && self.url.contains('?') && self.url.parse::<Config>().is_err() {
             return Err(failed());
         }

@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use crate::objects::error::ObjectsError;
@@ -102,17 +101,18 @@ async fn oid(client: &Client, name: &TableName) -> Result<Option<u32>, ObjectsEr
 }
 
 async fn make(client: &Client, name: &TableName) -> Result<(), ObjectsError> {
-    let made = client.batch_execute(&SCHEMA.replace(DEFAULT_NAME, &name.0)).await;
-    match made {
-        Ok(()) => Ok(()),
-        // Another replica makes it at the same time.
-        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(()),
-        Err(error) => Err(ObjectsError::new(format!(
-            "create_table: the table {} can't be made; run the migration PostgresObjects::SCHEMA as a role that may",
-            name.0
-        ))
-        .with_source(error)),
+    let Err(error) = client.batch_execute(&SCHEMA.replace(DEFAULT_NAME, &name.0)).await else {
+        return Ok(());
+    };
+    // Another replica may have made it at the same time.
+    if oid(client, name).await?.is_some() {
+        return Ok(());
     }
+    Err(ObjectsError::new(format!(
+        "create_table: the table {} can't be made; run the migration PostgresObjects::SCHEMA as a role that may",
+        name.0
+    ))
+    .with_source(error))
 }
 
 async fn check_columns(client: &Client, oid: u32, name: &TableName) -> Result<(), ObjectsError> {
