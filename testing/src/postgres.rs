@@ -119,6 +119,11 @@ impl Postgres {
         psql.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Sends a signal to the process of one connection.
+    pub fn signal(&self, pid: &str, signal: &str) {
+        output(Command::new("kill").args(["-s", signal, pid]));
+    }
+
     fn run(&self) -> bool {
         let (data, log) = (self.data(), self.folder.join("log"));
         let port = format!("-p {}", self.port);

@@ -242,3 +242,24 @@ pub(super) async fn many_writers_of_one_object_all_succeed(place: Place) {
     let objects = place.objects().await;
     assert_eq!(number(&objects.look_up(&[document("hot")]).await.unwrap()[0]), 120);
 }
+
+/// The feed's own connection is behind: the change has succeeded, and its notification is not there yet.
+pub(super) async fn a_feed_whose_connection_is_behind_is_not_complete(place: Place) {
+    let (follower, writer) = (place.open().await, place.open().await);
+    let mut feed = follower.follow(HEARTBEAT).await.unwrap();
+    let mut known = HashMap::new();
+    read_until(&mut feed, &mut known, |_| true).await;
+    let listens = "SELECT pid FROM pg_stat_activity WHERE query ~ '^(LISTEN|NOTIFY)' AND application_name =";
+    let pid = place.sql(&format!("{listens} '{}'", place.table));
+    place.server.signal(&pid, "STOP");
+    writer.update(&[(document("1"), advance(5))]).await.unwrap();
+    let updated = Instant::now();
+    while let Ok(batch) = timeout(HEARTBEAT * 4, feed.next()).await {
+        let batch = batch.unwrap();
+        known.extend(batch.changed);
+        assert!(batch.complete_to < Some(updated), "it can't know that it is complete");
+    }
+    place.server.signal(&pid, "CONT");
+    assert!(known.is_empty());
+    read_until(&mut feed, &mut known, |known| known.len() == 1).await;
+}

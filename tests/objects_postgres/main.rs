@@ -173,6 +173,7 @@ fn main() -> ExitCode {
         connections::a_feed_ends_with_its_connection_and_the_next_has_everything,
         connections::a_server_that_stops_is_an_error_and_then_back,
         connections::many_writers_of_one_object_all_succeed,
+        connections::a_feed_whose_connection_is_behind_is_not_complete,
         connections::what_is_blocked_ends_with_the_timeout,
         connections::callers_that_leave_use_up_no_connections,
         connections::a_feed_loses_nothing_if_its_caller_stops_to_wait,
