@@ -68,7 +68,8 @@ fn reads_of_spicedb_name_what_their_answer_depends_on() {
     let named = |method: &str, message: Value, expected: &[&str]| {
         assert_names(spicedb, method, &message, Some(expected));
     };
-    let question = json!({"resource": object("document:1"), "permission": "view", "subject": {"object": object("user:u")}});
+    let question =
+        json!({"resource": object("document:1"), "permission": "view", "subject": {"object": object("user:u")}});
     let other = json!({"resource": object("folder:2"), "permission": "view", "subject": {"object": object("group:g"), "optionalRelation": "member"}});
     named("/CheckPermission", question.clone(), &["document:1", "user:u"]);
     named("/CheckPermission", other.clone(), &["folder:2", "group:g"]);
@@ -76,7 +77,11 @@ fn reads_of_spicedb_name_what_their_answer_depends_on() {
     let all = ["document:1", "user:u", "folder:2", "group:g", "document:1", "user:u"];
     named("/CheckBulkPermissions", items.clone(), &all);
     named("/BulkCheckPermission", items, &all);
-    named("/ExpandPermissionTree", json!({"resource": object("document:1"), "permission": "view"}), &["document:1"]);
+    named(
+        "/ExpandPermissionTree",
+        json!({"resource": object("document:1"), "permission": "view"}),
+        &["document:1"],
+    );
     let subject = json!({"object": object("user:u")});
     named(
         "/LookupResources",
@@ -88,11 +93,21 @@ fn reads_of_spicedb_name_what_their_answer_depends_on() {
         json!({"resource": object("document:1"), "permission": "view", "subjectObjectType": "user"}),
         &["document:1", "user"],
     );
-    for schema in ["/ReadSchema", "/ReflectSchema", "/ComputablePermissions", "/DependentRelations", "/DiffSchema"] {
+    for schema in [
+        "/ReadSchema",
+        "/ReflectSchema",
+        "/ComputablePermissions",
+        "/DependentRelations",
+        "/DiffSchema",
+    ] {
         named(schema, json!({}), &[]);
     }
     let filter = |filter: Value| json!({ "relationshipFilter": filter });
-    named("/ReadRelationships", filter(json!({"resourceType": "document"})), &["document"]);
+    named(
+        "/ReadRelationships",
+        filter(json!({"resourceType": "document"})),
+        &["document"],
+    );
     named(
         "/ReadRelationships",
         filter(json!({"resourceType": "document", "optionalResourceId": "1"})),
@@ -105,10 +120,16 @@ fn reads_of_spicedb_name_what_their_answer_depends_on() {
     );
     named(
         "/ReadRelationships",
-        filter(json!({"resourceType": "document", "optionalResourceId": "1", "optionalSubjectFilter": {"subjectType": "user"}})),
+        filter(
+            json!({"resourceType": "document", "optionalResourceId": "1", "optionalSubjectFilter": {"subjectType": "user"}}),
+        ),
         &["user", "document:1"],
     );
-    for unnamed in [json!({}), filter(json!({})), filter(json!({"optionalRelation": "viewer"}))] {
+    for unnamed in [
+        json!({}),
+        filter(json!({})),
+        filter(json!({"optionalRelation": "viewer"})),
+    ] {
         let expected = if unnamed == json!({}) { Some(&[][..]) } else { None };
         assert_names(spicedb, "/ReadRelationships", &unnamed, expected);
     }
@@ -134,12 +155,22 @@ fn writes_of_spicedb_name_what_they_touch() {
     named(with_all, Some(&["document:1", "user:u"]));
     named(written(json!([update("document:1@user:*")])), None);
     named(json!({}), Some(&[]));
-    for place in ["", "/updates/0", "/updates/0/relationship", "/updates/0/relationship/subject", "/updates/0/relationship/resource"] {
+    for place in [
+        "",
+        "/updates/0",
+        "/updates/0/relationship",
+        "/updates/0/relationship/subject",
+        "/updates/0/relationship/resource",
+    ] {
         let mut message = written(json!([update("document:1@user:u")]));
         message.pointer_mut(place).unwrap()["unknown"] = json!(1);
         named(message, None);
     }
-    for import in ["PermissionsService/ImportBulkRelationships", "/BulkImportRelationships", "SchemaService/WriteSchema"] {
+    for import in [
+        "PermissionsService/ImportBulkRelationships",
+        "/BulkImportRelationships",
+        "SchemaService/WriteSchema",
+    ] {
         assert_names(spicedb, import, &json!({}), None);
     }
 }
@@ -180,8 +211,16 @@ fn reads_of_permify_name_what_their_answer_depends_on() {
     let (entity, subject) = (entity("document:1"), entity("user:u"));
     let question = json!({"entity": entity, "permission": "view", "subject": subject});
     named("Permission/Check", question.clone(), &["t1/document:1", "t1/user:u"]);
-    named("Permission/BulkCheck", json!({"items": [question]}), &["t1/document:1", "t1/user:u"]);
-    named("Permission/Expand", json!({"entity": entity, "permission": "view"}), &["t1/document:1"]);
+    named(
+        "Permission/BulkCheck",
+        json!({"items": [question]}),
+        &["t1/document:1", "t1/user:u"],
+    );
+    named(
+        "Permission/Expand",
+        json!({"entity": entity, "permission": "view"}),
+        &["t1/document:1"],
+    );
     let lookup = json!({"entity_type": "document", "permission": "view", "subject": subject});
     for method in ["Permission/LookupEntity", "Permission/LookupEntityStream"] {
         named(method, lookup.clone(), &["t1/user:u", "t1/document"]);
@@ -191,16 +230,33 @@ fn reads_of_permify_name_what_their_answer_depends_on() {
         json!({"entity": entity, "permission": "view", "subject_reference": {"type": "user", "relation": ""}}),
         &["t1/document:1", "t1/user"],
     );
-    named("Permission/SubjectPermission", json!({"entity": entity, "subject": subject}), &["t1/document:1", "t1/user:u"]);
+    named(
+        "Permission/SubjectPermission",
+        json!({"entity": entity, "subject": subject}),
+        &["t1/document:1", "t1/user:u"],
+    );
     let filter = |filter: Value| json!({ "filter": filter });
     named(
         "Data/ReadRelationships",
         filter(json!({"entity": {"type": "document", "ids": ["1", "2"]}, "subject": {"type": "user", "ids": ["u"]}})),
         &["t1/document:1", "t1/document:2", "t1/user:u"],
     );
-    named("Data/ReadRelationships", filter(json!({"entity": {"type": "document"}})), &["t1/document"]);
-    assert_names(permify, "Data/ReadRelationships", &filter(json!({"relation": "x"})), None);
-    named("Data/ReadAttributes", filter(json!({"entity": {"type": "document", "ids": ["1"]}})), &["t1/document:1"]);
+    named(
+        "Data/ReadRelationships",
+        filter(json!({"entity": {"type": "document"}})),
+        &["t1/document"],
+    );
+    assert_names(
+        permify,
+        "Data/ReadRelationships",
+        &filter(json!({"relation": "x"})),
+        None,
+    );
+    named(
+        "Data/ReadAttributes",
+        filter(json!({"entity": {"type": "document", "ids": ["1"]}})),
+        &["t1/document:1"],
+    );
 }
 
 #[test]
@@ -209,21 +265,40 @@ fn writes_of_permify_name_what_they_touch() {
         assert_names(permify, method, &message, expected);
     };
     let tuples = json!([permify_tuple("document:1@user:u"), permify_tuple("group:g@group:h")]);
-    let attributes = json!([{"entity": entity("document:2"), "attribute": "public", "value": {"@type": "x", "data": true}}]);
+    let attributes =
+        json!([{"entity": entity("document:2"), "attribute": "public", "value": {"@type": "x", "data": true}}]);
     let message = json!({"metadata": {"schema_version": "v1"}, "tuples": tuples, "attributes": attributes});
-    let all = ["t1/document:1", "t1/user:u", "t1/group:g", "t1/group:h", "t1/document:2"];
+    let all = [
+        "t1/document:1",
+        "t1/user:u",
+        "t1/group:g",
+        "t1/group:h",
+        "t1/document:2",
+    ];
     named("Data/Write", message.clone(), Some(&all));
     named("Data/WriteRelationships", message, Some(&all));
     let pinned = json!({"entity": {"type": "document", "ids": ["1", "2"]}, "relation": "viewer", "subject": {"type": "user", "ids": ["u", "v"]}});
     let pinned_names = ["t1/document:1", "t1/document:2", "t1/user:u", "t1/user:v"];
-    named("Data/DeleteRelationships", json!({ "filter": pinned }), Some(&pinned_names));
-    named("Data/Delete", json!({"tuple_filter": pinned, "attribute_filter": {}}), Some(&pinned_names));
+    named(
+        "Data/DeleteRelationships",
+        json!({ "filter": pinned }),
+        Some(&pinned_names),
+    );
+    named(
+        "Data/Delete",
+        json!({"tuple_filter": pinned, "attribute_filter": {}}),
+        Some(&pinned_names),
+    );
     named(
         "Data/Delete",
         json!({"tuple_filter": {}, "attribute_filter": {"entity": {"type": "document", "ids": ["1"]}, "attributes": ["public"]}}),
         Some(&["t1/document:1"]),
     );
-    named("Data/Delete", json!({"tuple_filter": {}, "attribute_filter": {}}), Some(&[]));
+    named(
+        "Data/Delete",
+        json!({"tuple_filter": {}, "attribute_filter": {}}),
+        Some(&[]),
+    );
     for unpinned in [
         json!({"entity": {"type": "document", "ids": []}, "subject": {"type": "user", "ids": ["u"]}}),
         json!({"entity": {"type": "document", "ids": ["1"]}}),
@@ -235,8 +310,17 @@ fn writes_of_permify_name_what_they_touch() {
         named("Data/DeleteRelationships", json!({ "filter": unpinned }), None);
         named("Data/Delete", json!({ "tuple_filter": unpinned }), None);
     }
-    named("Data/Delete", json!({"attribute_filter": {"attributes": ["public"]}}), None);
-    for method in ["Data/RunBundle", "Schema/Write", "Schema/PartialWrite", "Tenancy/Delete"] {
+    named(
+        "Data/Delete",
+        json!({"attribute_filter": {"attributes": ["public"]}}),
+        None,
+    );
+    for method in [
+        "Data/RunBundle",
+        "Schema/Write",
+        "Schema/PartialWrite",
+        "Tenancy/Delete",
+    ] {
         assert_names_without_tenant(method);
     }
 }
@@ -252,12 +336,16 @@ fn repeated_fields_and_both_spellings_can_not_be_read() {
     for api in spicedb() {
         let (write, check) = (api.named("/WriteRelationships"), api.named("/CheckPermission"));
         let relationship = spicedb_relationship("document:1@user:u");
-        let twice = json!({"updates": [{"operation": 2, "relationship": relationship, "relationship#1": relationship}]});
+        let twice =
+            json!({"updates": [{"operation": 2, "relationship": relationship, "relationship#1": relationship}]});
         assert!(names(&write.request(&twice)).is_err(), "{write}");
         for part in ["resource", "subject"] {
             let mut twice = json!({"operation": 2, "relationship": relationship});
             twice["relationship"][format!("{part}#1")] = relationship[part].clone();
-            assert!(names(&write.request(&json!({"updates": [twice]}))).is_err(), "{write} {part}");
+            assert!(
+                names(&write.request(&json!({"updates": [twice]}))).is_err(),
+                "{write} {part}"
+            );
             let mut question = relationship.clone();
             question.as_object_mut().unwrap().remove("relation");
             question[format!("{part}#1")] = relationship[part].clone();
@@ -273,10 +361,15 @@ fn repeated_fields_and_both_spellings_can_not_be_read() {
     }
     let [_, write] = on_both(spicedb, "/WriteRelationships");
     let text = |object: &str| {
-        format!(r#"{{"updates":[{{"operation":2,"relationship":{{"resource":{object},"relation":"v","subject":{{"object":{{"object_type":"user","objectId":"u"}}}}}}}}]}}"#)
+        format!(
+            r#"{{"updates":[{{"operation":2,"relationship":{{"resource":{object},"relation":"v","subject":{{"object":{{"object_type":"user","objectId":"u"}}}}}}}}]}}"#
+        )
     };
     let named = |object: &str| names(&write.request_of(text(object)));
-    assert_eq!(named(r#"{"object_type":"document","object_id":"1"}"#).unwrap(), ["document:1", "user:u"]);
+    assert_eq!(
+        named(r#"{"object_type":"document","object_id":"1"}"#).unwrap(),
+        ["document:1", "user:u"]
+    );
     assert!(named(r#"{"objectType":"document","object_type":"folder","objectId":"1"}"#).is_err());
     assert!(named(r#"{"objectType":"document","objectId":"1","object_id":"1"}"#).is_err());
     assert!(named(r#"{"objectType":"document","objectId":1}"#).is_err());
@@ -308,7 +401,9 @@ fn some_of(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<
         })
         .collect();
     let object = |members: Vec<(&'static str, Option<Value>)>| {
-        let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let members = members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Value::Object(members.collect())
     };
     each.prop_map(object).boxed()
@@ -325,8 +420,20 @@ fn several(element: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
 fn spicedb_messages() -> BoxedStrategy<(&'static str, Value)> {
     let object = || some_of(vec![("objectType", text(kind())), ("objectId", text(id()))]);
     let subject = || some_of(vec![("object", object()), ("optionalRelation", text("[a-c]?"))]);
-    let relationship = || some_of(vec![("resource", object()), ("relation", text("r")), ("subject", subject())]);
-    let question = || some_of(vec![("resource", object()), ("permission", text("p")), ("subject", subject())]);
+    let relationship = || {
+        some_of(vec![
+            ("resource", object()),
+            ("relation", text("r")),
+            ("subject", subject()),
+        ])
+    };
+    let question = || {
+        some_of(vec![
+            ("resource", object()),
+            ("permission", text("p")),
+            ("subject", subject()),
+        ])
+    };
     let subjects = || some_of(vec![("subjectType", text(kind())), ("optionalSubjectId", text(id()))]);
     let filter = || {
         some_of(vec![
@@ -337,39 +444,77 @@ fn spicedb_messages() -> BoxedStrategy<(&'static str, Value)> {
             ("optionalResourceIdPrefix", text("[a-c]?")),
         ])
     };
-    let update = some_of(vec![("operation", Just(json!(2)).boxed()), ("relationship", relationship())]);
+    let update = some_of(vec![
+        ("operation", Just(json!(2)).boxed()),
+        ("relationship", relationship()),
+    ]);
     prop_oneof![
         some_of(vec![("updates", several(update))]).prop_map(|message| ("/WriteRelationships", message)),
         some_of(vec![("relationshipFilter", filter())]).prop_map(|message| ("/DeleteRelationships", message)),
         some_of(vec![("relationshipFilter", filter())]).prop_map(|message| ("/ReadRelationships", message)),
         question().prop_map(|message| ("/CheckPermission", message)),
         some_of(vec![("items", several(question()))]).prop_map(|message| ("/CheckBulkPermissions", message)),
-        some_of(vec![("resourceObjectType", text(kind())), ("subject", subject())]).prop_map(|message| ("/LookupResources", message)),
-        some_of(vec![("resource", object()), ("subjectObjectType", text(kind()))]).prop_map(|message| ("/LookupSubjects", message)),
+        some_of(vec![("resourceObjectType", text(kind())), ("subject", subject())])
+            .prop_map(|message| ("/LookupResources", message)),
+        some_of(vec![("resource", object()), ("subjectObjectType", text(kind()))])
+            .prop_map(|message| ("/LookupSubjects", message)),
     ]
     .boxed()
 }
 
 fn permify_messages() -> BoxedStrategy<(&'static str, Value)> {
     let entity = || some_of(vec![("type", text(kind())), ("id", text(id()))]);
-    let subject = || some_of(vec![("type", text(kind())), ("id", text(id())), ("relation", text("[a-c]?"))]);
-    let tuple = || some_of(vec![("entity", entity()), ("relation", text("r")), ("subject", subject())]);
+    let subject = || {
+        some_of(vec![
+            ("type", text(kind())),
+            ("id", text(id())),
+            ("relation", text("[a-c]?")),
+        ])
+    };
+    let tuple = || {
+        some_of(vec![
+            ("entity", entity()),
+            ("relation", text("r")),
+            ("subject", subject()),
+        ])
+    };
     let attribute = some_of(vec![("entity", entity()), ("attribute", text("a"))]);
     let entities = || some_of(vec![("type", text(kind())), ("ids", several(text(id())))]);
-    let subjects = || some_of(vec![("type", text(kind())), ("ids", several(text(id()))), ("relation", text("[a-c]?"))]);
-    let filter = || some_of(vec![("entity", entities()), ("relation", text("[a-c]?")), ("subject", subjects())]);
+    let subjects = || {
+        some_of(vec![
+            ("type", text(kind())),
+            ("ids", several(text(id()))),
+            ("relation", text("[a-c]?")),
+        ])
+    };
+    let filter = || {
+        some_of(vec![
+            ("entity", entities()),
+            ("relation", text("[a-c]?")),
+            ("subject", subjects()),
+        ])
+    };
     // An empty list in JSON is taken for one that says something, which is stricter.
     let names = || prop::collection::vec("[a-c]", 1..3).prop_map(Value::from).boxed();
     let attributes = || some_of(vec![("entity", entities()), ("attributes", names())]);
-    let question = || some_of(vec![("entity", entity()), ("permission", text("p")), ("subject", subject())]);
+    let question = || {
+        some_of(vec![
+            ("entity", entity()),
+            ("permission", text("p")),
+            ("subject", subject()),
+        ])
+    };
     prop_oneof![
-        some_of(vec![("tuples", several(tuple())), ("attributes", several(attribute))]).prop_map(|message| ("Data/Write", message)),
-        some_of(vec![("tuple_filter", filter()), ("attribute_filter", attributes())]).prop_map(|message| ("Data/Delete", message)),
+        some_of(vec![("tuples", several(tuple())), ("attributes", several(attribute))])
+            .prop_map(|message| ("Data/Write", message)),
+        some_of(vec![("tuple_filter", filter()), ("attribute_filter", attributes())])
+            .prop_map(|message| ("Data/Delete", message)),
         some_of(vec![("filter", filter())]).prop_map(|message| ("Data/DeleteRelationships", message)),
         some_of(vec![("filter", filter())]).prop_map(|message| ("Data/ReadRelationships", message)),
         question().prop_map(|message| ("Permission/Check", message)),
         some_of(vec![("items", several(question()))]).prop_map(|message| ("Permission/BulkCheck", message)),
-        some_of(vec![("entity_type", text(kind())), ("subject", subject())]).prop_map(|message| ("Permission/LookupEntity", message)),
+        some_of(vec![("entity_type", text(kind())), ("subject", subject())])
+            .prop_map(|message| ("Permission/LookupEntity", message)),
     ]
     .boxed()
 }

@@ -18,13 +18,13 @@ use tower_zookie_testing::grpc::{
     ALREADY_EXISTS, Body, FAILED_PRECONDITION, INTERNAL, INVALID_ARGUMENT, Rejected, UNAUTHENTICATED, UNIMPLEMENTED,
 };
 use tower_zookie_testing::spicedb::messages::{
-    CONDITIONAL_PERMISSION, CREATE, CheckBulkPermissionsPair, CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem,
-    CheckBulkPermissionsResponse, CheckBulkPermissionsResponseItem, CheckPermissionRequest, CheckPermissionResponse,
-    Consistency, DELETE, DeleteRelationshipsRequest, DeleteRelationshipsResponse, ExpandPermissionTreeResponse,
-    HAS_PERMISSION, ImportBulkRelationshipsRequest, ImportBulkRelationshipsResponse, Kind,
-    MUST_MATCH, NO_PERMISSION, ObjectReference, PairResponse, Precondition, ReadSchemaResponse, Relationship,
-    RelationshipFilter, RelationshipUpdate, Requirement, Status, WriteRelationshipsRequest, WriteRelationshipsResponse,
-    ZedToken, full,
+    CONDITIONAL_PERMISSION, CREATE, CheckBulkPermissionsPair, CheckBulkPermissionsRequest,
+    CheckBulkPermissionsRequestItem, CheckBulkPermissionsResponse, CheckBulkPermissionsResponseItem,
+    CheckPermissionRequest, CheckPermissionResponse, Consistency, DELETE, DeleteRelationshipsRequest,
+    DeleteRelationshipsResponse, ExpandPermissionTreeResponse, HAS_PERMISSION, ImportBulkRelationshipsRequest,
+    ImportBulkRelationshipsResponse, Kind, MUST_MATCH, NO_PERMISSION, ObjectReference, PairResponse, Precondition,
+    ReadSchemaResponse, Relationship, RelationshipFilter, RelationshipUpdate, Requirement, Status,
+    WriteRelationshipsRequest, WriteRelationshipsResponse, ZedToken, full,
 };
 
 use crate::choice::{At, Chosen, Loss, State, read};
@@ -312,7 +312,8 @@ impl Server {
         let updates: Vec<(i32, Change)> = request.updates.iter().map(changed).collect();
         let written = self
             .write_if(updates.iter().map(|(_, change)| change.clone()).collect(), |store| {
-                let exists = |(operation, change): &(i32, Change)| *operation == CREATE && store.exists(&change.0, &change.1);
+                let exists =
+                    |(operation, change): &(i32, Change)| *operation == CREATE && store.exists(&change.0, &change.1);
                 if updates.iter().any(exists) {
                     return Err((ALREADY_EXISTS, "could not CREATE relationship, as it already existed"));
                 }
@@ -340,7 +341,11 @@ impl Server {
             .map(|(resource, subject)| (resource, subject, false))
             .collect();
         let deleted_at = Some(ZedToken::new(self.write_if(changes, |_| Ok(())).await?));
-        Ok(DeleteRelationshipsResponse { deleted_at, ..DeleteRelationshipsResponse::default() }.encode_to_vec())
+        Ok(DeleteRelationshipsResponse {
+            deleted_at,
+            ..DeleteRelationshipsResponse::default()
+        }
+        .encode_to_vec())
     }
 
     async fn import(&self, message: &[u8]) -> Result<Vec<u8>, Rejected> {
@@ -349,7 +354,8 @@ impl Server {
             let (resource, subject) = spelled(relationship);
             (resource, subject, true)
         };
-        self.write_if(request.relationships.iter().map(row).collect(), |_| Ok(())).await?;
+        self.write_if(request.relationships.iter().map(row).collect(), |_| Ok(()))
+            .await?;
         let num_loaded = request.relationships.len() as u64;
         Ok(ImportBulkRelationshipsResponse { num_loaded }.encode_to_vec())
     }
@@ -433,7 +439,10 @@ fn spelled(relationship: &Relationship) -> (String, String) {
         "" => String::new(),
         relation => format!("#{relation}"),
     };
-    (object(relationship.resource.clone()), object(subject.object) + &relation)
+    (
+        object(relationship.resource.clone()),
+        object(subject.object) + &relation,
+    )
 }
 
 fn changed(update: &RelationshipUpdate) -> (i32, Change) {
@@ -449,8 +458,12 @@ fn matches(filter: &RelationshipFilter, (resource, subject): &(String, String)) 
         (kind.is_empty() || kind == its_kind) && (id.is_empty() || id == its_id)
     };
     let subjects = filter.optional_subject_filter.clone().unwrap_or_default();
-    is(resource, "document", &filter.resource_type, &filter.optional_resource_id)
-        && is(subject, "user", &subjects.subject_type, &subjects.optional_subject_id)
+    is(
+        resource,
+        "document",
+        &filter.resource_type,
+        &filter.optional_resource_id,
+    ) && is(subject, "user", &subjects.subject_type, &subjects.optional_subject_id)
 }
 
 fn permissionship(has: bool) -> i32 {

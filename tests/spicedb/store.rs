@@ -168,14 +168,17 @@ impl Store {
             },
             _ => Point::Number(stamp, 0).into(),
         };
-        self.last_changes.extend(changed.into_iter().map(|row| (row, named.point.clone())));
+        self.last_changes
+            .extend(changed.into_iter().map(|row| (row, named.point.clone())));
         self.committed.push((stamp, named.clone()));
         named
     }
 
     /// The revision at which this relationship changed last.
     pub(crate) fn last_change_of(&self, resource: &str, subject: &str) -> Option<Point> {
-        self.last_changes.get(&(resource.to_owned(), subject.to_owned())).cloned()
+        self.last_changes
+            .get(&(resource.to_owned(), subject.to_owned()))
+            .cloned()
     }
 
     pub(crate) fn roll_back(&mut self, id: u64) {
@@ -304,7 +307,10 @@ impl Store {
     pub(crate) fn decides(&self, point: &Point, resource: &str, subject: &str) -> bool {
         let through = |(above, subjects): (&String, &String)| {
             let (inner, _) = subjects.split_once('#').unwrap_or((subjects, ""));
-            above == resource && inner.contains(':') && self.views(point, resource, subjects) && self.decides(point, inner, subject)
+            above == resource
+                && inner.contains(':')
+                && self.views(point, resource, subjects)
+                && self.decides(point, inner, subject)
         };
         self.views(point, resource, subject)
             || self.views(point, resource, "*")
@@ -319,7 +325,12 @@ impl Store {
 
     /// The relationships that there are now.
     pub(crate) fn all(&self) -> Vec<(String, String)> {
-        let mut all: Vec<_> = self.rows.keys().filter(|(resource, subject)| self.exists(resource, subject)).cloned().collect();
+        let mut all: Vec<_> = self
+            .rows
+            .keys()
+            .filter(|(resource, subject)| self.exists(resource, subject))
+            .cloned()
+            .collect();
         all.sort_unstable();
         all
     }

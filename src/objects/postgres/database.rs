@@ -150,9 +150,20 @@ impl Checkout {
         Ok(Answer { rows, sent, received })
     }
 
-    pub(super) async fn batch(&mut self, sql: &str) -> Result<(), Failure> {
-        let outcome = self.client().batch_execute(sql).await;
-        self.fail_with(outcome)
+    /// Begins a transaction with a statement, in one round trip.
+    pub(super) async fn begin(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Answer, Failure> {
+        let begin = self.client().batch_execute("BEGIN");
+        let (begun, answer) = tokio::join!(biased; begin, self.query(sql, parameters));
+        self.fail_with(begun.and(answer))
+    }
+
+    /// Ends the transaction with a statement, in one round trip. If the statement fails, nothing is committed.
+    pub(super) async fn commit(&mut self, sql: &str, parameters: Parameters<'_>) -> Result<Answer, Failure> {
+        let prepared = self.client().prepare_cached(sql).await;
+        self.fail_with(prepared)?;
+        let commit = self.client().batch_execute("COMMIT");
+        let (answer, committed) = tokio::join!(biased; self.query(sql, parameters), commit);
+        self.fail_with(committed.and(answer))
     }
 
     fn fail_with<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Failure> {

@@ -64,15 +64,12 @@ impl Database {
     async fn update_locked(&self, left: &mut Sorted<'_>) -> Result<(), Failure> {
         let keys: Vec<_> = left.keys().copied().collect();
         let mut checkout = self.checkout().await?;
-        checkout.batch("BEGIN").await?;
-        let held = self.read(&checkout.run(&self.statements.lock, &[&keys]).await?)?;
+        let held = self.read(&checkout.begin(&self.statements.lock, &[&keys]).await?)?;
         let mut unwritten = left.clone();
         let rows = self.plan(&mut unwritten, held);
-        if !rows.keys.is_empty() {
-            let written = checkout.run(&self.statements.write, &rows.parameters()).await?;
-            remove(&mut unwritten, &written)?;
-        }
-        checkout.batch("COMMIT").await?;
+        // Without any row it writes nothing.
+        let written = checkout.commit(&self.statements.write, &rows.parameters()).await?;
+        remove(&mut unwritten, &written)?;
         checkout.finish();
         *left = unwritten;
         Ok(())

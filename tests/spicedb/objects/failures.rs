@@ -68,7 +68,10 @@ async fn an_unrecorded_write_fails_and_says_that_it_was_made() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_takes_too_long_counts_as_failed() {
-    let world = asked_before(Engine::Postgres, |objects| objects.record_timeout(Duration::from_millis(100))).await;
+    let world = asked_before(Engine::Postgres, |objects| {
+        objects.record_timeout(Duration::from_millis(100))
+    })
+    .await;
     world.shared.script().before = Duration::from_secs(1);
     assert_eq!(touch(&world.a, GRANT).await.status(), UNAVAILABLE);
 }
@@ -99,7 +102,11 @@ async fn a_failed_write_whose_mark_fails_keeps_its_own_error() {
     let world = asked_before(Engine::Postgres, |objects| objects).await;
     world.shared.script().update = Updated::FailsBefore;
     world.server.state().down = Some(13);
-    assert_eq!(touch(&world.a, GRANT).await.status(), 13, "it does not say that the write was made");
+    assert_eq!(
+        touch(&world.a, GRANT).await.status(),
+        13,
+        "it does not say that the write was made"
+    );
 }
 
 /// A write whose outcome is unknown leaves its objects unsettled until it surely has ended.
@@ -201,7 +208,10 @@ async fn a_write_whose_connection_breaks_leaves_its_objects_unsettled() {
         }
     });
     let objects = Objects::immediate(std::sync::Arc::new(shared.clone()));
-    let layer = ZookieLayer::builder(SpiceDb::new(Engine::Postgres)).objects(objects).build().unwrap();
+    let layer = ZookieLayer::builder(SpiceDb::new(Engine::Postgres))
+        .objects(objects)
+        .build()
+        .unwrap();
     let service = layer.layer(breaks);
     let send = |method: &str, body| {
         let request = Request::post(format!("http://127.0.0.1/authzed.api.v1.PermissionsService/{method}"))
@@ -214,15 +224,25 @@ async fn a_write_whose_connection_breaks_leaves_its_objects_unsettled() {
     assert_eq!(broken.err(), Some("reset by peer"));
     assert!(shared.record("document.plan").await.unsettled.is_some());
     assert!(shared.record("user.ada").await.unsettled.is_some());
-    let reply = send("CheckPermission", framed(&check("plan", "ada", None))).await.unwrap();
-    assert!(reply.headers()["cache-status"].to_str().unwrap().contains("object_unsettled"));
+    let reply = send("CheckPermission", framed(&check("plan", "ada", None)))
+        .await
+        .unwrap();
+    assert!(
+        reply.headers()["cache-status"]
+            .to_str()
+            .unwrap()
+            .contains("object_unsettled")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_was_never_sent_leaves_nothing_unsettled() {
     let shared = Shared::new();
     let objects = Objects::immediate(std::sync::Arc::new(shared.clone()));
-    let layer = ZookieLayer::builder(SpiceDb::new(Engine::Postgres)).objects(objects).build().unwrap();
+    let layer = ZookieLayer::builder(SpiceDb::new(Engine::Postgres))
+        .objects(objects)
+        .build()
+        .unwrap();
     let request = || {
         Request::post("http://127.0.0.1/authzed.api.v1.PermissionsService/WriteRelationships")
             .header("content-type", "application/grpc")
@@ -320,7 +340,11 @@ async fn a_failed_look_up_is_counted() {
         let world = asked_before(Engine::Postgres, |objects| objects).await;
         world.shared.script().look_up = how.clone();
         ask(&world.b).await;
-        assert_eq!((stats(&world.b).failed_queries, stats(&world.b).not_known), (1, 1), "{how:?}");
+        assert_eq!(
+            (stats(&world.b).failed_queries, stats(&world.b).not_known),
+            (1, 1),
+            "{how:?}"
+        );
         world.shared.script().look_up = LookUp::Works;
         world.shared.script().before = Duration::from_secs(1);
         let reply = ask(&world.b).await;
@@ -328,7 +352,11 @@ async fn a_failed_look_up_is_counted() {
         assert!(reply.cache_status().contains(detail), "{}", reply.cache_status());
         advance(Duration::from_secs(1)).await;
         settle().await;
-        assert_eq!((stats(&world.b).failed_queries, stats(&world.b).not_known), (2, 2), "{how:?}");
+        assert_eq!(
+            (stats(&world.b).failed_queries, stats(&world.b).not_known),
+            (2, 2),
+            "{how:?}"
+        );
     }
 }
 
@@ -382,7 +410,21 @@ async fn after_a_restore_what_is_remembered_costs_head_reads_and_no_errors() {
         ask(&world.b).await;
         assert!(world.asked().iter().any(is_full), "{engine:?}");
         let lines = log.lines();
-        assert_eq!(lines.iter().filter(|line| line.contains("replaced or restored: all")).count(), 1, "{engine:?}: {lines:?}");
-        assert_eq!(lines.iter().filter(|line| line.contains("in the store of `objects` can't be read")).count(), 1, "{engine:?}: {lines:?}");
+        assert_eq!(
+            lines
+                .iter()
+                .filter(|line| line.contains("replaced or restored: all"))
+                .count(),
+            1,
+            "{engine:?}: {lines:?}"
+        );
+        assert_eq!(
+            lines
+                .iter()
+                .filter(|line| line.contains("in the store of `objects` can't be read"))
+                .count(),
+            1,
+            "{engine:?}: {lines:?}"
+        );
     }
 }

@@ -105,7 +105,11 @@ async fn rule_01_an_ended_feed_leads_to_look_ups_and_is_opened_again() {
     assert!(ask(&world.b).await.has());
     assert_eq!(world.shared.look_ups().len(), 1);
     assert!(stats(&world.b).feeds_ended > 1);
-    assert!(log.lines().iter().all(|line| line.contains("the feed of the store of `objects` ended")));
+    assert!(
+        log.lines()
+            .iter()
+            .all(|line| line.contains("the feed of the store of `objects` ended"))
+    );
     assert!(log.lines().len() <= 2, "one for each replica: {:?}", log.lines());
     world.shared.set_feed(Feed::Works);
     pass(LAG * 6).await;

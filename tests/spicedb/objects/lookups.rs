@@ -82,7 +82,10 @@ async fn while_all_look_ups_run_the_others_wait_for_the_next_one() {
     settle().await;
     assert!(world.shared.look_ups().is_empty(), "they wait");
     world.shared.let_go();
-    assert!(waiting.await.unwrap().has(), "what was not sent sees what was written meanwhile");
+    assert!(
+        waiting.await.unwrap().has(),
+        "what was not sent sees what was written meanwhile"
+    );
     joins.await.unwrap();
     for check in checks {
         check.await.unwrap();
@@ -90,7 +93,10 @@ async fn while_all_look_ups_run_the_others_wait_for_the_next_one() {
     let look_ups = world.shared.look_ups();
     assert_eq!(look_ups.len(), 1);
     let keys: BTreeSet<_> = look_ups[0].iter().map(|key| key.as_str()).collect();
-    assert_eq!(keys, BTreeSet::from(["document.map", "document.plan", "user.ada", "=store"]));
+    assert_eq!(
+        keys,
+        BTreeSet::from(["document.map", "document.plan", "user.ada", "=store"])
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,7 +108,8 @@ const HOWS: [How; 7] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let how = prop_oneof![2 => Just(How::Create), 3 => Just(How::Touch), 3 => Just(How::Delete), 3 => select(&HOWS[..])];
+    let how =
+        prop_oneof![2 => Just(How::Create), 3 => Just(How::Touch), 3 => Just(How::Delete), 3 => select(&HOWS[..])];
     let leaves = prop_oneof![5 => Just(None), 1 => (0..20_u64).prop_map(Some)];
     let write = (0..3_usize, 0..RELATIONSHIPS.len(), how, leaves, 1..3_usize);
     let write = write.prop_map(|(through, what, how, leaves, tries)| Write {
@@ -279,7 +280,10 @@ impl<'a> World<'a> {
         }
         let arrived = Instant::now();
         self.checks.push(tokio::spawn(async move {
-            let spelled: Vec<_> = questions.iter().map(|(document, user)| (DOCUMENTS[*document], USERS[*user])).collect();
+            let spelled: Vec<_> = questions
+                .iter()
+                .map(|(document, user)| (DOCUMENTS[*document], USERS[*user]))
+                .collect();
             let reply = match is_bulk {
                 true => client.bulk(&bulk(&spelled, None)).await,
                 false => client.check(&check(spelled[0].0, spelled[0].1, None)).await,
@@ -338,7 +342,8 @@ impl<'a> World<'a> {
             false => (reply.checked().checked_at, vec![reply.has()]),
             true => {
                 let reply = reply.bulk();
-                let decision = |response| matches!(response, Some(PairResponse::Item(item)) if item.permissionship == 2);
+                let decision =
+                    |response| matches!(response, Some(PairResponse::Item(item)) if item.permissionship == 2);
                 let decisions = reply.pairs.into_iter().map(|pair| decision(pair.response));
                 (reply.checked_at, decisions.collect())
             }
@@ -347,10 +352,18 @@ impl<'a> World<'a> {
         let at = self.server.point(&token);
         self.tally.add(if reply.is_from_cache() { "hit" } else { "miss" });
         self.seen.push(token);
-        let lag = if self.mode == Mode::Followed { LAG } else { Duration::ZERO };
+        let lag = if self.mode == Mode::Followed {
+            LAG
+        } else {
+            Duration::ZERO
+        };
         for ((document, user), decision) in answered.questions.iter().zip(decisions) {
             let (document, user) = (DOCUMENTS[*document], USERS[*user]);
-            let concerns = [format!("document:{document}"), format!("user:{user}"), "folder:work".to_owned()];
+            let concerns = [
+                format!("document:{document}"),
+                format!("user:{user}"),
+                "folder:work".to_owned(),
+            ];
             for write in &self.acknowledged {
                 let is_before = write.at + lag < answered.arrived;
                 let touched = write.touched.as_ref();
@@ -374,8 +387,18 @@ impl<'a> World<'a> {
 
     /// No record ever goes back.
     async fn judge_records(&mut self) -> Result<(), TestCaseError> {
-        let objects = ["document.plan", "document.map", "user.ada", "user.bob", "group.eng", "folder.work"];
-        for key in objects.into_iter().chain(["=store", "=everything", "document.=all", "user.=all"]) {
+        let objects = [
+            "document.plan",
+            "document.map",
+            "user.ada",
+            "user.bob",
+            "group.eng",
+            "folder.work",
+        ];
+        for key in objects
+            .into_iter()
+            .chain(["=store", "=everything", "document.=all", "user.=all"])
+        {
             let record = self.shared.record(key).await;
             let now: Vec<_> = record.tokens.iter().map(|token| token.as_str().to_owned()).collect();
             let before = self.records.insert(key.to_owned(), now.clone()).unwrap_or_default();
@@ -399,13 +422,19 @@ impl Write {
         let (method, message) = match self.how {
             How::Create => return crate::objects::world::write(client, CREATE, &[text]).await,
             How::Touch => return crate::objects::world::write(client, TOUCH, &[text]).await,
-            How::Delete => return client.call("PermissionsService/WriteRelationships", &updates(DELETE, &[text])).await,
+            How::Delete => {
+                return client
+                    .call("PermissionsService/WriteRelationships", &updates(DELETE, &[text]))
+                    .await;
+            }
             How::DeleteBy(filter) => ("PermissionsService/DeleteRelationships", self.filter(filter)),
             How::Import => {
                 let request = ImportBulkRelationshipsRequest {
                     relationships: vec![relationship(text)],
                 };
-                return client.call("PermissionsService/ImportBulkRelationships", &request).await;
+                return client
+                    .call("PermissionsService/ImportBulkRelationships", &request)
+                    .await;
             }
         };
         client.call(method, &message).await
@@ -413,7 +442,10 @@ impl Write {
 
     fn filter(self, by: Filter) -> DeleteRelationshipsRequest {
         let relationship = relationship(RELATIONSHIPS[self.what]);
-        let (resource, subject) = (relationship.resource.unwrap(), relationship.subject.unwrap().object.unwrap());
+        let (resource, subject) = (
+            relationship.resource.unwrap(),
+            relationship.subject.unwrap().object.unwrap(),
+        );
         let subject = SubjectFilter {
             subject_type: subject.object_type,
             optional_subject_id: subject.object_id,
@@ -421,7 +453,11 @@ impl Write {
         DeleteRelationshipsRequest {
             relationship_filter: Some(RelationshipFilter {
                 resource_type: resource.object_type,
-                optional_resource_id: if by == Filter::Type { String::new() } else { resource.object_id },
+                optional_resource_id: if by == Filter::Type {
+                    String::new()
+                } else {
+                    resource.object_id
+                },
                 optional_relation: String::new(),
                 optional_subject_filter: (by == Filter::Both).then_some(subject),
             }),
@@ -526,14 +562,19 @@ async fn in_peace(mode: Mode) {
         }
         let calls = world.server.calls().into_iter();
         let full = |call: &crate::server::Called| crate::objects::world::is_full(&call.consistency);
-        fully += calls.filter(|call| call.method == "CheckPermission" && full(call)).count();
+        fully += calls
+            .filter(|call| call.method == "CheckPermission" && full(call))
+            .count();
         advance(Duration::from_millis(4)).await;
         if n % 1250 == 0 {
             world.server.quantize();
         }
     }
     assert!(hits * 10 >= checks * 6, "{mode:?}: {hits} hits of {checks}");
-    assert!(fully * 50 <= checks as usize, "{mode:?}: {fully} of {checks} fully consistent");
+    assert!(
+        fully * 50 <= checks as usize,
+        "{mode:?}: {fully} of {checks} fully consistent"
+    );
 }
 
 #[tokio::test(start_paused = true)]

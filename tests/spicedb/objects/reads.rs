@@ -12,8 +12,8 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie_testing::frame::frame;
 use tower_zookie_testing::grpc::{OK, Reply, UNIMPLEMENTED};
 use tower_zookie_testing::spicedb::messages::{
-    Consistency, Cursor, LookupResourcesRequest, LookupSubjectsRequest, PairResponse, ReadRelationshipsRequest, RelationshipFilter,
-    Requirement, TOUCH, at_least, bulk, check, document, exactly, full, minimize_latency, user,
+    Consistency, Cursor, LookupResourcesRequest, LookupSubjectsRequest, PairResponse, ReadRelationshipsRequest,
+    RelationshipFilter, Requirement, TOUCH, at_least, bulk, check, document, exactly, full, minimize_latency, user,
 };
 
 use crate::objects::shared::{LookUp, Shared};
@@ -72,15 +72,29 @@ async fn what_a_request_demands_itself_is_unchanged() {
     let world = World::new(Engine::Postgres);
     let before = ask(&world.b).await.at();
     let after = granted(&world).await;
-    assert!(!world.b.metadata("zookie", &before).check(&check("plan", "ada", None)).await.has());
+    assert!(
+        !world
+            .b
+            .metadata("zookie", &before)
+            .check(&check("plan", "ada", None))
+            .await
+            .has()
+    );
     assert!(!world.b.cookie(&before).check(&check("plan", "ada", None)).await.has());
-    for (consistency, has) in [(at_least(&before), false), (exactly(&before), false), (at_least(&after), true), (full(), true)]
-    {
+    for (consistency, has) in [
+        (at_least(&before), false),
+        (exactly(&before), false),
+        (at_least(&after), true),
+        (full(), true),
+    ] {
         let reply = world.b.check(&check("plan", "ada", consistency.clone())).await;
         assert_eq!(reply.has(), has, "{consistency:?}");
     }
     let within = world.b.metadata("zookie-consistency", "bounded-staleness=5s");
-    assert!(within.check(&check("plan", "ada", at_least(&before))).await.has(), "head");
+    assert!(
+        within.check(&check("plan", "ada", at_least(&before))).await.has(),
+        "head"
+    );
     assert!(world.shared.look_ups().is_empty());
 }
 
@@ -108,7 +122,10 @@ async fn weakened_full_checks_ask_for_all_that_was_recorded() {
     let carried = world.b.metadata("zookie-consistency", "fully-consistent");
     assert!(carried.check(&check("plan", "ada", None)).await.is_hit());
     // One with a token of its own is read at head.
-    carried.metadata("zookie", &token).check(&check("plan", "ada", None)).await;
+    carried
+        .metadata("zookie", &token)
+        .check(&check("plan", "ada", None))
+        .await;
     assert!(is_full(&world.asked()[0]));
     // What is not known is not weakened.
     world.shared.script().look_up = LookUp::Fails;
@@ -131,7 +148,10 @@ async fn without_that_setting_full_checks_stay_full() {
 async fn a_bulk_is_looked_up_at_once() {
     let world = World::new(Engine::Postgres);
     let token = granted(&world).await;
-    let several = bulk(&[("plan", "ada"), ("map", "ada"), ("map", "bob"), ("plan", "ada")], None);
+    let several = bulk(
+        &[("plan", "ada"), ("map", "ada"), ("map", "bob"), ("plan", "ada")],
+        None,
+    );
     let has = |reply: &Reply| {
         let pairs = reply.bulk().pairs.into_iter().map(|pair| match pair.response {
             Some(PairResponse::Item(item)) => item.permissionship == 2,
@@ -144,7 +164,10 @@ async fn a_bulk_is_looked_up_at_once() {
     let mut keys: Vec<_> = look_ups.iter().flatten().map(|key| key.as_str()).collect();
     keys.sort_unstable();
     assert_eq!(look_ups.len(), 1);
-    assert_eq!(keys, ["=store", "document.map", "document.plan", "user.ada", "user.bob"]);
+    assert_eq!(
+        keys,
+        ["=store", "document.map", "document.plan", "user.ada", "user.bob"]
+    );
     assert_eq!(world.asked(), [at(&token)]);
     assert!(world.b.bulk(&several).await.is_hit());
 }
@@ -191,11 +214,24 @@ async fn rule_01_listings_state_the_floor_of_their_type() {
     let world = World::new(Engine::Postgres);
     let token = granted(&world).await;
     assert_eq!(listed(&world, "LookupResources", &resources(None)).await, at(&token));
-    assert_eq!(listed(&world, "LookupResources", &resources(minimize_latency())).await, at(&token));
+    assert_eq!(
+        listed(&world, "LookupResources", &resources(minimize_latency())).await,
+        at(&token)
+    );
     assert_eq!(listed(&world, "LookupSubjects", &subjects()).await, at(&token));
-    assert_eq!(listed(&world, "ReadRelationships", &relationships("")).await, at(&token));
-    assert_eq!(listed(&world, "ReadRelationships", &relationships("plan")).await, at(&token));
-    assert_eq!(listed(&world, "ReadRelationships", &relationships("map")).await, None, "it was not touched");
+    assert_eq!(
+        listed(&world, "ReadRelationships", &relationships("")).await,
+        at(&token)
+    );
+    assert_eq!(
+        listed(&world, "ReadRelationships", &relationships("plan")).await,
+        at(&token)
+    );
+    assert_eq!(
+        listed(&world, "ReadRelationships", &relationships("map")).await,
+        None,
+        "it was not touched"
+    );
     let expand = check("plan", "ada", None);
     assert_eq!(listed(&world, "ExpandPermissionTree", &expand).await, at(&token));
     // Their own demands are unchanged.
@@ -308,10 +344,17 @@ async fn a_write_with_overriding_headers_is_seen_too() {
     let overriding = world.a.metadata("x-http-method-override", "GET");
     let reply = touch(&overriding, GRANT).await;
     assert_eq!(reply.status(), OK);
-    assert_eq!(reply.cache_status(), "tower-zookie; fwd=bypass; detail=\"a header that may change the request's path or method\"");
+    assert_eq!(
+        reply.cache_status(),
+        "tower-zookie; fwd=bypass; detail=\"a header that may change the request's path or method\""
+    );
     assert_eq!(reply.header("zookie"), None, "it may be no write's");
     let calls = world.server.calls();
-    assert!(calls[1..].iter().all(|call| !call.headers.contains_key("x-http-method-override")));
+    assert!(
+        calls[1..]
+            .iter()
+            .all(|call| !call.headers.contains_key("x-http-method-override"))
+    );
     assert!(ask(&world.b).await.has());
 }
 

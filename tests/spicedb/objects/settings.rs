@@ -38,19 +38,40 @@ fn rule_17_settings_of_objects_that_make_no_sense_are_named() {
         ("keep", immediate(|objects| objects.keep(SECOND * 10))),
         ("keep", immediate(|objects| objects.keep(zero))),
         ("keep", build(postgres(), followed(SECOND).keep(SECOND * 11))),
-        ("keep", build(SpiceDb::new(Engine::CockroachDb), Objects::immediate(store()).keep(SECOND * 15))),
-        ("keep", immediate(|objects| objects.store_staleness(SECOND * 60).keep(SECOND * 60))),
+        (
+            "keep",
+            build(
+                SpiceDb::new(Engine::CockroachDb),
+                Objects::immediate(store()).keep(SECOND * 15),
+            ),
+        ),
+        (
+            "keep",
+            immediate(|objects| objects.store_staleness(SECOND * 60).keep(SECOND * 60)),
+        ),
         ("look_up_timeout", immediate(|objects| objects.look_up_timeout(zero))),
-        ("look_up_timeout", immediate(|objects| objects.look_up_timeout(DAY + SECOND))),
+        (
+            "look_up_timeout",
+            immediate(|objects| objects.look_up_timeout(DAY + SECOND)),
+        ),
         ("record_timeout", immediate(|objects| objects.record_timeout(zero))),
         ("write_timeout", immediate(|objects| objects.write_timeout(zero))),
         ("write_timeout", immediate(|objects| objects.write_timeout(DAY * 2))),
-        ("store_staleness", immediate(|objects| objects.store_staleness(Duration::MAX))),
+        (
+            "store_staleness",
+            immediate(|objects| objects.store_staleness(Duration::MAX)),
+        ),
         ("lag", build(postgres(), followed(zero))),
         ("lag", build(postgres(), followed(Duration::from_millis(9)))),
         ("lag", build(postgres(), followed(Duration::MAX))),
-        ("followed_capacity", build(postgres(), followed(SECOND).followed_capacity(0))),
-        ("objects", build(AuthZen::new(CounterTokens::new("z")), Objects::immediate(store()))),
+        (
+            "followed_capacity",
+            build(postgres(), followed(SECOND).followed_capacity(0)),
+        ),
+        (
+            "objects",
+            build(AuthZen::new(CounterTokens::new("z")), Objects::immediate(store())),
+        ),
     ];
     for (setting, built) in rejected {
         let why = built.expect_err(setting).to_string();

@@ -154,7 +154,9 @@ impl ObjectTokens for Shared {
     fn update<'a>(&'a self, updates: &'a [(ObjectKey, Update)]) -> Reply<'a, ()> {
         let (before, after, how) = {
             let mut script = self.script();
-            script.updates.push(updates.iter().map(|(key, _)| key.clone()).collect());
+            script
+                .updates
+                .push(updates.iter().map(|(key, _)| key.clone()).collect());
             (script.before, script.after, script.update)
         };
         Box::pin(async move {

@@ -30,7 +30,12 @@ impl World {
     }
 
     pub(crate) fn with(engine: Engine, set: impl Fn(Objects) -> Objects) -> Self {
-        Self::of(engine, Shared::new(), |shared| set(Objects::immediate(Arc::new(shared))), |builder| builder)
+        Self::of(
+            engine,
+            Shared::new(),
+            |shared| set(Objects::immediate(Arc::new(shared))),
+            |builder| builder,
+        )
     }
 
     pub(crate) fn of(
@@ -42,7 +47,9 @@ impl World {
         let server = Server::new(engine);
         let replica = || {
             let protocol = SpiceDb::new(engine);
-            Client::with(&server, protocol, |builder| set(builder.objects(objects(shared.clone()))))
+            Client::with(&server, protocol, |builder| {
+                set(builder.objects(objects(shared.clone())))
+            })
         };
         let (a, b) = (replica(), replica());
         Self { server, shared, a, b }
@@ -114,7 +121,10 @@ pub(crate) fn updates(operation: i32, relationships: &[&str]) -> WriteRelationsh
 
 pub(crate) async fn write(client: &Client, operation: i32, relationships: &[&str]) -> Reply {
     client
-        .call("PermissionsService/WriteRelationships", &updates(operation, relationships))
+        .call(
+            "PermissionsService/WriteRelationships",
+            &updates(operation, relationships),
+        )
         .await
 }
 

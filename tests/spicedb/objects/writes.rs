@@ -6,8 +6,8 @@ use tower_zookie::protocol::spicedb::Engine;
 use tower_zookie_testing::grpc::{ALREADY_EXISTS, FAILED_PRECONDITION, OK};
 use tower_zookie_testing::spicedb::Client;
 use tower_zookie_testing::spicedb::messages::{
-    DELETE, DeleteRelationshipsRequest, ImportBulkRelationshipsRequest, MUST_NOT_MATCH, Precondition, RelationshipFilter,
-    SubjectFilter, TOUCH, WriteRelationshipsRequest,
+    DELETE, DeleteRelationshipsRequest, ImportBulkRelationshipsRequest, MUST_NOT_MATCH, Precondition,
+    RelationshipFilter, SubjectFilter, TOUCH, WriteRelationshipsRequest,
 };
 
 use crate::objects::world::{World, ask, create, delete, is_full, relationship, stats, touch, updates, write};
@@ -60,7 +60,12 @@ async fn rule_01_a_revocation_is_seen_elsewhere() {
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_write_is_seen_through_the_subject() {
     on_each(&[GROUP], async |client| touch(client, MEMBER).await.status(), true).await;
-    on_each(&[GROUP, MEMBER], async |client| delete(client, MEMBER).await.status(), false).await;
+    on_each(
+        &[GROUP, MEMBER],
+        async |client| delete(client, MEMBER).await.status(),
+        false,
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,12 +77,23 @@ async fn rule_01_a_write_is_seen_through_an_ancestor() {
     };
     for (had, operation, expected) in [
         (&["document:plan#parent@folder:work"][..], TOUCH, true),
-        (&["document:plan#parent@folder:work", "folder:work#viewer@group:eng#member"], DELETE, false),
+        (
+            &[
+                "document:plan#parent@folder:work",
+                "folder:work#viewer@group:eng#member",
+            ],
+            DELETE,
+            false,
+        ),
     ] {
         let world = World::with(Engine::Postgres, |objects| objects.ancestors(Ancestors::by(above)));
         let mut all = had.to_vec();
         all.push(MEMBER);
-        let writes = async |client: &Client| write(client, operation, &["folder:work#viewer@group:eng#member"]).await.status();
+        let writes = async |client: &Client| {
+            write(client, operation, &["folder:work#viewer@group:eng#member"])
+                .await
+                .status()
+        };
         is_seen(&world, &all, writes, expected, OK).await;
         assert!(!world.asked().iter().any(is_full));
     }
@@ -87,7 +103,10 @@ async fn delete_by(client: &Client, filter: RelationshipFilter) -> i32 {
     let request = DeleteRelationshipsRequest {
         relationship_filter: Some(filter),
     };
-    client.call("PermissionsService/DeleteRelationships", &request).await.status()
+    client
+        .call("PermissionsService/DeleteRelationships", &request)
+        .await
+        .status()
 }
 
 fn filter(id: &str, subject: Option<&str>) -> RelationshipFilter {
@@ -111,14 +130,32 @@ async fn rule_01_a_deletion_by_a_filter_is_seen_elsewhere() {
         ("", Some("ada")),
         ("", None),
     ] {
-        on_each(&[GRANT], async |client| delete_by(client, filter(id, subject)).await, false).await;
+        on_each(
+            &[GRANT],
+            async |client| delete_by(client, filter(id, subject)).await,
+            false,
+        )
+        .await;
         let world = World::new(Engine::Postgres);
         delete_by(&world.a, filter(id, subject)).await;
         let is_pinned = (id, subject) == ("plan", Some("ada"));
-        assert_eq!(world.shared.record("=store").await.tokens.is_empty(), is_pinned, "{id} {subject:?}");
-        assert_eq!(world.shared.record("user.ada").await.tokens.is_empty(), !is_pinned, "{id} {subject:?}");
+        assert_eq!(
+            world.shared.record("=store").await.tokens.is_empty(),
+            is_pinned,
+            "{id} {subject:?}"
+        );
+        assert_eq!(
+            world.shared.record("user.ada").await.tokens.is_empty(),
+            !is_pinned,
+            "{id} {subject:?}"
+        );
     }
-    on_each(&[GRANT], async |client| delete_by(client, RelationshipFilter::default()).await, false).await;
+    on_each(
+        &[GRANT],
+        async |client| delete_by(client, RelationshipFilter::default()).await,
+        false,
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +164,10 @@ async fn rule_01_an_import_is_seen_elsewhere() {
         let request = ImportBulkRelationshipsRequest {
             relationships: vec![relationship(GRANT)],
         };
-        client.call("PermissionsService/ImportBulkRelationships", &request).await.status()
+        client
+            .call("PermissionsService/ImportBulkRelationships", &request)
+            .await
+            .status()
     };
     on_each(&[], import, true).await;
     let world = World::new(Engine::Postgres);
@@ -147,7 +187,10 @@ async fn rule_01_an_import_whose_head_was_asked_for_earlier_is_seen() {
         let request = ImportBulkRelationshipsRequest {
             relationships: vec![relationship(GRANT)],
         };
-        client.call("PermissionsService/ImportBulkRelationships", &request).await.status()
+        client
+            .call("PermissionsService/ImportBulkRelationships", &request)
+            .await
+            .status()
     };
     is_seen(&world, &[], import, true, OK).await;
 }
@@ -156,7 +199,12 @@ async fn rule_01_an_import_whose_head_was_asked_for_earlier_is_seen() {
 async fn rule_01_a_write_for_all_users_is_seen_by_each() {
     let wildcard = "document:plan#viewer@user:*";
     on_each(&[], async |client| touch(client, wildcard).await.status(), true).await;
-    on_each(&[wildcard], async |client| delete(client, wildcard).await.status(), false).await;
+    on_each(
+        &[wildcard],
+        async |client| delete(client, wildcard).await.status(),
+        false,
+    )
+    .await;
 }
 
 /// The first attempt was made, and its process ended before it was recorded.
@@ -191,7 +239,10 @@ async fn rule_01_a_retried_write_whose_condition_failed_is_seen() {
                 }],
                 ..updates(TOUCH, &[GRANT])
             };
-            client.call("PermissionsService/WriteRelationships", &request).await.status()
+            client
+                .call("PermissionsService/WriteRelationships", &request)
+                .await
+                .status()
         };
         is_seen(&world, &[], writes, true, FAILED_PRECONDITION).await;
     }
