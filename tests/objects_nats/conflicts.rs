@@ -16,12 +16,15 @@ pub(crate) async fn many_writers_of_one_object_lose_nothing() {
     const WRITERS: u64 = 16;
     const EACH: u64 = 10;
     let server = NatsServer::start();
-    let mut writers = JoinSet::new();
+    let mut replicas = Vec::new();
     for writer in 0..WRITERS {
-        let objects = open(&server).await;
+        replicas.push((writer, open(&server).await));
+    }
+    let mut writers = JoinSet::new();
+    for (writer, objects) in replicas {
         writers.spawn(async move {
             for step in 0..EACH {
-                let said = step * WRITERS + writer + 1;
+                let said = step * WRITERS + WRITERS - writer;
                 update(&objects, &document("1"), advance(said)).await;
                 assert!(number(&look_up(&objects, &document("1")).await) >= said);
             }
@@ -76,7 +79,25 @@ pub(crate) async fn an_unsettled_object_that_always_changes_is_settled_some_day(
     let mark = Duration::from_secs(1);
     let start = Instant::now();
     update(&objects, &document("1"), unsettle(mark)).await;
-    let mut said = 0;
+    update(&objects, &document("1"), advance(1)).await;
+    // The mark goes on from its first message.
+    let stream = raw(&server)
+        .await
+        .get_stream_no_info("KV_zookie_objects")
+        .await
+        .unwrap();
+    let entry = stream
+        .raw_message_builder()
+        .last_by_subject("$KV.zookie_objects.document.1")
+        .send()
+        .await
+        .unwrap();
+    let since = entry.sequence - 1;
+    assert_eq!(
+        entry.payload,
+        format!(r#"{{"v":1,"tokens":["1"],"unsettled_ms":1000,"since":{since}}}"#)
+    );
+    let mut said = 1;
     while look_up(&objects, &document("1")).await.unsettled.is_some() {
         assert!(start.elapsed() < PATIENCE, "the mark does not end");
         said += 1;
