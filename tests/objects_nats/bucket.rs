@@ -9,6 +9,8 @@ use tower_zookie_testing::objects::{advance, document, number};
 
 use crate::tools::{PATIENCE, look_up, open, raw, read_all, settings, update, whole};
 
+type Change = fn(Config) -> Config;
+
 fn config(bucket: &str) -> Config {
     Config {
         name: format!("KV_{bucket}"),
@@ -42,7 +44,7 @@ pub(crate) async fn rule_17_a_bucket_that_loses_entries_is_refused() {
     let server = NatsServer::start();
     let raw = raw(&server).await;
     raw.create_stream(config("origin")).await.unwrap();
-    let changes: [(&str, fn(Config) -> Config); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("allow_direct", |config| Config {
             allow_direct: true,
             ..config

@@ -129,10 +129,12 @@ fn check(config: &Config, bucket: &str) -> Result<(), ObjectsError> {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Config);
+
     #[test]
     fn rule_17_a_bucket_that_loses_entries_is_refused() {
         assert!(check(&settings("b", 1), "b").is_ok());
-        let changes: &[(&str, fn(&mut Config))] = &[
+        let changes: &[(&str, Change)] = &[
             ("allow_direct", |config| config.allow_direct = true),
             ("max_age", |config| config.max_age = std::time::Duration::from_nanos(1)),
             ("discard policy", |config| {

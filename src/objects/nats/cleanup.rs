@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::PublishErrorKind;
@@ -17,50 +17,11 @@ const KEEP: &str = "~keep";
 /// How often a value under a key that all processes share is tried.
 const MOST_TRIES: usize = 50;
 
-/// When records that have expired are removed.
-#[derive(Debug)]
-pub(super) struct Cleanup {
-    pause: Duration,
-    last: Mutex<Option<Instant>>,
-    /// One task at a time raises the time for which records are kept.
-    raising: tokio::sync::Mutex<()>,
-    created: Mutex<String>,
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keep {
     v: u8,
     keep_ms: u64,
-}
-
-impl Cleanup {
-    /// For a stream that was created at this time.
-    pub(super) fn new(pause: Duration, created: String) -> Self {
-        Self {
-            pause,
-            last: Mutex::default(),
-            raising: tokio::sync::Mutex::default(),
-            created: Mutex::new(created),
-        }
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= self.pause);
-        if is_due {
-            *last = Some(now);
-        }
-        is_due
-    }
-
-    /// Whether the stream is another one than when this was last asked.
-    fn is_replaced(&self, created: String) -> bool {
-        let mut known = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_replaced = *known != created;
-        *known = created;
-        is_replaced
-    }
 }
 
 impl Link {
@@ -70,7 +31,7 @@ impl Link {
         if self.kept() >= keep {
             return Ok(());
         }
-        let _one = self.cleanup.raising.lock().await;
+        let _one = self.schedule.raising.lock().await;
         for _ in 0..MOST_TRIES {
             let (sequence, said) = match self.get(KEEP).await? {
                 None => (0, 0),
@@ -106,7 +67,7 @@ impl Link {
 
     /// Removes in the background what has expired, if that is due.
     pub(super) fn clean_up_soon(self: &Arc<Self>) {
-        if !self.cleanup.is_due(Instant::now()) {
+        if !self.schedule.is_due(Instant::now()) {
             return;
         }
         let link = self.clone();
@@ -127,7 +88,7 @@ impl Link {
         let info = bucket::info(&self.context, &self.stream_name).await?;
         let info = info.ok_or_else(|| ObjectsError::new("NATS: the bucket is gone"))?;
         let own = self.kept();
-        if self.cleanup.is_replaced(info.created.to_string()) {
+        if self.schedule.is_replaced(info.created.to_string()) {
             self.forget();
             return self.keep_for(Duration::from_millis(own)).await;
         }

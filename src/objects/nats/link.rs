@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use crate::objects::error::ObjectsError;
 use crate::objects::nats::bucket::stream_name;
-use crate::objects::nats::cleanup::Cleanup;
 use crate::objects::nats::marks::Marks;
+use crate::objects::nats::schedule::Schedule;
 use crate::objects::nats::value::{Unreadable, Value};
 use crate::objects::record::Record;
 
@@ -38,7 +38,7 @@ pub(super) struct Link {
     pub(super) prefix: String,
     /// How long a look-up or an update may take.
     pub(super) timeout: Duration,
-    pub(super) cleanup: Cleanup,
+    pub(super) schedule: Schedule,
     observed: Mutex<Observed>,
     last_beat: Mutex<Option<Instant>>,
 }
@@ -72,7 +72,7 @@ impl Link {
         context: Context,
         bucket: &str,
         timeout: Duration,
-        cleanup: Cleanup,
+        schedule: Schedule,
     ) -> Result<Self, ObjectsError> {
         let stream_name = stream_name(bucket);
         let stream = context.get_stream_no_info(&stream_name).await;
@@ -90,7 +90,7 @@ impl Link {
             statistics,
             prefix: format!("$KV.{bucket}."),
             timeout,
-            cleanup,
+            schedule,
             observed: Mutex::new(observed),
             last_beat: Mutex::default(),
         })

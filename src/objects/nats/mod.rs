@@ -5,6 +5,7 @@ mod cleanup;
 mod feed;
 mod link;
 mod marks;
+mod schedule;
 mod servers;
 mod settings;
 mod tls;

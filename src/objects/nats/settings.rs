@@ -8,8 +8,8 @@ use async_nats::{ConnectErrorKind, ConnectOptions};
 
 use crate::invalid_setting::InvalidSetting;
 use crate::objects::error::ObjectsError;
-use crate::objects::nats::cleanup::Cleanup;
 use crate::objects::nats::link::Link;
+use crate::objects::nats::schedule::Schedule;
 use crate::objects::nats::servers::Servers;
 use crate::objects::nats::{NatsObjects, bucket, tls};
 
@@ -138,8 +138,8 @@ impl NatsObjectsBuilder {
             })?;
         let context = ContextBuilder::new().timeout(self.timeout).build(client);
         let info = bucket::open(&context, &self.bucket, self.create_bucket.then_some(self.replicas)).await?;
-        let cleanup = Cleanup::new(self.clean_every, info.created.to_string());
-        let link = Link::new(context, &self.bucket, self.timeout, cleanup).await?;
+        let schedule = Schedule::new(self.clean_every, info.created.to_string());
+        let link = Link::new(context, &self.bucket, self.timeout, schedule).await?;
         // Whether the user may write is seen now, and not at the first write.
         link.beat().await?;
         Ok(NatsObjects(Arc::new(link)))
