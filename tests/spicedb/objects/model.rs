@@ -591,7 +591,7 @@ async fn in_peace(mode: Mode) {
     let tally = Tally::default();
     let mut world = World::new(Engine::Postgres, mode, &tally);
     world.shared = Shared::new();
-    let (requests, mut hits, mut checks) = (5000_u32, 0, 0);
+    let (requests, mut hits, mut checks) = (3000_u32, 0, 0);
     let mut fully = 0;
     for n in 0..requests {
         let client = &world.replicas[(n % 3) as usize];
