@@ -429,7 +429,13 @@ impl<'a> World<'a> {
     fn lagged(&self, answered: &Answered) -> bool {
         let is_strict = answered.reply.cache_status().contains("detail=\"object_");
         let meanwhile = answered.arrived..=answered.answered;
-        is_strict && self.server.state().shared.iter().any(|shared| meanwhile.contains(shared))
+        is_strict
+            && self
+                .server
+                .state()
+                .shared
+                .iter()
+                .any(|shared| meanwhile.contains(shared))
     }
 
     /// No record ever goes back.
@@ -609,7 +615,9 @@ async fn in_peace(mode: Mode) {
         }
         let calls = world.server.calls().into_iter();
         let full = |call: &crate::server::Called| crate::objects::world::is_full(&call.consistency);
-        fully += calls.filter(|call| call.method == "CheckPermission" && full(call)).count();
+        fully += calls
+            .filter(|call| call.method == "CheckPermission" && full(call))
+            .count();
         advance(Duration::from_millis(2)).await;
         if n % 2500 == 0 {
             world.server.quantize();

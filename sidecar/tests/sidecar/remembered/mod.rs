@@ -10,12 +10,13 @@ use std::env;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::Request;
 use prost::Message;
 use tokio::time::{sleep, timeout};
 use tower_zookie_testing::frame::framed;
 use tower_zookie_testing::spicedb::messages as spicedb;
 
-use crate::caller::{Caller, Whole, post};
+use crate::caller::{Caller, Whole};
 use crate::running::Running;
 
 const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
@@ -52,7 +53,16 @@ impl Pair {
         let upstream = format!("http://{}", env::var("SPICEDB_ENDPOINT").expect("SPICEDB_ENDPOINT"));
         let (engine, store) = (variable("SPICEDB_ENGINE", "postgres"), variable("OBJECTS", ""));
         let mode = variable("OBJECTS_MODE", "immediate");
-        let mut args = vec!["--upstream", &*upstream, "--engine", &*engine, "--window", "5s", "--time-to-live", "60s"];
+        let mut args = vec![
+            "--upstream",
+            &*upstream,
+            "--engine",
+            &*engine,
+            "--window",
+            "5s",
+            "--time-to-live",
+            "60s",
+        ];
         if objects {
             assert!(!store.is_empty(), "OBJECTS names the store that both sidecars share");
             args.extend(["--objects", &*store, "--objects-create", "--objects-mode", &*mode]);
@@ -77,9 +87,12 @@ impl Pair {
     }
 
     async fn call(&self, through: usize, path: &str, message: &impl Message) -> Whole {
-        let mut request = post(path);
-        let authorization = self.authorization.parse().unwrap();
-        request.headers_mut().insert("authorization", authorization);
+        let request = Request::post(format!("http://caller.example{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("authorization", &self.authorization)
+            .body(())
+            .unwrap();
         let reply = async { Whole::of(self.callers[through].call(request, framed(message)).await?).await };
         timeout(LONG, reply).await.expect("a reply").unwrap()
     }
@@ -91,21 +104,23 @@ impl Pair {
     }
 
     async fn write(&self, through: usize, operation: i32, tuples: &[Tuple<'_>]) {
-        let updates = tuples.iter().map(|((kind, id), relation, (of, subject, its_relation))| {
-            let subject = spicedb::SubjectReference {
-                object: spicedb::object(of, subject),
-                optional_relation: (*its_relation).to_owned(),
-            };
-            spicedb::RelationshipUpdate {
-                operation,
-                relationship: Some(spicedb::Relationship {
-                    resource: spicedb::object(kind, id),
-                    relation: (*relation).to_owned(),
-                    subject: Some(subject),
-                    optional_expires_at: None,
-                }),
-            }
-        });
+        let updates = tuples
+            .iter()
+            .map(|((kind, id), relation, (of, subject, its_relation))| {
+                let subject = spicedb::SubjectReference {
+                    object: spicedb::object(of, subject),
+                    optional_relation: (*its_relation).to_owned(),
+                };
+                spicedb::RelationshipUpdate {
+                    operation,
+                    relationship: Some(spicedb::Relationship {
+                        resource: spicedb::object(kind, id),
+                        relation: (*relation).to_owned(),
+                        subject: Some(subject),
+                        optional_expires_at: None,
+                    }),
+                }
+            });
         let write = spicedb::WriteRelationshipsRequest {
             updates: updates.collect(),
             ..Default::default()
@@ -158,7 +173,10 @@ async fn rounds(pair: &Pair, rounds: usize) -> (usize, HashMap<String, usize>) {
 }
 
 fn number(name: &str, default: usize) -> usize {
-    env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
