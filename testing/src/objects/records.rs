@@ -145,7 +145,8 @@ pub(super) async fn tokens_without_a_join_stand_side_by_side(replicas: Arc<dyn R
     let record = look_up(&other, &key).await;
     let mut found: Vec<_> = record.tokens.iter().map(|token| token.as_str()).collect();
     let mut expected: Vec<_> = texts.to_vec();
-    (found.sort_unstable(), expected.sort_unstable());
+    found.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(found, expected);
     assert_eq!(record.unsettled, None);
 }
