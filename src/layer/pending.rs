@@ -41,6 +41,13 @@ pub(super) enum RememberedIn {
     Store,
 }
 
+/// What was looked up of a request's objects.
+#[derive(Clone, Debug)]
+pub(super) struct LookedUp {
+    pub(super) remembered: Remembered,
+    pub(super) found_in: RememberedIn,
+}
+
 /// What a request's answer must satisfy, and which tokens say so.
 #[derive(Debug)]
 pub(super) struct Requirement {

@@ -5,7 +5,7 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use crate::cache::Miss;
-use crate::layer::pending::{RememberedIn, Requirement};
+use crate::layer::pending::{LookedUp, RememberedIn, Requirement};
 use crate::layer::state::LayerState;
 use crate::objects::{AboutObjects, Heard, ObjectFloors, ObjectKey, ObjectsError, Remembered, Strict};
 use crate::protocol::{Call, Protocol, Received, Route, Unreadable};
@@ -48,7 +48,7 @@ impl<P: Protocol> LayerState<P> {
         message: &Bytes,
         call: Option<&Call>,
         requirement: &mut Requirement,
-        looked_up: Option<&Remembered>,
+        looked_up: Option<&LookedUp>,
         arrived: Instant,
     ) -> Objects {
         let Some(objects) = &self.objects else {
@@ -59,11 +59,11 @@ impl<P: Protocol> LayerState<P> {
             return Objects::Done;
         }
         let from = match looked_up {
-            Some(_) => RememberedIn::Store,
+            Some(looked_up) => looked_up.found_in,
             None => RememberedIn::Memory,
         };
         let remembered = match looked_up {
-            Some(looked_up) => looked_up.clone(),
+            Some(looked_up) => looked_up.remembered.clone(),
             None => {
                 let about = match call {
                     _ if weakens => Ok(AboutObjects::everything()),

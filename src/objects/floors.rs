@@ -201,6 +201,9 @@ impl ObjectFloors {
         arrived: Instant,
         heard: &H,
     ) -> Result<Picture, Strict> {
+        if keys.is_empty() {
+            return Ok(Picture::default());
+        }
         let in_memory = self
             .followed
             .as_ref()
@@ -223,7 +226,7 @@ impl ObjectFloors {
         };
         let each = keys.iter().filter_map(|key| Some((key, known.get(key)?)));
         each.clone().for_each(|(_, known)| say(heard, known));
-        Ok(Picture::of(each.map(|(key, known)| (key.clone(), known.clone()))))
+        Ok(Picture::of(each.map(|(key, known)| (key.clone(), known.clone())), true))
     }
 
     /// The keys that a write changes which touches these objects. One that can't be pinned, or names none, changes the whole

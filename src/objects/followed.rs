@@ -62,7 +62,7 @@ impl Followed {
         let each = keys
             .iter()
             .filter_map(|key| Some((key.clone(), picture.entries.get(key)?.known.clone())));
-        Some(Picture::of(each))
+        Some(Picture::of(each, false))
     }
 
     fn fresh(&self, keys: &[ObjectKey], now: Instant) -> Option<RwLockReadGuard<'_, Entries>> {

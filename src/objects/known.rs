@@ -46,21 +46,34 @@ impl Known {
 
 /// What is known of some objects.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Picture(HashMap<ObjectKey, Known>);
+pub(crate) struct Picture {
+    known: HashMap<ObjectKey, Known>,
+    /// The store was asked for it.
+    is_asked: bool,
+}
 
 impl Picture {
-    pub(super) fn of(each: impl IntoIterator<Item = (ObjectKey, Known)>) -> Self {
-        Self(each.into_iter().collect())
+    pub(super) fn of(each: impl IntoIterator<Item = (ObjectKey, Known)>, is_asked: bool) -> Self {
+        Self {
+            known: each.into_iter().collect(),
+            is_asked,
+        }
+    }
+
+    /// Whether the store was asked for it, and not this process's memory alone.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     /// Adds what is known of others.
     pub(crate) fn add(&mut self, more: Self) {
-        self.0.extend(more.0);
+        self.known.extend(more.known);
+        self.is_asked |= more.is_asked;
     }
 
     /// What a request has to satisfy that depends on these objects, and arrived at `arrived`.
     pub(crate) fn join(&self, keys: &[ObjectKey], arrived: Instant) -> Remembered {
-        Remembered::join(keys.iter().filter_map(|key| self.0.get(key)), arrived)
+        Remembered::join(keys.iter().filter_map(|key| self.known.get(key)), arrived)
     }
 }
 

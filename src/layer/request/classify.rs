@@ -10,7 +10,7 @@ use crate::cache::{Fingerprint, Merge, Miss, Questions, Served};
 use crate::layer::asked::Asked;
 use crate::layer::body::{End, Read, Replay, RequestBody, StoredBody};
 use crate::layer::headers::{Header, Headers, drops_headers};
-use crate::layer::pending::{Pending, Requirement};
+use crate::layer::pending::{LookedUp, Pending, Requirement};
 use crate::layer::remembered::Objects;
 use crate::layer::request::key::Caller;
 use crate::layer::request::missed::Missed;
@@ -18,7 +18,7 @@ use crate::layer::request::tokens::{Denied, Stated};
 use crate::layer::response::CacheStatus;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::{Bypass, NEVER_STORED, Touched, Write};
-use crate::objects::{AboutObjects, Remembered};
+use crate::objects::AboutObjects;
 use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, StoredResponse};
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
@@ -99,7 +99,7 @@ impl<P: Protocol> LayerState<P> {
         route: Route,
         parts: Parts,
         body: B,
-        looked_up: Option<&Remembered>,
+        looked_up: Option<&LookedUp>,
         arrived: Instant,
     ) -> Step<B> {
         let message = Bytes::new();
@@ -115,7 +115,7 @@ impl<P: Protocol> LayerState<P> {
     }
 
     /// What to do with a request whose objects have been looked up.
-    pub(in crate::layer) fn resume<B: RequestBody>(&self, request: LookUp<B>, looked_up: &Remembered) -> Step<B> {
+    pub(in crate::layer) fn resume<B: RequestBody>(&self, request: LookUp<B>, looked_up: &LookedUp) -> Step<B> {
         let LookUp {
             arrived,
             route,
@@ -159,7 +159,7 @@ impl<P: Protocol> LayerState<P> {
         parts: Parts,
         message: Bytes,
         end: End,
-        looked_up: Option<&Remembered>,
+        looked_up: Option<&LookedUp>,
         arrived: Instant,
     ) -> Step<B> {
         let class = self.class(route, &parts, &message, None, looked_up, arrived);
@@ -209,7 +209,7 @@ impl<P: Protocol> LayerState<P> {
         parts: &Parts,
         message: &Bytes,
         bypass: Option<&'static str>,
-        looked_up: Option<&Remembered>,
+        looked_up: Option<&LookedUp>,
         arrived: Instant,
     ) -> Result<Class, Denied> {
         let headers = Headers::of(&parts.headers);

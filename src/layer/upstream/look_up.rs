@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::layer::body::RequestBody;
 use crate::layer::inner::Upstream;
+use crate::layer::pending::{LookedUp, RememberedIn};
 use crate::layer::state::LayerState;
 use crate::layer::upstream::related::Related;
 use crate::objects::{AboutObjects, ObjectFloors, ObjectKey, OwnedObject, Picture, Remembered, Strict};
@@ -27,33 +28,42 @@ pub(in crate::layer) async fn look_up<S, P, B>(
     parts: &Parts,
     about: &AboutObjects,
     arrived: Instant,
-) -> Remembered
+) -> LookedUp
 where
     S: Upstream<B>,
     P: Protocol,
     B: RequestBody,
 {
+    let strict = |why| LookedUp {
+        remembered: Remembered::Strict(why),
+        found_in: RememberedIn::Store,
+    };
     let Some(objects) = &state.objects else {
-        return Remembered::Strict(Strict::NotKnown);
+        return strict(Strict::NotKnown);
     };
     let mut picture = match objects.look_up(&about.keys, arrived, &**state).await {
         Ok(picture) => picture,
-        Err(why) => return Remembered::Strict(why),
+        Err(why) => return strict(why),
     };
     if let Remembered::Strict(why) = picture.join(&about.keys, arrived) {
-        return Remembered::Strict(why);
+        return strict(why);
     }
     let mut keys = about.keys.clone();
     let mut level = about.related.clone();
-    let mut seen: HashMap<OwnedObject, ()> = level.iter().map(|object| (object.clone(), ())).collect();
+    let mut seen: HashSet<OwnedObject> = level.iter().cloned().collect();
     let parts = Arc::new(parts.clone());
-    for _ in 0..MOST_LEVELS {
+    for _ in 0..=MOST_LEVELS {
         if level.is_empty() {
-            return picture.join(&keys, arrived);
+            let found_in = match picture.is_asked() {
+                true => RememberedIn::Store,
+                false => RememberedIn::Memory,
+            };
+            let remembered = picture.join(&keys, arrived);
+            return LookedUp { remembered, found_in };
         }
         if seen.len() > MOST_OBJECTS {
             state.warn_of_ancestors("the request has more than 256 objects with ancestors");
-            return Remembered::Strict(Strict::NotKnown);
+            return strict(Strict::NotKnown);
         }
         let reads = read_level::<S, P, B>(state, &inner, objects, route, &parts, &level, &picture, arrived);
         let found = match reads {
@@ -61,14 +71,14 @@ where
                 Ok(found) => found,
                 Err(why) => {
                     state.warn_of_ancestors(why);
-                    return Remembered::Strict(Strict::NotKnown);
+                    return strict(Strict::NotKnown);
                 }
             },
-            Err(why) => return Remembered::Strict(why),
+            Err(why) => return strict(why),
         };
         level.clear();
         for object in found {
-            if seen.insert(object.clone(), ()).is_none() {
+            if seen.insert(object.clone()) {
                 keys.push(object.key());
                 level.push(object);
             }
@@ -77,15 +87,15 @@ where
         level.retain(|object| objects.has_relations(&object.borrowed()));
         match objects.look_up(&above, arrived, &**state).await {
             Ok(more) => picture.add(more),
-            Err(why) => return Remembered::Strict(why),
+            Err(why) => return strict(why),
         }
     }
     state.warn_of_ancestors("there are more than 8 levels of them");
-    Remembered::Strict(Strict::NotKnown)
+    strict(Strict::NotKnown)
 }
 
-/// Begins to read the ancestors of these objects, one level up, each under the object's own floor: an object that was moved is not looked
-/// up where it was.
+/// Begins to read the ancestors of these objects, one level up, each under the object's own floor: an object that was moved is
+/// not looked up where it was.
 #[expect(clippy::too_many_arguments, reason = "all that is known of the request")]
 fn read_level<S, P, B>(
     state: &Arc<LayerState<P>>,
