@@ -8,7 +8,7 @@ use crate::cache::Miss;
 use crate::layer::pending::{LookedUp, RememberedIn, Requirement};
 use crate::layer::state::LayerState;
 use crate::objects::{AboutObjects, Heard, ObjectFloors, ObjectKey, ObjectsError, Remembered, Strict};
-use crate::protocol::{Call, Protocol, Received, Route, Unreadable};
+use crate::protocol::{Call, Object, Protocol, Received, Route, Unreadable};
 use crate::revision::Revision;
 use crate::warnings::Warning;
 
@@ -65,20 +65,24 @@ impl<P: Protocol> LayerState<P> {
         let remembered = match looked_up {
             Some(looked_up) => looked_up.remembered.clone(),
             None => {
+                let name = |call, each: &mut dyn FnMut(Object<'_>)| {
+                    let received = Received::new(route, call, message);
+                    self.protocol.objects(received, parts, each)
+                };
                 let about = match call {
                     _ if weakens => Ok(AboutObjects::everything()),
                     None => Err(Strict::Unnamed),
-                    Some(call) => objects.about(|each| {
-                        let received = Received::new(route, call, message);
-                        self.protocol.objects(received, parts, each)
-                    }),
+                    Some(call) => match objects.find(|each| name(call, each), arrived) {
+                        Some(found) => {
+                            requirement.remember(found, from);
+                            return Objects::Done;
+                        }
+                        None => objects.about(|each| name(call, each)),
+                    },
                 };
                 match about {
                     Err(why) => Remembered::Strict(why),
-                    Ok(about) => match objects.find(&about, arrived) {
-                        Some(found) => found,
-                        None => return Objects::LookUp(about),
-                    },
+                    Ok(about) => return Objects::LookUp(about),
                 }
             }
         };

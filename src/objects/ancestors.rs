@@ -1,7 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::objects::key::ObjectKey;
 use crate::protocol::Object;
 
 /// How to find the objects above an object, whose writes change its checks too: a folder above a document, a tenant above a
@@ -57,10 +56,10 @@ impl Ancestors {
         self
     }
 
-    /// Adds the keys of an object's ancestors that the function knows.
-    pub(super) fn add_known(&self, object: &Object<'_>, keys: &mut Vec<ObjectKey>) {
+    /// Calls `each` with the ancestors of an object that the function knows.
+    pub(super) fn visit_known(&self, object: &Object<'_>, each: &mut dyn FnMut(Object<'_>)) {
         if let Some(function) = &self.function {
-            function(*object, &mut |ancestor| keys.push(ObjectKey::of(&ancestor)));
+            function(*object, each);
         }
     }
 }

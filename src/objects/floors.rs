@@ -159,7 +159,8 @@ impl ObjectFloors {
         let named = name(&mut |object| {
             if about.keys.len() < MOST_KEYS {
                 about.keys.push(ObjectKey::of(&object));
-                self.ancestors.add_known(&object, &mut about.keys);
+                self.ancestors
+                    .visit_known(&object, &mut |ancestor| about.keys.push(ObjectKey::of(&ancestor)));
                 if self.has_relations(&object) {
                     about.related.extend(OwnedObject::of(&object));
                 }
@@ -188,10 +189,14 @@ impl ObjectFloors {
             .map(|relation| &relation.name)
     }
 
-    /// What this process knows by itself of the objects that a request depends on, if that is fresh enough.
-    pub(crate) fn find(&self, about: &AboutObjects, now: Instant) -> Option<Remembered> {
-        let followed = self.followed.as_ref().filter(|_| about.related.is_empty())?;
-        followed.find(&about.keys, now)
+    /// What this process knows by itself of a request that names these objects, if that is fresh enough.
+    pub(crate) fn find(
+        &self,
+        name: impl FnOnce(&mut dyn FnMut(Object<'_>)) -> Result<(), Unreadable>,
+        now: Instant,
+    ) -> Option<Remembered> {
+        let followed = self.followed.as_ref().filter(|_| self.ancestors.relations.is_empty())?;
+        followed.find(name, &self.ancestors, now)
     }
 
     /// What is known of each of these objects: to this process, or to the store. `heard` is told of each token.

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::objects::ancestors::Ancestors;
 use crate::objects::counters::ObjectCounters;
 use crate::objects::error::ObjectsError;
-use crate::objects::key::ObjectKey;
-use crate::objects::known::{Known, Picture, Remembered, later};
+use crate::objects::key::{ObjectKey, STORE, spell};
+use crate::objects::known::{Joining, Known, Picture, Remembered, Strict, later};
 use crate::objects::store::{FeedBatch, ObjectTokens};
+use crate::protocol::{Object, Unreadable};
 use crate::token::TokenFormat;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -49,32 +51,54 @@ impl Followed {
         }
     }
 
-    /// What is known of these objects, if the picture is young enough.
-    pub(super) fn find(&self, keys: &[ObjectKey], now: Instant) -> Option<Remembered> {
-        let picture = self.fresh(keys, now)?;
-        let each = keys.iter().filter_map(|key| picture.entries.get(key));
-        Some(Remembered::join(each.map(|entry| &entry.known), now))
+    /// What is known of the objects that `name` names, and of their ancestors, if the picture is young enough. It makes no keys.
+    pub(super) fn find(
+        &self,
+        name: impl FnOnce(&mut dyn FnMut(Object<'_>)) -> Result<(), Unreadable>,
+        ancestors: &Ancestors,
+        now: Instant,
+    ) -> Option<Remembered> {
+        let picture = self.fresh(now)?;
+        let mut joining = Joining::new(now);
+        let mut is_missing = false;
+        let mut key = String::with_capacity(64);
+        let mut look = |key: &str| match picture.entries.get(key) {
+            Some(entry) => joining.add(&entry.known),
+            None => is_missing = true,
+        };
+        let mut look_up = |object: Object<'_>| {
+            key.clear();
+            spell(&object, &mut key);
+            look(&key);
+        };
+        let named = name(&mut |object| {
+            look_up(object);
+            ancestors.visit_known(&object, &mut look_up);
+        });
+        look(STORE);
+        match named {
+            Err(_) => Some(Remembered::Strict(Strict::Unnamed)),
+            Ok(()) if is_missing && picture.is_incomplete(now) => None,
+            Ok(()) => Some(joining.joined()),
+        }
     }
 
-    /// The same, of each object.
+    /// What is known of each of these objects, if the picture is young enough.
     pub(super) fn find_each(&self, keys: &[ObjectKey], now: Instant) -> Option<Picture> {
-        let picture = self.fresh(keys, now)?;
+        let picture = self.fresh(now)?;
+        if picture.is_incomplete(now) && !keys.iter().all(|key| picture.entries.contains_key(key)) {
+            return None;
+        }
         let each = keys
             .iter()
             .filter_map(|key| Some((key.clone(), picture.entries.get(key)?.known.clone())));
         Some(Picture::of(each, false))
     }
 
-    fn fresh(&self, keys: &[ObjectKey], now: Instant) -> Option<RwLockReadGuard<'_, Entries>> {
+    fn fresh(&self, now: Instant) -> Option<RwLockReadGuard<'_, Entries>> {
         let picture = self.read();
-        if now.saturating_duration_since(picture.complete_to?) > self.lag {
-            return None;
-        }
-        let is_incomplete = picture.incomplete_until.is_some_and(|until| until > now);
-        if is_incomplete && !keys.iter().all(|key| picture.entries.contains_key(key)) {
-            return None;
-        }
-        Some(picture)
+        let is_fresh = now.saturating_duration_since(picture.complete_to?) <= self.lag;
+        is_fresh.then_some(picture)
     }
 
     /// How old the picture is, and how many records it has.
@@ -122,6 +146,11 @@ impl Followed {
 }
 
 impl Entries {
+    /// Whether records are missing that had no room.
+    fn is_incomplete(&self, now: Instant) -> bool {
+        self.incomplete_until.is_some_and(|until| until > now)
+    }
+
     fn remove_expired(&mut self, now: Instant) {
         self.entries.retain(|_, entry| entry.expires > now);
     }

@@ -10,7 +10,7 @@ use crate::protocol::Object;
 /// The longest part of a key that is spelled out. A longer one is hashed.
 const LONGEST_PART: usize = 80;
 
-const STORE: &str = "=store";
+pub(super) const STORE: &str = "=store";
 const EVERYTHING: &str = "=everything";
 const ALL: &str = "=all";
 

@@ -73,7 +73,10 @@ impl Picture {
 
     /// What a request has to satisfy that depends on these objects, and arrived at `arrived`.
     pub(crate) fn join(&self, keys: &[ObjectKey], arrived: Instant) -> Remembered {
-        Remembered::join(keys.iter().filter_map(|key| self.known.get(key)), arrived)
+        let mut joining = Joining::new(arrived);
+        let known = keys.iter().filter_map(|key| self.known.get(key));
+        known.for_each(|known| joining.add(known));
+        joining.joined()
     }
 }
 
@@ -97,28 +100,48 @@ pub(crate) enum Strict {
     Unnamed,
 }
 
-impl Remembered {
-    /// The join of what is known of several objects, for a request that arrived at `arrived`.
-    pub(super) fn join<'a>(each: impl Iterator<Item = &'a Known>, arrived: Instant) -> Self {
-        let mut floors = Floors::none();
-        for known in each {
-            if known.unsettled_until.is_some_and(|until| until > arrived) {
-                return Self::Strict(Strict::Unsettled);
-            }
-            if known.unreadable {
-                return Self::Strict(Strict::NotKnown);
-            }
-            for revision in &known.revisions {
-                floors.push(Floor {
-                    revision: revision.clone(),
-                    demanded: arrived,
-                });
-            }
-            if floors.iter().count() > MOST_FLOORS {
-                return Self::Strict(Strict::NotKnown);
-            }
+/// Joins what is known of the objects of one request.
+pub(super) struct Joining {
+    floors: Floors,
+    strict: Option<Strict>,
+    arrived: Instant,
+}
+
+impl Joining {
+    /// For a request that arrived then.
+    pub(super) fn new(arrived: Instant) -> Self {
+        Self {
+            floors: Floors::none(),
+            strict: None,
+            arrived,
         }
-        Self::Floors(floors)
+    }
+
+    pub(super) fn add(&mut self, known: &Known) {
+        if self.strict.is_some() {
+            return;
+        }
+        if known.unsettled_until.is_some_and(|until| until > self.arrived) {
+            self.strict = Some(Strict::Unsettled);
+        } else if known.unreadable {
+            self.strict = Some(Strict::NotKnown);
+        }
+        for revision in &known.revisions {
+            self.floors.push(Floor {
+                revision: revision.clone(),
+                demanded: self.arrived,
+            });
+        }
+        if self.floors.iter().count() > MOST_FLOORS {
+            self.strict = Some(Strict::NotKnown);
+        }
+    }
+
+    pub(super) fn joined(self) -> Remembered {
+        match self.strict {
+            Some(why) => Remembered::Strict(why),
+            None => Remembered::Floors(self.floors),
+        }
     }
 }
 
