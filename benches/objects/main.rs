@@ -134,7 +134,7 @@ async fn ask(service: &RefCell<ZookieService<Checks, SpiceDb>>) -> String {
 
 /// Checks without a token, which memory answers.
 fn hits<'a>(runtime: &'a Runtime, objects: Option<Objects>, calls: usize) -> Box<dyn FnMut() -> Cost + 'a> {
-    let service = RefCell::new(layer(objects).layer(Checks::default()));
+    let service = RefCell::new(layer(objects).layer(Checks));
     // The first check begins to follow the store, and a later one finds the picture.
     runtime.block_on(async {
         for _ in 0..20 {

@@ -110,8 +110,7 @@ impl<P: Protocol> LayerState<P> {
             let body = Carried::Unread(body);
             return Step::look_up(about, arrived, route, parts, body);
         }
-        let whole = Some(message);
-        self.step(route, parts, whole, body, class, arrived)
+        self.step(route, parts, Some(&message), body, class, arrived)
     }
 
     /// What to do with a request whose objects have been looked up.
@@ -174,7 +173,7 @@ impl<P: Protocol> LayerState<P> {
             }
             other => {
                 let body = B::replay(Replay::read(message.clone(), None, end));
-                self.step(route, parts, Some(message), body, other, arrived)
+                self.step(route, parts, Some(&message), body, other, arrived)
             }
         }
     }
@@ -271,12 +270,12 @@ impl<P: Protocol> LayerState<P> {
         &self,
         route: Route,
         parts: Parts,
-        whole: Option<Bytes>,
+        whole: Option<&Bytes>,
         body: B,
         class: Result<Class, Denied>,
         arrived: Instant,
     ) -> Step<B> {
-        let message = whole.clone().unwrap_or_default();
+        let message = whole.cloned().unwrap_or_default();
         match class {
             Ok(Class::Read(call, caller, requirement)) => {
                 self.answer(route, parts, message, End::Head, call, &caller, requirement, arrived)
@@ -296,7 +295,7 @@ impl<P: Protocol> LayerState<P> {
                     };
                 }
                 let touched = self.objects.as_ref().map(|objects| {
-                    let keys = self.touched(objects, route, &parts, whole.as_ref(), &call);
+                    let keys = self.touched(objects, route, &parts, whole, &call);
                     Touched::new(objects, keys)
                 });
                 Step::Write(

@@ -143,7 +143,7 @@ impl ObjectTokens for Shared {
                 LookUp::Fails => return failed(),
                 LookUp::OneLess => drop(records.pop()),
                 LookUp::Also(token) => {
-                    let token = Zookie::new(&*token, 4096).unwrap();
+                    let token = Zookie::new(&token, 4096).unwrap();
                     records.iter_mut().for_each(|record| record.tokens.push(token.clone()));
                 }
             }
