@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use prost::Message;
 use tokio::time::{Instant, sleep};
@@ -31,6 +31,9 @@ use crate::choice::{At, Chosen, Loss, State, read};
 use crate::reply::{failed, succeeded};
 use crate::spelling::{Point, Spelling};
 use crate::store::{Change, Named, Store};
+
+/// A header for the tests alone: when the relationship of a write changed last.
+pub(crate) const LAST_CHANGE: &str = "x-last-change";
 
 /// A key that this server does not accept.
 pub(crate) const WRONG_KEY: &str = "Bearer wrong-key";
@@ -192,12 +195,6 @@ impl Server {
     /// How many calls there were since the last time this was read.
     pub(crate) fn calls(&self) -> Vec<Called> {
         std::mem::take(&mut self.state().calls)
-    }
-
-    /// The revision at which a relationship changed last.
-    pub(crate) fn last_change_of(&self, relationship: &Relationship) -> Option<Point> {
-        let (resource, subject) = spelled(relationship);
-        self.state().store.last_change_of(&resource, &subject)
     }
 
     fn answer(&self, method: &str, message: &[u8]) -> Result<Vec<u8>, Rejected> {
@@ -413,11 +410,35 @@ impl Server {
             None if method == "ImportBulkRelationships" => self.import(message).await,
             None => self.answer(&method, message),
         };
+        let last_change = self.last_change_in(&method, message);
         wait(latency).await;
-        match reply {
+        let mut response = match reply {
             Ok(message) => succeeded(&message),
             Err((code, why)) => failed(code, why),
+        };
+        if let Some(token) = last_change {
+            let token = HeaderValue::from_str(&token).unwrap();
+            response.headers_mut().insert(LAST_CHANGE, token);
         }
+        response
+    }
+
+    /// The token of the revision at which the first relationship of a write changed last.
+    fn last_change_in(&self, method: &str, message: &[u8]) -> Option<String> {
+        let relationship = match method {
+            "ImportBulkRelationships" => {
+                let request = ImportBulkRelationshipsRequest::decode(message).ok()?;
+                request.relationships.first()?.clone()
+            }
+            "WriteRelationships" => {
+                let request = WriteRelationshipsRequest::decode(message).ok()?;
+                request.updates.first()?.relationship.clone()?
+            }
+            _ => return None,
+        };
+        let (resource, subject) = spelled(&relationship);
+        let point = self.state().store.last_change_of(&resource, &subject)?;
+        Some(self.token_at(&point))
     }
 }
 

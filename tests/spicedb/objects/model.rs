@@ -23,8 +23,8 @@ use tower_zookie_testing::spicedb::messages::{
 use crate::adversary::{Attack, attack};
 use crate::choice::Loss;
 use crate::objects::shared::{Feed, LookUp, Shared, Updated};
-use crate::objects::world::{relationship, updates};
-use crate::server::Server;
+use crate::objects::world::{self, is_full, relationship, updates};
+use crate::server::{Called, LAST_CHANGE, Server};
 use crate::spelling::Point;
 use crate::store::Named;
 
@@ -292,7 +292,7 @@ impl<'a> World<'a> {
         let (client, server) = (self.replicas[write.through].clone(), self.server.clone());
         self.writes.push(tokio::spawn(async move {
             for _ in 0..write.tries {
-                let leaves = write.leaves.map_or(Duration::from_secs(3600), Duration::from_millis);
+                let leaves = write.leaves.map_or(Duration::from_secs(10), Duration::from_millis);
                 let reply = timeout(leaves, write.send(&client)).await.ok()?;
                 if let Some(point) = write.acknowledged(&reply, &server) {
                     return Some(Acknowledged {
@@ -338,7 +338,7 @@ impl<'a> World<'a> {
         self.seen.push(token.clone());
         let client = self.replicas[attack.through].clone();
         let sent = attack.send(client, token, DOCUMENTS[attack.what.0], USERS[attack.what.1]);
-        let gives_up_after = attack.leaves.map_or(Duration::from_secs(3600), Duration::from_millis);
+        let gives_up_after = attack.leaves.map_or(Duration::from_secs(10), Duration::from_millis);
         drop(tokio::spawn(timeout(gives_up_after, sent)));
     }
 
@@ -347,7 +347,7 @@ impl<'a> World<'a> {
         for write in std::mem::take(&mut self.writes) {
             if !wait && !write.is_finished() {
                 self.writes.push(write);
-            } else if let Some(acknowledged) = write.await.map_err(|error| failed(&error))? {
+            } else if let Some(acknowledged) = write.await.map_err(failed)? {
                 self.tally.add("acknowledged");
                 self.seen.push(self.server.token_at(&acknowledged.point));
                 self.acknowledged.push(acknowledged);
@@ -357,7 +357,7 @@ impl<'a> World<'a> {
             if !wait && !check.is_finished() {
                 self.checks.push(check);
             } else {
-                let answered = check.await.map_err(|error| failed(&error))?;
+                let answered = check.await.map_err(failed)?;
                 self.judge_one(&answered)?;
             }
         }
@@ -465,7 +465,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn failed(error: &tokio::task::JoinError) -> TestCaseError {
+fn failed(error: tokio::task::JoinError) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 
@@ -473,8 +473,8 @@ impl Write {
     async fn send(self, client: &Client) -> Reply {
         let text = RELATIONSHIPS[self.what];
         let (method, message) = match self.how {
-            How::Create => return crate::objects::world::write(client, CREATE, &[text]).await,
-            How::Touch => return crate::objects::world::write(client, TOUCH, &[text]).await,
+            How::Create => return world::write(client, CREATE, &[text]).await,
+            How::Touch => return world::write(client, TOUCH, &[text]).await,
             How::Delete => {
                 return client
                     .call("PermissionsService/WriteRelationships", &updates(DELETE, &[text]))
@@ -533,7 +533,7 @@ impl Write {
                 point(reply.message::<WriteRelationshipsResponse>().written_at.unwrap().token)
             }
             (OK, How::DeleteBy(_)) => point(reply.message::<DeleteRelationshipsResponse>().deleted_at.unwrap().token),
-            (OK, How::Import) | (ALREADY_EXISTS, _) => server.last_change_of(&relationship(RELATIONSHIPS[self.what])),
+            (OK, How::Import) | (ALREADY_EXISTS, _) => point(reply.header(LAST_CHANGE)?.to_owned()),
             _ => None,
         }
     }
@@ -614,7 +614,7 @@ async fn in_peace(mode: Mode) {
             checks += 1;
         }
         let calls = world.server.calls().into_iter();
-        let full = |call: &crate::server::Called| crate::objects::world::is_full(&call.consistency);
+        let full = |call: &Called| is_full(&call.consistency);
         fully += calls
             .filter(|call| call.method == "CheckPermission" && full(call))
             .count();

@@ -69,7 +69,7 @@ fn rule_17_settings_of_objects_that_make_no_sense_are_named() {
             build(postgres(), followed(SECOND).followed_capacity(0)),
         ),
         (
-            "objects",
+            "store_staleness",
             build(AuthZen::new(CounterTokens::new("z")), Objects::immediate(store())),
         ),
     ];
