@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A polled feed looks back by more than this.
 pub(super) const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The settings of [`PostgresObjects`].
+/// The settings of [`PostgresObjects`](crate::objects::PostgresObjects).
 #[derive(Clone)]
 pub struct PostgresObjectsBuilder {
     pub(super) url: String,
@@ -81,7 +81,7 @@ impl PostgresObjectsBuilder {
 
     /// Makes the table if it is not there. The role needs the right to create tables then.
     ///
-    /// By default `false`: run the migration [`PostgresObjects::SCHEMA`].
+    /// By default `false`: run the migration [`PostgresObjects::SCHEMA`](crate::objects::PostgresObjects::SCHEMA).
     #[must_use]
     pub fn create_table(mut self, create: bool) -> Self {
         self.create_table = create;
