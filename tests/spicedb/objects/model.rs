@@ -347,7 +347,7 @@ impl<'a> World<'a> {
         for write in std::mem::take(&mut self.writes) {
             if !wait && !write.is_finished() {
                 self.writes.push(write);
-            } else if let Some(acknowledged) = write.await.map_err(failed)? {
+            } else if let Some(acknowledged) = write.await.map_err(|error| failed(&error))? {
                 self.tally.add("acknowledged");
                 self.seen.push(self.server.token_at(&acknowledged.point));
                 self.acknowledged.push(acknowledged);
@@ -357,7 +357,7 @@ impl<'a> World<'a> {
             if !wait && !check.is_finished() {
                 self.checks.push(check);
             } else {
-                let answered = check.await.map_err(failed)?;
+                let answered = check.await.map_err(|error| failed(&error))?;
                 self.judge_one(&answered)?;
             }
         }
@@ -465,7 +465,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn failed(error: tokio::task::JoinError) -> TestCaseError {
+fn failed(error: &tokio::task::JoinError) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 
