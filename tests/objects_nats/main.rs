@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         cleanup::rule_09_an_unreadable_keep_removes_nothing,
         conflicts::many_writers_of_one_object_lose_nothing,
         conflicts::an_update_that_always_conflicts_ends_with_an_error,
+        conflicts::an_unsettled_mark_keeps_its_beginning,
         conflicts::an_unsettled_object_that_always_changes_is_settled_some_day,
         foreign::rule_09_unreadable_entries_lead_to_strict_reads,
         foreign::deleted_entries_are_empty,
