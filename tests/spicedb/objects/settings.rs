@@ -8,8 +8,8 @@ use tower_zookie::ZookieLayer;
 use tower_zookie::objects::{MemoryObjects, Objects};
 use tower_zookie::protocol::permify::{self, Permify};
 use tower_zookie::protocol::spicedb::{Engine, SpiceDb};
-use tower_zookie::protocol::{AuthZen, Protocol};
-use tower_zookie::token::CounterTokens;
+use tower_zookie::protocol::{AuthZen, CheckRoute, Protocol, Routes, Verdict};
+use tower_zookie::token::{CounterTokens, InferaDb};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -28,6 +28,12 @@ fn immediate(set: impl FnOnce(Objects) -> Objects) -> Result<(), InvalidSetting>
 
 fn followed(lag: Duration) -> Objects {
     Objects::followed(store(), lag)
+}
+
+/// Checks that don't say which objects they concern.
+fn routes() -> Routes {
+    let check = CheckRoute::get("/check").verdict(Verdict::json("/allowed"));
+    Routes::builder(InferaDb::new("test")).check(check).build().unwrap()
 }
 
 #[test]
@@ -71,6 +77,10 @@ fn rule_17_settings_of_objects_that_make_no_sense_are_named() {
         (
             "store_staleness",
             build(AuthZen::new(CounterTokens::new("z")), Objects::immediate(store())),
+        ),
+        (
+            "objects",
+            build(routes(), Objects::immediate(store()).store_staleness(SECOND)),
         ),
     ];
     for (setting, built) in rejected {
