@@ -121,6 +121,22 @@ async fn rule_01_an_ended_feed_leads_to_look_ups_and_is_opened_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_01_a_feed_that_lags_too_much_leads_to_look_ups() {
+    let world = following(|objects| objects).await;
+    world.shared.set_feed(Feed::Lags(LAG * 2));
+    pass(LAG * 10).await;
+    for n in 0..20 {
+        // An answer that the next write makes stale.
+        ask(&world.b).await;
+        world.a.set("plan", "ada", n % 2 == 0).await;
+        pass(LAG + Duration::from_millis(50)).await;
+        assert_eq!(ask(&world.b).await.has(), n % 2 == 0, "{n}");
+    }
+    assert!(!world.shared.look_ups().is_empty());
+    assert_eq!(stats(&world.b).feeds_ended, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_written_while_a_feed_was_away_is_in_the_next_one() {
     let world = following(|objects| objects).await;
     world.shared.set_feed(Feed::Ends);

@@ -126,7 +126,7 @@ fn step() -> impl Strategy<Value = Step> {
     let look_ups = prop_oneof![3 => Just(LookUp::Works), 1 => Just(LookUp::Fails), 1 => Just(LookUp::OneLess)];
     const FAILURES: [Updated; 3] = [Updated::FailsBefore, Updated::FailsAfter, Updated::FailsHalfway];
     let updated = prop_oneof![1 => Just(Updated::Works), 1 => select(&FAILURES[..])];
-    let feed = prop_oneof![2 => Just(Feed::Works), 1 => Just(Feed::Stalls), 1 => Just(Feed::Ends)];
+    let feed = prop_oneof![2 => Just(Feed::Works), 1 => Just(Feed::Stalls), 1 => (1..900_u64).prop_map(|millis| Feed::Lags(Duration::from_millis(millis))), 1 => Just(Feed::Ends)];
     let millis = || prop_oneof![3 => Just(0), 1 => 1..30_u64];
     prop_oneof![
         7 => write.prop_map(Step::Write),

@@ -63,6 +63,8 @@ pub(crate) enum Feed {
     Works,
     /// It neither says anything nor ends.
     Stalls,
+    /// What it says arrives this much later.
+    Lags(Duration),
     /// It ends, and can't be opened.
     Ends,
 }
@@ -204,11 +206,19 @@ impl ObjectFeed for ScriptedFeed {
                 if *self.state.wait_for(stalls).await.unwrap() == Feed::Ends {
                     return failed();
                 }
-                tokio::select! {
+                let batch = tokio::select! {
                     biased;
-                    changed = self.state.changed() => changed.unwrap(),
-                    batch = self.feed.next() => return batch,
+                    changed = self.state.changed() => {
+                        changed.unwrap();
+                        continue;
+                    }
+                    batch = self.feed.next() => batch,
+                };
+                let state = *self.state.borrow();
+                if let Feed::Lags(time) = state {
+                    sleep(time).await;
                 }
+                return batch;
             }
         })
     }
