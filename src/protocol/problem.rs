@@ -98,8 +98,9 @@ impl Rejection {
                     .into()
             }
             Self::FloorUnstated => {
-                "the headers demand a freshness that the message has to state, and the layer can't read this message; send a \
-                 complete, uncompressed message, or put the zookie into the message instead of the headers"
+                "the headers, or the tokens that are remembered of objects, demand a freshness that the message has to state, and \
+                 the layer can't read this message; send a complete, uncompressed message with its own content type, or put \
+                 the zookie into the message"
                     .into()
             }
             Self::Behind => {
