@@ -199,7 +199,7 @@ impl ObjectFloors {
         followed.find(name, &self.ancestors, now)
     }
 
-    /// What is known of each of these objects: to this process, or to the store. `heard` is told of each token.
+    /// What is known of each of these objects: to this process, or to the store. `heard` gets each token.
     pub(crate) async fn look_up<H: Heard>(
         &self,
         keys: &[ObjectKey],

@@ -25,7 +25,7 @@ const SCHEMA: &str = "
     definition user {}
     definition document { relation reader: user  permission read = reader }";
 
-/// For how long callers without a token share an answer. So long that nobody who runs this waits for its end.
+/// For how long callers without a token share an answer. So long that it does not end while the example runs.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 /// A client of the permissions.
