@@ -69,6 +69,7 @@
 
 mod byte_size;
 pub mod cache;
+pub mod changes;
 pub mod consistency;
 #[cfg(any(doc, doctest))]
 pub mod docs;
