@@ -35,6 +35,12 @@ pub enum Warning {
     Behind,
     /// `feed_ended`: the change feed ended, or can't be opened.
     FeedEnded,
+    /// `feed_lost`: the store no longer has the changes since the change feed ended.
+    FeedLost,
+    /// `feed_schema`: the change feed's schema can't be read or understood.
+    FeedSchema,
+    /// `foreign_feed`: the change feed is of another store than the one that answers.
+    ForeignFeed,
     /// `not_recorded`: a write was made, and its token could not be recorded for its objects.
     NotRecorded,
     /// `objects_unavailable`: the store of objects' tokens failed or was too slow, or its feed ended.
@@ -58,6 +64,9 @@ impl Warning {
         Self::ChangingKey,
         Self::Behind,
         Self::FeedEnded,
+        Self::FeedLost,
+        Self::FeedSchema,
+        Self::ForeignFeed,
         Self::NotRecorded,
         Self::ObjectsUnavailable,
         Self::ForeignRecord,
@@ -77,6 +86,9 @@ impl Warning {
             Self::ChangingKey => "changing_key",
             Self::Behind => "behind",
             Self::FeedEnded => "feed_ended",
+            Self::FeedLost => "feed_lost",
+            Self::FeedSchema => "feed_schema",
+            Self::ForeignFeed => "foreign_feed",
             Self::NotRecorded => "not_recorded",
             Self::ObjectsUnavailable => "objects_unavailable",
             Self::ForeignRecord => "foreign_record",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cache::decision::{Decision, Span};
-use crate::cache::fetch::{Fetch, Item, Questions, Replied, Turn};
+use crate::cache::fetch::{About, Fetch, Item, Questions, Replied, Turn};
 use crate::cache::flight::{End, Flight};
 use crate::cache::landed::Landed;
 use crate::cache::miss::NotStored;
@@ -107,6 +107,8 @@ impl<V: Weigh> Inner<V> {
         let unnamed = named.as_ref().err().copied();
         // Where the revisions in replies can't be relied on, they count as not named.
         let replied = named.ok().filter(|_| self.capabilities.names_revisions);
+        // Read before the epoch is compared, so that an answer of another history is not stored.
+        let history = self.knowledge.history();
         let same_store = self.learn(&asked, replied.as_ref(), start);
         let claim = match &asked {
             _ if !same_store => Claim::None,
@@ -156,7 +158,16 @@ impl<V: Weigh> Inner<V> {
         let mut shared = may_store;
         let mut stored = false;
         let mut decisions = items.into_iter().zip(questions.each()).map(|(item, question)| {
-            let lives = item.expires_in.unwrap_or(Duration::MAX).min(self.settings.time_to_live);
+            let About { question: asks, verdict } = &item.about;
+            let placed = claim
+                .revision()
+                .filter(|_| repeats || !self.capabilities.reads_repeat)
+                .and_then(|revision| self.following.place(history, revision, asks.as_ref(), *verdict));
+            let time_to_live = match &placed {
+                Some(placed) if placed.stays_until_changed() => self.settings.longest_life(),
+                _ => self.settings.time_to_live,
+            };
+            let lives = item.expires_in.unwrap_or(Duration::MAX).min(time_to_live);
             let decision = Arc::new(Decision {
                 value: item.value,
                 span: claim.revision().map(|revision| Span::at(revision.clone(), repeats)),
@@ -165,6 +176,7 @@ impl<V: Weigh> Inner<V> {
                 // The reply may have been under way for as long as the call took.
                 expires: start.began + lives,
                 epoch: start.epoch,
+                placed: placed.map(Arc::new),
             });
             shared &= item.not_stored.is_none();
             let kept = may_store && item.not_stored.is_none();

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::cache::DecisionCache;
 use crate::cache::decision::Decision;
-use crate::cache::fetch::{Fetch, Item, Questions, Replied, Turn};
+use crate::cache::fetch::{About, Fetch, Item, Questions, Replied, Turn};
 use crate::cache::fingerprint::Fingerprint;
 use crate::cache::landed::Landed;
 use crate::cache::miss::{Miss, NotStored};
@@ -12,6 +12,7 @@ use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
 use crate::cache::run::{Demand, Failure, Fetched};
 use crate::cache::weigh::Weigh;
+use crate::changes::{Question, Verdict};
 use crate::consistency::Freshness;
 use crate::revision::Revision;
 
@@ -22,6 +23,7 @@ pub struct Answer<V> {
     revision: Option<Revision>,
     expires_in: Option<Duration>,
     store: bool,
+    about: About,
 }
 
 impl<V> Answer<V> {
@@ -32,6 +34,7 @@ impl<V> Answer<V> {
             revision: Some(revision),
             expires_in: None,
             store: true,
+            about: About::default(),
         }
     }
 
@@ -42,6 +45,7 @@ impl<V> Answer<V> {
             revision: None,
             expires_in: None,
             store: true,
+            about: About::default(),
         }
     }
 
@@ -49,6 +53,17 @@ impl<V> Answer<V> {
     #[must_use]
     pub fn expires_in(mut self, duration: Duration) -> Self {
         self.expires_in = Some(duration);
+        self
+    }
+
+    /// What the answer is about, so that it outlives the changes of a [followed](DecisionCache::follow) feed that do not
+    /// concern it.
+    #[must_use]
+    pub fn about(mut self, question: Question, verdict: Verdict) -> Self {
+        self.about = About {
+            question: Some(question),
+            verdict,
+        };
         self
     }
 
@@ -182,12 +197,14 @@ where
                     revision,
                     expires_in,
                     store,
+                    about,
                 }) => Replied::Answered {
                     own: Ok(()),
                     items: vec![Item {
                         value,
                         not_stored: (!store).then_some(NotStored::Unshared),
                         expires_in,
+                        about,
                     }],
                     revision: revision.ok_or(NotStored::NoToken),
                 },

@@ -1,8 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::cache::miss::Miss;
+use crate::cache::weigh::Weigh;
+use crate::changes::{Examined, Placed};
 use crate::consistency::{Floor, Freshness, Window};
 use crate::knowledge::Instants;
 use crate::revision::{Revision, Timing};
@@ -33,6 +36,11 @@ impl Span {
     pub(crate) fn holds_at(&self, revision: &Revision) -> bool {
         self.repeatable && self.from <= *revision && *revision <= self.through
     }
+
+    /// Whether it would hold there if it were known through `frontier`.
+    fn would_hold_at(&self, revision: &Revision, frontier: &Revision) -> bool {
+        self.repeatable && self.from <= *revision && revision <= frontier
+    }
 }
 
 /// An answer and what is known of when it was true.
@@ -50,6 +58,8 @@ pub(crate) struct Decision<V> {
     pub(crate) expires: Instant,
     /// The store's epoch in which the call began.
     pub(crate) epoch: u64,
+    /// Where it stands among the changes of a feed, if one is followed.
+    pub(crate) placed: Option<Arc<Placed>>,
 }
 
 impl<V> Decision<V> {
@@ -59,6 +69,15 @@ impl<V> Decision<V> {
 
     pub(crate) fn holds_at(&self, revision: &Revision) -> bool {
         self.span.as_ref().is_some_and(|span| span.holds_at(revision))
+    }
+
+    /// How many bytes it takes beside its own size.
+    pub(crate) fn heap_bytes(&self) -> usize
+    where
+        V: Weigh,
+    {
+        let placed = self.placed.as_ref().map_or(0, |placed| size_of::<Placed>() + placed.heap_bytes());
+        self.value.heap_bytes() + placed
     }
 
     /// How old the answer is at `now`.
@@ -142,6 +161,40 @@ impl<V> Decision<V> {
                 (fresh != entry.fresh).then(|| entry.renewed(fresh))
             }
             _ => (self.fresh.any > entry.fresh.any).then_some(self),
+        }
+    }
+
+    /// What the feed says of the answer.
+    pub(crate) fn examine(&self, history: impl FnOnce() -> u64) -> Examined {
+        match &self.placed {
+            Some(placed) => placed.examine(history()),
+            None => Examined::Unknown,
+        }
+    }
+
+    /// Whether it holds at `revision` if it is known to be true through `frontier`.
+    pub(crate) fn would_hold_at(&self, revision: &Revision, frontier: &Revision) -> bool {
+        self.span.as_ref().is_some_and(|span| span.would_hold_at(revision, frontier))
+    }
+
+    /// The frontier of the feed, if the answer is known to be true from its own revision through there.
+    pub(crate) fn frontier(&self, history: u64) -> Option<Revision> {
+        let repeats = self.span.as_ref().is_some_and(|span| span.repeatable);
+        self.placed.as_ref().filter(|_| repeats)?.through(history)
+    }
+
+    /// The same answer, known to be true through `frontier`, and said of `label` in between.
+    pub(crate) fn extended(&self, value: V, label: Revision, fresh: Instants) -> Self {
+        let span = self.span.as_ref().map(|span| Span {
+            through: label,
+            ..span.clone()
+        });
+        Self {
+            value,
+            span,
+            fresh,
+            placed: self.placed.clone(),
+            ..*self
         }
     }
 

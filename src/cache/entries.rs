@@ -30,11 +30,11 @@ impl<V: Weigh> Entries<V> {
         let cache = moka::sync::Cache::builder()
             .max_capacity(capacity)
             .weigher(|_, decision: &Arc<Decision<V>>| {
-                let bytes = size_of::<Decision<V>>() + decision.value.heap_bytes() + ENTRY_OVERHEAD;
+                let bytes = size_of::<Decision<V>>() + decision.heap_bytes() + ENTRY_OVERHEAD;
                 u32::try_from(bytes).unwrap_or(u32::MAX)
             })
             // Frees memory; what may be served is decided by each entry's own instants.
-            .time_to_live(settings.time_to_live)
+            .time_to_live(settings.longest_life())
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
                     evicted.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use crate::cache::miss::NotStored;
 use crate::cache::purpose::Purpose;
 use crate::cache::read_at::ReadAt;
 use crate::cache::stats::Counters;
+use crate::changes::{Question, Verdict};
 use crate::knowledge::Knowledge;
 use crate::revision::Revision;
 
@@ -120,4 +121,14 @@ pub(crate) struct Item<V> {
     /// Why the answer may not be stored.
     pub(crate) not_stored: Option<NotStored>,
     pub(crate) expires_in: Option<Duration>,
+    /// What was asked and answered, as far as changes are told apart by it.
+    pub(crate) about: About,
+}
+
+/// What an answer is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    /// `None`: it can't be told, so every change concerns it.
+    pub(crate) question: Option<Question>,
+    pub(crate) verdict: Verdict,
 }

@@ -10,6 +10,7 @@ use crate::cache::object_stats::ObjectStats;
 use crate::cache::stats::{ProbeResults, Stats};
 use crate::cache::token_stats::{RefusedTokens, Tokens};
 use crate::cache::upstream_stats::UpstreamStats;
+use crate::changes::FeedStats;
 
 /// Ages are distinguished from 1 ms to 67 s, which is where a window's interval may sensibly lie.
 const AGE_BITS: RangeInclusive<u32> = 10..=26;
@@ -178,6 +179,7 @@ impl Stats {
             token_lag,
             warnings,
             objects,
+            feeds,
             version,
         } = self;
         let metric = |name, what, value| Metric { name, what, value };
@@ -323,7 +325,7 @@ impl Stats {
                 },
             ),
         ];
-        all.into_iter().chain(objects).collect()
+        all.into_iter().chain(objects).chain(feed_metrics(feeds)).collect()
     }
 }
 
@@ -393,6 +395,64 @@ fn object_metrics(stats: &ObjectStats) -> [Metric<'static>; 6] {
             "tower_zookie_object_feeds_ended_total",
             "How often the feed of the store of objects' tokens ended.",
             Value::Counter(feeds_ended),
+        ),
+    ]
+}
+
+/// What was heard from change feeds, as metrics.
+fn feed_metrics(stats: &FeedStats) -> [Metric<'static>; 7] {
+    let FeedStats {
+        followed,
+        ready,
+        lag_seconds,
+        changes,
+        repeated,
+        checkpoints,
+        begun,
+        ended,
+        extended,
+    } = *stats;
+    let metric = |name, what, value| Metric { name, what, value };
+    let reports = [
+        ("change", changes),
+        ("repeated", repeated),
+        ("checkpoint", checkpoints),
+    ];
+    [
+        metric(
+            "tower_zookie_feeds",
+            "Change feeds that are followed now.",
+            Value::Gauge(followed as f64),
+        ),
+        metric(
+            "tower_zookie_feeds_ready",
+            "Change feeds that are followed now and can show that answers stay true.",
+            Value::Gauge(ready as f64),
+        ),
+        metric(
+            "tower_zookie_feed_lag_seconds",
+            "How old an answer at the frontier of the change feed would be. NaN if nothing says so.",
+            Value::Gauge(lag_seconds.unwrap_or(f64::NAN)),
+        ),
+        metric(
+            "tower_zookie_feed_reports_total",
+            "What change feeds reported: transactions, repeated ones, and how far they are complete.",
+            Value::CounterBy("report", reports.into()),
+        ),
+        metric(
+            "tower_zookie_feeds_begun_total",
+            "How often a change feed was begun without a predecessor.",
+            Value::Counter(begun),
+        ),
+        metric(
+            "tower_zookie_feeds_ended_total",
+            "How often a change feed ended or did not open.",
+            Value::Counter(ended),
+        ),
+        metric(
+            "tower_zookie_extended_total",
+            "Answers found to be still true at the frontier of a change feed.",
+            Value::Counter(extended),
         ),
     ]
 }

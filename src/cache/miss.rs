@@ -24,6 +24,8 @@ pub enum Miss {
     Floor,
     /// `age`: the stored answer is older than the window, or than the caller's own bound, allows.
     Age,
+    /// `changed`: the store's change feed reported a change that may concern the stored answer.
+    Changed,
     /// `exact`: the caller asked for one exact snapshot, of which no answer is stored.
     Exact,
     /// `apart`: the stored answers to a bulk's questions do not hold at one revision.
@@ -106,6 +108,7 @@ impl Miss {
         Self::Epoch,
         Self::Floor,
         Self::Age,
+        Self::Changed,
         Self::Exact,
         Self::Apart,
         Self::Full,
@@ -131,17 +134,18 @@ impl Miss {
             Self::Epoch => 17,
             Self::Floor => 18,
             Self::Age => 19,
-            Self::Exact => 20,
-            Self::Apart => 21,
-            Self::Full => 22,
-            Self::NoCache => 23,
-            Self::WithoutToken => 24,
-            Self::Cookie => 25,
-            Self::OldToken => 26,
-            Self::Unmodified => 27,
-            Self::ObjectUnsettled => 28,
-            Self::ObjectUnknown => 29,
-            Self::ObjectUnnamed => 30,
+            Self::Changed => 20,
+            Self::Exact => 21,
+            Self::Apart => 22,
+            Self::Full => 23,
+            Self::NoCache => 24,
+            Self::WithoutToken => 25,
+            Self::Cookie => 26,
+            Self::OldToken => 27,
+            Self::Unmodified => 28,
+            Self::ObjectUnsettled => 29,
+            Self::ObjectUnknown => 30,
+            Self::ObjectUnnamed => 31,
         }
     }
 
@@ -157,6 +161,7 @@ impl Miss {
             Self::Epoch => "epoch",
             Self::Floor => "floor",
             Self::Age => "age",
+            Self::Changed => "changed",
             Self::Exact => "exact",
             Self::Apart => "apart",
             Self::Full => "full",

@@ -30,6 +30,7 @@ mod trace;
 mod upstream_stats;
 mod weigh;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::changes::{ChangeFeed, Examined, FeedCounters, FeedStats, Follower, Following, Notice};
 use crate::consistency::Freshness;
 use crate::invalid_setting::InvalidSetting;
 use crate::knowledge::{CallStart, Knowledge, Source};
@@ -57,7 +59,7 @@ pub use weigh::Weigh;
 
 pub(crate) use bulk::{Merge, Served, lowest};
 pub(crate) use decision::Decision;
-pub(crate) use fetch::{Fetch, Item, Questions, Replied, Turn};
+pub(crate) use fetch::{About, Fetch, Item, Questions, Replied, Turn};
 pub(crate) use landed::{Landed, lies_below};
 pub(crate) use movable::{BoxFuture, OnRuntime, Outliving};
 pub(crate) use run::{Demand, Failure, Fetched, Outcome};
@@ -112,7 +114,13 @@ struct Inner<V> {
     settings: Settings,
     capabilities: Capabilities,
     pass_through: AtomicBool,
+    following: Following,
+    feeds: FeedCounters,
+    restate: Restate<V>,
 }
+
+/// Says a stored answer of another revision. `None` if the answer can't be said of it.
+type Restate<V> = Box<dyn Fn(&V, &Revision) -> Option<V> + Send + Sync>;
 
 impl<V> Clone for DecisionCache<V> {
     fn clone(&self) -> Self {
@@ -151,11 +159,16 @@ impl<V: Weigh> DecisionCache<V> {
     /// [`InvalidSetting`] names the setting that makes no sense.
     pub fn new(settings: Settings, capabilities: Capabilities) -> Result<Self, InvalidSetting> {
         settings.validate()?;
-        Ok(Self::valid(settings, capabilities))
+        Ok(Self::valid(settings, capabilities, |value, _| Some(value.clone())))
     }
 
-    /// A cache of settings that are known to make sense.
-    pub(crate) fn valid(settings: Settings, capabilities: Capabilities) -> Self {
+    /// A cache of settings that are known to make sense. `restate` says a stored answer of another revision, and returns
+    /// `None` if the answer can't be said of it.
+    pub(crate) fn valid(
+        settings: Settings,
+        capabilities: Capabilities,
+        restate: impl Fn(&V, &Revision) -> Option<V> + Send + Sync + 'static,
+    ) -> Self {
         let capacity = settings.capacity.get();
         Self(Arc::new(Inner {
             newest: Entries::new(capacity - capacity / 8, &settings),
@@ -168,7 +181,61 @@ impl<V: Weigh> DecisionCache<V> {
             settings,
             capabilities,
             pass_through: AtomicBool::new(false),
+            following: Following::default(),
+            feeds: FeedCounters::default(),
+            restate: Box::new(restate),
         }))
+    }
+
+    /// Follows a change feed of the store, so that answers stay true until a change concerns them. Goes on for ever, until it
+    /// is dropped: when the feed ends it is opened again where it left off, after a pause of half a second that doubles up to
+    /// half a minute.
+    ///
+    /// An answer can be told apart from the changes that do not concern it if [`Answer::about`] says what it answers, and the
+    /// feed has a schema. Otherwise every change ends it.
+    ///
+    /// Where a feed is complete, and reads of the store repeat, an answer counts as true from its own revision through the
+    /// newest revision up to which the feed has reported everything. A feed is followed once for each tenant; another one of
+    /// the same tenant takes its place.
+    pub async fn follow<F: ChangeFeed>(&self, feed: F) -> Infallible {
+        self.follow_and_notify(feed, &|notice: Notice| notice.log()).await
+    }
+
+    pub(crate) async fn follow_and_notify<F: ChangeFeed>(
+        &self,
+        feed: F,
+        notify: &(dyn Fn(Notice) + Send + Sync),
+    ) -> Infallible {
+        let follower = Follower {
+            feed,
+            following: &self.0.following,
+            knowledge: &self.0.knowledge,
+            counters: &self.0.feeds,
+            bytes: self.0.settings.change_memory.get(),
+            notify,
+        };
+        follower.run().await
+    }
+
+    /// Whether a feed is followed.
+    pub(crate) fn follows(&self) -> bool {
+        !self.0.following.is_empty()
+    }
+
+    /// What was heard from change feeds.
+    pub(crate) fn feed_stats(&self) -> FeedStats {
+        let now = Instant::now();
+        let frontiers = self.0.following.frontiers();
+        let lag = |frontier: &Revision| {
+            let fresh = self.0.knowledge.freshness(frontier, now).any?;
+            Some(now.saturating_duration_since(fresh).as_secs_f64())
+        };
+        FeedStats {
+            followed: frontiers.len() as u64,
+            ready: self.0.following.ready(),
+            lag_seconds: frontiers.iter().filter_map(lag).reduce(f64::max),
+            ..self.0.feeds.read()
+        }
     }
 
     /// What the cache has done so far.
@@ -181,6 +248,7 @@ impl<V: Weigh> DecisionCache<V> {
             evictions: self.0.newest.evictions() + self.0.exact.evictions(),
             flights: self.0.flights.count() as u64,
             pass_through: self.passes_through(),
+            feeds: self.feed_stats(),
             ..self.0.counters.read()
         }
     }
@@ -326,35 +394,77 @@ impl<V: Weigh> DecisionCache<V> {
             return Err(Miss::Exact);
         }
         let entry = newest.get(question);
-        let judged = entry.as_deref().map_or(Err(Miss::Absent), judge);
-        match (judged, freshness) {
-            (Ok(()), _) => entry.ok_or(Miss::Absent),
+        let Some(entry) = entry else {
+            return match freshness {
+                Freshness::Exact(revision) => {
+                    let exactly = exact.get(keyer.at(question, revision));
+                    exactly.filter(suits).ok_or(Miss::Exact)
+                }
+                _ => Err(Miss::Absent),
+            };
+        };
+        match (judge(&entry), freshness) {
+            (Ok(()), Freshness::Exact(_)) => Ok(entry),
             (Err(_), Freshness::Exact(revision)) => {
-                let exactly = exact.get(keyer.at(question, revision));
+                let exactly = exact.get(keyer.at(question, revision)).filter(suits);
+                let exactly = exactly.or_else(|| self.within(&entry, revision));
                 exactly.filter(suits).ok_or(Miss::Exact)
             }
-            (Err(Miss::Age), _) => {
-                let renewed = entry.and_then(|entry| self.renew(question, &entry));
-                renewed.filter(suits).ok_or(Miss::Age)
+            (judged @ (Ok(()) | Err(Miss::Floor | Miss::Age)), _) => {
+                if entry.examine(|| knowledge.history()) == Examined::Ended {
+                    return Err(Miss::Changed);
+                }
+                let Err(why) = judged else { return Ok(entry) };
+                let renewed = self.renew(question, &entry, freshness);
+                renewed.filter(suits).ok_or(why)
             }
             (Err(why), _) => Err(why),
         }
     }
 
-    /// The entry with the newest watermark that it turns out to cover, if that is newer than the one it had.
-    fn renew(&self, question: Fingerprint, entry: &Arc<Decision<V>>) -> Option<Arc<Decision<V>>> {
-        let fresh = self.0.knowledge.freshness(entry.label()?, entry.began);
-        let fresh = fresh.or_later(entry.fresh);
-        if fresh == entry.fresh {
-            return None;
-        }
-        let renewed = Arc::new(entry.renewed(fresh));
+    /// The entry with more that is known of it: that it holds through the frontier of the feed, or that it covers a newer
+    /// watermark. `None` if there is nothing new that could help.
+    fn renew(
+        &self,
+        question: Fingerprint,
+        entry: &Arc<Decision<V>>,
+        freshness: &Freshness,
+    ) -> Option<Arc<Decision<V>>> {
+        let Inner { knowledge, .. } = &*self.0;
+        let label = entry.label()?;
+        let covers = |revision: &Revision| match freshness {
+            Freshness::AtLeast { floors, .. } => floors.iter().all(|floor| *revision >= floor.revision),
+            Freshness::Exact(_) | Freshness::Full => false,
+        };
+        let frontier = entry.frontier(knowledge.history());
+        let frontier = frontier.filter(|frontier| frontier > label && covers(frontier));
+        let extended = frontier.and_then(|frontier| {
+            let value = (self.0.restate)(&entry.value, &frontier)?;
+            let fresh = knowledge.freshness(&frontier, entry.began).or_later(entry.fresh);
+            self.0.feeds.extended();
+            Some(entry.extended(value, frontier, fresh))
+        });
+        let renewed = extended.or_else(|| {
+            let fresh = knowledge.freshness(label, entry.began).or_later(entry.fresh);
+            (fresh != entry.fresh).then(|| entry.renewed(fresh))
+        });
+        let renewed = Arc::new(renewed?);
         self.0.newest.update(question, |current| {
             // A newer answer may have come in between.
             let unchanged = current.is_some_and(|current| Arc::ptr_eq(current, entry));
             unchanged.then(|| Arc::clone(&renewed))
         });
         Some(renewed)
+    }
+
+    /// The entry as the answer at exactly `revision`, if the feed shows that it holds there.
+    fn within(&self, entry: &Arc<Decision<V>>, revision: &Revision) -> Option<Arc<Decision<V>>> {
+        let frontier = entry.frontier(self.0.knowledge.history())?;
+        if !entry.would_hold_at(revision, &frontier) {
+            return None;
+        }
+        let value = (self.0.restate)(&entry.value, revision)?;
+        Some(Arc::new(entry.extended(value, revision.clone(), entry.fresh)))
     }
 
     /// Why there is no answer, where [`Self::find`] says no more than that there is none. Notes that the question is about to

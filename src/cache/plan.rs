@@ -4,9 +4,11 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::fetch::{Fetch, Questions};
+use crate::cache::fingerprint::Fingerprint;
 use crate::cache::read_at::ReadAt;
 use crate::cache::weigh::Weigh;
 use crate::cache::{DecisionCache, Inner};
+use crate::changes::Examined;
 use crate::consistency::{Floors, Freshness};
 use crate::knowledge::{ProbeTurn, Probing, ReadMode};
 use crate::revision::{Order, Revision};
@@ -58,6 +60,9 @@ impl<V: Weigh> DecisionCache<V> {
             }
             Freshness::AtLeast { floors, .. } => floors,
         };
+        if let Some(plan) = self.plan_at_frontier(questions, floors, arrived) {
+            return plan;
+        }
         match self.0.capabilities.read_mode {
             _ if floors.is_empty() => self.plan_without_floor(arrived),
             ReadMode::AtLeast | ReadMode::Current => self.plan_at_least(questions, freshness, floors, arrived),
@@ -75,6 +80,22 @@ impl<V: Weigh> DecisionCache<V> {
                 }
             },
         }
+    }
+
+    /// Where a change ended the answer to one of the questions: at least the frontier of the feed, which sees the change.
+    fn plan_at_frontier(&self, questions: &Questions, floors: &Floors, now: Instant) -> Option<Plan> {
+        let knowledge = &self.0.knowledge;
+        if !self.follows() || self.0.capabilities.read_mode == ReadMode::Exactly {
+            return None;
+        }
+        let ended = |question: &Fingerprint| {
+            let entry = self.0.newest.get(*question)?;
+            (entry.examine(|| knowledge.history()) == Examined::Ended).then(|| entry.placed.clone())?
+        };
+        let frontier = questions.each().iter().find_map(ended)?.frontier();
+        let covers = floors.iter().all(|floor| frontier >= floor.revision);
+        let is_fresh = || knowledge.is_named_and_fresh(&frontier, now);
+        (covers && is_fresh()).then(|| Plan::fly(ReadAt::AtLeast(frontier)))
     }
 
     fn plan_without_floor(&self, now: Instant) -> Plan {

@@ -41,6 +41,8 @@ pub struct Settings {
     pub(crate) head_lag: Duration,
     pub(crate) token_age: Option<Duration>,
     pub(crate) miss_memory: ByteSize,
+    pub(crate) change_memory: ByteSize,
+    pub(crate) followed_time_to_live: Duration,
 }
 
 impl Default for Settings {
@@ -60,12 +62,15 @@ impl Default for Settings {
             head_lag: Duration::from_secs(5),
             token_age: None,
             miss_memory: ByteSize::mebi(1),
+            change_memory: ByteSize::mebi(8),
+            followed_time_to_live: Duration::from_secs(600),
         }
     }
 }
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const LARGEST_MEMORY: ByteSize = ByteSize::mebi(1024);
+const SMALLEST_CHANGE_MEMORY: ByteSize = ByteSize::kibi(1);
 const SMALLEST_CAPACITY: ByteSize = ByteSize::kibi(64);
 
 impl Settings {
@@ -180,6 +185,31 @@ impl Settings {
         self
     }
 
+    /// How many bytes the table takes that says which changes a [followed](crate::Handle::follow) feed has reported: eight for
+    /// each place, and the number of places is a power of two. It takes them for each feed, while it is followed. Changes
+    /// that share a place cost a miss; a place for a thousandth of the changes in an answer's life is enough.
+    ///
+    /// By default 8 MiB. From 1 KiB to 1 GiB.
+    pub fn change_memory(mut self, memory: ByteSize) -> Self {
+        self.change_memory = memory;
+        self
+    }
+
+    /// The hard end of an entry whose question a followed feed can tell apart from the changes that do not concern it, counted
+    /// from the evaluation. Such an entry ends when a change concerns it, and what changes with the clock is not among them,
+    /// so it may live longer than [`time_to_live`](Self::time_to_live) allows, which is less only if it is set to more.
+    ///
+    /// By default 10 min. From 1 ms to one day.
+    pub fn followed_time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.followed_time_to_live = time_to_live;
+        self
+    }
+
+    /// The longest that an entry may live.
+    pub(crate) fn longest_life(&self) -> Duration {
+        self.time_to_live.max(self.followed_time_to_live)
+    }
+
     /// What of them concerns the knowledge of the store.
     pub(crate) fn knowledge(&self) -> KnowledgeSettings {
         KnowledgeSettings {
@@ -204,6 +234,12 @@ impl Settings {
                 "has an interval that is not between 1 ms and one day; choose one in between",
             ),
             ("time_to_live", self.time_to_live, millisecond, from_a_millisecond),
+            (
+                "followed_time_to_live",
+                self.followed_time_to_live,
+                millisecond,
+                from_a_millisecond,
+            ),
             ("flight_timeout", self.flight_timeout, millisecond, from_a_millisecond),
             ("flight_grace", self.flight_grace, zero, up_to_a_day),
             ("probe_interval", self.probe_interval, zero, up_to_a_day),
@@ -228,6 +264,11 @@ impl Settings {
                 "miss_memory",
                 self.miss_memory <= LARGEST_MEMORY,
                 "is more than 1 GiB; choose a smaller size",
+            ),
+            (
+                "change_memory",
+                (SMALLEST_CHANGE_MEMORY..=LARGEST_MEMORY).contains(&self.change_memory),
+                "is not between 1 KiB and 1 GiB; choose a size in between",
             ),
             (
                 "max_flights",

@@ -10,6 +10,7 @@ use crate::cache::object_stats::ObjectStats;
 use crate::cache::purpose::Purpose;
 use crate::cache::token_stats::{CarriedIn, Refusal, RefusedTokens, TokenCounters, Tokens};
 use crate::cache::upstream_stats::{UpstreamCounters, UpstreamError, UpstreamStats, micros};
+use crate::changes::FeedStats;
 use crate::shards::Shards;
 
 /// What the cache has done since it was built.
@@ -70,6 +71,8 @@ pub struct Stats {
     pub warnings: BTreeMap<&'static str, u64>,
     /// What a layer did with the tokens of objects. `None` where it remembers none.
     pub objects: Option<ObjectStats>,
+    /// What was heard from change feeds.
+    pub feeds: FeedStats,
     /// The version of this crate.
     pub version: &'static str,
 }

@@ -18,6 +18,11 @@ pub trait ChangeFeed: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// The tenant whose changes it reports. Empty where a store has no tenants.
+    fn tenant(&self) -> &str {
+        ""
+    }
+
     /// Opens the feed: at `from`, or at the store's head.
     ///
     /// # Errors
@@ -47,11 +52,34 @@ pub trait ChangeFeed: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A feed that is open.
+#[non_exhaustive]
 pub struct Opened {
     /// Every change after this revision will be reported.
     pub start: Revision,
+    /// The schema, where opening has read it.
+    pub schema: Option<SchemaText>,
     /// What the store reports. It ends with an error, or without one when the store is gone.
     pub events: Pin<Box<dyn Stream<Item = Result<Event, FeedError>> + Send>>,
+}
+
+impl Opened {
+    /// A feed that reports every change after `start`.
+    pub fn new(start: Revision, events: impl Stream<Item = Result<Event, FeedError>> + Send + 'static) -> Self {
+        Self {
+            start,
+            schema: None,
+            events: Box::pin(events),
+        }
+    }
+
+    /// The same, and opening it has read the schema.
+    #[must_use]
+    pub fn with_schema(self, schema: SchemaText) -> Self {
+        Self {
+            schema: Some(schema),
+            ..self
+        }
+    }
 }
 
 impl fmt::Debug for Opened {
@@ -85,6 +113,18 @@ pub enum Event {
         /// The revision.
         at: Revision,
     },
+}
+
+impl Event {
+    /// The revision that it reports.
+    pub fn at(&self) -> &Revision {
+        match self {
+            Self::Changed { at, .. }
+            | Self::SchemaChanged { at }
+            | Self::AnythingChanged { at }
+            | Self::Checkpoint { at } => at,
+        }
+    }
 }
 
 /// A schema, as a store replied it.

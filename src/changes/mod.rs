@@ -2,7 +2,26 @@
 //! frontier".
 
 mod change;
+mod era;
 mod feed;
+mod follow;
+mod following;
+mod names;
+mod place;
+mod placed;
+mod question;
+mod rules;
+mod schema_reader;
+mod stamps;
+mod state;
+mod timeline;
 
 pub use change::{Change, Effect, Object, Subject};
 pub use feed::{ChangeFeed, Event, FeedError, Opened, Pending, SchemaText, TupleFilter};
+pub use question::{Question, Verdict};
+pub use state::FeedStats;
+
+pub(crate) use follow::Follower;
+pub(crate) use following::Following;
+pub(crate) use placed::{Examined, Placed};
+pub(crate) use state::{FeedCounters, Notice};

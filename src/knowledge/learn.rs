@@ -118,6 +118,7 @@ impl Knowledge {
     }
 
     pub(super) fn start_epoch(&self, state: &mut State) {
+        self.history.fetch_add(1, Ordering::AcqRel);
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.newest_watermark.store(0, Ordering::Release);
         state.forget_all();

@@ -56,6 +56,9 @@ pub(crate) struct KnowledgeSettings {
 pub(crate) struct Knowledge {
     /// Beside the state, so that a hit compares epochs without a lock.
     epoch: AtomicU64,
+    /// Counts up when the store gets another history: it was replaced, restored, or may have been. A schema write ends an
+    /// epoch within one history.
+    history: AtomicU64,
     /// The instant of the newest watermark, and of the last background read, in nanoseconds since `origin`, plus one.
     newest_watermark: AtomicU64,
     background_read: AtomicU64,
@@ -129,6 +132,7 @@ impl Knowledge {
         let bound = settings.window.bound();
         Self {
             epoch: AtomicU64::new(0),
+            history: AtomicU64::new(0),
             newest_watermark: AtomicU64::new(0),
             background_read: AtomicU64::new(0),
             origin: Instant::now(),
@@ -158,6 +162,11 @@ impl Knowledge {
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// The number of the store's history.
+    pub(crate) fn history(&self) -> u64 {
+        self.history.load(Ordering::Acquire)
     }
 
     /// To be called just before an upstream call.

@@ -16,7 +16,7 @@ use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::seen::Seen;
 use crate::layer::state::{LayerSettings, LayerState, OldTokens};
 use crate::objects::{ObjectFloors, Objects};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, StoredResponse};
 use crate::protocol::permify::{self, Permify};
 use crate::protocol::spicedb::{Engine, SpiceDb};
 use crate::token::{Carriers, TokenMemo};
@@ -474,7 +474,12 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             objects: _,
         } = self;
         let cache = Settings { token_age, ..cache };
-        let cache = DecisionCache::valid(cache, protocol.capabilities());
+        let protocol = Arc::new(protocol);
+        let restating = (Arc::clone(&protocol), protocol.format());
+        let cache = DecisionCache::valid(cache, protocol.capabilities(), move |stored: &StoredResponse, revision| {
+            let (protocol, format) = &restating;
+            protocol.restate(stored.route?, stored, &format.encode(revision)?)
+        });
         let memo = TokenMemo::new(protocol.format(), max_token_len.as_len(), token_memo.as_len());
         let state = LayerState {
             protocol,

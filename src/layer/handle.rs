@@ -1,9 +1,11 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
 
 use crate::cache::Stats;
+use crate::changes::{ChangeFeed, Notice};
 use crate::layer::explanation::Explanation;
 use crate::layer::state::LayerState;
 use crate::protocol::Protocol;
@@ -79,6 +81,15 @@ impl<P: Protocol> Handle<P> {
     /// Names the warnings that a program may give with [`warn`](Self::warn), so that each is counted, with 0, from the start.
     pub fn expect_warnings(&self, names: &[&'static str]) {
         self.0.warnings.expect(names);
+    }
+
+    /// Follows a change feed of the store behind the layer, so that answers stay true until a change concerns them. Goes on
+    /// until it is dropped: see [`DecisionCache::follow`](crate::cache::DecisionCache::follow).
+    ///
+    /// What is wrong is logged, and counted in [`Stats::warnings`]: `feed_ended`, `feed_lost`, `feed_schema`, `foreign_feed`.
+    pub async fn follow<F: ChangeFeed>(&self, feed: F) -> Infallible {
+        let notify = |notice: Notice| self.0.warnings.give(notice.warning().name(), || notice.log());
+        self.0.cache.follow_and_notify(feed, &notify).await
     }
 
     /// Drops every answer and everything known about the store, as after a restore from a backup.

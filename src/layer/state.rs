@@ -16,7 +16,7 @@ use crate::warnings::Warnings;
 /// What all clones of a layer and its services share.
 #[derive(Debug)]
 pub(super) struct LayerState<P> {
-    pub(super) protocol: P,
+    pub(super) protocol: Arc<P>,
     /// What the key of every request begins with.
     pub(super) key_prefix: FingerprintBuilder,
     pub(super) cache: DecisionCache<StoredResponse>,

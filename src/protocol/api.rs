@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, ReadAt};
+use crate::changes::Question;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::kit::grpc::next_message;
 use crate::protocol::object::Object;
@@ -108,6 +109,19 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         Err(Unreadable(
             "the protocol does not tell which objects a message concerns",
         ))
+    }
+
+    /// Calls `each` with what each of a call's questions asks, by names and in their order, so that changes of the store can be
+    /// told apart from those that do not concern them. `None` for a question that can't be told: every change concerns it.
+    fn questions(&self, received: Received<'_>, parts: &Parts, each: &mut dyn FnMut(Option<Question>)) {
+        let _ = (received, parts, each);
+    }
+
+    /// The stored answer to a question of `route`, said of the revision that `zookie` names, where it is known to be true as
+    /// well. `None` if it can't be said: then the answer is served for its own revision alone.
+    fn restate(&self, route: Route, stored: &StoredResponse, zookie: &Zookie) -> Option<StoredResponse> {
+        let _ = (route, stored, zookie);
+        None
     }
 
     /// Turns the parts of a request into those of one with the same credentials that asks for the subjects of an object's

@@ -10,6 +10,7 @@ macro_rules! delegate {
             use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
             use $crate::cache::{Capabilities, ReadAt};
+            use $crate::changes::Question;
             use $crate::protocol::api::Protocol;
             use $crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
             use $crate::protocol::object::Object;
@@ -87,6 +88,16 @@ macro_rules! delegate {
                 ) -> Result<(), Unreadable> {
                     let $api = self;
                     $to.objects(received, parts, each)
+                }
+
+                fn questions(&self, received: Received<'_>, parts: &Parts, each: &mut dyn FnMut(Option<Question>)) {
+                    let $api = self;
+                    $to.questions(received, parts, each)
+                }
+
+                fn restate(&self, route: Route, stored: &StoredResponse, zookie: &Zookie) -> Option<StoredResponse> {
+                    let $api = self;
+                    $to.restate(route, stored, zookie)
                 }
 
                 fn related(&self, route: Route, parts: &mut Parts, object: &Object<'_>, relation: &str) -> Option<Probe> {

@@ -34,7 +34,7 @@ pub use object::Object;
 pub use permify::Permify;
 pub use problem::{Rejection, problem_json};
 pub use reply::{Reply, ReplyItem, ReplyOutcome};
-pub use routes::{CheckRoute, ObjectAt, Routes, RoutesBuilder, Verdict, WriteRoute};
+pub use routes::{CheckRoute, ObjectAt, Routes, RoutesBuilder, TextAt, Verdict, WriteRoute};
 pub use spicedb::SpiceDb;
 pub use stored_response::StoredResponse;
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use crate::changes::Verdict;
 use crate::protocol::stored_response::StoredResponse;
 
 /// A complete reply of the upstream.
@@ -72,6 +73,8 @@ pub struct ReplyItem {
     pub store: bool,
     /// How long the upstream says that the answer stays valid, counted from now.
     pub expires_in: Option<Duration>,
+    /// The verdict, so that changes which can't alter it do not end it.
+    pub verdict: Verdict,
 }
 
 impl ReplyItem {
@@ -81,6 +84,7 @@ impl ReplyItem {
             response,
             store: true,
             expires_in: None,
+            verdict: Verdict::Unclear,
         }
     }
 
@@ -90,7 +94,15 @@ impl ReplyItem {
             response,
             store: false,
             expires_in: None,
+            verdict: Verdict::Unclear,
         }
+    }
+
+    /// The same, with this verdict.
+    #[must_use]
+    pub fn verdict(mut self, verdict: Verdict) -> Self {
+        self.verdict = verdict;
+        self
     }
 
     /// The upstream says that the answer stays valid for this long, counted from now.

@@ -3,6 +3,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::cache::Weigh;
+use crate::protocol::call::Route;
 use crate::token::Zookie;
 
 /// What the cache stores of a reply: status, body, content type and encoding, trailers if they are part of the answer,
@@ -22,6 +23,8 @@ pub struct StoredResponse {
     pub trailers: Option<HeaderMap>,
     /// The token of the answer's revision. The layer sets it.
     pub zookie: Option<Zookie>,
+    /// The call that it is an answer to. The layer sets it.
+    pub route: Option<Route>,
 }
 
 impl StoredResponse {
@@ -34,6 +37,7 @@ impl StoredResponse {
             body,
             trailers: None,
             zookie: None,
+            route: None,
         }
     }
 
@@ -46,6 +50,7 @@ impl StoredResponse {
             body: Bytes::new(),
             trailers: None,
             zookie: None,
+            route: None,
         }
     }
 
@@ -58,6 +63,7 @@ impl StoredResponse {
             body,
             trailers: None,
             zookie: None,
+            route: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
+use crate::changes::Question;
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
 use crate::protocol::object::Object;
@@ -122,6 +123,20 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         match side(received.route) {
             Side::A(route) => self.0.objects(received.on(route), parts, each),
             Side::B(route) => self.1.objects(received.on(route), parts, each),
+        }
+    }
+
+    fn questions(&self, received: Received<'_>, parts: &Parts, each: &mut dyn FnMut(Option<Question>)) {
+        match side(received.route) {
+            Side::A(route) => self.0.questions(received.on(route), parts, each),
+            Side::B(route) => self.1.questions(received.on(route), parts, each),
+        }
+    }
+
+    fn restate(&self, route: Route, stored: &StoredResponse, zookie: &Zookie) -> Option<StoredResponse> {
+        match side(route) {
+            Side::A(route) => self.0.restate(route, stored, zookie),
+            Side::B(route) => self.1.restate(route, stored, zookie),
         }
     }
 

@@ -148,6 +148,7 @@ fn missed(why: Miss, stored: bool, collapsed: bool) -> &'static str {
         ),
         Miss::Floor => text!("stale", "floor: the stored answer does not cover the zookie"),
         Miss::Age => text!("stale", "age: the stored answer is too old"),
+        Miss::Changed => text!("stale", "changed: a change may concern the stored answer"),
         Miss::Exact => text!("request", "exact: no answer of this exact snapshot is stored"),
         Miss::Apart => text!("miss", "apart: the stored answers do not hold at one revision"),
         Miss::Full => text!("request", "full: fully consistent requests are always forwarded"),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use crate::cache::{Fetch, Item, NotStored, Replied, Turn};
+use crate::cache::{About, Fetch, Item, NotStored, Replied, Turn};
+use crate::changes::Question;
 use crate::consistency::Consistency;
 use crate::layer::body::{Read, Replay, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
@@ -136,7 +137,7 @@ where
         let token = token.ok();
         let items = items.map(|items| {
             let storable = Storable::of(&pending.parts.headers, &parts.headers);
-            state.items(items, storable, token.as_deref(), &turn, &pending)
+            state.items(items, open, storable, token.as_deref(), &turn, &pending)
         });
         let response = Response::from_parts(parts, ZookieBody::whole(body, trailers));
         let own = Ok(OwnReply { response, token });
@@ -203,6 +204,7 @@ impl<P: Protocol> LayerState<P> {
     fn items(
         &self,
         items: Vec<ReplyItem>,
+        open: &[usize],
         storable: Storable,
         token: Option<&Token>,
         turn: &Turn<StoredResponse>,
@@ -223,9 +225,11 @@ impl<P: Protocol> LayerState<P> {
             .map(|ends| ends.saturating_duration_since(Instant::now()));
         let window_lives = pending.call.unpinned.then(|| self.cache.bound());
         let lives = [storable.lifetime(), credential_lives, window_lives];
+        let mut asked = self.asked(pending, open).into_iter();
         let items = items.into_iter().map(|item| Item {
             value: StoredResponse {
                 zookie: zookie.clone(),
+                route: Some(pending.route),
                 ..item.response
             },
             not_stored: match (item.store, storable) {
@@ -234,8 +238,23 @@ impl<P: Protocol> LayerState<P> {
                 (true, _) => None,
             },
             expires_in: lives.into_iter().chain([item.expires_in]).flatten().min(),
+            about: About {
+                question: asked.next().flatten(),
+                verdict: item.verdict,
+            },
         });
         items.collect()
+    }
+
+    /// What the open questions ask, by names. It is of use only where a feed is followed.
+    fn asked(&self, pending: &Pending, open: &[usize]) -> Vec<Option<Question>> {
+        if !self.cache.follows() {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        let received = Received::new(pending.route, &pending.call, &pending.message);
+        self.protocol.questions(received, &pending.parts, &mut |question| all.push(question));
+        open.iter().map(|index| all.get_mut(*index)?.take()).collect()
     }
 
     /// Counts where a reply's own headers shorten the life of its answers.

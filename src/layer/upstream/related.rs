@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode};
 use tokio::time::Instant;
 
-use crate::cache::{Demand, Fetch, Fetched, Fingerprint, Item, NotStored, Part, Questions, Replied, Turn};
+use crate::cache::{About, Demand, Fetch, Fetched, Fingerprint, Item, NotStored, Part, Questions, Replied, Turn};
 use crate::consistency::{Floors, Freshness};
 use crate::layer::body::{Read, Replay, RequestBody};
 use crate::layer::headers::Headers;
@@ -170,6 +170,7 @@ where
             value: StoredResponse::new(StatusCode::OK, KIND, body),
             not_stored: None,
             expires_in: None,
+            about: About::default(),
         };
         Replied::Answered {
             own: Ok(found),

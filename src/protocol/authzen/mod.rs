@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use self::request::{Asked, Semantic};
 use crate::cache::{Capabilities, Named, Part, ReadAt};
 use crate::protocol::api::Protocol;
+use crate::changes::Question;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Digest;
@@ -183,6 +184,18 @@ impl Protocol for AuthZen {
 
     fn objects(&self, received: Received<'_>, _: &Parts, each: &mut dyn FnMut(Object<'_>)) -> Result<(), Unreadable> {
         request::objects(received.message, each)
+    }
+
+    fn questions(&self, received: Received<'_>, _: &Parts, each: &mut dyn FnMut(Option<Question>)) {
+        request::questions(received.message, received.call.kind.questions(), each);
+    }
+
+    /// Tokens travel in headers.
+    fn restate(&self, _: Route, stored: &StoredResponse, zookie: &Zookie) -> Option<StoredResponse> {
+        Some(StoredResponse {
+            zookie: Some(zookie.clone()),
+            ..stored.clone()
+        })
     }
 
     fn ask(&self, received: Received<'_>, open: &[usize], _: &ReadAt, _: Option<&Zookie>) -> Option<Bytes> {

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
+use crate::changes::Verdict;
 use crate::protocol::authzen::request::Semantic;
 use crate::protocol::kit::json::{Json, NotJson};
 use crate::protocol::reply::ReplyItem;
@@ -68,7 +69,7 @@ pub(super) fn single(body: &[u8]) -> Result<ReplyItem, NotJson> {
     let text = json.value()?;
     json.end()?;
     let decision = Decision::read(&mut Json::new(text.as_bytes())?)?;
-    Ok(reply_item(text, !decision.failed))
+    Ok(reply_item(text, decision.decision, !decision.failed))
 }
 
 /// The reply to `asked` evaluations.
@@ -85,7 +86,8 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
             let decision = Decision::read(&mut Json::new(text.as_bytes())?)?;
             stopped = semantic.stops_at(decision.decision);
             // The context of the decision that ended a bulk may mention that end, which is not part of the answer.
-            items.push(reply_item(text, !(decision.failed || stopped && decision.has_context)));
+            let store = !(decision.failed || stopped && decision.has_context);
+            items.push(reply_item(text, decision.decision, store));
             Ok(())
         }),
         "decision" => json.value().map(drop),
@@ -99,11 +101,12 @@ pub(super) fn several(body: &[u8], asked: usize, semantic: Semantic) -> Result<V
     }
 }
 
-fn reply_item(text: &str, store: bool) -> ReplyItem {
+fn reply_item(text: &str, allowed: bool, store: bool) -> ReplyItem {
+    let verdict = if allowed { Verdict::Yes } else { Verdict::No };
     // A copy: one stored answer must not keep the whole reply in memory.
     let stored = json_reply(Bytes::copy_from_slice(text.as_bytes()));
     if store {
-        ReplyItem::decision(stored)
+        ReplyItem::decision(stored).verdict(verdict)
     } else {
         ReplyItem::unstored(stored)
     }

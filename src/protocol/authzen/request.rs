@@ -2,6 +2,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::cache::{Fingerprint, FingerprintBuilder, Part};
+use crate::changes::{self, Question, Subject};
 use crate::protocol::call::Unreadable;
 use crate::protocol::kit::json::{Digest, Json, Members, Rewrite};
 use crate::protocol::object::Object;
@@ -194,4 +195,27 @@ pub(super) fn objects(message: &[u8], each: &mut dyn FnMut(Object<'_>)) -> Resul
         each_own.into_iter().try_for_each(&mut name)?;
     }
     Ok(())
+}
+
+/// Calls `each` with the `count` questions of a request, defaults included.
+pub(super) fn questions(message: &[u8], count: usize, each: &mut dyn FnMut(Option<Question>)) {
+    let body: Value = serde_json::from_slice(message).unwrap_or_default();
+    let evaluations = body.get("evaluations").and_then(Value::as_array);
+    match evaluations.filter(|evaluations| !evaluations.is_empty()) {
+        None => each(question(&body, &Value::Null)),
+        Some(evaluations) => {
+            let own = evaluations.iter().map(|evaluation| question(evaluation, &body));
+            own.take(count).for_each(each);
+        }
+    }
+}
+
+fn question(own: &Value, defaults: &Value) -> Option<Question> {
+    let text = |member: &str, name| {
+        let object = own.get(member).or_else(|| defaults.get(member))?;
+        object.get(name).and_then(Value::as_str)
+    };
+    let object = |member| Some(changes::Object::new(text(member, "type")?, text(member, "id")?));
+    let subject = Subject::of(object("subject")?);
+    Some(Question::new(object("resource")?, text("action", "name")?, subject))
 }

@@ -5,12 +5,13 @@ use bytes::Bytes;
 use http::request::Parts;
 
 use crate::cache::{Capabilities, DefaultRead, ReadMode};
+use crate::changes::Verdict;
 use crate::protocol::operation::{Field, Operation};
 use crate::protocol::permify::operations::{
     ALLOWED, ATTRIBUTE_FILTER, CAN, CHECK_COUNT, CHECK_METADATA, DENIED, ENTITY_IDS, ENTITY_TYPE, FILTER_ENTITY,
-    OPERATIONS, RELATED, TENANT, TUPLE_FILTER, delete,
+    OPERATIONS, ASKS, RELATED, TENANT, TUPLE_FILTER, delete,
 };
-use crate::protocol::system::{Related, System};
+use crate::protocol::system::{Asks, Related, System};
 use crate::protocol::wire::{Put, Wire};
 use crate::token::TokenFormat;
 use crate::token::permify::{Engine, SnapTokens};
@@ -46,6 +47,11 @@ impl System for Meaning {
     const MAX_ITEMS: usize = 100;
     const WATCHED: Option<&'static Field> = Some(&TENANT);
     const RELATED: Related = RELATED;
+    const ASKS: Asks = ASKS;
+
+    fn verdict(verdict: usize) -> Verdict {
+        if verdict == ALLOWED { Verdict::Yes } else { Verdict::No }
+    }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {

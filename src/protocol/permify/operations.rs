@@ -1,7 +1,7 @@
 use http::Method;
 
 use crate::protocol::operation::{Does, Field, Is, Operation};
-use crate::protocol::system::Related;
+use crate::protocol::system::{Asks, Related};
 
 /// The operations of `base.v1`. Calls that are not listed pass: they concern only schemas, bundles and tenants.
 pub(super) static OPERATIONS: &[Operation] = &[
@@ -316,4 +316,19 @@ pub(super) const RELATED: Related = Related {
             ),
         ]),
     )],
+};
+
+const ASKED_OBJECT: [Field; 3] = [
+    Field::new(1, "type", Is::Text),
+    Field::new(2, "id", Is::Text),
+    Field::new(3, "relation", Is::Text),
+];
+const ASKED_ENTITY: Field = Field::new(3, "entity", Is::Message(&ASKED_OBJECT));
+const ASKED_PERMISSION: Field = Field::new(4, "permission", Is::Text);
+const ASKED_SUBJECT: Field = Field::new(5, "subject", Is::Message(&ASKED_OBJECT));
+
+pub(super) const ASKS: Asks = Asks {
+    check: &[ASKED_ENTITY, ASKED_PERMISSION, ASKED_SUBJECT],
+    item: &[ASKED_ENTITY.numbered(1), ASKED_PERMISSION.numbered(2), ASKED_SUBJECT.numbered(3)],
+    subject: [0x03_01, 0x03_02, 0x03_03],
 };

@@ -2,10 +2,11 @@ use std::borrow::Cow;
 
 use http::{HeaderName, Method, StatusCode};
 
+use crate::changes;
 use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Pointer;
 use crate::protocol::kit::path::Pattern;
-use crate::protocol::routes::objects::ObjectAt;
+use crate::protocol::routes::objects::{Asks, ObjectAt, TextAt};
 
 /// Where a reply has its verdict.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ pub struct CheckRoute {
     request_token: Option<String>,
     reply_token: Option<String>,
     objects: Vec<ObjectAt>,
+    asks: Option<Asks>,
 }
 
 impl CheckRoute {
@@ -64,7 +66,31 @@ impl CheckRoute {
             request_token: None,
             reply_token: None,
             objects: Vec::new(),
+            asks: None,
         }
+    }
+
+    /// Where the request names its resource, the permission or relation that it asks for, and its subject: so that changes of
+    /// a [followed](crate::Handle::follow) feed can be told apart from those that do not concern the answer. Resource and
+    /// subject count as named by [`object`](Self::object) too.
+    ///
+    /// ```
+    /// use tower_zookie::protocol::{CheckRoute, ObjectAt, TextAt, Verdict};
+    ///
+    /// // `/check?resource=repo:rust&permission=push&subject=user:ann`
+    /// let check = CheckRoute::get("/check")
+    ///     .asks(ObjectAt::query("resource"), TextAt::query("permission"), ObjectAt::query("subject"))
+    ///     .verdict(Verdict::json("allowed"));
+    /// # let _ = check;
+    /// ```
+    pub fn asks(mut self, resource: ObjectAt, permission: TextAt, subject: ObjectAt) -> Self {
+        self.objects.extend([resource.clone(), subject.clone()]);
+        self.asks = Some(Asks {
+            resource,
+            permission,
+            subject,
+        });
+        self
     }
 
     /// Where the request names an object that its answer depends on: its resource or its subject. Name both, so that the layer
@@ -125,10 +151,15 @@ impl CheckRoute {
         if let Some(problem) = self.objects.iter().find_map(problem) {
             return Err(invalid(problem.into()));
         }
+        let problem = |asks: &Asks| asks.permission.problem(&self.path, "asks", has_body);
+        if let Some(problem) = self.asks.as_ref().and_then(problem) {
+            return Err(invalid(problem.into()));
+        }
         Ok(Declared {
             pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem().to_owned().into()))?,
             reply_token: pointer("reply_token", self.reply_token).map_err(invalid)?,
             objects: self.objects,
+            asks: self.asks,
             what: What::Check {
                 verdict,
                 key_headers: self.key_headers,
@@ -210,6 +241,7 @@ impl WriteRoute {
             return Err(invalid(problem.into()));
         }
         Ok(Declared {
+            asks: None,
             objects: self.objects,
             pattern: Pattern::parse(&self.path).map_err(|error| invalid(error.problem().to_owned().into()))?,
             reply_token: pointer("reply_token", self.reply_token).map_err(invalid)?,
@@ -229,6 +261,8 @@ pub(super) struct Declared {
     pub(super) what: What,
     /// Where its requests name objects.
     pub(super) objects: Vec<ObjectAt>,
+    /// Where its requests name what they ask.
+    pub(super) asks: Option<Asks>,
     pub(super) name: String,
 }
 
@@ -252,6 +286,15 @@ pub(super) enum Rule {
 }
 
 impl Rule {
+    /// What a reply says that has a verdict.
+    pub(super) fn says(&self, status: StatusCode, body: &[u8]) -> changes::Verdict {
+        let allowed = match self {
+            Self::Json(pointer) => matches!(pointer.find(body), Ok(Some("true"))),
+            Self::Status(allowed, _) => status == *allowed,
+        };
+        if allowed { changes::Verdict::Yes } else { changes::Verdict::No }
+    }
+
     /// Whether a reply has a verdict.
     pub(super) fn is_met(&self, status: StatusCode, body: &[u8]) -> bool {
         match self {

@@ -15,6 +15,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 
 use self::declare::{Declared, What};
 use crate::cache::{Capabilities, Named, Part, ReadAt};
+use crate::changes::Question;
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::invalid_route::InvalidRoute;
@@ -26,7 +27,7 @@ use crate::protocol::stored_response::StoredResponse;
 use crate::token::{TokenFormat, Zookie};
 
 pub use self::declare::{CheckRoute, Verdict, WriteRoute};
-pub use self::objects::ObjectAt;
+pub use self::objects::{ObjectAt, TextAt};
 
 /// An HTTP API of your own: which of its paths are checks, and which are writes.
 ///
@@ -250,6 +251,26 @@ impl Protocol for Routes {
         objects::visit_all(&declared.objects, pattern, parts, received.message, each)
     }
 
+    fn questions(&self, received: Received<'_>, parts: &Parts, each: &mut dyn FnMut(Option<Question>)) {
+        let asked = self.declared(received.route).and_then(|declared| {
+            let (_, pattern) = declared.name.split_once(' ').unwrap_or_default();
+            declared.asks.as_ref()?.question(pattern, parts, received.message)
+        });
+        each(asked);
+    }
+
+    fn restate(&self, route: Route, stored: &StoredResponse, zookie: &Zookie) -> Option<StoredResponse> {
+        let body = match &self.declared(route)?.reply_token {
+            Some(field) => body::with_token(&stored.body, field.names(), Some(zookie.as_str())).ok()?,
+            None => stored.body.clone(),
+        };
+        Some(StoredResponse {
+            body,
+            zookie: Some(zookie.clone()),
+            ..stored.clone()
+        })
+    }
+
     fn ask(&self, received: Received<'_>, _: &[usize], _: &ReadAt, zookie: Option<&Zookie>) -> Option<Bytes> {
         let What::Check {
             request_token: Some(field),
@@ -286,7 +307,7 @@ impl Protocol for Routes {
                 let body = Bytes::copy_from_slice(reply.body);
                 let stored = StoredResponse::of(reply.status, reply.headers, body);
                 ReplyOutcome::Answers {
-                    items: vec![ReplyItem::decision(stored)],
+                    items: vec![ReplyItem::decision(stored).verdict(verdict.says(reply.status, reply.body))],
                     token: token(),
                 }
             }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use serde_json::Value;
 
+use crate::changes::{self, Question, Subject};
 use crate::protocol::call::Unreadable;
 use crate::protocol::object::Object;
 
@@ -185,6 +186,89 @@ fn unescaped(segment: &str) -> Cow<'_, [u8]> {
         }
     }
     bytes.into()
+}
+
+/// Where a request names a permission or a relation, for [`CheckRoute::asks`](crate::protocol::CheckRoute::asks).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct TextAt(Text);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Text {
+    Always(String),
+    At(ObjectAt),
+}
+
+/// The type of what is read by its id alone.
+const TEXT: &str = "text";
+
+impl TextAt {
+    /// It is always this one.
+    pub fn always(text: impl Into<String>) -> Self {
+        Self(Text::Always(text.into()))
+    }
+
+    /// In the segment of the path that is captured under this name.
+    pub fn capture(name: impl Into<String>) -> Self {
+        Self(Text::At(ObjectAt::capture(name).of_type(TEXT)))
+    }
+
+    /// In the query parameter of this name.
+    pub fn query(name: impl Into<String>) -> Self {
+        Self(Text::At(ObjectAt::query(name).of_type(TEXT)))
+    }
+
+    /// In the JSON body, at a member's name or a JSON pointer.
+    pub fn json(pointer: impl Into<String>) -> Self {
+        Self(Text::At(ObjectAt::json(pointer).of_type(TEXT)))
+    }
+
+    pub(super) fn problem(&self, path: &str, setting: &str, has_body: bool) -> Option<String> {
+        match &self.0 {
+            Text::Always(_) => None,
+            Text::At(at) => at.problem(path, setting, has_body),
+        }
+    }
+}
+
+/// Where a request names what it asks.
+#[derive(Clone, Debug)]
+pub(super) struct Asks {
+    pub(super) resource: ObjectAt,
+    pub(super) permission: TextAt,
+    pub(super) subject: ObjectAt,
+}
+
+impl Asks {
+    pub(super) fn question(&self, pattern: &str, parts: &Parts, message: &Bytes) -> Option<Question> {
+        let is_in_body = |at: &ObjectAt| at.is_in_body();
+        let permission_at = match &self.permission.0 {
+            Text::At(at) => Some(at),
+            Text::Always(_) => None,
+        };
+        let reads_body = [Some(&self.resource), Some(&self.subject), permission_at];
+        let body: Option<Value> = match reads_body.into_iter().flatten().any(is_in_body) {
+            true => Some(serde_json::from_slice(message).ok()?),
+            false => None,
+        };
+        let one = |at: &ObjectAt| {
+            let (mut found, mut others) = (None, false);
+            let visited = at.visit(pattern, parts, body.as_ref(), &mut |object| {
+                let text = |bytes| std::str::from_utf8(bytes).ok();
+                let named = text(object.kind).zip(object.id.and_then(text));
+                others |= found.is_some() || named.is_none();
+                found = named.map(|(kind, id)| changes::Object::new(kind, id));
+            });
+            found.filter(|_| visited.is_ok() && !others)
+        };
+        let permission = match (&self.permission.0, permission_at) {
+            (Text::Always(text), _) => text.as_str().into(),
+            (_, at) => one(at?)?.id,
+        };
+        // A relation of the subject is left out. What concerns its object concerns the subjects that have the relation.
+        let subject = Subject::of(one(&self.subject)?);
+        Some(Question::new(one(&self.resource)?, permission, subject))
+    }
 }
 
 /// Calls `each` with all objects of a request that stand at these places of a route with this path.

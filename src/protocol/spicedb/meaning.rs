@@ -5,10 +5,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::cache::{Capabilities, DefaultRead, ReadMode};
+use crate::changes::Verdict;
 use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::Operation;
-use crate::protocol::spicedb::operations::{ERROR, OPERATIONS, RELATED, REQUEST, STATUS};
-use crate::protocol::system::{Related, System};
+use crate::protocol::spicedb::operations::{ASKS, ERROR, OPERATIONS, RELATED, REQUEST, STATUS};
+use crate::protocol::system::{Asks, Related, System};
 use crate::protocol::wire::{Put, Wire};
 use crate::token::TokenFormat;
 use crate::token::spicedb::{Engine, ZedTokens};
@@ -46,6 +47,15 @@ impl System for Meaning {
     const BASE: &'static str = "/v1";
     const MAX_ITEMS: usize = 10_000;
     const RELATED: Related = RELATED;
+    const ASKS: Asks = ASKS;
+
+    fn verdict(verdict: usize) -> Verdict {
+        match verdict {
+            0 => Verdict::No,
+            1 => Verdict::Yes,
+            _ => Verdict::Unclear,
+        }
+    }
 
     fn capabilities(&self) -> Capabilities {
         let revisions_are_right = !self.read_replicas;

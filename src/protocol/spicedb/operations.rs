@@ -1,6 +1,6 @@
 use crate::consistency::Consistency;
 use crate::protocol::operation::{Does, Field, Is, Operation};
-use crate::protocol::system::Related;
+use crate::protocol::system::{Asks, Related};
 
 /// The operations of `authzed.api.v1` as of 1.57. Calls that are not listed pass: they watch, count, or describe the
 /// server.
@@ -441,4 +441,10 @@ pub(super) const RELATED: Related = Related {
             ]),
         ),
     ],
+};
+
+pub(super) const ASKS: Asks = Asks {
+    check: &[RESOURCE.numbered(2), PERMISSION.numbered(3), SUBJECT.numbered(4)],
+    item: &[RESOURCE.numbered(1), PERMISSION.numbered(2), SUBJECT.numbered(3)],
+    subject: [0x03_01_01, 0x03_01_02, 0x03_02],
 };

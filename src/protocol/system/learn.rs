@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
+use crate::changes::Verdict;
 use crate::protocol::call::{Kind, Received, Unreadable};
 use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Does, Field, Is, Operation};
@@ -94,6 +95,7 @@ fn one<S: System, W: Wire>(
         response: W::whole(content_type, reply, S::add_trailers),
         store: answer.is_plain(),
         expires_in: answer.expires_in,
+        verdict: answer.verdict.map_or(Verdict::Unclear, S::verdict),
     };
     Some((vec![item], token(operation, answer)?))
 }
@@ -153,6 +155,7 @@ fn several<S: System, W: Wire>(
             response: StoredResponse::new(StatusCode::OK, content_type.clone(), Bytes::copy_from_slice(text)),
             store: answer.is_plain() && answer.verdict.is_some_and(S::shares_item),
             expires_in: answer.expires_in,
+            verdict: answer.verdict.map_or(Verdict::Unclear, S::verdict),
         });
         Ok(())
     };

@@ -6,6 +6,7 @@
 mod answer;
 mod learn;
 mod objects;
+mod questions;
 mod read;
 mod state;
 mod tuple;
@@ -20,6 +21,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, ReadAt};
+use crate::changes::{self, Verdict};
 use crate::consistency::Consistency;
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Probe, Received, Route, Unreadable};
@@ -31,8 +33,10 @@ use crate::protocol::reply::{Reply, ReplyOutcome};
 use crate::protocol::stored_response::StoredResponse;
 use crate::protocol::system::read::Reading;
 use crate::protocol::system::state::State;
-use crate::protocol::wire::{Ended, Gateway, Grpc, Put, Question, Reader, Wire};
+use crate::protocol::wire::{Edit, Ended, Gateway, Grpc, Put, Question, Reader, Wire};
 use crate::token::{TokenFormat, Zookie};
+
+pub(super) use questions::Asks;
 
 /// What one authorization system means, for all its wires.
 pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
@@ -52,6 +56,9 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
 
     /// How to ask for the subjects of a relation.
     const RELATED: Related;
+
+    /// Where a question names what it asks.
+    const ASKS: Asks;
 
     /// Request headers that the server repeats in its replies over HTTP.
     fn echoed() -> &'static [HeaderName] {
@@ -89,6 +96,9 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
         let _ = verdict;
         true
     }
+
+    /// What a verdict, an index of its names, says.
+    fn verdict(verdict: usize) -> Verdict;
 
     /// Adds the system's own trailers to a gRPC reply from the cache.
     fn add_trailers(trailers: &mut HeaderMap) {
@@ -267,6 +277,36 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
         let operation = operation::<S>(received.route).ok_or(UNKNOWN)?;
         let tenant = W::tenant(S::BASE, &parts.uri);
         objects::objects::<W>(operation, &tenant, received.message, each)
+    }
+
+    fn questions(&self, received: Received<'_>, parts: &Parts, each: &mut dyn FnMut(Option<changes::Question>)) {
+        if let Some(operation) = operation::<S>(received.route) {
+            questions::questions::<S, W>(operation, received, parts, each);
+        }
+    }
+
+    /// The item of a bulk has no token of its own.
+    fn restate(&self, route: Route, stored: &StoredResponse, zookie: &Zookie) -> Option<StoredResponse> {
+        let operation = operation::<S>(route)?;
+        let body = match (operation.does, operation.reply_token()) {
+            (Does::Check, Some((field, token))) => {
+                let text = Put::Text(zookie.as_str());
+                let inner = token.map(|token| [(token, text)]);
+                let edit = Edit {
+                    within: None,
+                    field,
+                    value: inner.as_ref().map_or(text, |inner| Put::Message(inner)),
+                    is_stated: false,
+                };
+                W::rewrite(&stored.body, Some(&edit), None)?
+            }
+            _ => stored.body.clone(),
+        };
+        Some(StoredResponse {
+            body,
+            zookie: Some(zookie.clone()),
+            ..stored.clone()
+        })
     }
 
     fn related(&self, _: Route, parts: &mut Parts, object: &Object<'_>, relation: &str) -> Option<Probe> {

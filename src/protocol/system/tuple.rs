@@ -18,6 +18,12 @@ impl<'m> Tuple<'m> {
         Ok(tuple)
     }
 
+    /// The text at a path: the indexes of its fields, each plus one, a byte for each. `None` if it is empty.
+    pub(super) fn text(&self, path: u64) -> Option<&[u8]> {
+        let found = self.0.iter().find(|(at, _)| *at == path);
+        found.map(|(_, text)| &**text)
+    }
+
     fn add<R: Reader<'m>>(&mut self, message: &mut R, fields: &'static [Field], at: u64) -> Result<(), Unreadable> {
         message.message(fields, |member, value| match member.field {
             Some((index, Field { is: Is::Text, .. })) => {

@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::changes::era::Era;
+use crate::changes::place::Place;
+use crate::changes::stamps::Slot;
+use crate::revision::Revision;
+
+/// No change has this number.
+const NEVER: u64 = u64::MAX;
+
+/// Where an answer stands among the changes of a feed, and which of them concern it.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    era: Arc<Era>,
+    place: Arc<Place>,
+    concern: Concern,
+    /// What does not change with the clock, and is understood, can be known to stay true.
+    may_extend: bool,
+    /// No change up to this number that the answer does not see concerns it.
+    examined: AtomicU64,
+}
+
+/// Which changes concern a question.
+#[derive(Clone, Debug)]
+pub(super) enum Concern {
+    Every,
+    /// Those that stamp one of these places, as long as no schema change has a higher number than `schema`.
+    These {
+        slots: Box<[Slot]>,
+        schema: u64,
+    },
+    /// The schema was not known when the answer arrived.
+    Unknown,
+}
+
+/// What the feed says of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Examined {
+    /// No change that was reported concerns it.
+    Stays,
+    /// One may concern it.
+    Ended,
+    /// The feed says nothing.
+    Unknown,
+}
+
+impl Placed {
+    pub(super) fn new(era: Arc<Era>, place: Arc<Place>, concern: Concern, may_extend: bool) -> Self {
+        Self {
+            era,
+            place,
+            concern,
+            may_extend,
+            examined: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// What the feed says of the answer, where the store's history is still this one. Without a change since the last
+    /// examination it is two comparisons.
+    pub(crate) fn examine(&self, history: u64) -> Examined {
+        let era = &*self.era;
+        if !era.is_of(history) {
+            return Examined::Unknown;
+        }
+        // Read before the stamps: changes that arrive in between are looked at again.
+        let latest = era.latest();
+        if self.examined.load(Ordering::Acquire) == latest {
+            return Examined::Stays;
+        }
+        let position = era.position(&self.place, latest);
+        if latest > position {
+            if era.concerns_all() > position {
+                return Examined::Ended;
+            }
+            match &self.concern {
+                Concern::Every => return Examined::Ended,
+                Concern::Unknown => return Examined::Unknown,
+                // The slots are those of an older schema, or of a newer one than the answer saw.
+                Concern::These { schema, .. } if era.schema() != *schema => return Examined::Unknown,
+                Concern::These { slots, .. } => {
+                    if slots.iter().any(|slot| era.stamps.at(*slot) > position) {
+                        return Examined::Ended;
+                    }
+                }
+            }
+        }
+        self.examined.store(latest, Ordering::Release);
+        Examined::Stays
+    }
+
+    /// The frontier of the feed.
+    pub(crate) fn frontier(&self) -> Revision {
+        self.era.frontier()
+    }
+
+    /// The frontier, if the answer is known to be true from its own revision through there.
+    pub(crate) fn through(&self, history: u64) -> Option<Revision> {
+        if !self.may_extend || !self.era.is_complete || !self.era.is_of(history) {
+            return None;
+        }
+        // Read before the stamps, which then hold every change that a reader there sees.
+        let frontier = self.era.frontier();
+        let stays = self.examine(history) == Examined::Stays;
+        (stays && frontier >= self.place.revision).then_some(frontier)
+    }
+
+    /// Whether the answer stays true until a change that is told apart concerns it.
+    pub(crate) fn stays_until_changed(&self) -> bool {
+        self.may_extend && self.era.is_complete
+    }
+
+    /// How many bytes it takes beside its own size.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.concern {
+            Concern::These { slots, .. } => size_of_val(&**slots),
+            Concern::Every | Concern::Unknown => 0,
+        }
+    }
+}
