@@ -84,7 +84,9 @@ impl Opened {
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("start", &self.start).finish_non_exhaustive()
+        f.debug_struct("Opened")
+            .field("start", &self.start)
+            .finish_non_exhaustive()
     }
 }
 

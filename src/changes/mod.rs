@@ -14,12 +14,18 @@ mod rules;
 mod schema_reader;
 mod stamps;
 mod state;
+#[cfg(feature = "store")]
+mod store_feed;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub use change::{Change, Effect, Object, Subject};
 pub use feed::{ChangeFeed, Event, FeedError, Opened, Pending, SchemaText, TupleFilter};
 pub use question::{Question, Verdict};
 pub use state::FeedStats;
+#[cfg(feature = "store")]
+pub use store_feed::StoreFeed;
 
 pub(crate) use follow::Follower;
 pub(crate) use following::Following;

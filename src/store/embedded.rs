@@ -150,6 +150,13 @@ impl Store {
         self.reading().schema_at(revision)
     }
 
+    /// The schema in force at the current revision, and that revision.
+    pub(crate) fn current_schema(&self) -> Result<(Arc<Schema>, u64), RevisionError> {
+        let state = self.reading();
+        let head = state.head();
+        Ok((state.schema_at(head)?, head))
+    }
+
     /// Whether `subject` has the permission (or relation) to `resource` at a revision.
     ///
     /// A subject can be a userset: it has the permissions that relationships give to it by name, and it is a member of
@@ -223,6 +230,16 @@ impl Store {
     /// [`QueryError`].
     pub fn read(&self, filter: &Filter, revision: u64) -> Result<Vec<Relationship>, QueryError> {
         self.reading().read(filter, revision)
+    }
+
+    /// At most `limit` of the relationships of a filter that exist at a revision, in any order.
+    pub(crate) fn read_some(
+        &self,
+        filter: &Filter,
+        revision: u64,
+        limit: usize,
+    ) -> Result<Vec<Relationship>, QueryError> {
+        self.reading().read_some(filter, revision, limit)
     }
 
     /// The changes after the revision `after`, and every later change as it happens. See [`Changes`].

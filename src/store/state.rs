@@ -193,10 +193,19 @@ impl State {
     }
 
     pub(super) fn read(&self, filter: &Filter, revision: u64) -> Result<Vec<Relationship>, QueryError> {
-        let rules = self.rules_at(revision)?;
-        let mut found: Vec<_> = self.matching(rules, filter, revision)?.collect();
+        let mut found = self.read_some(filter, revision, usize::MAX)?;
         found.sort_unstable();
         Ok(found)
+    }
+
+    pub(super) fn read_some(
+        &self,
+        filter: &Filter,
+        revision: u64,
+        limit: usize,
+    ) -> Result<Vec<Relationship>, QueryError> {
+        let rules = self.rules_at(revision)?;
+        Ok(self.matching(rules, filter, revision)?.take(limit).collect())
     }
 
     /// A name that the schema does not have is an error, because a filter with a typo would never match anything.
