@@ -54,6 +54,26 @@ pub struct Change {
     pub subject: Subject,
 }
 
+impl Change {
+    /// `subject` got `relation` to `resource`.
+    pub fn added(resource: Object, relation: impl Into<Box<str>>, subject: Subject) -> Self {
+        Self {
+            effect: Effect::Added,
+            resource,
+            relation: relation.into(),
+            subject,
+        }
+    }
+
+    /// `subject` no longer has `relation` to `resource`.
+    pub fn removed(resource: Object, relation: impl Into<Box<str>>, subject: Subject) -> Self {
+        Self {
+            effect: Effect::Removed,
+            ..Self::added(resource, relation, subject)
+        }
+    }
+}
+
 /// What became of a relationship.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

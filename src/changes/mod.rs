@@ -10,12 +10,14 @@ mod names;
 mod place;
 mod placed;
 mod question;
+mod in_order;
 mod rules;
 mod schema_reader;
 mod stamps;
 mod state;
 #[cfg(feature = "store")]
 mod store_feed;
+mod stream_feed;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -26,6 +28,7 @@ pub use question::{Question, Verdict};
 pub use state::FeedStats;
 #[cfg(feature = "store")]
 pub use store_feed::StoreFeed;
+pub use stream_feed::StreamFeed;
 
 pub(crate) use follow::Follower;
 pub(crate) use following::Following;

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -7,12 +6,10 @@ use futures_core::Stream;
 
 use crate::changes::change::{Change, Effect, Object, Subject};
 use crate::changes::feed::{ChangeFeed, Event, FeedError, Opened, Pending, SchemaText, TupleFilter};
+use crate::changes::in_order::InOrder;
 use crate::revision::{Counter, Revision, VectorClock};
 use crate::store::{Changes, Filter, ObjectRef, Operation, QueryError, Relationship, Store, SubjectRef};
 use crate::token::{CounterTokens, InferaDb, RevisionToken, TokenFormat};
-
-/// A checkpoint comes after at most this many revisions, also while the store is written to without a pause.
-const MOST_WITHOUT_CHECKPOINT: u32 = 256;
 
 /// The change feed of an embedded [`Store`].
 ///
@@ -77,15 +74,9 @@ impl StoreFeed {
             Some(from) => spelling.number(from).ok_or_else(|| lost(Foreign))?,
         };
         self.store.ensure_readable(after).map_err(lost)?;
-        Ok(Opened {
-            start: spelling.revision(after)?,
-            events: Box::pin(Events {
-                changes: self.store.watch(after),
-                spelling,
-                unconfirmed: None,
-                count: 0,
-            }),
-        })
+        let start = spelling.revision(after)?;
+        let changes = self.store.watch(after);
+        Ok(Opened::new(start, InOrder::new(Events { changes, spelling })))
     }
 
     fn schema_now(&self) -> Result<Option<SchemaText>, FeedError> {
@@ -150,36 +141,23 @@ impl Spelling {
     }
 }
 
-/// The store's changes as events. A checkpoint follows when nothing more is ready.
+/// The store's changes as events, one for each revision.
 struct Events {
     changes: Changes,
     spelling: Spelling,
-    /// The newest revision that was reported without a checkpoint.
-    unconfirmed: Option<u64>,
-    /// How many revisions were reported since the last checkpoint.
-    count: u32,
 }
 
 impl Events {
-    fn checkpoint(&mut self) -> Option<Result<Event, FeedError>> {
-        let number = self.unconfirmed.take()?;
-        self.count = 0;
-        Some(self.spelling.revision(number).map(|at| Event::Checkpoint { at }))
-    }
-
-    /// What a revision changed, unless that is nothing.
-    fn event(&self, written: &crate::store::Change) -> Option<Result<Event, FeedError>> {
+    fn event(&self, written: &crate::store::Change) -> Result<Event, FeedError> {
+        let at = self.spelling.revision(written.revision())?;
         let changes: Vec<Change> = written.updates().iter().map(updated).collect();
-        if changes.is_empty() && !written.wrote_schema() {
-            return None;
-        }
-        Some(self.spelling.revision(written.revision()).map(|at| {
-            if written.wrote_schema() {
-                Event::SchemaChanged { at }
-            } else {
-                Event::Changed { at, changes }
-            }
-        }))
+        Ok(if written.wrote_schema() {
+            Event::SchemaChanged { at }
+        } else if changes.is_empty() {
+            Event::Checkpoint { at }
+        } else {
+            Event::Changed { at, changes }
+        })
     }
 }
 
@@ -188,38 +166,8 @@ impl Stream for Events {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            if this.count == MOST_WITHOUT_CHECKPOINT
-                && let Some(checkpoint) = this.checkpoint()
-            {
-                return Poll::Ready(Some(checkpoint));
-            }
-            match Pin::new(&mut this.changes).poll_next(context) {
-                Poll::Ready(Some(Ok(written))) => {
-                    this.unconfirmed = Some(written.revision());
-                    this.count += 1;
-                    if let Some(event) = this.event(&written) {
-                        return Poll::Ready(Some(event));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(lost(error)))),
-                Poll::Ready(None) => return Poll::Ready(this.checkpoint()),
-                Poll::Pending => {
-                    return match this.checkpoint() {
-                        Some(checkpoint) => Poll::Ready(Some(checkpoint)),
-                        None => Poll::Pending,
-                    };
-                }
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events")
-            .field("changes", &self.changes)
-            .finish_non_exhaustive()
+        let next = Pin::new(&mut this.changes).poll_next(context);
+        next.map(|written| Some(written?.map_err(lost).and_then(|written| this.event(&written))))
     }
 }
 

@@ -1,5 +1,6 @@
 #[cfg(feature = "store")]
 mod store_feed;
+mod stream_feed;
 
 use std::future::poll_fn;
 use std::task::Poll;
