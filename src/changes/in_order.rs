@@ -64,7 +64,7 @@ impl<S: Stream<Item = Result<Event, FeedError>>> Stream for InOrder<S> {
                     };
                 }
             };
-            this.unconfirmed = Some(event.revision().clone());
+            this.unconfirmed = Some(event.at().clone());
             this.count += 1;
             if !matches!(event, Event::Checkpoint { .. }) {
                 return Poll::Ready(Some(Ok(event)));

@@ -73,10 +73,14 @@ impl StoreFeed {
             None => self.store.current_revision(),
             Some(from) => spelling.number(from).ok_or_else(|| lost(Foreign))?,
         };
-        self.store.ensure_readable(after).map_err(lost)?;
+        let schema = self.store.schema(after).map_err(lost)?;
         let start = spelling.revision(after)?;
+        let schema = SchemaText {
+            text: schema.source().to_owned(),
+            at: start.clone(),
+        };
         let changes = self.store.watch(after);
-        Ok(Opened::new(start, InOrder::new(Events { changes, spelling })))
+        Ok(Opened::new(start, InOrder::new(Events { changes, spelling })).with_schema(schema))
     }
 
     fn schema_now(&self) -> Result<Option<SchemaText>, FeedError> {

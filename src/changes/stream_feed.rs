@@ -1,5 +1,4 @@
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use crate::changes::feed::{ChangeFeed, FeedError, Opened, Pending, SchemaText};
 use crate::changes::in_order::InOrder;
@@ -40,9 +39,9 @@ type ReadSchema = Box<dyn Fn() -> Pending<'static, Option<SchemaText>> + Send + 
 /// # use tower_zookie::changes::ChangeFeed;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// #     let mut opened = feed.open(None).await.unwrap();
+/// #     assert!(opened.schema.is_some());
 /// #     assert!(matches!(opened.events.next().await, Some(Ok(Event::Changed { .. }))));
 /// #     assert!(matches!(opened.events.next().await, Some(Ok(Event::Checkpoint { .. }))));
-/// #     assert!(feed.schema().await.unwrap().is_some());
 /// # });
 /// ```
 #[must_use]
@@ -55,8 +54,7 @@ pub struct StreamFeed {
 
 enum Schema {
     Unknown,
-    /// The text, and the revision at which the feed was last opened.
-    Fixed(String, Mutex<Option<Revision>>),
+    Fixed(String),
     Read(ReadSchema),
 }
 
@@ -91,7 +89,7 @@ impl StreamFeed {
     ///
     /// It says which changes concern which questions: how the service decides has to follow from it.
     pub fn fixed_schema(mut self, text: impl Into<String>) -> Self {
-        self.schema = Schema::Fixed(text.into(), Mutex::default());
+        self.schema = Schema::Fixed(text.into());
         self
     }
 
@@ -112,29 +110,26 @@ impl ChangeFeed for StreamFeed {
 
     fn open<'a>(&'a self, from: Option<&'a Revision>) -> Pending<'a, Opened> {
         Box::pin(async move {
-            let Opened { start, mut events } = (self.open)(from.cloned()).await?;
-            if let Schema::Fixed(_, opened_at) = &self.schema {
-                *opened_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(start.clone());
+            let mut opened = (self.open)(from.cloned()).await?;
+            if let Schema::Fixed(text) = &self.schema {
+                opened.schema = Some(SchemaText {
+                    text: text.clone(),
+                    at: opened.start.clone(),
+                });
             }
             if self.is_in_order {
-                events = Box::pin(InOrder::new(events));
+                opened.events = Box::pin(InOrder::new(opened.events));
             }
-            Ok(Opened { start, events })
+            Ok(opened)
         })
     }
 
     fn schema(&self) -> Pending<'_, Option<SchemaText>> {
-        let (text, opened_at) = match &self.schema {
-            Schema::Unknown => return Box::pin(std::future::ready(Ok(None))),
-            Schema::Read(read) => return read(),
-            Schema::Fixed(text, opened_at) => (text.clone(), opened_at),
-        };
-        let opened_at = opened_at.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let schema = match opened_at {
-            Some(at) => Ok(Some(SchemaText { text, at })),
-            None => Err(FeedError::interrupted("the feed is not open yet")),
-        };
-        Box::pin(std::future::ready(schema))
+        match &self.schema {
+            // A stream that reports a change of a fixed schema contradicts itself.
+            Schema::Unknown | Schema::Fixed(_) => Box::pin(std::future::ready(Ok(None))),
+            Schema::Read(read) => read(),
+        }
     }
 }
 

@@ -82,6 +82,8 @@ async fn the_feed_goes_on_after_a_revision() {
     }
     let mut opened = counted(&store).open(Some(&at(2))).await.unwrap();
     assert_eq!(opened.start, at(2));
+    let schema = opened.schema.clone().unwrap();
+    assert_eq!((&*schema.text, schema.at), (SCHEMA, at(2)));
     let added = changed(3, [reader(Effect::Added, engineers())]);
     assert_eq!(opened.all_ready().await, [added, checkpoint(3)]);
 }

@@ -69,13 +69,12 @@ async fn a_feed_is_complete_and_has_no_schema_by_default() {
 #[tokio::test]
 async fn a_fixed_schema_is_in_force_since_the_feed_was_opened() {
     let feed = feed().fixed_schema("definition user {}");
-    assert!(feed.schema().await.is_err());
-    feed.open(Some(&at(5))).await.unwrap();
+    let opened = feed.open(Some(&at(5))).await.unwrap();
     let schema = SchemaText {
         text: "definition user {}".to_owned(),
         at: at(5),
     };
-    assert_eq!(feed.schema().await.unwrap(), Some(schema));
+    assert_eq!(opened.schema, Some(schema));
 }
 
 #[tokio::test]
