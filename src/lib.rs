@@ -81,6 +81,7 @@ pub mod objects;
 mod protobuf;
 pub mod protocol;
 pub mod revision;
+mod schema;
 pub mod session;
 mod shards;
 #[cfg(feature = "store")]

@@ -6,7 +6,7 @@ use crate::changes::names::{Stamped, Word};
 use crate::changes::place::{Place, Places};
 use crate::changes::placed::{Concern, Placed};
 use crate::changes::question::{Question, Verdict};
-use crate::changes::rules::{Entry, Role, Rules, Sign};
+use crate::changes::relevance::{Entry, Role, Rules, Sign};
 use crate::changes::stamps::{Slot, Stamps};
 use crate::changes::timeline::Timeline;
 use crate::revision::Revision;

@@ -11,7 +11,7 @@ mod place;
 mod placed;
 mod question;
 mod in_order;
-mod rules;
+mod relevance;
 mod schema_reader;
 mod stamps;
 mod state;

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use crate::changes::era::{Era, InForce};
 use crate::changes::feed::{ChangeFeed, FeedError, Pending, SchemaText};
-use crate::changes::rules::Rules;
+use crate::changes::relevance::Rules;
 use crate::changes::state::Notice;
 use crate::revision::Revision;
+use crate::schema::Schema;
 
 /// Reads the schema each time that it changed, until the frontier shows that what was read is in force.
 pub(super) struct SchemaReader<'a, F> {
@@ -29,7 +30,7 @@ impl<'a, F: ChangeFeed> SchemaReader<'a, F> {
 
     /// A schema was read.
     pub(super) fn take(&mut self, schema: SchemaText) {
-        let in_force = match Rules::read(&schema.text) {
+        let in_force = match Schema::read(&schema.text).map(|schema| Rules::new(&schema)) {
             Ok(rules) => InForce::Rules(Arc::new(rules)),
             Err(error) => {
                 (self.notify)(Notice::SchemaUnreadable(error.into()));

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::schema::SchemaError;
 use crate::store::relationship::{ParseError, Relationship};
-use crate::store::schema::{Schema, SchemaError};
+use crate::store::schema::Schema;
 use crate::store::write::Update;
 
 /// A recorded history: a schema, and all writes from an empty store to the last state.

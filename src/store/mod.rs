@@ -46,6 +46,7 @@ mod state;
 mod tests;
 mod write;
 
+pub use crate::schema::{SchemaError, SchemaErrorKind};
 pub use builder::StoreBuilder;
 pub use change::Change;
 pub use changes::Changes;
@@ -56,6 +57,6 @@ pub use error::{
 pub use filter::{Filter, SubjectFilter};
 pub use history::{History, HistoryError, Transaction};
 pub use relationship::{ObjectRef, ParseError, Relationship, SubjectRef};
-pub use schema::{Schema, SchemaError, SchemaErrorKind};
+pub use schema::Schema;
 pub use snapshot::{ReadMode, SnapshotReader};
 pub use write::{Operation, Precondition, Update};

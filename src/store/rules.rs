@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::schema::{AllowedSubject, MemberKind, SubjectForm, Term, TermKind};
 use crate::store::error::UnknownName;
-use crate::store::schema::{AllowedSubject, MemberKind, Schema, SubjectForm, Term, TermKind};
+use crate::store::schema::Schema;
 
 /// A type's or relation's name as a number. Only schemas add names, so there are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,7 +86,7 @@ pub(super) enum Form {
 impl Rules {
     pub(super) fn new(schema: &Schema, symbols: &mut Symbols) -> Self {
         let mut types = Vec::new();
-        for (type_name, definition) in schema.definitions() {
+        for (type_name, definition) in schema.read().definitions() {
             let mut members: Vec<_> = definition
                 .members
                 .iter()
@@ -165,9 +166,10 @@ fn rule(kind: &MemberKind, symbols: &mut Symbols) -> Rule {
         }
         MemberKind::Permission(expression) => {
             let mut compile = |term: &Term| match &term.kind {
-                TermKind::Nil => Op::Nil,
+                // The store's part of the language does not have `self`, nor `.all`.
+                TermKind::Nil | TermKind::Oneself => Op::Nil,
                 TermKind::Reference(name) => Op::Reference(symbols.intern(name)),
-                TermKind::Arrow { relation, target } => Op::Arrow {
+                TermKind::Arrow { relation, target, .. } => Op::Arrow {
                     relation: symbols.intern(relation),
                     target: symbols.intern(target),
                 },

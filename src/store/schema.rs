@@ -1,23 +1,7 @@
-//! Schemas: types, their relations, and how permissions are computed from these.
-
-mod error;
-mod lexer;
-mod parser;
-#[cfg(test)]
-mod tests;
-mod tree;
-mod validate;
-
-use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use error::Position;
-
-pub use error::{SchemaError, SchemaErrorKind};
-pub(super) use tree::{AllowedSubject, Definition, MemberKind, SubjectForm, Term, TermKind};
-
-const MAX_LEN: usize = 1 << 20;
+use crate::schema::{self, MemberKind, SchemaError};
 
 /// A schema in [SpiceDB's schema language](https://authzed.com/docs/spicedb/concepts/schema), read and validated.
 ///
@@ -49,7 +33,7 @@ const MAX_LEN: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Schema {
     source: Arc<str>,
-    definitions: BTreeMap<Box<str>, Definition>,
+    read: schema::Schema,
 }
 
 impl Schema {
@@ -59,15 +43,9 @@ impl Schema {
     ///
     /// What is wrong, with its line and column.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
-        if text.len() > MAX_LEN {
-            let start = Position { line: 1, column: 1 };
-            return Err(SchemaError::new(start, SchemaErrorKind::TooLong { max: MAX_LEN }));
-        }
-        let definitions = parser::parse(text)?;
-        validate::validate(&definitions)?;
         Ok(Self {
+            read: schema::Schema::read_embedded(text)?,
             source: text.into(),
-            definitions,
         })
     }
 
@@ -78,25 +56,22 @@ impl Schema {
 
     /// Whether the schema has this type.
     pub fn has_type(&self, type_name: &str) -> bool {
-        self.definitions.contains_key(type_name)
+        self.read.definitions().contains_key(type_name)
     }
 
     /// Whether the type has this relation.
     pub fn has_relation(&self, type_name: &str, name: &str) -> bool {
-        matches!(self.member(type_name, name), Some(MemberKind::Relation(_)))
+        matches!(self.read.member(type_name, name), Some(MemberKind::Relation(_)))
     }
 
     /// Whether the type has this permission.
     pub fn has_permission(&self, type_name: &str, name: &str) -> bool {
-        matches!(self.member(type_name, name), Some(MemberKind::Permission(_)))
+        matches!(self.read.member(type_name, name), Some(MemberKind::Permission(_)))
     }
 
-    fn member(&self, type_name: &str, name: &str) -> Option<&MemberKind> {
-        Some(&self.definitions.get(type_name)?.members.get(name)?.kind)
-    }
-
-    pub(super) fn definitions(&self) -> &BTreeMap<Box<str>, Definition> {
-        &self.definitions
+    /// What was read.
+    pub(super) fn read(&self) -> &schema::Schema {
+        &self.read
     }
 }
 

@@ -1,12 +1,13 @@
 use std::collections::{BTreeMap, HashMap};
 
-use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
-use crate::store::schema::tree::{Definition, Expression, MemberKind, SubjectForm, TermKind};
+use crate::schema::error::{Position, SchemaError, SchemaErrorKind};
+use crate::schema::tree::{Definition, MemberKind, SubjectForm, Term, TermKind};
 
 type Definitions = BTreeMap<Box<str>, Definition>;
 
-/// Checks that every reference is valid, and that no permission is computed from itself on the same object.
-pub(super) fn validate(definitions: &Definitions) -> Result<(), SchemaError> {
+/// Checks that every reference is valid. For the embedded store also, that no arrow leads to nothing, and that no
+/// permission is computed from itself on the same object; SpiceDB takes such schemas.
+pub(crate) fn validate(definitions: &Definitions, embedded: bool) -> Result<(), SchemaError> {
     for (type_name, definition) in definitions {
         for member in definition.members.values() {
             match &member.kind {
@@ -18,10 +19,16 @@ pub(super) fn validate(definitions: &Definitions) -> Result<(), SchemaError> {
                         }
                     }
                 }
-                MemberKind::Permission(expression) => check_terms(definitions, type_name, definition, expression)?,
+                MemberKind::Permission(expression) => {
+                    for term in &expression.terms {
+                        check_term(definitions, type_name, definition, term, embedded)?;
+                    }
+                }
             }
         }
-        check_cycles(definition)?;
+        if embedded {
+            check_cycles(definition)?;
+        }
     }
     Ok(())
 }
@@ -51,42 +58,40 @@ fn known_member<'a>(
     }
 }
 
-fn check_terms(
+fn check_term(
     definitions: &Definitions,
     type_name: &str,
     definition: &Definition,
-    expression: &Expression,
+    term: &Term,
+    embedded: bool,
 ) -> Result<(), SchemaError> {
-    for term in &expression.terms {
-        match &term.kind {
-            TermKind::Reference(name) => {
-                known_member(definition, type_name, name, term.at)?;
-            }
-            TermKind::Arrow { relation, target } => {
-                let kind = match known_member(definition, type_name, relation, term.at)? {
-                    MemberKind::Relation(allowed) => {
-                        let leads = |name: &str| definitions.get(name).is_some_and(|d| d.members.contains_key(target));
-                        if allowed.iter().any(|subject| subject.form == SubjectForm::Wildcard) {
-                            let name = relation.to_string();
-                            Some(SchemaErrorKind::ArrowFromWildcard { name })
-                        } else if allowed.iter().any(|subject| leads(&subject.type_name)) {
-                            None
-                        } else {
-                            let (relation, target) = (relation.to_string(), target.to_string());
-                            Some(SchemaErrorKind::ArrowToNothing { relation, target })
-                        }
-                    }
-                    MemberKind::Permission(_) => {
-                        let name = relation.to_string();
-                        Some(SchemaErrorKind::ArrowFromPermission { name })
-                    }
-                };
-                if let Some(kind) = kind {
-                    return Err(SchemaError::new(term.at, kind));
-                }
-            }
-            TermKind::Nil | TermKind::Union(_) | TermKind::Intersection(_) | TermKind::Exclusion(..) => {}
+    match &term.kind {
+        TermKind::Reference(name) => {
+            known_member(definition, type_name, name, term.at)?;
         }
+        TermKind::Arrow { relation, target, .. } => {
+            let MemberKind::Relation(allowed) = known_member(definition, type_name, relation, term.at)? else {
+                let name = relation.to_string();
+                return Err(SchemaError::new(term.at, SchemaErrorKind::ArrowFromPermission { name }));
+            };
+            if allowed.iter().any(|subject| subject.form == SubjectForm::Wildcard) {
+                let name = relation.to_string();
+                return Err(SchemaError::new(term.at, SchemaErrorKind::ArrowFromWildcard { name }));
+            }
+            let leads = |name: &str| definitions.get(name).is_some_and(|d| d.members.contains_key(target));
+            if embedded && !allowed.iter().any(|subject| leads(&subject.type_name)) {
+                let (relation, target) = (relation.to_string(), target.to_string());
+                return Err(SchemaError::new(
+                    term.at,
+                    SchemaErrorKind::ArrowToNothing { relation, target },
+                ));
+            }
+        }
+        TermKind::Nil
+        | TermKind::Oneself
+        | TermKind::Union(_)
+        | TermKind::Intersection(_)
+        | TermKind::Exclusion(..) => {}
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ pub struct SchemaError {
 }
 
 impl SchemaError {
-    pub(super) fn new(at: Position, kind: SchemaErrorKind) -> Self {
+    pub(crate) fn new(at: Position, kind: SchemaErrorKind) -> Self {
         Self {
             line: at.line,
             column: at.column,
@@ -68,8 +68,8 @@ pub enum SchemaErrorKind {
         /// The name.
         name: String,
     },
-    /// A part of SpiceDB's language that this store does not support.
-    #[error("{what} is not supported by the embedded store")]
+    /// A part of SpiceDB's language that is not supported.
+    #[error("{what} is not supported")]
     Unsupported {
         /// The part.
         what: &'static str,
@@ -125,6 +125,10 @@ pub enum SchemaErrorKind {
 /// A place in a schema's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Position {
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::store::schema::error::{Position, SchemaError, SchemaErrorKind};
-use crate::store::schema::lexer::{Lexer, Token, shorten};
-use crate::store::schema::tree::{
-    AllowedSubject, Definition, Expression, Member, MemberKind, SubjectForm, Term, TermKind,
+use crate::schema::error::{Position, SchemaError, SchemaErrorKind};
+use crate::schema::lexer::{Lexer, Token, shorten};
+use crate::schema::partials::{self, Body};
+use crate::schema::tree::{
+    AllowedSubject, Condition, Definition, Expression, Member, MemberKind, SubjectForm, Term, TermKind,
 };
 
 const MAX_DEPTH: usize = 64;
@@ -16,26 +17,33 @@ const KEYWORDS: [&str; 6] = ["definition", "caveat", "relation", "permission", "
 /// an exclusion. All of them group from the left.
 const OPERATORS: [&str; 3] = ["-", "&", "+"];
 
-pub(super) fn parse(text: &str) -> Result<BTreeMap<Box<str>, Definition>, SchemaError> {
+/// Reads a schema in SpiceDB's language, or in the part of it that the embedded store supports.
+pub(crate) fn parse(text: &str, embedded: bool) -> Result<BTreeMap<Box<str>, Definition>, SchemaError> {
     let mut lexer = Lexer::new(text);
     let (token, at) = lexer.next()?;
-    let mut parser = Parser { lexer, token, at };
-    let mut definitions = BTreeMap::new();
+    let mut parser = Parser {
+        lexer,
+        token,
+        at,
+        embedded,
+        has_self: false,
+    };
+    let (mut definitions, mut partials) = (BTreeMap::new(), BTreeMap::new());
     loop {
         match parser.token {
-            Token::End => return Ok(definitions),
+            Token::End => return partials::include(definitions, &partials),
             Token::Symbol(";") => parser.advance()?,
-            Token::Word("definition") => {
-                parser.advance()?;
-                let at = parser.at;
-                let name = parser.type_name()?;
-                let members = parser.members()?;
-                insert(&mut definitions, name, Definition { members }, at)?;
+            Token::Word("definition") => parser.body(&mut definitions)?,
+            Token::Word("caveat") => {
+                parser.not_embedded("a caveat")?;
+                parser.caveat()?;
             }
-            Token::Word("caveat") => return Err(parser.unsupported("a caveat")),
-            Token::Word("use" | "import" | "partial") => {
+            Token::Word("use" | "import" | "partial") if embedded => {
                 return Err(parser.unsupported("`use`, `import` or `partial`"));
             }
+            Token::Word("use") => parser.feature()?,
+            Token::Word("partial") => parser.body(&mut partials)?,
+            Token::Word("import") => return Err(parser.unsupported("`import`")),
             _ => return Err(parser.expected("`definition`")),
         }
     }
@@ -60,6 +68,9 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     token: Token<'a>,
     at: Position,
+    embedded: bool,
+    /// Whether `self` is a keyword.
+    has_self: bool,
 }
 
 impl Parser<'_> {
@@ -75,6 +86,15 @@ impl Parser<'_> {
 
     fn unsupported(&self, what: &'static str) -> SchemaError {
         SchemaError::new(self.at, SchemaErrorKind::Unsupported { what })
+    }
+
+    /// An error where only the part of the language is read that the embedded store supports.
+    fn not_embedded(&self, what: &'static str) -> Result<(), SchemaError> {
+        if self.embedded {
+            Err(self.unsupported(what))
+        } else {
+            Ok(())
+        }
     }
 
     fn accept(&mut self, symbol: &'static str) -> Result<bool, SchemaError> {
@@ -102,7 +122,7 @@ impl Parser<'_> {
             && word
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if !spelled || KEYWORDS.contains(&word) {
+        if !spelled || KEYWORDS.contains(&word) || (self.has_self && word == "self") {
             let name = shorten(word);
             return Err(SchemaError::new(self.at, SchemaErrorKind::BadName { name }));
         }
@@ -119,17 +139,73 @@ impl Parser<'_> {
         Ok(name.into())
     }
 
-    fn members(&mut self) -> Result<BTreeMap<Box<str>, Member>, SchemaError> {
+    /// A feature that the schema uses. Those that are not known may give the text another meaning.
+    fn feature(&mut self) -> Result<(), SchemaError> {
+        self.advance()?;
+        match self.token {
+            Token::Word("self") => self.has_self = true,
+            Token::Word("expiration" | "typechecking" | "partial" | "import") => {}
+            _ => return Err(self.expected("`self`, `expiration`, `typechecking`, `partial` or `import`")),
+        }
+        self.advance()
+    }
+
+    fn caveat(&mut self) -> Result<(), SchemaError> {
+        self.advance()?;
+        self.caveat_name()?;
+        if self.token != Token::Symbol("(") {
+            return Err(self.expected("`(` and the caveat's parameters"));
+        }
+        self.lexer.skip_parameters()?;
+        self.advance()?;
+        self.require(")", "`)`")?;
+        if self.token != Token::Symbol("{") {
+            return Err(self.expected("`{` and the caveat's expression"));
+        }
+        self.lexer.skip_expression()?;
+        self.advance()?;
+        self.require("}", "`}`")
+    }
+
+    /// Caveats' names have fewer rules than others.
+    fn caveat_name(&mut self) -> Result<(), SchemaError> {
+        loop {
+            let Token::Word(_) = self.token else {
+                return Err(self.expected("a caveat's name"));
+            };
+            self.advance()?;
+            if !self.accept("/")? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A definition or partial, from its keyword on.
+    fn body(&mut self, bodies: &mut BTreeMap<Box<str>, Body>) -> Result<(), SchemaError> {
+        self.advance()?;
+        let at = self.at;
+        let name = self.type_name()?;
+        let body = self.members()?;
+        insert(bodies, name, body, at)
+    }
+
+    fn members(&mut self) -> Result<Body, SchemaError> {
         self.require("{", "`{`")?;
-        let mut members = BTreeMap::new();
+        let (mut members, mut included) = (BTreeMap::new(), Vec::new());
         loop {
             let (name, at, kind) = match self.token {
                 Token::Symbol("}") => {
                     self.advance()?;
-                    return Ok(members);
+                    return Ok(Body { members, included });
                 }
                 Token::Symbol(";") => {
                     self.advance()?;
+                    continue;
+                }
+                Token::Symbol("...") if !self.embedded => {
+                    self.advance()?;
+                    let at = self.at;
+                    included.push((self.type_name()?, at));
                     continue;
                 }
                 Token::Word("relation") => {
@@ -143,6 +219,13 @@ impl Parser<'_> {
                     self.advance()?;
                     let at = self.at;
                     let name = self.name("the permission's name")?;
+                    if !self.embedded && self.accept(":")? {
+                        // The types of its subjects. They say nothing that the expression does not say.
+                        self.type_name()?;
+                        while self.accept("|")? {
+                            self.type_name()?;
+                        }
+                    }
                     self.require("=", "`=` and the permission's expression")?;
                     let mut terms = Vec::new();
                     let root = self.expression(&mut terms, 0, 0)?;
@@ -167,14 +250,37 @@ impl Parser<'_> {
             } else {
                 SubjectForm::Userset(self.name("a relation's or permission's name")?)
             };
-            if self.token == Token::Word("with") {
-                return Err(self.unsupported("`with` (caveats and expiration)"));
-            }
-            allowed.push(AllowedSubject { at, type_name, form });
+            let condition = self.condition()?;
+            allowed.push(AllowedSubject {
+                at,
+                type_name,
+                form,
+                condition,
+            });
             if !self.accept("|")? {
                 return Ok(allowed);
             }
         }
+    }
+
+    fn condition(&mut self) -> Result<Option<Condition>, SchemaError> {
+        if self.token != Token::Word("with") {
+            return Ok(None);
+        }
+        self.not_embedded("`with` (caveats and expiration)")?;
+        self.advance()?;
+        if self.token != Token::Word("expiration") {
+            self.caveat_name()?;
+            if self.token != Token::Word("and") {
+                return Ok(Some(Condition { expires: false }));
+            }
+            self.advance()?;
+        }
+        if self.token != Token::Word("expiration") {
+            return Err(self.expected("`expiration`"));
+        }
+        self.advance()?;
+        Ok(Some(Condition { expires: true }))
     }
 
     /// Reads operators of `level` and tighter. The number of levels times the depth of parentheses limits the
@@ -219,15 +325,24 @@ impl Parser<'_> {
             self.advance()?;
             return Ok(push(terms, at, TermKind::Nil));
         }
+        if self.has_self && self.token == Token::Word("self") {
+            self.advance()?;
+            return Ok(push(terms, at, TermKind::Oneself));
+        }
         let name = self.name("a relation, a permission, `nil` or `(`")?;
+        let mut all = false;
         let target = if self.accept("->")? {
             self.name("the name of what the arrow leads to")?
         } else if self.accept(".")? {
             match self.token {
-                Token::Word("any") => self.advance()?,
-                Token::Word("all") => return Err(self.unsupported("an intersection arrow (`.all`)")),
+                Token::Word("any") => {}
+                Token::Word("all") => {
+                    self.not_embedded("an intersection arrow (`.all`)")?;
+                    all = true;
+                }
                 _ => return Err(self.expected("`any`")),
             }
+            self.advance()?;
             self.require("(", "`(`")?;
             let target = self.name("the name of what the arrow leads to")?;
             self.require(")", "`)`")?;
@@ -238,7 +353,8 @@ impl Parser<'_> {
         if matches!(self.token, Token::Symbol("->" | ".")) {
             return Err(self.unsupported("an arrow after an arrow"));
         }
-        Ok(push(terms, at, TermKind::Arrow { relation: name, target }))
+        let relation = name;
+        Ok(push(terms, at, TermKind::Arrow { relation, target, all }))
     }
 }
 

@@ -1,0 +1,7 @@
+//! Which change of a relationship can change which answer, by the schema.
+
+mod rules;
+#[cfg(all(test, feature = "store"))]
+mod tests;
+
+pub(crate) use rules::{Entry, Reach, Role, Rules, Sign};
