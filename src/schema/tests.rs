@@ -197,17 +197,126 @@ fn hostile_schemas_are_rejected_without_harm() {
     assert!(Schema::read_embedded(&name).unwrap_err().to_string().len() < 400);
 }
 
+/// A schema with all of SpiceDB's language.
+const ALL: &str = r#"
+    use expiration
+    use self
+    use partial
+
+    /** a person */
+    definition acme/user { permission same = self }
+
+    caveat within(limit int, tags map<list<string>>) {
+        // a } that is none, and a " too
+        limit < 5 && tags == {"}": ['{', "\"}"]} && r"\" != '}' && b"}" != br'\' && """
+            }" """ != '''
+            " \'''}''' /* } */
+    }
+
+    caveat acme/Other_Caveat(x any) { x }
+
+    partial viewable {
+        relation viewer: acme/user with within | acme/user:* with acme/Other_Caveat and expiration
+        ...nested
+    }
+    partial nested { permission view = viewer }
+
+    definition doc {
+        relation parent: doc | doc#parent with expiration
+        relation owner: acme/user
+        ...viewable
+        permission up: acme/user | doc = parent.all(view) + parent.any(view) - self
+        permission loop = loop
+        permission nothing = owner->nothing
+    }"#;
+
+#[test]
+fn all_of_spicedbs_language_is_read() {
+    let schema = Schema::read(ALL).unwrap();
+    let allowed = |name: &str| match schema.member("doc", name) {
+        Some(MemberKind::Relation(allowed)) => {
+            let conditions = allowed.iter().map(|subject| subject.condition.map(|c| c.expires));
+            conditions.collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(allowed("viewer"), [Some(false), Some(true)]);
+    assert_eq!(allowed("parent"), [None, Some(true)]);
+    assert_eq!(allowed("owner"), [None]);
+    assert!(schema.member("doc", "view").is_some());
+    let Some(MemberKind::Permission(up)) = schema.member("doc", "up") else {
+        panic!("no permission");
+    };
+    let all = |term: &Term| matches!(term.kind, TermKind::Arrow { all: true, .. });
+    assert_eq!(up.terms.iter().filter(|term| all(term)).count(), 1);
+    assert!(up.terms.iter().any(|term| term.kind == TermKind::Oneself));
+    // Without `use self` it is a name as any other.
+    let schema = Schema::read("definition t { relation self: t permission p = self }").unwrap();
+    let Some(MemberKind::Permission(p)) = schema.member("t", "p") else {
+        panic!("no permission");
+    };
+    assert_eq!(p.terms[0].kind, TermKind::Reference("self".into()));
+}
+
+#[test]
+fn the_recorded_schemas_are_read() {
+    let recorded = include_str!("../../examples/data/schema.zed");
+    assert_eq!(Schema::read(recorded).unwrap().definitions().len(), 4);
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    use SchemaErrorKind as Kind;
+    let kind = |text: &str| Schema::read(text).unwrap_err().kind().clone();
+    assert!(matches!(kind("import \"other.zed\""), Kind::Unsupported { .. }));
+    assert!(matches!(kind("use something_new"), Kind::Expected { .. }));
+    assert!(matches!(kind("caveat c(x int) { x == \"} }"), Kind::Expected { .. }));
+    assert!(matches!(kind("caveat c(x int) { x == \"\n\" }"), Kind::Expected { .. }));
+    assert!(matches!(kind("caveat c(x int) { {x }"), Kind::Expected { .. }));
+    assert!(matches!(kind("caveat c(x = int) { x }"), Kind::Expected { .. }));
+    assert!(matches!(kind("definition t { ...p }"), Kind::UnknownType { .. }));
+    assert!(matches!(
+        kind("partial p { ...p } definition t { ...p }"),
+        Kind::Unsupported { .. }
+    ));
+    assert!(matches!(
+        kind("partial p { relation r: t } definition t { ...p ...p }"),
+        Kind::Duplicate { .. }
+    ));
+    assert!(matches!(
+        kind("definition t { relation a: t with expiration and c }"),
+        Kind::Expected { .. }
+    ));
+    // A comment ends with its line, whatever ends that.
+    assert!(Schema::read("definition t { // c\r relation a: t }").is_ok());
+}
+
+#[test]
+fn many_copies_of_partials_end_early() {
+    let partial: String = (0..20_000).map(|i| format!("permission p{i} = nil ")).collect();
+    let definitions: String = (0..20_000).map(|i| format!("definition t{i} {{ ...p }} ")).collect();
+    let text = format!("partial p {{ {partial} }} {definitions}");
+    assert!(matches!(
+        Schema::read(&text).unwrap_err().kind(),
+        SchemaErrorKind::Unsupported { .. }
+    ));
+}
+
 proptest! {
     #[test]
     fn no_input_panics(text in "[a-z{}():;|#*=+&.>/ \n-]{0,200}") {
         let _ = Schema::read_embedded(&text);
+        let _ = Schema::read(&text);
     }
 
     #[test]
     fn no_sequence_of_tokens_panics(tokens in proptest::collection::vec(prop::sample::select(vec![
         "definition", "relation", "permission", "nil", "a", "b", "t", "{", "}", "(", ")", ":", "=", "+", "&", "-", "->",
-        "|", "#", "*", "...", "/", "//", "/*", "*/", "\n", ".any(",
+        "|", "#", "*", "...", "/", "//", "/*", "*/", "\n", ".any(", ".all(", "use", "self", "caveat", "with", "and",
+        "expiration", "partial", "\"", "'", "\"\"\"", "\\",
     ]), 0..40)) {
-        let _ = Schema::read_embedded(&tokens.join(" "));
+        let text = tokens.join(" ");
+        // The part is read as the whole is.
+        prop_assert!(Schema::read_embedded(&text).is_err() || Schema::read(&text).is_ok());
     }
 }
