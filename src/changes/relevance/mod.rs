@@ -4,4 +4,4 @@ mod rules;
 #[cfg(all(test, feature = "store"))]
 mod tests;
 
-pub(crate) use rules::{Entry, Reach, Role, Rules, Sign};
+pub(crate) use rules::{Entry, Role, Rules, Sign};
