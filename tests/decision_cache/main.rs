@@ -4,6 +4,7 @@ mod ages;
 mod epochs;
 mod exact;
 mod flights;
+mod followed;
 mod floors;
 mod head_reads;
 mod labels;
