@@ -4,21 +4,19 @@
     not(feature = "store"),
     expect(dead_code, unreachable_pub, reason = "the store makes it public")
 )]
-mod error;
+pub(crate) mod error;
 mod lexer;
 mod parser;
 mod partials;
 #[cfg(all(test, feature = "store"))]
 mod tests;
-mod tree;
+pub(crate) mod tree;
 mod validate;
 
 use std::collections::BTreeMap;
 
-use error::Position;
-
-pub use error::{SchemaError, SchemaErrorKind};
-pub(crate) use tree::{AllowedSubject, Definition, MemberKind, SubjectForm, Term, TermKind};
+use crate::schema::error::{Position, SchemaError, SchemaErrorKind};
+use crate::schema::tree::{Definition, MemberKind};
 
 const MAX_LEN: usize = 1 << 20;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::schema::SchemaError;
+use crate::schema::error::SchemaError;
 use crate::store::relationship::{ParseError, Relationship};
 use crate::store::schema::Schema;
 use crate::store::write::Update;

@@ -46,7 +46,7 @@ mod state;
 mod tests;
 mod write;
 
-pub use crate::schema::{SchemaError, SchemaErrorKind};
+pub use crate::schema::error::{SchemaError, SchemaErrorKind};
 pub use builder::StoreBuilder;
 pub use change::Change;
 pub use changes::Changes;

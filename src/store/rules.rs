@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::schema::{AllowedSubject, MemberKind, SubjectForm, Term, TermKind};
+use crate::schema::tree::{AllowedSubject, MemberKind, SubjectForm, Term, TermKind};
 use crate::store::error::UnknownName;
 use crate::store::schema::Schema;
 

@@ -1,7 +1,9 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::schema::{self, MemberKind, SchemaError};
+use crate::schema;
+use crate::schema::error::SchemaError;
+use crate::schema::tree::MemberKind;
 
 /// A schema in [SpiceDB's schema language](https://authzed.com/docs/spicedb/concepts/schema), read and validated.
 ///

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
-use crate::schema::{Definition, MemberKind, Schema, SubjectForm, TermKind};
+use crate::schema::Schema;
+use crate::schema::tree::{Definition, MemberKind, SubjectForm, TermKind};
 
 /// A permission that consults more than this is not worked out: each examination of an answer looks at all entries.
 const MAX_ENTRIES: usize = 256;
