@@ -1,1 +1,39 @@
+mod brute_force;
+mod model;
 mod reach;
+mod wrong_rules;
+
+use crate::changes::relevance::rules::Reach;
+use crate::changes::relevance::{Role, Sign};
+use crate::changes::{Change, Effect, Question, Subject, Verdict};
+
+/// The rule in plain words: whether a change can alter a verdict. `is_conditional`: relationships of the changed relation
+/// can have conditions.
+fn concerns(reach: &Reach, change: &Change, is_conditional: bool, question: &Question, verdict: Verdict) -> bool {
+    let (adds, removes) = match change.effect {
+        Effect::Added => (true, false),
+        Effect::Removed => (false, true),
+        Effect::Touched => (true, is_conditional),
+    };
+    reach.entries.iter().any(|entry| {
+        let (allows, forbids) = match entry.sign {
+            Sign::Plus => (adds, removes),
+            Sign::Minus => (removes, adds),
+            Sign::Both => (true, true),
+        };
+        (&entry.kind, &entry.relation) == (&change.resource.kind, &change.relation)
+            && (!entry.own || change.resource == question.resource)
+            && (entry.role == Role::Through || leads_to(&change.subject, &question.subject))
+            && match verdict {
+                Verdict::No => allows,
+                Verdict::Yes => forbids,
+                Verdict::Unclear => true,
+            }
+    })
+}
+
+/// Whether a relationship with this subject can matter to a question's subject.
+fn leads_to(subject: &Subject, asked: &Subject) -> bool {
+    let is_wildcard = *subject.object.id == *"*" && subject.object.kind == asked.object.kind;
+    subject.relation.is_some() || is_wildcard || subject == asked
+}
