@@ -4,11 +4,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::cache::DecisionCache;
-use crate::cache::decision::{Decision, Span};
+use crate::cache::decision::Decision;
 use crate::cache::fingerprint::Fingerprint;
 use crate::cache::miss::Miss;
 use crate::cache::weigh::Weigh;
-use crate::consistency::Freshness;
+use crate::consistency::{Floors, Freshness};
 use crate::revision::Revision;
 
 /// How a bulk's answers may go together.
@@ -114,7 +114,9 @@ impl<V: Weigh> DecisionCache<V> {
                 let at = lowest(found.iter().flatten().map(|decision| decision.label()));
                 Served { found, at }
             }
-            (Freshness::AtLeast { .. }, Merge::OneSnapshot) => self.at_one_revision(questions, found, now),
+            (Freshness::AtLeast { floors, .. }, Merge::OneSnapshot) => {
+                self.at_one_revision(questions, found, floors, now)
+            }
         }
     }
 
@@ -129,6 +131,7 @@ impl<V: Weigh> DecisionCache<V> {
         &self,
         questions: &[Fingerprint],
         found: Vec<Result<Arc<Decision<V>>, Miss>>,
+        floors: &Floors,
         now: Instant,
     ) -> Served<V> {
         if let [Ok(only)] = &*found {
@@ -142,27 +145,39 @@ impl<V: Weigh> DecisionCache<V> {
                 _ => Served::apart(found),
             };
         };
+        let at_most_common = self.at(revision, questions, &found, now);
+        let misses = |served: &Served<V>| served.found.iter().filter(|found| found.is_err()).count();
+        if misses(&at_most_common) == 0 {
+            return at_most_common;
+        }
+        // All that the feed shows to be still true holds there.
+        let frontier = found.iter().flatten().find_map(|decision| decision.placed.as_ref()).map(|placed| placed.frontier());
+        let covers = |frontier: &Revision| floors.iter().all(|floor| *frontier >= floor.revision);
+        let frontier = frontier.filter(|frontier| covers(frontier) && self.0.knowledge.is_named_and_fresh(frontier, now));
+        match frontier.map(|frontier| self.at(frontier, questions, &found, now)) {
+            Some(at_frontier) if misses(&at_frontier) < misses(&at_most_common) => at_frontier,
+            _ => at_most_common,
+        }
+    }
+
+    /// Those answers that hold at `revision`.
+    fn at(
+        &self,
+        revision: Revision,
+        questions: &[Fingerprint],
+        found: &[Result<Arc<Decision<V>>, Miss>],
+        now: Instant,
+    ) -> Served<V> {
         let exactly = Freshness::Exact(revision.clone());
-        let found: Vec<_> = found
-            .into_iter()
-            .zip(questions)
-            .map(|(found, question)| match found {
-                Ok(decision)
-                    if decision
-                        .span
-                        .as_ref()
-                        .is_some_and(|span: &Span| span.holds_at(&revision)) =>
-                {
-                    Ok(decision)
-                }
-                // The reason why the caller's own requirement was not met says more.
-                found => self
-                    .find(*question, &exactly, now)
-                    .map_err(|_| found.err().unwrap_or(Miss::Apart)),
-            })
-            .collect();
+        let found = found.iter().zip(questions).map(|(found, question)| match found {
+            Ok(decision) if decision.holds_at(&revision) => Ok(Arc::clone(decision)),
+            // The reason why the caller's own requirement was not met says more.
+            found => self
+                .find(*question, &exactly, now)
+                .map_err(|_| found.as_ref().err().copied().unwrap_or(Miss::Apart)),
+        });
         Served {
-            found,
+            found: found.collect(),
             at: Some(revision),
         }
     }

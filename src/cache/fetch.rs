@@ -26,6 +26,12 @@ pub(crate) trait Fetch<V>: Clone + Send + 'static {
         false
     }
 
+    /// Asks the store for its head and nothing else.
+    fn read_head(self, turn: Turn<V>) -> impl Future<Output = Option<Revision>> + Send + 'static {
+        drop(turn);
+        std::future::ready(None)
+    }
+
     /// Asks the store for a fresh revision and nothing else.
     fn probe(self, turn: Turn<V>) -> impl Future<Output = Option<Revision>> + Send + 'static {
         drop(turn);

@@ -156,6 +156,7 @@ impl Stats {
             hits,
             misses,
             coalesced,
+            proven,
             upstream_calls,
             // The sum of their results, and those under way.
             probes: _,
@@ -207,6 +208,11 @@ impl Stats {
                 "tower_zookie_coalesced_total",
                 "Questions answered by an upstream call that another caller had begun.",
                 Counter(*coalesced),
+            ),
+            metric(
+                "tower_zookie_proven_total",
+                "Questions of fully consistent requests answered from the cache, after a head read.",
+                Counter(*proven),
             ),
             metric(
                 "tower_zookie_upstream_calls_total",

@@ -2,6 +2,7 @@
 //!
 //! [`DecisionCache`] works without HTTP, before any policy engine that knows revisions.
 
+mod at_head;
 mod bulk;
 mod call;
 mod check;

@@ -120,6 +120,11 @@ impl<V: Weigh> DecisionCache<V> {
         upstream: &mut U,
     ) -> Outcome<V, U::Own> {
         let Demand { freshness, arrived, .. } = demand;
+        if matches!(freshness, Freshness::Full)
+            && let Some(proven) = self.prove_at_head(questions, arrived, upstream).await
+        {
+            return Ok(Fetched::Shared(proven));
+        }
         for round in 0..MAX_ROUNDS {
             if round > 0
                 && let Some(found) = self.look_again(questions, freshness, arrived)

@@ -41,6 +41,7 @@ pub struct Settings {
     pub(crate) head_lag: Duration,
     pub(crate) token_age: Option<Duration>,
     pub(crate) miss_memory: ByteSize,
+    pub(crate) prove_at_head: bool,
     pub(crate) change_memory: ByteSize,
     pub(crate) followed_time_to_live: Duration,
 }
@@ -62,6 +63,7 @@ impl Default for Settings {
             head_lag: Duration::from_secs(5),
             token_age: None,
             miss_memory: ByteSize::mebi(1),
+            prove_at_head: false,
             change_memory: ByteSize::mebi(8),
             followed_time_to_live: Duration::from_secs(600),
         }
@@ -182,6 +184,16 @@ impl Settings {
     /// By default 1 MiB, which is enough for 30,000 questions. At most 1 GiB.
     pub fn miss_memory(mut self, memory: ByteSize) -> Self {
         self.miss_memory = memory;
+        self
+    }
+
+    /// Whether a fully consistent request may be answered from memory, where a head read that begins after the request arrived
+    /// shows that the stored answer is true at head. Requests that come at once share one head read; it is in vain where the
+    /// head has moved on and no [followed](crate::Handle::follow) feed has come as far.
+    ///
+    /// By default no: fully consistent requests are forwarded. It needs a store whose reads repeat.
+    pub fn prove_at_head(mut self, prove: bool) -> Self {
+        self.prove_at_head = prove;
         self
     }
 

@@ -25,6 +25,9 @@ pub struct Stats {
     pub misses: Misses,
     /// Questions answered by an upstream call that another caller had begun.
     pub coalesced: u64,
+    /// Questions of fully consistent requests answered from the cache, after a head read: see
+    /// [`prove_at_head`](crate::cache::Settings::prove_at_head).
+    pub proven: u64,
     /// Calls made to the upstream for questions, retries and bulks included; a bulk is one call.
     pub upstream_calls: u64,
     /// How many of them only asked how far the store has come.
@@ -128,6 +131,7 @@ pub(crate) struct Counters(Shards<Shard>);
 struct Shard {
     misses: [AtomicU64; Miss::ALL.len()],
     coalesced: AtomicU64,
+    proven: AtomicU64,
     upstream_calls: AtomicU64,
     probes: AtomicU64,
     probes_named: AtomicU64,
@@ -150,6 +154,7 @@ impl Default for Shard {
         Self {
             misses: std::array::from_fn(|_| zero()),
             coalesced: zero(),
+            proven: zero(),
             upstream_calls: zero(),
             probes: zero(),
             probes_named: zero(),
@@ -194,6 +199,10 @@ impl Counters {
 
     pub(crate) fn coalesced(&self, questions: usize) {
         self.0.mine().coalesced.fetch_add(questions as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn proven(&self, questions: usize) {
+        self.0.mine().proven.fetch_add(questions as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn upstream_call(&self, purpose: Purpose) {
@@ -263,6 +272,7 @@ impl Counters {
             hits: age_micros.count(),
             misses: Misses(misses),
             coalesced: sum(&|shard| &shard.coalesced),
+            proven: sum(&|shard| &shard.proven),
             upstream_calls: sum(&|shard| &shard.upstream_calls),
             probes: sum(&|shard| &shard.probes),
             probe_results: ProbeResults {

@@ -311,6 +311,14 @@ impl Knowledge {
             .is_ok()
     }
 
+    /// The head of the store, where a call that began at `arrived` or later named it.
+    pub(crate) fn head_since(&self, arrived: Instant) -> Option<Revision> {
+        let state = self.state();
+        let since = |known: &&Watermark| known.source == Source::Head && known.began >= Some(arrived);
+        let newest = state.watermarks.iter().filter(since).last();
+        newest.map(|known| known.revision.clone())
+    }
+
     /// Whether a head read lacked what was known, and no other one has had it since.
     pub(crate) fn is_behind(&self) -> bool {
         self.state().behind_since.is_some()

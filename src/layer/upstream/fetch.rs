@@ -2,21 +2,20 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Response;
 use tokio::time::Instant;
 
 use crate::cache::{About, Fetch, Item, NotStored, Replied, Turn};
 use crate::changes::Question;
-use crate::consistency::Consistency;
-use crate::layer::body::{Read, Replay, RequestBody, ZookieBody};
+use crate::layer::body::{Read, RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
 use crate::layer::pending::Pending;
 use crate::layer::response::{NoReply, OwnReply, Storable};
 use crate::layer::state::LayerState;
-use crate::layer::upstream::forward::strip_own_call;
+use crate::layer::upstream::head::ask_revision;
 use crate::layer::upstream::reply::{read_reply, whole};
 use crate::layer::upstream::timed::Timed;
-use crate::protocol::{Probe, Protocol, Received, ReplyItem, ReplyOutcome, StoredResponse};
+use crate::protocol::{Protocol, Received, ReplyItem, ReplyOutcome, StoredResponse};
 use crate::revision::Revision;
 use crate::token::Token;
 
@@ -166,36 +165,19 @@ where
             pending,
             ..
         } = self;
-        let (probe, request) = state.head_probe(&pending)?;
-        poll_fn(|cx| inner.poll_ready(cx)).await.ok()?;
-        turn.begin();
-        let timed = Timed::begin(&state.cache);
-        let Ok(replied) = inner.call(request).await else {
-            timed.failed();
-            return None;
-        };
-        drop(inner);
-        let (parts, body) = replied.into_parts();
-        let Read::Whole {
-            message: body,
-            trailers,
+        let request = state.head_probe(pending.route, &pending.parts)?;
+        ask_revision::<S, P, B>(&state, &mut inner, request, || turn.begin()).await
+    }
+
+    async fn read_head(self, turn: Turn<StoredResponse>) -> Option<Revision> {
+        let Self {
+            state,
+            mut inner,
+            pending,
             ..
-        } = read_reply(body, state.settings.max_reply_body).await
-        else {
-            timed.replied(&parts, None);
-            return None;
-        };
-        timed.replied(&parts, trailers.as_ref());
-        let reply = whole(&parts, &body, trailers.as_ref());
-        let received = Received::new(probe.route, &probe.call, &probe.message);
-        let (ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. }) =
-            state.protocol.learn(received, &[], &reply)
-        else {
-            tracing::debug!("a probe failed: it named no revision");
-            return None;
-        };
-        let token = state.reply_token(&parts.headers, token.as_deref())?;
-        Some(token.revision.clone())
+        } = self;
+        let request = state.head_read(pending.route, &pending.parts)?;
+        ask_revision::<S, P, B>(&state, &mut inner, request, || turn.begin()).await
     }
 }
 
@@ -264,16 +246,5 @@ impl<P: Protocol> LayerState<P> {
             Storable::For(lifetime) if lifetime < self.cache.time_to_live() => self.cache.counters().kept_shorter(),
             Storable::For(_) | Storable::Unsaid => {}
         }
-    }
-
-    /// The request that asks the store for its head revision, with the credentials of the pending request. Its reply goes to
-    /// no caller.
-    fn head_probe<B: RequestBody>(&self, pending: &Pending) -> Option<(Probe, Request<B>)> {
-        let mut parts = pending.parts.clone();
-        strip_own_call(&mut parts.headers);
-        let probe = self.protocol.probe(pending.route, &mut parts)?;
-        self.state_requirement(&mut parts, probe.route, Consistency::FullyConsistent, None)?;
-        let body = B::replay(Replay::whole(probe.message.clone(), None));
-        Some((probe, Request::from_parts(parts, body)))
     }
 }

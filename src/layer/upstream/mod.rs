@@ -7,6 +7,7 @@ mod bypass;
 mod check;
 mod fetch;
 mod forward;
+mod head;
 mod look_up;
 mod read;
 mod record;

@@ -1,21 +1,16 @@
 //! Records what writes did to objects.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
-use crate::consistency::Consistency;
-use crate::layer::body::{Read, Replay, RequestBody, ZookieBody};
-use crate::layer::headers::strip_overrides;
+use crate::layer::body::{RequestBody, ZookieBody};
 use crate::layer::inner::Upstream;
 use crate::layer::state::LayerState;
-use crate::layer::upstream::forward::strip_own_call;
-use crate::layer::upstream::reply::{read_reply, whole};
-use crate::layer::upstream::timed::Timed;
+use crate::layer::upstream::head::ask_revision;
 use crate::objects::{ObjectFloors, ObjectKey, ObjectsError};
-use crate::protocol::{Probe, Protocol, Received, Rejection, ReplyOutcome, Route};
+use crate::protocol::{Protocol, Rejection, ReplyOutcome, Route};
 use crate::revision::Revision;
 use crate::warnings::Warning;
 
@@ -144,54 +139,18 @@ where
 {
     let mut heads = Vec::new();
     for _ in 0..2 {
-        match read_head_once::<S, P, B>(state, inner, route, parts).await {
-            Some(head) => heads.push(head),
+        let Some(request) = state.head_read(route, parts) else {
+            return Vec::new();
+        };
+        match ask_revision::<S, P, B>(state, inner, request, || {}).await {
+            Some(head) => {
+                state.cache.wrote(&head);
+                heads.push(head);
+            }
             None => return Vec::new(),
         }
     }
     heads
-}
-
-async fn read_head_once<S, P, B>(state: &LayerState<P>, inner: &mut S, route: Route, parts: &Parts) -> Option<Revision>
-where
-    S: Upstream<B>,
-    P: Protocol,
-    B: RequestBody,
-{
-    let mut parts = parts.clone();
-    strip_own_call(&mut parts.headers);
-    strip_overrides(&mut parts.headers);
-    let Probe {
-        route, call, message, ..
-    } = state.protocol.head_read(route, &mut parts)?;
-    state.state_requirement(&mut parts, route, Consistency::FullyConsistent, None)?;
-    let request = Request::from_parts(parts, B::replay(Replay::whole(message.clone(), None)));
-    poll_fn(|cx| inner.poll_ready(cx)).await.ok()?;
-    let timed = Timed::begin(&state.cache);
-    let Ok(reply) = inner.call(request).await else {
-        timed.failed();
-        return None;
-    };
-    let (parts, body) = reply.into_parts();
-    let Read::Whole {
-        message: body,
-        trailers,
-        ..
-    } = read_reply(body, state.settings.max_reply_body).await
-    else {
-        timed.replied(&parts, None);
-        return None;
-    };
-    timed.replied(&parts, trailers.as_ref());
-    let reply = whole(&parts, &body, trailers.as_ref());
-    let (ReplyOutcome::Answers { token, .. } | ReplyOutcome::Wrote { token, .. }) =
-        state.protocol.learn(Received::new(route, &call, &message), &[], &reply)
-    else {
-        return None;
-    };
-    let token = state.reply_token(&parts.headers, token.as_deref())?;
-    state.cache.wrote(&token.revision);
-    Some(token.revision.clone())
 }
 
 impl<P: Protocol> LayerState<P> {
