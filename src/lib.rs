@@ -93,7 +93,7 @@ pub use byte_size::ByteSize;
 pub use invalid_setting::InvalidSetting;
 pub use layer::{
     Asked, Credential, ExplainedQuestion, Explanation, Handle, KeyPart, NoChangeFeed, OldTokens, Replay, RequestBody,
-    ResponseFuture, StoredAnswer, ZookieBody, ZookieLayer, ZookieLayerBuilder, ZookieService,
+    ResponseFuture, StoreFeed, StoredAnswer, ZookieBody, ZookieLayer, ZookieLayerBuilder, ZookieService,
 };
 pub use warnings::Warning;
 

@@ -41,6 +41,10 @@ pub enum Warning {
     FeedSchema,
     /// `foreign_feed`: the change feed is of another store than the one that answers.
     ForeignFeed,
+    /// `feed_unread`: the change feed reports something that this version can't read.
+    FeedUnread,
+    /// `feed_without_schema`: the change feed does not report changes of the schema.
+    FeedWithoutSchema,
     /// `not_recorded`: a write was made, and its token could not be recorded for its objects.
     NotRecorded,
     /// `objects_unavailable`: the store of objects' tokens failed or was too slow, or its feed ended.
@@ -67,6 +71,8 @@ impl Warning {
         Self::FeedLost,
         Self::FeedSchema,
         Self::ForeignFeed,
+        Self::FeedUnread,
+        Self::FeedWithoutSchema,
         Self::NotRecorded,
         Self::ObjectsUnavailable,
         Self::ForeignRecord,
@@ -89,6 +95,8 @@ impl Warning {
             Self::FeedLost => "feed_lost",
             Self::FeedSchema => "feed_schema",
             Self::ForeignFeed => "foreign_feed",
+            Self::FeedUnread => "feed_unread",
+            Self::FeedWithoutSchema => "feed_without_schema",
             Self::NotRecorded => "not_recorded",
             Self::ObjectsUnavailable => "objects_unavailable",
             Self::ForeignRecord => "foreign_record",

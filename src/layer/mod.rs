@@ -16,6 +16,7 @@ mod builder;
 mod changing;
 mod credentials;
 mod explanation;
+mod feed;
 mod future;
 mod handle;
 mod headers;
@@ -44,11 +45,11 @@ pub use body::{Replay, RequestBody, ZookieBody};
 pub use builder::ZookieLayerBuilder;
 pub use credentials::Credential;
 pub use explanation::{ExplainedQuestion, Explanation, KeyPart, StoredAnswer};
+pub use feed::{NoChangeFeed, StoreFeed};
 pub use future::ResponseFuture;
 pub use handle::Handle;
 pub use service::ZookieService;
 pub use state::OldTokens;
-pub use watch::NoChangeFeed;
 
 /// Puts a cache of decisions before an authorization service, or before a client of one.
 ///

@@ -2,14 +2,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
 use crate::cache::{Capabilities, ReadAt};
 use crate::changes::Question;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
-use crate::protocol::kit::grpc::next_message;
+use crate::protocol::feed::{FeedProtocol, FeedWire};
 use crate::protocol::object::Object;
 use crate::protocol::problem::{Rejection, problem_json};
 use crate::protocol::reply::{Reply, ReplyOutcome};
@@ -162,27 +162,9 @@ pub trait Protocol: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// The request that opens the store's change feed for `tenant`, if the API has one. Its reply is a stream of
-    /// messages. [`feed_message`](Self::feed_message) splits it, and [`feed_token`](Self::feed_token) reads a message.
-    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
-        let _ = tenant;
-        None
-    }
-
-    /// Takes the next message out of what has `arrived` of the change feed; `None` if it has not arrived completely. By
-    /// default the messages are those of a gRPC stream.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] if the feed can't be read, or has a message of more than `longest` bytes. The layer then opens the
-    /// feed again.
-    fn feed_message(&self, arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable> {
-        next_message(arrived, longest)
-    }
-
-    /// The token of the revision that one message of the change feed reports.
-    fn feed_token(&self, message: &[u8]) -> Option<String> {
-        let _ = message;
+    /// How the API reports the store's changes over this wire, if it does.
+    fn feed(&self, wire: FeedWire) -> Option<&dyn FeedProtocol> {
+        let _ = wire;
         None
     }
 

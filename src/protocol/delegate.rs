@@ -5,7 +5,7 @@ macro_rules! delegate {
             use std::sync::Arc;
             use std::time::Duration;
 
-            use bytes::{Bytes, BytesMut};
+            use bytes::Bytes;
             use http::request::Parts;
             use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
@@ -13,6 +13,7 @@ macro_rules! delegate {
             use $crate::changes::Question;
             use $crate::protocol::api::Protocol;
             use $crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
+            use $crate::protocol::feed::{FeedProtocol, FeedWire};
             use $crate::protocol::object::Object;
             use $crate::protocol::problem::Rejection;
             use $crate::protocol::reply::{Reply, ReplyOutcome};
@@ -131,19 +132,9 @@ macro_rules! delegate {
                     $to.probe(route, parts)
                 }
 
-                fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
+                fn feed(&self, wire: FeedWire) -> Option<&dyn FeedProtocol> {
                     let $api = self;
-                    $to.watch(tenant)
-                }
-
-                fn feed_message(&self, arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable> {
-                    let $api = self;
-                    $to.feed_message(arrived, longest)
-                }
-
-                fn feed_token(&self, message: &[u8]) -> Option<String> {
-                    let $api = self;
-                    $to.feed_token(message)
+                    $to.feed(wire)
                 }
 
                 fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {

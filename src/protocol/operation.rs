@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use crate::changes::Effect;
 use crate::consistency::Consistency;
 
 /// One operation of an API, for all its wires.
@@ -106,6 +107,22 @@ pub(super) enum Is {
     Ids,
     /// A filter of relationships.
     Filter(&'static [Field]),
+    /// The changes that a message of a change feed reports.
+    Changes(&'static [Field]),
+    /// What became of a changed relationship: one of these names, with the numbers from 1.
+    Effect(&'static [&'static str], &'static [Effect]),
+    /// The resource of a relationship.
+    Resource(&'static [Field]),
+    /// The relation of a relationship, or of its subject.
+    Relation,
+    /// The subject of a relationship.
+    Subject(&'static [Field]),
+    /// A change that is none of a relationship.
+    OtherChange,
+    /// A flag: the schema changed.
+    SchemaChanged,
+    /// A flag: the message is a checkpoint.
+    Checkpoint,
 }
 
 impl Field {

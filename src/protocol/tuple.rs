@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, Uri};
 
@@ -9,6 +9,7 @@ use crate::cache::{Capabilities, DefaultRead, ReadAt, ReadMode};
 use crate::changes::Question;
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Probe, Received, Route, Unreadable};
+use crate::protocol::feed::{FeedProtocol, FeedWire};
 use crate::protocol::object::Object;
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::{Reply, ReplyOutcome};
@@ -202,20 +203,8 @@ impl<A: Protocol, B: Protocol> Protocol for (A, B) {
         }
     }
 
-    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
-        self.0.watch(tenant).or_else(|| self.1.watch(tenant))
-    }
-
-    /// The API that opens the feed splits it.
-    fn feed_message(&self, arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable> {
-        match self.0.watch("") {
-            Some(_) => self.0.feed_message(arrived, longest),
-            None => self.1.feed_message(arrived, longest),
-        }
-    }
-
-    fn feed_token(&self, message: &[u8]) -> Option<String> {
-        self.0.feed_token(message).or_else(|| self.1.feed_token(message))
+    fn feed(&self, wire: FeedWire) -> Option<&dyn FeedProtocol> {
+        self.0.feed(wire).or_else(|| self.1.feed(wire))
     }
 
     fn timeout(&self, route: Route, parts: &HeaderMap) -> Option<Duration> {

@@ -1,5 +1,6 @@
 //! What the layer warns of: each case with its log line and its count.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -309,7 +310,7 @@ async fn rule_17_a_change_feed_that_ends_is_named_with_its_status() {
         (Response::builder(), "without a status"),
     ] {
         let log = Log::capture(Level::WARN);
-        let reply = std::sync::Mutex::new(Some(headers.body(Full::<Bytes>::default()).unwrap()));
+        let reply = Arc::new(Mutex::new(Some(headers.body(Full::<Bytes>::default()).unwrap())));
         let feed = service_fn(move |_: Request<Full<Bytes>>| {
             let reply = reply.lock().unwrap().take();
             async move {
@@ -320,8 +321,9 @@ async fn rule_17_a_change_feed_that_ends_is_named_with_its_status() {
             }
         });
         let handle = ZookieLayer::permify(permify::Engine::Postgres).handle();
-        assert!(timeout(Duration::from_secs(5), handle.watch(feed, "t1")).await.is_err());
-        only(&log, &handle, Warning::FeedEnded, 1, &[word, "`watch`"]);
+        let feed = handle.feed(feed).unwrap().tenant("t1");
+        assert!(timeout(Duration::from_secs(5), handle.watch(&feed)).await.is_err());
+        only(&log, &handle, Warning::FeedEnded, 1, &[word, "credentials"]);
         assert!(!log.only().contains("secret"));
     }
 }

@@ -18,7 +18,8 @@ pub(crate) async fn rule_08_the_change_feed_names_writes_of_others(server: &'sta
     direct.grant("other", "alice").await;
     let layer = watching.layer.clone().unwrap();
     let (channel, watched) = (watching.channel.clone(), tenant.clone());
-    let feed = tokio::spawn(async move { layer.watch(channel, &watched).await });
+    let feed = layer.feed(channel).unwrap().tenant(watched);
+    let feed = tokio::spawn(async move { layer.watch(&feed).await });
 
     let token = direct.grant("plan", "alice").await;
     let stored = async {

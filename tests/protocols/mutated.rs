@@ -1,8 +1,8 @@
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use tower_zookie::protocol::StoredResponse;
+use tower_zookie::protocol::{FeedWire, StoredResponse};
 use tower_zookie_testing::api::{
     Case, Does, QUESTIONS, STORED, Wire, apis, base, cases, items, json_values, map, nearly_json, stored, ways,
 };
@@ -47,7 +47,13 @@ fn play(case: Case, body: &Bytes, reply: &Bytes, open: &[usize]) {
         .map(|nth| learned.get(*nth).map(|item| &item.response))
         .collect();
     let _ = question.merge(&found, Some("t"));
-    let _ = case.api.system.protocol().feed_token(reply);
+    for wire in [FeedWire::Grpc, FeedWire::Http] {
+        if let Some(feed) = case.api.system.protocol().feed(wire) {
+            let _ = feed.reports(reply);
+            let _ = feed.relationship(reply);
+            let _ = feed.next(&mut BytesMut::from(&**reply), 1000);
+        }
+    }
 }
 
 fn body() -> impl Strategy<Value = Bytes> {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
 use tokio::time::{Instant, timeout};
+use tower_zookie::changes::ChangeFeed;
 use tower_zookie::protocol::permify::Engine;
 use tower_zookie_testing::frame::{frame, framed, messages};
 use tower_zookie_testing::permify::messages::WatchRequest;
@@ -29,11 +32,17 @@ fn whole(watch: &Call) -> Vec<u8> {
     watch.response.body().to_vec()
 }
 
+fn feed(session: &Session<Engine>) -> impl ChangeFeed {
+    let feed = session.layer.handle().feed::<_, Full<Bytes>, _>(session.upstream.clone());
+    feed.unwrap().tenant("acme")
+}
+
 /// Follows the feed until it ends.
 async fn follow(session: &Session<Engine>) {
     let watching = session.layer.handle();
     let before = session.upstream.calls();
-    let followed = watching.watch::<_, http_body_util::Full<bytes::Bytes>, _>(session.upstream.clone(), "acme");
+    let feed = feed(session);
+    let followed = watching.watch(&feed);
     assert!(timeout(Duration::from_millis(400), followed).await.is_err());
     assert_eq!(session.asked(before), ["feed"]);
 }
@@ -156,7 +165,8 @@ async fn a_feed_reopens_after_pauses_that_grow_until_it_reports() {
         let session = Session::new(&recording, engine);
         let began = Instant::now();
         let watching = session.layer.handle();
-        let followed = watching.watch::<_, http_body_util::Full<bytes::Bytes>, _>(session.upstream.clone(), "acme");
+        let feed = feed(&session);
+        let followed = watching.watch(&feed);
         let whole: u64 = pauses.iter().sum();
         assert!(timeout(Duration::from_millis(whole + 100), followed).await.is_err());
         let opened: Vec<_> = session.upstream.asked().iter().map(|asked| asked.at - began).collect();

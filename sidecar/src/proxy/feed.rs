@@ -46,7 +46,9 @@ impl Feed {
             }
             request
         });
-        let Err(error) = layer.watch(service, &tenant).await;
-        tracing::warn!(%error, "nothing is watched");
+        match layer.feed(service) {
+            Ok(feed) => match layer.watch(&feed.tenant(tenant)).await {},
+            Err(error) => tracing::warn!(%error, "nothing is watched"),
+        }
     }
 }

@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use crate::cache::{Capabilities, DefaultRead, ReadMode};
 use crate::changes::Verdict;
-use crate::protocol::operation::{Field, Operation};
+use crate::protocol::operation::Operation;
 use crate::protocol::permify::operations::{
     ALLOWED, ATTRIBUTE_FILTER, CAN, CHECK_COUNT, CHECK_METADATA, DENIED, ENTITY_IDS, ENTITY_TYPE, FILTER_ENTITY,
     OPERATIONS, ASKS, RELATED, TENANT, TUPLE_FILTER, delete,
@@ -23,7 +23,7 @@ use crate::token::permify::{Engine, SnapTokens};
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
     engine: Engine,
-    format: Arc<SnapTokens>,
+    pub(super) format: Arc<SnapTokens>,
     pub(super) default_read: DefaultRead,
     /// The tenant in which a probe writes.
     pub(super) probed: Option<Arc<str>>,
@@ -45,7 +45,6 @@ impl System for Meaning {
     const OPERATIONS: &'static [Operation] = OPERATIONS;
     const BASE: &'static str = "/v1/tenants/{tenant_id}";
     const MAX_ITEMS: usize = 100;
-    const WATCHED: Option<&'static Field> = Some(&TENANT);
     const RELATED: Related = RELATED;
     const ASKS: Asks = ASKS;
 
@@ -73,10 +72,6 @@ impl System for Meaning {
     /// A read without a token is at head.
     fn store_staleness(&self) -> Duration {
         Duration::ZERO
-    }
-
-    fn canonical(&self, token: &str) -> Option<String> {
-        self.format.canonical(token)
     }
 
     fn is_nothing_written(token: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Permify: its gRPC API and its REST gateway.
 
+mod feed;
 mod meaning;
 mod operations;
 

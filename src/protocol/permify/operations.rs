@@ -1,5 +1,6 @@
 use http::Method;
 
+use crate::changes::Effect;
 use crate::protocol::operation::{Does, Field, Is, Operation};
 use crate::protocol::system::{Asks, Related};
 
@@ -125,7 +126,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "/watch",
         Does::Watch,
         &[],
-        &[Field::new(1, "changes", Is::Opened(&[SNAP_TOKEN]))],
+        &[Field::new(1, "changes", Is::Opened(&CHANGES))],
     ),
 ];
 
@@ -135,6 +136,43 @@ const DELETE_PATH: &str = "/data/delete";
 pub(super) fn delete() -> Option<usize> {
     OPERATIONS.iter().position(|operation| operation.http.1 == DELETE_PATH)
 }
+
+const CHANGES: [Field; 2] = [
+    SNAP_TOKEN,
+    Field::with_alias(2, "data_changes", "dataChanges", Is::Changes(&CHANGE)),
+];
+
+const CHANGE: [Field; 3] = [
+    Field::new(
+        1,
+        "operation",
+        Is::Effect(
+            &["OPERATION_CREATE", "OPERATION_DELETE"],
+            &[Effect::Added, Effect::Removed],
+        ),
+    ),
+    Field::new(
+        2,
+        "tuple",
+        Is::Message(&[
+            Field::new(1, "entity", Is::Resource(&NAMES)),
+            Field::new(2, "relation", Is::Relation),
+            Field::new(
+                3,
+                "subject",
+                Is::Subject(&[
+                    Field::new(1, "type", Is::Kind),
+                    Field::new(2, "id", Is::Id),
+                    Field::new(3, "relation", Is::Relation),
+                ]),
+            ),
+        ]),
+    ),
+    Field::new(3, "attribute", Is::OtherChange),
+];
+
+/// The token to begin a feed after.
+pub(super) const WATCH_AFTER: Field = SNAP_TOKEN.numbered(2);
 
 const SNAP_TOKEN: Field = Field::with_alias(1, "snap_token", "snapToken", Is::Token);
 

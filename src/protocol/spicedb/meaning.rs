@@ -26,8 +26,8 @@ const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedop
 /// What SpiceDB's API means.
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
-    engine: Engine,
-    format: Arc<ZedTokens>,
+    pub(super) engine: Engine,
+    pub(super) format: Arc<ZedTokens>,
     pub(super) read_replicas: bool,
 }
 

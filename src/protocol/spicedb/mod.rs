@@ -1,5 +1,6 @@
 //! SpiceDB: its gRPC API and its HTTP gateway.
 
+mod feed;
 mod meaning;
 mod operations;
 

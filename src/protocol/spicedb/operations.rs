@@ -1,9 +1,9 @@
+use crate::changes::Effect;
 use crate::consistency::Consistency;
 use crate::protocol::operation::{Does, Field, Is, Operation};
 use crate::protocol::system::{Asks, Related};
 
-/// The operations of `authzed.api.v1` as of 1.57. Calls that are not listed pass: they watch, count, or describe the
-/// server.
+/// The operations of `authzed.api.v1` as of 1.57. Calls that are not listed pass: they count, or describe the server.
 pub(super) static OPERATIONS: &[Operation] = &[
     Operation::post(
         "/authzed.api.v1.PermissionsService/CheckPermission",
@@ -96,7 +96,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     .naming(&SUBJECTS_NAMES),
     Operation::post(
         "/authzed.api.v1.PermissionsService/ReadRelationships",
-        "/relationships/read",
+        READ_PATH,
         Does::List,
         &[CONSISTENCY, limit(3), cursor(4)],
         &[],
@@ -118,14 +118,17 @@ pub(super) static OPERATIONS: &[Operation] = &[
     ),
     Operation::post(
         "/authzed.api.v1.SchemaService/ReadSchema",
-        "/schema/read",
+        READ_SCHEMA_PATH,
         Does::ReadAtHead,
         &[],
-        &[at(2, "readAt", "read_at")],
+        &[
+            Field::with_alias(1, "schemaText", "schema_text", Is::Text),
+            at(2, "readAt", "read_at"),
+        ],
     ),
     Operation::post(
         "/authzed.api.v1.SchemaService/ReflectSchema",
-        "/schema/reflectschema",
+        REFLECT_PATH,
         Does::Read,
         &[CONSISTENCY],
         &[at(3, "readAt", "read_at")],
@@ -179,7 +182,37 @@ pub(super) static OPERATIONS: &[Operation] = &[
         &[CONSISTENCY],
         &[at(2, "readAt", "read_at")],
     ),
+    Operation::post(
+        "/authzed.api.v1.WatchService/Watch",
+        "/watch",
+        Does::Watch,
+        &[],
+        &CHANGES,
+    ),
 ];
+
+const READ_SCHEMA_PATH: &str = "/schema/read";
+const READ_PATH: &str = "/relationships/read";
+const REFLECT_PATH: &str = "/schema/reflectschema";
+
+/// The operation that reads the schema, at head.
+pub(super) fn read_schema() -> Option<&'static Operation> {
+    at_path(READ_SCHEMA_PATH)
+}
+
+/// The operation that reads relationships.
+pub(super) fn read_relationships() -> Option<&'static Operation> {
+    at_path(READ_PATH)
+}
+
+/// The operation that describes the schema, at any revision.
+pub(super) fn reflect_schema() -> Option<&'static Operation> {
+    at_path(REFLECT_PATH)
+}
+
+fn at_path(path: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.http.1 == path)
+}
 
 const CHECK: [Field; 6] = [
     CONSISTENCY,
@@ -220,38 +253,41 @@ const OBJECT: [Field; 2] = [
     Field::with_alias(2, "objectId", "object_id", Is::Text),
 ];
 
-const CONSISTENCY: Field = Field::new(
-    1,
-    "consistency",
-    Is::Freshness(&[
-        Field::with_alias(
-            1,
-            "minimizeLatency",
-            "minimize_latency",
-            Is::Consistency(Consistency::MinimizeLatency, &[]),
-        ),
-        Field::with_alias(
-            2,
-            "atLeastAsFresh",
-            "at_least_as_fresh",
-            Is::Consistency(Consistency::AtLeastAsFresh, &ZED_TOKEN),
-        ),
-        Field::with_alias(
-            3,
-            "atExactSnapshot",
-            "at_exact_snapshot",
-            Is::Consistency(Consistency::AtExactSnapshot, &ZED_TOKEN),
-        ),
-        Field::with_alias(
-            4,
-            "fullyConsistent",
-            "fully_consistent",
-            Is::Consistency(Consistency::FullyConsistent, &[]),
-        ),
-    ]),
-);
+pub(super) const CONSISTENCY: Field = Field::new(1, "consistency", Is::Freshness(&WAYS));
 
-const ZED_TOKEN: [Field; 1] = [Field::new(1, "token", Is::Token)];
+const WAYS: [Field; 4] = [
+    Field::with_alias(
+        1,
+        "minimizeLatency",
+        "minimize_latency",
+        Is::Consistency(Consistency::MinimizeLatency, &[]),
+    ),
+    Field::with_alias(
+        2,
+        "atLeastAsFresh",
+        "at_least_as_fresh",
+        Is::Consistency(Consistency::AtLeastAsFresh, &ZED_TOKEN),
+    ),
+    Field::with_alias(
+        3,
+        "atExactSnapshot",
+        "at_exact_snapshot",
+        Is::Consistency(Consistency::AtExactSnapshot, &ZED_TOKEN),
+    ),
+    Field::with_alias(
+        4,
+        "fullyConsistent",
+        "fully_consistent",
+        Is::Consistency(Consistency::FullyConsistent, &[]),
+    ),
+];
+
+/// The consistency of a read at exactly a revision.
+pub(super) const EXACTLY: Field = WAYS[2];
+
+pub(super) const TOKEN: Field = Field::new(1, "token", Is::Token);
+
+const ZED_TOKEN: [Field; 1] = [TOKEN];
 
 const fn limit(number: u32) -> Field {
     page(number, "optionalLimit", "optional_limit")
@@ -415,6 +451,86 @@ const FILTER_NAMES: [Field; 5] = [
     ),
     Field::with_alias(5, "optionalResourceIdPrefix", "optional_resource_id_prefix", Is::Detail),
 ];
+
+/// The token to begin a feed after.
+pub(super) const START_CURSOR: Field = Field::with_alias(
+    2,
+    "optionalStartCursor",
+    "optional_start_cursor",
+    Is::Opened(&ZED_TOKEN),
+);
+
+/// What a feed reports. Without it, these are relationships alone.
+pub(super) const UPDATE_KINDS: Field = Field::with_alias(4, "optionalUpdateKinds", "optional_update_kinds", Is::Detail);
+
+/// The numbers and names of everything that a feed can report.
+pub(super) const ALL_KINDS: [(u64, &str); 3] = [
+    (1, "WATCH_KIND_INCLUDE_RELATIONSHIP_UPDATES"),
+    (2, "WATCH_KIND_INCLUDE_SCHEMA_UPDATES"),
+    (3, "WATCH_KIND_INCLUDE_CHECKPOINTS"),
+];
+
+const CHANGES: [Field; 6] = [
+    Field::new(1, "updates", Is::Changes(&UPDATE)),
+    at(2, "changesThrough", "changes_through"),
+    Field::with_alias(
+        3,
+        "optionalTransactionMetadata",
+        "optional_transaction_metadata",
+        Is::Detail,
+    ),
+    Field::with_alias(4, "schemaUpdated", "schema_updated", Is::SchemaChanged),
+    Field::with_alias(5, "isCheckpoint", "is_checkpoint", Is::Checkpoint),
+    Field::with_alias(6, "fullRevisionMetadata", "full_revision_metadata", Is::Detail),
+];
+
+const UPDATE: [Field; 2] = [
+    Field::new(
+        1,
+        "operation",
+        Is::Effect(
+            &["OPERATION_CREATE", "OPERATION_TOUCH", "OPERATION_DELETE"],
+            &[Effect::Added, Effect::Touched, Effect::Removed],
+        ),
+    ),
+    Field::new(2, "relationship", Is::Message(&RELATIONSHIP)),
+];
+
+const RELATIONSHIP: [Field; 5] = [
+    Field::new(1, "resource", Is::Resource(&NAMES)),
+    Field::new(2, "relation", Is::Relation),
+    Field::new(
+        3,
+        "subject",
+        Is::Subject(&[
+            Field::new(1, "object", Is::Message(&NAMES)),
+            Field::with_alias(2, "optionalRelation", "optional_relation", Is::Relation),
+        ]),
+    ),
+    Field::with_alias(4, "optionalCaveat", "optional_caveat", Is::Detail),
+    Field::with_alias(5, "optionalExpiresAt", "optional_expires_at", Is::Detail),
+];
+
+/// A message of the stream of relationships that are read.
+pub(super) const READ_RELATIONSHIP: [Field; 3] = [
+    at(1, "readAt", "read_at"),
+    Field::new(2, "relationship", Is::Message(&RELATIONSHIP)),
+    Field::with_alias(3, "afterResultCursor", "after_result_cursor", Is::Detail),
+];
+
+/// The filter of relationships to read.
+pub(super) const READ_FILTER: Field = READ_NAMES[0];
+pub(super) const READ_TYPE: Field = FILTER_NAMES[0];
+pub(super) const READ_RELATION: Field = FILTER_NAMES[2];
+
+/// The filters of a schema's description.
+pub(super) const REFLECT_FILTERS: Field = Field::with_alias(2, "optionalFilters", "optional_filters", Is::Detail);
+pub(super) const REFLECT_NAME: Field = Field::with_alias(
+    1,
+    "optionalDefinitionNameFilter",
+    "optional_definition_name_filter",
+    Is::Detail,
+);
 
 /// A relation's tree is one leaf with its subjects.
 pub(super) const RELATED: Related = Related {

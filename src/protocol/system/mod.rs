@@ -4,6 +4,7 @@
 //! offers it over both.
 
 mod answer;
+mod feed;
 mod learn;
 mod objects;
 mod questions;
@@ -25,6 +26,7 @@ use crate::changes::{self, Verdict};
 use crate::consistency::Consistency;
 use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Probe, Received, Route, Unreadable};
+use crate::protocol::feed::{FeedProtocol, FeedWire};
 use crate::protocol::kit::grpc::Code;
 use crate::protocol::object::Object;
 use crate::protocol::operation::{Does, Field, Operation};
@@ -37,9 +39,10 @@ use crate::protocol::wire::{Edit, Ended, Gateway, Grpc, Put, Question, Reader, W
 use crate::token::{TokenFormat, Zookie};
 
 pub(super) use questions::Asks;
+pub(super) use self::feed::{Asked, Followed};
 
 /// What one authorization system means, for all its wires.
-pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
+pub(super) trait System: Followed + Clone + fmt::Debug + Send + Sync + 'static {
     /// Its name, which keeps its questions apart from those of other systems.
     const NAME: &'static str;
 
@@ -50,9 +53,6 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
 
     /// The most items of a bulk that the server accepts.
     const MAX_ITEMS: usize;
-
-    /// The field of a watch request that names its tenant, if the layer can follow this system's changes.
-    const WATCHED: Option<&'static Field> = None;
 
     /// How to ask for the subjects of a relation.
     const RELATED: Related;
@@ -117,11 +117,6 @@ pub(super) trait System: Clone + fmt::Debug + Send + Sync + 'static {
     /// Whether there is such a call.
     fn can_probe(&self) -> bool {
         false
-    }
-
-    /// The token of a change feed, as the store's other replies spell it.
-    fn canonical(&self, token: &str) -> Option<String> {
-        Some(token.to_owned())
     }
 }
 
@@ -350,15 +345,8 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
         Some(Probe::new(Route(index), Call::new(Kind::write()), message))
     }
 
-    fn watch(&self, tenant: &str) -> Option<(Parts, Bytes)> {
-        let tenant = (S::WATCHED?, tenant);
-        let watch = S::OPERATIONS.iter().find(|operation| operation.does == Does::Watch)?;
-        W::open(watch, tenant)
-    }
-
-    fn feed_token(&self, message: &[u8]) -> Option<String> {
-        let watch = S::OPERATIONS.iter().find(|operation| operation.does == Does::Watch)?;
-        S::canonical(&self.system, &learn::token_in::<W>(watch, message)?)
+    fn feed(&self, wire: FeedWire) -> Option<&dyn FeedProtocol> {
+        (wire == W::FEED).then_some(self)
     }
 
     fn timeout(&self, _: Route, headers: &HeaderMap) -> Option<Duration> {

@@ -11,12 +11,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri};
 
 use crate::cache::Fingerprint;
 use crate::protocol::call::{Key, Route, Unreadable};
+use crate::protocol::feed::FeedWire;
 use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Field, Operation};
 use crate::protocol::problem::Rejection;
@@ -30,6 +31,9 @@ pub(super) use self::json::Gateway;
 pub(super) trait Wire: fmt::Debug + Send + Sync + 'static {
     /// Whether the server's replies repeat headers of the request.
     const ECHOES: bool;
+
+    /// Which wire of a change feed this is.
+    const FEED: FeedWire;
 
     type Reader<'m>: Reader<'m>;
     type Question: Question<Self>;
@@ -89,8 +93,20 @@ pub(super) trait Wire: fmt::Debug + Send + Sync + 'static {
     /// The tenant that a request's path names. Empty where the message names it.
     fn tenant<'u>(base: &str, uri: &'u Uri) -> Cow<'u, [u8]>;
 
-    /// The request that opens a change feed.
-    fn open(operation: &Operation, tenant: (&Field, &str)) -> Option<(Parts, Bytes)>;
+    /// A call of the layer's own to `operation`. `tenant` is in the path where the API has it there. `None` if the path
+    /// can't have it.
+    fn call(
+        operation: &Operation,
+        base: &str,
+        tenant: Option<(&Field, &str)>,
+        fields: &[(&Field, Put<'_>)],
+    ) -> Option<(Parts, Bytes)>;
+
+    /// Takes the next message out of what has `arrived` of a stream of replies.
+    fn next(arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable>;
+
+    /// What a message of a stream of replies is.
+    fn streamed(message: &[u8]) -> Result<Streamed<'_>, Unreadable>;
 
     /// A rejection in the API's form.
     fn reject(why: &Rejection) -> Response<Bytes>;
@@ -179,6 +195,14 @@ pub(super) enum Ended<'a> {
     Failed(Code, Cow<'a, [u8]>),
     /// It may have succeeded.
     Unclear,
+}
+
+/// A message of a stream of replies.
+#[derive(Debug)]
+pub(super) enum Streamed<'m> {
+    Message(&'m [u8]),
+    /// The call has failed.
+    Failed(Code),
 }
 
 /// A change of one field.

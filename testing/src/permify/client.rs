@@ -15,8 +15,9 @@ pub type Client = grpc::Client<Engine>;
 impl Client {
     pub fn watch(&self, server: &impl Server, tenant: &'static str) -> JoinHandle<()> {
         let (handle, server) = (self.handle().clone(), server.clone());
+        let feed = handle.feed(server).expect("Permify has a feed").tenant(tenant);
         tokio::spawn(async move {
-            let _ = handle.watch(server, tenant).await;
+            handle.watch(&feed).await;
         })
     }
 

@@ -7,7 +7,7 @@ mod value;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
@@ -16,13 +16,16 @@ use crate::cache::{Fingerprint, FingerprintBuilder, Named, Part};
 use crate::protobuf;
 use crate::protobuf::{fields, only, write_bytes, write_number};
 use crate::protocol::call::{Key, Route, Unreadable};
-use crate::protocol::kit::grpc::{Code, Status, content_type, frame, is_grpc, is_proto, message, reject, timeout};
+use crate::protocol::feed::FeedWire;
+use crate::protocol::kit::grpc::{
+    Code, Status, content_type, frame, is_grpc, is_proto, message, next_message, reject, timeout,
+};
 use crate::protocol::kit::json::digest::{Hashed, Members};
 use crate::protocol::operation::{Field, Is, Operation};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::Reply;
 use crate::protocol::stored_response::{StoredResponse, copied};
-use crate::protocol::wire::{Edit, Ended, Member, Put, Question, Wire};
+use crate::protocol::wire::{Edit, Ended, Member, Put, Question, Streamed, Wire};
 
 /// Protocol Buffers over gRPC.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub(in crate::protocol) struct Grpc;
 
 impl Wire for Grpc {
     const ECHOES: bool = false;
+    const FEED: FeedWire = FeedWire::Grpc;
 
     type Reader<'m> = protobuf::Field<'m>;
     type Question = GrpcQuestion;
@@ -165,8 +169,21 @@ impl Wire for Grpc {
         Cow::Borrowed(&[])
     }
 
-    fn open(operation: &Operation, tenant: (&Field, &str)) -> Option<(Parts, Bytes)> {
-        Some((instead::parts_to(operation.grpc)?, request(Some(tenant), &[])))
+    fn call(
+        operation: &Operation,
+        _: &str,
+        tenant: Option<(&Field, &str)>,
+        fields: &[(&Field, Put<'_>)],
+    ) -> Option<(Parts, Bytes)> {
+        Some((instead::parts_to(operation.grpc)?, request(tenant, fields)))
+    }
+
+    fn next(arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable> {
+        next_message(arrived, longest)
+    }
+
+    fn streamed(message: &[u8]) -> Result<Streamed<'_>, Unreadable> {
+        Ok(Streamed::Message(message))
     }
 
     fn reject(why: &Rejection) -> Response<Bytes> {

@@ -4,20 +4,22 @@ mod path;
 mod reader;
 mod reply;
 mod status;
+mod stream;
 mod timeout;
 mod timestamp;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use self::status::Error;
 use crate::cache::{Fingerprint, FingerprintBuilder, Named, Part};
 use crate::protocol::call::{Key, Route, Unreadable};
+use crate::protocol::feed::FeedWire;
 use crate::protocol::kit::json::digest::{Digest, Members, Piece};
 use crate::protocol::kit::json::{Json, Rewrite};
 use crate::protocol::kit::path::is_plain;
@@ -25,7 +27,7 @@ use crate::protocol::operation::{Field, Is, Operation};
 use crate::protocol::problem::Rejection;
 use crate::protocol::reply::Reply;
 use crate::protocol::stored_response::StoredResponse;
-use crate::protocol::wire::{Edit, Ended, Member, Put, Question, Reader, Wire};
+use crate::protocol::wire::{Edit, Ended, Member, Put, Question, Reader, Streamed, Wire};
 
 /// Proto3 JSON through a grpc-gateway.
 ///
@@ -37,6 +39,7 @@ pub(in crate::protocol) struct Gateway;
 
 impl Wire for Gateway {
     const ECHOES: bool = true;
+    const FEED: FeedWire = FeedWire::Http;
 
     type Reader<'m> = Json<'m>;
     type Question = JsonQuestion;
@@ -175,9 +178,23 @@ impl Wire for Gateway {
         tenant.unwrap_or_default().to_vec().into()
     }
 
-    /// The layer follows changes over gRPC.
-    fn open(_: &Operation, _: (&Field, &str)) -> Option<(Parts, Bytes)> {
-        None
+    fn call(
+        operation: &Operation,
+        base: &str,
+        tenant: Option<(&Field, &str)>,
+        fields: &[(&Field, Put<'_>)],
+    ) -> Option<(Parts, Bytes)> {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        let body = Self::call_instead(&mut parts, operation, base, tenant, fields)?;
+        Some((parts, body))
+    }
+
+    fn next(arrived: &mut BytesMut, longest: usize) -> Result<Option<Bytes>, Unreadable> {
+        stream::next(arrived, longest)
+    }
+
+    fn streamed(message: &[u8]) -> Result<Streamed<'_>, Unreadable> {
+        stream::streamed(message)
     }
 
     fn reject(why: &Rejection) -> Response<Bytes> {

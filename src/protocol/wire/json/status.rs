@@ -25,7 +25,7 @@ impl Error {
         Self::read(reply.body).ok().flatten()
     }
 
-    fn read(body: &[u8]) -> Result<Option<Self>, NotJson> {
+    pub(super) fn read(body: &[u8]) -> Result<Option<Self>, NotJson> {
         let (mut code, mut message) = (None, String::new());
         let mut json = Json::new(body)?;
         json.object(|json, name| {

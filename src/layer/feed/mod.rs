@@ -1,0 +1,186 @@
+//! The change feed of the store behind a layer, over a client of the store.
+
+mod calls;
+mod events;
+mod following;
+mod messages;
+mod promised;
+mod source;
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::Body;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use self::calls::Calls;
+use self::events::Events;
+use self::following::Following;
+use self::source::Source;
+use crate::changes::{Change, ChangeFeed, FeedError, Opened, Pending, SchemaText, TupleFilter};
+use crate::layer::body::RequestBody;
+use crate::layer::handle::Handle;
+use crate::protocol::{Checkpoints, FeedFailure, FeedWire, Protocol};
+use crate::revision::Revision;
+
+/// How long a call may take, and how long a feed may be silent. An idle store's feed may have nothing to say: so it is then
+/// opened again, where it was.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+
+/// The protocol has no change feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this API has no change feed that could be followed")]
+#[non_exhaustive]
+pub struct NoChangeFeed;
+
+/// The change feed of the store behind a layer: made by [`Handle::feed`], for [`Handle::watch`].
+///
+/// It opens the API's own feed, over the client that it was given. A feed that was silent for half a minute is opened again
+/// where it was, which shows whether the store is still there.
+pub struct StoreFeed<P, S, B>(Mutex<Calls<P, S, B>>);
+
+impl<P: Protocol> Handle<P> {
+    /// The store's change feed.
+    ///
+    /// `service` is the client that the layer was put before, not the layered one. Each call has the feed's own credentials:
+    /// see [`StoreFeed::header`], or wrap the client in a layer that adds them.
+    ///
+    /// # Errors
+    ///
+    /// [`NoChangeFeed`] where the API has none.
+    pub fn feed<S, B, R>(&self, service: S) -> Result<StoreFeed<P, S, B>, NoChangeFeed>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone,
+    {
+        let wires = [FeedWire::Grpc, FeedWire::Http];
+        let wire = wires.into_iter().find(|wire| self.0.protocol.feed(*wire).is_some());
+        let source = Source {
+            layer: self.clone(),
+            tenant: "".into(),
+            wire: wire.ok_or(NoChangeFeed)?,
+            headers: HeaderMap::new(),
+        };
+        Ok(StoreFeed(Mutex::new(Calls::new(source, service))))
+    }
+}
+
+impl<P: Protocol, S, B> StoreFeed<P, S, B> {
+    /// Follows the changes of this tenant. Permify needs it.
+    #[must_use]
+    pub fn tenant(self, tenant: impl Into<Box<str>>) -> Self {
+        self.with(|source| source.tenant = tenant.into())
+    }
+
+    /// Over which wire the client calls the store. By default it is gRPC, if the API has it.
+    #[must_use]
+    pub fn wire(self, wire: FeedWire) -> Self {
+        self.with(|source| source.wire = wire)
+    }
+
+    /// Sends this header with each call, for example `authorization`.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.with(|source| {
+            source.headers.insert(name, value);
+        })
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Source<P>)) -> Self {
+        set(&mut self.0.get_mut().unwrap_or_else(PoisonError::into_inner).source);
+        self
+    }
+}
+
+impl<P, S: Clone, B> StoreFeed<P, S, B> {
+    /// Calls for one use: the client of each has its own readiness.
+    fn calls(&self) -> Calls<P, S, B> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<P, S, B> fmt::Debug for StoreFeed<P, S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreFeed").finish_non_exhaustive()
+    }
+}
+
+impl<P, S, B, R> ChangeFeed for StoreFeed<P, S, B>
+where
+    P: Protocol,
+    S: Service<Request<B>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
+    B: RequestBody,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    fn is_complete(&self) -> bool {
+        let source = self.calls().source;
+        source.api().is_ok_and(|api| api.checkpoints() != Checkpoints::Nothing)
+    }
+
+    fn open<'a>(&'a self, from: Option<&'a Revision>) -> Pending<'a, Opened> {
+        Box::pin(async move {
+            let mut following = Following::new(self.calls())?;
+            let (start, first) = match from {
+                Some(from) => (following.resume(from.clone()).await?, Vec::new()),
+                None => following.begin().await?,
+            };
+            let events = Box::pin(Events::new(following, first));
+            Ok(Opened { start, events })
+        })
+    }
+
+    fn schema(&self) -> Pending<'_, Option<SchemaText>> {
+        Box::pin(async move { Ok(self.calls().schema().await?.map(|(text, _)| text)) })
+    }
+
+    fn relationships<'a>(&'a self, filter: TupleFilter<'a>, at: &'a Revision) -> Pending<'a, Option<Vec<Change>>> {
+        Box::pin(async move {
+            let mut calls = self.calls();
+            let asked = match calls.source.spell(at) {
+                Some(zookie) => calls
+                    .source
+                    .api()?
+                    .read_relationships(&calls.source.tenant, filter, &zookie),
+                None => None,
+            };
+            let Some(asked) = asked else {
+                return Ok(None);
+            };
+            let mut messages = in_time(calls.stream(asked)).await?;
+            let mut found = Vec::new();
+            while found.len() < filter.limit {
+                let Some(message) = in_time(messages.next(&calls.source)).await? else {
+                    break;
+                };
+                let (change, token) = calls.source.api()?.relationship(&message)?;
+                if calls.source.read(&token)? != *at {
+                    return Err(FeedFailure::interrupted("the relationships are those of another revision").into());
+                }
+                found.push(change);
+            }
+            Ok(Some(found))
+        })
+    }
+}
+
+/// What comes of a call, if it does not take too long.
+async fn in_time<T>(call: impl Future<Output = Result<T, FeedFailure>>) -> Result<T, FeedFailure> {
+    match timeout(LONGEST_SILENCE, call).await {
+        Ok(reply) => reply,
+        Err(_) => Err(FeedFailure::interrupted(
+            "the upstream did not answer within half a minute",
+        )),
+    }
+}
+
+impl From<FeedFailure> for FeedError {
+    fn from(failure: FeedFailure) -> Self {
+        match failure.is_lost() {
+            true => Self::Lost(Some(failure.into())),
+            false => Self::Interrupted(failure.into()),
+        }
+    }
+}
