@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tower_zookie_benches::{Effort, Report};
 
+use crate::feed::FeedTerms;
 use crate::policy::Kind;
 use crate::simulate::simulate;
 use crate::workload::{Check, Terms, Workload, poisson};
@@ -148,6 +149,7 @@ impl Rates {
             entries: 1 << 20,
             time_to_live: Duration::from_secs(3600),
             latency: Duration::ZERO,
+            feed: FeedTerms::AT_ONCE,
         }
     }
 }
@@ -167,7 +169,7 @@ pub(crate) fn compare(effort: Effort, report: &mut Report, failures: &mut Vec<St
         ];
         for (kind, row) in compared {
             let terms = rates.terms(kind);
-            let tally = simulate(&workload, &terms, || kind.build(&terms));
+            let tally = simulate(&workload, &terms, || kind.build(&terms, &workload.world));
             let (predicted, simulated) = (rates.predicted(kind), tally.saved_share());
             report.counted(row, &setting, "predicted", predicted * 100.0, "%");
             report.counted(row, &setting, "simulated", simulated * 100.0, "%");

@@ -6,6 +6,8 @@
 
 mod asked;
 mod closed_forms;
+mod feed;
+mod part;
 mod plot;
 mod policy;
 mod questions;
@@ -37,7 +39,7 @@ fn main() -> Result<ExitCode, AnyError> {
 
     closed_forms::compare(effort, &mut report, &mut failures);
     for sweep in Sweep::ALL {
-        let points = sweeps::sweep(sweep, effort, &recordings, &mut failures);
+        let points = sweeps::sweep(sweep, effort, &recordings, &mut failures)?;
         caught += sweeps::wrong_answers(&points);
         sweeps::add(&points, &mut report);
         fs::write(folder.join(sweep.name()).with_extension("csv"), sweeps::csv(&points))?;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tower_zookie_benches::{Effort, Report};
 
+use crate::AnyError;
+use crate::feed::FeedTerms;
+use crate::part::Changing;
 use crate::policy::Kind;
 use crate::simulate::{Tally, simulate};
 use crate::workload::{Popularity, Recordings, Scenario, Terms};
@@ -21,16 +24,23 @@ pub(crate) enum Sweep {
     Skew,
     TokenAge,
     CacheSize,
+    Feed,
+    Groups,
 }
 
+/// The values of [`Sweep::Feed`]: the delay in seconds, or that the feed is lost half of the time.
+const LOST: f64 = -1.0;
+
 impl Sweep {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Usual,
         Self::Interval,
         Self::WriteRate,
         Self::Skew,
         Self::TokenAge,
         Self::CacheSize,
+        Self::Feed,
+        Self::Groups,
     ];
 
     /// The name of its files.
@@ -42,6 +52,8 @@ impl Sweep {
             Self::Skew => "skew",
             Self::TokenAge => "token_age",
             Self::CacheSize => "cache_size",
+            Self::Feed => "feed",
+            Self::Groups => "groups",
         }
     }
 
@@ -54,6 +66,8 @@ impl Sweep {
             Self::Skew => &[0.6, 0.8, 0.99, 1.2],
             Self::TokenAge => &[0.0, 0.01, 0.1, 0.3, 1.0],
             Self::CacheSize => &[256.0, 512.0, 1024.0, 2048.0, 4096.0, 16384.0],
+            Self::Feed => &[0.0, 0.1, 1.0, 5.0, LOST],
+            Self::Groups => &[0.0, 0.25, 0.5, 0.75, 1.0],
         };
         match effort {
             Effort::Smoke if all.len() > 1 => vec![all[0], all[all.len() - 1]],
@@ -72,11 +86,23 @@ impl Sweep {
             Self::Skew => scenario.popularity = Popularity::Zipf(value),
             Self::TokenAge => scenario.recent = value,
             Self::CacheSize => terms.entries = value as usize,
+            Self::Feed if value == LOST => terms.feed.is_lost_half_the_time = true,
+            Self::Feed => terms.feed.delay = Duration::from_secs_f64(value),
+            // It changes the history itself.
+            Self::Groups => {}
+        }
+    }
+
+    /// The policies that the change can make a difference to.
+    fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Feed => &Kind::WITH_FEED,
+            _ => &Kind::ALL,
         }
     }
 
     /// A value in readable form.
-    fn label(self, value: f64, writes: f64) -> String {
+    fn label(self, value: f64, writes: f64, groups: f64) -> String {
         match self {
             Self::Usual => String::new(),
             Self::Interval => format!("{value} s"),
@@ -84,6 +110,9 @@ impl Sweep {
             Self::Skew => format!("{value}"),
             Self::TokenAge => format!("{} %", value * 100.0),
             Self::CacheSize => format!("{value}"),
+            Self::Feed if value == LOST => "lost half of the time".to_owned(),
+            Self::Feed => format!("{value} s"),
+            Self::Groups => format!("{:.0} %", groups * 100.0),
         }
     }
 
@@ -95,6 +124,9 @@ impl Sweep {
             Self::Skew => format!("Zipf {label}, independent"),
             Self::TokenAge => format!("{label} recent tokens"),
             Self::CacheSize => format!("{label} entries"),
+            Self::Feed if value == LOST => format!("feed {label}"),
+            Self::Feed => format!("feed delayed by {label}"),
+            Self::Groups => format!("{label} of the writes touch groups"),
         }
     }
 }
@@ -109,7 +141,7 @@ pub(crate) struct Point {
 }
 
 /// What is usual: the popularity's own order, a history at 50,000 times its speed, one recent token to a hundred old
-/// ones, and SpiceDB's interval and staleness for everybody.
+/// ones, SpiceDB's interval and staleness for everybody, and a feed as fast as the replies.
 pub(crate) fn usual(effort: Effort) -> (Scenario, Terms) {
     let scenario = Scenario {
         checks: effort.pick(10_000, 150_000, 300_000),
@@ -124,19 +156,45 @@ pub(crate) fn usual(effort: Effort) -> (Scenario, Terms) {
         entries: 10_000,
         time_to_live: Duration::from_secs(5) * INTERVALS,
         latency: Duration::from_millis(10),
+        // A report takes as long as the way back of a reply.
+        feed: FeedTerms {
+            delay: Duration::from_millis(5),
+            is_lost_half_the_time: false,
+        },
     };
     (scenario, terms)
 }
 
-pub(crate) fn sweep(sweep: Sweep, effort: Effort, recordings: &Recordings, failures: &mut Vec<String>) -> Vec<Point> {
-    let points = sweep.values(effort).into_iter().map(|value| {
+pub(crate) fn sweep(
+    sweep: Sweep,
+    effort: Effort,
+    recordings: &Recordings,
+    failures: &mut Vec<String>,
+) -> Result<Vec<Point>, AnyError> {
+    let point = |value| {
         let (mut scenario, mut terms) = usual(effort);
         sweep.change(value, &mut scenario, &mut terms);
+        let seconds = scenario.checks as f64 / scenario.rate;
+        let part = match sweep {
+            Sweep::Groups => Some(recordings.part(changing(value))?),
+            _ => None,
+        };
+        if let Some(part) = &part {
+            // As many writes a second as usual.
+            let (writes, _) = recordings.last_writes(seconds * scenario.compression);
+            scenario.compression = part.seconds_of(writes) / seconds;
+        }
+        let recordings = part.as_ref().unwrap_or(recordings);
         let workload = recordings.workload(&scenario);
         let writes = workload.write_rate();
-        let label = sweep.label(value, writes);
+        let (_, groups) = recordings.last_writes(seconds * scenario.compression);
+        let label = sweep.label(value, writes, groups);
         let setting = sweep.setting(&label, value);
-        let tallies = Kind::ALL.map(|kind| (kind, simulate(&workload, &terms, || kind.build(&terms))));
+        let tallies = sweep.kinds().iter().map(|kind| {
+            let tally = simulate(&workload, &terms, || kind.build(&terms, &workload.world));
+            (*kind, tally)
+        });
+        let tallies: Vec<_> = tallies.collect();
         for (kind, tally) in &tallies {
             let broken = tally.over_age > 0 || (kind.promises_floors() && tally.violations + tally.below_floor > 0);
             if broken {
@@ -146,15 +204,23 @@ pub(crate) fn sweep(sweep: Sweep, effort: Effort, recordings: &Recordings, failu
         if sweep == Sweep::WriteRate {
             failures.extend(behind_quantized(&tallies, &setting));
         }
-        Point {
+        Ok(Point {
             value,
             label,
             setting,
             writes,
-            tallies: tallies.into(),
-        }
-    });
-    points.collect()
+            tallies,
+        })
+    };
+    sweep.values(effort).into_iter().map(point).collect()
+}
+
+/// Below a half, so much less of what leads on to others changes, and above a half so much less of the rest.
+fn changing(value: f64) -> Changing {
+    Changing {
+        groups: (value * 2.0).min(1.0).powi(2),
+        people: (2.0 - value * 2.0).min(1.0).powi(2),
+    }
 }
 
 /// Whether ours hits less often than a cache that shares answers across windows without a write between them, as

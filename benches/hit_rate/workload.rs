@@ -7,9 +7,12 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Exp, Zipf};
-use tower_zookie::store::History;
+use tower_zookie::store::{History, Transaction};
 
 use crate::AnyError;
+use crate::asked::Asked;
+use crate::feed::FeedTerms;
+use crate::part::{Changing, Groups, part};
 use crate::questions::questions;
 use crate::world::{Decisions, Millis, Question, Recorded, World};
 
@@ -75,10 +78,10 @@ pub(crate) struct Scenario {
 
 /// The recorded data, read once.
 pub(crate) struct Recordings {
-    sequence: Vec<Question>,
+    sequence: Arc<[Question]>,
     ranks: u32,
-    /// When each transaction was made, in seconds.
-    written: Vec<u64>,
+    asked: Arc<[Asked]>,
+    history: History,
     decisions: Arc<Decisions>,
     /// For each revision, one of the popular questions whose decision it changes.
     concerned: Vec<Option<Question>>,
@@ -91,19 +94,53 @@ impl Recordings {
         let numbers = bytes
             .chunks_exact(4)
             .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-        let sequence: Vec<Question> = numbers.collect();
+        let sequence: Arc<[Question]> = numbers.collect();
         let ranks = sequence.iter().max().ok_or("the popularity sequence is empty")? + 1;
         let history = History::open(folder)?;
-        let schema = std::fs::read_to_string(folder.join("schema.zed"))?;
-        let asked = questions(&history, &schema, ranks)?;
-        let decisions = Decisions::recorded(Recorded::new(&history, asked)?);
+        let asked = questions(&history, history.schema.source(), ranks)?;
+        Self::of(sequence, ranks, asked.into(), history)
+    }
+
+    fn of(sequence: Arc<[Question]>, ranks: u32, asked: Arc<[Asked]>, history: History) -> Result<Self, AnyError> {
+        let decisions = Decisions::recorded(Recorded::new(&history, Arc::clone(&asked))?);
         Ok(Self {
             sequence,
             ranks,
-            written: history.transactions.iter().map(|transaction| transaction.t).collect(),
+            asked,
             concerned: concerned(&decisions, history.transactions.len() + 2),
+            history,
             decisions: Arc::new(decisions),
         })
+    }
+
+    /// The same questions about a history in which only a part of the relationships changes.
+    pub(crate) fn part(&self, changing: Changing) -> Result<Self, AnyError> {
+        let history = part(&self.history, changing);
+        Self::of(Arc::clone(&self.sequence), self.ranks, Arc::clone(&self.asked), history)
+    }
+
+    /// How many transactions there are in the last so many seconds of the history, and which share of them touches groups.
+    pub(crate) fn last_writes(&self, seconds: f64) -> (usize, f64) {
+        let last = self.last();
+        let recent = |transaction: &&Transaction| (last - transaction.t) as f64 <= seconds;
+        let writes: Vec<_> = self.history.transactions.iter().filter(recent).collect();
+        let groups = Groups::of(&self.history);
+        let touching = writes
+            .iter()
+            .filter(|transaction| groups.are_touched_by(transaction))
+            .count();
+        (writes.len(), touching as f64 / writes.len().max(1) as f64)
+    }
+
+    /// The last seconds of the history in which there are this many transactions.
+    pub(crate) fn seconds_of(&self, writes: usize) -> f64 {
+        let mut newest_first = self.history.transactions.iter().rev();
+        let before = newest_first.nth(writes).map_or(0, |transaction| transaction.t);
+        (self.last() - before) as f64
+    }
+
+    fn last(&self) -> u64 {
+        self.history.transactions.last().map_or(0, |transaction| transaction.t)
     }
 
     /// The run ends when the history does, and starts with all that was written before.
@@ -164,9 +201,9 @@ impl Recordings {
     }
 
     fn world(&self, end: Millis, compression: f64) -> World {
-        let last = self.written.last().copied().unwrap_or(0);
-        let written = self.written.iter().map(|second| {
-            let before_the_end = (last - second) as f64 * 1e3 / compression;
+        let last = self.last();
+        let written = self.history.transactions.iter().map(|transaction| {
+            let before_the_end = (last - transaction.t) as f64 * 1e3 / compression;
             end - before_the_end as Millis
         });
         // There is no revision 0, and revision 1 is the empty store.
@@ -221,6 +258,7 @@ pub(crate) struct Terms {
     /// The hard end of an entry, where a policy has one.
     pub(crate) time_to_live: Duration,
     pub(crate) latency: Duration,
+    pub(crate) feed: FeedTerms,
 }
 
 impl Terms {

@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tokio::runtime::Builder;
+use tokio_stream::StreamExt;
+use tower_zookie::changes::{Change, ChangeFeed, Event, StoreFeed};
+use tower_zookie::revision::{Counter, Revision};
 use tower_zookie::store::{History, Store};
+use tower_zookie::token::{CounterTokens, TokenFormat};
 
 use crate::AnyError;
 use crate::asked::Asked;
@@ -50,6 +55,11 @@ impl World {
     pub(crate) fn writes_after(&self, at: Millis) -> impl Iterator<Item = (Millis, u64)> {
         let first = self.commits.partition_point(|commit| *commit <= at);
         (first..self.commits.len()).map(|revision| (self.commits[revision], revision as u64))
+    }
+
+    /// The recorded history behind this one.
+    pub(crate) fn recorded(&self) -> &Recorded {
+        self.decisions.known_recorded()
     }
 
     pub(crate) fn decision(&self, question: Question, revision: u64) -> bool {
@@ -130,37 +140,59 @@ impl Decisions {
 
     fn spans(&self, question: Question) -> &Spans {
         let index = question as usize;
-        self.spans[index].get_or_init(|| {
-            let recorded = self
-                .recorded
-                .as_ref()
-                .expect("a world without a store knows all its spans");
-            recorded.evaluate(index)
-        })
+        self.spans[index].get_or_init(|| self.known_recorded().evaluate(index))
+    }
+
+    fn known_recorded(&self) -> &Recorded {
+        let recorded = self.recorded.as_ref();
+        recorded.expect("a world without a store knows all its spans, and has no feed")
     }
 }
 
 /// The recorded history in a store, and the questions about it.
 pub(crate) struct Recorded {
-    store: Store,
-    asked: Vec<Asked>,
+    store: Arc<Store>,
+    schema: String,
+    asked: Arc<[Asked]>,
     relevant: Relevant,
+    /// What each revision changed.
+    changes: Vec<Vec<Change>>,
 }
 
 impl Recorded {
     /// Writes the whole history: its transaction number n, from 0, makes revision n + 2.
-    pub(crate) fn new(history: &History, asked: Vec<Asked>) -> Result<Self, AnyError> {
-        let store = Store::new(history.schema.clone());
+    pub(crate) fn new(history: &History, asked: Arc<[Asked]>) -> Result<Self, AnyError> {
+        let store = Arc::new(Store::new(history.schema.clone()));
         for transaction in &history.transactions {
-            store.write(transaction.updates.iter().cloned())?;
+            store.load(transaction.clone())?;
         }
         let recorded = Self {
             relevant: Relevant::new(history),
+            changes: changes(&store)?,
             store,
+            schema: history.schema.source().to_owned(),
             asked,
         };
         recorded.verify();
         Ok(recorded)
+    }
+
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(crate) fn asked(&self, question: Question) -> &Asked {
+        &self.asked[question as usize]
+    }
+
+    /// What a revision changed.
+    pub(crate) fn changes(&self, revision: u64) -> &[Change] {
+        &self.changes[revision as usize]
+    }
+
+    /// The feed of the whole history.
+    pub(crate) fn feed(&self, revisions: CounterTokens) -> StoreFeed {
+        StoreFeed::counted(Arc::clone(&self.store), revisions)
     }
 
     fn decision(&self, index: usize, revision: u64) -> bool {
@@ -196,4 +228,29 @@ impl Recorded {
             }
         }
     }
+}
+
+/// What each revision of the store changed, by its own feed.
+fn changes(store: &Arc<Store>) -> Result<Vec<Vec<Change>>, AnyError> {
+    let tokens = CounterTokens::new("hit_rate");
+    let feed = StoreFeed::counted(Arc::clone(store), tokens.clone());
+    let mut changes = vec![Vec::new(); store.current_revision() as usize + 1];
+    let runtime = Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        let start = tokens.decode(&store.oldest_revision().to_string())?;
+        let mut opened = feed.open(Some(&start)).await?;
+        let head = tokens.decode(&store.current_revision().to_string())?;
+        while let Some(event) = opened.events.next().await {
+            match event? {
+                Event::Changed { at, changes: of } => changes[number(&at)] = of,
+                Event::Checkpoint { at } if at == head => break,
+                _ => {}
+            }
+        }
+        Ok(changes)
+    })
+}
+
+fn number(revision: &Revision) -> usize {
+    revision.point().map_or(0, |Counter(number)| *number as usize)
 }

@@ -158,7 +158,10 @@ impl<V: Weigh> Inner<V> {
         let mut shared = may_store;
         let mut stored = false;
         let mut decisions = items.into_iter().zip(questions.each()).map(|(item, question)| {
-            let About { question: asks, verdict } = &item.about;
+            let About {
+                question: asks,
+                verdict,
+            } = &item.about;
             let placed = claim
                 .revision()
                 .filter(|_| repeats || !self.capabilities.reads_repeat)

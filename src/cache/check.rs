@@ -83,6 +83,8 @@ pub struct Checked<V> {
     pub value: V,
     /// The revision that it holds at, where that is known.
     pub revision: Option<Revision>,
+    /// The newest revision at which a [followed](DecisionCache::follow) feed shows that it holds too. `None` where none does.
+    pub through: Option<Revision>,
     /// Why the cache did not have it; `None` for a hit.
     pub miss: Option<Miss>,
     /// Whether another caller's upstream call answered.
@@ -152,12 +154,12 @@ impl<V: Weigh> DecisionCache<V> {
                 if self.wants_background_read(arrived) {
                     self.read_in_background(&questions, upstream);
                 }
-                return Ok(checked(&decision, None, false, true));
+                return Ok(self.checked(&decision, None, false, true));
             }
             Err(miss) => miss,
         };
         let demand = Demand::of(freshness, arrived);
-        let only = |landed: &Landed<V>, coalesced| checked(&landed.first, Some(miss), coalesced, landed.stored);
+        let only = |landed: &Landed<V>, coalesced| self.checked(&landed.first, Some(miss), coalesced, landed.stored);
         match self.run(&questions, demand, &mut upstream).await? {
             Fetched::Shared(landed) => Ok(only(&landed, true)),
             Fetched::Own { reply: Err(error), .. } => Err(CheckError::Upstream(error)),
@@ -170,6 +172,17 @@ impl<V: Weigh> DecisionCache<V> {
                 reply: Ok(()),
                 landed: None,
             } => Err(CheckError::Shared),
+        }
+    }
+
+    fn checked(&self, decision: &Decision<V>, miss: Option<Miss>, coalesced: bool, stored: bool) -> Checked<V> {
+        Checked {
+            value: decision.value.clone(),
+            revision: decision.label().cloned(),
+            through: decision.frontier(self.0.knowledge.history()),
+            miss,
+            coalesced,
+            stored,
         }
     }
 }
@@ -226,15 +239,5 @@ impl<E> From<Failure> for CheckError<E> {
             Failure::Behind(revision) => Self::Behind(revision),
             Failure::Apart => Self::Apart,
         }
-    }
-}
-
-fn checked<V: Clone>(decision: &Decision<V>, miss: Option<Miss>, coalesced: bool, stored: bool) -> Checked<V> {
-    Checked {
-        value: decision.value.clone(),
-        revision: decision.label().cloned(),
-        miss,
-        coalesced,
-        stored,
     }
 }

@@ -76,7 +76,10 @@ impl<V> Decision<V> {
     where
         V: Weigh,
     {
-        let placed = self.placed.as_ref().map_or(0, |placed| size_of::<Placed>() + placed.heap_bytes());
+        let placed = self
+            .placed
+            .as_ref()
+            .map_or(0, |placed| size_of::<Placed>() + placed.heap_bytes());
         self.value.heap_bytes() + placed
     }
 
@@ -174,7 +177,9 @@ impl<V> Decision<V> {
 
     /// Whether it holds at `revision` if it is known to be true through `frontier`.
     pub(crate) fn would_hold_at(&self, revision: &Revision, frontier: &Revision) -> bool {
-        self.span.as_ref().is_some_and(|span| span.would_hold_at(revision, frontier))
+        self.span
+            .as_ref()
+            .is_some_and(|span| span.would_hold_at(revision, frontier))
     }
 
     /// The frontier of the feed, if the answer is known to be true from its own revision through there.

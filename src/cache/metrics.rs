@@ -419,11 +419,7 @@ fn feed_metrics(stats: &FeedStats) -> [Metric<'static>; 7] {
         extended,
     } = *stats;
     let metric = |name, what, value| Metric { name, what, value };
-    let reports = [
-        ("change", changes),
-        ("repeated", repeated),
-        ("checkpoint", checkpoints),
-    ];
+    let reports = [("change", changes), ("repeated", repeated), ("checkpoint", checkpoints)];
     [
         metric(
             "tower_zookie_feeds",

@@ -36,7 +36,12 @@ impl Following {
 
     pub(super) fn begin(&self, tenant: &str, era: Arc<Era>) {
         let mut eras = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        eras.retain(|(of, era)| **of != *tenant || { era.end(); false });
+        eras.retain(|(of, era)| {
+            **of != *tenant || {
+                era.end();
+                false
+            }
+        });
         eras.push((tenant.into(), era));
     }
 

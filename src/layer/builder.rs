@@ -16,9 +16,9 @@ use crate::layer::schema_ends::SchemaEnds;
 use crate::layer::seen::Seen;
 use crate::layer::state::{LayerSettings, LayerState, OldTokens};
 use crate::objects::{ObjectFloors, Objects};
-use crate::protocol::{Protocol, StoredResponse};
 use crate::protocol::permify::{self, Permify};
 use crate::protocol::spicedb::{Engine, SpiceDb};
+use crate::protocol::{Protocol, StoredResponse};
 use crate::token::{Carriers, TokenMemo};
 use crate::warnings::Warnings;
 
@@ -476,10 +476,14 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         let cache = Settings { token_age, ..cache };
         let protocol = Arc::new(protocol);
         let restating = (Arc::clone(&protocol), protocol.format());
-        let cache = DecisionCache::valid(cache, protocol.capabilities(), move |stored: &StoredResponse, revision| {
-            let (protocol, format) = &restating;
-            protocol.restate(stored.route?, stored, &format.encode(revision)?)
-        });
+        let cache = DecisionCache::valid(
+            cache,
+            protocol.capabilities(),
+            move |stored: &StoredResponse, revision| {
+                let (protocol, format) = &restating;
+                protocol.restate(stored.route?, stored, &format.encode(revision)?)
+            },
+        );
         let memo = TokenMemo::new(protocol.format(), max_token_len.as_len(), token_memo.as_len());
         let state = LayerState {
             protocol,

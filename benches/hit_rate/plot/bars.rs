@@ -4,14 +4,13 @@ use plotters::style::text_anchor::HPos;
 
 use super::{ALARM, Canvas, FAINT, GRID, INK, Line, Notes, colour, frame, grouped};
 use crate::AnyError;
-use crate::policy::Kind;
 use crate::sweeps::Point;
 
 const LEFT: i32 = 245;
 const WIDTH: i32 = 390;
 const TOP: i32 = 84;
-const STEP: i32 = 34;
-const THICK: i32 = 22;
+const STEP: i32 = 29;
+const THICK: i32 = 19;
 const AGE: i32 = 770;
 const WRONG: i32 = 870;
 
@@ -44,7 +43,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, point: &Point, notes: &Notes) -> Result<
     }
     for ((kind, tally), row) in point.tallies.iter().zip(0..) {
         let (top, middle) = (TOP + STEP * row, TOP + STEP * row + THICK / 2);
-        let ours = matches!(kind, Kind::Ours | Kind::OursAround);
+        let ours = kind.is_ours();
         let name = Line {
             anchor: HPos::Right,
             bold: ours,

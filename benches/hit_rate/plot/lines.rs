@@ -45,10 +45,17 @@ pub(super) fn draw(canvas: &Canvas<'_>, sweep: Sweep, points: &[Point], notes: &
     let mut ends: Vec<End> = Vec::new();
     for kind in drawn() {
         let tallies: Vec<Tally> = points.iter().filter_map(|point| of(point, kind)).collect();
+        if tallies.is_empty() {
+            continue;
+        }
         let places = (0..).zip(tallies.iter().map(|tally| tally.saved_share() * 100.0));
         let places: Vec<(i32, f64)> = places.collect();
         let wrong = tallies.iter().map(|tally| tally.violations).sum();
-        let width = if kind == Kind::Ours { 4 } else { 2 };
+        let width = if kind.is_ours() && kind != Kind::OursAround {
+            4
+        } else {
+            2
+        };
         let style = colour(kind).stroke_width(width);
         if !kind.promises_floors() {
             chart.draw_series(DashedLineSeries::new(places.clone(), 7, 5, style))?;
@@ -126,7 +133,7 @@ fn name_all(canvas: &Canvas<'_>, mut ends: Vec<End>) -> Result<(), AnyError> {
             colour(end.kind).mix(0.7),
         ))?;
         let name = Line {
-            bold: end.kind == Kind::Ours,
+            bold: end.kind.is_ours(),
             size: 14,
             ..Line::LABEL
         };
@@ -150,6 +157,8 @@ fn title(sweep: Sweep) -> &'static str {
         Sweep::Skew => "How many checks need no call when they spread over more questions?",
         Sweep::TokenAge => "How many checks need no call when more callers know of fresh writes?",
         Sweep::CacheSize => "How many entries are enough?",
+        Sweep::Feed => "How fast does the change feed have to be?",
+        Sweep::Groups => "How many checks need no call when more of the writes touch groups?",
     }
 }
 
@@ -161,5 +170,7 @@ fn axis(sweep: Sweep) -> &'static str {
         Sweep::Skew => "exponent of Zipf's law (to the right: fewer questions, asked more often)",
         Sweep::TokenAge => "share of tokens from the last 10 s",
         Sweep::CacheSize => "entries that the cache may hold",
+        Sweep::Feed => "how long after a write the feed reports it",
+        Sweep::Groups => "share of the writes that touch groups",
     }
 }

@@ -42,6 +42,10 @@ pub(crate) fn draw(sweep: Sweep, points: &[Point], usual: &(Scenario, Terms), pa
 fn notes(sweep: Sweep, points: &[Point], (scenario, terms): &(Scenario, Terms)) -> Notes {
     let mut fixed = vec![match sweep {
         Sweep::WriteRate => "Real writes of rust-lang/team, sped up".to_owned(),
+        Sweep::Groups => format!(
+            "A part of the writes of rust-lang/team, sped up to {:.2}/s",
+            points[0].writes
+        ),
         _ => format!(
             "Real writes of rust-lang/team, {} thousand times as fast: {:.2}/s",
             scenario.compression / 1e3,
@@ -91,6 +95,8 @@ fn colour(kind: Kind) -> RGBColor {
         Kind::TimeToLive => RGBColor(0xcc, 0x79, 0xa7),
         Kind::WholeStore => RGBColor(0xe6, 0x9f, 0x00),
         Kind::Ours | Kind::OursAround => RGBColor(0xd5, 0x5e, 0x00),
+        Kind::Followed => RGBColor(0x8c, 0x2d, 0x04),
+        Kind::FollowedWithStructure => RGBColor(0x5a, 0x18, 0x00),
         Kind::Oracle => RGBColor(0x00, 0x00, 0x00),
     }
 }

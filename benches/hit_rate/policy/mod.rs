@@ -16,6 +16,7 @@ use rules::{ExactToken, HeadRevision, Naming, NoCache, Quantized, TimeToLive, Wh
 
 use crate::upstream::{Answer, Upstream};
 use crate::workload::{Check, Terms};
+use crate::world::World;
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +56,13 @@ pub(crate) enum Kind {
     WholeStore,
     Ours,
     OursAround,
+    Followed,
+    FollowedWithStructure,
     Oracle,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::NoCache,
         Self::ExactToken,
         Self::HeadRevision,
@@ -69,8 +72,13 @@ impl Kind {
         Self::WholeStore,
         Self::Ours,
         Self::OursAround,
+        Self::Followed,
+        Self::FollowedWithStructure,
         Self::Oracle,
     ];
+
+    /// Those that differ where the feed does, and what they are compared with.
+    pub(crate) const WITH_FEED: [Self; 4] = [Self::Ours, Self::Followed, Self::FollowedWithStructure, Self::Oracle];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -83,6 +91,8 @@ impl Kind {
             Self::WholeStore => "whole store, as OpenFGA",
             Self::Ours => "tower-zookie",
             Self::OursAround => "tower-zookie, writes elsewhere",
+            Self::Followed => "followed",
+            Self::FollowedWithStructure => "followed, with structure",
             Self::Oracle => "causal oracle",
         }
     }
@@ -92,8 +102,16 @@ impl Kind {
         !matches!(self, Self::TimeToLive | Self::WholeStore)
     }
 
+    /// Whether it is the crate's own cache.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::Ours | Self::OursAround | Self::Followed | Self::FollowedWithStructure
+        )
+    }
+
     /// To be called on the runtime of its run.
-    pub(crate) fn build(self, terms: &Terms) -> Arc<dyn Policy> {
+    pub(crate) fn build(self, terms: &Terms, world: &World) -> Arc<dyn Policy> {
         match self {
             Self::NoCache => Keyed::new(NoCache, terms),
             Self::ExactToken => Keyed::new(ExactToken::new(terms), terms),
@@ -104,6 +122,8 @@ impl Kind {
             Self::WholeStore => Keyed::new(WholeStore::new(terms), terms),
             Self::Ours => Arc::new(Ours::new(terms, true)),
             Self::OursAround => Arc::new(Ours::new(terms, false)),
+            Self::Followed => Arc::new(Ours::new(terms, true).following(world, terms.feed, false)),
+            Self::FollowedWithStructure => Arc::new(Ours::new(terms, true).following(world, terms.feed, true)),
             Self::Oracle => Keyed::new(Oracle::new(terms), terms),
         }
     }

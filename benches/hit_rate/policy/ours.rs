@@ -7,12 +7,16 @@ use tokio::runtime::Builder;
 use tower_zookie::ByteSize;
 use tower_zookie::cache::{Answer as Answered, Capabilities, Checked, DecisionCache, Fingerprint, Keyer, ReadAt};
 use tower_zookie::cache::{Part, Settings, Weigh};
+use tower_zookie::changes::Verdict;
 use tower_zookie::consistency::{Freshness, Staleness};
-use tower_zookie::revision::{Counter, Revision, StoreId};
+use tower_zookie::revision::{Counter, Revision};
+use tower_zookie::token::{CounterTokens, TokenFormat};
 
 use super::{Answering, Policy, Reply, Source};
+use crate::feed::{FeedTerms, RecordedFeed};
 use crate::upstream::{Answer, At, Upstream};
 use crate::workload::{Check, Terms};
+use crate::world::World;
 
 /// [`DecisionCache`], which sees the writes that pass it, or no writes.
 ///
@@ -21,8 +25,10 @@ use crate::workload::{Check, Terms};
 pub(crate) struct Ours {
     cache: DecisionCache<Answer>,
     keyer: Keyer,
-    store: StoreId,
+    revisions: CounterTokens,
     sees_writes: bool,
+    /// Names the questions, where a feed is followed.
+    names: Option<World>,
 }
 
 impl Weigh for Answer {
@@ -33,13 +39,13 @@ impl Weigh for Answer {
 
 impl Ours {
     pub(crate) fn new(terms: &Terms, sees_writes: bool) -> Self {
-        let store = StoreId::new(["hit_rate"]);
+        let revisions = CounterTokens::new("hit_rate");
         let example = Answer {
             allowed: true,
             revision: 1,
             as_of: 0,
         };
-        let entry = entry_bytes(&example, &Revision::new(store.clone(), Counter(1)));
+        let entry = entry_bytes(&example, &revision(&revisions, 1));
         // An eighth of the capacity is reserved for exact reads, and there are no exact reads here.
         let capacity = ByteSize::bytes(terms.entries as u64 * entry * 8 / 7);
         let settings = Settings::default()
@@ -49,13 +55,35 @@ impl Ours {
         Self {
             cache: DecisionCache::new(settings, Capabilities::versioned()).expect("the settings make sense"),
             keyer: Keyer::random(),
-            store,
+            revisions,
             sees_writes,
+            names: None,
+        }
+    }
+
+    /// The same, which follows the feed of the history until the run ends.
+    pub(crate) fn following(self, world: &World, terms: FeedTerms, structure: bool) -> Self {
+        let _ = structure;
+        let (cache, feed) = (
+            self.cache.clone(),
+            RecordedFeed::new(world, terms, self.revisions.clone()),
+        );
+        tokio::spawn(async move { cache.follow(feed).await });
+        Self {
+            names: Some(world.clone()),
+            ..self
         }
     }
 
     fn revision(&self, number: u64) -> Revision {
-        Revision::new(self.store.clone(), Counter(number))
+        revision(&self.revisions, number)
+    }
+
+    /// What an answer is about, where a feed is followed.
+    fn named(&self, answered: Answered<Answer>, question: u32, allowed: bool) -> Answered<Answer> {
+        let Some(world) = &self.names else { return answered };
+        let verdict = if allowed { Verdict::Yes } else { Verdict::No };
+        answered.about(world.recorded().asked(question).named(), verdict)
     }
 
     fn fingerprint(&self, check: &Check) -> Fingerprint {
@@ -78,18 +106,31 @@ impl Policy for Ours {
                     assert!(!matches!(ask, ReadAt::Exact(_)), "no caller asks for a snapshot");
                     // "At least" as much as "head": a store that does not quantize answers with the newest that it has.
                     let answer = upstream.ask(check.question, At::Head).await;
-                    Ok::<_, Infallible>(Answered::at(answer, ours.revision(answer.revision)))
+                    let answered = Answered::at(answer, ours.revision(answer.revision));
+                    Ok::<_, Infallible>(ours.named(answered, check.question, answer.allowed))
                 }
             };
             let checked = self.cache.check(self.fingerprint(&check), &freshness, service).await;
             let checked = checked.expect("an upstream that never fails");
-            let labelled = checked
-                .revision
-                .as_ref()
-                .is_none_or(|label| *label == self.revision(checked.value.revision));
-            assert!(labelled, "an answer names the revision that it was evaluated at");
+            let evaluated = self.revision(checked.value.revision);
+            let labelled = match (&checked.revision, &self.names) {
+                (Some(label), Some(_)) => *label >= evaluated,
+                (Some(label), None) => *label == evaluated,
+                (None, _) => true,
+            };
+            assert!(
+                labelled,
+                "an answer names the revision that it was evaluated at, or through which it is true"
+            );
+            // The judge looks at the newest revision that the answer is said to be true at.
+            let claims = [&checked.through, &checked.revision].into_iter().flatten().map(number);
+            let claimed = claims.max().unwrap_or(checked.value.revision);
+            let answer = Answer {
+                revision: claimed,
+                ..checked.value
+            };
             Reply {
-                answer: checked.value,
+                answer,
                 source: source(&checked),
             }
         })
@@ -100,6 +141,16 @@ impl Policy for Ours {
             self.cache.begin_write().wrote(&self.revision(revision));
         }
     }
+}
+
+fn revision(revisions: &CounterTokens, number: u64) -> Revision {
+    let revision = revisions.decode(&number.to_string());
+    revision.expect("a number is a token")
+}
+
+/// The number of a revision.
+fn number(revision: &Revision) -> u64 {
+    revision.point().map_or(0, |Counter(number)| *number)
 }
 
 fn source(checked: &Checked<Answer>) -> Source {

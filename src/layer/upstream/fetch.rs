@@ -235,7 +235,8 @@ impl<P: Protocol> LayerState<P> {
         }
         let mut all = Vec::new();
         let received = Received::new(pending.route, &pending.call, &pending.message);
-        self.protocol.questions(received, &pending.parts, &mut |question| all.push(question));
+        self.protocol
+            .questions(received, &pending.parts, &mut |question| all.push(question));
         open.iter().map(|index| all.get_mut(*index)?.take()).collect()
     }
 

@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use self::request::{Asked, Semantic};
 use crate::cache::{Capabilities, Named, Part, ReadAt};
-use crate::protocol::api::Protocol;
 use crate::changes::Question;
+use crate::protocol::api::Protocol;
 use crate::protocol::call::{Call, Claim, Endpoint, Key, Kind, Received, Route, Unreadable};
 use crate::protocol::invalid_route::InvalidRoute;
 use crate::protocol::kit::json::Digest;

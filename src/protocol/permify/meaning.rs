@@ -8,8 +8,8 @@ use crate::cache::{Capabilities, DefaultRead, ReadMode};
 use crate::changes::Verdict;
 use crate::protocol::operation::Operation;
 use crate::protocol::permify::operations::{
-    ALLOWED, ATTRIBUTE_FILTER, CAN, CHECK_COUNT, CHECK_METADATA, DENIED, ENTITY_IDS, ENTITY_TYPE, FILTER_ENTITY,
-    OPERATIONS, ASKS, RELATED, TENANT, TUPLE_FILTER, delete,
+    ALLOWED, ASKS, ATTRIBUTE_FILTER, CAN, CHECK_COUNT, CHECK_METADATA, DENIED, ENTITY_IDS, ENTITY_TYPE, FILTER_ENTITY,
+    OPERATIONS, RELATED, TENANT, TUPLE_FILTER, delete,
 };
 use crate::protocol::system::{Asks, Related, System};
 use crate::protocol::wire::{Put, Wire};

@@ -367,6 +367,10 @@ const ASKED_SUBJECT: Field = Field::new(5, "subject", Is::Message(&ASKED_OBJECT)
 
 pub(super) const ASKS: Asks = Asks {
     check: &[ASKED_ENTITY, ASKED_PERMISSION, ASKED_SUBJECT],
-    item: &[ASKED_ENTITY.numbered(1), ASKED_PERMISSION.numbered(2), ASKED_SUBJECT.numbered(3)],
+    item: &[
+        ASKED_ENTITY.numbered(1),
+        ASKED_PERMISSION.numbered(2),
+        ASKED_SUBJECT.numbered(3),
+    ],
     subject: [0x03_01, 0x03_02, 0x03_03],
 };

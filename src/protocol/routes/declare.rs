@@ -292,7 +292,11 @@ impl Rule {
             Self::Json(pointer) => matches!(pointer.find(body), Ok(Some("true"))),
             Self::Status(allowed, _) => status == *allowed,
         };
-        if allowed { changes::Verdict::Yes } else { changes::Verdict::No }
+        if allowed {
+            changes::Verdict::Yes
+        } else {
+            changes::Verdict::No
+        }
     }
 
     /// Whether a reply has a verdict.
