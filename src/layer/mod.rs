@@ -31,7 +31,6 @@ mod seen;
 mod service;
 mod state;
 mod upstream;
-mod watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,7 +44,7 @@ pub use body::{Replay, RequestBody, ZookieBody};
 pub use builder::ZookieLayerBuilder;
 pub use credentials::Credential;
 pub use explanation::{ExplainedQuestion, Explanation, KeyPart, StoredAnswer};
-pub use feed::{NoChangeFeed, StoreFeed};
+pub use feed::{ApiFeed, NoChangeFeed};
 pub use future::ResponseFuture;
 pub use handle::Handle;
 pub use service::ZookieService;

@@ -322,7 +322,7 @@ async fn rule_17_a_change_feed_that_ends_is_named_with_its_status() {
         });
         let handle = ZookieLayer::permify(permify::Engine::Postgres).handle();
         let feed = handle.feed(feed).unwrap().tenant("t1");
-        assert!(timeout(Duration::from_secs(5), handle.watch(&feed)).await.is_err());
+        assert!(timeout(Duration::from_secs(5), handle.follow(feed)).await.is_err());
         only(&log, &handle, Warning::FeedEnded, 1, &[word, "credentials"]);
         assert!(!log.only().contains("secret"));
     }

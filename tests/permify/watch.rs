@@ -85,7 +85,7 @@ async fn rule_15_the_feed_reopens_when_no_response_arrives() {
     });
     let handle = ZookieLayer::permify(Engine::Postgres).handle();
     let feed = handle.feed(silent).unwrap().tenant("t1");
-    assert!(timeout(Duration::from_secs(92), handle.watch(&feed)).await.is_err());
+    assert!(timeout(Duration::from_secs(92), handle.follow(feed)).await.is_err());
     let seconds = [0, 30, 60, 90].map(Duration::from_secs);
     assert_eq!(*opened.lock().unwrap(), seconds, "an idle feed is no failure");
 }

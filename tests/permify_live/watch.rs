@@ -19,7 +19,7 @@ pub(crate) async fn rule_08_the_change_feed_names_writes_of_others(server: &'sta
     let layer = watching.layer.clone().unwrap();
     let (channel, watched) = (watching.channel.clone(), tenant.clone());
     let feed = layer.feed(channel).unwrap().tenant(watched);
-    let feed = tokio::spawn(async move { layer.watch(&feed).await });
+    let feed = tokio::spawn(async move { layer.follow(feed).await });
 
     let token = direct.grant("plan", "alice").await;
     let stored = async {

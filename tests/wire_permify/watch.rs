@@ -42,7 +42,7 @@ async fn follow(session: &Session<Engine>) {
     let watching = session.layer.handle();
     let before = session.upstream.calls();
     let feed = feed(session);
-    let followed = watching.watch(&feed);
+    let followed = watching.follow(feed);
     assert!(timeout(Duration::from_millis(400), followed).await.is_err());
     assert_eq!(session.asked(before), ["feed"]);
 }
@@ -166,7 +166,7 @@ async fn a_feed_reopens_after_pauses_that_grow_until_it_reports() {
         let began = Instant::now();
         let watching = session.layer.handle();
         let feed = feed(&session);
-        let followed = watching.watch(&feed);
+        let followed = watching.follow(feed);
         let whole: u64 = pauses.iter().sum();
         assert!(timeout(Duration::from_millis(whole + 100), followed).await.is_err());
         let opened: Vec<_> = session.upstream.asked().iter().map(|asked| asked.at - began).collect();

@@ -47,7 +47,7 @@ impl Feed {
             request
         });
         match layer.feed(service) {
-            Ok(feed) => match layer.watch(&feed.tenant(tenant)).await {},
+            Ok(feed) => match layer.follow(feed.tenant(tenant)).await {},
             Err(error) => tracing::warn!(%error, "nothing is watched"),
         }
     }

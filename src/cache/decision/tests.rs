@@ -47,6 +47,7 @@ fn answer(began: u64, at: Option<Revision>) -> Decision<u64> {
         began: second(began),
         expires: second(began + 60),
         epoch: 0,
+        placed: None,
     }
 }
 

@@ -4,7 +4,7 @@ use http_body::Body;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::changes::Event;
+use crate::changes::{Event, SchemaText};
 use crate::layer::body::RequestBody;
 use crate::layer::feed::LONGEST_SILENCE;
 use crate::layer::feed::calls::Calls;
@@ -29,6 +29,14 @@ pub(super) struct Following<P, S, B, R> {
     has_schema: bool,
 }
 
+/// Where a feed begins.
+pub(super) struct Begun {
+    pub(super) start: Revision,
+    pub(super) schema: Option<SchemaText>,
+    /// What it has reported already.
+    pub(super) first: Vec<Event>,
+}
+
 impl<P, S, B, R> Following<P, S, B, R>
 where
     P: Protocol,
@@ -49,16 +57,24 @@ where
         })
     }
 
-    /// Begins at the store's head, or where that can't be asked for at the first change: its revision, and its events.
-    pub(super) async fn begin(&mut self) -> Result<(Revision, Vec<Event>), FeedFailure> {
-        if let Some(head) = self.head().await? {
-            self.start(head.clone());
-            return Ok((head, Vec::new()));
+    /// Begins at the store's head, with the schema there, or where that can't be asked for at the first change.
+    pub(super) async fn begin(&mut self) -> Result<Begun, FeedFailure> {
+        if let Some(schema) = self.head().await? {
+            self.start(schema.at.clone());
+            return Ok(Begun {
+                start: schema.at.clone(),
+                schema: Some(schema),
+                first: Vec::new(),
+            });
         }
         loop {
             let events = self.next().await?;
             if let Some(Event::Changed { at, .. } | Event::AnythingChanged { at }) = events.first() {
-                return Ok((at.clone(), events));
+                return Ok(Begun {
+                    start: at.clone(),
+                    schema: None,
+                    first: events,
+                });
             }
         }
     }
@@ -75,8 +91,8 @@ where
         self.reached = Some(at);
     }
 
-    /// The store's head, if it can be asked for. This also shows that the store is there, and what its feed reports.
-    async fn head(&mut self) -> Result<Option<Revision>, FeedFailure> {
+    /// The schema at the store's head, if it can be asked for. This also shows that the store is there, and what its feed reports.
+    async fn head(&mut self) -> Result<Option<SchemaText>, FeedFailure> {
         let Some((text, schema)) = self.calls.schema().await? else {
             return Ok(None);
         };
@@ -90,7 +106,7 @@ where
             });
         }
         self.in_same_store(&text.at)?;
-        Ok(Some(text.at))
+        Ok(Some(text))
     }
 
     fn in_same_store(&self, at: &Revision) -> Result<(), FeedFailure> {

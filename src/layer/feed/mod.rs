@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use self::calls::Calls;
 use self::events::Events;
-use self::following::Following;
+use self::following::{Begun, Following};
 use self::source::Source;
 use crate::changes::{Change, ChangeFeed, FeedError, Opened, Pending, SchemaText, TupleFilter};
 use crate::layer::body::RequestBody;
@@ -37,22 +37,25 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 #[non_exhaustive]
 pub struct NoChangeFeed;
 
-/// The change feed of the store behind a layer: made by [`Handle::feed`], for [`Handle::watch`].
+/// The change feed of the store behind a layer: made by [`Handle::feed`], for [`Handle::follow`].
 ///
 /// It opens the API's own feed, over the client that it was given. A feed that was silent for half a minute is opened again
 /// where it was, which shows whether the store is still there.
-pub struct StoreFeed<P, S, B>(Mutex<Calls<P, S, B>>);
+pub struct ApiFeed<P, S, B> {
+    calls: Mutex<Calls<P, S, B>>,
+    tenant: Box<str>,
+}
 
 impl<P: Protocol> Handle<P> {
     /// The store's change feed.
     ///
     /// `service` is the client that the layer was put before, not the layered one. Each call has the feed's own credentials:
-    /// see [`StoreFeed::header`], or wrap the client in a layer that adds them.
+    /// see [`ApiFeed::header`], or wrap the client in a layer that adds them.
     ///
     /// # Errors
     ///
     /// [`NoChangeFeed`] where the API has none.
-    pub fn feed<S, B, R>(&self, service: S) -> Result<StoreFeed<P, S, B>, NoChangeFeed>
+    pub fn feed<S, B, R>(&self, service: S) -> Result<ApiFeed<P, S, B>, NoChangeFeed>
     where
         S: Service<Request<B>, Response = Response<R>> + Clone,
     {
@@ -64,15 +67,20 @@ impl<P: Protocol> Handle<P> {
             wire: wire.ok_or(NoChangeFeed)?,
             headers: HeaderMap::new(),
         };
-        Ok(StoreFeed(Mutex::new(Calls::new(source, service))))
+        Ok(ApiFeed {
+            calls: Mutex::new(Calls::new(source, service)),
+            tenant: "".into(),
+        })
     }
 }
 
-impl<P: Protocol, S, B> StoreFeed<P, S, B> {
+impl<P: Protocol, S, B> ApiFeed<P, S, B> {
     /// Follows the changes of this tenant. Permify needs it.
     #[must_use]
-    pub fn tenant(self, tenant: impl Into<Box<str>>) -> Self {
-        self.with(|source| source.tenant = tenant.into())
+    pub fn tenant(mut self, tenant: impl Into<Box<str>>) -> Self {
+        self.tenant = tenant.into();
+        let tenant = self.tenant.clone();
+        self.with(|source| source.tenant = tenant)
     }
 
     /// Over which wire the client calls the store. By default it is gRPC, if the API has it.
@@ -90,25 +98,25 @@ impl<P: Protocol, S, B> StoreFeed<P, S, B> {
     }
 
     fn with(mut self, set: impl FnOnce(&mut Source<P>)) -> Self {
-        set(&mut self.0.get_mut().unwrap_or_else(PoisonError::into_inner).source);
+        set(&mut self.calls.get_mut().unwrap_or_else(PoisonError::into_inner).source);
         self
     }
 }
 
-impl<P, S: Clone, B> StoreFeed<P, S, B> {
+impl<P, S: Clone, B> ApiFeed<P, S, B> {
     /// Calls for one use: the client of each has its own readiness.
     fn calls(&self) -> Calls<P, S, B> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl<P, S, B> fmt::Debug for StoreFeed<P, S, B> {
+impl<P, S, B> fmt::Debug for ApiFeed<P, S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoreFeed").finish_non_exhaustive()
+        f.debug_struct("ApiFeed").finish_non_exhaustive()
     }
 }
 
-impl<P, S, B, R> ChangeFeed for StoreFeed<P, S, B>
+impl<P, S, B, R> ChangeFeed for ApiFeed<P, S, B>
 where
     P: Protocol,
     S: Service<Request<B>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
@@ -120,15 +128,23 @@ where
         source.api().is_ok_and(|api| api.checkpoints() != Checkpoints::Nothing)
     }
 
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     fn open<'a>(&'a self, from: Option<&'a Revision>) -> Pending<'a, Opened> {
         Box::pin(async move {
             let mut following = Following::new(self.calls())?;
-            let (start, first) = match from {
-                Some(from) => (following.resume(from.clone()).await?, Vec::new()),
-                None => following.begin().await?,
+            let Some(from) = from else {
+                let Begun { start, schema, first } = following.begin().await?;
+                let opened = Opened::new(start, Events::new(following, first));
+                return Ok(match schema {
+                    Some(schema) => opened.with_schema(schema),
+                    None => opened,
+                });
             };
-            let events = Box::pin(Events::new(following, first));
-            Ok(Opened { start, events })
+            let start = following.resume(from.clone()).await?;
+            Ok(Opened::new(start, Events::new(following, Vec::new())))
         })
     }
 

@@ -17,7 +17,7 @@ impl Client {
         let (handle, server) = (self.handle().clone(), server.clone());
         let feed = handle.feed(server).expect("Permify has a feed").tenant(tenant);
         tokio::spawn(async move {
-            handle.watch(&feed).await;
+            handle.follow(feed).await;
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::cache::fetch::About;
 use crate::cache::{Capabilities, Fingerprint, Item, Keyer, NotStored, Part, Replied, Settings, Turn};
 use crate::revision::{Counter, StoreId};
 
@@ -18,6 +19,7 @@ fn item(value: bool) -> Item<bool> {
         value,
         not_stored: None,
         expires_in: None,
+        about: About::default(),
     }
 }
 
