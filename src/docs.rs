@@ -11,7 +11,7 @@ pub mod spicedb {}
 #[doc = include_str!("../docs/permify.md")]
 ///
 /// In these docs: [`ZookieLayer::permify`](crate::ZookieLayer::permify), [`Permify`](crate::protocol::Permify),
-/// [`Handle::watch`](crate::Handle::watch), [`ZookieLayerBuilder`](crate::ZookieLayerBuilder),
+/// [`Handle::follow`](crate::Handle::follow), [`ZookieLayerBuilder`](crate::ZookieLayerBuilder),
 /// [`cache::Settings`](crate::cache::Settings).
 pub mod permify {}
 
@@ -36,6 +36,13 @@ pub mod sessions {}
 /// [`ObjectTokens`](crate::objects::ObjectTokens), [`MemoryObjects`](crate::objects::MemoryObjects),
 /// [`WriteRoute::touches`](crate::protocol::WriteRoute::touches).
 pub mod objects {}
+
+#[doc = include_str!("../docs/feeds.md")]
+///
+/// In these docs: [`changes`](crate::changes), [`Handle::follow`](crate::Handle::follow), [`Handle::feed`](crate::Handle::feed),
+/// [`ChangeFeed`](crate::changes::ChangeFeed), [`StreamFeed`](crate::changes::StreamFeed),
+/// [`cache::Settings`](crate::cache::Settings).
+pub mod feeds {}
 
 #[doc = include_str!("../docs/sidecar.md")]
 pub mod sidecar {}
