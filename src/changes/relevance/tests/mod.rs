@@ -1,7 +1,11 @@
 mod brute_force;
 mod model;
 mod reach;
+mod recorded;
+mod selectivity;
 mod wrong_rules;
+
+use std::env;
 
 use crate::changes::relevance::rules::Reach;
 use crate::changes::relevance::{Role, Sign};
@@ -36,4 +40,14 @@ fn concerns(reach: &Reach, change: &Change, is_conditional: bool, question: &Que
 fn leads_to(subject: &Subject, asked: &Subject) -> bool {
     let is_wildcard = *subject.object.id == *"*" && subject.object.kind == asked.object.kind;
     subject.relation.is_some() || is_wildcard || subject == asked
+}
+
+fn verdict(holds: bool) -> Verdict {
+    if holds { Verdict::Yes } else { Verdict::No }
+}
+
+/// So much as usual, times `ZOOKIE_RELEVANCE_EFFORT`.
+fn effort(usual: u64) -> u64 {
+    let times = env::var("ZOOKIE_RELEVANCE_EFFORT").map_or(1, |times| times.parse().expect("a number"));
+    usual * times
 }

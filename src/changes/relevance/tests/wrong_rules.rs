@@ -1,9 +1,8 @@
 //! Rules that look right and are wrong, each with a case that shows it.
 
 use crate::changes::relevance::Rules;
-use crate::changes::relevance::tests::brute_force::verdict;
-use crate::changes::relevance::tests::concerns;
 use crate::changes::relevance::tests::model::World;
+use crate::changes::relevance::tests::{concerns, verdict};
 use crate::schema::Schema;
 
 /// Adds a relationship to a state. The answer must change, and the change must concern the question.
