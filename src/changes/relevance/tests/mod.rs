@@ -7,7 +7,7 @@ mod wrong_rules;
 
 use std::env;
 
-use crate::changes::relevance::rules::Reach;
+use crate::changes::relevance::reach::Reach;
 use crate::changes::relevance::{Role, Sign};
 use crate::changes::{Change, Effect, Question, Subject, Verdict};
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::changes::relevance::rules::Reach;
+use crate::changes::relevance::reach::Reach;
 use crate::changes::relevance::tests::{concerns, verdict};
 use crate::changes::{Change, Question, Verdict};
 
