@@ -6,6 +6,9 @@ use crate::protocol::system::{Asked, Followed, System};
 use crate::protocol::wire::{Put, Wire};
 
 impl Followed for Meaning {
+    /// Permify's gateway has no such path.
+    const THROUGH_GATEWAY: bool = false;
+
     /// Permify sends none. Its feed does not report changes of the schema.
     fn checkpoints(&self) -> Checkpoints {
         Checkpoints::Nothing

@@ -16,6 +16,9 @@ use crate::token::Zookie;
 
 /// What a system's change feed means, for all its wires.
 pub(in crate::protocol) trait Followed {
+    /// Whether the feed can be followed through the gateway too.
+    const THROUGH_GATEWAY: bool = true;
+
     /// The fields of a message with one relationship that is read.
     const RELATIONSHIP: &'static [Field] = &[];
 
@@ -166,9 +169,10 @@ fn message_of<'a, S: System, W: Wire>(reply: &Reply<'a>) -> Result<Option<&'a [u
     match W::ended(reply) {
         Ended::Succeeded(answer) => Ok(answer.map(|(_, message)| message)),
         Ended::Failed(code, _) => Err(failed::<S>(code)),
-        Ended::Unclear => Err(match reply.status {
-            StatusCode::OK => FeedFailure::interrupted("the upstream ended it without a status"),
-            status => FeedFailure::interrupted(format!("the upstream answered with {status}")),
+        Ended::Unclear => Err(match (W::streamed(reply.body), reply.status) {
+            (Ok(Streamed::Failed(code)), _) => failed::<S>(code),
+            (_, StatusCode::OK) => FeedFailure::interrupted("the upstream ended it without a status"),
+            (_, status) => FeedFailure::interrupted(format!("the upstream answered with {status}")),
         }),
     }
 }

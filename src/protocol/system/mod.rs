@@ -346,7 +346,8 @@ impl<S: System, W: Wire> Protocol for Over<S, W> {
     }
 
     fn feed(&self, wire: FeedWire) -> Option<&dyn FeedProtocol> {
-        (wire == W::FEED).then_some(self)
+        let is_followed = wire == W::FEED && (S::THROUGH_GATEWAY || wire != FeedWire::Http);
+        is_followed.then_some(self)
     }
 
     fn timeout(&self, _: Route, headers: &HeaderMap) -> Option<Duration> {
