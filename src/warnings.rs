@@ -39,6 +39,8 @@ pub enum Warning {
     FeedLost,
     /// `feed_schema`: the change feed's schema can't be read or understood.
     FeedSchema,
+    /// `feed_structure`: more relationships lead on than may be kept.
+    FeedStructure,
     /// `foreign_feed`: the change feed is of another store than the one that answers.
     ForeignFeed,
     /// `feed_unread`: the change feed reports something that this version can't read.
@@ -70,6 +72,7 @@ impl Warning {
         Self::FeedEnded,
         Self::FeedLost,
         Self::FeedSchema,
+        Self::FeedStructure,
         Self::ForeignFeed,
         Self::FeedUnread,
         Self::FeedWithoutSchema,
@@ -94,6 +97,7 @@ impl Warning {
             Self::FeedEnded => "feed_ended",
             Self::FeedLost => "feed_lost",
             Self::FeedSchema => "feed_schema",
+            Self::FeedStructure => "feed_structure",
             Self::ForeignFeed => "foreign_feed",
             Self::FeedUnread => "feed_unread",
             Self::FeedWithoutSchema => "feed_without_schema",

@@ -406,7 +406,7 @@ fn object_metrics(stats: &ObjectStats) -> [Metric<'static>; 6] {
 }
 
 /// What was heard from change feeds, as metrics.
-fn feed_metrics(stats: &FeedStats) -> [Metric<'static>; 7] {
+fn feed_metrics(stats: &FeedStats) -> [Metric<'static>; 8] {
     let FeedStats {
         followed,
         ready,
@@ -416,6 +416,7 @@ fn feed_metrics(stats: &FeedStats) -> [Metric<'static>; 7] {
         checkpoints,
         begun,
         ended,
+        structure,
         extended,
     } = *stats;
     let metric = |name, what, value| Metric { name, what, value };
@@ -450,6 +451,11 @@ fn feed_metrics(stats: &FeedStats) -> [Metric<'static>; 7] {
             "tower_zookie_feeds_ended_total",
             "How often a change feed ended or did not open.",
             Value::Counter(ended),
+        ),
+        metric(
+            "tower_zookie_feed_structure",
+            "Relationships that lead on, of the change feeds whose structure is kept.",
+            Value::Gauge(structure as f64),
         ),
         metric(
             "tower_zookie_extended_total",

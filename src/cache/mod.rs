@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::changes::{ChangeFeed, Examined, FeedCounters, FeedStats, Follower, Following, Notice};
+use crate::changes::{ChangeFeed, Examined, FeedCounters, FeedStats, Follower, Following, Memory, Notice};
 use crate::consistency::Freshness;
 use crate::invalid_setting::InvalidSetting;
 use crate::knowledge::{CallStart, Knowledge, Source};
@@ -212,7 +212,10 @@ impl<V: Weigh> DecisionCache<V> {
             following: &self.0.following,
             knowledge: &self.0.knowledge,
             counters: &self.0.feeds,
-            bytes: self.0.settings.change_memory.get(),
+            memory: Memory {
+                stamps: self.0.settings.change_memory.get(),
+                structure: self.0.settings.structure,
+            },
             notify,
         };
         follower.run().await
@@ -234,6 +237,7 @@ impl<V: Weigh> DecisionCache<V> {
         FeedStats {
             followed: frontiers.len() as u64,
             ready: self.0.following.ready(),
+            structure: self.0.following.structure(),
             lag_seconds: frontiers.iter().filter_map(lag).reduce(f64::max),
             ..self.0.feeds.read()
         }

@@ -43,6 +43,7 @@ pub struct Settings {
     pub(crate) miss_memory: ByteSize,
     pub(crate) prove_at_head: bool,
     pub(crate) change_memory: ByteSize,
+    pub(crate) structure: usize,
     pub(crate) followed_time_to_live: Duration,
 }
 
@@ -65,6 +66,7 @@ impl Default for Settings {
             miss_memory: ByteSize::mebi(1),
             prove_at_head: false,
             change_memory: ByteSize::mebi(8),
+            structure: 100_000,
             followed_time_to_live: Duration::from_secs(600),
         }
     }
@@ -204,6 +206,17 @@ impl Settings {
     /// By default 8 MiB. From 1 KiB to 1 GiB.
     pub fn change_memory(mut self, memory: ByteSize) -> Self {
         self.change_memory = memory;
+        self
+    }
+
+    /// How many relationships that lead on may be kept in memory for a [followed](crate::Handle::follow) feed: those of
+    /// relations at which arrows start, and those whose subjects are usersets, such as a team's members who are a team. They
+    /// show for which questions a change of groups matters. If there are more, none is kept, and more changes end answers than
+    /// have to. 0 for none.
+    ///
+    /// By default 100,000, which take about 20 MiB.
+    pub fn structure(mut self, relationships: usize) -> Self {
+        self.structure = relationships;
         self
     }
 

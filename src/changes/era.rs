@@ -4,12 +4,21 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::changes::change::{Change, Effect, Subject};
 use crate::changes::names::{Stamped, Word};
 use crate::changes::place::{Place, Places};
-use crate::changes::placed::{Concern, Placed};
+use crate::changes::placed::{Asked, Concern, Placed};
 use crate::changes::question::{Question, Verdict};
-use crate::changes::relevance::{Entry, Role, Rules, Sign};
+use crate::changes::relevance::{Entry, Role, Rules, Sign, Structure};
 use crate::changes::stamps::{Slot, Stamps};
 use crate::changes::timeline::Timeline;
 use crate::revision::Revision;
+
+/// How much of a feed is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// Bytes of stamps.
+    pub(crate) stamps: u64,
+    /// Relationships that lead on; 0 for none.
+    pub(crate) structure: usize,
+}
 
 /// A time during which a feed is followed without a gap.
 #[derive(Debug)]
@@ -28,12 +37,18 @@ pub(crate) struct Era {
     pub(super) stamps: Stamps,
     known: RwLock<Known>,
     places: Places,
+    keeps_structure: bool,
 }
+
+/// How many relations, permissions and relationships one walk visits.
+const MOST_VISITED: usize = 1024;
 
 #[derive(Debug)]
 struct Known {
     timeline: Timeline,
     schema: InForce,
+    /// The relationships that lead on, in the schema that is in force.
+    structure: Option<Arc<Structure>>,
 }
 
 /// What is known of the schema that is in force at the frontier.
@@ -49,7 +64,7 @@ pub(super) enum InForce {
 }
 
 impl Era {
-    pub(super) fn new(start: Revision, history: u64, is_complete: bool, bytes: u64) -> Self {
+    pub(super) fn new(start: Revision, history: u64, is_complete: bool, memory: Memory) -> Self {
         Self {
             is_over: AtomicBool::new(false),
             history,
@@ -57,12 +72,14 @@ impl Era {
             latest: AtomicU64::new(0),
             concerns_all: AtomicU64::new(0),
             schema: AtomicU64::new(0),
-            stamps: Stamps::new(bytes),
+            stamps: Stamps::new(memory.stamps),
             known: RwLock::new(Known {
                 timeline: Timeline::new(start),
                 schema: InForce::Unread,
+                structure: None,
             }),
             places: Places::default(),
+            keeps_structure: memory.structure > 0,
         }
     }
 
@@ -105,6 +122,16 @@ impl Era {
         self.is_complete && matches!(self.in_force(), InForce::None | InForce::Rules(_))
     }
 
+    fn structure(&self) -> Option<Arc<Structure>> {
+        self.known().structure.clone()
+    }
+
+    /// How many relationships that lead on are kept, if all of them are.
+    pub(crate) fn kept_structure(&self) -> Option<u64> {
+        let structure = self.structure()?;
+        structure.is_ready().then(|| structure.len() as u64)
+    }
+
     pub(super) fn in_force(&self) -> InForce {
         self.known().schema.clone()
     }
@@ -129,6 +156,10 @@ impl Era {
         for change in changes {
             self.stamp(change, rules.as_deref(), number);
         }
+        // After the stamps: who walks the structure reads the stamps afterwards.
+        if let Some(structure) = self.structure() {
+            changes.iter().for_each(|change| structure.apply(change));
+        }
         self.number(at, number);
         true
     }
@@ -149,7 +180,10 @@ impl Era {
             return false;
         }
         let number = self.latest() + 1;
-        self.known_mut().schema = InForce::Unread;
+        let mut known = self.known_mut();
+        known.schema = InForce::Unread;
+        known.structure = None;
+        drop(known);
         self.schema.store(number, Ordering::Release);
         self.concerns_all.store(number, Ordering::Release);
         self.number(at, number);
@@ -188,6 +222,29 @@ impl Era {
     /// The store has no schema that could be read.
     pub(super) fn has_no_schema(&self) {
         self.known_mut().schema = InForce::None;
+    }
+
+    /// Begins to keep the relationships that lead on, where the schema is known and the frontier sees every change that was
+    /// reported: they are to be read there.
+    pub(super) fn begin_structure(&self, limit: usize) -> Option<(Arc<Structure>, Revision)> {
+        if self.structure().is_some() {
+            return None;
+        }
+        let mut known = self.known_mut();
+        let InForce::Rules(rules) = &known.schema else {
+            return None;
+        };
+        if !known.timeline.is_complete() {
+            return None;
+        }
+        let structure = Arc::new(Structure::new(Arc::clone(rules), limit));
+        known.structure = Some(Arc::clone(&structure));
+        Some((structure, known.timeline.frontier().clone()))
+    }
+
+    pub(super) fn drop_structure(&self, structure: &Arc<Structure>) {
+        let mut known = self.known_mut();
+        known.structure.take_if(|known| Arc::ptr_eq(known, structure));
     }
 
     fn stamp(&self, change: &Change, rules: Option<&Rules>, number: u64) {
@@ -275,36 +332,79 @@ impl Era {
                         }
                         slots.sort_unstable();
                         slots.dedup();
-                        let slots = slots.into();
-                        (Concern::These { slots, schema }, !reach.expires)
+                        let asked = Asked {
+                            question: question.clone(),
+                            verdict,
+                        };
+                        let concern = Concern::These {
+                            slots: slots.into(),
+                            schema,
+                            asked: self.keeps_structure.then(|| Box::new(asked)),
+                        };
+                        (concern, !reach.expires)
                     }
                 }
             }
         }
     }
 
-    fn add_slots(&self, entry: &Entry, question: &Question, verdict: Verdict, slots: &mut Vec<Slot>) {
+    /// Whether the structure shows that no change after `position` concerns the question, though its stamps left that open.
+    pub(super) fn is_spared(&self, Asked { question, verdict }: &Asked, position: u64) -> bool {
+        let Some(structure) = self.structure() else {
+            return false;
+        };
         let Question { resource, subject, .. } = question;
-        let kind = &*subject.object.kind;
-        let id = &*subject.object.id;
-        let all_of_kind = Word::Object { kind, id: "*" };
-        let words: &[Word<'_>] = match (entry.role, &subject.relation) {
-            (Role::Through, _) => &[Word::Any],
-            (Role::Direct, None) => &[Word::Object { kind, id }, all_of_kind, Word::Userset],
-            (Role::Direct, Some(_)) => &[all_of_kind, Word::Userset],
+        let mut slots = Vec::new();
+        let walked = structure.walk((&resource.kind, &resource.id), &question.permission, MOST_VISITED, |visited| {
+            let mut add = |adds: bool, word| {
+                slots.push(self.stamps.slot(&Stamped {
+                    adds,
+                    kind: visited.kind,
+                    relation: visited.relation,
+                    resource: Some(visited.resource),
+                    subject: word,
+                }));
+            };
+            // What leads on counts in both directions: the walk goes by what leads on now.
+            let leads_on = if visited.role == Role::Through { Word::Any } else { Word::Userset };
+            [true, false].into_iter().for_each(|adds| add(adds, leads_on));
+            if visited.role == Role::Direct {
+                for &adds in directions(visited.sign, *verdict) {
+                    final_words(subject).into_iter().flatten().for_each(|word| add(adds, word));
+                }
+            }
+        });
+        walked.is_ok() && slots.iter().all(|slot| self.stamps.at(*slot) <= position)
+    }
+
+    fn add_slots(&self, entry: &Entry, question: &Question, verdict: Verdict, slots: &mut Vec<Slot>) {
+        let leads_on = if entry.role == Role::Through { Word::Any } else { Word::Userset };
+        let finals = match entry.role {
+            Role::Through => [None, None],
+            Role::Direct => final_words(&question.subject),
         };
         for &adds in directions(entry.sign, verdict) {
-            for &subject in words {
+            for subject in finals.into_iter().flatten().chain([leads_on]) {
                 slots.push(self.stamps.slot(&Stamped {
                     adds,
                     kind: &entry.kind,
                     relation: &entry.relation,
-                    resource: entry.own.then_some(&resource.id),
+                    resource: entry.own.then_some(&question.resource.id),
                     subject,
                 }));
             }
         }
     }
+}
+
+/// The words that mean a subject itself: the object, and all objects of its type. A userset is among those that lead on.
+fn final_words(subject: &Subject) -> [Option<Word<'_>>; 2] {
+    let kind = &*subject.object.kind;
+    let itself = subject.relation.is_none().then_some(Word::Object {
+        kind,
+        id: &subject.object.id,
+    });
+    [itself, Some(Word::Object { kind, id: "*" })]
 }
 
 /// What can change a verdict: adding relationships of this sign, or removing them.

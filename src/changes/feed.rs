@@ -145,6 +145,8 @@ pub struct TupleFilter<'a> {
     pub kind: &'a str,
     /// Their relation.
     pub relation: &'a str,
+    /// Only those whose subjects are usersets of this type and relation.
+    pub usersets: Option<(&'a str, &'a str)>,
     /// Read no more than this many.
     pub limit: usize,
 }

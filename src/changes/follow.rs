@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval, sleep};
 
-use crate::changes::era::Era;
+use crate::changes::era::{Era, Memory};
 use crate::changes::feed::{ChangeFeed, Event, FeedError, Opened};
 use crate::changes::following::Following;
 use crate::changes::schema_reader::SchemaReader;
+use crate::changes::structure_reader::StructureReader;
 use crate::changes::state::{FeedCounters, Notice};
 use crate::knowledge::Knowledge;
 
@@ -24,8 +25,7 @@ pub(crate) struct Follower<'a, F> {
     pub(crate) following: &'a Following,
     pub(crate) knowledge: &'a Knowledge,
     pub(crate) counters: &'a FeedCounters,
-    /// How many bytes of stamps.
-    pub(crate) bytes: u64,
+    pub(crate) memory: Memory,
     pub(crate) notify: &'a (dyn Fn(Notice) + Send + Sync),
 }
 
@@ -118,7 +118,7 @@ impl<F: ChangeFeed> Follower<'_, F> {
             (Some(era), Some(from)) if from.is_at_or_after(&start) => Arc::clone(era),
             (Some(_), _) => return Left::Lost(FeedError::Lost(None)),
             (None, _) => {
-                let era = Arc::new(Era::new(start.clone(), history, self.feed.is_complete(), self.bytes));
+                let era = Arc::new(Era::new(start.clone(), history, self.feed.is_complete(), self.memory));
                 self.following.begin(self.feed.tenant(), Arc::clone(&era));
                 following.era = Some(Arc::clone(&era));
                 self.counters.began();
@@ -130,14 +130,18 @@ impl<F: ChangeFeed> Follower<'_, F> {
         if let Some(schema) = schema {
             reader.take(schema);
         }
+        let limit = if era.is_complete { self.memory.structure } else { 0 };
+        let mut structure = StructureReader::new(&self.feed, self.notify, limit);
         let mut look = interval(LOOK);
         loop {
             reader.adopt(&era);
             let event = tokio::select! {
                 event = poll_fn(|cx| events.as_mut().poll_next(cx)) => event,
                 () = reader.read(&era) => continue,
+                () = structure.read(&era) => continue,
                 _ = look.tick() => {
                     reader.may_try_again();
+                    structure.may_try_again();
                     match self.knowledge.history() == history {
                         true => continue,
                         false => return Left::Replaced,

@@ -28,6 +28,12 @@ impl Following {
         eras.iter().map(|(_, era)| era.frontier()).collect()
     }
 
+    /// How many relationships that lead on are kept.
+    pub(crate) fn structure(&self) -> u64 {
+        let eras = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        eras.iter().filter_map(|(_, era)| era.kept_structure()).sum()
+    }
+
     /// How many feeds can show that answers stay true.
     pub(crate) fn ready(&self) -> u64 {
         let eras = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -18,6 +18,7 @@ mod state;
 #[cfg(feature = "store")]
 mod store_feed;
 mod stream_feed;
+mod structure_reader;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -30,6 +31,7 @@ pub use state::FeedStats;
 pub use store_feed::StoreFeed;
 pub use stream_feed::StreamFeed;
 
+pub(crate) use era::Memory;
 pub(crate) use follow::Follower;
 pub(crate) use following::Following;
 pub(crate) use placed::{Examined, Placed};

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::changes::era::Era;
 use crate::changes::place::Place;
+use crate::changes::question::{Question, Verdict};
 use crate::changes::stamps::Slot;
 use crate::revision::Revision;
 
@@ -29,9 +30,18 @@ pub(super) enum Concern {
     These {
         slots: Box<[Slot]>,
         schema: u64,
+        /// To be looked at more closely, where the structure is kept.
+        asked: Option<Box<Asked>>,
     },
     /// The schema was not known when the answer arrived.
     Unknown,
+}
+
+/// A question and its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) question: Question,
+    pub(super) verdict: Verdict,
 }
 
 /// What the feed says of an answer.
@@ -78,8 +88,10 @@ impl Placed {
                 Concern::Unknown => return Examined::Unknown,
                 // The slots are those of an older schema, or of a newer one than the answer saw.
                 Concern::These { schema, .. } if era.schema() != *schema => return Examined::Unknown,
-                Concern::These { slots, .. } => {
-                    if slots.iter().any(|slot| era.stamps.at(*slot) > position) {
+                Concern::These { slots, asked, .. } => {
+                    let is_open = slots.iter().any(|slot| era.stamps.at(*slot) > position);
+                    let is_spared = || asked.as_ref().is_some_and(|asked| era.is_spared(asked, position));
+                    if is_open && !is_spared() {
                         return Examined::Ended;
                     }
                 }
@@ -113,7 +125,9 @@ impl Placed {
     /// How many bytes it takes beside its own size.
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.concern {
-            Concern::These { slots, .. } => size_of_val(&**slots),
+            Concern::These { slots, asked, .. } => {
+                size_of_val(&**slots) + asked.as_ref().map_or(0, |asked| size_of::<Asked>() + asked.question.heap_bytes())
+            }
             Concern::Every | Concern::Unknown => 0,
         }
     }

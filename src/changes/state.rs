@@ -21,6 +21,8 @@ pub(crate) enum Notice {
     Foreign,
     SchemaNotRead(FeedError),
     SchemaUnreadable(Box<dyn Error + Send + Sync>),
+    /// More relationships lead on than may be kept.
+    StructureTooLarge,
 }
 
 impl Notice {
@@ -30,6 +32,7 @@ impl Notice {
             Self::Ended { .. } => Warning::FeedEnded,
             Self::Lost(_) => Warning::FeedLost,
             Self::Foreign => Warning::ForeignFeed,
+            Self::StructureTooLarge => Warning::FeedStructure,
             Self::SchemaNotRead(_) | Self::SchemaUnreadable(_) => Warning::FeedSchema,
         }
     }
@@ -54,6 +57,10 @@ impl Notice {
             Self::SchemaNotRead(error) => tracing::warn!(
                 error = error as &dyn Error,
                 "the schema could not be read: until it is, no answer is known to stay true; check the credentials of the feed"
+            ),
+            Self::StructureTooLarge => tracing::warn!(
+                "more relationships lead on than `structure` allows, so they are not kept: more changes end answers than have \
+                 to; raise `structure`, or set it to 0"
             ),
             Self::SchemaUnreadable(error) => tracing::warn!(
                 error = &**error as &dyn Error,
@@ -85,6 +92,8 @@ pub struct FeedStats {
     pub begun: u64,
     /// How often a feed ended or did not open.
     pub ended: u64,
+    /// Relationships that lead on, of the feeds whose structure is kept.
+    pub structure: u64,
     /// Answers that were found to be still true at the frontier.
     pub extended: u64,
 }

@@ -97,8 +97,17 @@ impl StoreFeed {
             .number(at)
             .ok_or_else(|| FeedError::interrupted(Foreign))?;
         let wanted = Filter::of_type(filter.kind).relation(filter.relation);
-        match self.store.read_some(&wanted, at, filter.limit) {
-            Ok(found) => Ok(Some(found.iter().map(|made| change(Effect::Added, made)).collect())),
+        let limit = if filter.usersets.is_some() { usize::MAX } else { filter.limit };
+        let is_wanted = |made: &&Relationship| {
+            let subject = made.subject();
+            let of = (subject.object_ref().object_type(), subject.relation().unwrap_or_default());
+            filter.usersets.is_none_or(|usersets| usersets == of)
+        };
+        match self.store.read_some(&wanted, at, limit) {
+            Ok(found) => {
+                let wanted = found.iter().filter(is_wanted).take(filter.limit);
+                Ok(Some(wanted.map(|made| change(Effect::Added, made)).collect()))
+            }
             // A relation that the schema does not have has no relationships.
             Err(QueryError::UnknownName(_)) => Ok(Some(Vec::new())),
             Err(error) => Err(FeedError::interrupted(error)),

@@ -46,6 +46,11 @@ impl Timeline {
         self.frontiers.back().expect("there is at least the start")
     }
 
+    /// Whether the frontier sees every change that has a number.
+    pub(super) fn is_complete(&self) -> bool {
+        self.newest_frontier().1 + 1 == self.first + self.changes.len() as u64
+    }
+
     /// Numbers a change that this revision made visible. The number is one more than the last one.
     pub(super) fn push(&mut self, at: Revision) {
         self.changes.push_back(at);

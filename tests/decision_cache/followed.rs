@@ -153,6 +153,31 @@ async fn rule_13_a_change_that_concerns_an_answer_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_13_changes_of_groups_end_only_the_answers_that_lead_there() {
+    let followed = Followed::new().await;
+    followed.write([touch("repo:a#reader@team:t#member"), touch("team:t#member@user:ann")]).await;
+    let any = Freshness::any();
+    assert!(followed.check("repo:a", "user:ann", &any).await.value);
+    assert!(!followed.check("repo:a", "user:bob", &any).await.value);
+    for n in 0..20 {
+        // Other teams, with other teams in them, and the same users.
+        followed.write([touch(&format!("team:x{n}#member@team:y{n}#member"))]).await;
+        followed.write([touch(&format!("team:y{n}#member@user:bob"))]).await;
+        let written = followed.write([delete(&format!("team:x{n}#member@team:y{n}#member"))]).await;
+        for user in ["user:ann", "user:bob"] {
+            let checked = followed.check("repo:a", user, &Freshness::at_least(revision(written))).await;
+            assert!(checked.is_hit(), "{:?} for {user}", checked.miss);
+        }
+    }
+    // A path that is there for a moment ends the answer, though it is gone when the answer is looked at.
+    followed.store.write([touch("team:t#member@team:z#member")]).unwrap();
+    followed.store.write([touch("team:z#member@user:bob")]).unwrap();
+    followed.write([delete("team:t#member@team:z#member")]).await;
+    let checked = followed.check("repo:a", "user:bob", &any).await;
+    assert_eq!((checked.value, checked.miss), (false, Some(Miss::Changed)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_02_an_exact_read_hits_anywhere_in_an_answers_range() {
     let followed = Followed::new().await;
     let first = followed.write([touch("repo:a#reader@user:ann")]).await;

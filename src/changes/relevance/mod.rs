@@ -9,4 +9,4 @@ mod tests;
 
 pub(crate) use reach::{Entry, Role, Sign};
 pub(crate) use rules::Rules;
-pub(crate) use structure::{Structure, TooFar, Visited, Wanted};
+pub(crate) use structure::Structure;

@@ -62,6 +62,8 @@ pub(crate) struct Wanted {
     pub(crate) kind: Box<str>,
     /// Their relation.
     pub(crate) relation: Box<str>,
+    /// Only those whose subjects are usersets of this type and relation.
+    pub(crate) usersets: Option<(Box<str>, Box<str>)>,
 }
 
 /// A relation of an object that an answer depends on. Its changes concern the answer: by a plain subject those that the
@@ -101,16 +103,31 @@ impl Structure {
     /// What to read at the start.
     pub(crate) fn wanted(&self) -> Vec<Wanted> {
         let members = self.rules.members();
-        let wanted = members.all().filter(|(_, member)| match &member.consults {
-            Consults::Relation(relation) => relation.is_wanted(),
-            Consults::Permission(_) => false,
-        });
-        wanted
-            .map(|(_, member)| Wanted {
+        let mut wanted = Vec::new();
+        for (_, member) in members.all() {
+            let Consults::Relation(relation) = &member.consults else {
+                continue;
+            };
+            let those_of = |usersets| Wanted {
                 kind: members.text(member.kind).into(),
                 relation: members.text(member.name).into(),
-            })
-            .collect()
+                usersets,
+            };
+            if !relation.is_wanted() {
+                continue;
+            }
+            if relation.has_arrow {
+                wanted.push(those_of(None));
+                continue;
+            }
+            for leads_to in &relation.leads_to {
+                if let Some(userset) = leads_to.userset {
+                    let userset = members.text(members.get(userset).name).into();
+                    wanted.push(those_of(Some((members.text(leads_to.kind).into(), userset))));
+                }
+            }
+        }
+        wanted
     }
 
     /// A relationship that was read at the revision at which this structure began.

@@ -4,7 +4,7 @@ use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Field, Operation};
 use crate::protocol::spicedb::meaning::Meaning;
 use crate::protocol::spicedb::operations::{
-    ALL_KINDS, CONSISTENCY, EXACTLY, READ_FILTER, READ_RELATION, READ_RELATIONSHIP, READ_TYPE, REFLECT_FILTERS,
+    ALL_KINDS, CONSISTENCY, EXACTLY, READ_FILTER, READ_RELATION, READ_RELATIONSHIP, READ_RELATION_NAME, READ_SUBJECT, READ_SUBJECT_RELATION, READ_SUBJECT_TYPE, READ_TYPE, REFLECT_FILTERS,
     REFLECT_NAME, START_CURSOR, TOKEN, UPDATE_KINDS, read_relationships, read_schema, reflect_schema,
 };
 use crate::protocol::system::{Asked, Followed, System};
@@ -66,10 +66,19 @@ impl Followed for Meaning {
     fn read_relationships<W: Wire>(filter: TupleFilter<'_>, at: &str) -> Asked {
         let token = [(&TOKEN, Put::Text(at))];
         let exactly = [(&EXACTLY, Put::Message(&token))];
-        let names = [
+        let mut names = vec![
             (&READ_TYPE, Put::Text(filter.kind)),
             (&READ_RELATION, Put::Text(filter.relation)),
         ];
+        let (kind, relation) = filter.usersets.unwrap_or_default();
+        let relation = [(&READ_RELATION_NAME, Put::Text(relation))];
+        let subject = [
+            (&READ_SUBJECT_TYPE, Put::Text(kind)),
+            (&READ_SUBJECT_RELATION, Put::Message(&relation)),
+        ];
+        if filter.usersets.is_some() {
+            names.push((&READ_SUBJECT, Put::Message(&subject)));
+        }
         let fields = [
             (&CONSISTENCY, Put::Message(&exactly)),
             (&READ_FILTER, Put::Message(&names)),

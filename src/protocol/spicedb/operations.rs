@@ -443,13 +443,15 @@ const FILTER_NAMES: [Field; 5] = [
         4,
         "optionalSubjectFilter",
         "optional_subject_filter",
-        Is::Filter(&[
-            Field::with_alias(1, "subjectType", "subject_type", Is::Kind),
-            Field::with_alias(2, "optionalSubjectId", "optional_subject_id", Is::Id),
-            Field::with_alias(3, "optionalRelation", "optional_relation", Is::Detail),
-        ]),
+        Is::Filter(&SUBJECT_FILTER_NAMES),
     ),
     Field::with_alias(5, "optionalResourceIdPrefix", "optional_resource_id_prefix", Is::Detail),
+];
+
+const SUBJECT_FILTER_NAMES: [Field; 3] = [
+    Field::with_alias(1, "subjectType", "subject_type", Is::Kind),
+    Field::with_alias(2, "optionalSubjectId", "optional_subject_id", Is::Id),
+    Field::with_alias(3, "optionalRelation", "optional_relation", Is::Detail),
 ];
 
 /// The token to begin a feed after.
@@ -522,6 +524,10 @@ pub(super) const READ_RELATIONSHIP: [Field; 3] = [
 pub(super) const READ_FILTER: Field = READ_NAMES[0];
 pub(super) const READ_TYPE: Field = FILTER_NAMES[0];
 pub(super) const READ_RELATION: Field = FILTER_NAMES[2];
+pub(super) const READ_SUBJECT: Field = FILTER_NAMES[3];
+pub(super) const READ_SUBJECT_TYPE: Field = SUBJECT_FILTER_NAMES[0];
+pub(super) const READ_SUBJECT_RELATION: Field = SUBJECT_FILTER_NAMES[2];
+pub(super) const READ_RELATION_NAME: Field = Field::new(1, "relation", Is::Detail);
 
 /// The filters of a schema's description.
 pub(super) const REFLECT_FILTERS: Field = Field::with_alias(2, "optionalFilters", "optional_filters", Is::Detail);

@@ -128,7 +128,8 @@ impl<S: System, W: Wire> FeedProtocol for Over<S, W> {
 
     fn read_relationships(&self, _: &str, filter: TupleFilter<'_>, at: &Zookie) -> Asked {
         let is_plain = |name: &str| !name.contains(['"', '\\']) && !name.contains(char::is_control);
-        if !is_plain(filter.kind) || !is_plain(filter.relation) {
+        let (kind, relation) = filter.usersets.unwrap_or_default();
+        if ![filter.kind, filter.relation, kind, relation].into_iter().all(is_plain) {
             return None;
         }
         S::read_relationships::<W>(filter, at.as_str())
