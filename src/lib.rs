@@ -92,8 +92,8 @@ mod warnings;
 pub use byte_size::ByteSize;
 pub use invalid_setting::InvalidSetting;
 pub use layer::{
-    ApiFeed, Asked, Credential, ExplainedQuestion, Explanation, Handle, KeyPart, NoChangeFeed, OldTokens, Replay, RequestBody,
-    ResponseFuture, StoredAnswer, ZookieBody, ZookieLayer, ZookieLayerBuilder, ZookieService,
+    ApiFeed, Asked, Credential, ExplainedQuestion, Explanation, Handle, KeyPart, NoChangeFeed, OldTokens, Replay,
+    RequestBody, ResponseFuture, StoredAnswer, ZookieBody, ZookieLayer, ZookieLayerBuilder, ZookieService,
 };
 pub use warnings::Warning;
 

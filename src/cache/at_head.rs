@@ -34,7 +34,11 @@ impl<V: Weigh> DecisionCache<V> {
         if !self.0.settings.prove_at_head || !is_possible {
             return None;
         }
-        let entries: Vec<_> = questions.each().iter().map(|question| self.candidate(*question)).collect::<Option<_>>()?;
+        let entries: Vec<_> = questions
+            .each()
+            .iter()
+            .map(|question| self.candidate(*question))
+            .collect::<Option<_>>()?;
         let head = self.head_since(arrived, questions.credential, upstream).await?;
         let now = Instant::now();
         let mut proven = entries.iter().map(|entry| {
@@ -70,9 +74,17 @@ impl<V: Weigh> DecisionCache<V> {
 
     /// The head of the store, by a read that begins after `arrived`. All who come before it begins share it.
     async fn head_since<U: Fetch<V>>(&self, arrived: Instant, credential: u64, upstream: &mut U) -> Option<Revision> {
-        let question = self.0.keyer.question("head").bytes(Part::Credential, &credential.to_le_bytes());
+        let question = self
+            .0
+            .keyer
+            .question("head")
+            .bytes(Part::Credential, &credential.to_le_bytes());
         let questions = Questions::one(question.finish(), credential);
-        match self.0.flights.enter(&questions, ReadAt::Head, &Freshness::Full, arrived) {
+        match self
+            .0
+            .flights
+            .enter(&questions, ReadAt::Head, &Freshness::Full, arrived)
+        {
             Entry::Lead(lease) => {
                 let (cache, upstream) = (self.clone(), upstream.clone());
                 // It goes on for those who wait when its leader leaves.

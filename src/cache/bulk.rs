@@ -151,9 +151,14 @@ impl<V: Weigh> DecisionCache<V> {
             return at_most_common;
         }
         // All that the feed shows to be still true holds there.
-        let frontier = found.iter().flatten().find_map(|decision| decision.placed.as_ref()).map(|placed| placed.frontier());
+        let frontier = found
+            .iter()
+            .flatten()
+            .find_map(|decision| decision.placed.as_ref())
+            .map(|placed| placed.frontier());
         let covers = |frontier: &Revision| floors.iter().all(|floor| *frontier >= floor.revision);
-        let frontier = frontier.filter(|frontier| covers(frontier) && self.0.knowledge.is_named_and_fresh(frontier, now));
+        let frontier =
+            frontier.filter(|frontier| covers(frontier) && self.0.knowledge.is_named_and_fresh(frontier, now));
         match frontier.map(|frontier| self.at(frontier, questions, &found, now)) {
             Some(at_frontier) if misses(&at_frontier) < misses(&at_most_common) => at_frontier,
             _ => at_most_common,

@@ -32,16 +32,6 @@ impl<P: Protocol, S, B> Calls<P, S, B> {
     }
 }
 
-impl<P, S: Clone, B> Clone for Calls<P, S, B> {
-    fn clone(&self) -> Self {
-        Self {
-            source: self.source.clone(),
-            service: self.service.clone(),
-            body: PhantomData,
-        }
-    }
-}
-
 impl<P, S, B, R> Calls<P, S, B>
 where
     P: Protocol,

@@ -29,12 +29,13 @@ pub(super) struct Following<P, S, B, R> {
     has_schema: bool,
 }
 
-/// Where a feed begins.
+/// A feed that has begun.
 pub(super) struct Begun {
+    /// Every change after this revision will be reported.
     pub(super) start: Revision,
     pub(super) schema: Option<SchemaText>,
-    /// What it has reported already.
-    pub(super) first: Vec<Event>,
+    /// What was reported so far.
+    pub(super) events: Vec<Event>,
 }
 
 impl<P, S, B, R> Following<P, S, B, R>
@@ -57,33 +58,36 @@ where
         })
     }
 
-    /// Begins at the store's head, with the schema there, or where that can't be asked for at the first change.
+    /// Begins at the store's head, or where that can't be asked for at the first change.
     pub(super) async fn begin(&mut self) -> Result<Begun, FeedFailure> {
-        if let Some(schema) = self.head().await? {
+        if let Some(schema) = self.schema().await? {
             self.start(schema.at.clone());
             return Ok(Begun {
                 start: schema.at.clone(),
                 schema: Some(schema),
-                first: Vec::new(),
+                events: Vec::new(),
             });
         }
         loop {
             let events = self.next().await?;
-            if let Some(Event::Changed { at, .. } | Event::AnythingChanged { at }) = events.first() {
+            if let Some(first) = events.first() {
                 return Ok(Begun {
-                    start: at.clone(),
+                    start: first.at().clone(),
                     schema: None,
-                    first: events,
+                    events,
                 });
             }
         }
     }
 
     /// Goes on at a revision through which every change was reported.
-    pub(super) async fn resume(&mut self, at: Revision) -> Result<Revision, FeedFailure> {
-        self.start(at.clone());
-        self.head().await?;
-        Ok(at)
+    pub(super) async fn resume(&mut self, at: Revision) -> Result<Begun, FeedFailure> {
+        self.start(self.calls.source.resume(at.clone()));
+        Ok(Begun {
+            start: at,
+            schema: self.schema().await?,
+            events: Vec::new(),
+        })
     }
 
     fn start(&mut self, at: Revision) {
@@ -91,22 +95,22 @@ where
         self.reached = Some(at);
     }
 
-    /// The schema at the store's head, if it can be asked for. This also shows that the store is there, and what its feed reports.
-    async fn head(&mut self) -> Result<Option<SchemaText>, FeedFailure> {
-        let Some((text, schema)) = self.calls.schema().await? else {
+    /// The schema at the store's head, if it can be read. This also shows that the store is there, and what its feed reports.
+    async fn schema(&mut self) -> Result<Option<SchemaText>, FeedFailure> {
+        let Some((schema, read)) = self.calls.schema().await? else {
             return Ok(None);
         };
-        self.has_schema = schema.is_followed;
-        if !schema.is_followed {
+        self.has_schema = read.is_followed;
+        if !self.has_schema {
             self.calls.source.layer.warn(Warning::FeedWithoutSchema.name(), || {
                 tracing::warn!(
                     "the change feed does not report changes of the schema: no answer is extended; SpiceDB reports them with \
-                     any `--experimental-schema-mode` that still reads the old tables"
+                     any `--experimental-schema-mode` that still writes the old tables"
                 );
             });
         }
-        self.in_same_store(&text.at)?;
-        Ok(Some(text))
+        self.in_same_store(&schema.at)?;
+        Ok(Some(schema))
     }
 
     fn in_same_store(&self, at: &Revision) -> Result<(), FeedFailure> {
@@ -125,7 +129,7 @@ where
                 Err(_) => {
                     tracing::debug!("the change feed was silent: it is opened again");
                     self.messages = None;
-                    self.head().await?;
+                    self.schema().await?;
                     continue;
                 }
             };
@@ -182,6 +186,7 @@ where
             let at = self.calls.source.read(&report.token)?;
             self.in_same_store(&at)?;
             if self.checkpoints == Checkpoints::Nothing {
+                self.calls.source.note_reported(&at);
                 self.reached = Some(at.clone());
             }
             events.extend(match report.what {

@@ -8,7 +8,8 @@ mod promised;
 mod source;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,13 +38,14 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 #[non_exhaustive]
 pub struct NoChangeFeed;
 
-/// The change feed of the store behind a layer: made by [`Handle::feed`], for [`Handle::follow`].
+/// The change feed of the store behind a layer, by the API's own calls: made by [`Handle::feed`], for [`Handle::follow`].
 ///
-/// It opens the API's own feed, over the client that it was given. A feed that was silent for half a minute is opened again
-/// where it was, which shows whether the store is still there.
+/// A feed that was silent for half a minute is opened again where it was, which shows whether the store is still there.
 pub struct ApiFeed<P, S, B> {
-    calls: Mutex<Calls<P, S, B>>,
-    tenant: Box<str>,
+    source: Source<P>,
+    /// Each use has a clone: a client has its own readiness.
+    service: Mutex<S>,
+    body: PhantomData<fn() -> B>,
 }
 
 impl<P: Protocol> Handle<P> {
@@ -66,10 +68,12 @@ impl<P: Protocol> Handle<P> {
             tenant: "".into(),
             wire: wire.ok_or(NoChangeFeed)?,
             headers: HeaderMap::new(),
+            reported: Arc::default(),
         };
         Ok(ApiFeed {
-            calls: Mutex::new(Calls::new(source, service)),
-            tenant: "".into(),
+            source,
+            service: Mutex::new(service),
+            body: PhantomData,
         })
     }
 }
@@ -78,35 +82,30 @@ impl<P: Protocol, S, B> ApiFeed<P, S, B> {
     /// Follows the changes of this tenant. Permify needs it.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<Box<str>>) -> Self {
-        self.tenant = tenant.into();
-        let tenant = self.tenant.clone();
-        self.with(|source| source.tenant = tenant)
+        self.source.tenant = tenant.into();
+        self
     }
 
     /// Over which wire the client calls the store. By default it is gRPC, if the API has it.
     #[must_use]
-    pub fn wire(self, wire: FeedWire) -> Self {
-        self.with(|source| source.wire = wire)
+    pub fn wire(mut self, wire: FeedWire) -> Self {
+        self.source.wire = wire;
+        self
     }
 
     /// Sends this header with each call, for example `authorization`.
     #[must_use]
-    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
-        self.with(|source| {
-            source.headers.insert(name, value);
-        })
-    }
-
-    fn with(mut self, set: impl FnOnce(&mut Source<P>)) -> Self {
-        set(&mut self.calls.get_mut().unwrap_or_else(PoisonError::into_inner).source);
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.source.headers.insert(name, value);
         self
     }
-}
 
-impl<P, S: Clone, B> ApiFeed<P, S, B> {
-    /// Calls for one use: the client of each has its own readiness.
-    fn calls(&self) -> Calls<P, S, B> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn calls(&self) -> Calls<P, S, B>
+    where
+        S: Clone,
+    {
+        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Calls::new(self.source.clone(), service)
     }
 }
 
@@ -124,27 +123,26 @@ where
     R: Body<Data = Bytes> + Send + 'static,
 {
     fn is_complete(&self) -> bool {
-        let source = self.calls().source;
-        source.api().is_ok_and(|api| api.checkpoints() != Checkpoints::Nothing)
+        let api = self.source.api();
+        api.is_ok_and(|api| api.checkpoints() != Checkpoints::Nothing)
     }
 
     fn tenant(&self) -> &str {
-        &self.tenant
+        &self.source.tenant
     }
 
     fn open<'a>(&'a self, from: Option<&'a Revision>) -> Pending<'a, Opened> {
         Box::pin(async move {
             let mut following = Following::new(self.calls())?;
-            let Some(from) = from else {
-                let Begun { start, schema, first } = following.begin().await?;
-                let opened = Opened::new(start, Events::new(following, first));
-                return Ok(match schema {
-                    Some(schema) => opened.with_schema(schema),
-                    None => opened,
-                });
+            let Begun { start, schema, events } = match from {
+                Some(from) => following.resume(from.clone()).await?,
+                None => following.begin().await?,
             };
-            let start = following.resume(from.clone()).await?;
-            Ok(Opened::new(start, Events::new(following, Vec::new())))
+            let opened = Opened::new(start, Events::new(following, events));
+            Ok(match schema {
+                Some(schema) => opened.with_schema(schema),
+                None => opened,
+            })
         })
     }
 

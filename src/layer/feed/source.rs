@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
 use http::HeaderMap;
 
 use crate::layer::handle::Handle;
@@ -13,6 +15,8 @@ pub(super) struct Source<P> {
     pub(super) wire: FeedWire,
     /// What each call has beside what the protocol says, such as credentials.
     pub(super) headers: HeaderMap,
+    /// The newest revision that was reported, where no checkpoint says how far the feed is complete: it goes on there.
+    pub(super) reported: Arc<Mutex<Option<Revision>>>,
 }
 
 impl<P> Clone for Source<P> {
@@ -22,6 +26,7 @@ impl<P> Clone for Source<P> {
             tenant: self.tenant.clone(),
             wire: self.wire,
             headers: self.headers.clone(),
+            reported: Arc::clone(&self.reported),
         }
     }
 }
@@ -45,5 +50,17 @@ impl<P: Protocol> Source<P> {
 
     pub(super) fn longest_message(&self) -> usize {
         self.layer.0.settings.max_reply_body
+    }
+
+    pub(super) fn note_reported(&self, at: &Revision) {
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some(at.clone());
+    }
+
+    /// Where to go on after `from`: where the feed has reported more, and nothing says how far it is complete, after that.
+    pub(super) fn resume(&self, from: Revision) -> Revision {
+        let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        reported
+            .filter(|reported| reported.store() == from.store())
+            .unwrap_or(from)
     }
 }

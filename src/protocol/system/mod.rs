@@ -38,8 +38,8 @@ use crate::protocol::system::state::State;
 use crate::protocol::wire::{Edit, Ended, Gateway, Grpc, Put, Question, Reader, Wire};
 use crate::token::{TokenFormat, Zookie};
 
-pub(super) use questions::Asks;
 pub(super) use self::feed::{Asked, Followed};
+pub(super) use questions::Asks;
 
 /// What one authorization system means, for all its wires.
 pub(super) trait System: Followed + Clone + fmt::Debug + Send + Sync + 'static {
