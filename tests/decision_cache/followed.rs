@@ -67,7 +67,10 @@ impl Followed {
 
     async fn check(&self, resource: &str, subject: &str, freshness: &Freshness) -> Checked<bool> {
         let question = self.keyer.question("followed");
-        let question = question.text(Part::Resource, resource).text(Part::Subject, subject).finish();
+        let question = question
+            .text(Part::Resource, resource)
+            .text(Part::Subject, subject)
+            .finish();
         let (resource, subject): (ObjectRef, SubjectRef) = (resource.parse().unwrap(), subject.parse().unwrap());
         let (store, asked) = (Arc::clone(&self.store), Arc::clone(&self.asked));
         let engine = move |ask: ReadAt| {
@@ -188,11 +191,15 @@ async fn rule_02_an_exact_read_hits_anywhere_in_an_answers_range() {
         last = followed.write([touch(&format!("repo:b{n}#reader@user:bob"))]).await;
     }
     for at in first..=last {
-        let checked = followed.check("repo:a", "user:ann", &Freshness::Exact(revision(at))).await;
+        let checked = followed
+            .check("repo:a", "user:ann", &Freshness::Exact(revision(at)))
+            .await;
         assert!(checked.is_hit() && checked.value, "at {at}");
         assert_eq!(checked.revision, Some(revision(at)));
     }
-    let before = followed.check("repo:a", "user:ann", &Freshness::Exact(revision(first - 1))).await;
+    let before = followed
+        .check("repo:a", "user:ann", &Freshness::Exact(revision(first - 1)))
+        .await;
     assert!(!before.is_hit() && !before.value);
     assert_eq!(followed.asked.load(Ordering::Relaxed), 2);
 }
@@ -223,7 +230,10 @@ async fn rule_13_a_feed_that_is_followed_no_longer_extends_nothing() {
     followed.follower.abort();
     followed.hears().await;
     let written = followed.write([delete("repo:a#reader@user:ann")]).await;
-    assert!(followed.check("repo:a", "user:ann", &any).await.is_hit(), "within the window");
+    assert!(
+        followed.check("repo:a", "user:ann", &any).await.is_hit(),
+        "within the window"
+    );
     let fresh = Freshness::at_least(revision(written));
     let checked = followed.check("repo:a", "user:ann", &fresh).await;
     assert_eq!((checked.value, checked.miss), (false, Some(Miss::Floor)));
