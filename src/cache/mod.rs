@@ -409,7 +409,7 @@ impl<V: Weigh> DecisionCache<V> {
             };
         };
         match (judge(&entry), freshness) {
-            (Ok(()), Freshness::Exact(_)) => Ok(entry),
+            (Ok(()), Freshness::Exact(revision)) => self.said_of(entry, revision).ok_or(Miss::Exact),
             (Err(_), Freshness::Exact(revision)) => {
                 let exactly = exact.get(keyer.at(question, revision)).filter(suits);
                 let exactly = exactly.or_else(|| self.within(&entry, revision));
@@ -465,8 +465,14 @@ impl<V: Weigh> DecisionCache<V> {
     /// The entry as the answer at exactly `revision`, if the feed shows that it holds there.
     fn within(&self, entry: &Arc<Decision<V>>, revision: &Revision) -> Option<Arc<Decision<V>>> {
         let frontier = entry.frontier(self.0.knowledge.history())?;
-        if !entry.would_hold_at(revision, &frontier) {
-            return None;
+        let holds = entry.would_hold_at(revision, &frontier);
+        holds.then(|| self.said_of(Arc::clone(entry), revision))?
+    }
+
+    /// The entry as the answer at exactly `revision`, where it holds.
+    fn said_of(&self, entry: Arc<Decision<V>>, revision: &Revision) -> Option<Arc<Decision<V>>> {
+        if entry.label() == Some(revision) {
+            return Some(entry);
         }
         let value = (self.0.restate)(&entry.value, revision)?;
         Some(Arc::new(entry.extended(value, revision.clone(), entry.fresh)))

@@ -205,6 +205,20 @@ async fn rule_02_an_exact_read_hits_anywhere_in_an_answers_range() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_02_an_exact_hit_names_its_own_snapshot() {
+    let followed = Followed::new().await;
+    let first = followed.write([touch("repo:a#reader@user:ann")]).await;
+    followed.check("repo:a", "user:ann", &Freshness::any()).await;
+    let last = followed.write([touch("repo:b#reader@user:bob")]).await;
+    // From now on the answer names the last revision.
+    let extended = followed.check("repo:a", "user:ann", &Freshness::at_least(revision(last))).await;
+    assert_eq!(extended.revision, Some(revision(last)));
+    let exactly = followed.check("repo:a", "user:ann", &Freshness::Exact(revision(first))).await;
+    assert!(exactly.is_hit());
+    assert_eq!(exactly.revision, Some(revision(first)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_13_a_schema_change_ends_every_answer() {
     let followed = Followed::new().await;
     followed.write([touch("repo:a#reader@user:ann")]).await;
