@@ -10,6 +10,7 @@ fn filter(limit: usize) -> TupleFilter<'static> {
     TupleFilter {
         kind: "document",
         relation: "viewer",
+        usersets: None,
         limit,
     }
 }

@@ -152,6 +152,7 @@ async fn relationships_are_read_at_exactly_a_revision() {
     let filter = TupleFilter {
         kind: "doc",
         relation: "reader",
+        usersets: None,
         limit: 10,
     };
     let before = feed.relationships(filter, &at(2)).await.unwrap();
