@@ -12,10 +12,14 @@ use crate::changes::relevance::rules::Rules;
 const SHARDS: usize = 64;
 
 /// The relationships that lead on: those of relations at which arrows start, and those whose subjects are usersets. A walk
-/// from a resource finds every relation of every object that a question's answer depends on.
+/// from a resource visits every relation of every object that the answers to a question about it depend on.
 ///
-/// One task reads them once, and applies every change since; any number of tasks walk. A walk may see more relationships
-/// than there are at the frontier, and then the stamps of the changes that it has seen end the answer.
+/// One task loads them once, and applies every change since. Any number of tasks walk. For an answer, walk when the frontier
+/// covers its revision, and read the stamps of what was visited afterwards:
+/// - A stamp above the answer's position of something that leads on, added or removed: a userset, and at the start of an
+///   arrow any subject. Then the answer may have come another way, and the walk says nothing about it.
+/// - Otherwise the answer stays true until a change of what was visited, in a direction that its sign names. Walking again
+///   is not needed: what leads on later without ending the answer can only confirm it.
 #[derive(Debug)]
 pub(crate) struct Structure {
     rules: Arc<Rules>,
@@ -66,8 +70,7 @@ pub(crate) struct Wanted {
     pub(crate) usersets: Option<(Box<str>, Box<str>)>,
 }
 
-/// A relation of an object that an answer depends on. Its changes concern the answer: by a plain subject those that the
-/// sign names, by a userset, or by any subject where an arrow starts at it, both adding and removing.
+/// A relation of an object that the answers to a question depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Visited<'a> {
     pub(crate) kind: &'a str,
@@ -271,8 +274,7 @@ impl Structure {
         self.stage.load(Ordering::Acquire)
     }
 
-    /// Visits everything that the answers to a question about this resource depend on. Read the stamps of what it visits
-    /// afterwards: a change that the walk missed, or saw early, has its stamp by then.
+    /// Visits every relation of every object that the answers to a question about this resource depend on.
     ///
     /// # Errors
     ///

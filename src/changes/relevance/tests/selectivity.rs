@@ -11,6 +11,8 @@ pub(super) struct Selectivity {
     by_relation: u64,
     by_tuple: u64,
     with_sign: u64,
+    /// `None` where it was not tried.
+    with_structure: Option<u64>,
 }
 
 /// Counts a change and a question.
@@ -28,6 +30,19 @@ pub(super) fn count(counts: &mut Selectivity, reach: &Reach, change: &Change, qu
     counts.with_sign += u64::from(with_sign);
 }
 
+/// The same with a structure, for which it is known whether the change concerns the question.
+pub(super) fn count_with_structure(
+    counts: &mut Selectivity,
+    reach: &Reach,
+    change: &Change,
+    question: &Question,
+    held: bool,
+    concerned: bool,
+) {
+    count(counts, reach, change, question, held);
+    *counts.with_structure.get_or_insert(0) += u64::from(concerned);
+}
+
 impl Selectivity {
     fn share(&self, let_through: u64) -> f64 {
         let_through as f64 / self.changes.max(1) as f64
@@ -35,6 +50,10 @@ impl Selectivity {
 
     pub(super) fn by_relation(&self) -> f64 {
         self.share(self.by_relation)
+    }
+
+    pub(super) fn with_structure(&self) -> f64 {
+        self.share(self.with_structure.expect("it was tried"))
     }
 
     pub(super) fn with_sign(&self) -> f64 {
@@ -52,6 +71,10 @@ impl fmt::Display for Selectivity {
             percent(self.by_relation),
             percent(self.by_tuple),
             percent(self.with_sign)
-        )
+        )?;
+        match self.with_structure {
+            Some(let_through) => write!(f, ", with structure {:.2} %", percent(let_through)),
+            None => Ok(()),
+        }
     }
 }

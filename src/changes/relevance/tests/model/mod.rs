@@ -178,6 +178,11 @@ impl World {
 }
 
 impl Tuple {
+    pub(super) fn is_of(&self, change: &Change) -> bool {
+        (&self.change.resource, &self.change.relation, &self.change.subject)
+            == (&change.resource, &change.relation, &change.subject)
+    }
+
     pub(super) fn text(&self) -> String {
         let Change {
             resource,
