@@ -162,6 +162,12 @@ fn an_answer_that_no_visited_change_concerns_stays_true() {
                     world.text
                 );
             }
+            // An answer may see some of the later changes too.
+            let sees_some = answer.holds(&between[seen]);
+            let concerned_then = since
+                .iter()
+                .any(|change| answer.walked.concerns(change, question, verdict(sees_some)));
+            assert!(concerned_then || answer.holds(&sequence.solutions[STEPS]) == sees_some);
             if seen < STEPS && answer.holds(&sequence.solutions[seen + 1]) == was {
                 let reach = rules.reach(&question.resource.kind, &question.permission).unwrap();
                 let concerned = concerned == Some(0);
