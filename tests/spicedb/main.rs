@@ -2,6 +2,7 @@
 
 mod adversary;
 mod ages;
+mod at_head;
 mod bad_input;
 mod bulk;
 mod call;
