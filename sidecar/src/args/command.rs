@@ -10,7 +10,7 @@ const ENVIRONMENT: &str = "\
 zookie-sidecar token reads, compares and joins tokens, without an upstream: see zookie-sidecar token --help.
 
 Each option is an environment variable too: --http-upstream is ZOOKIE_HTTP_UPSTREAM. An option on the command line wins. A \
-switch such as ZOOKIE_MIX_REVISIONS is true or false; several values, as of ZOOKIE_WATCH, are separated by spaces.
+switch such as ZOOKIE_MIX_REVISIONS is true or false; several values, as of ZOOKIE_FOLLOW_TENANT, are separated by spaces.
 
 RUST_LOG says what is logged: error, warn (default), info, debug or trace, or by module, such as RUST_LOG=warn,tower_zookie=debug.";
 

@@ -25,7 +25,7 @@ use self::callers::ForCallers;
 pub use self::command::unknown_variables;
 use self::memory::Memory;
 use self::objects::ForObjects;
-use self::system::{Engine, ForPermify, ForSpiceDb, Name, from_environment};
+use self::system::{Engine, ForFeeds, ForPermify, ForSpiceDb, Name, from_environment};
 use self::units::{kibibytes, mebibytes, timeout};
 use crate::proxy::admin::{Address, Admin, BadToken, Bearer};
 use crate::proxy::layer::Settings;
@@ -132,6 +132,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     probe_authorization_env: Option<String>,
     #[command(flatten)]
+    feeds: ForFeeds,
+    #[command(flatten)]
     spicedb: ForSpiceDb,
     #[command(flatten)]
     permify: ForPermify,
@@ -153,8 +155,12 @@ pub enum BadArgument {
     NotPermifys { engine: String },
     #[error("'{flag}' can't be used with '--system spicedb': leave it out, or say '--system permify'")]
     OtherSystem { flag: &'static str },
-    #[error("'--watch' can't be used with '--engine memory': Permify in memory reports no changes")]
+    #[error("'--follow-tenant' can't be used with '--engine memory': Permify in memory reports no changes")]
     NoFeed,
+    #[error("'--follow' needs '--follow-tenant TENANT' with '--system permify': its change feed is that of one tenant")]
+    NoTenant,
+    #[error("'--follow-authorization-env' needs '--follow', or with '--system permify' '--follow-tenant TENANT'")]
+    NoFollowing,
     #[error("'{flag}' can't be used with '--system permify': leave it out, or say '--system spicedb'")]
     NotSpiceDbs { flag: &'static str },
     #[error("'--capacity {capacity}' is more than the {memory}; choose fewer MiB")]
@@ -191,7 +197,7 @@ impl Args {
         Ok(Config {
             layer: self.layer(system),
             objects,
-            watched: self.permify.watched()?,
+            followed: self.feeds.followed(self.system, &self.permify)?,
             question: Some(FirstQuestion {
                 authorization: self.probe_authorization()?,
             }),

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use tower_zookie::protocol::{Permify, SpiceDb, permify, spicedb};
 
 use super::BadArgument;
-use crate::proxy::feed::Watched;
+use crate::proxy::feed::Followed;
 use crate::proxy::system::System;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,6 +29,36 @@ pub(super) enum Engine {
     MySql,
     /// Not known: a token covers itself and nothing else.
     Opaque,
+}
+
+/// Which change feeds are followed.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ForFeeds {
+    /// Follow SpiceDB's change feed, so that answers stay true until a change concerns them. On PostgreSQL, Watch needs
+    /// `track_commit_timestamp`. For Permify, say which tenant: --follow-tenant.
+    #[arg(long)]
+    follow: bool,
+    /// The environment variable that holds the `authorization` of the change feed, such as `Bearer KEY`. SpiceDB's feed calls
+    /// Watch, ReadSchema, ReflectSchema and ReadRelationships.
+    #[arg(long, value_name = "NAME")]
+    follow_authorization_env: Option<String>,
+}
+
+impl ForFeeds {
+    pub(super) fn followed(&self, system: Name, permify: &ForPermify) -> Result<Followed, BadArgument> {
+        let tenants = match (system, self.follow) {
+            (Name::SpiceDb, true) => vec![String::new()],
+            (Name::SpiceDb, false) => Vec::new(),
+            (Name::Permify, true) if permify.follow_tenant.is_empty() => return Err(BadArgument::NoTenant),
+            (Name::Permify, _) => permify.follow_tenant.clone(),
+        };
+        let authorization = match &self.follow_authorization_env {
+            Some(_) if tenants.is_empty() => return Err(BadArgument::NoFollowing),
+            Some(name) => Some(from_environment("--follow-authorization-env", name)?),
+            None => None,
+        };
+        Ok(Followed { tenants, authorization })
+    }
 }
 
 /// What is SpiceDB's alone.
@@ -64,10 +94,7 @@ pub(super) struct ForPermify {
     /// A tenant whose change feed is followed, so that snap tokens of writes made elsewhere are believed. Once for each
     /// tenant; Permify needs its --service-watch-enabled.
     #[arg(long, value_name = "TENANT", requires = "upstream", value_parser = NonEmptyStringValueParser::new())]
-    watch: Vec<String>,
-    /// The environment variable that holds the `authorization` for --watch, such as `Bearer KEY`.
-    #[arg(long, value_name = "NAME", requires = "watch")]
-    watch_authorization_env: Option<String>,
+    follow_tenant: Vec<String>,
 }
 
 impl ForPermify {
@@ -76,19 +103,10 @@ impl ForPermify {
         [
             ("--window-reads-without-token", self.window_reads_without_token),
             ("--probe-tenant", self.probe_tenant.is_some()),
-            ("--watch", !self.watch.is_empty()),
+            ("--follow-tenant", !self.follow_tenant.is_empty()),
         ]
         .into_iter()
         .find_map(|(flag, given)| given.then_some(flag))
-    }
-
-    pub(super) fn watched(&self) -> Result<Watched, BadArgument> {
-        let authorization = self.watch_authorization_env.as_deref();
-        let authorization = authorization.map(|name| from_environment("--watch-authorization-env", name));
-        Ok(Watched {
-            tenants: self.watch.clone(),
-            authorization: authorization.transpose()?,
-        })
     }
 
     fn protocol(&self, engine: permify::Engine) -> Permify {
@@ -117,7 +135,7 @@ impl Name {
                 flag: "--read-replicas",
             }),
             (Self::Permify, _) => {
-                if engine == Engine::Memory && !permify.watch.is_empty() {
+                if engine == Engine::Memory && !permify.follow_tenant.is_empty() {
                     return Err(BadArgument::NoFeed);
                 }
                 Ok(System::Permify(permify.protocol(engine_of_permify(engine)?)))

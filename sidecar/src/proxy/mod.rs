@@ -46,7 +46,7 @@ use tower_zookie::InvalidSetting;
 
 use self::admin::{Address, Admin, At, Bearer, Explains, Readiness};
 use self::connect::connector;
-use self::feed::{Feed, Watched};
+use self::feed::{Feed, Followed};
 use self::front::Front;
 use self::mixups::MixUps;
 use self::objects::{Objects, ObjectsSetupError};
@@ -69,7 +69,7 @@ pub struct Config {
     pub layer: layer::Settings,
     pub objects: Option<Objects>,
     pub routes: Vec<Route>,
-    pub watched: Watched,
+    pub followed: Followed,
     /// What is asked at the start.
     pub question: Option<FirstQuestion>,
     pub admin: Admin,
@@ -157,8 +157,9 @@ impl Sidecar {
             bound.push(route.clone());
             probes.push(Probe::of(&upstream, &config.layer.system.health()));
             let forward = upstream.forward();
-            if route.speaks == Speaks::Grpc {
-                feeds = config.feeds(&layer, &forward, &upstream.origin);
+            // The gRPC API is the first of the routes.
+            if feeds.is_empty() {
+                feeds = config.feeds(&layer, &forward, &upstream);
             }
             let mix_ups = Arc::new(MixUps {
                 layer: layer.handle(),
@@ -266,15 +267,16 @@ impl Sidecar {
 }
 
 impl Config {
-    fn feeds(&self, layer: &layer::Layer, upstream: &Forward, origin: &Origin) -> Vec<Feed> {
+    fn feeds(&self, layer: &layer::Layer, forward: &Forward, upstream: &Upstream) -> Vec<Feed> {
         let feed = |tenant: &String| Feed {
             layer: layer.handle(),
-            upstream: upstream.clone(),
-            origin: origin.clone(),
+            upstream: forward.clone(),
+            origin: upstream.origin.clone(),
+            speaks: upstream.speaks,
             tenant: tenant.clone(),
-            authorization: self.watched.authorization.clone(),
+            authorization: self.followed.authorization.clone(),
         };
-        self.watched.tenants.iter().map(feed).collect()
+        self.followed.tenants.iter().map(feed).collect()
     }
 
     fn upstream(&self, route: &Route) -> Result<Upstream, TlsError> {

@@ -194,14 +194,19 @@ async fn opened(sidecar: &Running, openings: &mut mpsc::UnboundedReceiver<Reques
 }
 
 #[tokio::test]
-async fn rule_08_writes_in_a_watched_tenant_are_named() {
+async fn rule_08_writes_in_a_followed_tenant_are_named() {
     let recording = Recording::load("permify/grpc-postgres");
     // It has the token of 1269.
     let check = recording.call("check-allowed");
     for watched in [true, false] {
         let (upstream, mut openings) = with_a_feed(check).await;
         let url = format!("http://{}", upstream.address);
-        let watch = ["--watch", "acme", "--watch-authorization-env", "CARGO_PKG_NAME"];
+        let watch = [
+            "--follow-tenant",
+            "acme",
+            "--follow-authorization-env",
+            "CARGO_PKG_NAME",
+        ];
         let watch = if watched { &watch[..] } else { &[] };
         let sidecar = sidecar(&[&["--upstream", &*url], watch].concat()).await;
         if watched {
@@ -227,11 +232,11 @@ async fn rule_08_writes_in_a_watched_tenant_are_named() {
 }
 
 #[tokio::test]
-async fn a_watched_tenant_does_not_keep_the_sidecar_from_stopping() {
+async fn a_followed_tenant_does_not_keep_the_sidecar_from_stopping() {
     let recording = Recording::load("permify/grpc-postgres");
     let (upstream, mut openings) = with_a_feed(recording.call("check-allowed")).await;
     let url = format!("http://{}", upstream.address);
-    let arguments = ["--upstream", &*url, "--watch", "acme", "--drain", "3600s"];
+    let arguments = ["--upstream", &*url, "--follow-tenant", "acme", "--drain", "3600s"];
     let mut sidecar = sidecar(&arguments).await;
     opened(&sidecar, &mut openings).await;
     sidecar.stop();

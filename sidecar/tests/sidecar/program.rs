@@ -107,7 +107,7 @@ async fn every_setting_can_come_from_the_environment() {
         ("ZOOKIE_SYSTEM", "permify"),
         ("ZOOKIE_REQUIRE_TOKEN", "true"),
         ("ZOOKIE_MIX_REVISIONS", "false"),
-        ("ZOOKIE_WATCH", "t1 t2"),
+        ("ZOOKIE_FOLLOW_TENANT", "t1 t2"),
         ("ZOOKIE_CAPACITY", "3"),
         ("ZOOKIE_ADMIN_TOKEN_ENV", "TOKEN"),
         ("TOKEN", SECRET),

@@ -144,19 +144,15 @@ fn required_arguments() {
             "possible values: spicedb, permify",
         ),
         (
-            &["--engine", "postgres", "--http-upstream", "http://h", "--watch", "t1"],
-            "--upstream",
-        ),
-        (
             &[
                 "--engine",
                 "postgres",
-                "--upstream",
+                "--http-upstream",
                 "http://h",
-                "--watch-authorization-env",
-                "KEY",
+                "--follow-tenant",
+                "t1",
             ],
-            "--watch <TENANT>",
+            "--upstream",
         ),
         (
             &[
@@ -185,8 +181,8 @@ fn required_arguments() {
             "`65537` is no number of KiB from 1 to 65536",
         ),
         (
-            &["--engine", "postgres", "--upstream", "http://h", "--watch", ""],
-            "a value is required for '--watch <TENANT>'",
+            &["--engine", "postgres", "--upstream", "http://h", "--follow-tenant", ""],
+            "a value is required for '--follow-tenant <TENANT>'",
         ),
         (
             &["--engine", "postgres", "--upstream", "http://h", "--probe-tenant", ""],
@@ -209,10 +205,25 @@ async fn arguments_that_a_system_does_not_have() {
             "'--engine spanner' can't be used with '--system permify' [possible values: memory, postgres]",
         ),
         (
-            &["--system", "permify", "--engine", "memory", "--watch", "t1"],
-            "'--watch' can't be used with '--engine memory'",
+            &["--system", "permify", "--engine", "memory", "--follow-tenant", "t1"],
+            "'--follow-tenant' can't be used with '--engine memory'",
         ),
-        (&["--watch", "t1"], "'--watch' can't be used with '--system spicedb'"),
+        (
+            &["--follow-tenant", "t1"],
+            "'--follow-tenant' can't be used with '--system spicedb'",
+        ),
+        (
+            &["--system", "permify", "--follow"],
+            "'--follow' needs '--follow-tenant TENANT' with '--system permify'",
+        ),
+        (
+            &["--follow-authorization-env", "CARGO_PKG_NAME"],
+            "'--follow-authorization-env' needs '--follow'",
+        ),
+        (
+            &["--follow", "--follow-authorization-env", "ZOOKIE_NOT_SET"],
+            "ZOOKIE_NOT_SET of '--follow-authorization-env' is not set",
+        ),
         (
             &["--system", "permify", "--engine", "postgres", "--read-replicas"],
             "'--read-replicas' can't be used with '--system permify'",
@@ -225,12 +236,12 @@ async fn arguments_that_a_system_does_not_have() {
             &[
                 "--system",
                 "permify",
-                "--watch",
+                "--follow-tenant",
                 "t1",
-                "--watch-authorization-env",
+                "--follow-authorization-env",
                 "ZOOKIE_NOT_SET",
             ],
-            "ZOOKIE_NOT_SET of '--watch-authorization-env' is not set",
+            "ZOOKIE_NOT_SET of '--follow-authorization-env' is not set",
         ),
         (
             &["--system", "permify", "--oldest-token", "5s"],
