@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
 /// Warnings, and the one line of what the sidecar found when it started.
-const DEFAULT: &str = "warn,tower_zookie_sidecar::proxy::question=info";
+const DEFAULT: &str = "warn,tower_zookie_sidecar::proxy::question=info,tower_zookie_sidecar::proxy::feed=info";
 
 /// Logs warnings, or what `RUST_LOG` says.
 pub fn log_to_stderr() {

@@ -10,6 +10,7 @@ mod connector;
 mod crowd;
 mod dashboards;
 mod explain;
+mod follow;
 mod grpc;
 mod http;
 mod messages;

@@ -4,8 +4,9 @@ use crate::protocol::kit::grpc::Code;
 use crate::protocol::operation::{Field, Operation};
 use crate::protocol::spicedb::meaning::Meaning;
 use crate::protocol::spicedb::operations::{
-    ALL_KINDS, CONSISTENCY, EXACTLY, READ_FILTER, READ_RELATION, READ_RELATIONSHIP, READ_RELATION_NAME, READ_SUBJECT, READ_SUBJECT_RELATION, READ_SUBJECT_TYPE, READ_TYPE, REFLECT_FILTERS,
-    REFLECT_NAME, START_CURSOR, TOKEN, UPDATE_KINDS, read_relationships, read_schema, reflect_schema,
+    ALL_KINDS, CONSISTENCY, EXACTLY, READ_FILTER, READ_RELATION, READ_RELATION_NAME, READ_RELATIONSHIP, READ_SUBJECT,
+    READ_SUBJECT_RELATION, READ_SUBJECT_TYPE, READ_TYPE, REFLECT_FILTERS, REFLECT_NAME, START_CURSOR, TOKEN,
+    UPDATE_KINDS, read_relationships, read_schema, reflect_schema,
 };
 use crate::protocol::system::{Asked, Followed, System};
 use crate::protocol::wire::{Put, Wire};
