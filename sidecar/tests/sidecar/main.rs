@@ -10,6 +10,7 @@ mod connector;
 mod crowd;
 mod dashboards;
 mod explain;
+mod followed;
 mod follow;
 mod grpc;
 mod http;

@@ -9,7 +9,8 @@ mod wrong_rules;
 use std::env;
 
 use crate::changes::relevance::reach::Reach;
-use crate::changes::relevance::{Role, Sign, Structure, TooFar};
+use crate::changes::relevance::structure::TooFar;
+use crate::changes::relevance::{Role, Sign, Structure};
 use crate::changes::{Change, Effect, Object, Question, Subject, Verdict};
 
 /// The rule in plain form: whether a change can alter a verdict. `is_conditional`: relationships of the changed relation

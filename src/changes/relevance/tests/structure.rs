@@ -7,7 +7,8 @@ use rand::seq::IndexedRandom;
 use crate::changes::relevance::tests::model::{State, Subjects, World, random_worlds};
 use crate::changes::relevance::tests::selectivity::{self, Selectivity};
 use crate::changes::relevance::tests::{Walked, effort, verdict};
-use crate::changes::relevance::{Rules, Structure, TooFar};
+use crate::changes::relevance::structure::TooFar;
+use crate::changes::relevance::{Rules, Structure};
 use crate::changes::{Change, Effect, Object, Question, Subject};
 use crate::schema::Schema;
 
