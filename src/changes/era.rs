@@ -332,10 +332,7 @@ impl Era {
                         }
                         slots.sort_unstable();
                         slots.dedup();
-                        let asked = Asked {
-                            question: question.clone(),
-                            verdict,
-                        };
+                        let asked = Asked::new(question.clone(), verdict);
                         let concern = Concern::These {
                             slots: slots.into(),
                             schema,
@@ -348,37 +345,61 @@ impl Era {
         }
     }
 
-    /// Whether the structure shows that no change after `position` concerns the question, though its stamps left that open.
-    pub(super) fn is_spared(&self, Asked { question, verdict }: &Asked, position: u64) -> bool {
-        let Some(structure) = self.structure() else {
-            return false;
-        };
+    /// Whether the frontier sees everything that a reader there sees.
+    pub(super) fn covers(&self, revision: &Revision) -> bool {
+        self.known().timeline.frontier() >= revision
+    }
+
+    pub(super) fn is_structure_ready(&self) -> bool {
+        self.structure().is_some_and(|structure| structure.is_ready())
+    }
+
+    /// Which changes after `position` concern a question, by the relationships that lead on now. `None` if that is too much,
+    /// or if others may have led on at `position`.
+    pub(super) fn walk(&self, Asked { question, verdict, .. }: &Asked, position: u64) -> Option<Box<[Slot]>> {
+        let structure = self.structure()?;
         let Question { resource, subject, .. } = question;
-        let mut slots = Vec::new();
-        let walked = structure.walk((&resource.kind, &resource.id), &question.permission, MOST_VISITED, |visited| {
-            let mut add = |adds: bool, word| {
-                slots.push(self.stamps.slot(&Stamped {
+        let (mut slots, mut leading) = (Vec::new(), Vec::new());
+        let resource = (&*resource.kind, &*resource.id);
+        let walked = structure.walk(resource, &question.permission, MOST_VISITED, |visited| {
+            let slot = |adds: bool, subject| {
+                self.stamps.slot(&Stamped {
                     adds,
                     kind: visited.kind,
                     relation: visited.relation,
                     resource: Some(visited.resource),
-                    subject: word,
-                }));
+                    subject,
+                })
             };
-            // What leads on counts in both directions: the walk goes by what leads on now.
-            let leads_on = if visited.role == Role::Through { Word::Any } else { Word::Userset };
-            [true, false].into_iter().for_each(|adds| add(adds, leads_on));
-            if visited.role == Role::Direct {
-                for &adds in directions(visited.sign, *verdict) {
-                    final_words(subject).into_iter().flatten().for_each(|word| add(adds, word));
+            let leads_on = if visited.role == Role::Through {
+                Word::Any
+            } else {
+                Word::Userset
+            };
+            leading.extend([true, false].map(|adds| slot(adds, leads_on)));
+            for &adds in directions(visited.sign, *verdict) {
+                slots.push(slot(adds, leads_on));
+                if visited.role == Role::Direct {
+                    slots.extend(final_words(subject).into_iter().flatten().map(|word| slot(adds, word)));
                 }
             }
         });
-        walked.is_ok() && slots.iter().all(|slot| self.stamps.at(*slot) <= position)
+        // The stamps are read after the walk: a change that it saw early, or missed, has them by then.
+        walked.ok()?;
+        if leading.iter().any(|slot| self.stamps.at(*slot) > position) {
+            return None;
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        Some(slots.into())
     }
 
     fn add_slots(&self, entry: &Entry, question: &Question, verdict: Verdict, slots: &mut Vec<Slot>) {
-        let leads_on = if entry.role == Role::Through { Word::Any } else { Word::Userset };
+        let leads_on = if entry.role == Role::Through {
+            Word::Any
+        } else {
+            Word::Userset
+        };
         let finals = match entry.role {
             Role::Through => [None, None],
             Role::Direct => final_words(&question.subject),

@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::changes::era::Era;
 use crate::changes::place::Place;
@@ -42,6 +42,43 @@ pub(super) enum Concern {
 pub(super) struct Asked {
     pub(super) question: Question,
     pub(super) verdict: Verdict,
+    /// Which changes concern them, by the relationships that led on when the answer arrived, or soon after. What leads on
+    /// since without ending the answer can only confirm it.
+    walked: OnceLock<Option<Box<[Slot]>>>,
+}
+
+/// How many slots of a walk an answer remembers.
+const MOST_REMEMBERED: usize = 128;
+
+impl Asked {
+    pub(super) fn new(question: Question, verdict: Verdict) -> Self {
+        Self {
+            question,
+            verdict,
+            walked: OnceLock::new(),
+        }
+    }
+
+    /// Walks once, as early as the walk can see all that the answer at `place` has seen.
+    fn walk(&self, era: &Era, place: &Place, position: u64) {
+        if self.walked.get().is_none() && era.is_structure_ready() && era.covers(&place.revision) {
+            let walked = || era.walk(self, position).filter(|slots| slots.len() <= MOST_REMEMBERED);
+            self.walked.get_or_init(walked);
+        }
+    }
+
+    /// Whether the structure shows that no change after `position` concerns the question, though its stamps left that open.
+    fn is_spared(&self, era: &Era, position: u64) -> bool {
+        let is_unchanged = |slots: &[Slot]| slots.iter().all(|slot| era.stamps.at(*slot) <= position);
+        match self.walked.get() {
+            Some(Some(slots)) => is_unchanged(slots),
+            _ => era.walk(self, position).is_some_and(|slots| is_unchanged(&slots)),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.question.heap_bytes() + MOST_REMEMBERED * size_of::<Slot>()
+    }
 }
 
 /// What the feed says of an answer.
@@ -57,6 +94,9 @@ pub(crate) enum Examined {
 
 impl Placed {
     pub(super) fn new(era: Arc<Era>, place: Arc<Place>, concern: Concern, may_extend: bool) -> Self {
+        if let Concern::These { asked: Some(asked), .. } = &concern {
+            asked.walk(&era, &place, era.position(&place, era.latest()));
+        }
         Self {
             era,
             place,
@@ -88,11 +128,18 @@ impl Placed {
                 Concern::Unknown => return Examined::Unknown,
                 // The slots are those of an older schema, or of a newer one than the answer saw.
                 Concern::These { schema, .. } if era.schema() != *schema => return Examined::Unknown,
-                Concern::These { slots, asked, .. } => {
+                Concern::These { slots, schema, asked } => {
+                    if let Some(asked) = asked {
+                        asked.walk(era, &self.place, position);
+                    }
                     let is_open = slots.iter().any(|slot| era.stamps.at(*slot) > position);
-                    let is_spared = || asked.as_ref().is_some_and(|asked| era.is_spared(asked, position));
+                    let is_spared = || asked.as_ref().is_some_and(|asked| asked.is_spared(era, position));
                     if is_open && !is_spared() {
                         return Examined::Ended;
+                    }
+                    // The walk may have gone by a newer schema.
+                    if era.schema() != *schema {
+                        return Examined::Unknown;
                     }
                 }
             }
@@ -126,7 +173,7 @@ impl Placed {
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.concern {
             Concern::These { slots, asked, .. } => {
-                size_of_val(&**slots) + asked.as_ref().map_or(0, |asked| size_of::<Asked>() + asked.question.heap_bytes())
+                size_of_val(&**slots) + asked.as_ref().map_or(0, |asked| asked.heap_bytes())
             }
             Concern::Every | Concern::Unknown => 0,
         }

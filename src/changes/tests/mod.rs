@@ -1,6 +1,7 @@
 #[cfg(feature = "store")]
 mod store_feed;
 mod stream_feed;
+mod structure;
 
 use std::future::poll_fn;
 use std::task::Poll;
