@@ -68,8 +68,8 @@ async fn a_feed_that_does_not_open_says_why() {
 #[tokio::test(start_paused = true)]
 async fn a_feed_ends_with_the_first_error() {
     for (end, words) in [
-        (0, "it broke off"),
-        (1, "it broke off within a message"),
+        (0, "the connection was lost"),
+        (1, "the reply ended within a message"),
         (2, "the upstream ended it"),
         (3, "without a status"),
     ] {
@@ -160,11 +160,23 @@ async fn a_feed_that_is_resumed_is_examined_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_13_a_store_that_went_back_loses_the_feed() {
+    // The second lacks only one transaction.
+    for head in [seen(19, &[]), seen(30, &[16])] {
+        let server = Server::default();
+        let (_, feed) = server.feed(Engine::Postgres);
+        server.reply(READ_SCHEMA, &schema(&head));
+        let (is_lost, text) = told(&feed.open(Some(&seen(20, &[15]))).await.unwrap_err());
+        assert!(is_lost && text.contains("restore"), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_feed_is_opened_again_at_the_join_of_its_checkpoints() {
     let server = Server::default();
     let (_, feed) = server.feed(Engine::Postgres);
-    for _ in 0..2 {
-        server.reply(READ_SCHEMA, &schema(&seen(10, &[])));
+    for head in [seen(10, &[]), seen(14, &[])] {
+        server.reply(READ_SCHEMA, &schema(&head));
         server.reply(REFLECT, &OK);
     }
     let (first, second) = (server.stream(WATCH), server.stream(WATCH));

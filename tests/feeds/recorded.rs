@@ -48,7 +48,7 @@ async fn replayed(name: &str, engine: Engine, case: &str, split: bool) -> Result
     loop {
         match next(&mut opened).await {
             Ok(event) => events.push(event),
-            Err(error) if told(&error).1.ends_with("it broke off") => return Ok(events),
+            Err(error) if told(&error).1.ends_with("the connection was lost") => return Ok(events),
             Err(error) => return Err(told(&error)),
         }
     }

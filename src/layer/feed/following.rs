@@ -110,6 +110,10 @@ where
             });
         }
         self.in_same_store(&schema.at)?;
+        let is_behind = |reached: &Revision| !schema.at.is_at_or_after(reached);
+        if self.checkpoints != Checkpoints::Nothing && self.reached.as_ref().is_some_and(is_behind) {
+            return Err(FeedFailure::lost("the store is behind what it had reported, as after a restore"));
+        }
         Ok(Some(schema))
     }
 

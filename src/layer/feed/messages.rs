@@ -38,7 +38,7 @@ impl<R: Body<Data = Bytes>> Messages<R> {
             }
             let frame = match poll_fn(|cx| self.body.as_mut().poll_frame(cx)).await {
                 None => return self.end(source, None),
-                Some(Err(_)) => return Err(FeedFailure::interrupted("it broke off")),
+                Some(Err(_)) => return Err(FeedFailure::interrupted("the connection was lost")),
                 Some(Ok(frame)) => frame,
             };
             match frame.into_data() {
@@ -64,7 +64,7 @@ impl<R: Body<Data = Bytes>> Messages<R> {
         source.api()?.ended(&reply)?;
         match rest.is_empty() {
             true => Ok(None),
-            false => Err(FeedFailure::interrupted("it broke off within a message")),
+            false => Err(FeedFailure::interrupted("the reply ended within a message")),
         }
     }
 }

@@ -40,6 +40,8 @@
 //!    answer to a check is the reply to it.
 //! 7. [`reject`](crate::protocol::Protocol::reject): the layer's own errors as the API spells its errors, if problem
 //!    details are not right for it.
+//! 8. [`feed`](crate::protocol::Protocol::feed): how the API reports the store's changes, if it does: a
+//!    [`FeedProtocol`](crate::protocol::FeedProtocol).
 //!
 //! In the repository, the member `testing` has a conformance suite. It runs a protocol behind the layer, in front of a
 //! model of a store, with an adversary among the callers, and checks the rules of the contract.
