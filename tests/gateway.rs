@@ -109,7 +109,7 @@ async fn rule_01_the_new_enemy_is_denied() {
 
     let with = gateway.check(&[("zookie", &content)]).await;
     assert_eq!(with.body["allowed"], false);
-    assert_eq!(with.body["revision"], left);
+    assert_eq!(with.body["zookie"], content);
     assert!(with.header("cache-status").contains("fwd=stale"));
     assert_eq!(
         gateway.check(&[]).await.body["allowed"],
@@ -228,6 +228,63 @@ async fn rule_11_errors_are_not_stored() {
         }
     }
     assert_eq!(gateway.layer.handle().stats().entries, 0);
+}
+
+impl Gateway {
+    /// Follows the feed of the store, which is open when this returns.
+    async fn followed() -> Self {
+        let gateway = Self::new();
+        gateway::layer::follow(&gateway.layer, Arc::clone(&gateway.store));
+        gateway.until(|feeds| feeds.ready == 1).await;
+        gateway
+    }
+
+    /// Waits until this holds of the feed.
+    async fn until(&self, holds: impl Fn(&tower_zookie::changes::FeedStats) -> bool) {
+        while !holds(&self.layer.handle().stats().feeds) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Writes behind the layer's back, and waits until the feed has reported it. Returns the zookie.
+    async fn write_elsewhere(&self, update: Update) -> String {
+        let checkpoints = self.layer.handle().stats().feeds.checkpoints;
+        let revision = self.store.write([update]).unwrap();
+        self.until(|feeds| feeds.checkpoints > checkpoints).await;
+        self.zookie(revision)
+    }
+}
+
+#[tokio::test]
+async fn rule_13_an_answer_outlives_changes_that_do_not_concern_it() {
+    let gateway = Gateway::followed().await;
+    assert_eq!(gateway.check(&[]).await.body["allowed"], true);
+    let newcomer = Update::create("team:heist#member@user:bob".parse().unwrap());
+    let zookie = gateway.write_elsewhere(newcomer).await;
+    let answer = gateway.check(&[("zookie", &zookie)]).await;
+    assert_eq!(answer.header("cache-status"), "tower-zookie; hit", "{answer:?}");
+    assert_eq!(answer.header("zookie"), zookie, "it is true there as well");
+    assert_eq!(answer.body, json!({"allowed": true, "zookie": zookie}));
+}
+
+#[tokio::test]
+async fn rule_13_an_answer_ends_with_the_change_that_concerns_it() {
+    let gateway = Gateway::followed().await;
+    assert_eq!(gateway.check(&[]).await.body["allowed"], true);
+    gateway.write_elsewhere(Update::delete(LEAVE.parse().unwrap())).await;
+    let answer = gateway.check(&[]).await;
+    assert_eq!(answer.body["allowed"], false, "without a zookie");
+    assert!(answer.header("cache-status").contains("changed"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn rule_13_changes_concern_authzen_ids_as_they_are_stored() {
+    let gateway = Gateway::followed().await;
+    let question = evaluation(("user", "beth@the-smiths.com"), "read", ("folder", "plans"));
+    assert_eq!(gateway.evaluate(&question).await.body["decision"], false);
+    let beth = format!("team:heist#member@user:{}", gateway::service::ids::stored("beth@the-smiths.com"));
+    gateway.write_elsewhere(Update::create(beth.parse().unwrap())).await;
+    assert_eq!(gateway.evaluate(&question).await.body["decision"], true);
 }
 
 #[tokio::test]

@@ -1,14 +1,18 @@
 //! The layer before this service: which paths are checks and writes, and what the store can do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::{self, Capabilities, ReadMode};
+use tower_zookie::changes::{Question, StoreFeed};
 use tower_zookie::consistency::Staleness;
-use tower_zookie::protocol::{AuthZen, CheckRoute, Routes, Verdict, WriteRoute};
+use tower_zookie::protocol::{AuthZen, CheckRoute, ObjectAt, Routes, TextAt, Verdict, WriteRoute};
+use tower_zookie::store::Store;
 use tower_zookie::token::InferaDb;
 
 use crate::AnyError;
+use crate::service::ids::stored;
 
 /// The limits of a time to live.
 const SHORTEST: Duration = Duration::from_secs(60);
@@ -41,14 +45,36 @@ impl Settings {
 pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
     // With a token this service answers at its store's current revision, never at just the token's.
     let capabilities = Capabilities::versioned().read_mode(ReadMode::Current);
-    let tokens = InferaDb::new("gateway");
-    let routes = Routes::builder(tokens.clone())
-        .check(CheckRoute::get("/check").verdict(Verdict::json("allowed")))
+    let check = CheckRoute::get("/check")
+        .asks(ObjectAt::query("resource"), TextAt::query("permission"), ObjectAt::query("subject"))
+        .verdict(Verdict::json("allowed"))
+        .reply_token("zookie");
+    let routes = Routes::builder(tokens())
+        .check(check)
         .write(WriteRoute::post("/relationships"))
         .capabilities(capabilities)
         .build()?;
-    let layer = ZookieLayer::builder((AuthZen::new(tokens).capabilities(capabilities), routes))
+    let authzen = AuthZen::new(tokens()).capabilities(capabilities).asks(as_stored);
+    let layer = ZookieLayer::builder((authzen, routes))
         .cache(|cache| settings.of_cache(cache))
         .build()?;
     Ok(layer)
+}
+
+/// Follows the store's change feed until the runtime ends, so that answers stay true until a change concerns them.
+pub fn follow(layer: &ZookieLayer<Api>, store: Arc<Store>) {
+    let (handle, feed) = (layer.handle(), StoreFeed::new(store, tokens()));
+    tokio::spawn(async move { handle.follow(feed).await });
+}
+
+fn tokens() -> InferaDb {
+    InferaDb::new("gateway")
+}
+
+/// The feed has the ids that the store has.
+fn as_stored(mut question: Question) -> Option<Question> {
+    for object in [&mut question.resource, &mut question.subject.object] {
+        object.id = stored(&object.id).into();
+    }
+    Some(question)
 }

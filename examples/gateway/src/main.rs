@@ -52,6 +52,9 @@ struct Args {
     /// Serve without the layer, to compare.
     #[arg(long)]
     bare: bool,
+    /// Don't follow the store's change feed, to compare: then every answer ends with its window.
+    #[arg(long)]
+    no_follow: bool,
     /// Drive the service for this many seconds instead of serving, and judge every reply.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     replay: Option<u32>,
@@ -74,6 +77,7 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
             seconds,
             quantize: args.quantize,
             layer: (!args.bare).then_some(settings),
+            follows: !args.no_follow,
         };
         return replay::run(plan).await;
     }
@@ -81,6 +85,9 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
     let layer = if args.bare { None } else { Some(layer::build(settings)?) };
     let (store, example) = data::load(&args.data)?;
     let store = Arc::new(store);
+    if let Some(layer) = layer.as_ref().filter(|_| !args.no_follow) {
+        layer::follow(layer, Arc::clone(&store));
+    }
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
     let head = store.current_revision();

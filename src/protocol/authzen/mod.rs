@@ -5,6 +5,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -63,6 +64,17 @@ pub struct AuthZen {
     capabilities: Capabilities,
     base: Option<Pattern>,
     base_path: Option<String>,
+    asks: Option<Asks>,
+}
+
+/// How the store's change feed names a question.
+#[derive(Clone)]
+struct Asks(Arc<dyn Fn(Question) -> Option<Question> + Send + Sync>);
+
+impl fmt::Debug for Asks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asks").finish_non_exhaustive()
+    }
 }
 
 impl AuthZen {
@@ -73,12 +85,33 @@ impl AuthZen {
             capabilities: Capabilities::unknown(),
             base: None,
             base_path: None,
+            asks: None,
         }
     }
 
     /// What holds for the store behind the API. By default [`Capabilities::unknown`].
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
+        self
+    }
+
+    /// How the change feed of the store names what is asked, so that changes of the store can be told apart from those that do
+    /// not concern it. `named` gets a question with the names of the request: the subject, the action as the permission, and
+    /// the resource.
+    ///
+    /// If the service stores other ids than its callers send, `named` has to return those that it stores, and `None` for what
+    /// the feed can't name. A decision has to follow from the schema and the relationships of the feed. By default no question
+    /// has a name there, and every change concerns each of them.
+    ///
+    /// ```
+    /// use tower_zookie::protocol::AuthZen;
+    /// use tower_zookie::token::CounterTokens;
+    ///
+    /// // The feed has the names that the callers use.
+    /// let api = AuthZen::new(CounterTokens::new("decisions")).asks(Some);
+    /// ```
+    pub fn asks(mut self, named: impl Fn(Question) -> Option<Question> + Send + Sync + 'static) -> Self {
+        self.asks = Some(Asks(Arc::new(named)));
         self
     }
 
@@ -187,7 +220,11 @@ impl Protocol for AuthZen {
     }
 
     fn questions(&self, received: Received<'_>, _: &Parts, each: &mut dyn FnMut(Option<Question>)) {
-        request::questions(received.message, received.call.kind.questions(), each);
+        let count = received.call.kind.questions();
+        match &self.asks {
+            None => (0..count).for_each(|_| each(None)),
+            Some(Asks(named)) => request::questions(received.message, count, &mut |question| each(question.and_then(&**named))),
+        }
     }
 
     /// Tokens travel in headers.

@@ -178,7 +178,7 @@ fn decisions(form: Form, body: &[u8]) -> Result<(Vec<bool>, Option<u64>), AnyErr
     #[derive(Deserialize)]
     struct Check {
         allowed: bool,
-        revision: u64,
+        zookie: String,
     }
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -191,7 +191,8 @@ fn decisions(form: Form, body: &[u8]) -> Result<(Vec<bool>, Option<u64>), AnyErr
     }
     Ok(match form {
         Form::Check => {
-            let Check { allowed, revision } = serde_json::from_slice(body)?;
+            let Check { allowed, zookie } = serde_json::from_slice(body)?;
+            let revision = revision_of(&zookie).ok_or("the zookie in the reply's body can't be read")?;
             (vec![allowed], Some(revision))
         }
         Form::Evaluation => (vec![serde_json::from_slice::<Decision>(body)?.decision], None),

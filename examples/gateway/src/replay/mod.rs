@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) quantize: Duration,
     /// `None`: without the layer.
     pub(crate) layer: Option<Settings>,
+    /// Whether the layer follows the store's change feed.
+    pub(crate) follows: bool,
 }
 
 /// What clients and writer share.
@@ -76,6 +78,9 @@ pub(crate) async fn run(plan: Plan) -> Result<ExitCode, AnyError> {
     }
 
     let layer = plan.layer.map(layer::build).transpose()?;
+    if let Some(layer) = layer.as_ref().filter(|_| plan.follows) {
+        layer::follow(layer, Arc::clone(&store));
+    }
     let handle = layer.as_ref().map(|layer| layer.handle());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

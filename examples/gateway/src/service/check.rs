@@ -21,7 +21,6 @@ pub(crate) struct Question {
 #[derive(Debug, Serialize)]
 struct Answer {
     allowed: bool,
-    revision: u64,
     zookie: String,
 }
 
@@ -45,10 +44,6 @@ pub(crate) async fn check(
         .check(&resource, &question.permission, &subject, revision)?;
     let zookie = gateway.zookie(revision);
     let headers = with_zookie(&zookie);
-    let answer = Answer {
-        allowed,
-        revision,
-        zookie,
-    };
+    let answer = Answer { allowed, zookie };
     Ok((headers, Json(answer)))
 }
