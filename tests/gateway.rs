@@ -282,7 +282,10 @@ async fn rule_13_changes_concern_authzen_ids_as_they_are_stored() {
     let gateway = Gateway::followed().await;
     let question = evaluation(("user", "beth@the-smiths.com"), "read", ("folder", "plans"));
     assert_eq!(gateway.evaluate(&question).await.body["decision"], false);
-    let beth = format!("team:heist#member@user:{}", gateway::service::ids::stored("beth@the-smiths.com"));
+    let beth = format!(
+        "team:heist#member@user:{}",
+        gateway::service::ids::stored("beth@the-smiths.com")
+    );
     gateway.write_elsewhere(Update::create(beth.parse().unwrap())).await;
     assert_eq!(gateway.evaluate(&question).await.body["decision"], true);
 }

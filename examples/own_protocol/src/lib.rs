@@ -9,11 +9,14 @@
 //!
 //! The two checks may also say how fresh the answer has to be: `"at": "42"` is a revision that the answer must cover, with
 //! `"read": "exactly"` it is the revision to answer at, and `"read": "latest"` asks for the newest revision.
+//!
+//! The layer follows the service's log of writes, so that an answer is served until a write concerns it.
 
+mod feed;
 mod protocol;
 mod server;
 mod store;
 
 pub use protocol::OwnProtocol;
-pub use server::{behind_layer, router};
-pub use store::{Grant, Store};
+pub use server::{behind_following_layer, behind_layer, router};
+pub use store::{Grant, Store, Written};

@@ -7,6 +7,9 @@
 //! call '{"subject":"user:u1","action":"read","resource":"doc:1","allowed":true}' 127.0.0.1:8080/v1/grants
 //! # A check that includes it. Its header `cache-status` says `fwd=miss; stored`; once more, it says `hit`.
 //! call '{"subject":"user:u1","action":"read","resource":"doc:1","at":"2"}' 127.0.0.1:8080/v1/check
+//! # Another grant, which names revision 3, does not end the answer: with the new revision it is a hit too.
+//! call '{"subject":"user:u9","action":"read","resource":"doc:1","allowed":true}' 127.0.0.1:8080/v1/grants
+//! call '{"subject":"user:u1","action":"read","resource":"doc:1","at":"3"}' 127.0.0.1:8080/v1/check
 //! # A bulk with the same question. Its answers are spelled in another way, so it is a miss.
 //! call '{"checks":[{"subject":"user:u1","action":"read","resource":"doc:1"}]}' 127.0.0.1:8080/v1/check-all
 //! # A bulk of which the cache knows one of two answers. All hold at one revision.
@@ -22,7 +25,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use own_protocol::{Store, behind_layer};
+use own_protocol::{Store, behind_following_layer};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -30,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(&address).await?;
     println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, behind_layer(Arc::new(Store::default()))?).await?;
+    let (service, _) = behind_following_layer(Arc::new(Store::default()))?;
+    axum::serve(listener, service).await?;
     Ok(())
 }

@@ -7,9 +7,9 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_zookie::InvalidSetting;
-use tower_zookie::ZookieLayer;
+use tower_zookie::{Handle, InvalidSetting, ZookieLayer};
 
+use crate::feed::feed;
 use crate::protocol::OwnProtocol;
 use crate::store::{Grant, Store};
 
@@ -68,6 +68,19 @@ pub fn router(store: Arc<Store>) -> Router {
 pub fn behind_layer(store: Arc<Store>) -> Result<Router, InvalidSetting> {
     let layer = ZookieLayer::builder(OwnProtocol::new()).build()?;
     Ok(router(store).layer(layer))
+}
+
+/// The service behind the layer, which follows the store's writes until the runtime ends, and the layer's handle.
+///
+/// # Errors
+///
+/// [`InvalidSetting`], which the default settings never cause.
+pub fn behind_following_layer(store: Arc<Store>) -> Result<(Router, Handle<OwnProtocol>), InvalidSetting> {
+    let layer = ZookieLayer::builder(OwnProtocol::new()).build()?;
+    let (following, feed) = (layer.handle(), feed(Arc::clone(&store)));
+    tokio::spawn(async move { following.follow(feed).await });
+    let handle = layer.handle();
+    Ok((router(store).layer(layer), handle))
 }
 
 /// Why a request has no answer.

@@ -6,9 +6,10 @@ use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
-use own_protocol::{Store, behind_layer};
+use own_protocol::{Store, behind_following_layer, behind_layer};
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use tower_zookie::changes::FeedStats;
 
 struct Reply {
     status: u16,
@@ -111,4 +112,37 @@ async fn rule_16_a_bulk_takes_what_the_cache_knows() {
         json!({"results": [{"allowed": false}, {"allowed": true}], "revision": "2"})
     );
     assert_eq!(bulk(&["u1", "u2"]).await.cache_status, "tower-zookie; hit");
+}
+
+#[tokio::test]
+async fn rule_13_an_answer_is_served_until_a_write_concerns_it() {
+    let (service, handle) = behind_following_layer(Arc::new(Store::default())).unwrap();
+    let until = async |holds: &dyn Fn(FeedStats) -> bool| {
+        while !holds(handle.stats().feeds) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let check = async |at: &str| {
+        let mut message = question("u1");
+        message["at"] = at.into();
+        call(&service, "/v1/check", message).await
+    };
+    until(&|feeds| feeds.ready == 1).await;
+    allow(&service, "u1").await;
+    until(&|feeds| feeds.checkpoints == 1).await;
+    assert!(check("2").await.cache_status.contains("stored"));
+
+    allow(&service, "u2").await;
+    until(&|feeds| feeds.checkpoints == 2).await;
+    let outlived = check("3").await;
+    assert_eq!(outlived.cache_status, "tower-zookie; hit");
+    assert_eq!(outlived.body, json!({"allowed": true, "revision": "3"}));
+
+    let mut denied = question("u1");
+    denied["allowed"] = false.into();
+    call(&service, "/v1/grants", denied).await;
+    until(&|feeds| feeds.checkpoints == 3).await;
+    let ended = check("2").await;
+    assert!(ended.cache_status.contains("changed"), "{}", ended.cache_status);
+    assert_eq!(ended.body, json!({"allowed": false, "revision": "4"}));
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tower_zookie::cache::{Capabilities, ReadAt, ReadMode};
+use tower_zookie::changes::Question;
 use tower_zookie::protocol::{
     Call, Claim, Key, Kind, Protocol, Received, Reply, ReplyOutcome, Route, StoredResponse, Unreadable,
 };
@@ -28,9 +29,13 @@ impl OwnProtocol {
     /// The API before one store. Its tokens are the numbers of revisions.
     pub fn new() -> Self {
         Self {
-            tokens: Arc::new(CounterTokens::new("own-protocol")),
+            tokens: Arc::new(tokens()),
         }
     }
+}
+
+pub(crate) fn tokens() -> CounterTokens {
+    CounterTokens::new("own-protocol")
 }
 
 impl Default for OwnProtocol {
@@ -63,6 +68,18 @@ impl Protocol for OwnProtocol {
         match route {
             WRITE => Ok(Call::new(Kind::write())),
             _ => request::read(route == CHECK_ALL, parts, message, &key),
+        }
+    }
+
+    fn questions(&self, received: Received<'_>, _: &Parts, each: &mut dyn FnMut(Option<Question>)) {
+        request::questions(received, each);
+    }
+
+    fn restate(&self, route: Route, stored: &StoredResponse, zookie: &Zookie) -> Option<StoredResponse> {
+        match route {
+            CHECK => reply::restated(stored, zookie).ok(),
+            // The revision of a bulk's answers stands beside them.
+            _ => Some(stored.clone()),
         }
     }
 

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use tower_zookie::protocol::kit::json::{Json, NotJson, Pointer};
+use tower_zookie::changes::Verdict;
+use tower_zookie::protocol::kit::json::{Json, NotJson, Pointer, Rewrite};
 use tower_zookie::protocol::kit::parts;
 use tower_zookie::protocol::{Reply, ReplyItem, ReplyOutcome, StoredResponse};
 use tower_zookie::token::Zookie;
@@ -61,10 +62,14 @@ fn revision(reply: &Reply<'_>) -> Result<String, NotJson> {
 
 /// One answer. An error in its place is for its caller only.
 fn item(text: &[u8]) -> Result<ReplyItem, NotJson> {
-    let (mut is_answer, mut is_error) = (false, false);
+    let (mut verdict, mut is_error) = (None, false);
     Json::new(text)?.object(|json, name| match name {
         "allowed" => {
-            is_answer = matches!(json.scalar()?, "true" | "false");
+            verdict = match json.scalar()? {
+                "true" => Some(Verdict::Yes),
+                "false" => Some(Verdict::No),
+                _ => None,
+            };
             Ok(())
         }
         name => {
@@ -74,11 +79,20 @@ fn item(text: &[u8]) -> Result<ReplyItem, NotJson> {
     })?;
     // A copy: a stored answer must not keep the whole reply in memory.
     let stored = StoredResponse::new(StatusCode::OK, JSON, Bytes::copy_from_slice(text));
-    match (is_answer, is_error) {
-        (true, false) => Ok(ReplyItem::decision(stored)),
+    match (verdict, is_error) {
+        (Some(verdict), false) => Ok(ReplyItem::decision(stored).verdict(verdict)),
         (_, true) => Ok(ReplyItem::unstored(stored)),
-        (false, false) => Err(NotJson),
+        (None, false) => Err(NotJson),
     }
+}
+
+/// A stored reply to one check, with another revision.
+pub(super) fn restated(stored: &StoredResponse, zookie: &Zookie) -> Result<StoredResponse, NotJson> {
+    let mut rewrite = Rewrite::of(&stored.body)?;
+    rewrite.set("revision", format!("\"{zookie}\""));
+    let mut restated = stored.clone();
+    restated.body = rewrite.finish();
+    Ok(restated)
 }
 
 /// The reply to a bulk, made from the answers to its checks.

@@ -1,11 +1,17 @@
 use bytes::Bytes;
 use http::request::Parts;
+use serde::Deserialize;
+use serde_json::Value;
 use tower_zookie::cache::{Part, ReadAt};
+use tower_zookie::changes::Question;
 use tower_zookie::consistency::Consistency;
 use tower_zookie::protocol::kit::json::{Digest, Json, Members, NotJson, Rewrite};
 use tower_zookie::protocol::kit::parts;
 use tower_zookie::protocol::{Call, Key, Kind, Received, Unreadable};
 use tower_zookie::token::Zookie;
+
+use crate::feed::question;
+use crate::store::Grant;
 
 /// The most checks of one bulk. A longer one is forwarded, and nothing of it is stored.
 const MOST_CHECKS: usize = 1000;
@@ -59,6 +65,34 @@ fn consistency_named(read: &str) -> Result<Consistency, Unreadable> {
         "exactly" => Ok(Consistency::AtExactSnapshot),
         _ => Err(Unreadable("`read` is unknown")),
     }
+}
+
+/// Calls `each` with what each check asks, in the words of the feed.
+pub(super) fn questions(received: Received<'_>, each: &mut dyn FnMut(Option<Question>)) {
+    #[derive(Deserialize)]
+    struct CheckAll {
+        checks: Vec<Value>,
+    }
+    let checks = match &received.call.kind {
+        Kind::Bulk(_) => serde_json::from_slice::<CheckAll>(received.message).map(|all| all.checks),
+        _ => serde_json::from_slice(received.message).map(|check| vec![check]),
+    };
+    for check in checks.unwrap_or_default() {
+        each(asked(&check));
+    }
+}
+
+/// `None`: the service may decide by more than the three members.
+fn asked(check: &Value) -> Option<Question> {
+    let members = check.as_object()?.keys();
+    let mut others = members.filter(|name| !matches!(&***name, "subject" | "action" | "resource" | "at" | "read"));
+    let text = |name| check.get(name)?.as_str().map(str::to_owned);
+    let grant = Grant {
+        subject: text("subject")?,
+        action: text("action")?,
+        resource: text("resource")?,
+    };
+    others.next().is_none().then(|| question(&grant))
 }
 
 /// The message that asks only the questions `open`, at `at`.
