@@ -255,6 +255,7 @@ impl Args {
             require_token: self.require_token,
             callers: self.callers.callers(),
             oldest_token: self.oldest_token.map(|age| (age, older)),
+            feeds: self.feeds.cache(),
         }
     }
 

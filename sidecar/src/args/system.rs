@@ -1,14 +1,18 @@
 //! Which system is upstream: what its arguments may be together.
 
 use std::env;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
+use examples_common::duration;
 use http::HeaderValue;
+use tower_zookie::ByteSize;
 use tower_zookie::protocol::{Permify, SpiceDb, permify, spicedb};
 
 use super::BadArgument;
 use crate::proxy::feed::Followed;
+use crate::proxy::layer::ForCache;
 use crate::proxy::system::System;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,9 +46,32 @@ pub(super) struct ForFeeds {
     /// Watch, ReadSchema, ReflectSchema and ReadRelationships.
     #[arg(long, value_name = "NAME")]
     follow_authorization_env: Option<String>,
+    /// When an answer ends in any case that the change feed can tell apart, if that is later than --time-to-live.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    followed_time_to_live: Duration,
+    /// How many relationships between groups, and between objects of which one leads to the other, may be kept in memory, so
+    /// that fewer changes end answers; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    structure: usize,
+    /// How much memory the table of changes takes, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    change_memory: u32,
+    /// Answer fully consistent checks from memory where a read of the upstream's head, which many share, shows that the answer
+    /// is true there.
+    #[arg(long)]
+    prove_at_head: bool,
 }
 
 impl ForFeeds {
+    pub(super) fn cache(&self) -> ForCache {
+        ForCache {
+            followed_time_to_live: self.followed_time_to_live,
+            structure: self.structure,
+            change_memory: ByteSize::mebi(self.change_memory),
+            prove_at_head: self.prove_at_head,
+        }
+    }
+
     pub(super) fn followed(&self, system: Name, permify: &ForPermify) -> Result<Followed, BadArgument> {
         let tenants = match (system, self.follow) {
             (Name::SpiceDb, true) => vec![String::new()],

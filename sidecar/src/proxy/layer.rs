@@ -22,6 +22,7 @@ pub struct Settings {
     pub window: Duration,
     pub staleness: Staleness,
     pub time_to_live: Duration,
+    pub feeds: ForCache,
     pub capacity: ByteSize,
     /// For requests and for replies.
     pub max_body: ByteSize,
@@ -29,6 +30,15 @@ pub struct Settings {
     pub require_token: bool,
     pub callers: Callers,
     pub oldest_token: Option<(Duration, OldTokens)>,
+}
+
+/// What can be set of the cache where a change feed is followed, or a head is read.
+#[derive(Clone, Copy, Debug)]
+pub struct ForCache {
+    pub followed_time_to_live: Duration,
+    pub structure: usize,
+    pub change_memory: ByteSize,
+    pub prove_at_head: bool,
 }
 
 /// Which callers share answers.
@@ -49,6 +59,10 @@ pub fn build(settings: &Settings, objects: Option<Objects>) -> Result<Layer, Inv
             cache
                 .window(settings.window, settings.staleness)
                 .time_to_live(settings.time_to_live)
+                .followed_time_to_live(settings.feeds.followed_time_to_live)
+                .structure(settings.feeds.structure)
+                .change_memory(settings.feeds.change_memory)
+                .prove_at_head(settings.feeds.prove_at_head)
                 .capacity(settings.capacity)
         })
         .max_request_body(settings.max_body)

@@ -16,11 +16,13 @@ use crate::proxy::serve::Serving;
 pub(in crate::proxy) struct Readiness<P> {
     pub(in crate::proxy) layer: Handle<P>,
     pub(in crate::proxy) probes: Vec<Probe>,
+    /// How many change feeds are to be followed.
+    pub(in crate::proxy) feeds: u64,
     pub(in crate::proxy) serving: Serving,
 }
 
 /// `/readyz`: ready while every upstream answers, or while answers are in memory. With `?strict`, only if every upstream
-/// answers.
+/// answers and every change feed is followed. What is not followed is named in any case.
 pub(super) async fn reply<P: Protocol>(
     State(readiness): State<Arc<Readiness<P>>>,
     RawQuery(query): RawQuery,
@@ -30,8 +32,11 @@ pub(super) async fn reply<P: Protocol>(
     }
     let down = readiness.down().await;
     let strict = query.as_deref() == Some("strict");
-    if down.is_empty() {
-        (StatusCode::OK, "ready\n".to_owned())
+    let lost = readiness.not_followed();
+    if strict && !lost.is_empty() {
+        (StatusCode::SERVICE_UNAVAILABLE, down + &lost)
+    } else if down.is_empty() {
+        (StatusCode::OK, format!("ready\n{lost}"))
     } else if !strict && readiness.can_hit() {
         (StatusCode::OK, format!("ready to answer from memory\n{down}"))
     } else {
@@ -55,6 +60,15 @@ impl<P: Protocol> Readiness<P> {
             .collect();
         down.sort();
         down.concat()
+    }
+
+    /// A line if change feeds are not followed that are to be. Answers then live as they do without a feed.
+    fn not_followed(&self) -> String {
+        let followed = self.layer.stats().feeds.followed;
+        match self.feeds.saturating_sub(followed) {
+            0 => String::new(),
+            missing => format!("change feeds: {missing} of {} not followed\n", self.feeds),
+        }
     }
 
     /// Whether a request can be answered from memory.
