@@ -144,32 +144,37 @@ impl Connection {
     }
 }
 
-/// What is reported of these transactions before one checkpoint: sometimes each change by itself, and two that
-/// follow each other in the other order, where that makes no difference.
+/// What is reported of these transactions before one checkpoint: of every second one each change by itself, some as a change
+/// that can't be told, and two that follow each other in the other order, where that makes no difference.
 fn events(new: &[&Committed]) -> Vec<Event> {
-    let mut events = Vec::new();
-    for two in new.chunks(2) {
-        let mut two: Vec<_> = two.iter().filter_map(|committed| committed.event.clone()).collect();
-        if let [Event::Changed { changes: first, .. }, Event::Changed { changes: second, .. }] = &*two
-            && first.iter().all(|change| second.iter().all(|other| !is_same(change, other)))
-        {
+    let mut new = new.to_vec();
+    for two in new.chunks_exact_mut(2) {
+        if commute(two[0], two[1]) {
             two.reverse();
         }
-        events.extend(two);
     }
-    let of_odd_length = events.len() % 2 == 1;
-    let split = |event| match event {
-        Event::Changed { at, changes } if of_odd_length => {
-            let each = changes.into_iter();
+    let reported = |committed: &&Committed| match committed.event.clone() {
+        Some(Event::Changed { at, .. }) if committed.stamp % 9 == 4 => vec![Event::AnythingChanged { at }],
+        Some(Event::Changed { at, changes }) if committed.stamp % 2 == 1 => {
             let event = |change| Event::Changed {
                 at: at.clone(),
                 changes: vec![change],
             };
-            each.map(event).collect()
+            changes.into_iter().map(event).collect()
         }
-        whole => vec![whole],
+        other => other.into_iter().collect(),
     };
-    events.into_iter().flat_map(split).collect()
+    new.iter().flat_map(reported).collect()
+}
+
+/// Whether two transactions changed different relationships.
+fn commute(one: &Committed, other: &Committed) -> bool {
+    match (&one.event, &other.event) {
+        (Some(Event::Changed { changes, .. }), Some(Event::Changed { changes: others, .. })) => {
+            changes.iter().all(|change| others.iter().all(|other| !is_same(change, other)))
+        }
+        _ => false,
+    }
 }
 
 /// Whether they are changes of the same relationship.

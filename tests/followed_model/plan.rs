@@ -54,7 +54,19 @@ fn rule(leaves: &[&'static str], taken_away: &[&'static str]) -> BoxedStrategy<S
     .boxed()
 }
 
-pub(crate) fn fragment() -> impl Strategy<Value = Fragment> {
+/// A schema, and others that it may become: mostly the same relationships fit them all.
+pub(crate) fn fragments() -> impl Strategy<Value = Vec<Fragment>> {
+    let others = prop::collection::vec((fragment(), prop::bool::weighted(0.8)), 0..4);
+    (fragment(), others).prop_map(|(first, others)| {
+        let others = others.into_iter().map(|(other, fits): (Fragment, _)| match fits {
+            true => other.with_subjects_of(&first),
+            false => other,
+        });
+        std::iter::once(first.clone()).chain(others).collect()
+    })
+}
+
+fn fragment() -> impl Strategy<Value = Fragment> {
     let some = |all: &'static [&'static str]| subsequence(all, 0..=all.len());
     let subjects = (some(&DIRECT), some(&PARENT), some(&READER), some(&BANNED), some(&FOLDER));
     let member = rule(&["direct", "direct", "parent->member", "parent->direct"], &["away"]);
@@ -88,6 +100,15 @@ impl Fragment {
             member: "(direct + parent->member)".to_owned(),
             view: "((reader + folder->member) - banned)".to_owned(),
             edit: "(view & reader)".to_owned(),
+        }
+    }
+
+    fn with_subjects_of(self, other: &Self) -> Self {
+        Self {
+            member: self.member,
+            view: self.view,
+            edit: self.edit,
+            ..other.clone()
         }
     }
 

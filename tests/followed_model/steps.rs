@@ -5,7 +5,7 @@ use proptest::sample::Index;
 
 use crate::adversary::{Attack, attack};
 use crate::connection::Checkpoint;
-use crate::plan::{Fragment, Present, QUESTION_COUNT, fragment};
+use crate::plan::{Fragment, Present, QUESTION_COUNT, fragments};
 
 /// One change of a write: which of the relationships that may be added, or of those that can be removed.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +162,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => write.prop_map(|(picks, through, takes)| Step::Write { picks, through, takes }),
         4 => picks().prop_map(|picks| Step::Begin { picks }),
         4 => (any::<Index>(), prop::bool::weighted(0.85)).prop_map(|(which, commits)| Step::End { which, commits }),
-        1 => (any::<Index>(), schema_takes).prop_map(|(schema, takes)| Step::WriteSchema { schema, takes }),
+        3 => (any::<Index>(), schema_takes).prop_map(|(schema, takes)| Step::WriteSchema { schema, takes }),
         3 => (0..2_usize, 0..4_usize, any::<bool>())
             .prop_map(|(node, back, of_transaction)| Step::Quantize { node, back, of_transaction }),
         1 => (0..2_usize).prop_map(Step::Node),
@@ -176,7 +176,6 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
-    let fragments = prop::collection::vec(fragment(), 1..4);
     // About a quarter of them exist at the beginning.
     let present = (any::<Present>(), any::<Present>()).prop_map(|(one, other)| one & other);
     let all: Vec<usize> = (0..QUESTION_COUNT).collect();
@@ -185,7 +184,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     let stamps = prop_oneof![4 => Just(4096), 1 => Just(128)];
     let structure = prop_oneof![2 => Just(0), 1 => Just(4), 3 => Just(100)];
     let steps = prop::collection::vec(step(), 1..120);
-    let world = (fragments, present, questions);
+    let world = (fragments(), present, questions);
     (world, pace, any::<[bool; 2]>(), (stamps, structure), steps).prop_map(
         |((fragments, present, questions), pace, [background_reads, opens_with_schema], (stamps, structure), steps)| Case {
             fragments,
