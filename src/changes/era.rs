@@ -170,6 +170,8 @@ impl Era {
             return false;
         }
         let number = self.latest() + 1;
+        // It may have been a relationship that leads on.
+        self.known_mut().structure = None;
         self.concerns_all.store(number, Ordering::Release);
         self.number(at, number);
         true
@@ -225,9 +227,10 @@ impl Era {
     }
 
     /// Begins to keep the relationships that lead on, where the schema is known and the frontier sees every change that was
-    /// reported: they are to be read there.
+    /// reported: they are to be read there. To be called by the one reader, while it reads none.
     pub(super) fn begin_structure(&self, limit: usize) -> Option<(Arc<Structure>, Revision)> {
-        if self.structure().is_some() {
+        // One that is not read to its end was left by a reader whose feed broke off.
+        if self.structure().is_some_and(|structure| !structure.is_loading()) {
             return None;
         }
         let mut known = self.known_mut();

@@ -128,7 +128,7 @@ impl Placed {
                 Concern::Unknown => return Examined::Unknown,
                 // The slots are those of an older schema, or of a newer one than the answer saw.
                 Concern::These { schema, .. } if era.schema() != *schema => return Examined::Unknown,
-                Concern::These { slots, schema, asked } => {
+                Concern::These { slots, asked, .. } => {
                     if let Some(asked) = asked {
                         asked.walk(era, &self.place, position);
                     }
@@ -137,9 +137,9 @@ impl Placed {
                     if is_open && !is_spared() {
                         return Examined::Ended;
                     }
-                    // The walk may have gone by a newer schema.
-                    if era.schema() != *schema {
-                        return Examined::Unknown;
+                    // The walk may have gone by a newer schema, or by what leads on since a change that can't be told.
+                    if era.concerns_all() > position {
+                        return Examined::Ended;
                     }
                 }
             }
@@ -158,8 +158,12 @@ impl Placed {
         if !self.may_extend || !self.era.is_complete || !self.era.is_of(history) {
             return None;
         }
-        // Read before the stamps, which then hold every change that a reader there sees.
-        let frontier = self.era.frontier();
+        self.through_frontier(self.era.frontier(), history)
+    }
+
+    /// `frontier`, if the answer is known to be true through there. It was read before the stamps are, which therefore hold
+    /// every change that a reader there sees.
+    fn through_frontier(&self, frontier: Revision, history: u64) -> Option<Revision> {
         let stays = self.examine(history) == Examined::Stays;
         (stays && frontier >= self.place.revision).then_some(frontier)
     }

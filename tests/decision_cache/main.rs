@@ -10,5 +10,7 @@ mod head_reads;
 mod labels;
 mod leaders;
 mod limits;
+mod script;
+mod scripted;
 mod support;
 mod windows;

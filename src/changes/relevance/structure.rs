@@ -162,7 +162,7 @@ impl Structure {
             return;
         };
         let mut removed = self.removed();
-        let is_loading = self.stage() == LOADING;
+        let is_loading = self.is_loading();
         match change.effect {
             Effect::Added | Effect::Touched => {
                 if is_loading {
@@ -258,6 +258,11 @@ impl Structure {
     /// Whether walks can succeed.
     pub(crate) fn is_ready(&self) -> bool {
         self.stage() == READY
+    }
+
+    /// Whether not all of it was read yet.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.stage() == LOADING
     }
 
     /// Whether there was too much to keep.
