@@ -1,3 +1,4 @@
+mod as_the_store;
 mod brute_force;
 mod model;
 mod reach;

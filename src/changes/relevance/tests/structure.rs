@@ -1,5 +1,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -316,4 +318,40 @@ fn a_structure_over_its_capacity_is_given_up() {
     }
     assert!(structure.is_full());
     assert_eq!(visited(&structure, 100), Err(TooFar));
+}
+
+/// Walks go on while relationships change, and always see one of the teams that have the repository.
+#[test]
+fn walks_go_on_while_relationships_change() {
+    let structure = structure(10_000);
+    structure.loaded();
+    structure.apply(&member(("repo", "r"), "writer", "0"));
+    let (walked, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let visited = visited(&structure, 100).unwrap();
+                    assert!(
+                        visited.iter().any(|visited| visited.starts_with("team:")),
+                        "{visited:?}"
+                    );
+                    walked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for team in 0..20_000 {
+            structure.apply(&member(("repo", "r"), "writer", &(team + 1).to_string()));
+            structure.apply(&Change {
+                effect: Effect::Removed,
+                ..member(("repo", "r"), "writer", &team.to_string())
+            });
+        }
+        // Each thread has its turn.
+        while walked.load(Ordering::Relaxed) < 100 {
+            thread::yield_now();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(structure.len(), 1);
 }

@@ -5,7 +5,7 @@ mod evaluate;
 mod schema;
 mod worlds;
 
-use schema::random_schema;
+pub(super) use schema::random_schema;
 pub(super) use worlds::random_worlds;
 
 use crate::changes::{Change, Object, Question, Subject};
