@@ -9,9 +9,9 @@ use tower_service::Service;
 
 use crate::changes::SchemaText;
 use crate::layer::body::{Read, Reader, Replay, RequestBody};
-use crate::layer::feed::in_time;
 use crate::layer::feed::messages::Messages;
 use crate::layer::feed::source::Source;
+use crate::layer::feed::timing::in_time;
 use crate::protocol::{FeedFailure, FeedProtocol, Protocol, ReadSchema, Reply};
 
 /// Makes a feed's calls.

@@ -6,10 +6,10 @@ use tower_service::Service;
 
 use crate::changes::{Event, SchemaText};
 use crate::layer::body::RequestBody;
-use crate::layer::feed::LONGEST_SILENCE;
 use crate::layer::feed::calls::Calls;
 use crate::layer::feed::messages::Messages;
 use crate::layer::feed::promised::Promised;
+use crate::layer::feed::timing::LONGEST_SILENCE;
 use crate::protocol::{Checkpoints, FeedFailure, Protocol, Reported, Unreadable};
 use crate::revision::Revision;
 use crate::token::Zookie;
@@ -112,7 +112,9 @@ where
         self.in_same_store(&schema.at)?;
         let is_behind = |reached: &Revision| !schema.at.is_at_or_after(reached);
         if self.checkpoints != Checkpoints::Nothing && self.reached.as_ref().is_some_and(is_behind) {
-            return Err(FeedFailure::lost("the store is behind what it had reported, as after a restore"));
+            return Err(FeedFailure::lost(
+                "the store is behind what it had reported, as after a restore",
+            ));
         }
         Ok(Some(schema))
     }

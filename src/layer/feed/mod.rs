@@ -6,31 +6,27 @@ mod following;
 mod messages;
 mod promised;
 mod source;
+mod timing;
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
-use tokio::time::timeout;
 use tower_service::Service;
 
 use self::calls::Calls;
 use self::events::Events;
 use self::following::{Begun, Following};
 use self::source::Source;
+use self::timing::in_time;
 use crate::changes::{Change, ChangeFeed, FeedError, Opened, Pending, SchemaText, TupleFilter};
 use crate::layer::body::RequestBody;
 use crate::layer::handle::Handle;
 use crate::protocol::{Checkpoints, FeedFailure, FeedWire, Protocol};
 use crate::revision::Revision;
-
-/// How long a call may take, and how long a feed may be silent. An idle store's feed may have nothing to say: so it is then
-/// opened again, where it was.
-const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 /// The protocol has no change feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -177,16 +173,6 @@ where
             }
             Ok(Some(found))
         })
-    }
-}
-
-/// What comes of a call, if it does not take too long.
-async fn in_time<T>(call: impl Future<Output = Result<T, FeedFailure>>) -> Result<T, FeedFailure> {
-    match timeout(LONGEST_SILENCE, call).await {
-        Ok(reply) => reply,
-        Err(_) => Err(FeedFailure::interrupted(
-            "the upstream did not answer within half a minute",
-        )),
     }
 }
 
