@@ -122,8 +122,8 @@ impl Kind {
             Self::WholeStore => Keyed::new(WholeStore::new(terms), terms),
             Self::Ours => Arc::new(Ours::new(terms, true)),
             Self::OursAround => Arc::new(Ours::new(terms, false)),
-            Self::Followed => Arc::new(Ours::new(terms, true).following(world, terms.feed, false)),
-            Self::FollowedWithStructure => Arc::new(Ours::new(terms, true).following(world, terms.feed, true)),
+            Self::Followed => Arc::new(Ours::followed(terms, world, false)),
+            Self::FollowedWithStructure => Arc::new(Ours::followed(terms, world, true)),
             Self::Oracle => Keyed::new(Oracle::new(terms), terms),
         }
     }

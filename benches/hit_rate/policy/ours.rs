@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tower_zookie::ByteSize;
@@ -17,6 +18,9 @@ use crate::feed::{FeedTerms, RecordedFeed};
 use crate::upstream::{Answer, At, Upstream};
 use crate::workload::{Check, Terms};
 use crate::world::World;
+
+/// How many questions are asked to measure the memory of their entries.
+const MEASURED: u32 = 500;
 
 /// [`DecisionCache`], which sees the writes that pass it, or no writes.
 ///
@@ -46,14 +50,13 @@ impl Ours {
             as_of: 0,
         };
         let entry = entry_bytes(&example, &revision(&revisions, 1));
-        // An eighth of the capacity is reserved for exact reads, and there are no exact reads here.
-        let capacity = ByteSize::bytes(terms.entries as u64 * entry * 8 / 7);
-        let settings = Settings::default()
-            .window(terms.interval, Staleness::percent(terms.staleness))
-            .capacity(capacity)
-            .time_to_live(terms.time_to_live);
+        Self::of(&settings(terms, entry), revisions, sees_writes)
+    }
+
+    fn of(settings: &Settings, revisions: CounterTokens, sees_writes: bool) -> Self {
+        let cache = DecisionCache::new(settings.clone(), Capabilities::versioned());
         Self {
-            cache: DecisionCache::new(settings, Capabilities::versioned()).expect("the settings make sense"),
+            cache: cache.expect("the settings make sense"),
             keyer: Keyer::random(),
             revisions,
             sees_writes,
@@ -61,9 +64,18 @@ impl Ours {
         }
     }
 
-    /// The same, which follows the feed of the history until the run ends.
-    pub(crate) fn following(self, world: &World, terms: FeedTerms, structure: bool) -> Self {
-        let _ = structure;
+    /// One that follows the feed of the history until the run ends, with or without the relationships that lead on.
+    pub(crate) fn followed(terms: &Terms, world: &World, structure: bool) -> Self {
+        let settings = |entry| match structure {
+            true => settings(terms, entry),
+            false => settings(terms, entry).structure(0),
+        };
+        let entry = followed_entry_bytes(world, &settings(u64::from(u16::MAX)));
+        let followed = Self::of(&settings(entry), CounterTokens::new("hit_rate"), true);
+        followed.following(world, terms.feed)
+    }
+
+    fn following(self, world: &World, terms: FeedTerms) -> Self {
         let (cache, feed) = (
             self.cache.clone(),
             RecordedFeed::new(world, terms, self.revisions.clone()),
@@ -159,6 +171,46 @@ fn source(checked: &Checked<Answer>) -> Source {
         checked if checked.coalesced => Source::Coalesced,
         _ => Source::Asked,
     }
+}
+
+/// With room for as many entries of this size as the terms allow.
+fn settings(terms: &Terms, entry: u64) -> Settings {
+    // An eighth of the capacity is reserved for exact reads, and there are no exact reads here.
+    let capacity = ByteSize::bytes(terms.entries as u64 * entry * 8 / 7);
+    Settings::default()
+        .window(terms.interval, Staleness::percent(terms.staleness))
+        .capacity(capacity)
+        .time_to_live(terms.time_to_live)
+}
+
+/// The memory of an entry of a popular question where a feed is followed, on average.
+fn followed_entry_bytes(world: &World, settings: &Settings) -> u64 {
+    std::thread::scope(|scope| {
+        let measured = scope.spawn(|| {
+            let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+            let runtime = runtime.expect("a runtime without I/O can be built");
+            runtime.block_on(measure_followed(world, settings))
+        });
+        measured.join().expect("answers can be stored")
+    })
+}
+
+async fn measure_followed(world: &World, settings: &Settings) -> u64 {
+    let ours = Ours::of(settings, CounterTokens::new("hit_rate"), false);
+    let ours = Arc::new(ours.following(world, FeedTerms::AT_ONCE));
+    // The feed opens.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let upstream = Arc::new(Upstream::new(world.clone(), Duration::ZERO));
+    for question in 0..MEASURED {
+        let check = Check {
+            at: 0,
+            question,
+            floor: None,
+        };
+        Arc::clone(&ours).check(Arc::clone(&upstream), check).await;
+    }
+    let stats = ours.cache.stats();
+    stats.bytes / stats.entries.max(1)
 }
 
 /// The memory of one entry, as the cache reports it.
