@@ -2,9 +2,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::changes::change::{Change, Effect, Subject};
+use crate::changes::concern::{Asked, Concern};
 use crate::changes::names::{Stamped, Word};
 use crate::changes::place::{Place, Places};
-use crate::changes::placed::{Asked, Concern, Placed};
 use crate::changes::question::{Question, Verdict};
 use crate::changes::relevance::{Entry, Role, Rules, Sign, Structure};
 use crate::changes::stamps::{Slot, Stamps};
@@ -293,17 +293,10 @@ fn word(subject: &Subject) -> Word<'_> {
 
 /// What answers ask.
 impl Era {
-    /// Where an answer at `revision` to `question` stands. `None` if the revision lacks what came before the feed.
-    pub(crate) fn place(
-        self: &Arc<Self>,
-        revision: &Revision,
-        question: Option<&Question>,
-        verdict: Verdict,
-    ) -> Option<Placed> {
+    /// Where a revision stands. `None` if it lacks what came before the feed.
+    pub(super) fn place(&self, revision: &Revision) -> Option<Arc<Place>> {
         let first = self.known().timeline.first_position(revision)?;
-        let place = self.places.of(revision, || first);
-        let (concern, may_extend) = self.concern(question, verdict);
-        Some(Placed::new(Arc::clone(self), place, concern, may_extend))
+        Some(self.places.of(revision, || first))
     }
 
     /// The number up to which the revision of `place` sees every change.
@@ -317,7 +310,7 @@ impl Era {
     }
 
     /// Which changes concern a question, and whether its answers can be known to stay true.
-    fn concern(&self, question: Option<&Question>, verdict: Verdict) -> (Concern, bool) {
+    pub(super) fn concern(&self, question: Option<&Question>, verdict: Verdict) -> (Concern, bool) {
         // In this order: a change in between makes the number too low, so that the answer is not extended.
         let schema = self.schema();
         match (self.in_force(), question) {

@@ -71,6 +71,6 @@ impl Following {
         if !era.is_of(history) {
             return None;
         }
-        era.place(revision, question, verdict)
+        Placed::at(&era, revision, question, verdict)
     }
 }

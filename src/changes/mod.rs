@@ -2,6 +2,7 @@
 //! frontier".
 
 mod change;
+mod concern;
 mod era;
 mod feed;
 mod follow;

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use crate::changes::concern::{Asked, Concern, MOST_REMEMBERED};
 use crate::changes::era::Era;
 use crate::changes::place::Place;
 use crate::changes::question::{Question, Verdict};
@@ -22,65 +23,6 @@ pub(crate) struct Placed {
     examined: AtomicU64,
 }
 
-/// Which changes concern a question.
-#[derive(Clone, Debug)]
-pub(super) enum Concern {
-    Every,
-    /// Those that stamp one of these places, as long as no schema change has a higher number than `schema`.
-    These {
-        slots: Box<[Slot]>,
-        schema: u64,
-        /// To be looked at more closely, where the structure is kept.
-        asked: Option<Box<Asked>>,
-    },
-    /// The schema was not known when the answer arrived.
-    Unknown,
-}
-
-/// A question and its answer.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) question: Question,
-    pub(super) verdict: Verdict,
-    /// Which changes concern them, by the relationships that led on when the answer arrived, or soon after. What leads on
-    /// since without ending the answer can only confirm it.
-    walked: OnceLock<Option<Box<[Slot]>>>,
-}
-
-/// How many slots of a walk an answer remembers.
-const MOST_REMEMBERED: usize = 128;
-
-impl Asked {
-    pub(super) fn new(question: Question, verdict: Verdict) -> Self {
-        Self {
-            question,
-            verdict,
-            walked: OnceLock::new(),
-        }
-    }
-
-    /// Walks once, as early as the walk can see all that the answer at `place` has seen.
-    fn walk(&self, era: &Era, place: &Place, position: u64) {
-        if self.walked.get().is_none() && era.is_structure_ready() && era.covers(&place.revision) {
-            let walked = || era.walk(self, position).filter(|slots| slots.len() <= MOST_REMEMBERED);
-            self.walked.get_or_init(walked);
-        }
-    }
-
-    /// Whether the structure shows that no change after `position` concerns the question, though its stamps left that open.
-    fn is_spared(&self, era: &Era, position: u64) -> bool {
-        let is_unchanged = |slots: &[Slot]| slots.iter().all(|slot| era.stamps.at(*slot) <= position);
-        match self.walked.get() {
-            Some(Some(slots)) => is_unchanged(slots),
-            _ => era.walk(self, position).is_some_and(|slots| is_unchanged(&slots)),
-        }
-    }
-
-    fn heap_bytes(&self) -> usize {
-        size_of::<Self>() + self.question.heap_bytes() + MOST_REMEMBERED * size_of::<Slot>()
-    }
-}
-
 /// What the feed says of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Examined {
@@ -92,10 +34,34 @@ pub(crate) enum Examined {
     Unknown,
 }
 
+/// Walks once, as early as the walk can see all that the answer at `place` has seen.
+fn walk(asked: &Asked, era: &Era, place: &Place, position: u64) {
+    if asked.walked.get().is_none() && era.is_structure_ready() && era.covers(&place.revision) {
+        let walked = || era.walk(asked, position).filter(|slots| slots.len() <= MOST_REMEMBERED);
+        asked.walked.get_or_init(walked);
+    }
+}
+
+/// Whether the structure shows that no change after `position` concerns the question, though its stamps left that open.
+fn is_spared(asked: &Asked, era: &Era, position: u64) -> bool {
+    let is_unchanged = |slots: &[Slot]| slots.iter().all(|slot| era.stamps.at(*slot) <= position);
+    match asked.walked.get() {
+        Some(Some(slots)) => is_unchanged(slots),
+        _ => era.walk(asked, position).is_some_and(|slots| is_unchanged(&slots)),
+    }
+}
+
 impl Placed {
-    pub(super) fn new(era: Arc<Era>, place: Arc<Place>, concern: Concern, may_extend: bool) -> Self {
+    /// Where an answer at `revision` to `question` stands. `None` if the revision lacks what came before the feed.
+    pub(crate) fn at(era: &Arc<Era>, revision: &Revision, question: Option<&Question>, verdict: Verdict) -> Option<Self> {
+        let place = era.place(revision)?;
+        let (concern, may_extend) = era.concern(question, verdict);
+        Some(Self::new(Arc::clone(era), place, concern, may_extend))
+    }
+
+    fn new(era: Arc<Era>, place: Arc<Place>, concern: Concern, may_extend: bool) -> Self {
         if let Concern::These { asked: Some(asked), .. } = &concern {
-            asked.walk(&era, &place, era.position(&place, era.latest()));
+            walk(asked, &era, &place, era.position(&place, era.latest()));
         }
         Self {
             era,
@@ -130,10 +96,10 @@ impl Placed {
                 Concern::These { schema, .. } if era.schema() != *schema => return Examined::Unknown,
                 Concern::These { slots, asked, .. } => {
                     if let Some(asked) = asked {
-                        asked.walk(era, &self.place, position);
+                        walk(asked, era, &self.place, position);
                     }
                     let is_open = slots.iter().any(|slot| era.stamps.at(*slot) > position);
-                    let is_spared = || asked.as_ref().is_some_and(|asked| asked.is_spared(era, position));
+                    let is_spared = || asked.as_ref().is_some_and(|asked| is_spared(asked, era, position));
                     if is_open && !is_spared() {
                         return Examined::Ended;
                     }

@@ -62,7 +62,7 @@ fn removed(change: Change) -> Change {
 /// Whether u may push to r, answered at revision `n`.
 fn answer(era: &Arc<Era>, n: u64, verdict: Verdict) -> Placed {
     let question = Question::new(Object::new("repo", "r"), "push", user("u"));
-    era.place(&at(n), Some(&question), verdict).unwrap()
+    Placed::at(era, &at(n), Some(&question), verdict).unwrap()
 }
 
 #[test]
