@@ -16,7 +16,9 @@ mod validate;
 use std::collections::BTreeMap;
 
 use crate::schema::error::{Position, SchemaError, SchemaErrorKind};
-use crate::schema::tree::{Definition, MemberKind};
+use crate::schema::tree::Definition;
+#[cfg(feature = "store")]
+use crate::schema::tree::MemberKind;
 
 const MAX_LEN: usize = 1 << 20;
 
@@ -52,6 +54,7 @@ impl Schema {
         &self.definitions
     }
 
+    #[cfg(feature = "store")]
     pub(crate) fn member(&self, type_name: &str, name: &str) -> Option<&MemberKind> {
         Some(&self.definitions.get(type_name)?.members.get(name)?.kind)
     }
