@@ -20,7 +20,8 @@ pub mod permify {}
 /// In these docs: [`Routes`](crate::protocol::Routes), [`AuthZen`](crate::protocol::AuthZen),
 /// [`Protocol`](crate::protocol::Protocol), [`kit`](crate::protocol::kit), [`Asked`](crate::Asked),
 /// [`Capabilities`](crate::cache::Capabilities), [`DecisionCache`](crate::cache::DecisionCache),
-/// [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
+/// [`StreamFeed`](crate::changes::StreamFeed), [`CheckRoute::asks`](crate::protocol::CheckRoute::asks),
+/// [`AuthZen::asks`](crate::protocol::AuthZen::asks), [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
 pub mod own_service {}
 
 #[doc = include_str!("../docs/sessions.md")]
