@@ -78,7 +78,7 @@ const NAME: HeaderValue = HeaderValue::from_static("tower-zookie");
 /// RFC 9211's reason: nothing fits the request, what fits is stale, or the request forbids it.
 fn forward_reason(why: Miss) -> &'static str {
     match why {
-        Miss::Floor | Miss::Age | Miss::Expired | Miss::Epoch => "stale",
+        Miss::Floor | Miss::Age | Miss::Changed | Miss::Expired | Miss::Epoch => "stale",
         Miss::Exact
         | Miss::Full
         | Miss::NoCache
