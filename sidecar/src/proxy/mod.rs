@@ -239,7 +239,7 @@ impl Sidecar {
         let readiness = Readiness {
             layer: layer.clone(),
             probes: self.probes,
-            feeds: self.followed.tenants.len() as u64,
+            feeds: feeds.len() as u64,
             serving,
         };
         let origins = self.bound.iter().map(|route| (route.speaks, route.upstream.clone()));
