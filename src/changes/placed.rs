@@ -129,7 +129,7 @@ impl Placed {
 
     /// `frontier`, if the answer is known to be true through there. It was read before the stamps are, which therefore hold
     /// every change that a reader there sees.
-    fn through_frontier(&self, frontier: Revision, history: u64) -> Option<Revision> {
+    pub(super) fn through_frontier(&self, frontier: Revision, history: u64) -> Option<Revision> {
         let stays = self.examine(history) == Examined::Stays;
         (stays && frontier >= self.place.revision).then_some(frontier)
     }

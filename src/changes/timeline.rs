@@ -3,14 +3,27 @@ use std::collections::VecDeque;
 use crate::changes::place::Place;
 use crate::revision::Revision;
 
-/// How many changes' revisions are remembered. A revision that lacks a forgotten one has an earlier position than it might.
-const MOST_CHANGES: usize = 16_384;
+/// How much a timeline remembers, and how far it looks at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How many changes' revisions are remembered. A revision that lacks a forgotten one has an earlier position than it
+    /// might.
+    pub(super) changes: usize,
+    /// How many frontiers are remembered. They shorten the search for a revision's position.
+    pub(super) frontiers: usize,
+    /// How many changes one search looks at.
+    pub(super) steps: usize,
+}
 
-/// How many frontiers are remembered. They shorten the search for a revision's position.
-const MOST_FRONTIERS: usize = 64;
-
-/// How many changes one search looks at.
-const MOST_STEPS: usize = 4096;
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            changes: 16_384,
+            frontiers: 64,
+            steps: 4096,
+        }
+    }
+}
 
 /// The changes of a feed in the order in which they came, by number from 1, and how far it is complete.
 #[derive(Debug)]
@@ -23,12 +36,18 @@ pub(super) struct Timeline {
     changes: VecDeque<Revision>,
     /// Frontiers and their positions, the newest last. Never empty.
     frontiers: VecDeque<(Revision, u64)>,
+    limits: Limits,
 }
 
 impl Timeline {
     /// A feed that will report everything after `start`.
     pub(super) fn new(start: Revision) -> Self {
+        Self::with_limits(start, Limits::default())
+    }
+
+    pub(super) fn with_limits(start: Revision, limits: Limits) -> Self {
         Self {
+            limits,
             base: start.clone(),
             first: 1,
             changes: VecDeque::new(),
@@ -54,7 +73,7 @@ impl Timeline {
     /// Numbers a change that this revision made visible. The number is one more than the last one.
     pub(super) fn push(&mut self, at: Revision) {
         self.changes.push_back(at);
-        if self.changes.len() > MOST_CHANGES
+        if self.changes.len() > self.limits.changes
             && let Some(forgotten) = self.changes.pop_front()
         {
             self.base = joined(&self.base, &forgotten);
@@ -72,12 +91,12 @@ impl Timeline {
         while !place.is_settled() && self.advance(&place) {}
         let position = place.position();
         self.frontiers.push_back((place.revision, position));
-        if self.frontiers.len() > MOST_FRONTIERS {
+        if self.frontiers.len() > self.limits.frontiers {
             // Every other one of the older half, so that old revisions have one near, too.
             let mut index = 0;
             self.frontiers.retain(|_| {
                 index += 1;
-                index > MOST_FRONTIERS / 2 || index % 2 == 1
+                index > self.limits.frontiers / 2 || index % 2 == 1
             });
         }
     }
@@ -118,7 +137,7 @@ impl Timeline {
                 None => break false,
             }
             steps += 1;
-            if steps == MOST_STEPS {
+            if steps == self.limits.steps {
                 place.reaches(position);
                 return true;
             }

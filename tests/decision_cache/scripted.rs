@@ -247,9 +247,10 @@ async fn rule_13_the_feed_of_a_replaced_store_extends_nothing() {
     fed.cache.purge();
     // Another history, with the same numbers. The feed tells of the old one.
     fed.fill(5).await;
+    assert_eq!(fed.misses(6).await, Some(Miss::Floor));
     fed.changes(7, other(7)).await;
     assert_eq!(fed.misses(7).await, Some(Miss::Floor));
-    advance(secs(3)).await;
+    advance(secs(1)).await;
     assert_eq!(fed.script.state().opened, [None, None]);
     assert!(!fed.check(&floor(8), no_at(8)).await.is_hit());
     fed.changes(9, other(9)).await;

@@ -74,9 +74,9 @@ impl Feed {
     }
 }
 
-/// The schema at the head.
+/// The schema at the head, or at one that another caller read before.
 fn schema(server: &mut Server) -> SchemaText {
-    let at = server.store.head();
+    let at = server.head();
     let schema = server.store.schema_at(&at);
     server.named.insert(at.clone());
     let text = server.store.plan.schema(schema).source().to_owned();

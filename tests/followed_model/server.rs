@@ -167,7 +167,7 @@ impl Server {
         self.defaults[self.node].1.clone()
     }
 
-    fn head(&mut self) -> Revision {
+    pub(crate) fn head(&mut self) -> Revision {
         match self.shared_head.take() {
             Some((since, head, times)) if times > 0 && since.elapsed() <= SHARED_FOR => {
                 self.shared.push(Instant::now());

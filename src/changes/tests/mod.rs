@@ -1,7 +1,10 @@
+mod era;
+mod stamps;
 #[cfg(feature = "store")]
 mod store_feed;
 mod stream_feed;
 mod structure;
+mod timeline;
 
 use std::future::poll_fn;
 use std::task::Poll;
