@@ -9,8 +9,8 @@ use crate::changes::era::{Era, Memory};
 use crate::changes::feed::{ChangeFeed, Event, FeedError, Opened};
 use crate::changes::following::Following;
 use crate::changes::schema_reader::SchemaReader;
-use crate::changes::structure_reader::StructureReader;
 use crate::changes::state::{FeedCounters, Notice};
+use crate::changes::structure_reader::StructureReader;
 use crate::knowledge::Knowledge;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);

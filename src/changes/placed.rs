@@ -1,5 +1,5 @@
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::changes::concern::{Asked, Concern, MOST_REMEMBERED};
 use crate::changes::era::Era;
@@ -53,7 +53,12 @@ fn is_spared(asked: &Asked, era: &Era, position: u64) -> bool {
 
 impl Placed {
     /// Where an answer at `revision` to `question` stands. `None` if the revision lacks what came before the feed.
-    pub(crate) fn at(era: &Arc<Era>, revision: &Revision, question: Option<&Question>, verdict: Verdict) -> Option<Self> {
+    pub(crate) fn at(
+        era: &Arc<Era>,
+        revision: &Revision,
+        question: Option<&Question>,
+        verdict: Verdict,
+    ) -> Option<Self> {
         let place = era.place(revision)?;
         let (concern, may_extend) = era.concern(question, verdict);
         Some(Self::new(Arc::clone(era), place, concern, may_extend))

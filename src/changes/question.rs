@@ -28,7 +28,8 @@ impl Question {
     /// How many bytes it takes beside its own size.
     pub(super) fn heap_bytes(&self) -> usize {
         let object = |object: &Object| object.kind.len() + object.id.len();
-        let subject = object(&self.subject.object) + self.subject.relation.as_ref().map_or(0, |relation| relation.len());
+        let subject =
+            object(&self.subject.object) + self.subject.relation.as_ref().map_or(0, |relation| relation.len());
         self.tenant.len() + object(&self.resource) + self.permission.len() + subject
     }
 

@@ -97,10 +97,17 @@ impl StoreFeed {
             .number(at)
             .ok_or_else(|| FeedError::interrupted(Foreign))?;
         let wanted = Filter::of_type(filter.kind).relation(filter.relation);
-        let limit = if filter.usersets.is_some() { usize::MAX } else { filter.limit };
+        let limit = if filter.usersets.is_some() {
+            usize::MAX
+        } else {
+            filter.limit
+        };
         let is_wanted = |made: &&Relationship| {
             let subject = made.subject();
-            let of = (subject.object_ref().object_type(), subject.relation().unwrap_or_default());
+            let of = (
+                subject.object_ref().object_type(),
+                subject.relation().unwrap_or_default(),
+            );
             filter.usersets.is_none_or(|usersets| usersets == of)
         };
         match self.store.read_some(&wanted, at, limit) {

@@ -158,17 +158,25 @@ async fn rule_13_a_change_that_concerns_an_answer_ends_it() {
 #[tokio::test(start_paused = true)]
 async fn rule_13_changes_of_groups_end_only_the_answers_that_lead_there() {
     let followed = Followed::new().await;
-    followed.write([touch("repo:a#reader@team:t#member"), touch("team:t#member@user:ann")]).await;
+    followed
+        .write([touch("repo:a#reader@team:t#member"), touch("team:t#member@user:ann")])
+        .await;
     let any = Freshness::any();
     assert!(followed.check("repo:a", "user:ann", &any).await.value);
     assert!(!followed.check("repo:a", "user:bob", &any).await.value);
     for n in 0..20 {
         // Other teams, with other teams in them, and the same users.
-        followed.write([touch(&format!("team:x{n}#member@team:y{n}#member"))]).await;
+        followed
+            .write([touch(&format!("team:x{n}#member@team:y{n}#member"))])
+            .await;
         followed.write([touch(&format!("team:y{n}#member@user:bob"))]).await;
-        let written = followed.write([delete(&format!("team:x{n}#member@team:y{n}#member"))]).await;
+        let written = followed
+            .write([delete(&format!("team:x{n}#member@team:y{n}#member"))])
+            .await;
         for user in ["user:ann", "user:bob"] {
-            let checked = followed.check("repo:a", user, &Freshness::at_least(revision(written))).await;
+            let checked = followed
+                .check("repo:a", user, &Freshness::at_least(revision(written)))
+                .await;
             assert!(checked.is_hit(), "{:?} for {user}", checked.miss);
         }
     }
@@ -211,9 +219,13 @@ async fn rule_02_an_exact_hit_names_its_own_snapshot() {
     followed.check("repo:a", "user:ann", &Freshness::any()).await;
     let last = followed.write([touch("repo:b#reader@user:bob")]).await;
     // From now on the answer names the last revision.
-    let extended = followed.check("repo:a", "user:ann", &Freshness::at_least(revision(last))).await;
+    let extended = followed
+        .check("repo:a", "user:ann", &Freshness::at_least(revision(last)))
+        .await;
     assert_eq!(extended.revision, Some(revision(last)));
-    let exactly = followed.check("repo:a", "user:ann", &Freshness::Exact(revision(first))).await;
+    let exactly = followed
+        .check("repo:a", "user:ann", &Freshness::Exact(revision(first)))
+        .await;
     assert!(exactly.is_hit());
     assert_eq!(exactly.revision, Some(revision(first)));
 }

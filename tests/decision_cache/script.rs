@@ -98,9 +98,7 @@ impl ChangeFeed for Script {
     }
 
     fn relationships<'a>(&'a self, filter: TupleFilter<'a>, _: &'a Revision) -> Pending<'a, Option<Vec<Change>>> {
-        let is_wanted = |change: &Change| {
-            *change.resource.kind == *filter.kind && *change.relation == *filter.relation
-        };
+        let is_wanted = |change: &Change| *change.resource.kind == *filter.kind && *change.relation == *filter.relation;
         let found = self.state().relationships.clone();
         let found = found.map(|mut all| {
             all.retain(is_wanted);

@@ -194,7 +194,10 @@ async fn rule_12_an_extended_answer_ends_by_its_time_to_live() {
         }
         advance(secs(1)).await;
         fed.cache.begin_write().wrote(&at(5));
-        assert_eq!(fed.check(&floor(5), no_to(permission, 5)).await.miss, Some(Miss::Expired));
+        assert_eq!(
+            fed.check(&floor(5), no_to(permission, 5)).await.miss,
+            Some(Miss::Expired)
+        );
     }
 }
 

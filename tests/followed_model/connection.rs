@@ -170,9 +170,9 @@ fn events(new: &[&Committed]) -> Vec<Event> {
 /// Whether two transactions changed different relationships.
 fn commute(one: &Committed, other: &Committed) -> bool {
     match (&one.event, &other.event) {
-        (Some(Event::Changed { changes, .. }), Some(Event::Changed { changes: others, .. })) => {
-            changes.iter().all(|change| others.iter().all(|other| !is_same(change, other)))
-        }
+        (Some(Event::Changed { changes, .. }), Some(Event::Changed { changes: others, .. })) => changes
+            .iter()
+            .all(|change| others.iter().all(|other| !is_same(change, other))),
         _ => false,
     }
 }

@@ -41,14 +41,7 @@ pub(crate) fn judge(server: &mut Server, exchange: &Exchange) -> Result<(), Test
     let checked = match &exchange.reply {
         Ok(checked) => checked,
         // Two head reads in a row were answered with a head from before.
-        Err(CheckError::Behind(_))
-            if server
-                .shared
-                .iter()
-                .filter(|then| exchange.meanwhile(**then))
-                .count()
-                > 1 =>
-        {
+        Err(CheckError::Behind(_)) if server.shared.iter().filter(|then| exchange.meanwhile(**then)).count() > 1 => {
             return Ok(());
         }
         Err(error) => {
@@ -70,7 +63,12 @@ pub(crate) fn judge(server: &mut Server, exchange: &Exchange) -> Result<(), Test
     let evaluated = server.store.verdict(&told.at, exchange.question);
     prop_assert_eq!(told.allowed, evaluated, "wrong where it was evaluated: {:?}", exchange);
     let verdict = server.store.verdict(at, exchange.question);
-    prop_assert_eq!(told.allowed, verdict, "wrong at the revision that it claims: {:?}", exchange);
+    prop_assert_eq!(
+        told.allowed,
+        verdict,
+        "wrong at the revision that it claims: {:?}",
+        exchange
+    );
     if let Some(through) = &checked.through {
         let verdict = server.store.verdict(through, exchange.question);
         prop_assert_eq!(told.allowed, verdict, "not true as long as it claims: {:?}", exchange);
@@ -117,11 +115,20 @@ pub(crate) fn judge(server: &mut Server, exchange: &Exchange) -> Result<(), Test
 }
 
 /// Whether `at` includes all that was acknowledged before the bound, apart from what the store itself lags.
-fn covers_all_before(server: &Server, exchange: &Exchange, at: &Revision, bound: Duration) -> Result<(), TestCaseError> {
+fn covers_all_before(
+    server: &Server,
+    exchange: &Exchange,
+    at: &Revision,
+    bound: Duration,
+) -> Result<(), TestCaseError> {
     let Some(since) = exchange.arrived.checked_sub(bound + LAG) else {
         return Ok(());
     };
-    let before = server.store.committed.iter().filter(|committed| committed.ended < since);
+    let before = server
+        .store
+        .committed
+        .iter()
+        .filter(|committed| committed.ended < since);
     for committed in before {
         prop_assert!(
             server.store.sees(at, committed.stamp),

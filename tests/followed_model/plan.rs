@@ -68,7 +68,13 @@ pub(crate) fn fragments() -> impl Strategy<Value = Vec<Fragment>> {
 
 fn fragment() -> impl Strategy<Value = Fragment> {
     let some = |all: &'static [&'static str]| subsequence(all, 0..=all.len());
-    let subjects = (some(&DIRECT), some(&PARENT), some(&READER), some(&BANNED), some(&FOLDER));
+    let subjects = (
+        some(&DIRECT),
+        some(&PARENT),
+        some(&READER),
+        some(&BANNED),
+        some(&FOLDER),
+    );
     let member = rule(&["direct", "direct", "parent->member", "parent->direct"], &["away"]);
     let of_doc = ["reader", "reader", "folder->member", "above->view", "banned"];
     let view = rule(&of_doc, &["banned", "folder->away", "folder->direct"]);
@@ -76,16 +82,18 @@ fn fragment() -> impl Strategy<Value = Fragment> {
         &["view", "reader", "folder->direct", "above->edit"],
         &["banned", "folder->away"],
     );
-    (subjects, member, view, edit).prop_map(|((direct, parent, reader, banned, folder), member, view, edit)| Fragment {
-        direct,
-        parent,
-        reader,
-        banned,
-        folder,
-        member,
-        view,
-        edit,
-    })
+    (subjects, member, view, edit).prop_map(
+        |((direct, parent, reader, banned, folder), member, view, edit)| Fragment {
+            direct,
+            parent,
+            reader,
+            banned,
+            folder,
+            member,
+            view,
+            edit,
+        },
+    )
 }
 
 impl Fragment {
@@ -279,7 +287,9 @@ fn every_relationship() -> Vec<Relationship> {
         ("doc", "above", numbered("doc")),
     ] {
         for number in 0..2 {
-            let made = subjects.iter().map(|subject| format!("{kind}:{number}#{relation}@{subject}"));
+            let made = subjects
+                .iter()
+                .map(|subject| format!("{kind}:{number}#{relation}@{subject}"));
             all.extend(made.map(|text| text.parse::<Relationship>().unwrap()));
         }
     }

@@ -60,9 +60,16 @@ fn rule_13_most_answers_outlive_most_changes() {
         assert_eq!(without.count("extended"), 0, "{engine:?}: the feed is silent");
         let [with, with_structure] = [0, 100].map(|structure| play(engine, Pace::AtOnce, structure));
         let rates = [&without, &with, &with_structure].map(rate);
-        println!("{engine:?} {rates:?} {} {}", with.count("changed"), with_structure.count("changed"));
+        println!(
+            "{engine:?} {rates:?} {} {}",
+            with.count("changed"),
+            with_structure.count("changed")
+        );
         let least = [0, 25, 40];
-        assert!(rates.iter().zip(least).all(|(rate, least)| *rate >= least), "{engine:?}: {rates:?}");
+        assert!(
+            rates.iter().zip(least).all(|(rate, least)| *rate >= least),
+            "{engine:?}: {rates:?}"
+        );
         assert!(rates[0] < 10, "{engine:?}: {rates:?}");
         assert!(with_structure.count("changed") >= 50, "{engine:?}");
     }

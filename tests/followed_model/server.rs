@@ -181,8 +181,7 @@ impl Server {
     /// Remembers the head, so that it may be answered at later.
     pub(crate) fn note_head(&mut self) {
         let now = Instant::now();
-        self.heads
-            .retain(|(at, _)| now.saturating_duration_since(*at) <= LAG);
+        self.heads.retain(|(at, _)| now.saturating_duration_since(*at) <= LAG);
         let head = self.store.head();
         self.heads.push((now, head));
     }

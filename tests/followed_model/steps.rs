@@ -23,11 +23,19 @@ pub(crate) enum Step {
         takes: u64,
     },
     /// A transaction that stays open.
-    Begin { picks: Vec<Pick> },
+    Begin {
+        picks: Vec<Pick>,
+    },
     /// Or is rolled back.
-    End { which: Index, commits: bool },
+    End {
+        which: Index,
+        commits: bool,
+    },
     /// `takes`: `None` if it stays open.
-    WriteSchema { schema: Index, takes: Option<u64> },
+    WriteSchema {
+        schema: Index,
+        takes: Option<u64>,
+    },
     Quantize {
         node: usize,
         back: usize,
@@ -50,7 +58,10 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OfFeed {
     /// It looks at the store. `back`: how old a head it has then.
-    Polls { checkpoint: Checkpoint, back: usize },
+    Polls {
+        checkpoint: Checkpoint,
+        back: usize,
+    },
     Delivers(usize),
     Repeats,
     Breaks {
@@ -129,11 +140,7 @@ fn read() -> impl Strategy<Value = Read> {
         1 => Just(Wants::Full),
         1 => (1..4000_u64).prop_map(Wants::Within),
     ];
-    (0..ASKED, wants, prop::bool::weighted(0.95)).prop_map(|(question, wants, tells)| Read {
-        question,
-        wants,
-        tells,
-    })
+    (0..ASKED, wants, prop::bool::weighted(0.95)).prop_map(|(question, wants, tells)| Read { question, wants, tells })
 }
 
 fn of_feed() -> impl Strategy<Value = OfFeed> {
@@ -186,16 +193,18 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec(step(), 1..120);
     let world = (fragments(), present, questions);
     (world, pace, any::<[bool; 2]>(), (stamps, structure), steps).prop_map(
-        |((fragments, present, questions), pace, [background_reads, opens_with_schema], (stamps, structure), steps)| Case {
-            fragments,
-            present,
-            questions,
-            pace,
-            background_reads,
-            opens_with_schema,
-            stamps,
-            structure,
-            steps,
+        |((fragments, present, questions), pace, [background_reads, opens_with_schema], (stamps, structure), steps)| {
+            Case {
+                fragments,
+                present,
+                questions,
+                pace,
+                background_reads,
+                opens_with_schema,
+                stamps,
+                structure,
+                steps,
+            }
         },
     )
 }

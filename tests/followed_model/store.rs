@@ -85,7 +85,9 @@ impl Store {
             .filter(|which| present >> which & 1 == 1 && plan.allows(0, *which))
             .collect();
         let real = Arc::new(embedded::Store::new(plan.schema(0).clone()));
-        let updates = present.iter().map(|which| Update::touch(plan.relationship(*which).clone()));
+        let updates = present
+            .iter()
+            .map(|which| Update::touch(plan.relationship(*which).clone()));
         let written = real.write(updates).unwrap();
         let first = if engine == Engine::Embedded { written } else { FIRST };
         let row = |which| Row {
@@ -273,7 +275,11 @@ impl Store {
             Writes::Relationships(changes) => {
                 let update = |(which, adds): &(usize, bool)| {
                     let made = self.plan.relationship(*which).clone();
-                    if *adds { Update::touch(made) } else { Update::delete(made) }
+                    if *adds {
+                        Update::touch(made)
+                    } else {
+                        Update::delete(made)
+                    }
                 };
                 self.real.write(changes.iter().map(update)).unwrap()
             }
@@ -283,7 +289,9 @@ impl Store {
     /// Makes or ends a row. `None`: there is nothing to do.
     fn change(&mut self, stamp: u64, which: usize, adds: bool) -> Option<Change> {
         let living = self.rows.iter_mut();
-        let living = living.into_iter().find(|row| row.which == which && row.deleted.is_none());
+        let living = living
+            .into_iter()
+            .find(|row| row.which == which && row.deleted.is_none());
         match (living, adds) {
             (Some(row), false) => row.deleted = Some(stamp),
             (None, true) => self.rows.push(Row {

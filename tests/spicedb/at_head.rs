@@ -44,7 +44,12 @@ async fn rule_03_requests_that_come_at_once_share_a_head_read() {
     }
     server.calls();
     let [ada, bob, eve] = ["ada", "bob", "eve"].map(|user| check("plan", user, full()));
-    let replies = tokio::join!(client.check(&ada), client.check(&bob), client.check(&eve), client.check(&ada));
+    let replies = tokio::join!(
+        client.check(&ada),
+        client.check(&bob),
+        client.check(&eve),
+        client.check(&ada)
+    );
     assert!(!replies.0.has() && !replies.1.has() && !replies.2.has() && !replies.3.has());
     assert_eq!(methods(&server), ["ReadSchema"]);
 }

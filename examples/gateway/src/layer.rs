@@ -46,7 +46,11 @@ pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
     // With a token this service answers at its store's current revision, never at just the token's.
     let capabilities = Capabilities::versioned().read_mode(ReadMode::Current);
     let check = CheckRoute::get("/check")
-        .asks(ObjectAt::query("resource"), TextAt::query("permission"), ObjectAt::query("subject"))
+        .asks(
+            ObjectAt::query("resource"),
+            TextAt::query("permission"),
+            ObjectAt::query("subject"),
+        )
         .verdict(Verdict::json("allowed"))
         .reply_token("zookie");
     let routes = Routes::builder(tokens())

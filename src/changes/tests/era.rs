@@ -186,7 +186,10 @@ fn rule_13_adding_and_removing_end_the_answers_that_they_can_change() {
 fn what_leads_on_is_read_where_the_frontier_sees_every_change() {
     let era = era();
     era.changed(&below(11), &reader("bob"));
-    assert!(era.begin_structure(100).is_none(), "it would lack the change, or have it twice");
+    assert!(
+        era.begin_structure(100).is_none(),
+        "it would lack the change, or have it twice"
+    );
     era.checkpoint(&below(11));
     let (structure, at) = era.begin_structure(100).unwrap();
     assert_eq!(at, below(11));

@@ -9,7 +9,9 @@ const TEXTS: [&str; 4] = ["a", "b", "ab", ""];
 
 /// All changes that these texts can name.
 fn all() -> Vec<Stamped<'static>> {
-    let objects = TEXTS.iter().flat_map(|kind| TEXTS.iter().map(|id| Word::Object { kind, id }));
+    let objects = TEXTS
+        .iter()
+        .flat_map(|kind| TEXTS.iter().map(|id| Word::Object { kind, id }));
     let subjects: Vec<_> = objects.chain([Word::Any, Word::Userset]).collect();
     let resources: Vec<_> = TEXTS.iter().copied().map(Some).chain([None]).collect();
     let mut all = Vec::new();

@@ -28,7 +28,8 @@ fn revision(seen: &Seen) -> Revision {
 fn seen() -> impl Strategy<Value = Seen> {
     // Mostly many of them, so that one revision often covers another.
     let few = prop::collection::btree_set(0..IDS, 0..IDS as usize);
-    let many = prop::collection::btree_set(0..IDS, 0..4).prop_map(|unseen| (0..IDS).filter(|id| !unseen.contains(id)).collect());
+    let many = prop::collection::btree_set(0..IDS, 0..4)
+        .prop_map(|unseen| (0..IDS).filter(|id| !unseen.contains(id)).collect());
     prop_oneof![2 => few, 3 => many]
 }
 

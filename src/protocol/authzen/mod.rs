@@ -223,7 +223,9 @@ impl Protocol for AuthZen {
         let count = received.call.kind.questions();
         match &self.asks {
             None => (0..count).for_each(|_| each(None)),
-            Some(Asks(named)) => request::questions(received.message, count, &mut |question| each(question.and_then(&**named))),
+            Some(Asks(named)) => request::questions(received.message, count, &mut |question| {
+                each(question.and_then(&**named))
+            }),
         }
     }
 

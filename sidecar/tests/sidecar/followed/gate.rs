@@ -76,13 +76,17 @@ impl Gate {
 impl State {
     async fn pass(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let is_feed = request.uri().path() == WATCH;
-        *request.uri_mut() = format!("{}{}", self.upstream, request.uri().path()).parse::<Uri>().unwrap();
+        *request.uri_mut() = format!("{}{}", self.upstream, request.uri().path())
+            .parse::<Uri>()
+            .unwrap();
         let reply = match self.client.request(request).await {
             Ok(reply) => reply,
             Err(_) => {
                 let empty = http_body_util::Empty::new().map_err(|never: Infallible| match never {});
                 let mut reply = Response::new(empty.boxed_unsync());
-                reply.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+                reply
+                    .headers_mut()
+                    .insert("content-type", "application/grpc".parse().unwrap());
                 reply.headers_mut().insert("grpc-status", "14".parse().unwrap());
                 return Ok(reply);
             }
@@ -93,7 +97,10 @@ impl State {
         let (parts, body) = reply.into_parts();
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(self.feed(body, sender));
-        Ok(Response::from_parts(parts, StreamBody::new(ReceiverStream::new(receiver)).boxed_unsync()))
+        Ok(Response::from_parts(
+            parts,
+            StreamBody::new(ReceiverStream::new(receiver)).boxed_unsync(),
+        ))
     }
 
     async fn feed(

@@ -87,7 +87,9 @@ struct Workload {
 
 impl Workload {
     fn read() -> Self {
-        let lines = HISTORY.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let lines = HISTORY
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let writes: Vec<Vec<(bool, Tuple)>> = lines
             .map(|transaction| {
                 let updates = transaction["updates"].as_array().unwrap().iter();
@@ -98,12 +100,20 @@ impl Workload {
                 };
                 // SpiceDB rejects a write with two updates of one relationship.
                 let mut seen = std::collections::HashSet::new();
-                updates.map(tuple).filter(|(_, tuple)| seen.insert(tuple.clone())).take(500).collect()
+                updates
+                    .map(tuple)
+                    .filter(|(_, tuple)| seen.insert(tuple.clone()))
+                    .take(500)
+                    .collect()
             })
             .collect();
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
         let tuples: Vec<&Tuple> = writes.iter().flatten().map(|(_, tuple)| tuple).collect();
-        let users: Vec<&str> = tuples.iter().map(|tuple| &*tuple.2).filter(|text| text.starts_with("user:")).collect();
+        let users: Vec<&str> = tuples
+            .iter()
+            .map(|tuple| &*tuple.2)
+            .filter(|text| text.starts_with("user:"))
+            .collect();
         let questions = (0..1_500).map(|_| {
             let resource = parts(&tuples[dice.roll(tuples.len())].0);
             let permissions: &[&str] = match &*resource.0 {
@@ -151,7 +161,10 @@ impl Client {
         let request = Request::post(format!("http://caller.example{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .header("authorization", format!("Bearer {}", variable("SPICEDB_KEY", "somekey")))
+            .header(
+                "authorization",
+                format!("Bearer {}", variable("SPICEDB_KEY", "somekey")),
+            )
             .body(())
             .unwrap();
         let call = async {
@@ -223,7 +236,10 @@ impl Client {
         if whole.grpc_status() != "0" {
             return Err(format!("status {}", whole.grpc_status()));
         }
-        let status = whole.headers.get("cache-status").map_or("", |status| status.to_str().unwrap());
+        let status = whole
+            .headers
+            .get("cache-status")
+            .map_or("", |status| status.to_str().unwrap());
         let reply = spicedb::CheckPermissionResponse::decode(&whole.body[5..]).unwrap();
         let token = reply.checked_at.ok_or("no token")?.token;
         Ok((reply.permissionship, token, status.to_owned()))
@@ -256,7 +272,11 @@ impl Setup {
         }
         let running = || async { Running::of(config(&upstream, follow)).await };
         let sidecars = [running().await, running().await];
-        let clients = [Client::new(sidecars[0].address()), Client::new(sidecars[1].address()), direct];
+        let clients = [
+            Client::new(sidecars[0].address()),
+            Client::new(sidecars[1].address()),
+            direct,
+        ];
         Self {
             sidecars,
             clients,
@@ -270,7 +290,11 @@ impl Setup {
     async fn write(&self, dice: &mut Dice) {
         let write = &self.workload.writes[dice.roll(self.workload.writes.len())];
         let back = dice.roll(2) == 0;
-        let updates: Vec<_> = write.iter().map(|(touch, tuple)| (*touch != back, tuple.clone())).take(20).collect();
+        let updates: Vec<_> = write
+            .iter()
+            .map(|(touch, tuple)| (*touch != back, tuple.clone()))
+            .take(20)
+            .collect();
         if let Some(token) = self.clients[dice.roll(3)].write(&updates).await {
             *self.newest.lock().unwrap() = token;
         }
@@ -330,14 +354,25 @@ async fn check(setup: Arc<Setup>, tally: Arc<Tally>, seed: u64, until: u64) {
         let (verdict, token, status) = match setup.clients[dice.roll(2)].check(question, consistency).await {
             Ok(answer) => answer,
             Err(error) => {
-                *tally.errors.lock().unwrap().entry(format!("sidecar: {error}")).or_default() += 1;
+                *tally
+                    .errors
+                    .lock()
+                    .unwrap()
+                    .entry(format!("sidecar: {error}"))
+                    .or_default() += 1;
                 sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         tally.checks.fetch_add(1, Ordering::Relaxed);
-        tally.hits.fetch_add(u64::from(status.starts_with("tower-zookie; hit")), Ordering::Relaxed);
-        let kind = status.split("; stored").next().unwrap_or_default().replace("; collapsed", "");
+        tally
+            .hits
+            .fetch_add(u64::from(status.starts_with("tower-zookie; hit")), Ordering::Relaxed);
+        let kind = status
+            .split("; stored")
+            .next()
+            .unwrap_or_default()
+            .replace("; collapsed", "");
         *tally.statuses.lock().unwrap().entry(kind).or_default() += 1;
         if let Some(floor) = floor {
             let order = compare(&ZedTokens::new(Engine::Postgres), &token, &floor);
@@ -350,7 +385,14 @@ async fn check(setup: Arc<Setup>, tally: Arc<Tally>, seed: u64, until: u64) {
                 tally.wrong.fetch_add(1, Ordering::Relaxed);
                 println!("WRONG {question:?}: {verdict}, but {expected} at {token}, {status}");
             }
-            Err(error) => *tally.errors.lock().unwrap().entry(format!("server: {error}")).or_default() += 1,
+            Err(error) => {
+                *tally
+                    .errors
+                    .lock()
+                    .unwrap()
+                    .entry(format!("server: {error}"))
+                    .or_default() += 1
+            }
         }
         seen.push(token);
         if seen.len() > 20 {
@@ -448,7 +490,14 @@ async fn rule_13_every_answer_is_the_servers_at_the_same_snapshot() {
         done
     });
     let began = Instant::now();
-    let checkers = (1..=8).map(|seed| tokio::spawn(check(Arc::clone(&setup), Arc::clone(&tally), seed * 0x1234_5677, checks)));
+    let checkers = (1..=8).map(|seed| {
+        tokio::spawn(check(
+            Arc::clone(&setup),
+            Arc::clone(&tally),
+            seed * 0x1234_5677,
+            checks,
+        ))
+    });
     for checker in checkers.collect::<Vec<_>>() {
         checker.await.unwrap();
     }
@@ -466,9 +515,14 @@ async fn rule_13_every_answer_is_the_servers_at_the_same_snapshot() {
     );
     let mut statuses: Vec<_> = tally.statuses.lock().unwrap().clone().into_iter().collect();
     statuses.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    statuses.iter().for_each(|(status, count)| println!("{count:8} {status}"));
+    statuses
+        .iter()
+        .for_each(|(status, count)| println!("{count:8} {status}"));
     for stats in setup.stats().await {
-        println!("feeds {}, upstream calls {}, warnings {}", stats["feeds"], stats["upstream_calls"], stats["warnings"]);
+        println!(
+            "feeds {}, upstream calls {}, warnings {}",
+            stats["feeds"], stats["upstream_calls"], stats["warnings"]
+        );
         assert!(stats["feeds"]["extended"].as_u64() > Some(0));
     }
     assert_eq!((of(&tally.wrong), of(&tally.below)), (0, 0));
@@ -498,7 +552,12 @@ async fn the_upstreams_cpu_without_and_with_follow() {
             let due = began + Duration::from_micros(checks * 2_500);
             tokio::time::sleep_until(due).await;
         }
-        let calls: u64 = setup.stats().await.iter().map(|stats| stats["upstream_calls"].as_u64().unwrap_or(0)).sum();
+        let calls: u64 = setup
+            .stats()
+            .await
+            .iter()
+            .map(|stats| stats["upstream_calls"].as_u64().unwrap_or(0))
+            .sum();
         println!(
             "follow {follow}: {checks} checks, {hits} hits, {calls} upstream calls, CPU {:.1} s",
             cpu() - before
@@ -513,7 +572,13 @@ fn cpu() -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         // utime, stime, and those of children that have ended, in hundredths of a second.
-        Some(fields[11..15].iter().filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0)
+        Some(
+            fields[11..15]
+                .iter()
+                .filter_map(|field| field.parse::<f64>().ok())
+                .sum::<f64>()
+                / 100.0,
+        )
     };
     pids.split_whitespace().filter_map(of).sum()
 }
