@@ -145,10 +145,11 @@ impl Server {
             }
             ReadAt::AtLeast(asked) | ReadAt::Unmodified(asked) => {
                 let default = self.default();
-                if !(default > *asked) {
+                if default > *asked {
+                    default
+                } else {
                     return self.store.can_read(asked).then(|| asked.clone()).ok_or(Rejected);
                 }
-                default
             }
             ReadAt::Exact(asked) => {
                 let can_read = self.store.can_read_exactly(asked);

@@ -21,14 +21,14 @@ pub(crate) fn feed(store: Arc<Store>) -> StreamFeed {
             let (start, past, later) = log?;
             // A reader that is too slow reads the log again.
             let later = BroadcastStream::new(later).map(|written| written.map_err(FeedError::interrupted));
-            let events = iter(past).map(Ok).chain(later).map(|written| event(written?));
+            let events = iter(past).map(Ok).chain(later).map(|written| event(&written?));
             Ok(Opened::new(revision(start)?, events))
         }
     };
     StreamFeed::new(open).in_order().fixed_schema(SCHEMA)
 }
 
-fn event(written: Written) -> Result<Event, FeedError> {
+fn event(written: &Written) -> Result<Event, FeedError> {
     let (right, subject) = named(&written.grant);
     let change = match written.allowed {
         true => Change::added(right, "granted", subject),

@@ -54,7 +54,7 @@ fn reader(id: &str) -> [Change; 1] {
 fn answered(verdict: Verdict, era: &Arc<Era>, at: &Revision) -> Placed {
     let ann = Subject::of(Object::new("user", "ann"));
     let question = Question::new(Object::new("doc", "plan"), "view", ann);
-    era.place(at, Some(&question), verdict).unwrap()
+    Placed::at(era, at, Some(&question), verdict).unwrap()
 }
 
 fn answer(era: &Arc<Era>, at: &Revision) -> Placed {
@@ -104,7 +104,7 @@ fn rule_13_the_frontier_is_the_join_of_concurrent_checkpoints() {
 fn rule_13_a_revision_that_lacks_the_start_has_no_place() {
     let era = era();
     for lacks in [below(9), without(12, [4])] {
-        assert!(era.place(&lacks, None, Verdict::No).is_none(), "{lacks:?}");
+        assert!(era.place(&lacks).is_none(), "{lacks:?}");
     }
 }
 

@@ -170,7 +170,7 @@ impl Client {
         let call = async {
             let mut ready = caller.ready().await.ok()?;
             let (reply, mut stream) = ready.send_request(request, false).ok()?;
-            stream.send_data(framed(message).into(), true).ok()?;
+            stream.send_data(framed(message), true).ok()?;
             Whole::of(reply.await.ok()?).await.ok()
         };
         let whole = timeout(LONG, call).await.ok().flatten();

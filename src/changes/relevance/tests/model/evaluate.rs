@@ -3,6 +3,9 @@ use std::collections::BTreeMap;
 use crate::changes::relevance::tests::model::{Place, State, Subjects, TupleSubject, World};
 use crate::schema::tree::{Expression, MemberKind, SubjectForm, TermKind};
 
+/// A relation or permission of a type, one that it needs, and how many exclusions lie between.
+type Need<'a> = ((&'a str, &'a str), (&'a str, &'a str), usize);
+
 impl World {
     /// Who has each relation and permission: the least solution. By the number of the place, then the subject's.
     pub(in crate::changes::relevance::tests) fn solve(&self, state: &State) -> Vec<Subjects> {
@@ -140,7 +143,7 @@ impl World {
         expression: &'a Expression,
         term: u32,
         exclusions: usize,
-        needs: &mut Vec<((&'a str, &'a str), (&'a str, &'a str), usize)>,
+        needs: &mut Vec<Need<'a>>,
     ) {
         let mut below = |term: &u32, exclusions| self.needs(of, expression, *term, exclusions, needs);
         match &expression.terms[term as usize].kind {
