@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tower_zookie::changes::{ChangeFeed, Effect, Event};
 use tower_zookie::protocol::spicedb::Engine;
-use tower_zookie_testing::frame::{messages, unframed};
+use tower_zookie_testing::frame::{field, frame, messages, unframed, without, written};
 
 use crate::messages::{WatchRequest, change, checkpoint, schema, schema_updated, seen, time, token, touched};
 use crate::server::{READ_SCHEMA, REFLECT, Server, WATCH, next, opened};
@@ -73,6 +73,42 @@ async fn events_are_the_same_however_the_bytes_arrive() {
         }
     }
     assert_eq!(messages(&bytes).len(), expected.len());
+}
+
+/// A checkpoint may stand for what its own message reports.
+#[tokio::test(start_paused = true)]
+async fn rule_13_a_checkpoint_comes_after_all_that_its_message_reports() {
+    let server = Server::default();
+    let (_, feed) = server.feed(Engine::Postgres);
+    server.reply(READ_SCHEMA, &schema(&seen(10, &[])));
+    server.reply(REFLECT, &Bytes::from_static(&[0; 5]));
+    let watch = server.stream(WATCH);
+    let mut opened = opened(&feed).await;
+    let at = seen(11, &[]);
+    let all = [touched("a", &at), schema_updated(&at), checkpoint(&at)];
+    // The fields of all three, with one token, and one that is unknown.
+    let token = field(&all[0][5..], 2).unwrap();
+    let fields = [
+        without(&all[2][5..], 2),
+        without(&all[1][5..], 2),
+        written(7, b"x"),
+        without(&all[0][5..], 2),
+        written(2, token),
+    ];
+    watch.data(frame(&fields.concat()));
+    let changed = Event::Changed {
+        at: at.clone(),
+        changes: vec![change(Effect::Touched, "a")],
+    };
+    let expected = [
+        changed,
+        Event::SchemaChanged { at: at.clone() },
+        Event::AnythingChanged { at: at.clone() },
+        Event::Checkpoint { at },
+    ];
+    for event in expected {
+        assert_eq!(next(&mut opened).await.unwrap(), event);
+    }
 }
 
 #[tokio::test(start_paused = true)]

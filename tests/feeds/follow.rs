@@ -244,6 +244,7 @@ async fn rule_13_a_feed_that_does_not_report_the_schema_promises_nothing() {
     let server = Server::default();
     let (handle, feed) = server.feed(Engine::Postgres);
     server.reply(READ_SCHEMA, &with_hash());
+    server.reply(REFLECT, &OK);
     let watch = server.stream(WATCH);
     let log = Log::capture(Level::WARN);
     let mut opened = opened(&feed).await;
