@@ -81,6 +81,10 @@ impl<F: ChangeFeed> Follower<'_, F> {
             match left {
                 Left::Broke(error) => (self.notify)(Notice::Ended { error, pause }),
                 Left::Lost(error) => {
+                    // What was followed begins anew at once.
+                    if following.era.is_some() {
+                        pause = SHORTEST_PAUSE;
+                    }
                     following.end();
                     (self.notify)(Notice::Lost(error));
                 }
