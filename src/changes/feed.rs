@@ -90,7 +90,8 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// What a feed reports. Events may be repeated.
+/// What a feed reports. Events may be repeated, but in their order: what came after the first one that is repeated has to come
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Relationships changed. A reader at `at` or later sees the changes.
