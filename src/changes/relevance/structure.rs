@@ -216,7 +216,7 @@ impl Structure {
     fn insert(&self, start: Start, lead: Lead) {
         let is_new = {
             let mut shard = self.shard(&start).write().unwrap_or_else(PoisonError::into_inner);
-            // Beside this lock nobody clears the shard, so that none is filled again after that.
+            // The shard is cleared under this lock only, so a cleared one is not filled again.
             self.stage() != FULL && shard.entry(start).or_default().insert(lead)
         };
         if is_new {

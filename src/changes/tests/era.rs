@@ -17,7 +17,7 @@ const SCHEMA: &str = "
     }
 ";
 
-/// Sees everything below a number, but for these.
+/// Sees everything below a number, without these.
 fn without<const N: usize>(below: u64, unseen: [u64; N]) -> Revision {
     Revision::new(StoreId::new(["test"]), PostgresSnapshot::new(0, below, unseen).unwrap())
 }
