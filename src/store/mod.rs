@@ -35,6 +35,7 @@ mod embedded;
 mod error;
 mod filter;
 mod history;
+pub mod node;
 mod objects;
 mod relationship;
 mod rules;
