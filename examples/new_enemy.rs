@@ -86,11 +86,11 @@ async fn check(
         };
         let (resource, subject) = (question.resource.parse()?, question.subject.parse()?);
         let mode = ReadMode::AtLeast;
-        let (allowed, revision) = reader
+        let (allowed, read_at) = reader
             .check(&resource, &question.permission, &subject, &token, mode)
             .await?;
         let mut headers = HeaderMap::new();
-        headers.insert("zookie", reader.token(revision).encode().parse()?);
+        headers.insert("zookie", read_at.encode().parse()?);
         Ok::<_, AnyError>((headers, Json(json!({"allowed": allowed}))))
     };
     answer.await.map_err(|error| error.to_string())

@@ -8,13 +8,14 @@ use crate::changes::change::{Change, Effect, Object, Subject};
 use crate::changes::feed::{ChangeFeed, Event, FeedError, Opened, Pending, SchemaText, TupleFilter};
 use crate::changes::in_order::InOrder;
 use crate::revision::{Counter, Revision, VectorClock};
-use crate::store::{Changes, Filter, ObjectRef, Operation, QueryError, Relationship, Store, SubjectRef};
+use crate::store::node::Node;
+use crate::store::{Changes, Filter, ObjectRef, Operation, QueryError, Relationship, Schema, Store, SubjectRef};
 use crate::token::{CounterTokens, InferaDb, RevisionToken, TokenFormat};
 
-/// The change feed of an embedded [`Store`].
+/// The change feed of an embedded [`Store`], or of a [`Node`] of a group.
 ///
-/// It reports every write as soon as it is made, and it is complete. It ends with [`FeedError::Lost`] if it falls behind the
-/// store's log, whose length [`StoreBuilder`](crate::store::StoreBuilder) sets.
+/// It reports every write as soon as the store's readers see it, and it is complete. It ends with [`FeedError::Lost`] if it
+/// falls behind the store's log, whose length [`StoreBuilder`](crate::store::StoreBuilder) sets.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -30,16 +31,14 @@ use crate::token::{CounterTokens, InferaDb, RevisionToken, TokenFormat};
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub struct StoreFeed {
-    store: Arc<Store>,
-    tokens: Tokens,
-}
+pub struct StoreFeed(Source);
 
-/// How the service in front of the store spells its revisions.
+/// A store, and how the service in front of it spells its revisions.
 #[derive(Clone, Debug)]
-enum Tokens {
-    Clock(InferaDb),
-    Counter(CounterTokens),
+enum Source {
+    Clock(Arc<Store>, InferaDb),
+    Counter(Arc<Store>, CounterTokens),
+    Node(Arc<Node>, InferaDb),
 }
 
 /// A revision that is not one of this store.
@@ -47,55 +46,53 @@ enum Tokens {
 #[error("the revision is not one of this store")]
 struct Foreign;
 
+/// A revision that the store no longer has.
+#[derive(Debug, thiserror::Error)]
+#[error("the store no longer has the revision")]
+struct Gone;
+
 impl StoreFeed {
     /// The feed of a store behind a service whose tokens are [`RevisionToken`]s of the store's node.
     pub fn new(store: Arc<Store>, tokens: InferaDb) -> Self {
-        let tokens = Tokens::Clock(tokens);
-        Self { store, tokens }
+        Self(Source::Clock(store, tokens))
     }
 
     /// The feed of a store behind a service whose tokens are the numbers of revisions.
     pub fn counted(store: Arc<Store>, tokens: CounterTokens) -> Self {
-        let tokens = Tokens::Counter(tokens);
-        Self { store, tokens }
+        Self(Source::Counter(store, tokens))
     }
 
-    fn spelling(&self) -> Spelling {
-        Spelling {
-            node: self.store.node_id().into(),
-            tokens: self.tokens.clone(),
-        }
+    /// The feed of a node of a group: its own writes, and those of other nodes when they arrive. The format is
+    /// [`InferaDb::cluster`].
+    pub fn of_node(node: Arc<Node>, tokens: InferaDb) -> Self {
+        Self(Source::Node(node, tokens))
     }
 
     fn opened(&self, from: Option<&Revision>) -> Result<Opened, FeedError> {
-        let spelling = self.spelling();
+        let source = &self.0;
         let after = match from {
-            None => self.store.current_revision(),
-            Some(from) => spelling.number(from).ok_or_else(|| lost(Foreign))?,
+            None => source.current(),
+            Some(from) => source.place(from).ok_or_else(|| lost(Foreign))?,
         };
-        let schema = self.store.schema(after).map_err(lost)?;
-        let start = spelling.revision(after)?;
+        let start = source.revision(after)?;
         let schema = SchemaText {
-            text: schema.source().to_owned(),
+            text: source.schema(&start)?.source().to_owned(),
             at: start.clone(),
         };
-        let changes = self.store.watch(after);
-        Ok(Opened::new(start, InOrder::new(Events { changes, spelling })).with_schema(schema))
+        let source = source.clone();
+        let changes = source.watch(after);
+        Ok(Opened::new(start, InOrder::new(Events { changes, source })).with_schema(schema))
     }
 
     fn schema_now(&self) -> Result<Option<SchemaText>, FeedError> {
-        let (schema, revision) = self.store.current_schema().map_err(FeedError::interrupted)?;
+        let at = self.0.revision(self.0.current())?;
         Ok(Some(SchemaText {
-            text: schema.source().to_owned(),
-            at: self.spelling().revision(revision)?,
+            text: self.0.schema(&at)?.source().to_owned(),
+            at,
         }))
     }
 
     fn read(&self, filter: TupleFilter<'_>, at: &Revision) -> Result<Option<Vec<Change>>, FeedError> {
-        let at = self
-            .spelling()
-            .number(at)
-            .ok_or_else(|| FeedError::interrupted(Foreign))?;
         let wanted = Filter::of_type(filter.kind).relation(filter.relation);
         let limit = if filter.usersets.is_some() {
             usize::MAX
@@ -110,7 +107,7 @@ impl StoreFeed {
             );
             filter.usersets.is_none_or(|usersets| usersets == of)
         };
-        match self.store.read_some(&wanted, at, limit) {
+        match self.0.read(&wanted, at, limit)? {
             Ok(found) => {
                 let wanted = found.iter().filter(is_wanted).take(filter.limit);
                 Ok(Some(wanted.map(|made| change(Effect::Added, made)).collect()))
@@ -136,40 +133,87 @@ impl ChangeFeed for StoreFeed {
     }
 }
 
-/// The store's numbers as revisions, and back.
-struct Spelling {
-    node: Box<str>,
-    tokens: Tokens,
-}
+impl Source {
+    /// The place of the newest change, in the order in which the store's readers see all changes.
+    fn current(&self) -> u64 {
+        match self {
+            Self::Clock(store, _) | Self::Counter(store, _) => store.current_revision(),
+            Self::Node(node, _) => node.current_revision(),
+        }
+    }
 
-impl Spelling {
-    fn revision(&self, number: u64) -> Result<Revision, FeedError> {
-        let read = match &self.tokens {
-            Tokens::Clock(tokens) => tokens.decode(&RevisionToken::new(&*self.node, number).encode()),
-            Tokens::Counter(tokens) => tokens.decode(&number.to_string()),
+    fn watch(&self, after: u64) -> Changes {
+        match self {
+            Self::Clock(store, _) | Self::Counter(store, _) => store.watch(after),
+            Self::Node(node, _) => node.watch(after),
+        }
+    }
+
+    /// The revision at a place.
+    fn revision(&self, place: u64) -> Result<Revision, FeedError> {
+        let read = match self {
+            Self::Clock(store, tokens) => tokens.decode(&RevisionToken::new(store.node_id(), place).encode()),
+            Self::Counter(_, tokens) => tokens.decode(&place.to_string()),
+            Self::Node(node, tokens) => {
+                return node
+                    .clock_at(place)
+                    .map(|clock| tokens.revision(clock))
+                    .ok_or_else(|| lost(Gone));
+            }
         };
         read.map_err(FeedError::interrupted)
     }
 
-    fn number(&self, revision: &Revision) -> Option<u64> {
-        let number = match &self.tokens {
-            Tokens::Clock(_) => revision.point::<VectorClock>()?.get(&self.node),
-            Tokens::Counter(_) => revision.point::<Counter>()?.0,
+    /// The place of a revision that the store had.
+    fn place(&self, revision: &Revision) -> Option<u64> {
+        let place = match self {
+            Self::Clock(store, _) => revision.point::<VectorClock>()?.get(store.node_id()),
+            Self::Counter(..) => revision.point::<Counter>()?.0,
+            Self::Node(node, _) => node.revision_of(revision.point()?)?,
         };
-        let ours = self.revision(number).is_ok_and(|same| same == *revision);
-        ours.then_some(number)
+        let ours = self.revision(place).is_ok_and(|same| same == *revision);
+        ours.then_some(place)
     }
+
+    fn schema(&self, at: &Revision) -> Result<Arc<Schema>, FeedError> {
+        let schema = match self {
+            Self::Clock(store, _) | Self::Counter(store, _) => {
+                store.schema(self.place(at).ok_or_else(|| FeedError::interrupted(Foreign))?)
+            }
+            Self::Node(node, _) => node.schema(clock(at)?),
+        };
+        schema.map_err(lost)
+    }
+
+    fn read(
+        &self,
+        filter: &Filter,
+        at: &Revision,
+        limit: usize,
+    ) -> Result<Result<Vec<Relationship>, QueryError>, FeedError> {
+        Ok(match self {
+            Self::Clock(store, _) | Self::Counter(store, _) => {
+                let place = self.place(at).ok_or_else(|| FeedError::interrupted(Foreign))?;
+                store.read_some(filter, place, limit)
+            }
+            Self::Node(node, _) => node.read_some(filter, clock(at)?, limit),
+        })
+    }
+}
+
+fn clock(at: &Revision) -> Result<&VectorClock, FeedError> {
+    at.point().ok_or_else(|| FeedError::interrupted(Foreign))
 }
 
 /// The store's changes as events, one for each revision.
 struct Events {
     changes: Changes,
-    spelling: Spelling,
+    source: Source,
 }
 
 impl Events {
     fn event(&self, written: &crate::store::Change) -> Result<Event, FeedError> {
-        let at = self.spelling.revision(written.revision())?;
+        let at = self.source.revision(written.revision())?;
         let changes: Vec<Change> = written.updates().iter().map(updated).collect();
         Ok(if written.wrote_schema() {
             Event::SchemaChanged { at }

@@ -23,7 +23,7 @@ use crate::schema::tree::MemberKind;
 const MAX_LEN: usize = 1 << 20;
 
 /// A schema, read and validated.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Schema {
     definitions: BTreeMap<Box<str>, Definition>,
 }

@@ -57,8 +57,12 @@ impl StoreBuilder {
     ///
     /// [`InvalidSetting`] names the setting that makes no sense.
     pub fn build(self, schema: Schema) -> Result<Store, InvalidSetting> {
+        Ok(Store::with_settings(schema, self.validated()?))
+    }
+
+    pub(super) fn validated(self) -> Result<Settings, InvalidSetting> {
         self.settings.validate()?;
-        Ok(Store::with_settings(schema, self.settings))
+        Ok(self.settings)
     }
 }
 

@@ -59,7 +59,7 @@ impl Changes {
         if after < oldest {
             return Err(WatchError::Lagged { after, oldest });
         }
-        Ok(state.commit(after + 1).map(|commit| commit.change.clone()))
+        Ok(state.change(after + 1))
     }
 }
 

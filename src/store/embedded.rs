@@ -1,25 +1,20 @@
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::store::changes::Changes;
-use crate::store::check::{Evaluation, Question, UNKNOWN_RESOURCE, UNKNOWN_SUBJECT, Unsolved};
+use crate::store::clock::At;
 use crate::store::error::{CheckError, QueryError, RevisionError, WriteError, WriteSchemaError};
 use crate::store::filter::Filter;
 use crate::store::history::Transaction;
-use crate::store::objects::SubjectKey;
 use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
-use crate::store::rules::Symbol;
+use crate::store::replica::Replica;
 use crate::store::schema::Schema;
 use crate::store::settings::Settings;
-use crate::store::state::State;
+use crate::store::state::Commit;
 use crate::store::write::{Precondition, Update};
-
-/// The most revisions that one write collects, so that a write after a long pause is not slow.
-const COLLECTED_PER_WRITE: usize = 64;
 
 /// Versioned relationships in memory. See the [module](crate::store).
 ///
@@ -27,40 +22,32 @@ const COLLECTED_PER_WRITE: usize = 64;
 /// run in parallel. A write waits for the running reads and checks, and they wait for a write; each wait is as short as
 /// one such operation. The store works with and without an async runtime.
 pub struct Store {
-    node_id: String,
-    created: Instant,
-    settings: Settings,
-    state: Arc<RwLock<State>>,
-    head: watch::Sender<u64>,
+    replica: Arc<Replica>,
 }
 
 impl Store {
     pub(super) fn with_settings(schema: Schema, settings: Settings) -> Self {
-        let created = Instant::now();
-        let state = State::new(schema, created);
-        let head = watch::Sender::new(state.head());
+        let node = format!("{:032x}", rand::random::<u128>()).into();
+        let replica = Replica::new(node, None, settings);
+        replica.change(|state| state.start(schema, Instant::now()));
         Self {
-            node_id: format!("{:032x}", rand::random::<u128>()),
-            created,
-            settings,
-            state: Arc::new(RwLock::new(state)),
-            head,
+            replica: Arc::new(replica),
         }
     }
 
     /// The identity of this store, chosen at random when it is created. Its revisions are meaningless to another store.
     pub fn node_id(&self) -> &str {
-        &self.node_id
+        self.replica.node()
     }
 
     /// The revision of the latest write.
     pub fn current_revision(&self) -> u64 {
-        self.reading().head()
+        self.replica.current_revision()
     }
 
     /// The oldest revision that can still be read.
     pub fn oldest_revision(&self) -> u64 {
-        self.reading().oldest()
+        self.replica.reading().oldest()
     }
 
     /// Whether this revision can be read now.
@@ -69,7 +56,7 @@ impl Store {
     ///
     /// [`RevisionError`] if it can't.
     pub fn ensure_readable(&self, revision: u64) -> Result<(), RevisionError> {
-        self.reading().readable(revision)
+        self.replica.reading().readable(At(&[revision]))
     }
 
     /// Applies all updates at once, at a new revision.
@@ -93,7 +80,7 @@ impl Store {
         updates: impl IntoIterator<Item = Update>,
         preconditions: &[Precondition],
     ) -> Result<u64, WriteError> {
-        let max = self.settings.max_updates;
+        let max = self.replica.settings().max_updates;
         // One more than the limit is enough to see that there are too many.
         let updates: Vec<Update> = updates.into_iter().take(max.saturating_add(1)).collect();
         let count = updates.len().saturating_add(preconditions.len());
@@ -113,15 +100,14 @@ impl Store {
     }
 
     fn apply(&self, updates: Vec<Update>, preconditions: &[Precondition]) -> Result<u64, WriteError> {
-        let revision = {
-            let mut state = self.writing();
-            let now = Instant::now();
-            let revision = state.write(updates, preconditions, now)?;
-            self.collect_old(&mut state, now);
-            revision
-        };
-        self.announce(revision);
-        Ok(revision)
+        let now = Instant::now();
+        self.replica.change(|state| {
+            let Commit { stamp, .. } = state.write(updates.into(), preconditions, 0, now)?;
+            let revision = stamp.number;
+            state.acknowledge(revision, now);
+            self.replica.collect_old(state, now);
+            Ok(revision)
+        })
     }
 
     /// Replaces the schema, at a new revision. Earlier revisions keep theirs.
@@ -130,15 +116,14 @@ impl Store {
     ///
     /// [`WriteSchemaError::InUse`] if a relationship exists that the new schema does not allow. Nothing changes then.
     pub fn write_schema(&self, schema: Schema) -> Result<u64, WriteSchemaError> {
-        let revision = {
-            let mut state = self.writing();
-            let now = Instant::now();
-            let revision = state.write_schema(schema, now)?;
-            self.collect_old(&mut state, now);
-            revision
-        };
-        self.announce(revision);
-        Ok(revision)
+        let now = Instant::now();
+        self.replica.change(|state| {
+            let Commit { stamp, .. } = state.write_schema(schema, 0, now)?;
+            let revision = stamp.number;
+            state.acknowledge(revision, now);
+            self.replica.collect_old(state, now);
+            Ok(revision)
+        })
     }
 
     /// The schema in force at a revision.
@@ -147,14 +132,7 @@ impl Store {
     ///
     /// [`RevisionError`].
     pub fn schema(&self, revision: u64) -> Result<Arc<Schema>, RevisionError> {
-        self.reading().schema_at(revision)
-    }
-
-    /// The schema in force at the current revision, and that revision.
-    pub(crate) fn current_schema(&self) -> Result<(Arc<Schema>, u64), RevisionError> {
-        let state = self.reading();
-        let head = state.head();
-        Ok((state.schema_at(head)?, head))
+        self.replica.reading().schema_at(At(&[revision]))
     }
 
     /// Whether `subject` has the permission (or relation) to `resource` at a revision.
@@ -172,53 +150,7 @@ impl Store {
         subject: &SubjectRef,
         revision: u64,
     ) -> Result<bool, CheckError> {
-        for object in [resource, subject.object_ref()] {
-            if object.is_wildcard() {
-                let object = object.to_string();
-                return Err(CheckError::Wildcard { object });
-            }
-        }
-        let state = self.reading();
-        let rules = state.rules_at(revision)?;
-        let symbols = &state.symbols;
-        let resource_type = rules.known_type(symbols, resource.object_type())?;
-        let (permission_symbol, _) = rules.known_member(symbols, resource.object_type(), permission)?;
-        let subject_object = subject.object_ref();
-        rules.known_type(symbols, subject_object.object_type())?;
-        let relation = match subject.relation() {
-            Some(relation) => rules.known_member(symbols, subject_object.object_type(), relation)?.0,
-            None => Symbol::NONE,
-        };
-        let resource_number = state.objects.find(resource).unwrap_or(UNKNOWN_RESOURCE);
-        let subject_number = match state.objects.find(subject_object) {
-            Some(number) => number,
-            None if subject_object == resource => resource_number,
-            None => UNKNOWN_SUBJECT,
-        };
-        let wildcard = match subject.relation() {
-            Some(_) => None,
-            None => state.objects.find(&subject_object.wildcard_of()),
-        };
-        let question = Question {
-            resource: resource_number,
-            resource_type,
-            permission: permission_symbol,
-            subject: SubjectKey {
-                relation,
-                object: subject_number,
-            },
-            wildcard: wildcard.map(|object| SubjectKey { relation, object }),
-        };
-        let max = self.settings.max_check_steps;
-        Evaluation::new(&state, rules, revision, question, max)
-            .solve()
-            .map_err(|unsolved| match unsolved {
-                Unsolved::TooManySteps => CheckError::TooComplex { max },
-                Unsolved::ExclusionCycle => CheckError::ExclusionCycle {
-                    resource: resource.to_string(),
-                    permission: permission.to_owned(),
-                },
-            })
+        self.replica.check(resource, permission, subject, At(&[revision]))
     }
 
     /// The relationships of a filter that exist at a revision, in order.
@@ -229,7 +161,7 @@ impl Store {
     ///
     /// [`QueryError`].
     pub fn read(&self, filter: &Filter, revision: u64) -> Result<Vec<Relationship>, QueryError> {
-        self.reading().read(filter, revision)
+        self.replica.reading().read(filter, At(&[revision]))
     }
 
     /// At most `limit` of the relationships of a filter that exist at a revision, in any order.
@@ -239,17 +171,17 @@ impl Store {
         revision: u64,
         limit: usize,
     ) -> Result<Vec<Relationship>, QueryError> {
-        self.reading().read_some(filter, revision, limit)
+        self.replica.reading().read_some(filter, At(&[revision]), limit)
     }
 
     /// The changes after the revision `after`, and every later change as it happens. See [`Changes`].
     pub fn watch(&self, after: u64) -> Changes {
-        Changes::new(self.state.clone(), self.head.subscribe(), after)
+        self.replica.watch(after)
     }
 
     /// Drops every revision before `oldest`, except the current one.
     pub fn garbage_collect(&self, oldest: u64) {
-        self.writing().collect(oldest, usize::MAX);
+        self.replica.change(|state| state.collect(oldest, usize::MAX));
     }
 
     /// The revision for reads that do not need the freshest data: the newest one committed at or before the start of
@@ -259,55 +191,24 @@ impl Store {
     /// Windows have the length `interval` and start when the store is created. With an interval of zero this is the
     /// current revision.
     pub fn quantized_revision(&self, interval: Duration) -> u64 {
-        let state = self.reading();
-        if interval.is_zero() {
-            return state.head();
-        }
-        let now = Instant::now();
-        let into_window = now.duration_since(self.created).as_nanos() % interval.as_nanos();
-        let into_window = Duration::from_nanos(u64::try_from(into_window).unwrap_or(u64::MAX));
-        state.revision_at(now.checked_sub(into_window).unwrap_or(self.created))
+        self.replica.quantized_revision(interval)
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.head.subscribe()
+    pub(super) fn replica(&self) -> &Arc<Replica> {
+        &self.replica
     }
 
-    fn collect_old(&self, state: &mut State, now: Instant) {
-        let by_count = (state.head() + 1).saturating_sub(self.settings.max_revisions);
-        let by_age = match now.checked_sub(self.settings.gc_window) {
-            Some(instant) => state.revision_at(instant),
-            None => 0,
-        };
-        state.collect(by_count.max(by_age), COLLECTED_PER_WRITE);
-    }
-
-    /// Wakes the tasks that wait for a revision. Two writers may call this in either order.
-    fn announce(&self, revision: u64) {
-        self.head.send_if_modified(|head| {
-            let newer = revision > *head;
-            if newer {
-                *head = revision;
-            }
-            newer
-        });
-    }
-
-    // It is safe to ignore poisoning: nothing between a write's first and last change can panic.
-    pub(super) fn reading(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writing(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    #[cfg(test)]
+    pub(super) fn reading(&self) -> std::sync::RwLockReadGuard<'_, crate::store::state::State> {
+        self.replica.reading()
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("node_id", &self.node_id)
-            .field("settings", &self.settings)
+            .field("node_id", &self.node_id())
+            .field("settings", self.replica.settings())
             .finish_non_exhaustive()
     }
 }

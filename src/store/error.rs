@@ -1,6 +1,8 @@
+use std::fmt;
 use std::time::Duration;
 
-use crate::store::relationship::Relationship;
+use crate::store::relationship::{Relationship, shorten};
+use crate::token::InvalidToken;
 
 /// A name that the schema in force does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,21 +32,72 @@ pub enum UnknownName {
     },
 }
 
+/// A node that has not reached a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeBehind {
+    /// The id of the node whose writes are missing.
+    pub node: String,
+    /// The number of the write that is needed.
+    pub requested: u64,
+    /// The newest write of the node that has arrived.
+    pub reached: u64,
+}
+
+/// Whose writes are missing: one node at least.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Behind(Vec<NodeBehind>);
+
+impl Behind {
+    pub(super) fn new(nodes: Vec<NodeBehind>) -> Self {
+        Self(nodes)
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> &[NodeBehind] {
+        &self.0
+    }
+}
+
+/// At most four of them, because a client's token can name many.
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 4;
+        for (index, behind) in self.0.iter().take(SHOWN).enumerate() {
+            let NodeBehind {
+                node,
+                requested,
+                reached,
+            } = behind;
+            let comma = if index == 0 { "" } else { ", " };
+            write!(
+                f,
+                "{comma}{requested} of node `{}` (it has {reached})",
+                shorten(node).escape_debug()
+            )?;
+        }
+        match self.0.len().checked_sub(SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, " and of {more} more nodes"),
+        }
+    }
+}
+
 /// A revision that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevisionError {
     /// The store has not reached this revision yet.
-    #[error("revision {requested} is not reached; the store is at {current}; wait for it, or read at {current}")]
+    #[error("the store has not reached revision {behind}; wait for it, or read at the current revision")]
     NotReached {
-        /// The requested revision.
-        requested: u64,
-        /// The store's current revision.
-        current: u64,
+        /// Whose writes are missing.
+        behind: Behind,
     },
     /// The store has dropped this revision.
-    #[error("the snapshot at revision {requested} has expired; read at revision {oldest} or newer")]
+    #[error("the snapshot at revision {requested} of node `{node}` has expired; read at revision {oldest} or newer")]
     SnapshotExpired {
+        /// The node, of several one.
+        node: String,
         /// The requested revision.
         requested: u64,
         /// The oldest readable revision.
@@ -143,6 +196,9 @@ pub enum WriteError {
         /// The limit.
         max: usize,
     },
+    /// The store has no number or timestamp left.
+    #[error("the store has no revision left for another write; start a new store")]
+    Exhausted,
 }
 
 /// Why a schema was not written.
@@ -155,6 +211,9 @@ pub enum WriteSchemaError {
         /// One such relationship.
         relationship: Relationship,
     },
+    /// The store has no number or timestamp left.
+    #[error("the store has no revision left for another write; start a new store")]
+    Exhausted,
 }
 
 /// Why a change stream ended.
@@ -189,33 +248,31 @@ pub enum WatchError {
 #[non_exhaustive]
 pub enum ReadError {
     /// The token breaks the format's rules.
-    #[error("malformed revision token: {what}; send the token exactly as the store returned it")]
-    Malformed {
-        /// Which rule.
-        what: &'static str,
-    },
+    #[error("malformed revision token: {0}; send the token exactly as the store returned it")]
+    Malformed(#[source] InvalidToken),
     /// The token names a revision of another store.
     #[error("the revision token belongs to another store; use a token of this store instead")]
     Foreign,
-    /// The revision is too far ahead of the store to wait for it.
+    /// The revision is too far ahead of everything that the store has heard of, so that it does not wait for it.
     #[error(
-        "revision {requested} is more than {max_lead} ahead of the store, which is at {current}; use a token of this store"
+        "revision {requested} of node `{}` is more than {max_lead} ahead of {known}, the newest that the store has heard of; \
+         use a token of this store", shorten(node).escape_debug()
     )]
     TooFarAhead {
+        /// The node, of several one.
+        node: String,
         /// The requested revision.
         requested: u64,
-        /// The store's current revision.
-        current: u64,
+        /// The newest revision of that node that the store has heard of.
+        known: u64,
         /// The longest lead for which a read waits.
         max_lead: u64,
     },
     /// The store did not reach the revision in time.
-    #[error("the store did not reach revision {requested} within {waited:?}; it is at {current}; try again later")]
+    #[error("the store did not reach revision {behind} within {waited:?}; try again later")]
     Timeout {
-        /// The requested revision.
-        requested: u64,
-        /// The store's current revision.
-        current: u64,
+        /// Whose writes are missing.
+        behind: Behind,
         /// How long the read waited.
         waited: Duration,
     },

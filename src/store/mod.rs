@@ -31,6 +31,7 @@ mod builder;
 mod change;
 mod changes;
 mod check;
+mod clock;
 mod embedded;
 mod error;
 mod filter;
@@ -38,6 +39,7 @@ mod history;
 pub mod node;
 mod objects;
 mod relationship;
+mod replica;
 mod rules;
 mod schema;
 mod settings;
@@ -53,11 +55,12 @@ pub use change::Change;
 pub use changes::Changes;
 pub use embedded::Store;
 pub use error::{
-    CheckError, QueryError, ReadError, RevisionError, UnknownName, WatchError, WriteError, WriteSchemaError,
+    Behind, CheckError, NodeBehind, QueryError, ReadError, RevisionError, UnknownName, WatchError, WriteError,
+    WriteSchemaError,
 };
 pub use filter::{Filter, SubjectFilter};
 pub use history::{History, HistoryError, Transaction};
 pub use relationship::{ObjectRef, ParseError, Relationship, SubjectRef};
 pub use schema::Schema;
-pub use snapshot::{ReadMode, SnapshotReader};
+pub use snapshot::{ReadMode, Replicated, SnapshotReader};
 pub use write::{Operation, Precondition, Update};

@@ -1,48 +1,95 @@
 use std::collections::{BTreeMap, HashMap};
 
+use crate::store::clock::{At, Nodes, Stamp};
 use crate::store::relationship::{ObjectRef, Relationship};
 use crate::store::rules::{Symbol, Symbols};
 
-/// The revisions at which a relationship existed: from `created` until before `deleted`.
+/// One write to a relationship.
 #[derive(Clone, Copy, Debug)]
-struct Span {
-    created: u64,
-    deleted: u64,
+pub(super) struct Version {
+    pub(super) stamp: Stamp,
+    pub(super) exists: bool,
 }
 
-const NOT_DELETED: u64 = u64::MAX;
-
-/// All retained spans of one relationship, oldest first. Almost every relationship has one span, and one span needs no
-/// allocation.
+/// All retained versions of one relationship, in the order in which later ones win. Almost every relationship has one
+/// version, and one version needs no allocation.
 #[derive(Debug)]
 pub(super) struct History {
-    last: Span,
-    older: Vec<Span>,
+    last: Version,
+    older: Vec<Version>,
 }
 
 impl History {
-    fn since(revision: u64) -> Self {
-        let last = Span {
-            created: revision,
-            deleted: NOT_DELETED,
-        };
+    fn of(version: Version) -> Self {
         Self {
-            last,
+            last: version,
             older: Vec::new(),
         }
     }
 
-    pub(super) fn exists_at(&self, revision: u64) -> bool {
-        if revision >= self.last.created {
-            return revision < self.last.deleted;
-        }
-        let index = self.older.partition_point(|span| span.deleted <= revision);
-        self.older.get(index).is_some_and(|span| span.created <= revision)
+    /// Whether it exists for a reader: of the versions that the reader sees the last one decides.
+    pub(super) fn exists_at(&self, at: At<'_>) -> bool {
+        self.deciding(at).is_some_and(|version| version.exists)
     }
 
-    fn exists(&self) -> bool {
-        self.last.deleted == NOT_DELETED
+    fn deciding(&self, at: At<'_>) -> Option<Version> {
+        let mut newest_first = [&self.last].into_iter().chain(self.older.iter().rev());
+        newest_first.find(|version| at.sees(&version.stamp)).copied()
     }
+
+    fn add(&mut self, nodes: &Nodes, version: Version) {
+        // A snapshot can have a write of this node that waits for its acknowledgement here.
+        if self
+            .older
+            .iter()
+            .chain([&self.last])
+            .any(|known| known.stamp == version.stamp)
+        {
+            return;
+        }
+        let later = |known: &Version| nodes.order(&known.stamp, &version.stamp).is_gt();
+        if !later(&self.last) {
+            self.older.push(std::mem::replace(&mut self.last, version));
+            return;
+        }
+        let place = self.older.partition_point(|known| !later(known));
+        self.older.insert(place, version);
+    }
+
+    /// Drops the versions that no reader at or above `trim` can see. A deletion that everything older has been dropped for
+    /// goes too, once no node can write anything with an earlier timestamp: then `settled` sees it.
+    fn trim(&mut self, trim: At<'_>, settled: At<'_>) -> Trimmed {
+        if self.older.is_empty() && self.last.exists {
+            return Trimmed::Done;
+        }
+        let mut all = self.older.drain(..).chain([self.last]).collect::<Vec<_>>();
+        let first = all.iter().rposition(|version| trim.sees(&version.stamp)).unwrap_or(0);
+        all.drain(..first);
+        let is_deletion = |version: &Version| !version.exists && trim.sees(&version.stamp);
+        let mut deletion = all
+            .first()
+            .filter(|version| is_deletion(version))
+            .map(|version| version.stamp);
+        if deletion.is_some_and(|stamp| settled.sees(&stamp)) {
+            all.remove(0);
+            deletion = None;
+        }
+        let Some(last) = all.pop() else {
+            return Trimmed::Gone;
+        };
+        self.last = last;
+        self.older = all;
+        deletion.map_or(Trimmed::Done, Trimmed::Unsettled)
+    }
+}
+
+/// What is left of a relationship's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trimmed {
+    Gone,
+    Done,
+    /// It begins with a deletion that another node may not have seen.
+    Unsettled(Stamp),
 }
 
 /// One subject of a relation. Keys are ordered by relation first, so plain objects come before all usersets.
@@ -80,6 +127,10 @@ impl Objects {
         Some(self.slot(object)?.object_type)
     }
 
+    pub(super) fn is_wildcard(&self, object: u32) -> bool {
+        self.slot(object).is_some_and(|slot| slot.object.is_wildcard())
+    }
+
     /// The subjects of one relation of one resource, at all retained revisions.
     pub(super) fn subjects(&self, object: u32, relation: Symbol) -> Option<&Subjects> {
         let relations = &self.slot(object)?.relations;
@@ -90,14 +141,14 @@ impl Objects {
         self.slots.get(object as usize)?.as_ref()
     }
 
-    pub(super) fn exists(&self, symbols: &Symbols, relationship: &Relationship) -> bool {
+    pub(super) fn exists_at(&self, symbols: &Symbols, relationship: &Relationship, at: At<'_>) -> bool {
         let history = self
             .locate(symbols, relationship)
             .and_then(|(resource, relation, key)| {
                 let subjects = self.subjects(resource, relation)?;
                 subjects.get(&key)
             });
-        history.is_some_and(History::exists)
+        history.is_some_and(|history| history.exists_at(at))
     }
 
     fn locate(&self, symbols: &Symbols, relationship: &Relationship) -> Option<(u32, Symbol, SubjectKey)> {
@@ -113,16 +164,16 @@ impl Objects {
         Some((self.find(relationship.resource())?, relation, key))
     }
 
-    /// Adds a relationship that does not exist. The schema must have its names.
-    pub(super) fn create(&mut self, symbols: &Symbols, relationship: &Relationship, revision: u64) {
+    /// Adds a version of a relationship.
+    pub(super) fn add(&mut self, symbols: &mut Symbols, nodes: &Nodes, relationship: &Relationship, version: Version) {
         let subject = relationship.subject();
         let object = self.take_slot(symbols, subject.object_ref());
         let resource = self.take_slot(symbols, relationship.resource());
         let key = SubjectKey {
-            relation: subject.relation().and_then(|r| symbols.get(r)).unwrap_or(Symbol::NONE),
+            relation: subject.relation().map_or(Symbol::NONE, |name| symbols.intern(name)),
             object,
         };
-        let relation = symbols.get(relationship.relation()).unwrap_or(Symbol::NONE);
+        let relation = symbols.intern(relationship.relation());
         let Some(slot) = self.slots.get_mut(resource as usize).and_then(Option::as_mut) else {
             return;
         };
@@ -135,22 +186,12 @@ impl Objects {
         };
         let subjects = &mut slot.relations[index].1;
         if let Some(history) = subjects.get_mut(&key) {
-            let next = History::since(revision).last;
-            history.older.push(std::mem::replace(&mut history.last, next));
+            history.add(nodes, version);
         } else {
-            subjects.insert(key, History::since(revision));
+            subjects.insert(key, History::of(version));
             if let Some(slot) = self.slots.get_mut(object as usize).and_then(Option::as_mut) {
                 slot.uses += 1;
             }
-        }
-    }
-
-    /// Ends a relationship that exists.
-    pub(super) fn delete(&mut self, symbols: &Symbols, relationship: &Relationship, revision: u64) {
-        if let Some((resource, relation, key)) = self.locate(symbols, relationship)
-            && let Some(history) = self.history_mut(resource, relation, key)
-        {
-            history.last.deleted = revision;
         }
     }
 
@@ -160,17 +201,23 @@ impl Objects {
         subjects.get_mut(&key)
     }
 
-    /// Removes the spans of a relationship that ended at or before `floor`.
-    pub(super) fn forget(&mut self, symbols: &Symbols, relationship: &Relationship, floor: u64) {
+    /// Trims the history of a relationship: see [`History::trim`].
+    pub(super) fn trim(
+        &mut self,
+        symbols: &Symbols,
+        relationship: &Relationship,
+        trim: At<'_>,
+        settled: At<'_>,
+    ) -> Trimmed {
         let Some((resource, relation, key)) = self.locate(symbols, relationship) else {
-            return;
+            return Trimmed::Gone;
         };
         let Some(history) = self.history_mut(resource, relation, key) else {
-            return;
+            return Trimmed::Gone;
         };
-        history.older.retain(|span| span.deleted > floor);
-        if history.last.deleted > floor {
-            return;
+        let trimmed = history.trim(trim, settled);
+        if trimmed != Trimmed::Gone {
+            return trimmed;
         }
         if let Some(slot) = self.slots.get_mut(resource as usize).and_then(Option::as_mut)
             && let Some(index) = slot.relations.iter().position(|(name, _)| *name == relation)
@@ -185,15 +232,16 @@ impl Objects {
         }
         self.release(resource);
         self.release(key.object);
+        trimmed
     }
 
-    fn take_slot(&mut self, symbols: &Symbols, object: &ObjectRef) -> u32 {
+    fn take_slot(&mut self, symbols: &mut Symbols, object: &ObjectRef) -> u32 {
         if let Some(number) = self.find(object) {
             return number;
         }
         let slot = Some(Slot {
             object: object.clone(),
-            object_type: symbols.get(object.object_type()).unwrap_or(Symbol::NONE),
+            object_type: symbols.intern(object.object_type()),
             relations: Vec::new(),
             uses: 0,
         });
@@ -221,13 +269,33 @@ impl Objects {
         }
     }
 
-    /// All relationships in a scope at a revision.
+    /// All relationships in a scope that a reader sees.
     pub(super) fn relationships<'a>(
         &'a self,
         symbols: &'a Symbols,
         of: Scope,
-        revision: u64,
+        at: At<'a>,
     ) -> impl Iterator<Item = Relationship> + 'a {
+        self.histories(symbols, of, move |history| history.exists_at(at))
+            .map(|(relationship, _)| relationship)
+    }
+
+    /// For every relationship the version that decides for a reader.
+    pub(super) fn deciding<'a>(
+        &'a self,
+        symbols: &'a Symbols,
+        at: At<'a>,
+    ) -> impl Iterator<Item = (Relationship, Version)> + 'a {
+        self.histories(symbols, Scope::All, |_| true)
+            .filter_map(move |(relationship, history)| Some((relationship, history.deciding(at)?)))
+    }
+
+    fn histories<'a>(
+        &'a self,
+        symbols: &'a Symbols,
+        of: Scope,
+        wanted: impl Fn(&History) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = (Relationship, &'a History)> + 'a {
         let range = match of {
             Scope::Resource(number) => number as usize..number as usize + 1,
             Scope::Type(_) | Scope::All => 0..self.slots.len(),
@@ -237,18 +305,16 @@ impl Objects {
             .filter(move |slot| !matches!(of, Scope::Type(expected) if expected != slot.object_type))
             .flat_map(|slot| slot.relations.iter().map(move |relation| (slot, relation)))
             .flat_map(move |(slot, (relation, subjects))| {
-                let existing = subjects.iter().filter(move |(_, history)| history.exists_at(revision));
-                existing.filter_map(move |(key, _)| {
-                    let subject = self.slot(key.object)?.object.clone();
-                    let relation = symbols.name(*relation)?.clone();
-                    let userset = symbols.name(key.relation).cloned();
-                    Some(Relationship::from_parts(
-                        slot.object.clone(),
-                        relation,
-                        subject,
-                        userset,
-                    ))
-                })
+                subjects
+                    .iter()
+                    .filter(move |(_, history)| wanted(history))
+                    .filter_map(move |(key, history)| {
+                        let subject = self.slot(key.object)?.object.clone();
+                        let relation = symbols.name(*relation)?.clone();
+                        let userset = symbols.name(key.relation).cloned();
+                        let made = Relationship::from_parts(slot.object.clone(), relation, subject, userset);
+                        Some((made, history))
+                    })
             })
     }
 
@@ -258,7 +324,7 @@ impl Objects {
     }
 
     #[cfg(test)]
-    pub(super) fn spans(&self) -> usize {
+    pub(super) fn versions(&self) -> usize {
         let relations = self.slots.iter().flatten().flat_map(|slot| &slot.relations);
         let histories = relations.flat_map(|(_, subjects)| subjects.values());
         histories.map(|history| 1 + history.older.len()).sum()

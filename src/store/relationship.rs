@@ -41,7 +41,7 @@ pub enum ParseError {
     Wildcard,
 }
 
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

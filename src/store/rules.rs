@@ -5,7 +5,8 @@ use crate::schema::tree::{AllowedSubject, MemberKind, SubjectForm, Term, TermKin
 use crate::store::error::UnknownName;
 use crate::store::schema::Schema;
 
-/// A type's or relation's name as a number. Only schemas add names, so there are few.
+/// A type's or relation's name as a number. Only schemas, and relationships that other nodes wrote under theirs, add names,
+/// so there are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Symbol(u32);
 
@@ -29,7 +30,7 @@ impl Symbols {
         self.names.get((symbol.0 as usize).checked_sub(1)?)
     }
 
-    fn intern(&mut self, name: &str) -> Symbol {
+    pub(super) fn intern(&mut self, name: &str) -> Symbol {
         if let Some(symbol) = self.get(name) {
             return symbol;
         }

@@ -32,7 +32,7 @@ use crate::schema::tree::MemberKind;
 /// assert_eq!(error.to_string(), "schema line 1, column 41: `document` has no relation or permission `reader`");
 /// # Ok::<(), tower_zookie::store::SchemaError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Schema {
     source: Arc<str>,
     read: schema::Schema,

@@ -4,10 +4,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::revision::VectorClock;
+use crate::store::clock::{At, Clock};
 use crate::store::embedded::Store;
-use crate::store::error::ReadError;
+use crate::store::error::{Behind, NodeBehind, ReadError};
 use crate::store::filter::Filter;
 use crate::store::relationship::{ObjectRef, Relationship, SubjectRef};
+use crate::store::replica::{Awaited, Place, Replica};
+use crate::store::state::State;
 use crate::token::RevisionToken;
 
 /// The revision of a read, once the store has reached the named revision.
@@ -20,10 +24,22 @@ pub enum ReadMode {
     AtLeast,
 }
 
-/// Reads a store at the revisions of [`RevisionToken`]s, and waits for revisions that the store has not reached yet.
+/// What a [`SnapshotReader`] reads: a [`Store`], or a [`Node`](crate::store::node::Node) of a group.
+#[derive(Clone, Debug)]
+pub struct Replicated(pub(super) Arc<Replica>);
+
+impl From<Arc<Store>> for Replicated {
+    fn from(store: Arc<Store>) -> Self {
+        Self(Arc::clone(store.replica()))
+    }
+}
+
+/// Reads a store, or a node of a group, at the revisions of [`RevisionToken`]s, and waits for revisions that it has not
+/// reached yet.
 ///
-/// A read that has to wait needs a tokio runtime with time; the write that it waits for wakes it. The limits are the
-/// longest wait (5 s), the longest lead of a token over the store (10,000 revisions), and the number of waiting reads
+/// A read that has to wait needs a tokio runtime with time; the write that it waits for wakes it, when it is made or when it
+/// arrives from its node. The limits are the
+/// longest wait (5 s), the longest lead of a token over everything that the store has heard of (10,000 revisions of a node), and the number of waiting reads
 /// (1,024, shared by clones).
 ///
 /// ```
@@ -46,7 +62,7 @@ pub enum ReadMode {
 /// ```
 #[derive(Clone, Debug)]
 pub struct SnapshotReader {
-    store: Arc<Store>,
+    replica: Arc<Replica>,
     timeout: Duration,
     max_lead: u64,
     max_waiters: usize,
@@ -55,15 +71,15 @@ pub struct SnapshotReader {
 
 impl SnapshotReader {
     /// A reader that waits up to 5 seconds for a revision.
-    pub fn new(store: Arc<Store>) -> Self {
+    pub fn new(store: impl Into<Replicated>) -> Self {
         Self::with_timeout(store, Duration::from_secs(5))
     }
 
     /// A reader that waits this long for a revision.
-    pub fn with_timeout(store: Arc<Store>, timeout: Duration) -> Self {
+    pub fn with_timeout(store: impl Into<Replicated>, timeout: Duration) -> Self {
         let max_waiters = 1024;
         Self {
-            store,
+            replica: store.into().0,
             timeout,
             max_lead: 10_000,
             max_waiters,
@@ -71,8 +87,8 @@ impl SnapshotReader {
         }
     }
 
-    /// The number of revisions that a token may be ahead of the store. A token further ahead is rejected without a
-    /// wait.
+    /// The number of revisions that a token may be ahead of the newest one that the store has heard of, by node. A token
+    /// further ahead is rejected without a wait.
     #[must_use]
     pub fn max_lead(mut self, revisions: u64) -> Self {
         self.max_lead = revisions;
@@ -87,14 +103,15 @@ impl SnapshotReader {
         self
     }
 
-    /// A token that names the store's current revision.
+    /// A token that names the current revision.
     pub fn current_token(&self) -> RevisionToken {
-        self.token(self.store.current_revision())
+        let state = self.replica.reading();
+        state.token(state.clock())
     }
 
-    /// A token that names a revision, such as the result of a write.
+    /// A token that names a revision of this store, or of this node alone, such as the result of a write.
     pub fn token(&self, revision: u64) -> RevisionToken {
-        RevisionToken::new(self.store.node_id(), revision)
+        RevisionToken::new(&**self.replica.node(), revision)
     }
 
     /// The relationships at exactly the token's revision.
@@ -103,8 +120,7 @@ impl SnapshotReader {
     ///
     /// [`ReadError`], also when the snapshot has expired.
     pub async fn read_at_token(&self, filter: &Filter, token: &RevisionToken) -> Result<Vec<Relationship>, ReadError> {
-        let revision = self.wait_for(token, ReadMode::Exact).await?;
-        Ok(self.store.read(filter, revision)?)
+        self.read(filter, token, ReadMode::Exact).await
     }
 
     /// The current relationships, once the store has reached the token's revision.
@@ -113,8 +129,17 @@ impl SnapshotReader {
     ///
     /// [`ReadError`].
     pub async fn read_at_least(&self, filter: &Filter, token: &RevisionToken) -> Result<Vec<Relationship>, ReadError> {
-        let revision = self.wait_for(token, ReadMode::AtLeast).await?;
-        Ok(self.store.read(filter, revision)?)
+        self.read(filter, token, ReadMode::AtLeast).await
+    }
+
+    async fn read(
+        &self,
+        filter: &Filter,
+        token: &RevisionToken,
+        mode: ReadMode,
+    ) -> Result<Vec<Relationship>, ReadError> {
+        let clock = self.reach(token, mode).await?;
+        Ok(self.replica.reading().read(filter, clock.at())?)
     }
 
     /// The current relationships.
@@ -123,10 +148,12 @@ impl SnapshotReader {
     ///
     /// [`ReadError::Query`].
     pub fn read_current(&self, filter: &Filter) -> Result<Vec<Relationship>, ReadError> {
-        Ok(self.store.read(filter, self.store.current_revision())?)
+        let state = self.replica.reading();
+        Ok(state.read(filter, state.clock())?)
     }
 
-    /// [`Store::check`] at the token's revision or at the current one. Also returns the revision of the read.
+    /// [`Store::check`] at the token's revision or at the current one. Also returns the token of the revision that was
+    /// read.
     ///
     /// # Errors
     ///
@@ -138,76 +165,138 @@ impl SnapshotReader {
         subject: &SubjectRef,
         token: &RevisionToken,
         mode: ReadMode,
-    ) -> Result<(bool, u64), ReadError> {
-        let revision = self.wait_for(token, mode).await?;
-        Ok((self.store.check(resource, permission, subject, revision)?, revision))
+    ) -> Result<(bool, RevisionToken), ReadError> {
+        let clock = self.reach(token, mode).await?;
+        let allowed = self.replica.check(resource, permission, subject, clock.at())?;
+        Ok((allowed, self.replica.reading().token(clock.at())))
     }
 
-    /// Waits until the store has reached the token's revision, and returns the revision to read at.
+    /// Waits until the store has reached the token's revision, and returns the revision to read at. That of a [`Store`] is
+    /// the clock's only number.
     ///
     /// # Errors
     ///
     /// [`ReadError`], except `Query` and `Check`.
-    pub async fn wait_for(&self, token: &RevisionToken, mode: ReadMode) -> Result<u64, ReadError> {
-        let revision = self.own_revision(token)?;
-        self.wait_for_revision(revision, mode).await
+    pub async fn wait_for(&self, token: &RevisionToken, mode: ReadMode) -> Result<VectorClock, ReadError> {
+        let clock = self.reach(token, mode).await?;
+        Ok(self.replica.reading().nodes.spell(clock.at()))
     }
 
-    /// [`wait_for`](Self::wait_for), by the number of one of this store's revisions.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError`], except `Malformed`, `Foreign`, `Query` and `Check`.
-    pub async fn wait_for_revision(&self, revision: u64, mode: ReadMode) -> Result<u64, ReadError> {
-        let (requested, max_lead, max) = (revision, self.max_lead, self.max_waiters);
-        let current = self.store.current_revision();
-        if requested > current {
-            if requested - current > max_lead {
+    async fn reach(&self, token: &RevisionToken, mode: ReadMode) -> Result<Clock, ReadError> {
+        self.replica.belongs(token)?;
+        let Some(mut place) = self.look(token)? else {
+            return self.reached(token, mode);
+        };
+        let max = self.max_waiters;
+        let Ok(_permit) = self.waiters.try_acquire() else {
+            return Err(ReadError::TooManyWaiters { max });
+        };
+        let waited = timeout(self.timeout, async {
+            loop {
+                place.woken().await;
+                match self.look(token)? {
+                    Some(next) => place = next,
+                    None => return Ok(()),
+                }
+            }
+        });
+        match waited.await {
+            Ok(reached) => reached.and_then(|()| self.reached(token, mode)),
+            Err(_) => match self.replica.reading().missing(token) {
+                behind if behind.nodes().is_empty() => self.reached(token, mode),
+                behind => Err(ReadError::Timeout {
+                    behind,
+                    waited: self.timeout,
+                }),
+            },
+        }
+    }
+
+    /// Where to wait for what of a token is missing, if anything is.
+    fn look(&self, token: &RevisionToken) -> Result<Option<Place<'_>>, ReadError> {
+        let state = self.replica.reading();
+        let max_lead = self.max_lead;
+        let mut awaited = None;
+        for NodeBehind { node, requested, .. } in state.missing(token).nodes() {
+            let index = state.nodes.find(node);
+            let known = index.map_or(0, |index| state.known().of(index));
+            if requested.saturating_sub(known) > max_lead {
                 return Err(ReadError::TooFarAhead {
-                    requested,
-                    current,
+                    node: node.clone(),
+                    requested: *requested,
+                    known,
                     max_lead,
                 });
             }
-            let Ok(_place) = self.waiters.try_acquire() else {
-                return Err(ReadError::TooManyWaiters { max });
-            };
-            let mut head = self.store.subscribe();
-            let reached = timeout(self.timeout, head.wait_for(|head| *head >= requested)).await;
-            if !matches!(reached, Ok(Ok(_))) {
-                return Err(ReadError::Timeout {
-                    requested,
-                    current: self.store.current_revision(),
-                    waited: self.timeout,
-                });
-            }
+            let number = *requested;
+            let this = index.map_or(Awaited::NewNode, |node| Awaited::Write { node, number });
+            awaited.get_or_insert(this);
         }
+        Ok(awaited.map(|awaited| self.replica.enter(&state, awaited)))
+    }
+
+    /// The clock to read at, once the token is reached.
+    fn reached(&self, token: &RevisionToken, mode: ReadMode) -> Result<Clock, ReadError> {
+        let state = self.replica.reading();
         match mode {
-            ReadMode::AtLeast => Ok(self.store.current_revision()),
+            ReadMode::AtLeast => Ok(state.clock().into()),
             ReadMode::Exact => {
-                self.store.ensure_readable(requested)?;
-                Ok(requested)
+                let clock = state.numbers(token);
+                state.readable(clock.at())?;
+                Ok(clock)
             }
         }
     }
+}
 
-    /// The revision that a token names, if the token names only this store: a read can't wait for other nodes.
-    fn own_revision(&self, token: &RevisionToken) -> Result<u64, ReadError> {
-        let malformed = |what| Err(ReadError::Malformed { what });
-        if token.node_id.is_empty() {
-            return malformed("it names no node");
+impl Replica {
+    /// Whether a token is well formed and names nodes of this store's group only.
+    pub(super) fn belongs(&self, token: &RevisionToken) -> Result<(), ReadError> {
+        if let Err(error) = token.validate() {
+            return Err(ReadError::Malformed(error));
         }
-        if token.revision == 0 {
-            return malformed("its revision is 0");
+        let foreign = |(node, number): (&String, &u64)| *number > 0 && !self.is_of_group(node);
+        match token.vector_clock.iter().any(foreign) {
+            true => Err(ReadError::Foreign),
+            false => Ok(()),
         }
-        if token.vector_clock.get(&token.node_id) != Some(&token.revision) {
-            return malformed("its clock and its revision disagree");
+    }
+}
+
+impl State {
+    /// A token of a clock. Its node is this one, or another one where the clock lacks this one's writes.
+    pub(super) fn token(&self, at: At<'_>) -> RevisionToken {
+        let clock = self.nodes.spell(at);
+        let own: &str = self.nodes.own();
+        let (node, number) = match clock.get(own) {
+            0 => clock.iter().next().unwrap_or((own, 0)),
+            number => (own, number),
+        };
+        RevisionToken::with_vector_clock(node, number, clock.iter())
+    }
+
+    /// The numbers of a token whose nodes are all known.
+    pub(super) fn numbers(&self, token: &RevisionToken) -> Clock {
+        let mut clock = Clock::default();
+        for (node, number) in &token.vector_clock {
+            if let Some(index) = self.nodes.find(node) {
+                clock.set(index, *number);
+            }
         }
-        let own = self.store.node_id();
-        let knows_others = token.vector_clock.iter().any(|(node, at)| node != own && *at > 0);
-        if token.node_id != own || knows_others {
-            return Err(ReadError::Foreign);
-        }
-        Ok(token.revision)
+        clock
+    }
+
+    /// What of a token this store has not reached.
+    pub(super) fn missing(&self, token: &RevisionToken) -> Behind {
+        let wanted = token.vector_clock.iter();
+        let missing = wanted.filter_map(|(node, requested)| {
+            let reached = self.nodes.find(node).map_or(0, |index| self.clock().of(index));
+            (reached < *requested).then(|| NodeBehind {
+                node: node.clone(),
+                requested: *requested,
+                reached,
+            })
+        });
+        Behind::new(missing.collect())
     }
 }

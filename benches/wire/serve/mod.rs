@@ -60,7 +60,11 @@ impl Checker {
             tokio::time::sleep(AWAY).await;
         }
         let revision = match floor {
-            Some(floor) => self.reader.wait_for_revision(floor, ReadMode::AtLeast).await?,
+            Some(floor) => {
+                let token = self.reader.token(floor);
+                let reached = self.reader.wait_for(&token, ReadMode::AtLeast).await?;
+                reached.get(self.store.node_id())
+            }
             None => self.store.current_revision(),
         };
         let allowed = self

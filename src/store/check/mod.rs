@@ -12,8 +12,9 @@ mod exclusion;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use crate::store::clock::At;
 use crate::store::objects::SubjectKey;
-use crate::store::rules::{Op, Permission, Rule, Rules, Symbol};
+use crate::store::rules::{Allowed, Form, Op, Permission, Rule, Rules, Symbol};
 use crate::store::state::State;
 
 type NodeId = u32;
@@ -97,10 +98,31 @@ enum Task<'a> {
     },
 }
 
+/// Which subjects of a relation count: those that the schema in force allows. `None` where all are allowed.
+#[derive(Clone, Copy)]
+struct Counted<'a> {
+    state: &'a State,
+    allowed: Option<&'a [Allowed]>,
+}
+
+impl Counted<'_> {
+    fn counts(&self, subject: SubjectKey) -> bool {
+        let Some(allowed) = self.allowed else { return true };
+        let form = match subject.relation {
+            Symbol::NONE if self.state.objects.is_wildcard(subject.object) => Form::Wildcard,
+            Symbol::NONE => Form::Object,
+            relation => Form::Userset(relation),
+        };
+        let subject_type = self.state.objects.object_type(subject.object);
+        let this = subject_type.map(|subject_type| Allowed { subject_type, form });
+        this.is_some_and(|this| allowed.contains(&this))
+    }
+}
+
 pub(super) struct Evaluation<'a> {
     state: &'a State,
     rules: &'a Rules,
-    revision: u64,
+    at: At<'a>,
     question: Question,
     nodes: Vec<Node<'a>>,
     edges: Vec<Edge>,
@@ -111,11 +133,11 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(state: &'a State, rules: &'a Rules, revision: u64, question: Question, max_steps: u64) -> Self {
+    pub(super) fn new(state: &'a State, rules: &'a Rules, at: At<'a>, question: Question, max_steps: u64) -> Self {
         Self {
             state,
             rules,
-            revision,
+            at,
             question,
             nodes: Vec::new(),
             edges: Vec::new(),
@@ -240,12 +262,29 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    fn counted(&self, object: u32, relation: Symbol) -> Counted<'a> {
+        let state = self.state;
+        let allowed = || match self.rules.rule(state.objects.object_type(object)?, relation)? {
+            Rule::Relation(allowed) => Some(allowed.as_slice()),
+            Rule::Permission(_) => None,
+        };
+        Counted {
+            state,
+            allowed: state.may_hold_foreign().then(|| allowed().unwrap_or_default()),
+        }
+    }
+
     fn expand_relation(&mut self, node: NodeId, object: u32, relation: Symbol) -> Result<(), Unsolved> {
-        let (state, revision, question) = (self.state, self.revision, self.question);
+        let (state, at, question) = (self.state, self.at, self.question);
         let Some(subjects) = state.objects.subjects(object, relation) else {
             return Ok(());
         };
-        let exists = |key| subjects.get(&key).is_some_and(|history| history.exists_at(revision));
+        let counted = self.counted(object, relation);
+        let exists = |key: SubjectKey| {
+            subjects
+                .get(&key)
+                .is_some_and(|history| history.exists_at(at) && counted.counts(key))
+        };
         if exists(question.subject) || question.wildcard.is_some_and(exists) {
             self.prove(node);
             return Ok(());
@@ -256,7 +295,8 @@ impl<'a> Evaluation<'a> {
         };
         for (key, history) in subjects.range(plain..) {
             self.step()?;
-            if history.exists_at(revision)
+            if history.exists_at(at)
+                && counted.counts(*key)
                 && let Some(userset) = self.named_node(key.object, key.relation)
             {
                 self.depend(node, userset);
@@ -274,11 +314,13 @@ impl<'a> Evaluation<'a> {
                 }
             }
             Op::Arrow { relation, target } => {
-                let (state, revision) = (self.state, self.revision);
+                let (state, at) = (self.state, self.at);
+                let counted = self.counted(place.object, *relation);
                 let subjects = state.objects.subjects(place.object, *relation);
                 for (key, history) in subjects.into_iter().flatten() {
                     self.step()?;
-                    if history.exists_at(revision)
+                    if history.exists_at(at)
+                        && counted.counts(*key)
                         && let Some(node) = self.named_node(key.object, *target)
                     {
                         self.depend(parent, node);

@@ -57,7 +57,9 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
 pub struct Opened {
     /// The stored snapshot, if the logs no longer have every entry after the clock that was asked for.
     pub snapshot: Option<Snapshot>,
-    /// The last entries of all logs that this link knows of. A node that starts reads up to these before it serves.
+    /// The ends of the logs of all nodes. They must include every entry that was stored before the call: a node that starts
+    /// reads up to these before it writes, so that its writes are later than everything that was written before. A link that
+    /// can't learn the ends of a log is unavailable.
     pub ends: VectorClock,
     /// What comes from the nodes. It ends with an error, and is then opened again.
     pub incoming: Pin<Box<dyn Stream<Item = Result<Incoming, LinkError>> + Send>>,
@@ -118,6 +120,11 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// The cause as text, for a log.
+    pub(super) fn source_text(&self) -> Option<String> {
+        self.source().map(ToString::to_string)
+    }
+
     /// The logs can't be reached now, because of this.
     pub fn unavailable(why: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(why.into())

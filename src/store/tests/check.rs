@@ -75,12 +75,13 @@ fn errors_say_what_is_unknown() {
     ));
     assert!(matches!(error("doc:a#view@user:*"), CheckError::Wildcard { .. }));
     assert!(matches!(error("doc:*#view@user:a"), CheckError::Wildcard { .. }));
-    let not_reached = RevisionError::NotReached {
-        requested: 2,
-        current: 1,
+    let ahead = try_check(&store, "doc:a#view@user:a", 2);
+    let Err(CheckError::Revision(RevisionError::NotReached { behind })) = ahead else {
+        panic!("{ahead:?}")
     };
-    assert_eq!(try_check(&store, "doc:a#view@user:a", 2), Err(not_reached.into()));
+    assert_eq!((behind.nodes()[0].requested, behind.nodes()[0].reached), (2, 1));
     let expired = RevisionError::SnapshotExpired {
+        node: store.node_id().to_owned(),
         requested: 0,
         oldest: 1,
     };

@@ -42,11 +42,12 @@ async fn a_read_at_a_token_sees_that_snapshot() {
     assert_eq!(subjects(&reader.read_current(&plan()).unwrap()), both);
     let (doc, bob) = ("doc:plan".parse().unwrap(), "user:bob".parse().unwrap());
     let exact = reader.check(&doc, "view", &bob, &token, ReadMode::Exact).await;
-    assert_eq!(exact, Ok((false, 2)));
+    assert_eq!(exact, Ok((false, reader.token(2))));
     let at_least = reader.check(&doc, "view", &bob, &token, ReadMode::AtLeast).await;
-    assert_eq!(at_least, Ok((true, 3)));
+    assert_eq!(at_least, Ok((true, reader.token(3))));
     store.garbage_collect(3);
     let expired = RevisionError::SnapshotExpired {
+        node: store.node_id().to_owned(),
         requested: 2,
         oldest: 3,
     };
@@ -58,12 +59,16 @@ async fn a_read_at_a_token_sees_that_snapshot() {
 async fn a_read_at_an_unreached_token_times_out() {
     let store = Arc::new(store());
     let reader = SnapshotReader::with_timeout(store.clone(), Duration::from_millis(100));
-    let timeout = ReadError::Timeout {
-        requested: 999,
-        current: 1,
-        waited: Duration::from_millis(100),
+    let read = reader.read_at_token(&plan(), &reader.token(999)).await;
+    let Err(ReadError::Timeout { behind, waited }) = read else {
+        panic!("{read:?}")
     };
-    assert_eq!(reader.read_at_token(&plan(), &reader.token(999)).await, Err(timeout));
+    assert_eq!(waited, Duration::from_millis(100));
+    let [behind] = behind.nodes() else { panic!("{behind}") };
+    assert_eq!(
+        (&*behind.node, behind.requested, behind.reached),
+        (store.node_id(), 999, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +100,7 @@ async fn a_token_from_the_far_future_is_rejected_at_once() {
         assert!(matches!(rejected, Err(ReadError::TooFarAhead { max_lead: 10, .. })));
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
-    let within = reader.wait_for_revision(11, ReadMode::AtLeast).await;
+    let within = reader.wait_for(&reader.token(11), ReadMode::AtLeast).await;
     assert!(matches!(within, Err(ReadError::Timeout { .. })));
 }
 
@@ -103,16 +108,17 @@ async fn a_token_from_the_far_future_is_rejected_at_once() {
 async fn waiters_are_capped() {
     let store = Arc::new(store());
     let reader = SnapshotReader::new(store.clone()).max_waiters(1);
+    let (one, two) = (reader.token(1), reader.token(2));
     let (first, second, satisfied) = tokio::join!(
-        reader.wait_for_revision(2, ReadMode::Exact),
-        reader.wait_for_revision(2, ReadMode::Exact),
-        reader.wait_for_revision(1, ReadMode::Exact),
+        reader.wait_for(&two, ReadMode::Exact),
+        reader.wait_for(&two, ReadMode::Exact),
+        reader.wait_for(&one, ReadMode::Exact),
     );
     assert!(matches!(first, Err(ReadError::Timeout { .. })));
     assert_eq!(second, Err(ReadError::TooManyWaiters { max: 1 }));
-    assert_eq!(satisfied, Ok(1));
+    assert_eq!(satisfied.unwrap().get(store.node_id()), 1);
     // A cancelled waiter frees its place.
-    let ended = reader.wait_for_revision(2, ReadMode::Exact).await;
+    let ended = reader.wait_for(&reader.token(2), ReadMode::Exact).await;
     assert!(matches!(ended, Err(ReadError::Timeout { .. })));
 }
 
@@ -134,10 +140,11 @@ async fn a_store_rejects_another_stores_tokens() {
 
 #[tokio::test]
 async fn tokens_are_validated() {
-    let reader = SnapshotReader::new(Arc::new(store()));
+    let store = Arc::new(store());
+    let reader = SnapshotReader::new(store.clone());
     let own = reader.current_token();
     let read = async |token: RevisionToken| reader.wait_for(&token, ReadMode::Exact).await;
-    let malformed = |result| matches!(result, Err(ReadError::Malformed { .. }));
+    let malformed = |result| matches!(result, Err(ReadError::Malformed(_)));
     assert!(malformed(read(RevisionToken::new("", 1)).await));
     assert!(malformed(read(reader.token(0)).await));
     let vector_clock = BTreeMap::new();
@@ -157,7 +164,7 @@ async fn tokens_are_validated() {
     ));
     let mut merged = own.clone();
     merged.vector_clock.insert("elsewhere".into(), 0);
-    assert_eq!(read(merged.clone()).await, Ok(1));
+    assert_eq!(read(merged.clone()).await.unwrap().get(store.node_id()), 1);
     merged.vector_clock.insert("elsewhere".into(), 1);
     assert_eq!(read(merged).await, Err(ReadError::Foreign));
 }

@@ -79,6 +79,13 @@ impl InferaDb {
         self
     }
 
+    /// The revision of a clock of one cluster.
+    #[cfg(feature = "store")]
+    pub(crate) fn revision(&self, clock: VectorClock) -> Revision {
+        let store = self.store_of(clock.iter().next().map_or("", |(node, _)| node));
+        Revision::new(store, clock)
+    }
+
     fn store_of(&self, node_id: &str) -> StoreId {
         match &self.scope {
             Scope::Node { name } => StoreId::new(["inferadb", name, node_id]),

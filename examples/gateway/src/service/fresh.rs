@@ -77,7 +77,11 @@ impl Fresh {
             let [token] = &*tokens else {
                 return Err(Problem::bad_request("at-exact-snapshot needs exactly one zookie"));
             };
-            return Ok(gateway.reader.wait_for(token, ReadMode::Exact).await?);
+            return Ok(gateway
+                .reader
+                .wait_for(token, ReadMode::Exact)
+                .await?
+                .get(gateway.store.node_id()));
         }
         for token in &tokens {
             gateway.reader.wait_for(token, ReadMode::AtLeast).await?;
