@@ -19,6 +19,7 @@ mod following;
 mod link;
 mod member;
 mod shared;
+mod network;
 mod spelled;
 mod stats;
 
@@ -28,3 +29,4 @@ pub use error::NodeWriteError;
 pub use link::{Incoming, Link, LinkError, Opened, Pending};
 pub use member::{Node, Written};
 pub use stats::{NodeProgress, NodeStats};
+pub use network::{AppendFailure, Network};
