@@ -27,8 +27,9 @@ pub use place::AppendFailure;
 /// than the network itself.
 ///
 /// Entries of one node arrive in their order. Where the way between two nodes is cut they wait, and they are never lost;
-/// what a node reports ([`Link::report`]) is lost there. Snapshots can be stored and read by every node that has a way to
-/// and from at least one other.
+/// what a node reports ([`Link::report`]) is lost there. A node can't start while the way to or from another one is cut,
+/// because it can't learn how far the other one has written. Snapshots can be stored by every node that has a way to and from
+/// at least one other.
 ///
 /// Time is tokio's, so tests can pause it.
 #[derive(Clone)]

@@ -147,8 +147,7 @@ impl State {
         Ok(())
     }
 
-    /// Begins to read all logs after a clock: the snapshot if one is needed, the ends that are known at this place, and
-    /// where to read on.
+    /// Begins to read all logs after a clock: the snapshot if one is needed, the ends of all logs, and where to read on.
     pub(super) fn open(
         &mut self,
         place: usize,
@@ -156,7 +155,13 @@ impl State {
         after: &VectorClock,
     ) -> Result<(Option<Snapshot>, VectorClock, Cursor), LinkError> {
         belongs(&self.places[place].id, node)?;
-        self.settle(place);
+        let unheard = |other: &usize| self.places[*other].log.end() > 0 && !self.is_open(*other, place);
+        if let Some(other) = (0..self.places.len()).find(unheard) {
+            let other = &self.places[other].id;
+            return Err(LinkError::unavailable(format!(
+                "the end of the log of {other} can't be learned"
+            )));
+        }
         let mut trimmed = self
             .places
             .iter()
@@ -167,25 +172,16 @@ impl State {
         } else {
             None
         };
-        let known = self
-            .places
-            .iter()
-            .enumerate()
-            .map(|(from, other)| (other.id.clone(), self.known(from, place)));
-        let mut ends: VectorClock = known.collect();
-        let mut after = after.clone();
-        if let Some(snapshot) = &snapshot {
-            ends = ends.join(&snapshot.clock).unwrap_or(ends);
-            after = after.join(&snapshot.clock).unwrap_or(after);
-        }
+        let ends = self.places.iter().map(|other| (other.id.clone(), other.log.end()));
+        let read = snapshot.as_ref().and_then(|snapshot| after.join(&snapshot.clock));
         let cursor = Cursor {
             place,
             interruptions: self.places[place].interruptions,
-            after,
+            after: read.unwrap_or_else(|| after.clone()),
             delivered: Vec::new(),
             turn: 0,
         };
-        Ok((snapshot, ends, cursor))
+        Ok((snapshot, ends.collect(), cursor))
     }
 
     /// What is delivered next; if there is nothing, the waker is woken when the network changes.
@@ -217,10 +213,10 @@ impl State {
     }
 
     fn next_of(&mut self, from: usize, cursor: &mut Cursor) -> Option<Next> {
-        let known = self.known(from, cursor.place);
+        let arrived = self.arrived(from, cursor.place);
         let Place { id, log, .. } = &self.places[from];
         let (entries, reports) = &mut cursor.delivered[from];
-        if known > *entries {
+        if arrived > *entries {
             let Some(entry) = log.get(*entries + 1) else {
                 let problem = "the next entry is only in the snapshot";
                 return Some(Next::Fail(LinkError::unavailable(problem)));
@@ -237,8 +233,8 @@ impl State {
         Some(Next::Deliver(Incoming::Reached { node, clock }))
     }
 
-    /// The last entry of the log of `from` that is known at `to`.
-    fn known(&self, from: usize, to: usize) -> u64 {
+    /// The last entry of the log of `from` that is at `to`.
+    fn arrived(&self, from: usize, to: usize) -> u64 {
         if from == to {
             return self.places[from].log.end();
         }
@@ -267,12 +263,16 @@ impl State {
     }
 
     fn can_reach_snapshots(&self, place: usize) -> Result<(), LinkError> {
-        let is_open = |from: usize, to: usize| !self.places[to].ways[from].is_cut;
         let mut others = (0..self.places.len()).filter(|other| *other != place);
-        if self.places.len() == 1 || others.any(|other| is_open(place, other) && is_open(other, place)) {
+        if self.places.len() == 1 || others.any(|other| self.is_open(place, other)) {
             return Ok(());
         }
         Err(LinkError::unavailable("this node is cut off from all others"))
+    }
+
+    /// Whether two nodes reach each other.
+    fn is_open(&self, one: usize, other: usize) -> bool {
+        !self.places[one].ways[other].is_cut && !self.places[other].ways[one].is_cut
     }
 }
 
