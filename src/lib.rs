@@ -56,6 +56,7 @@
 //! - `axum`: [`RequestBody`] for axum's bodies, and [`Asked`] as an extractor.
 //! - `tonic`: [`RequestBody`] for tonic's bodies.
 //! - `store`: the embedded relationship store.
+//! - `nats`: the logs of several nodes' stores in NATS JetStream (with `store`).
 //! - `metrics`: [`Stats`](cache::Stats) as Prometheus text, and for any exporter of the `metrics` crate.
 //! - `objects-postgres`: tokens of objects in PostgreSQL or CockroachDB.
 //! - `objects-nats`: tokens of objects in a NATS JetStream bucket.
@@ -77,6 +78,8 @@ mod invalid_setting;
 mod knowledge;
 mod layer;
 mod names;
+#[cfg(any(feature = "nats", feature = "objects-nats"))]
+mod nats;
 pub mod objects;
 mod protobuf;
 pub mod protocol;

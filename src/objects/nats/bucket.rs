@@ -1,20 +1,17 @@
-use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::Context;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
-use async_nats::jetstream::{Context, ErrorCode};
 
+use crate::nats::{loses, stream_info};
 use crate::objects::error::ObjectsError;
-
-/// The least room for one message: eight long tokens.
-const LEAST_MESSAGE_SIZE: i32 = 64 << 10;
 
 /// The bucket with this name. It is created if it is not there, unless `replicas` is `None`.
 pub(super) async fn open(context: &Context, bucket: &str, replicas: Option<usize>) -> Result<Info, ObjectsError> {
     let name = stream_name(bucket);
-    let mut found = info(context, &name).await?;
+    let mut found = stream_info(context, &name).await?;
     if let (None, Some(replicas)) = (&found, replicas) {
         // If another replica was faster, this has the same settings, or fails and the other's are looked at below.
         let created = context.create_stream(settings(bucket, replicas)).await;
-        found = info(context, &name).await?;
+        found = stream_info(context, &name).await?;
         if let (None, Err(error)) = (&found, created) {
             let what =
                 format!("NATS: the bucket `{bucket}` can't be created; check the user's permissions and `replicas`");
@@ -28,21 +25,6 @@ pub(super) async fn open(context: &Context, bucket: &str, replicas: Option<usize
     };
     check(&found.config, bucket)?;
     Ok(found)
-}
-
-/// What the server says of this stream. `None` if it is not there.
-pub(super) async fn info(context: &Context, stream: &str) -> Result<Option<Info>, ObjectsError> {
-    match context.get_stream(stream).await {
-        Ok(stream) => Ok(Some(stream.cached_info().clone())),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(reply) if reply.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-            _ => {
-                let what =
-                    "NATS: JetStream does not say which streams it has; is it enabled, and may the user read it?";
-                Err(ObjectsError::new(what).with_source(error))
-            }
-        },
-    }
 }
 
 pub(super) fn stream_name(bucket: &str) -> String {
@@ -73,54 +55,15 @@ fn settings(bucket: &str, replicas: usize) -> Config {
 
 /// Whether the bucket keeps what it has acknowledged, and gives it back.
 fn check(config: &Config, bucket: &str) -> Result<(), ObjectsError> {
-    let drops_old = config.discard == DiscardPolicy::Old;
-    let problems = [
-        (
-            config.allow_direct,
-            "answers reads from any replica (`allow_direct`), which may lack the last write; turn it off",
-        ),
-        (
-            !config.max_age.is_zero(),
-            "removes entries by their age (`max_age`), and a clock that jumps would remove them too early; set it to 0: the \
-             store removes what has expired itself",
-        ),
-        (
-            drops_old && (config.max_bytes > 0 || config.max_messages > 0),
-            "drops old entries when it is full (`max_bytes` or `max_msgs` with the discard policy `old`); set the policy to `new`",
-        ),
-        (
-            config.discard_new_per_subject,
-            "refuses to replace entries (`discard_new_per_subject`); turn it off",
-        ),
-        (
-            config.storage != StorageType::File,
-            "is in memory, and would lose all entries when the server stops; use file storage",
-        ),
-        (
-            config.retention != RetentionPolicy::Limits,
-            "drops entries that were read (`retention`); use the policy `limits`",
-        ),
-        (config.no_ack, "acknowledges no writes (`no_ack`); turn it off"),
-        (config.sealed, "is sealed, so nothing can be written"),
-        (
-            config.deny_purge,
-            "refuses purges (`deny_purge`), so entries that have expired could not be removed; turn it off",
-        ),
-        (
-            config.mirror.is_some() || config.sources.as_ref().is_some_and(|sources| !sources.is_empty()),
-            "is a copy of another one (`mirror` or `sources`), and lags behind it; use the original",
-        ),
-        (
-            config.max_message_size > 0 && config.max_message_size < LEAST_MESSAGE_SIZE,
-            "takes only small entries (`max_msg_size`); allow 64 KiB or more",
-        ),
-        (
-            config.subjects != [format!("$KV.{bucket}.>")],
-            "has other subjects than a bucket has; give it a name of its own",
-        ),
-    ];
-    match problems.into_iter().find(|(is_so, _)| *is_so) {
-        Some((_, problem)) => Err(ObjectsError::new(format!("NATS: the bucket `{bucket}` {problem}"))),
+    let problem = if config.allow_direct {
+        Some("answers reads from any replica (`allow_direct`), which may lack the last write; turn it off")
+    } else if config.subjects != [format!("$KV.{bucket}.>")] {
+        Some("has other subjects than a bucket has; give it a name of its own")
+    } else {
+        loses(config)
+    };
+    match problem {
+        Some(problem) => Err(ObjectsError::new(format!("NATS: the bucket `{bucket}` {problem}"))),
         None => Ok(()),
     }
 }

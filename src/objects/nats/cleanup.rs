@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::nats::stream_info;
 use crate::objects::error::ObjectsError;
-use crate::objects::nats::bucket;
 use crate::objects::nats::link::{Entry, Link};
 use crate::objects::nats::value::millis;
 
@@ -85,7 +85,7 @@ impl Link {
     ///
     /// The stream is in the order of time, so what has expired are the messages before a certain one.
     async fn clean_up(&self) -> Result<(), ObjectsError> {
-        let info = bucket::info(&self.context, &self.stream_name).await?;
+        let info = stream_info(&self.context, &self.stream_name).await?;
         let info = info.ok_or_else(|| ObjectsError::new("NATS: the bucket is gone"))?;
         let own = self.kept();
         if self.schedule.is_replaced(info.created.to_string()) {

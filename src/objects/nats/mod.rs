@@ -6,9 +6,7 @@ mod feed;
 mod link;
 mod marks;
 mod schedule;
-mod servers;
 mod settings;
-mod tls;
 mod update;
 mod value;
 
@@ -19,6 +17,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout};
 
+use crate::nats::Problem;
 use crate::objects::error::ObjectsError;
 use crate::objects::key::ObjectKey;
 use crate::objects::nats::feed::NatsFeed;
@@ -149,5 +148,15 @@ impl ObjectTokens for NatsObjects {
 impl fmt::Debug for NatsObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("NatsObjects").field(&self.0).finish()
+    }
+}
+
+impl From<Problem> for ObjectsError {
+    fn from(problem: Problem) -> Self {
+        let error = Self::new(problem.what);
+        match problem.source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
     }
 }

@@ -4,47 +4,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{ConnectErrorKind, ConnectOptions};
 
 use crate::invalid_setting::InvalidSetting;
+use crate::nats::{Connecting, Problem, Servers, check_name, check_replicas};
 use crate::objects::error::ObjectsError;
 use crate::objects::nats::link::Link;
 use crate::objects::nats::schedule::Schedule;
-use crate::objects::nats::servers::Servers;
-use crate::objects::nats::{NatsObjects, bucket, tls};
+use crate::objects::nats::{NatsObjects, bucket};
 
-const LONGEST_BUCKET: usize = 200;
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
-/// A connection that is dead is noticed after about two of these.
-const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// Settings of a [`NatsObjects`].
 #[derive(Clone)]
 #[must_use]
 pub struct NatsObjectsBuilder {
-    url: String,
+    connecting: Connecting,
     bucket: String,
     create_bucket: bool,
     replicas: usize,
-    credentials_file: Option<PathBuf>,
-    ca_file: Option<PathBuf>,
-    timeout: Duration,
-    connect_timeout: Duration,
     clean_every: Duration,
 }
 
 impl NatsObjectsBuilder {
     pub(super) fn new(url: String) -> Self {
         Self {
-            url,
+            connecting: Connecting::new(url),
             bucket: "zookie_objects".into(),
             create_bucket: true,
             replicas: 1,
-            credentials_file: None,
-            ca_file: None,
-            timeout: Duration::from_secs(2),
-            connect_timeout: Duration::from_secs(5),
             clean_every: Duration::from_secs(60),
         }
     }
@@ -74,14 +61,14 @@ impl NatsObjectsBuilder {
 
     /// A file with the user's JWT and seed (`.creds`), instead of credentials in the URL.
     pub fn credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.credentials_file = Some(path.into());
+        self.connecting.credentials_file = Some(path.into());
         self
     }
 
     /// A PEM file with the certificates that the servers' own certificates must come from, instead of those of the operating
     /// system. With it, TLS is required.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+        self.connecting.ca_file = Some(path.into());
         self
     }
 
@@ -89,7 +76,7 @@ impl NatsObjectsBuilder {
     ///
     /// By default 2 s. At least 10 ms, at most one hour.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.connecting.timeout = timeout;
         self
     }
 
@@ -97,7 +84,7 @@ impl NatsObjectsBuilder {
     ///
     /// By default 5 s. At least 10 ms, at most one hour.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.connecting.connect_timeout = timeout;
         self
     }
 
@@ -116,82 +103,27 @@ impl NatsObjectsBuilder {
     /// A setting makes no sense, no server can be reached, or the bucket is set up so that records could be lost. The message
     /// names the setting, and has no credentials.
     pub async fn connect(self) -> Result<NatsObjects, ObjectsError> {
-        let servers = self.validate().map_err(|invalid| {
-            let what = format!("NATS: `{}` {}", invalid.setting(), invalid.problem());
-            ObjectsError::new(what).with_source(invalid)
-        })?;
-        let client = self
-            .options(&servers)
-            .await?
-            .connect(servers.addresses.clone())
-            .await
-            .map_err(|error| {
-                let problem = match error.kind() {
-                    ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                        "the server refuses the credentials; check those in `url`, or `credentials_file`"
-                    }
-                    ConnectErrorKind::Tls => "TLS failed; check `ca_file`",
-                    ConnectErrorKind::Dns => "a host in `url` is not known",
-                    _ => "no server can be reached; check `url`, and for TLS `ca_file`",
-                };
-                ObjectsError::new(format!("NATS: {problem}")).with_source(error)
-            })?;
-        let context = ContextBuilder::new().timeout(self.timeout).build(client);
+        let servers = self.validate().map_err(Problem::from)?;
+        let client = self.connecting.connect(&servers, |options| options).await?;
+        let timeout = self.connecting.timeout;
+        let context = ContextBuilder::new().timeout(timeout).build(client);
         let info = bucket::open(&context, &self.bucket, self.create_bucket.then_some(self.replicas)).await?;
         let schedule = Schedule::new(self.clean_every, info.created.to_string());
-        let link = Link::new(context, &self.bucket, self.timeout, schedule).await?;
+        let link = Link::new(context, &self.bucket, timeout, schedule).await?;
         // Whether the user may write is seen now, and not at the first write.
         link.beat().await?;
         Ok(NatsObjects(Arc::new(link)))
     }
 
     fn validate(&self) -> Result<Servers, InvalidSetting> {
-        let servers = Servers::parse(&self.url)?;
-        let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        if !(1..=LONGEST_BUCKET).contains(&self.bucket.len()) || !self.bucket.bytes().all(is_name_byte) {
-            let problem = "is no name of a bucket; choose 1 to 200 letters, digits, `-` and `_`";
-            return Err(InvalidSetting::new("bucket", problem));
-        }
-        if !(1..=5).contains(&self.replicas) {
-            return Err(InvalidSetting::new(
-                "replicas",
-                "is not 1 to 5, which is what NATS allows",
-            ));
-        }
-        if servers.has_login() && self.credentials_file.is_some() {
-            let problem = "is set beside credentials in `url`; leave one of them out";
-            return Err(InvalidSetting::new("credentials_file", problem));
-        }
-        let shortest = Duration::from_millis(10);
-        for (setting, duration) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
-            if !(shortest..=LONGEST_TIMEOUT).contains(&duration) {
-                let problem = "is shorter than 10 ms or longer than one hour; choose a duration in between";
-                return Err(InvalidSetting::new(setting, problem));
-            }
-        }
+        let servers = self.connecting.validate()?;
+        check_name("bucket", &self.bucket)?;
+        check_replicas(self.replicas)?;
         if !(Duration::from_secs(1)..=LONGEST_PAUSE).contains(&self.clean_every) {
             let problem = "is shorter than 1 s or longer than one day; choose a duration in between";
             return Err(InvalidSetting::new("clean_every", problem));
         }
         Ok(servers)
-    }
-
-    async fn options(&self, servers: &Servers) -> Result<ConnectOptions, ObjectsError> {
-        let mut options = servers
-            .log_in(ConnectOptions::new())
-            .name("tower-zookie")
-            .connection_timeout(self.connect_timeout)
-            .request_timeout(Some(self.timeout))
-            .ping_interval(PING_EVERY)
-            .require_tls(servers.tls || self.ca_file.is_some())
-            .tls_client_config(tls::config(self.ca_file.as_deref()).await?);
-        if let Some(path) = &self.credentials_file {
-            options = options.credentials_file(path).await.map_err(|error| {
-                ObjectsError::new("NATS: `credentials_file` can't be read; it must have a JWT and a seed")
-                    .with_source(error)
-            })?;
-        }
-        Ok(options)
     }
 }
 

@@ -5,10 +5,10 @@ use async_nats::{ConnectOptions, ServerAddr};
 use crate::invalid_setting::InvalidSetting;
 
 /// The servers of a URL, and how to log in there.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     /// Without credentials, so that no log of the client shows them.
-    pub(super) addresses: Vec<ServerAddr>,
-    pub(super) tls: bool,
+    pub(crate) addresses: Vec<ServerAddr>,
+    pub(crate) tls: bool,
     login: Option<Login>,
 }
 
@@ -19,7 +19,7 @@ enum Login {
 }
 
 impl Servers {
-    pub(super) fn parse(url: &str) -> Result<Self, InvalidSetting> {
+    pub(crate) fn parse(url: &str) -> Result<Self, InvalidSetting> {
         let mut servers = Self {
             addresses: Vec::new(),
             tls: false,
@@ -71,11 +71,11 @@ impl Servers {
         Ok(())
     }
 
-    pub(super) fn has_login(&self) -> bool {
+    pub(crate) fn has_login(&self) -> bool {
         self.login.is_some()
     }
 
-    pub(super) fn log_in(&self, options: ConnectOptions) -> ConnectOptions {
+    pub(crate) fn log_in(&self, options: ConnectOptions) -> ConnectOptions {
         match &self.login {
             None => options,
             Some(Login::Password { user, password }) => options.user_and_password(user.clone(), password.clone()),
