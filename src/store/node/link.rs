@@ -24,7 +24,8 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LinkError::Unavailable`]; it is tried again.
+    /// [`LinkError::Unavailable`]; it is tried again. [`LinkError::Taken`] if another process has begun to write as this node
+    /// since this process has.
     fn open<'a>(&'a self, node: &'a str, after: &'a VectorClock) -> Pending<'a, Opened>;
 
     /// Appends entries to the log of the node that wrote them. When this returns, they are not lost even if the node and the
@@ -32,8 +33,9 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LinkError::Taken`] if another process has appended to this log: this process must write nothing more. After
-    /// [`LinkError::Unavailable`] the entries may or may not be in the log; the same call is tried again until it succeeds.
+    /// [`LinkError::Taken`] if another process has appended to this log: this process must write nothing more.
+    /// [`LinkError::TooLarge`] if an entry is larger than the link can carry. After [`LinkError::Unavailable`] the entries may
+    /// or may not be in the log; the same call is tried again until it succeeds.
     fn append<'a>(&'a self, entries: &'a [Entry]) -> Pending<'a, ()>;
 
     /// Tells the other nodes what this node has reached. It may be lost.
@@ -117,6 +119,16 @@ pub enum LinkError {
     /// Another process writes as the same node.
     #[error("another process writes as this node; give each process a node name of its own")]
     Taken,
+    /// An entry is larger than the link can carry. No entry of the call was appended, and trying it again does not help.
+    #[error("entry {number} has {size} bytes as JSON, and this link carries at most {limit}")]
+    TooLarge {
+        /// The number of the entry.
+        number: u64,
+        /// Its size as JSON, in bytes.
+        size: usize,
+        /// The largest size, in bytes.
+        limit: usize,
+    },
 }
 
 impl LinkError {

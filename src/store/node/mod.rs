@@ -18,8 +18,10 @@ mod error;
 mod following;
 mod link;
 mod member;
-mod shared;
+#[cfg(feature = "nats")]
+mod nats;
 mod network;
+mod shared;
 mod spelled;
 mod stats;
 
@@ -28,5 +30,7 @@ pub use entry::{Body, Entry, SchemaCopy, Snapshot, VersionCopy};
 pub use error::NodeWriteError;
 pub use link::{Incoming, Link, LinkError, Opened, Pending};
 pub use member::{Node, Written};
-pub use stats::{NodeProgress, NodeStats};
+#[cfg(feature = "nats")]
+pub use nats::{NatsError, NatsLink, NatsLinkBuilder};
 pub use network::{AppendFailure, Network};
+pub use stats::{NodeProgress, NodeStats};
