@@ -24,6 +24,8 @@ mod network;
 mod shared;
 mod spelled;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{NodeBuilder, StartError};
 pub use entry::{Body, Entry, SchemaCopy, Snapshot, VersionCopy};

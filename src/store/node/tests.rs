@@ -1,0 +1,193 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::store::error::ReadError;
+use crate::store::node::{Link, Network, Node, NodeWriteError};
+use crate::store::{Filter, ReadMode, RevisionError, Schema, SnapshotReader, Update};
+use crate::token::RevisionToken;
+
+const SCHEMA: &str = "
+    definition user {}
+    definition doc { relation reader: user  permission view = reader }";
+const ALICE: &str = "doc:plan#reader@user:alice";
+const DELAY: Duration = Duration::from_millis(200);
+
+fn schema() -> Schema {
+    Schema::parse(SCHEMA).unwrap()
+}
+
+async fn start(network: &Network, name: &str) -> Arc<Node> {
+    let node = Node::builder(name).start(schema(), network.link(name)).await;
+    Arc::new(node.unwrap())
+}
+
+async fn start_at(network: &Network, name: &str, time: Duration) -> Arc<Node> {
+    let node = Node::builder(name).wall_clock(move || SystemTime::UNIX_EPOCH + time);
+    Arc::new(node.start(schema(), network.link(name)).await.unwrap())
+}
+
+fn touch(text: &str) -> [Update; 1] {
+    [Update::touch(text.parse().unwrap())]
+}
+
+fn delete(text: &str) -> [Update; 1] {
+    [Update::delete(text.parse().unwrap())]
+}
+
+fn plan() -> Filter {
+    Filter::of_type("doc").id("plan").relation("reader")
+}
+
+fn sees_alice(node: &Node) -> bool {
+    node.read(&plan(), &node.clock()).unwrap().len() == 1
+}
+
+async fn reached(node: &Arc<Node>, token: &RevisionToken) {
+    let reader = SnapshotReader::with_timeout(Arc::clone(node), Duration::from_secs(3600));
+    reader.wait_for(token, ReadMode::AtLeast).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_in_the_west_is_read_in_the_east_with_its_token() {
+    let network = Network::new();
+    network.delay(DELAY);
+    let (west, east) = (start(&network, "west").await, start(&network, "east").await);
+    reached(&west, &east.current_token()).await;
+    let written = west.write(touch(ALICE)).await.unwrap();
+    assert!(sees_alice(&west) && !sees_alice(&east));
+
+    let reader = SnapshotReader::new(Arc::clone(&east));
+    let before = Instant::now();
+    assert_eq!(reader.read_at_token(&plan(), &written.token).await.unwrap().len(), 1);
+    assert_eq!(before.elapsed(), DELAY);
+    assert!(sees_alice(&east));
+    assert_eq!(east.lag(&written.token).iter().map(|(_, lag)| lag).sum::<u64>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_names_the_nodes_that_are_behind() {
+    let network = Network::new();
+    let (west, east) = (start(&network, "west").await, start(&network, "east").await);
+    network.cut("west", "east");
+    let written = west.write(touch(ALICE)).await.unwrap();
+    let reader = SnapshotReader::with_timeout(Arc::clone(&east), Duration::from_millis(100));
+    let read = reader.read_at_least(&plan(), &written.token).await;
+    let Err(ReadError::Timeout { behind, .. }) = read else {
+        panic!("{read:?}")
+    };
+    let [behind] = behind.nodes() else { panic!("{behind}") };
+    assert_eq!((behind.node.as_str(), behind.requested, behind.reached), (west.id(), 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_far_ahead_or_of_another_group_is_refused_at_once() {
+    let network = Network::new();
+    let (west, east) = (start(&network, "west").await, start(&network, "east").await);
+    reached(&east, &west.current_token()).await;
+    let reader = SnapshotReader::new(Arc::clone(&east));
+    let begun = Instant::now();
+    for number in [10_002, u64::MAX] {
+        let ahead = reader.read_at_least(&plan(), &RevisionToken::new(west.id(), number)).await;
+        assert!(matches!(ahead, Err(ReadError::TooFarAhead { known: 1, .. })), "{ahead:?}");
+    }
+    let elsewhere = Network::new();
+    let other = start(&elsewhere, "west").await;
+    let foreign = reader.read_at_least(&plan(), &other.current_token()).await;
+    assert_eq!(foreign, Err(ReadError::Foreign));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_by_who_saw_the_grant_wins_however_the_clocks_differ() {
+    let network = Network::new();
+    let west = start_at(&network, "west", Duration::from_secs(1_000_000)).await;
+    let east = start_at(&network, "east", Duration::from_secs(1)).await;
+    let granted = west.write(touch(ALICE)).await.unwrap();
+    let revoked = east.write_if(delete(ALICE), &[], Some(&granted.token)).await.unwrap();
+    reached(&west, &revoked.token).await;
+    assert!(!sees_alice(&west) && !sees_alice(&east));
+    // Concurrent writes: the later timestamp wins, although it is written first.
+    network.cut("west", "east");
+    network.cut("east", "west");
+    let there = east.write(touch(ALICE)).await.unwrap();
+    let here = west.write(touch("doc:plan#reader@user:bob")).await.unwrap();
+    let here = west.write_if(delete("doc:plan#reader@user:bob"), &[], Some(&here.token)).await.unwrap();
+    network.heal_all();
+    reached(&west, &there.token).await;
+    reached(&east, &here.token).await;
+    assert!(sees_alice(&west) && sees_alice(&east));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_gets_its_own_writes_back_when_it_is_started_again() {
+    let network = Network::new();
+    let (west, east) = (start(&network, "west").await, start(&network, "east").await);
+    let written = west.write(touch(ALICE)).await.unwrap();
+    drop(west);
+    let west = start(&network, "west").await;
+    assert!(sees_alice(&west));
+    let again = west.write(delete(ALICE)).await.unwrap();
+    assert_eq!(again.number, written.number + 1);
+    reached(&east, &again.token).await;
+    assert!(!sees_alice(&east));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_not_visible_before_it_is_stored() {
+    let network = Network::new();
+    let west = start(&network, "west").await;
+    network.append_delay(Duration::from_secs(60));
+    let unstored = west.write(touch(ALICE)).await;
+    assert!(matches!(unstored, Err(NodeWriteError::Unacknowledged { .. })), "{unstored:?}");
+    assert!(!sees_alice(&west));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(sees_alice(&west));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_node_starts_from_a_snapshot() {
+    let network = Network::new();
+    let west = Node::builder("west").snapshot_every(10);
+    let west = Arc::new(west.start(schema(), network.link("west")).await.unwrap());
+    for number in 0..25 {
+        west.write(touch(&format!("doc:plan#reader@user:u{number}"))).await.unwrap();
+        west.write(delete(&format!("doc:plan#reader@user:u{number}"))).await.unwrap();
+    }
+    let written = west.write(touch(ALICE)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let east = start(&network, "east").await;
+    assert!(sees_alice(&east));
+    let old = RevisionToken::new(west.id(), 3);
+    let reader = SnapshotReader::new(Arc::clone(&east));
+    let expired = reader.read_at_token(&plan(), &old).await;
+    assert!(
+        matches!(&expired, Err(ReadError::Revision(RevisionError::SnapshotExpired { node, .. })) if node == west.id()),
+        "{expired:?}"
+    );
+    assert_eq!(reader.read_at_token(&plan(), &written.token).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletions_are_forgotten_when_every_node_has_seen_them() {
+    let network = Network::new();
+    let small = || Node::builder("west").store(crate::store::Store::builder().max_revisions(2));
+    let west = small().start(schema(), network.link("west") as Arc<dyn Link>).await.unwrap();
+    let east = start(&network, "east").await;
+    let west = Arc::new(west);
+    network.cut("west", "east");
+    for _ in 0..5 {
+        west.write(touch(ALICE)).await.unwrap();
+        west.write(delete(ALICE)).await.unwrap();
+    }
+    let last = west.write(touch("doc:other#reader@user:bob")).await.unwrap();
+    let last = west.write_if(touch("doc:other#reader@user:bob"), &[], Some(&last.token)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(west.stats().unsettled_deletions > 0);
+    network.heal_all();
+    reached(&east, &last.token).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    west.write(touch("doc:other#reader@user:bob")).await.unwrap();
+    assert_eq!(west.stats().unsettled_deletions, 0);
+}
