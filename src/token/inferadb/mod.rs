@@ -1,5 +1,6 @@
 //! InferaDB's revision tokens.
 
+mod compact;
 mod read;
 mod revision_token;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub struct InferaDb {
     scope: Scope,
     max_len: usize,
     max_nodes: usize,
+    compact: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +60,7 @@ impl InferaDb {
             scope,
             max_len: read::DEFAULT_MAX_LEN,
             max_nodes: read::DEFAULT_MAX_NODES,
+            compact: false,
         }
     }
 
@@ -84,6 +87,15 @@ impl InferaDb {
     pub(crate) fn revision(&self, clock: VectorClock) -> Revision {
         let store = self.store_of(clock.iter().next().map_or("", |(node, _)| node));
         Revision::new(store, clock)
+    }
+
+    /// Whether tokens are written in the [compact](RevisionToken::encode_compact) form. Both forms are read, whatever is set.
+    ///
+    /// By default they are written in the JSON form, which InferaDB's own document describes.
+    #[must_use]
+    pub fn compact(mut self, compact: bool) -> Self {
+        self.compact = compact;
+        self
     }
 
     fn store_of(&self, node_id: &str) -> StoreId {
@@ -123,6 +135,10 @@ impl TokenFormat for InferaDb {
             .filter(|(node, _)| !node.is_empty() && self.store_of(node) == *revision.store())
             .max_by(|(a, m), (b, n)| m.cmp(n).then(b.cmp(a)))?;
         let token = RevisionToken::with_vector_clock(node_id, own, clock.iter());
-        Zookie::new(&token.encode(), self.max_len).ok()
+        let text = match self.compact {
+            true => token.encode_compact(),
+            false => token.encode(),
+        };
+        Zookie::new(&text, self.max_len).ok()
     }
 }

@@ -9,6 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 
 use crate::token::error::{TokenError, TokenErrorKind};
+use crate::token::inferadb::compact;
 use crate::token::inferadb::revision_token::RevisionToken;
 
 pub(super) const DEFAULT_MAX_LEN: usize = 4096;
@@ -20,7 +21,8 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PADDED
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDED_OR_NOT);
 
 impl RevisionToken {
-    /// Reads a token: standard or URL-safe base64, padded or not, of valid fields in any order.
+    /// Reads a token in either form: the JSON form, which is standard or URL-safe base64, padded or not, of valid fields in any
+    /// order; or the [compact](Self::encode_compact) one.
     ///
     /// The limits are 4 KiB and 100 nodes; an [`InferaDb`](crate::token::InferaDb) can have other limits. Unknown and repeated fields are rejected, because
     /// they could change what the token demands.
@@ -41,15 +43,22 @@ pub(super) fn token(text: &str, max_len: usize, max_nodes: usize) -> Result<Revi
     if len > max_len {
         return Err(TokenErrorKind::TooLong { len, max: max_len }.into());
     }
-    let engine = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
-    let json = engine
-        .decode(text)
-        .map_err(|_| TokenError::malformed("it is neither standard nor URL-safe base64"))?;
-    let token = parse(&json, max_nodes)?;
+    let token = match compact::after_prefix(text) {
+        Some(compact) => compact::decode(compact, max_len, max_nodes)?,
+        None => from_json(text, max_nodes)?,
+    };
     token
         .validate()
         .map_err(|e| TokenError::malformed("it breaks a rule of InferaDB's tokens").with_source(e))?;
     Ok(token)
+}
+
+fn from_json(text: &str, max_nodes: usize) -> Result<RevisionToken, TokenError> {
+    let engine = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
+    let json = engine
+        .decode(text)
+        .map_err(|_| TokenError::malformed("it is neither standard nor URL-safe base64"))?;
+    parse(&json, max_nodes)
 }
 
 fn parse(json: &[u8], max_nodes: usize) -> Result<RevisionToken, TokenError> {

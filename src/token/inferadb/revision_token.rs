@@ -6,11 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::revision::compare_clocks;
+use crate::token::inferadb::compact;
 
 /// InferaDB's revision token: a node, its revision, and the revision of every node that it knew then.
 ///
-/// As text it is compact JSON in standard, padded base64. The order of the clock's entries in it is not fixed, so one
-/// token has several spellings. Compare tokens, never their text.
+/// As text it is JSON in standard, padded base64, or the shorter [compact form](Self::encode_compact). The order of the
+/// clock's entries in JSON is not fixed, so one token has several spellings. Compare tokens, never their text.
 ///
 /// Tokens are ordered by their vector clocks, like [`VectorClock`](crate::revision::VectorClock): over the union of the
 /// nodes, where a missing entry is 0. The order is partial: of two tokens, it is possible that neither is after the
@@ -96,6 +97,26 @@ impl RevisionToken {
         STANDARD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
+    /// The token as text in the compact form: what the nodes' ids have in common stands in it once, and small numbers take
+    /// few characters. It begins with `iv1.`, as no token of another system and no JSON form does.
+    ///
+    /// [`decode`](Self::decode) reads both forms. A token that breaks one of the five rules has no compact form: what is
+    /// written then is read as another token, or not at all.
+    ///
+    /// ```
+    /// use tower_zookie::token::RevisionToken;
+    ///
+    /// let clock = [("us-east-1@8f3a2c41", 38), ("us-west-1@8f3a2c41", 42)];
+    /// let token = RevisionToken::with_vector_clock("us-west-1@8f3a2c41", 42, clock);
+    /// let text = token.encode_compact();
+    /// assert!(text.starts_with("iv1.") && text.len() * 3 < token.encode().len());
+    /// assert_eq!(RevisionToken::decode(&text)?, token);
+    /// # Ok::<(), tower_zookie::token::TokenError>(())
+    /// ```
+    pub fn encode_compact(&self) -> String {
+        compact::encode(self)
+    }
+
     /// Checks the token against InferaDB's five rules.
     ///
     /// # Errors
@@ -131,6 +152,23 @@ impl RevisionToken {
     /// Whether each token knows something that the other does not. Tokens with equal clocks are not concurrent.
     pub fn is_concurrent_with(&self, other: &Self) -> bool {
         self.compare(other).is_none()
+    }
+
+    /// How far `behind` lies behind this token, by node: for each node of this token's clock, the difference of the entries, and
+    /// 0 where `behind` is not behind.
+    ///
+    /// ```
+    /// use tower_zookie::token::RevisionToken;
+    ///
+    /// let current = RevisionToken::with_vector_clock("west", 42, [("east", 38), ("west", 42)]);
+    /// let lag = current.lag(&RevisionToken::with_vector_clock("west", 40, [("east", 39), ("west", 40)]));
+    /// assert_eq!(lag.into_iter().collect::<Vec<_>>(), [("east", 0), ("west", 2)]);
+    /// ```
+    pub fn lag<'a>(&'a self, behind: &Self) -> BTreeMap<&'a str, u64> {
+        let entry = |node: &str| behind.vector_clock.get(node).copied().unwrap_or_default();
+        entries(&self.vector_clock)
+            .map(|(node, count)| (node, count.saturating_sub(entry(node))))
+            .collect()
     }
 
     fn compare(&self, other: &Self) -> Option<Ordering> {

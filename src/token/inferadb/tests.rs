@@ -386,3 +386,189 @@ proptest! {
         }
     }
 }
+
+/// `count` nodes of one group, in regions, with numbers of realistic size.
+fn group(count: usize) -> RevisionToken {
+    let regions = ["ap-south-1", "eu-central-1", "eu-west-1", "us-east-1", "us-west-1"];
+    let region = |n: usize| match n / regions.len() {
+        0 => regions[n].to_owned(),
+        more => format!("{}{more}", regions[n % regions.len()]),
+    };
+    of_ids((0..count).map(|n| format!("{}@8f3a2c41", region(n))))
+}
+
+fn of_ids(ids: impl IntoIterator<Item = String>) -> RevisionToken {
+    let entries = ids.into_iter().zip(0..).map(|(id, n)| (id, 100_003 + n * 90_001));
+    let clock: BTreeMap<String, u64> = entries.collect();
+    let (node_id, revision) = clock.first_key_value().map(|(id, n)| (id.clone(), *n)).unwrap();
+    RevisionToken::with_vector_clock(node_id, revision, clock)
+}
+
+fn ratio(token: &RevisionToken) -> f64 {
+    assert_eq!(&RevisionToken::decode(&token.encode_compact()).unwrap(), token);
+    token.encode_compact().len() as f64 / token.encode().len() as f64
+}
+
+#[test]
+fn a_compact_token_has_less_than_half_the_length() {
+    let shapes: [(&str, fn(usize) -> RevisionToken); 4] = [
+        ("us-west-1@8f3a2c41", group),
+        ("node-us-west-1", |count| {
+            of_ids((0..count).map(|n| format!("node-us-west-{n}")))
+        }),
+        ("n1", |count| of_ids((0..count).map(|n| format!("n{n}")))),
+        ("uuids", |count| {
+            let uuid = |n: u64| {
+                format!(
+                    "{:032x}",
+                    u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+                )
+            };
+            of_ids((0..count as u64).map(uuid))
+        }),
+    ];
+    for (shape, make) in shapes {
+        for count in [1, 3, 10, 30, 100] {
+            let token = make(count);
+            let (json, compact) = (token.encode().len(), token.encode_compact().len());
+            println!("{shape}, {count} nodes: {json} bytes as JSON, {compact} compact");
+        }
+    }
+    assert!(ratio(&group(10)) <= 0.5 && ratio(&group(100)) <= 0.5);
+    assert!(ratio(&of_ids((0..10).map(|n| format!("node-us-west-{n}")))) <= 0.5);
+}
+
+#[test]
+fn compact_tokens_are_read_within_the_same_limits() {
+    let many = |count: u64| RevisionToken::with_vector_clock("n1", 1, (1..=count).map(|i| (format!("n{i}"), i)));
+    assert!(RevisionToken::decode(&many(100).encode_compact()).is_ok());
+    for too_many in [101, 1000] {
+        let wide = InferaDb::cluster("c").max_len(ByteSize::kibi(64));
+        let error = wide.decode(&many(too_many).encode_compact()).unwrap_err();
+        assert_eq!(error.kind(), &TokenErrorKind::TooManyEntries { max: 100 });
+        let error = wide.decode(&many(too_many).encode())
+            .unwrap_err();
+        assert_eq!(error.kind(), &TokenErrorKind::TooManyEntries { max: 100 });
+    }
+    let text = many(10).encode_compact();
+    let short = InferaDb::cluster("c")
+        .max_len(ByteSize::bytes(9))
+        .decode(&text)
+        .unwrap_err();
+    let len = text.len();
+    assert_eq!(short.kind(), &TokenErrorKind::TooLong { len, max: 9 });
+}
+
+#[test]
+fn ids_that_share_much_do_not_grow_without_limit() {
+    let long = "x".repeat(1000);
+    let token = of_ids((0..60).map(|n| format!("{long}{n:02}")));
+    let text = token.encode_compact();
+    assert!(text.len() < 2000);
+    let error = RevisionToken::decode(&text).unwrap_err();
+    assert!(matches!(error.kind(), TokenErrorKind::TooLong { max: 4096, .. }));
+    let wide = InferaDb::cluster("c").max_len(ByteSize::kibi(64));
+    assert!(wide.decode(&text).is_ok());
+}
+
+#[test]
+fn a_form_is_not_read_as_another_one() {
+    let token = group(3);
+    let (json, compact) = (token.encode(), token.encode_compact());
+    assert!(json.starts_with("eyJ") && compact.starts_with("iv1."));
+    assert!(STANDARD.decode(&compact).is_err() && URL_SAFE.decode(&compact).is_err());
+    assert!(crate::token::Zookie::new(&compact, 4096).is_ok());
+    assert_eq!(crate::token::readers(&compact), [("InferaDB", "inferadb")]);
+    for broken in [
+        "iv1.",
+        "iv1.AA",
+        "iv1.____________",
+        &compact[..compact.len() - 2],
+    ] {
+        assert!(malformed(&RevisionToken::decode(broken).unwrap_err()), "{broken}");
+    }
+    assert!(RevisionToken::decode(&format!("iv1.{json}")).is_err());
+}
+
+#[test]
+fn a_setting_says_which_form_is_written() {
+    let format = InferaDb::cluster("c");
+    let revision = format.decode(&group(3).encode()).unwrap();
+    assert!(format.encode(&revision).unwrap().as_str().starts_with("eyJ"));
+    let compact = format.clone().compact(true);
+    let text = compact.encode(&revision).unwrap();
+    assert!(text.as_str().starts_with("iv1."));
+    assert_eq!(
+        (
+            format.decode(text.as_str()).unwrap(),
+            compact.decode(text.as_str()).unwrap()
+        ),
+        (revision.clone(), revision)
+    );
+}
+
+#[test]
+fn a_lag_is_that_of_each_node() {
+    let current = token("a", &[("a", 5), ("b", u64::MAX), ("c", 1)]);
+    let behind = token("b", &[("b", 1), ("c", 7), ("d", 9)]);
+    assert_eq!(
+        current.lag(&behind),
+        BTreeMap::from([("a", 5), ("b", u64::MAX - 1), ("c", 0)])
+    );
+    assert!(current.lag(&current).values().all(|lag| *lag == 0));
+}
+
+/// Any valid token: ids of any characters, and numbers up to the greatest.
+fn any_valid() -> impl Strategy<Value = RevisionToken> {
+    let count = prop_oneof![any::<u64>(), 0_u64..3, (u64::MAX - 2)..=u64::MAX];
+    let id = prop_oneof!["\\PC{1,12}", "[ab]{1,4}@x", any::<String>()];
+    let clock = proptest::collection::btree_map(id, count, 1..8);
+    (clock, any::<proptest::sample::Index>()).prop_filter_map("a node has no id", |(mut clock, own)| {
+        clock.remove("");
+        let nodes: Vec<_> = clock.keys().cloned().collect();
+        let own = nodes.get(own.index(nodes.len().max(1)))?.clone();
+        let revision = clock.get_mut(&own)?;
+        *revision = (*revision).max(1);
+        let revision = *revision;
+        Some(RevisionToken::with_vector_clock(own, revision, clock))
+    })
+}
+
+proptest! {
+    #[test]
+    fn compact_tokens_read_back(token in any_valid()) {
+        prop_assert_eq!(RevisionToken::decode(&token.encode_compact()).unwrap(), token.clone());
+        prop_assert_eq!(RevisionToken::decode(&token.encode()).unwrap(), token);
+    }
+
+    #[test]
+    fn the_laws_hold_for_any_ids_and_numbers(a in any_valid(), b in any_valid(), c in any_valid()) {
+        let merged = a.merge(&b);
+        prop_assert_eq!(merged.validate(), Ok(()));
+        prop_assert_eq!(&merged, &b.merge(&a));
+        prop_assert_eq!(merged.merge(&c), a.merge(&b.merge(&c)));
+        prop_assert!(!merged.is_before(&a) && !merged.is_concurrent_with(&b));
+        prop_assert_eq!(a.is_after(&b), b.is_before(&a));
+        prop_assert!(a.lag(&merged).values().all(|lag| *lag == 0));
+        prop_assert_eq!(merged.lag(&a).values().any(|lag| *lag > 0), merged.is_after(&a));
+    }
+
+    #[test]
+    fn compact_bytes_never_panic_or_read_as_invalid_tokens(
+        token in any_valid(),
+        bytes: Vec<u8>,
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut changed = URL_SAFE_NO_PAD.decode(&token.encode_compact()[4..]).unwrap();
+        for (index, byte) in changes {
+            let at = index.index(changed.len());
+            changed[at] = byte;
+        }
+        for bytes in [bytes, changed] {
+            if let Ok(read) = RevisionToken::decode(&format!("iv1.{}", URL_SAFE_NO_PAD.encode(bytes))) {
+                prop_assert_eq!(read.validate(), Ok(()));
+                prop_assert_eq!(RevisionToken::decode(&read.encode_compact()).unwrap(), read);
+            }
+        }
+    }
+}
