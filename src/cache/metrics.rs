@@ -14,6 +14,8 @@ use crate::changes::FeedStats;
 
 /// Ages are distinguished from 1 ms to 67 s, which is where a window's interval may sensibly lie.
 const AGE_BITS: RangeInclusive<u32> = 10..=26;
+/// Ages of tokens are distinguished from 1 s to 12 days.
+const TOKEN_AGE_BITS: RangeInclusive<u32> = 0..=20;
 const LAG_BITS: RangeInclusive<u32> = 0..=20;
 /// Upstream calls are distinguished from 0.25 ms to 33 s.
 const LATENCY_BITS: RangeInclusive<u32> = 8..=25;
@@ -30,6 +32,8 @@ enum Value<'a> {
     Counter(u64),
     /// One series for each value of a label.
     CounterBy(&'static str, Vec<(&'static str, u64)>),
+    /// One series for each pair of values of two labels.
+    CounterByTwo([&'static str; 2], Vec<([&'static str; 2], u64)>),
     Gauge(f64),
     /// A gauge of 1 whose label says something.
     Info(&'static str, &'static str),
@@ -44,7 +48,7 @@ enum Value<'a> {
 impl Value<'_> {
     fn kind(&self) -> &'static str {
         match self {
-            Self::Counter(_) | Self::CounterBy(..) => "counter",
+            Self::Counter(_) | Self::CounterBy(..) | Self::CounterByTwo(..) => "counter",
             Self::Gauge(_) | Self::Info(..) => "gauge",
             Self::Histogram { .. } => "histogram",
         }
@@ -87,6 +91,14 @@ impl Stats {
                         counter!(name, with(label, of.to_owned())).absolute(number);
                     }
                 }
+                Value::CounterByTwo(names, numbers) => {
+                    describe_counter!(name, what);
+                    for (of, number) in numbers {
+                        let mut both = with(names[0], of[0].to_owned());
+                        both.push(Label::new(names[1], of[1]));
+                        counter!(name, both).absolute(number);
+                    }
+                }
                 Value::Gauge(number) => {
                     describe_gauge!(name, what);
                     gauge!(name, labels.iter()).set(number);
@@ -123,25 +135,30 @@ impl Stats {
         let mut text = String::new();
         for Metric { name, what, value } in self.metrics() {
             let _ = writeln!(text, "# HELP {name} {what}\n# TYPE {name} {}", value.kind());
-            let mut line = |part: &str, more: Option<(&str, &str)>, number: f64| {
+            let mut line = |part: &str, more: &[(&str, &str)], number: f64| {
                 let of = series(labels, more);
                 let _ = writeln!(text, "{name}{part}{of} {number}");
             };
             match value {
-                Value::Counter(number) => line("", None, number as f64),
+                Value::Counter(number) => line("", &[], number as f64),
                 Value::CounterBy(label, numbers) => {
                     for (of, number) in numbers {
-                        line("", Some((label, of)), number as f64);
+                        line("", &[(label, of)], number as f64);
                     }
                 }
-                Value::Gauge(number) => line("", None, number),
-                Value::Info(label, text) => line("", Some((label, text)), 1.0),
+                Value::CounterByTwo(names, numbers) => {
+                    for (of, number) in numbers {
+                        line("", &[(names[0], of[0]), (names[1], of[1])], number as f64);
+                    }
+                }
+                Value::Gauge(number) => line("", &[], number),
+                Value::Info(label, text) => line("", &[(label, text)], 1.0),
                 Value::Histogram { of, bits, per_unit } => {
                     for (upper, at_most) in buckets(of, bits, per_unit) {
-                        line("_bucket", Some(("le", &upper)), at_most as f64);
+                        line("_bucket", &[("le", &upper)], at_most as f64);
                     }
-                    line("_sum", None, of.sum() as f64 / per_unit);
-                    line("_count", None, of.count() as f64);
+                    line("_sum", &[], of.sum() as f64 / per_unit);
+                    line("_count", &[], of.count() as f64);
                 }
             }
         }
@@ -150,7 +167,7 @@ impl Stats {
 
     /// Every metric, also those of which nothing has been counted yet.
     fn metrics(&self) -> Vec<Metric<'_>> {
-        use Value::{Counter, CounterBy, Gauge, Histogram, Info};
+        use Value::{Counter, CounterBy, CounterByTwo, Gauge, Histogram, Info};
         // Named one by one, so that a new number can't be forgotten here.
         let Self {
             hits,
@@ -174,7 +191,9 @@ impl Stats {
             flights,
             pass_through,
             tokens,
+            tokens_signed,
             tokens_refused,
+            token_age_seconds,
             upstream: UpstreamStats { latency_micros, errors },
             age_micros,
             token_lag,
@@ -260,8 +279,8 @@ impl Stats {
             ),
             metric(
                 "tower_zookie_tokens_total",
-                "Tokens of requests, by the place where they travelled.",
-                CounterBy("carrier", by_carrier(tokens).into()),
+                "Tokens of requests, by the place where they travelled, and whether they had a right signature.",
+                CounterByTwo(["carrier", "kind"], by_kind(tokens, tokens_signed)),
             ),
             metric(
                 "tower_zookie_tokens_refused_total",
@@ -319,6 +338,15 @@ impl Stats {
                     of: age_micros,
                     bits: AGE_BITS,
                     per_unit: MICROSECONDS,
+                },
+            ),
+            metric(
+                "tower_zookie_token_age_seconds",
+                "How long ago the tokens of requests with a right signature were issued.",
+                Histogram {
+                    of: token_age_seconds,
+                    bits: TOKEN_AGE_BITS,
+                    per_unit: 1.0,
                 },
             ),
             metric(
@@ -475,8 +503,8 @@ fn buckets(of: &Distribution, bits: RangeInclusive<u32>, per_unit: f64) -> impl 
 }
 
 /// The labels of a series as text.
-fn series(labels: &[(&str, &str)], more: Option<(&str, &str)>) -> String {
-    let labels = labels.iter().copied().chain(more);
+fn series(labels: &[(&str, &str)], more: &[(&str, &str)]) -> String {
+    let labels = labels.iter().chain(more);
     let labels: Vec<String> = labels
         .map(|(name, value)| {
             let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
@@ -511,7 +539,18 @@ fn by_carrier(tokens: &Tokens) -> [(&'static str, u64); 5] {
     ]
 }
 
-fn by_refusal(refused: &RefusedTokens) -> [(&'static str, u64); 7] {
+fn by_kind(all: &Tokens, signed: &Tokens) -> Vec<([&'static str; 2], u64)> {
+    let pairs = by_carrier(all).into_iter().zip(by_carrier(signed));
+    let both = pairs.flat_map(|((carrier, all), (_, signed))| {
+        [
+            ([carrier, "unsigned"], all.saturating_sub(signed)),
+            ([carrier, "signed"], signed),
+        ]
+    });
+    both.collect()
+}
+
+fn by_refusal(refused: &RefusedTokens) -> [(&'static str, u64); 11] {
     let RefusedTokens {
         malformed,
         too_long,
@@ -520,6 +559,10 @@ fn by_refusal(refused: &RefusedTokens) -> [(&'static str, u64); 7] {
         foreign,
         expired,
         do_not_join,
+        unknown_key,
+        wrong_signature,
+        too_old,
+        from_future,
     } = *refused;
     [
         ("malformed", malformed),
@@ -529,6 +572,10 @@ fn by_refusal(refused: &RefusedTokens) -> [(&'static str, u64); 7] {
         ("foreign", foreign),
         ("expired", expired),
         ("do_not_join", do_not_join),
+        ("unknown_key", unknown_key),
+        ("wrong_signature", wrong_signature),
+        ("too_old", too_old),
+        ("from_future", from_future),
     ]
 }
 
@@ -627,6 +674,8 @@ mod tests {
         counters.probed(true);
         counters.passed();
         counters.token(CarriedIn::Cookie);
+        counters.token(CarriedIn::Message);
+        counters.token_signed(CarriedIn::Message, 40);
         counters.token_refused(Refusal::TooLong);
         counters.upstream_replied(Duration::from_millis(3));
         counters.upstream_failed(UpstreamError::Grpc(14));
@@ -641,7 +690,7 @@ mod tests {
         }
     }
 
-    const LINES: [&str; 35] = [
+    const LINES: [&str; 37] = [
         concat!("tower_zookie_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "tower_zookie_hits_total 3",
         "tower_zookie_misses_total{reason=\"floor\"} 1",
@@ -652,7 +701,9 @@ mod tests {
         "tower_zookie_bypassed_total 2",
         "tower_zookie_passed_total 1",
         "tower_zookie_rejected_total 1",
-        "tower_zookie_tokens_total{carrier=\"cookie\"} 1",
+        "tower_zookie_tokens_total{carrier=\"cookie\",kind=\"unsigned\"} 1",
+        "tower_zookie_tokens_total{carrier=\"message\",kind=\"signed\"} 1",
+        "tower_zookie_token_age_seconds_bucket{le=\"63\"} 1",
         "tower_zookie_tokens_refused_total{reason=\"too_long\"} 1",
         "tower_zookie_upstream_errors_total{status=\"UNAVAILABLE\"} 1",
         "tower_zookie_upstream_errors_total{status=\"no_reply\"} 0",

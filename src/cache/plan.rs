@@ -141,7 +141,9 @@ impl<V: Weigh> DecisionCache<V> {
         let Some(top) = top else {
             return Plan::fly(ReadAt::Head);
         };
-        if knowledge.is_named_and_fresh(&top, now) {
+        // A store that answers at its own current revision, or not at all, can't give an old answer there.
+        let is_current = || self.0.capabilities.read_mode == ReadMode::Current && knowledge.is_named(&top);
+        if knowledge.is_named_and_fresh(&top, now) || is_current() {
             return Plan::fly(ReadAt::AtLeast(top));
         }
         // A head read of the question itself shows whether the store has come so far, where anything can show it.

@@ -61,8 +61,12 @@ pub struct Stats {
     pub pass_through: bool,
     /// The tokens of requests, by carrier.
     pub tokens: Tokens,
+    /// Those of them with a right signature, by carrier.
+    pub tokens_signed: Tokens,
     /// The tokens that the layer could not use, by reason.
     pub tokens_refused: RefusedTokens,
+    /// How long ago the tokens with a right signature were issued, in seconds.
+    pub token_age_seconds: Distribution,
     /// Calls to the upstream: how long they took, and how they failed.
     pub upstream: UpstreamStats,
     /// The ages of the answers served from the cache, in microseconds.
@@ -236,6 +240,11 @@ impl Counters {
         self.0.mine().tokens.carried(place);
     }
 
+    /// Counts a token with a right signature, which was issued so many seconds ago.
+    pub(crate) fn token_signed(&self, place: CarriedIn, age: u64) {
+        self.0.mine().tokens.signed(place, age);
+    }
+
     pub(crate) fn token_refused(&self, why: Refusal) {
         self.0.mine().tokens.refused(why);
     }
@@ -267,7 +276,7 @@ impl Counters {
         };
         let misses = std::array::from_fn(|index| sum(&|shard| &shard.misses[index]));
         let age_micros = Counted::total(self.0.iter().map(|shard| &shard.ages));
-        let (tokens, tokens_refused) = TokenCounters::total(&self.0.iter().map(|shard| &shard.tokens));
+        let (tokens, tokens_signed, tokens_refused) = TokenCounters::total(&self.0.iter().map(|shard| &shard.tokens));
         Stats {
             hits: age_micros.count(),
             misses: Misses(misses),
@@ -288,7 +297,9 @@ impl Counters {
             age_micros,
             token_lag: Counted::total(self.0.iter().map(|shard| &shard.lags)),
             tokens,
+            tokens_signed,
             tokens_refused,
+            token_age_seconds: Counted::total(self.0.iter().map(|shard| &shard.tokens.ages)),
             upstream: UpstreamCounters::total(&self.0.iter().map(|shard| &shard.upstream)),
             version: env!("CARGO_PKG_VERSION"),
             ..Stats::default()

@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::cache::distribution::Counted;
+
 /// Where a token of a request travelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CarriedIn {
@@ -23,6 +25,10 @@ pub(crate) enum Refusal {
     Foreign,
     Expired,
     DoNotJoin,
+    UnknownKey,
+    WrongSignature,
+    TooOld,
+    FromFuture,
 }
 
 /// Tokens of requests, by the place where they travelled. An unreadable token counts too.
@@ -60,12 +66,22 @@ pub struct RefusedTokens {
     pub expired: u64,
     /// The tokens of one request can't be combined.
     pub do_not_join: u64,
+    /// The token is signed with a key that is not known here.
+    pub unknown_key: u64,
+    /// The token's signature is wrong.
+    pub wrong_signature: u64,
+    /// The signed token was issued longer ago than allowed.
+    pub too_old: u64,
+    /// The signed token was issued later than it is now.
+    pub from_future: u64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct TokenCounters {
     carried: [AtomicU64; 5],
-    refused: [AtomicU64; 7],
+    signed: [AtomicU64; 5],
+    refused: [AtomicU64; 11],
+    pub(super) ages: Counted,
 }
 
 impl TokenCounters {
@@ -73,25 +89,33 @@ impl TokenCounters {
         self.carried[place as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a token with a right signature that was issued so many seconds ago.
+    pub(super) fn signed(&self, place: CarriedIn, age: u64) {
+        self.signed[place as usize].fetch_add(1, Ordering::Relaxed);
+        self.ages.add(age);
+    }
+
     pub(super) fn refused(&self, why: Refusal) {
         self.refused[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn total<'a>(all: &(impl Iterator<Item = &'a Self> + Clone)) -> (Tokens, RefusedTokens) {
-        let carried = |place: CarriedIn| {
-            let one = |one: &Self| one.carried[place as usize].load(Ordering::Relaxed);
-            all.clone().map(one).sum()
+    pub(super) fn total<'a>(all: &(impl Iterator<Item = &'a Self> + Clone)) -> (Tokens, Tokens, RefusedTokens) {
+        let by_place = |of: fn(&Self) -> &[AtomicU64; 5]| {
+            let sum = |place: CarriedIn| {
+                let one = |one: &Self| of(one)[place as usize].load(Ordering::Relaxed);
+                all.clone().map(one).sum()
+            };
+            Tokens {
+                header: sum(CarriedIn::Header),
+                metadata: sum(CarriedIn::Metadata),
+                cookie: sum(CarriedIn::Cookie),
+                query: sum(CarriedIn::Query),
+                message: sum(CarriedIn::Message),
+            }
         };
         let refused = |why: Refusal| {
             let one = |one: &Self| one.refused[why as usize].load(Ordering::Relaxed);
             all.clone().map(one).sum()
-        };
-        let tokens = Tokens {
-            header: carried(CarriedIn::Header),
-            metadata: carried(CarriedIn::Metadata),
-            cookie: carried(CarriedIn::Cookie),
-            query: carried(CarriedIn::Query),
-            message: carried(CarriedIn::Message),
         };
         let refused = RefusedTokens {
             malformed: refused(Refusal::Malformed),
@@ -101,7 +125,11 @@ impl TokenCounters {
             foreign: refused(Refusal::Foreign),
             expired: refused(Refusal::Expired),
             do_not_join: refused(Refusal::DoNotJoin),
+            unknown_key: refused(Refusal::UnknownKey),
+            wrong_signature: refused(Refusal::WrongSignature),
+            too_old: refused(Refusal::TooOld),
+            from_future: refused(Refusal::FromFuture),
         };
-        (tokens, refused)
+        (by_place(|one| &one.carried), by_place(|one| &one.signed), refused)
     }
 }

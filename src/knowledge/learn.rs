@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
+use crate::knowledge::named::Named;
 use crate::knowledge::start::CallStart;
 use crate::knowledge::watermarks::{Instants, Source, Watermark};
 use crate::knowledge::{Knowledge, MOST_NEWEST, State};
 use crate::revision::{Order, Revision};
+use crate::token::unix_seconds;
 
 impl Knowledge {
     /// Learns from the reply to a call that began at `start` and was asked at no revision, or from what the store said by
@@ -61,7 +64,7 @@ impl Knowledge {
     pub(crate) fn learn_at_least(&self, start: &CallStart, asked: &Revision, revision: &Revision) -> bool {
         let chosen = self.chose(asked, revision, start);
         let own_total_order = revision.order() == Order::Total && revision == asked;
-        if chosen || own_total_order && self.named_before(asked, start) {
+        if chosen || own_total_order && self.named_here_before(asked, start) {
             self.learn(start, revision, Source::Read)
         } else {
             self.notice(start, asked, revision)
@@ -95,7 +98,12 @@ impl Knowledge {
             state.named_count += 1;
         }
         let number = state.named_count - 1;
-        state.named.add(revision, number, made.unwrap_or_default());
+        let named = Named {
+            number,
+            made: made.unwrap_or_default(),
+            at: unix_seconds(SystemTime::now()),
+        };
+        state.named.add(revision, named);
         state.know(revision);
         state.watermarks.add(Watermark {
             revision: revision.clone(),
@@ -119,6 +127,8 @@ impl Knowledge {
 
     pub(super) fn start_epoch(&self, state: &mut State) {
         self.history.fetch_add(1, Ordering::AcqRel);
+        let now = unix_seconds(SystemTime::now());
+        self.history_began.store(now, Ordering::Release);
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.newest_watermark.store(0, Ordering::Release);
         state.forget_all();

@@ -12,6 +12,7 @@ mod named;
 mod probe;
 mod probes;
 mod start;
+mod vouched;
 mod watermarks;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,6 +60,8 @@ pub(crate) struct Knowledge {
     /// Counts up when the store gets another history: it was replaced, restored, or may have been. A schema write ends an
     /// epoch within one history.
     history: AtomicU64,
+    /// When this history began, in seconds since 1970. 0 for the first one, which began before this process.
+    history_began: AtomicU64,
     /// The instant of the newest watermark, and of the last background read, in nanoseconds since `origin`, plus one.
     newest_watermark: AtomicU64,
     background_read: AtomicU64,
@@ -76,6 +79,8 @@ pub(crate) struct Knowledge {
 struct State {
     store: Option<StoreId>,
     named: NamedRevisions,
+    /// Those that it named to other replicas, as signed tokens say.
+    vouched: NamedRevisions,
     named_count: u64,
     newest: Arc<[Revision]>,
     watermarks: Watermarks,
@@ -106,7 +111,7 @@ impl State {
 
     /// Whether `revision` is named, or the join of named ones.
     fn is_named(&self, revision: &Revision) -> bool {
-        if self.named.get(revision).is_some() {
+        if self.named.get(revision).is_some() || self.vouched.get(revision).is_some() {
             return true;
         }
         is_join(self.newest.iter().chain(self.watermarks.revisions()), revision)
@@ -118,8 +123,14 @@ impl State {
         covered.or_later(own.unwrap_or_default())
     }
 
+    /// Whether the revision is the join of those that were known when a call began. One that is named is none.
+    fn is_join_before(&self, revision: &Revision, start: &CallStart) -> bool {
+        self.named.get(revision).is_none() && is_join(start.newest(), revision)
+    }
+
     fn forget_all(&mut self) {
         self.named.clear();
+        self.vouched.clear();
         self.newest = Arc::new([]);
         self.watermarks.clear();
         self.shared = None;
@@ -133,12 +144,14 @@ impl Knowledge {
         Self {
             epoch: AtomicU64::new(0),
             history: AtomicU64::new(0),
+            history_began: AtomicU64::new(0),
             newest_watermark: AtomicU64::new(0),
             background_read: AtomicU64::new(0),
             origin: Instant::now(),
             state: Mutex::new(State {
                 store: None,
                 named: NamedRevisions::default(),
+                vouched: NamedRevisions::default(),
                 named_count: 0,
                 newest: Arc::new([]),
                 watermarks: Watermarks::new(bound, settings.token_age),
@@ -192,17 +205,16 @@ impl Knowledge {
         state.store.as_ref().is_some_and(|store| store == revision.store())
     }
 
-    /// Whether the store named this revision, or revisions of which it is the join.
+    /// Whether the store named this revision, here or to another replica, or revisions of which it is the join.
     pub(crate) fn is_named(&self, revision: &Revision) -> bool {
         self.state().is_named(revision)
     }
 
     pub(crate) fn named_before(&self, revision: &Revision, start: &CallStart) -> bool {
         let state = self.state();
-        match state.named.get(revision) {
-            Some(named) => named.before(start.named),
-            None => is_join(start.newest(), revision),
-        }
+        let known = [state.named.get(revision), state.vouched.get(revision)];
+        let mut named = known.into_iter().flatten();
+        named.any(|named| named.before(start.named)) || state.is_join_before(revision, start)
     }
 
     /// Whether a read at `revision` gives the same answer every time.

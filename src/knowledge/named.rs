@@ -22,6 +22,8 @@ pub(super) struct Named {
     pub(super) number: u64,
     /// The watermarks that the revision itself made.
     pub(super) made: Instants,
+    /// When it was last named, in seconds since 1970.
+    pub(super) at: u64,
 }
 
 impl NamedRevisions {
@@ -30,9 +32,10 @@ impl NamedRevisions {
     }
 
     /// Adds a revision, or a watermark of one that is known.
-    pub(super) fn add(&mut self, revision: &Revision, number: u64, made: Instants) {
+    pub(super) fn add(&mut self, revision: &Revision, named: Named) {
         if let Some(known) = self.revisions.get_mut(revision) {
-            known.made = known.made.or_later(made);
+            known.made = known.made.or_later(named.made);
+            known.at = known.at.max(named.at);
             return;
         }
         if self.oldest_first.len() >= MOST
@@ -40,7 +43,7 @@ impl NamedRevisions {
         {
             self.revisions.remove(&oldest);
         }
-        self.revisions.insert(revision.clone(), Named { number, made });
+        self.revisions.insert(revision.clone(), named);
         self.oldest_first.push_back(revision.clone());
     }
 

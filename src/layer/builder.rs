@@ -19,7 +19,7 @@ use crate::objects::{ObjectFloors, Objects};
 use crate::protocol::permify::{self, Permify};
 use crate::protocol::spicedb::{Engine, SpiceDb};
 use crate::protocol::{Protocol, StoredResponse};
-use crate::token::{Carriers, TokenMemo};
+use crate::token::{Carriers, Signing, TokenMemo};
 use crate::warnings::Warnings;
 
 const DEFAULT_BODY: ByteSize = ByteSize::mebi(4);
@@ -63,6 +63,7 @@ pub struct ZookieLayerBuilder<P> {
     token_memo: ByteSize,
     token_age: Option<Duration>,
     objects: Option<Objects>,
+    signing: Option<Signing>,
 }
 
 impl<P: Protocol> ZookieLayer<P> {
@@ -135,6 +136,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             token_memo: ByteSize::mebi(16),
             token_age: None,
             objects: None,
+            signing: None,
         }
     }
 
@@ -315,6 +317,21 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         self
     }
 
+    /// Signs the tokens in the headers and cookies of replies, and verifies those of requests, so that replicas with the same
+    /// key trust each other's: a token with a right signature counts as named, and needs no head read and no probe. See
+    /// `docs/tokens.md`.
+    ///
+    /// Only tokens that the store named are signed. Those in messages are the service's own and stay as they are. Requests with
+    /// unsigned tokens are accepted as without this setting. What goes to the service has no signature: it is taken off tokens
+    /// in headers, cookies, queries and in messages that the protocol reads. Another layer before the same store has to have
+    /// the key too, because it can't read signed tokens without.
+    ///
+    /// By default nothing is signed, and a signed token is rejected.
+    pub fn signing(mut self, signing: Signing) -> Self {
+        self.signing = Some(signing);
+        self
+    }
+
     /// The largest request body that is read. A larger one is forwarded unread.
     ///
     /// By default 4 MiB, as gRPC's own limit. At least 1 byte.
@@ -387,6 +404,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             max_token_len,
             token_memo,
             token_age,
+            signing,
             ..
         } = self;
         if !protocol.has_checks() {
@@ -397,6 +415,9 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
         protocol.format().validate()?;
         cache.validate()?;
         carriers.validate()?;
+        if let Some(signing) = signing {
+            signing.validate()?;
+        }
         self.credentials.validate()?;
         self.validate_headers()?;
         if let Some(age) = token_age.filter(|age| *age < cache.age_bound()) {
@@ -472,6 +493,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
             token_memo,
             token_age,
             objects: _,
+            signing,
         } = self;
         let cache = Settings { token_age, ..cache };
         let protocol = Arc::new(protocol);
@@ -484,7 +506,7 @@ impl<P: Protocol> ZookieLayerBuilder<P> {
                 protocol.restate(stored.route?, stored, &format.encode(revision)?)
             },
         );
-        let memo = TokenMemo::new(protocol.format(), max_token_len.as_len(), token_memo.as_len());
+        let memo = TokenMemo::new(protocol.format(), max_token_len.as_len(), token_memo.as_len()).with_signing(signing);
         let state = LayerState {
             protocol,
             key_prefix: cache.keyer().question("http"),

@@ -88,12 +88,14 @@ where
             }
             Step::Forward(request, why) => {
                 state.cache.counters().bypassed();
-                Self::forward(inner, request, Some(why))
+                Self::forward(inner, state.unwrapped(request), Some(why))
             }
             Step::ForwardAndCompare(request, bypass) => {
+                let request = state.unwrapped(request);
                 Self::asking(forward_and_compare(Arc::clone(state), inner.clone(), request, bypass))
             }
             Step::Write(request, write) => {
+                let request = state.unwrapped(request);
                 Self::asking(forward_write(Arc::clone(state), inner.clone(), request, write))
             }
             Step::Read(pending, why) => Self::asking(forward_read(Arc::clone(state), inner.clone(), pending, why)),

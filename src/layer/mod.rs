@@ -29,6 +29,7 @@ mod response;
 mod schema_ends;
 mod seen;
 mod service;
+mod signed;
 mod state;
 mod upstream;
 

@@ -13,6 +13,10 @@ pub(super) fn refusal(kind: &TokenErrorKind) -> Refusal {
         TokenErrorKind::TooManyTokens { .. } => Refusal::TooManyTokens,
         TokenErrorKind::Foreign => Refusal::Foreign,
         TokenErrorKind::Expired => Refusal::Expired,
+        TokenErrorKind::UnknownKey => Refusal::UnknownKey,
+        TokenErrorKind::WrongSignature => Refusal::WrongSignature,
+        TokenErrorKind::TooOld => Refusal::TooOld,
+        TokenErrorKind::FromFuture => Refusal::FromFuture,
     }
 }
 

@@ -81,14 +81,15 @@ where
         let (route, has_message) = match claim {
             Claim::Pass => {
                 state.note_passed(request.method(), request.uri(), request.headers());
-                return ResponseFuture::forward(inner, request, None);
+                return ResponseFuture::forward(inner, state.unwrapped(request), None);
             }
             Claim::Parts(route) => (route, state.objects.is_some() && state.protocol.names_touched(route)),
             Claim::Body(route) | Claim::Floor(route) => (route, true),
         };
         state.seen.route.set();
         let (parts, body) = request.into_parts();
-        if matches!(claim, Claim::Floor(_)) && state.objects.is_none() && !state.raises_floor(&parts) {
+        let unread = matches!(claim, Claim::Floor(_)) && state.objects.is_none() && !state.verifies();
+        if unread && !state.raises_floor(&parts) {
             state.cache.counters().bypassed();
             return ResponseFuture::forward(inner, Request::from_parts(parts, body), Some(NEVER_STORED));
         }

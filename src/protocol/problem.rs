@@ -25,6 +25,8 @@ pub enum Rejection {
     ContradictoryConsistency,
     /// A carrier demands a freshness that the message would have to state, and the layer can't read the message.
     FloorUnstated,
+    /// A signed token is in a message that the layer can't read, and so can't take the signature from.
+    SignedUnreadable,
     /// The service answered at a revision that does not cover the request's tokens.
     Behind,
     /// The body did not arrive in time.
@@ -48,7 +50,7 @@ impl Rejection {
             | Self::ExactNeedsOneToken
             | Self::UnknownConsistency
             | Self::ContradictoryConsistency => StatusCode::BAD_REQUEST,
-            Self::FloorUnstated => StatusCode::NOT_IMPLEMENTED,
+            Self::FloorUnstated | Self::SignedUnreadable => StatusCode::NOT_IMPLEMENTED,
             Self::Behind | Self::NotRecorded => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
@@ -62,6 +64,10 @@ impl Rejection {
             Self::BadToken(TokenErrorKind::TooLong { .. }) => "zookie-too-long",
             Self::BadToken(TokenErrorKind::Foreign) => "zookie-foreign",
             Self::BadToken(TokenErrorKind::Expired) => "zookie-expired",
+            Self::BadToken(TokenErrorKind::UnknownKey) => "zookie-unknown-key",
+            Self::BadToken(TokenErrorKind::WrongSignature) => "zookie-wrong-signature",
+            Self::BadToken(TokenErrorKind::TooOld) => "zookie-too-old",
+            Self::BadToken(TokenErrorKind::FromFuture) => "zookie-from-future",
             Self::BadToken(_) => "zookie-malformed",
             Self::TokensDoNotJoin => "zookies-do-not-join",
             Self::TokenRequired => "zookie-required",
@@ -69,6 +75,7 @@ impl Rejection {
             Self::UnknownConsistency => "unknown-consistency",
             Self::ContradictoryConsistency => "contradictory-consistency",
             Self::FloorUnstated => "zookie-beside-unreadable-message",
+            Self::SignedUnreadable => "signed-zookie-in-unreadable-message",
             Self::Behind => "service-behind-zookie",
             Self::RequestTimeout => "request-timeout",
             Self::UpstreamFailed => "upstream-failed",
@@ -101,6 +108,11 @@ impl Rejection {
                 "the headers, or the tokens that are remembered of objects, demand a freshness that the message has to state, and \
                  the layer can't read this message; send a complete, uncompressed message with its own content type, or put \
                  the zookie into the message"
+                    .into()
+            }
+            Self::SignedUnreadable => {
+                "the message has a signed zookie, and the layer can't read this message, so the service would get the signature \
+                 too; send the zookie in a header, or a message as the API defines it"
                     .into()
             }
             Self::Behind => {

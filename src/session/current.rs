@@ -1,10 +1,11 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::consistency::{Floor, Freshness};
 use crate::session::floors::Floors;
-use crate::token::{Token, TokenError, TokenFormat, TokenMemo, Zookie};
+use crate::token::{Signing, Token, TokenError, TokenFormat, TokenMemo, Zookie, unix_seconds};
 
 tokio::task_local! {
     static CURRENT: Session;
@@ -56,7 +57,12 @@ struct Shared {
 impl Session {
     /// A session without a token, for tokens of this format.
     pub fn new(format: impl TokenFormat) -> Self {
-        Self::with(memo(format), Floors::default())
+        Self::with(memo(format, None), Floors::default())
+    }
+
+    /// A session without a token that also reads [signed](Signing) tokens. It remembers which of its tokens the store named.
+    pub fn with_signing(format: impl TokenFormat, signing: Signing) -> Self {
+        Self::with(memo(format, Some(signing)), Floors::default())
     }
 
     pub(super) fn with(memo: Arc<TokenMemo>, floors: Floors) -> Self {
@@ -103,11 +109,20 @@ impl Session {
 
     /// Takes the token of a reply to a write into the session. The session's caller then gets a cookie, if cookies are set.
     ///
+    /// Where the session's tokens are signed, this one is too: it has to be the one that the store itself returned.
+    ///
     /// # Errors
     ///
     /// If the token can't be read. The session's calls are fully consistent from then on.
     pub fn absorb_written(&self, token: &str) -> Result<(), TokenError> {
-        self.take(token, Floors::add_written)
+        self.take(token, |floors, memo, token| {
+            floors.add_written(memo, named_now(memo, token))
+        })
+    }
+
+    /// Takes the token of a reply to what may be a write into the session: whoever replied may only repeat what it was sent.
+    pub(super) fn absorb_unsure(&self, token: &str, written: bool) -> Result<(), TokenError> {
+        self.take(token, if written { Floors::add_written } else { Floors::add })
     }
 
     fn take(&self, text: &str, add: fn(&mut Floors, &TokenMemo, Arc<Token>)) -> Result<(), TokenError> {
@@ -163,7 +178,27 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Reads tokens of this format.
-pub(super) fn memo(format: impl TokenFormat) -> Arc<TokenMemo> {
-    Arc::new(TokenMemo::new(Arc::new(format), MAX_TOKEN_LEN, MEMO_BYTES))
+/// Reads tokens of this format, and signed ones if there is a key.
+pub(super) fn memo(format: impl TokenFormat, signing: Option<Signing>) -> Arc<TokenMemo> {
+    let memo = TokenMemo::new(Arc::new(format), MAX_TOKEN_LEN, MEMO_BYTES);
+    Arc::new(memo.with_signing(signing))
+}
+
+/// The token as one that the store has named just now, if tokens are signed.
+fn named_now(memo: &TokenMemo, token: Arc<Token>) -> Arc<Token> {
+    if memo.signing().is_none() {
+        return token;
+    }
+    Arc::new(Token {
+        issued: Some(unix_seconds(SystemTime::now())),
+        ..Token::clone(&token)
+    })
+}
+
+/// A token as it goes to whoever has the session's key: signed, if the store has named it.
+pub(super) fn signed(memo: &TokenMemo, token: &Token) -> Zookie {
+    match (memo.signing(), token.issued) {
+        (Some(signing), Some(issued)) => signing.sign_issued(&token.zookie, issued),
+        _ => token.zookie.clone(),
+    }
 }

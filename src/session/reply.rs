@@ -30,11 +30,7 @@ pub(super) fn absorb(session: &Session, headers: &HeaderMap, carrier: &HeaderNam
     for value in headers.get_all(carrier) {
         let texts = value.to_str().unwrap_or_default();
         for text in texts.split(',').map(str::trim) {
-            let absorbed = match written {
-                true => session.absorb_written(text),
-                false => session.absorb(text),
-            };
-            if let Err(error) = absorbed {
+            if let Err(error) = session.absorb_unsure(text, written) {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     header = %carrier,

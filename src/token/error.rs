@@ -35,6 +35,14 @@ pub enum TokenErrorKind {
     Foreign,
     /// The token names a snapshot that has expired.
     Expired,
+    /// The token is signed with a key that is not known here: it was removed, or no key is set.
+    UnknownKey,
+    /// The token's signature is not one of its key over this token and this time.
+    WrongSignature,
+    /// The signed token was issued longer ago than allowed.
+    TooOld,
+    /// The signed token was issued later than it is now.
+    FromFuture,
 }
 
 impl TokenError {
@@ -55,6 +63,16 @@ impl TokenError {
     /// What is wrong with the token.
     pub fn kind(&self) -> &TokenErrorKind {
         &self.kind
+    }
+}
+
+impl TokenErrorKind {
+    /// Whether a signed token can't be used because of its signature. What was signed goes to no upstream as it is.
+    pub(crate) fn is_of_signature(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownKey | Self::WrongSignature | Self::TooOld | Self::FromFuture
+        )
     }
 }
 
@@ -96,6 +114,20 @@ impl fmt::Display for TokenError {
             ),
             TokenErrorKind::Expired => f.write_str(
                 "the snapshot of this zookie has expired; ask for at least as fresh instead, or use a newer zookie",
+            ),
+            TokenErrorKind::UnknownKey => f.write_str(
+                "the zookie is signed with a key that is not known here; send the request without it, and use the zookie of \
+                 the reply",
+            ),
+            TokenErrorKind::WrongSignature => f.write_str(
+                "the zookie's signature is wrong; send the zookie exactly as the service returned it, or send the request \
+                 without it, and use the zookie of the reply",
+            ),
+            TokenErrorKind::TooOld => f.write_str(
+                "the zookie was issued too long ago; send the request without it, and use the zookie of the reply",
+            ),
+            TokenErrorKind::FromFuture => f.write_str(
+                "the zookie was issued later than it is now; check the clocks of the services that sign zookies",
             ),
         }
     }

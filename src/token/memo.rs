@@ -1,7 +1,9 @@
 //! A memo of parsed tokens, so that a token is not parsed again at every request.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use siphasher::sip::SipHasher13;
 
@@ -9,17 +11,59 @@ use crate::revision::Revision;
 use crate::shards::Shards;
 use crate::token::error::{TokenError, TokenErrorKind};
 use crate::token::format::TokenFormat;
+use crate::token::signed::{Signing, is_enveloped, unix_seconds};
 use crate::token::zookie::Zookie;
 
 /// A valid token.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
-    /// The text.
+    /// The token's own text, without a signature.
     pub(crate) zookie: Zookie,
     /// The revision that it names.
     pub(crate) revision: Revision,
     /// Whether it has more than that: see [`TokenFormat::has_more_than_revision`].
     pub(crate) has_more_than_revision: bool,
+    /// When it was issued, in seconds since 1970, if it is signed and the signature is right. Its age may be too great.
+    pub(crate) issued: Option<u64>,
+    pub(crate) notes: Notes,
+}
+
+impl Token {
+    /// A token without a signature.
+    pub(crate) fn new(zookie: Zookie, revision: Revision) -> Self {
+        Self {
+            zookie,
+            revision,
+            has_more_than_revision: false,
+            issued: None,
+            notes: Notes::default(),
+        }
+    }
+}
+
+/// What a layer notes of a token that it meets again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// The number of the store's history in which a signed token was last taken for named, plus one.
+    pub(crate) vouched_in: AtomicU64,
+    /// The token with a signature, as it was last sent.
+    pub(crate) signed: Mutex<Option<Sent>>,
+}
+
+/// A signed token that was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) zookie: Zookie,
+    pub(crate) history: u64,
+    /// When it was made, in seconds since 1970.
+    pub(crate) made: u64,
+}
+
+/// A copy of a token is met for the first time.
+impl Clone for Notes {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 type Read = Result<Arc<Token>, Arc<TokenError>>;
@@ -33,6 +77,7 @@ type Read = Result<Arc<Token>, Arc<TokenError>>;
 pub(crate) struct TokenMemo {
     format: Arc<dyn TokenFormat>,
     max_len: usize,
+    signing: Option<Signing>,
     hasher: SipHasher13,
     buckets: Shards<Mutex<Vec<Bucket>>>,
 }
@@ -46,9 +91,21 @@ impl TokenMemo {
         Self {
             format,
             max_len,
+            signing: None,
             hasher: SipHasher13::new_with_key(&rand::random()),
             buckets: Shards::new(|| Mutex::new((0..buckets).map(|_| bucket()).collect())),
         }
+    }
+
+    /// Reads signed tokens too.
+    pub(crate) fn with_signing(mut self, signing: Option<Signing>) -> Self {
+        self.signing = signing;
+        self
+    }
+
+    /// How tokens are signed and verified, if they are.
+    pub(crate) fn signing(&self) -> Option<&Signing> {
+        self.signing.as_ref()
     }
 
     /// The format whose tokens this memo reads.
@@ -63,7 +120,20 @@ impl TokenMemo {
             .filter(|zookie| zookie.as_str().len() <= self.max_len)
     }
 
-    /// The token with this text, parsed now or remembered.
+    /// The token with this text in a request: a signed one may not be too old.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse), and those of the age.
+    pub(crate) fn parse_of_request(&self, text: &str) -> Result<Arc<Token>, TokenErrorKind> {
+        let token = self.parse(text).map_err(|error| error.kind().clone())?;
+        if let (Some(issued), Some(signing)) = (token.issued, &self.signing) {
+            signing.check_age(issued, unix_seconds(SystemTime::now()))?;
+        }
+        Ok(token)
+    }
+
+    /// The token with this text, parsed now or remembered. A signed one may have any age.
     ///
     /// # Errors
     ///
@@ -71,7 +141,11 @@ impl TokenMemo {
     /// and is not remembered.
     pub(crate) fn parse(&self, text: &str) -> Result<Arc<Token>, Arc<TokenError>> {
         let (len, max) = (text.len(), self.max_len);
-        if len > max {
+        let max_here = match is_enveloped(text) {
+            true => max + Signing::most_added(),
+            false => max,
+        };
+        if len > max_here {
             return Err(Arc::new(TokenErrorKind::TooLong { len, max }.into()));
         }
         let hash = self.hasher.hash(text.as_bytes());
@@ -92,13 +166,21 @@ impl TokenMemo {
     }
 
     fn read(&self, text: &str) -> Read {
+        let (text, issued) = match (is_enveloped(text), &self.signing) {
+            (false, _) => (text, None),
+            (true, None) => return Err(Arc::new(TokenErrorKind::UnknownKey.into())),
+            (true, Some(signing)) => {
+                let opened = signing.open(text)?;
+                (opened.token, Some(opened.issued))
+            }
+        };
         let zookie = Zookie::new(text, self.max_len)?;
         let revision = self.format.decode(text)?;
         let has_more_than_revision = self.format.has_more_than_revision(text);
         Ok(Arc::new(Token {
-            zookie,
-            revision,
             has_more_than_revision,
+            issued,
+            ..Token::new(zookie, revision)
         }))
     }
 }

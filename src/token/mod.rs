@@ -19,6 +19,7 @@ mod order;
 pub mod permify;
 mod readers;
 mod side_by_side;
+mod signed;
 pub mod spicedb;
 mod zookie;
 
@@ -30,8 +31,11 @@ pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
 pub use opaque::OpaqueTokens;
 pub use order::{Comparison, compare, join};
 pub use readers::readers;
+pub use signed::{KeyId, Signing, SigningKey, Verified};
 pub use zookie::Zookie;
 
 pub(crate) use carrier::{Outline, parameters};
-pub(crate) use memo::{Token, TokenMemo};
+pub(crate) use memo::{Sent, Token, TokenMemo};
 pub(crate) use side_by_side::SideBySide;
+pub(crate) use signed::{ENVELOPE, is_enveloped, token_within, unix_seconds};
+pub(crate) use zookie::is_token_byte;

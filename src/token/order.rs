@@ -82,11 +82,7 @@ pub fn join<'a>(
 ) -> Result<Vec<Zookie>, TokenError> {
     let mut all = SideBySide::default();
     for text in tokens {
-        let token = Token {
-            revision: format.decode(text)?,
-            zookie: Zookie::new(text, text.len())?,
-            has_more_than_revision: false,
-        };
+        let token = Token::new(Zookie::new(text, text.len())?, format.decode(text)?);
         all.add(|revision| format.encode(revision), Arc::new(token));
     }
     Ok(all.tokens().iter().map(|token| token.zookie.clone()).collect())

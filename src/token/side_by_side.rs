@@ -18,11 +18,12 @@ impl SideBySide {
     }
 
     fn add_by(&mut self, spell: &dyn Fn(&Revision) -> Option<Zookie>, token: Arc<Token>) -> bool {
-        if self
-            .0
-            .iter()
-            .any(|known| known.revision.is_at_or_after(&token.revision))
-        {
+        let mut known = self.0.iter_mut();
+        if let Some(known) = known.find(|known| known.revision.is_at_or_after(&token.revision)) {
+            // The same with a signature says more.
+            if known.issued < token.issued && known.revision == token.revision {
+                *known = token;
+            }
             return false;
         }
         self.0.retain(|known| !token.revision.is_at_or_after(&known.revision));
@@ -53,9 +54,10 @@ impl SideBySide {
 fn join(spell: &dyn Fn(&Revision) -> Option<Zookie>, one: &Token, other: &Token) -> Option<Arc<Token>> {
     let revision = one.revision.join(&other.revision)?;
     let zookie = spell(&revision)?;
+    // It was named when the older one of both was, if both were.
+    let issued = one.issued.zip(other.issued).map(|(one, other)| one.min(other));
     Some(Arc::new(Token {
-        zookie,
-        revision,
-        has_more_than_revision: false,
+        issued,
+        ..Token::new(zookie, revision)
     }))
 }

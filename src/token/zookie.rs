@@ -60,7 +60,8 @@ impl Zookie {
     }
 }
 
-fn is_token_byte(byte: u8) -> bool {
+/// Whether a token may have this byte.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=-_.:~".contains(&byte)
 }
 

@@ -20,6 +20,7 @@ mod recorded;
 mod replicas;
 mod reply;
 mod server;
+mod signed;
 mod spelling;
 mod spellings;
 mod store;

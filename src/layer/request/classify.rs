@@ -20,6 +20,7 @@ use crate::layer::state::LayerState;
 use crate::layer::upstream::{Bypass, NEVER_STORED, Touched, Write};
 use crate::objects::AboutObjects;
 use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route, StoredResponse};
+use crate::token::token_within;
 
 const OVERRIDDEN: &str = "a header that may change the request's path or method";
 const ENDED: &str = "the credential has ended";
@@ -155,12 +156,16 @@ impl<P: Protocol> LayerState<P> {
     fn classify_read<B: RequestBody>(
         &self,
         route: Route,
-        parts: Parts,
+        mut parts: Parts,
         message: Bytes,
         end: End,
         looked_up: Option<&LookedUp>,
         arrived: Instant,
     ) -> Step<B> {
+        let message = match self.unwrap_message(route, &mut parts, message) {
+            Ok(message) => message,
+            Err(why) => return Step::Reply(self.reject(route, &parts.headers, &why)),
+        };
         let class = self.class(route, &parts, &message, None, looked_up, arrived);
         self.count_class(&class);
         match class {
@@ -352,7 +357,11 @@ impl<P: Protocol> LayerState<P> {
     fn asked_unread(&self, parts: &Parts) -> Asked {
         let mut texts = Vec::new();
         let visited = self.carriers.visit(&parts.headers, &parts.uri, |_, text| {
-            texts.push(text.ok().map(str::to_owned))
+            let text = text.ok().map(|text| match self.verifies() {
+                true => token_within(text).unwrap_or(text),
+                false => text,
+            });
+            texts.push(text.map(str::to_owned));
         });
         if visited.is_err() {
             texts.push(None);

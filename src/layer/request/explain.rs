@@ -16,7 +16,7 @@ use crate::protocol::{Claim, Kind, Protocol, Received, Route, StoredResponse};
 impl<P: Protocol> LayerState<P> {
     /// What would become of a request. Nothing is asked, counted or noted.
     pub(in crate::layer) fn explain(&self, request: &Request<Bytes>) -> Explanation {
-        let (parts, message) = request.clone().into_parts();
+        let (mut parts, message) = request.clone().into_parts();
         let endpoints = self.protocol.endpoints();
         let mut explanation = Explanation {
             operation: None,
@@ -44,10 +44,17 @@ impl<P: Protocol> LayerState<P> {
         };
         let operation = endpoints.iter().find(|endpoint| endpoint.route == route);
         explanation.operation = operation.map(|endpoint| format!("{} {}", endpoint.method, endpoint.path));
-        if matches!(claim, Claim::Floor(_)) && !self.raises_floor(&parts) {
+        if matches!(claim, Claim::Floor(_)) && !self.verifies() && !self.raises_floor(&parts) {
             explanation.would = "be forwarded: a read that is never stored".to_owned();
             return explanation;
         }
+        let message = match self.unwrap_message(route, &mut parts, message) {
+            Ok(message) => message,
+            Err(why) => {
+                explanation.would = format!("be rejected: {}", why.name());
+                return explanation;
+            }
+        };
         let names = self.key_parts(route, &parts, &message);
         explanation.key = names
             .into_iter()

@@ -7,5 +7,6 @@ mod missed;
 mod passed;
 mod requirement;
 mod tokens;
+mod unwrap;
 
 pub(super) use classify::{LookUp, Step};

@@ -134,14 +134,18 @@ impl<P: Protocol> LayerState<P> {
             .carriers
             .visit_with(&parts.headers, &parts.uri, query, |source, text| {
                 tokens.cookie |= source == Source::Cookie;
-                counters.token(match source {
+                let place = match source {
                     Source::Header => in_header,
                     Source::Cookie => CarriedIn::Cookie,
                     Source::Query => CarriedIn::Query,
-                });
+                };
+                counters.token(place);
                 let parsed = text
                     .map_err(|error| error.kind().clone())
-                    .and_then(|text| self.memo.parse(text).map_err(|error| error.kind().clone()));
+                    .and_then(|text| self.memo.parse_of_request(text));
+                if let Ok(token) = &parsed {
+                    self.take_signed(token, place);
+                }
                 match parsed {
                     Ok(token) => drop(self.take(&mut tokens, token, source.is_explicit(), arrived)),
                     Err(kind) if source.is_explicit() => tokens.rejection = Some(Rejection::BadToken(kind)),
@@ -157,9 +161,11 @@ impl<P: Protocol> LayerState<P> {
         let mut unreadable = None;
         if let Some(text) = stated.token {
             counters.token(CarriedIn::Message);
-            match std::str::from_utf8(text).map(|text| self.memo.parse(text)) {
+            match std::str::from_utf8(text).map(|text| self.memo.parse_of_request(text)) {
                 Ok(Ok(token)) => tokens.in_message = self.take(&mut tokens, token, true, arrived),
-                Ok(Err(error)) => unreadable = Some(refusal(error.kind())),
+                // The upstream knows of no signatures.
+                Ok(Err(kind)) if kind.is_of_signature() => tokens.rejection = Some(Rejection::BadToken(kind)),
+                Ok(Err(kind)) => unreadable = Some(refusal(&kind)),
                 Err(_) => unreadable = Some(Refusal::Malformed),
             }
         }
@@ -167,7 +173,7 @@ impl<P: Protocol> LayerState<P> {
             return Err(Rejection::BadToken(TokenErrorKind::Expired).into());
         }
         match tokens.rejection.take() {
-            Some(Rejection::BadToken(kind)) if self.settings.forward_bad_tokens => {
+            Some(Rejection::BadToken(kind)) if self.settings.forward_bad_tokens && !kind.is_of_signature() => {
                 counters.token_refused(refusal(&kind));
                 Err(Denied::Forward("a token that can't be read"))
             }

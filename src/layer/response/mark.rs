@@ -27,7 +27,7 @@ impl<P: Protocol> LayerState<P> {
         headers.insert(CACHE_CONTROL, NO_STORE);
         headers.append(CACHE_STATUS, status.to_header_value());
         let Some(zookie) = zookie else { return };
-        self.carriers.set_headers(headers, zookie);
+        self.carriers.set_headers(headers, &self.signed(zookie));
         if replace_cookie {
             self.set_cookies(headers, std::slice::from_ref(zookie));
         }
@@ -37,7 +37,7 @@ impl<P: Protocol> LayerState<P> {
     pub(in crate::layer) fn mark_write(&self, headers: &mut HeaderMap, written: Option<&Token>, session: Floors) {
         headers.append(CACHE_STATUS, CacheStatus::Write.to_header_value());
         if let Some(written) = written {
-            self.carriers.set_headers(headers, &written.zookie);
+            self.carriers.set_headers(headers, &self.signed(&written.zookie));
             self.set_cookies(headers, &self.session_after(written, session));
         }
     }
@@ -71,8 +71,15 @@ impl<P: Protocol> LayerState<P> {
             .collect()
     }
 
+    /// Sets cookies, with signatures if the cookies then are not too long for browsers.
     pub(in crate::layer) fn set_cookies(&self, headers: &mut HeaderMap, zookies: &[Zookie]) {
-        if let Err(error) = self.carriers.set_cookies(headers, zookies) {
+        let signed: Vec<Zookie> = zookies.iter().map(|zookie| self.signed(zookie)).collect();
+        let set = self.carriers.set_cookies(headers, &signed);
+        let set = match set {
+            Err(_) if self.verifies() => self.carriers.set_cookies(headers, zookies),
+            set => set,
+        };
+        if let Err(error) = set {
             tracing::debug!(%error, "no zookie cookie was set");
         }
     }

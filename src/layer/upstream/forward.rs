@@ -193,7 +193,7 @@ impl<P: Protocol> LayerState<P> {
 }
 
 /// Says how long the body is that replaces a request's own.
-fn set_length(headers: &mut HeaderMap, body: &Bytes) {
+pub(in crate::layer) fn set_length(headers: &mut HeaderMap, body: &Bytes) {
     headers.remove(TRANSFER_ENCODING);
     if headers.contains_key(CONTENT_LENGTH) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));

@@ -20,6 +20,7 @@ pub(super) use background::read_in_background;
 pub(super) use bulk::ask_bulk;
 pub(super) use bypass::{Bypass, forward_and_compare};
 pub(super) use check::ask_check;
+pub(super) use forward::set_length;
 pub(super) use look_up::look_up;
 pub(super) use read::{NEVER_STORED, forward_read};
 pub(super) use record::Touched;

@@ -7,7 +7,7 @@ use crate::session::current::memo;
 use crate::session::floors::MOST_TOKENS;
 use crate::session::inbound::layer::SessionLayer;
 use crate::session::inbound::settings::Settings;
-use crate::token::{Carrier, Carriers, TokenFormat};
+use crate::token::{Carrier, Carriers, Signing, TokenFormat};
 
 /// Builds a [`SessionLayer`].
 ///
@@ -24,6 +24,7 @@ pub struct SessionLayerBuilder<F> {
     format: F,
     carriers: Option<Carriers>,
     set_cookies: bool,
+    signing: Option<Signing>,
 }
 
 impl SessionLayer {
@@ -33,6 +34,7 @@ impl SessionLayer {
             format,
             carriers: None,
             set_cookies: false,
+            signing: None,
         }
     }
 }
@@ -59,6 +61,17 @@ impl<F: TokenFormat> SessionLayerBuilder<F> {
         self
     }
 
+    /// Signs the tokens in responses, and verifies those of callers. A token is signed that came with a right signature, from
+    /// the caller or in a reply, and one that [`Session::absorb_written`](crate::session::Session::absorb_written) took. So the
+    /// [`ZookieLayer`](crate::ZookieLayer) below a [`PropagateLayer`](crate::session::PropagateLayer) has to have the key too.
+    ///
+    /// By default nothing is signed, and a signed token is rejected.
+    #[must_use]
+    pub fn signing(mut self, signing: Signing) -> Self {
+        self.signing = Some(signing);
+        self
+    }
+
     /// The layer.
     ///
     /// # Errors
@@ -68,6 +81,9 @@ impl<F: TokenFormat> SessionLayerBuilder<F> {
         let carriers = self.carriers.map_or_else(header_and_cookie, Ok)?;
         carriers.validate()?;
         self.format.validate()?;
+        if let Some(signing) = &self.signing {
+            signing.validate()?;
+        }
         if self.set_cookies && !carriers.have_cookie() {
             let problem = "is on, but zookies travel in no cookie; add a `Carrier::Cookie` to the carriers";
             return Err(InvalidSetting::new("set_cookies", problem));
@@ -82,7 +98,7 @@ impl<F: TokenFormat> SessionLayerBuilder<F> {
             return Err(InvalidSetting::new("carriers", problem));
         }
         Ok(SessionLayer::new(Arc::new(Settings {
-            memo: memo(self.format),
+            memo: memo(self.format, self.signing),
             carriers,
             set_cookies: self.set_cookies,
         })))

@@ -19,7 +19,7 @@ impl Settings {
         let visited = self.carriers.visit(headers, uri, |source, text| {
             let parsed = match text {
                 Ok(INCOMPLETE) if !source.is_explicit() => Err(TokenErrorKind::Malformed("it is no token")),
-                Ok(text) => self.memo.parse(text).map_err(|error| error.kind().clone()),
+                Ok(text) => self.memo.parse_of_request(text),
                 Err(error) => Err(error.kind().clone()),
             };
             has_token = true;

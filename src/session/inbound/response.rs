@@ -2,7 +2,7 @@ use http::response::Parts;
 use http::{HeaderMap, Method};
 
 use crate::consistency::CONSISTENCY;
-use crate::session::current::Session;
+use crate::session::current::{Session, signed};
 use crate::session::floors::Floors;
 use crate::session::inbound::request::INCOMPLETE;
 use crate::session::inbound::settings::Settings;
@@ -42,7 +42,7 @@ impl Settings {
     }
 
     fn return_in(&self, floors: &Floors, headers: &mut HeaderMap) {
-        let tokens = zookies(floors);
+        let tokens = self.signed(floors);
         self.carriers.set_header_lists(headers, &tokens);
         if floors.incomplete {
             headers.insert(CONSISTENCY, fully_consistent());
@@ -53,9 +53,12 @@ impl Settings {
     }
 
     fn set_cookie(&self, floors: &Floors, headers: &mut HeaderMap) {
-        let tokens = zookies(floors);
-        if !floors.incomplete && (tokens.is_empty() || self.carriers.set_cookies(headers, &tokens).is_ok()) {
-            return;
+        if !floors.incomplete {
+            // With signatures they may be too long for browsers.
+            let mut either = [self.signed(floors), zookies(floors)].into_iter();
+            if either.any(|tokens| tokens.is_empty() || self.carriers.set_cookies(headers, &tokens).is_ok()) {
+                return;
+            }
         }
         // A browser would not store tokens as long as these, and must not go on with an older one.
         let incomplete = Zookie::new(INCOMPLETE, INCOMPLETE.len());
@@ -63,6 +66,14 @@ impl Settings {
         if let Err(error) = set {
             tracing::debug!(%error, "no zookie cookie was set");
         }
+    }
+}
+
+impl Settings {
+    /// The tokens of a session, with signatures on those that the store has named.
+    fn signed(&self, floors: &Floors) -> Vec<Zookie> {
+        let tokens = floors.tokens().iter();
+        tokens.map(|token| signed(&self.memo, token)).collect()
     }
 }
 

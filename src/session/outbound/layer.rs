@@ -28,6 +28,7 @@ use crate::token::Carriers;
 #[derive(Clone, Debug)]
 pub struct PropagateLayer {
     header: HeaderName,
+    signed: bool,
 }
 
 impl PropagateLayer {
@@ -35,7 +36,18 @@ impl PropagateLayer {
     pub fn new() -> Self {
         Self {
             header: HeaderName::from_static("zookie"),
+            signed: false,
         }
+    }
+
+    /// Whether tokens go out with the signatures of the session: to a service, or through a
+    /// [`ZookieLayer`](crate::ZookieLayer), that has the same key. Any other one can't read them.
+    ///
+    /// By default they go out without.
+    #[must_use]
+    pub fn signed(mut self, signed: bool) -> Self {
+        self.signed = signed;
+        self
     }
 
     /// A layer whose tokens travel in the first header of these carriers.
@@ -45,7 +57,10 @@ impl PropagateLayer {
     /// [`InvalidSetting`] if they have no header.
     pub fn with_carriers(carriers: &Carriers) -> Result<Self, InvalidSetting> {
         match carriers.first_header() {
-            Some(header) => Ok(Self { header: header.clone() }),
+            Some(header) => Ok(Self {
+                header: header.clone(),
+                signed: false,
+            }),
             None => {
                 let problem = "have no header, in which tokens would go out; add a `Carrier::Header`";
                 Err(InvalidSetting::new("carriers", problem))
@@ -64,6 +79,6 @@ impl<S> Layer<S> for PropagateLayer {
     type Service = PropagateService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PropagateService::new(inner, self.header.clone())
+        PropagateService::new(inner, self.header.clone(), self.signed)
     }
 }

@@ -16,15 +16,18 @@ use crate::session::outbound::request::demand;
 pub struct PropagateService<S> {
     inner: S,
     header: HeaderName,
+    /// Tokens go out with signatures.
+    signed: bool,
     /// Shared by all clones.
     channel: Arc<Channel>,
 }
 
 impl<S> PropagateService<S> {
-    pub(super) fn new(inner: S, header: HeaderName) -> Self {
+    pub(super) fn new(inner: S, header: HeaderName, signed: bool) -> Self {
         Self {
             inner,
             header,
+            signed,
             channel: Arc::default(),
         }
     }
@@ -69,7 +72,7 @@ where
         let stated = request.extensions().get::<Session>().cloned();
         let under_way = stated.or_else(Session::current).map(|session| {
             let known = self.channel.known();
-            demand(&session, &known, request.headers_mut(), &self.header);
+            demand(&session, &known, request.headers_mut(), &self.header, self.signed);
             UnderWay {
                 session,
                 header: self.header.clone(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 use cookie::Cookie;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
+use crate::token::carrier::replaced_in_list;
 use crate::token::carrier::same_site::SameSite;
 use crate::token::error::{TokenError, TokenErrorKind};
 use crate::token::zookie::Zookie;
@@ -65,6 +66,41 @@ pub(super) fn strip(headers: &mut HeaderMap, ours: impl Fn(&[u8]) -> bool) {
             }
         })
         .collect();
+    headers.remove(COOKIE);
+    for line in lines {
+        headers.append(COOKIE, line);
+    }
+}
+
+/// Puts others in place of some of the tokens in the cookies whose name is `ours`. Other lines stay unmodified.
+pub(super) fn replace_each(
+    headers: &mut HeaderMap,
+    ours: impl Fn(&[u8]) -> bool,
+    other: &impl for<'a> Fn(&'a str) -> Option<&'a str>,
+) {
+    let replaced = |pair: &[u8]| {
+        let cookie = ours(name(pair)).then(|| decode(pair).ok())??;
+        let list = replaced_in_list(cookie.value_trimmed(), other)?;
+        let cookie = Cookie::new(cookie.name().to_owned(), list);
+        Some(cookie.stripped().encoded().to_string().into_bytes())
+    };
+    if !headers
+        .get_all(COOKIE)
+        .into_iter()
+        .flat_map(pairs)
+        .any(|pair| replaced(pair).is_some())
+    {
+        return;
+    }
+    let lines = headers.get_all(COOKIE).into_iter().map(|line| {
+        let pairs: Vec<Vec<u8>> = pairs(line)
+            .map(|pair| replaced(pair).unwrap_or_else(|| pair.trim_ascii().to_vec()))
+            .collect();
+        let mut value = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).unwrap_or_else(|_| line.clone());
+        value.set_sensitive(line.is_sensitive());
+        value
+    });
+    let lines: Vec<HeaderValue> = lines.collect();
     headers.remove(COOKIE);
     for line in lines {
         headers.append(COOKIE, line);

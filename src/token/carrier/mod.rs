@@ -310,6 +310,23 @@ impl Carriers {
         }
     }
 
+    /// Puts what `other` returns in place of each zookie of a request for which it returns something. All else stays byte for
+    /// byte.
+    pub(crate) fn replace_each(
+        &self,
+        headers: &mut HeaderMap,
+        uri: &mut Uri,
+        other: impl for<'a> Fn(&'a str) -> Option<&'a str>,
+    ) {
+        for place in &self.places {
+            if let Carrier::Header(name) = place {
+                replace_in_header(headers, name, &other);
+            }
+        }
+        cookies::replace_each(headers, |name| self.is_cookie_carrier(name), &other);
+        query::replace_each(uri, |name| self.is_query_carrier(name), &other);
+    }
+
     /// Sets a reply's zookie in its headers, in place of any other zookie.
     pub(crate) fn set_headers(&self, headers: &mut HeaderMap, zookie: &Zookie) {
         for place in &self.places {
@@ -396,6 +413,36 @@ impl Carriers {
             _ => None,
         })
     }
+}
+
+fn replace_in_header(headers: &mut HeaderMap, name: &HeaderName, other: &impl for<'a> Fn(&'a str) -> Option<&'a str>) {
+    let replaced = |value: &HeaderValue| replaced_in_list(value.to_str().ok()?, other);
+    let values: Vec<_> = headers
+        .get_all(name)
+        .iter()
+        .map(|value| (value, replaced(value)))
+        .collect();
+    if values.iter().all(|(_, replaced)| replaced.is_none()) {
+        return;
+    }
+    let values = values.into_iter().map(|(value, replaced)| {
+        let replaced = replaced.and_then(|text| HeaderValue::try_from(text).ok());
+        replaced.unwrap_or_else(|| value.clone())
+    });
+    let values: Vec<HeaderValue> = values.collect();
+    headers.remove(name);
+    for value in values {
+        headers.append(name, value);
+    }
+}
+
+/// A comma-separated list of tokens with others in place of some. `None`: all stay.
+fn replaced_in_list(list: &str, other: &impl for<'a> Fn(&'a str) -> Option<&'a str>) -> Option<String> {
+    let texts = || list.split(',').map(str::trim_ascii);
+    texts().any(|text| other(text).is_some()).then(|| {
+        let texts: Vec<&str> = texts().map(|text| other(text).unwrap_or(text)).collect();
+        texts.join(",")
+    })
 }
 
 /// Reads every byte without an early exit, so that the compiler can vectorize it.

@@ -117,6 +117,31 @@ pub(super) fn strip(uri: &mut Uri, ours: impl Fn(&str) -> bool) {
     }
 }
 
+/// Puts others in place of some of the tokens in parameters whose name is `ours`. Other parameters stay unmodified.
+pub(super) fn replace_each(
+    uri: &mut Uri,
+    ours: impl Fn(&str) -> bool,
+    other: &impl for<'a> Fn(&'a str) -> Option<&'a str>,
+) {
+    let replaced = |parameter: &Parameter<'_>| {
+        let (name, value) = decode(parameter.text).filter(|(name, _)| ours(name))?;
+        let token = other(&value)?;
+        let mut text: String = byte_serialize(name.as_bytes()).collect();
+        text.push('=');
+        text.extend(byte_serialize(token.as_bytes()));
+        Some(text)
+    };
+    if !parameters(uri).any(|parameter| replaced(&parameter).is_some()) {
+        return;
+    }
+    let all = parameters(uri).map(|parameter| replaced(&parameter).unwrap_or_else(|| parameter.text.to_owned()));
+    let query: Vec<String> = all.collect();
+    // Escaped parameters are a valid query.
+    if let Ok(changed) = with_query(uri, Some(&query.join("&"))) {
+        *uri = changed;
+    }
+}
+
 /// Adds a parameter at the end of the query.
 pub(super) fn append(uri: &mut Uri, name: &str, zookie: &Zookie) -> Result<(), TokenError> {
     let mut query = String::new();

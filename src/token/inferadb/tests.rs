@@ -446,8 +446,7 @@ fn compact_tokens_are_read_within_the_same_limits() {
         let wide = InferaDb::cluster("c").max_len(ByteSize::kibi(64));
         let error = wide.decode(&many(too_many).encode_compact()).unwrap_err();
         assert_eq!(error.kind(), &TokenErrorKind::TooManyEntries { max: 100 });
-        let error = wide.decode(&many(too_many).encode())
-            .unwrap_err();
+        let error = wide.decode(&many(too_many).encode()).unwrap_err();
         assert_eq!(error.kind(), &TokenErrorKind::TooManyEntries { max: 100 });
     }
     let text = many(10).encode_compact();
@@ -479,12 +478,7 @@ fn a_form_is_not_read_as_another_one() {
     assert!(STANDARD.decode(&compact).is_err() && URL_SAFE.decode(&compact).is_err());
     assert!(crate::token::Zookie::new(&compact, 4096).is_ok());
     assert_eq!(crate::token::readers(&compact), [("InferaDB", "inferadb")]);
-    for broken in [
-        "iv1.",
-        "iv1.AA",
-        "iv1.____________",
-        &compact[..compact.len() - 2],
-    ] {
+    for broken in ["iv1.", "iv1.AA", "iv1.____________", &compact[..compact.len() - 2]] {
         assert!(malformed(&RevisionToken::decode(broken).unwrap_err()), "{broken}");
     }
     assert!(RevisionToken::decode(&format!("iv1.{json}")).is_err());

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use prost::Message;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt};
+use tower_zookie::token::Signing;
 use tower_zookie::{Handle, ZookieLayer, ZookieLayerBuilder};
 
 use crate::frame::{framed, unframed};
@@ -153,6 +154,15 @@ impl Reply {
             headers: parts.headers,
             body,
             trailers,
+        }
+    }
+
+    /// The token in the metadata, without a signature.
+    pub fn carried(&self) -> Option<&str> {
+        let text = self.header("zookie")?;
+        match Signing::is_signed(text) {
+            true => text.splitn(5, '.').last(),
+            false => Some(text),
         }
     }
 

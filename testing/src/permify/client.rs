@@ -49,7 +49,7 @@ impl Client {
         };
         let token = reply.message::<DataWriteResponse>().snap_token;
         if self.has_layer() {
-            assert_eq!(reply.header("zookie"), Some(&*token));
+            assert_eq!(reply.carried(), Some(&*token));
         }
         token
     }

@@ -18,8 +18,17 @@ impl Client {
         self.call("PermissionsService/CheckBulkPermissions", request).await
     }
 
-    /// Makes a user a viewer, or not. The token.
+    /// Makes a user a viewer, or not. The token, as the message has it.
     pub async fn set(&self, document_id: &str, user_id: &str, views: bool) -> String {
+        let reply = self.write(document_id, user_id, views).await;
+        let written: WriteRelationshipsResponse = reply.message();
+        let token = written.written_at.unwrap().token;
+        assert_eq!(reply.carried(), Some(&*token));
+        token
+    }
+
+    /// The same. The whole reply.
+    pub async fn write(&self, document_id: &str, user_id: &str, views: bool) -> Reply {
         let update = RelationshipUpdate {
             operation: if views { TOUCH } else { DELETE },
             relationship: Some(Relationship {
@@ -34,14 +43,11 @@ impl Client {
             ..WriteRelationshipsRequest::default()
         };
         let reply = self.call("PermissionsService/WriteRelationships", &request).await;
-        let written: WriteRelationshipsResponse = reply.message();
         assert_eq!(
             reply.header("cache-status"),
             Some("tower-zookie; fwd=method; detail=\"a write\"")
         );
-        let token = written.written_at.unwrap().token;
-        assert_eq!(reply.header("zookie"), Some(&*token));
-        token
+        reply
     }
 }
 
@@ -61,7 +67,7 @@ impl Reply {
 
     pub fn at(&self) -> String {
         let token = self.checked().checked_at.unwrap().token;
-        assert_eq!(self.header("zookie"), Some(&*token));
+        assert_eq!(self.carried(), Some(&*token));
         token
     }
 }

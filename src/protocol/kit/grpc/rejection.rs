@@ -29,7 +29,7 @@ pub fn code(why: &Rejection) -> Code {
         | Rejection::ExactNeedsOneToken
         | Rejection::UnknownConsistency
         | Rejection::ContradictoryConsistency => Code::InvalidArgument,
-        Rejection::FloorUnstated => Code::Unimplemented,
+        Rejection::FloorUnstated | Rejection::SignedUnreadable => Code::Unimplemented,
         Rejection::Behind | Rejection::UpstreamFailed | Rejection::NotRecorded => Code::Unavailable,
         Rejection::RequestTimeout | Rejection::UpstreamTimeout => Code::DeadlineExceeded,
     }
@@ -72,6 +72,9 @@ mod tests {
             (Rejection::UnknownConsistency, "3"),
             (Rejection::ContradictoryConsistency, "3"),
             (Rejection::FloorUnstated, "12"),
+            (Rejection::SignedUnreadable, "12"),
+            (Rejection::BadToken(TokenErrorKind::WrongSignature), "3"),
+            (Rejection::BadToken(TokenErrorKind::TooOld), "3"),
             (Rejection::Behind, "14"),
             (Rejection::RequestTimeout, "4"),
             (Rejection::UpstreamFailed, "14"),

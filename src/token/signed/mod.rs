@@ -1,0 +1,14 @@
+//! Signed tokens: an envelope around a token of any system, which proves that the store named it.
+
+mod envelope;
+mod key;
+mod mac;
+mod signing;
+#[cfg(test)]
+mod tests;
+
+pub use key::{KeyId, SigningKey};
+pub use signing::{Signing, Verified};
+
+pub(crate) use envelope::{ENVELOPE, is_enveloped, token_within};
+pub(crate) use signing::unix_seconds;
