@@ -24,6 +24,15 @@ pub mod permify {}
 /// [`AuthZen::asks`](crate::protocol::AuthZen::asks), [`ZookieLayerBuilder`](crate::ZookieLayerBuilder), [`cache::Settings`](crate::cache::Settings).
 pub mod own_service {}
 
+#[doc = include_str!("../docs/tokens.md")]
+///
+/// In these docs: [`Signing`](crate::token::Signing), [`SigningKey`](crate::token::SigningKey),
+/// [`ZookieLayerBuilder::signing`](crate::ZookieLayerBuilder::signing),
+/// [`SessionLayerBuilder::signing`](crate::session::SessionLayerBuilder::signing),
+/// [`PropagateLayer::signed`](crate::session::PropagateLayer::signed), [`RevisionToken`](crate::token::RevisionToken),
+/// [`InferaDb`](crate::token::InferaDb).
+pub mod tokens {}
+
 #[doc = include_str!("../docs/sessions.md")]
 ///
 /// In these docs: [`SessionLayer`](crate::session::SessionLayer), [`PropagateLayer`](crate::session::PropagateLayer),

@@ -37,5 +37,4 @@ pub use zookie::Zookie;
 pub(crate) use carrier::{Outline, parameters};
 pub(crate) use memo::{Sent, Token, TokenMemo};
 pub(crate) use side_by_side::SideBySide;
-pub(crate) use signed::{ENVELOPE, is_enveloped, token_within, unix_seconds};
-pub(crate) use zookie::is_token_byte;
+pub(crate) use signed::{holds_envelope, is_enveloped, may_hold_envelope, token_within, unix_seconds};

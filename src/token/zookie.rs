@@ -61,7 +61,7 @@ impl Zookie {
 }
 
 /// Whether a token may have this byte.
-pub(crate) fn is_token_byte(byte: u8) -> bool {
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=-_.:~".contains(&byte)
 }
 

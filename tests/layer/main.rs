@@ -19,6 +19,7 @@ mod request_bodies;
 mod response_bodies;
 mod revisions;
 mod settings;
+mod signed;
 mod statistics;
 mod warnings;
 mod writes;

@@ -11,6 +11,7 @@ mod histories;
 mod judge;
 mod server;
 mod settings;
+mod signed;
 mod store;
 mod watch;
 mod world;

@@ -6,6 +6,7 @@ mod inbound;
 mod model;
 mod outbound;
 mod over_grpc;
+mod signed;
 mod stores;
 mod support;
 mod trailers;

@@ -5,6 +5,7 @@ mod callers;
 mod command;
 pub mod memory;
 mod objects;
+mod signing;
 mod system;
 pub mod token;
 mod units;
@@ -20,11 +21,13 @@ use http::HeaderValue;
 use tower_zookie::ByteSize;
 use tower_zookie::OldTokens;
 use tower_zookie::consistency::Staleness;
+use tower_zookie::token::Signing;
 
 use self::callers::ForCallers;
 pub use self::command::unknown_variables;
 use self::memory::Memory;
 use self::objects::ForObjects;
+use self::signing::{BadKeys, ForSigning};
 use self::system::{Engine, ForFeeds, ForPermify, ForSpiceDb, Name, from_environment};
 use self::units::{kibibytes, mebibytes, timeout};
 use crate::proxy::admin::{Address, Admin, BadToken, Bearer};
@@ -124,6 +127,8 @@ pub struct Args {
     #[arg(long, requires = "oldest_token")]
     ask_old_tokens_at_head: bool,
     #[command(flatten)]
+    signing: ForSigning,
+    #[command(flatten)]
     objects: ForObjects,
     #[command(flatten)]
     callers: ForCallers,
@@ -171,6 +176,8 @@ pub enum BadArgument {
     NoAdminToken { name: String },
     #[error("the environment variable {name} of '--admin-token-env' {source}")]
     AdminToken { name: String, source: BadToken },
+    #[error("the environment variable {name} of '--signing-key-env' {source}")]
+    SigningKeys { name: String, source: BadKeys },
     #[error(
         "'--objects-mode followed' can't be used with '--objects memory', which no other sidecar writes to: leave it out"
     )]
@@ -193,9 +200,10 @@ impl Args {
     pub fn config(self) -> Result<Config, BadArgument> {
         check_capacity(self.capacity, Memory::stated_below(Path::new("/")))?;
         let objects = self.objects.clone().objects()?;
+        let signing = self.signing.signing()?;
         let system = self.system.of_engine(self.engine, self.spicedb, &self.permify)?;
         Ok(Config {
-            layer: self.layer(system),
+            layer: self.layer(system, signing),
             objects,
             followed: self.feeds.followed(self.system, &self.permify)?,
             question: Some(FirstQuestion {
@@ -239,7 +247,7 @@ impl Args {
             .transpose()
     }
 
-    fn layer(&self, system: System) -> Settings {
+    fn layer(&self, system: System, signing: Option<Signing>) -> Settings {
         let older = match self.ask_old_tokens_at_head {
             true => OldTokens::AskAtHead,
             false => OldTokens::Reject,
@@ -255,6 +263,7 @@ impl Args {
             require_token: self.require_token,
             callers: self.callers.callers(),
             oldest_token: self.oldest_token.map(|age| (age, older)),
+            signing,
             feeds: self.feeds.cache(),
         }
     }

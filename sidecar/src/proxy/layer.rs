@@ -8,6 +8,7 @@ use http::header::AUTHORIZATION;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::objects::Objects;
 use tower_zookie::protocol::Protocol;
+use tower_zookie::token::Signing;
 use tower_zookie::{ByteSize, InvalidSetting, OldTokens, ZookieLayer};
 
 use super::system::System;
@@ -30,6 +31,7 @@ pub struct Settings {
     pub require_token: bool,
     pub callers: Callers,
     pub oldest_token: Option<(Duration, OldTokens)>,
+    pub signing: Option<Signing>,
 }
 
 /// What can be set of the cache where a change feed is followed, or a head is read.
@@ -79,6 +81,10 @@ pub fn build(settings: &Settings, objects: Option<Objects>) -> Result<Layer, Inv
     };
     let builder = match objects {
         Some(objects) => builder.objects(objects),
+        None => builder,
+    };
+    let builder = match settings.signing.clone() {
+        Some(signing) => builder.signing(signing),
         None => builder,
     };
     match settings.oldest_token {

@@ -7,19 +7,19 @@ use crate::layer::headers::Headers;
 use crate::layer::state::LayerState;
 use crate::layer::upstream::set_length;
 use crate::protocol::{Call, Key, Kind, Protocol, Received, Rejection, Route};
-use crate::token::{ENVELOPE, is_enveloped, is_token_byte};
+use crate::token::{holds_envelope, is_enveloped, may_hold_envelope};
 
 impl<P: Protocol> LayerState<P> {
     /// Puts the token itself in place of a signed one in a request's message, because the upstream knows of no signatures. The
     /// token counts as named from then on.
     pub(super) fn unwrap_message(&self, route: Route, parts: &mut Parts, message: Bytes) -> Result<Bytes, Rejection> {
-        if !self.verifies() || !message.windows(ENVELOPE.len()).any(|bytes| bytes == ENVELOPE) {
+        if !self.verifies() || !may_hold_envelope(&message) {
             return Ok(message);
         }
         let (key, _) = self.key(parts, &Headers::of(&parts.headers));
         let key = Key::new(key, &self.carriers, &parts.uri);
         let Ok(call) = self.protocol.read(route, parts, &message, key) else {
-            return match self.has_signed(&message) {
+            return match holds_envelope(&message) {
                 true => Err(Rejection::SignedUnreadable),
                 false => Ok(message),
             };
@@ -44,14 +44,5 @@ impl<P: Protocol> LayerState<P> {
         let unwrapped = unwrapped.ok_or(Rejection::SignedUnreadable)?;
         set_length(&mut parts.headers, &unwrapped);
         Ok(unwrapped)
-    }
-
-    /// Whether a token with a right signature is anywhere in a message that can't be read.
-    fn has_signed(&self, message: &[u8]) -> bool {
-        message
-            .split(|byte| !is_token_byte(*byte))
-            .filter_map(|text| std::str::from_utf8(text).ok())
-            .filter(|text| is_enveloped(text))
-            .any(|text| self.memo.parse(text).is_ok())
     }
 }

@@ -10,12 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::token::error::TokenError;
 use crate::token::signed::key::KeyId;
 use crate::token::signed::mac::MAC_LEN;
+use crate::token::zookie::is_token_byte;
 
 /// What every envelope begins with.
 const PREFIX: &str = "zs1.";
-
-/// The same as bytes.
-pub(crate) const ENVELOPE: &[u8] = PREFIX.as_bytes();
 
 /// The most that an envelope adds to a token.
 pub(super) const MOST_ADDED: usize = PREFIX.len() + KeyId::MAX_LEN + 1 + 20 + 1 + MAC_LEN.div_ceil(3) * 4 + 1;
@@ -32,6 +30,27 @@ pub(super) struct Envelope<'a> {
 /// Whether the text claims to be an envelope.
 pub(crate) fn is_enveloped(text: &str) -> bool {
     text.starts_with(PREFIX)
+}
+
+/// Whether a message may have an envelope anywhere.
+pub(crate) fn may_hold_envelope(message: &[u8]) -> bool {
+    starts(message).next().is_some()
+}
+
+/// Whether a message has an envelope somewhere, whoever made it.
+pub(crate) fn holds_envelope(message: &[u8]) -> bool {
+    starts(message).any(|start| {
+        let rest = &message[start..];
+        let end = rest.iter().position(|byte| !is_token_byte(*byte));
+        let text = std::str::from_utf8(&rest[..end.unwrap_or(rest.len())]);
+        text.is_ok_and(|text| Envelope::read(text).is_ok())
+    })
+}
+
+/// Where the prefix begins.
+fn starts(message: &[u8]) -> impl Iterator<Item = usize> {
+    let windows = message.windows(PREFIX.len()).enumerate();
+    windows.filter_map(|(start, bytes)| (bytes == PREFIX.as_bytes()).then_some(start))
 }
 
 /// The token in an envelope, whoever made it. `None`: the text is no envelope, or has been cut off.

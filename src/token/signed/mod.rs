@@ -10,5 +10,5 @@ mod tests;
 pub use key::{KeyId, SigningKey};
 pub use signing::{Signing, Verified};
 
-pub(crate) use envelope::{ENVELOPE, is_enveloped, token_within};
+pub(crate) use envelope::{holds_envelope, is_enveloped, may_hold_envelope, token_within};
 pub(crate) use signing::unix_seconds;

@@ -41,17 +41,21 @@ impl Client {
     }
 
     pub async fn set_in(&self, tenant: &str, document: &str, user: &str, views: bool) -> String {
-        let reply = if views {
-            self.try_set(tenant, document, user).await
-        } else {
-            let request = delete(tenant, document, "viewer", user);
-            self.call("Data/Delete", &request).await
-        };
+        let reply = self.write_in(tenant, document, user, views).await;
         let token = reply.message::<DataWriteResponse>().snap_token;
         if self.has_layer() {
             assert_eq!(reply.carried(), Some(&*token));
         }
         token
+    }
+
+    /// The same. The whole reply.
+    pub async fn write_in(&self, tenant: &str, document: &str, user: &str, views: bool) -> Reply {
+        if views {
+            return self.try_set(tenant, document, user).await;
+        }
+        let request = delete(tenant, document, "viewer", user);
+        self.call("Data/Delete", &request).await
     }
 
     /// A write that may be rejected.
