@@ -9,7 +9,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::admin::{ask, get};
 use crate::broken::unreachable;
-use crate::caller::Caller;
+use crate::caller::{Caller, Whole};
 use crate::recorded::Recorded;
 use crate::tonic_upstream;
 
@@ -204,6 +204,81 @@ async fn a_port_for_operators_that_is_open_to_others_is_warned_of() {
         let (_, log) = Program::start(&environment).await.stop().await;
         assert_eq!(log.contains("set `--admin-token-env`"), warned, "{address} {log}");
     }
+}
+
+/// Two keys: the first one signs.
+const KEYS: &str =
+    "2027-01:b25lIGtleSBvZiAzMiBieXRlcywgbm90IHJhbmRvbTE=, old:YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMsIG9sZGVyMTI";
+
+#[tokio::test]
+async fn tokens_are_signed_with_the_first_key() {
+    let spicedb = Recorded::server("spicedb/grpc-postgres").await;
+    let up = format!("http://{}", spicedb.address);
+    let program = Program::start(&[
+        ("ZOOKIE_UPSTREAM", &up),
+        ("ZOOKIE_SIGNING_KEY_ENV", "KEYS"),
+        ("ZOOKIE_TOKEN_MAX_AGE", "1h"),
+        ("KEYS", KEYS),
+    ])
+    .await;
+    let caller = Caller::new(program.addresses[0]).await;
+    let (mut parts, body) = spicedb.recording.call("check-default").request.clone().into_parts();
+    for expected in ["0", "0", "3"] {
+        let request = http::Request::from_parts(parts.clone(), ());
+        let whole = Whole::of(caller.call(request, body.clone()).await.unwrap())
+            .await
+            .unwrap();
+        assert_eq!(whole.grpc_status(), expected);
+        if expected == "0" {
+            let token = whole.headers["zookie"].to_str().unwrap().to_owned();
+            assert!(token.starts_with("zs1.2027-01."), "{token}");
+            let forged = token.replace(".2027-01.", ".old.");
+            let sent = if parts.headers.contains_key("zookie") {
+                forged
+            } else {
+                token
+            };
+            parts.headers.insert("zookie", sent.parse().unwrap());
+        }
+    }
+    let (_, stats) = get(program.admin, "/stats").await;
+    let stats: Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!(
+        (
+            &stats["tokens_signed"]["metadata"],
+            &stats["tokens_refused"]["wrong_signature"]
+        ),
+        (&1.into(), &1.into())
+    );
+    let (_, log) = program.stop().await;
+    assert!(!log.contains("b25lIG"), "{log}");
+}
+
+#[tokio::test]
+async fn signing_keys_that_can_not_be_used() {
+    let (option, up) = (
+        "--signing-key-env",
+        ["--engine", "postgres", "--upstream", "http://127.0.0.1:1"],
+    );
+    for (keys, why) in [
+        ("", "has a key that is not ID:BASE64"),
+        ("secret-without-id", "has a key that is not ID:BASE64"),
+        ("k1:not base64!", "has a key that is not ID:BASE64"),
+        ("k1:c2hvcnQ=", "has the key `k1` of 5 bytes"),
+        (
+            "k.1:b25lIGtleSBvZiAzMiBieXRlcywgbm90IHJhbmRvbTE=",
+            "has a key id that is not",
+        ),
+        (&*[KEYS, KEYS].join(","), "two keys with the id `2027-01`"),
+    ] {
+        let said = fails(&[&up[..], &[option, "KEYS"]].concat(), &[("KEYS", keys)]).await;
+        assert!(said.contains(why), "{said}");
+        assert!(!said.contains("secret") && !said.contains("b25lIG"), "{said}");
+    }
+    let not_set = fails(&[&up[..], &[option, "KEYS"]].concat(), &[]).await;
+    assert!(not_set.contains("KEYS of '--signing-key-env' is not set"), "{not_set}");
+    let without_key = fails(&[&up[..], &["--token-max-age", "1h"]].concat(), &[]).await;
+    assert!(without_key.contains("--signing-key-env <NAME>"), "{without_key}");
 }
 
 #[tokio::test]
