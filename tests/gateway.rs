@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt};
 use tower_zookie::consistency::Staleness;
-use tower_zookie::store::{Schema, Store, Update};
+use tower_zookie::store::{History, Schema, Store, Update};
 use tower_zookie::token::RevisionToken;
 use tower_zookie::{ZookieLayer, ZookieService};
 
@@ -546,7 +546,7 @@ async fn any_history_is_loaded_and_callers_have_a_limit() {
         .collect();
     let transaction = json!({"t": 1, "updates": updates}).to_string();
     std::fs::write(folder.join("transactions.jsonl"), transaction).unwrap();
-    let (store, example) = gateway::data::load(&folder).unwrap();
+    let (store, example) = gateway::data::load(History::open(&folder).unwrap()).unwrap();
     assert_eq!(store.current_revision(), 2);
     assert_eq!(example.unwrap().to_string(), "team:heist#member@user:u1000");
 

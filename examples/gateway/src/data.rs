@@ -1,10 +1,12 @@
-//! A recorded history, loaded into a store.
+//! A recorded history, loaded into a store or a group of nodes.
 
-use std::path::Path;
+use std::sync::Arc;
 
+use tower_zookie::store::node::{Node, NodeWriteError};
 use tower_zookie::store::{History, Operation, Relationship, Store, Transaction, WriteError};
 
 use crate::AnyError;
+use crate::backend::Backend;
 
 /// A transaction that the schema or the ones before it do not allow.
 #[derive(Debug, thiserror::Error)]
@@ -14,12 +16,19 @@ struct WriteFailed {
     source: WriteError,
 }
 
-/// A store with the whole history in a folder, and some relationship that exists at its end.
-pub fn load(folder: &Path) -> Result<(Store, Option<Relationship>), AnyError> {
-    let history = History::open(folder)?;
-    let store = Store::new(history.schema);
+/// As [`WriteFailed`], at a node.
+#[derive(Debug, thiserror::Error)]
+#[error("transaction {number} of the history can't be written")]
+struct LoadFailed {
+    number: usize,
+    source: NodeWriteError,
+}
+
+/// A store with a whole history, and some relationship that exists at its end.
+pub fn load(history: History) -> Result<(Arc<Store>, Option<Relationship>), AnyError> {
+    let store = Arc::new(Store::new(history.schema));
     write_all(&store, &history.transactions)?;
-    let example = newest(&store, &history.transactions);
+    let example = newest(&Arc::clone(&store).into(), &history.transactions);
     Ok((store, example))
 }
 
@@ -34,9 +43,23 @@ pub fn write_all(store: &Store, transactions: &[Transaction]) -> Result<Vec<u64>
     Ok(revisions)
 }
 
+/// Writes the history in a folder to a node, if nothing was written in its group yet, and gives some relationship that exists
+/// at its end.
+pub async fn load_into(node: &Arc<Node>, history: History) -> Result<Option<Relationship>, AnyError> {
+    // The first entry of each node says that it joined.
+    let is_new = node.clock().iter().all(|(_, number)| number <= 1);
+    let transactions = history.transactions;
+    for (index, transaction) in transactions.iter().enumerate().filter(|_| is_new) {
+        let number = index + 1;
+        let written = node.load(transaction.clone()).await;
+        written.map_err(|source| LoadFailed { number, source })?;
+    }
+    Ok(newest(&Arc::clone(node).into(), &transactions))
+}
+
 /// The relationship of an object, not of a userset, that was made last of those that still exist.
-fn newest(store: &Store, transactions: &[Transaction]) -> Option<Relationship> {
-    let head = store.current_revision();
+fn newest(backend: &Backend, transactions: &[Transaction]) -> Option<Relationship> {
+    let head = backend.current();
     let updates = transactions
         .iter()
         .rev()
@@ -45,6 +68,6 @@ fn newest(store: &Store, transactions: &[Transaction]) -> Option<Relationship> {
         .filter(|update| update.operation != Operation::Delete)
         .map(|update| &update.relationship)
         .filter(|made| made.subject().relation().is_none() && !made.subject().is_wildcard())
-        .find(|made| store.check(made.resource(), made.relation(), made.subject(), head) == Ok(true))
+        .find(|made| backend.check(made.resource(), made.relation(), made.subject(), &head) == Ok(true))
         .cloned()
 }

@@ -38,6 +38,22 @@ pub(crate) fn worth_trying(example: &Relationship, address: SocketAddr) -> [Stri
     ]
 }
 
+/// Two command lines: a write at one node, and a read at another one with its token.
+pub(crate) fn across(example: &Relationship, here: SocketAddr, there: SocketAddr) -> [String; 1] {
+    let (resource, relation) = (example.resource(), example.relation());
+    let newcomer = format!("{}:newcomer", example.subject().object_ref().object_type());
+    let question = format!("resource={resource}&permission={relation}&subject={newcomer}");
+    let question = question.replace('+', "%2B").replace('|', "%7C");
+    let write = format!(
+        r#"{{"updates":[{{"operation":"touch","resource":"{resource}","relation":"{relation}","subject":"{newcomer}"}}]}}"#
+    );
+    [format!(
+        "# a write in the west, and a read in the east that waits for it\n\
+         zookie=$(curl -s http://{here}/relationships -d '{write}' | sed 's/.*\"zookie\":\"//; s/\".*//')\n\
+         curl -si -w '\\n' 'http://{there}/check?{question}' -H \"zookie: $zookie\""
+    )]
+}
+
 fn entity(object_type: &str, id: &str) -> serde_json::Value {
     serde_json::json!({"type": object_type, "id": original(id).as_deref().unwrap_or(id)})
 }

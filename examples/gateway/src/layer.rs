@@ -1,17 +1,16 @@
 //! The layer before this service: which paths are checks and writes, and what the store can do.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tower_zookie::ZookieLayer;
 use tower_zookie::cache::{self, Capabilities, ReadMode};
-use tower_zookie::changes::{Question, StoreFeed};
+use tower_zookie::changes::Question;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{AuthZen, CheckRoute, ObjectAt, Routes, TextAt, Verdict, WriteRoute};
-use tower_zookie::store::Store;
 use tower_zookie::token::InferaDb;
 
 use crate::AnyError;
+use crate::backend::Backend;
 use crate::service::ids::stored;
 
 /// The limits of a time to live.
@@ -42,9 +41,27 @@ impl Settings {
     }
 }
 
+/// The layer before a store that no other process writes to.
 pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
-    // With a token this service answers at its store's current revision, never at just the token's.
-    let capabilities = Capabilities::versioned().read_mode(ReadMode::Current);
+    before(settings, capabilities(), InferaDb::new("gateway"))
+}
+
+/// The layer before this store or node.
+pub fn build_for(backend: &Backend, settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
+    let capabilities = match backend {
+        Backend::Store(_) => capabilities(),
+        // A write here does not include what was acknowledged elsewhere and has not arrived.
+        Backend::Node(_) => capabilities().writes_include_earlier(false),
+    };
+    before(settings, capabilities, backend.tokens())
+}
+
+/// With a token this service answers at its store's current revision, never at just the token's.
+fn capabilities() -> Capabilities {
+    Capabilities::versioned().read_mode(ReadMode::Current)
+}
+
+fn before(settings: Settings, capabilities: Capabilities, tokens: InferaDb) -> Result<ZookieLayer<Api>, AnyError> {
     let check = CheckRoute::get("/check")
         .asks(
             ObjectAt::query("resource"),
@@ -53,26 +70,22 @@ pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
         )
         .verdict(Verdict::json("allowed"))
         .reply_token("zookie");
-    let routes = Routes::builder(tokens())
+    let routes = Routes::builder(tokens.clone())
         .check(check)
         .write(WriteRoute::post("/relationships"))
         .capabilities(capabilities)
         .build()?;
-    let authzen = AuthZen::new(tokens()).capabilities(capabilities).asks(as_stored);
+    let authzen = AuthZen::new(tokens).capabilities(capabilities).asks(as_stored);
     let layer = ZookieLayer::builder((authzen, routes))
         .cache(|cache| settings.of_cache(cache))
         .build()?;
     Ok(layer)
 }
 
-/// Follows the store's change feed until the runtime ends, so that answers stay true until a change concerns them.
-pub fn follow(layer: &ZookieLayer<Api>, store: Arc<Store>) {
-    let (handle, feed) = (layer.handle(), StoreFeed::new(store, tokens()));
+/// Follows the change feed until the runtime ends, so that answers stay true until a change concerns them.
+pub fn follow(layer: &ZookieLayer<Api>, backend: impl Into<Backend>) {
+    let (handle, feed) = (layer.handle(), backend.into().feed());
     tokio::spawn(async move { handle.follow(feed).await });
-}
-
-fn tokens() -> InferaDb {
-    InferaDb::new("gateway")
 }
 
 /// The feed has the ids that the store has.

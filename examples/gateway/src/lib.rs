@@ -1,5 +1,6 @@
 //! A permission service on an embedded, versioned store, the layer before it, and a checker that judges its replies.
 
+pub mod backend;
 pub mod checker;
 pub mod data;
 pub mod layer;

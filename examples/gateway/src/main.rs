@@ -4,12 +4,12 @@
 //! drives itself for 20 seconds instead, and judges every reply.
 
 mod hints;
+mod nodes;
 mod replay;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,14 +17,17 @@ use axum::extract::Request;
 use clap::Parser;
 use examples_common as common;
 use gateway::AnyError;
+use gateway::backend::Backend;
 use gateway::data;
 use gateway::layer::{self, Api, Settings};
 use gateway::service::{self, BaseUrl, Gateway};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tower::make::Shared;
 use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::consistency::Staleness;
+use tower_zookie::store::History;
 
 /// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
 #[derive(Debug, Parser)]
@@ -55,6 +58,21 @@ struct Args {
     /// Don't follow the store's change feed, to compare: then every answer ends with its window.
     #[arg(long)]
     no_follow: bool,
+    /// Be this node of a group, such as us-west-1, whose nodes exchange their writes over --nats.
+    #[arg(long, value_name = "NAME", requires = "nats", conflicts_with_all = ["nodes", "replay"])]
+    node: Option<String>,
+    /// The NATS server, with JetStream, that stores the nodes' writes.
+    #[arg(long, value_name = "nats://HOST:PORT", requires = "node")]
+    nats: Option<String>,
+    /// Which group of the NATS server the node belongs to.
+    #[arg(long, default_value = "gateway", requires = "node")]
+    group: String,
+    /// Serve this many nodes of one group in this process, on ports one after the other, each behind a layer of its own.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=16), conflicts_with = "replay")]
+    nodes: Option<u16>,
+    /// How long a write travels from one of the --nodes to another.
+    #[arg(long, default_value = "0s", value_parser = common::duration, requires = "nodes")]
+    link_delay: Duration,
     /// Drive the service for this many seconds instead of serving, and judge every reply.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     replay: Option<u32>,
@@ -82,23 +100,66 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
         return replay::run(plan).await;
     }
 
-    let layer = if args.bare { None } else { Some(layer::build(settings)?) };
-    let (store, example) = data::load(&args.data)?;
-    let store = Arc::new(store);
-    if let Some(layer) = layer.as_ref().filter(|_| !args.no_follow) {
-        layer::follow(layer, Arc::clone(&store));
+    let history = History::open(&args.data)?;
+    let serving = Serving {
+        layer: (!args.bare).then_some(settings),
+        follows: !args.no_follow,
+        quantize: args.quantize,
+        base_url: args.base_url,
+    };
+    println!("{}", args.data.display());
+    match (args.nodes, args.node, args.nats) {
+        (Some(count), ..) => nodes::serve_several(history, count, args.link_delay, args.listen, &serving).await?,
+        (None, Some(node), Some(nats)) => {
+            nodes::serve_one(history, &node, &nats, &args.group, args.listen, &serving).await?;
+        }
+        _ => {
+            let (store, example) = data::load(history)?;
+            let head = store.current_revision();
+            let (address, served) = serving.start(store, args.listen).await?;
+            println!("a store at revision {head} on http://{address}\n");
+            print_hints(example.iter().flat_map(|example| hints::worth_trying(example, address)));
+            served.await??;
+        }
     }
-    let listener = TcpListener::bind(args.listen).await?;
-    let address = listener.local_addr()?;
-    let head = store.current_revision();
-    println!("{} on http://{address}, at revision {head}\n", args.data.display());
-    for hint in example.iter().flat_map(|example| hints::worth_trying(example, address)) {
-        println!("{hint}\n");
-    }
-    let gateway = Gateway::new(store, args.quantize).base_url(args.base_url);
-    serve(listener, gateway, layer, common::told_to_stop()).await?;
     println!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_hints(hints: impl IntoIterator<Item = String>) {
+    hints.into_iter().for_each(|hint| println!("{hint}\n"));
+}
+
+/// How a store or a node is served.
+pub(crate) struct Serving {
+    /// `None`: without the layer.
+    layer: Option<Settings>,
+    follows: bool,
+    quantize: Duration,
+    base_url: Option<BaseUrl>,
+}
+
+impl Serving {
+    /// Serves until the process is told to stop.
+    pub(crate) async fn start(
+        &self,
+        backend: impl Into<Backend>,
+        listen: SocketAddr,
+    ) -> Result<(SocketAddr, JoinHandle<Result<(), AnyError>>), AnyError> {
+        let backend = backend.into();
+        let layer = self
+            .layer
+            .map(|settings| layer::build_for(&backend, settings))
+            .transpose()?;
+        if let Some(layer) = layer.as_ref().filter(|_| self.follows) {
+            layer::follow(layer, backend.clone());
+        }
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let gateway = Gateway::new(backend, self.quantize).base_url(self.base_url.clone());
+        let served = tokio::spawn(async move { serve(listener, gateway, layer, common::told_to_stop()).await });
+        Ok((address, served))
+    }
 }
 
 /// Serves until `end`, then lets the requests under way finish.

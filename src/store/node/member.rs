@@ -9,6 +9,7 @@ use crate::revision::VectorClock;
 use crate::store::changes::Changes;
 use crate::store::error::{CheckError, NodeBehind, QueryError, RevisionError, WriteError};
 use crate::store::filter::Filter;
+use crate::store::history::Transaction;
 use crate::store::node::builder::NodeBuilder;
 use crate::store::node::entry::{Body, Entry};
 use crate::store::node::error::NodeWriteError;
@@ -82,6 +83,16 @@ impl Node {
         self.reader.current_token()
     }
 
+    /// A token that names a clock which the node has reached.
+    pub fn token(&self, at: &VectorClock) -> RevisionToken {
+        let own = self.id();
+        let (node, number) = match at.get(own) {
+            0 => at.iter().next().unwrap_or((own, 0)),
+            number => (own, number),
+        };
+        RevisionToken::with_vector_clock(node, number, at.iter())
+    }
+
     /// The clock at and above which snapshots can be read here.
     pub fn trim_clock(&self) -> VectorClock {
         let state = self.shared.replica.reading();
@@ -119,6 +130,25 @@ impl Node {
             return Err(WriteError::TooLarge { count, max }.into());
         }
         self.wait_for(after).await?;
+        let body = Body::Updates(Arc::clone(&updates));
+        let entry = self.shared.admit(
+            |state, wall, now| state.write(updates, preconditions, wall, now),
+            || body,
+        )?;
+        self.acknowledged(entry).await
+    }
+
+    /// Writes a recorded transaction, however many updates it has: `max_updates` is for callers.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeWriteError`].
+    pub async fn load(&self, transaction: Transaction) -> Result<Written, NodeWriteError> {
+        let updates: Arc<[Update]> = transaction.updates.into();
+        self.apply(updates, &[]).await
+    }
+
+    async fn apply(&self, updates: Arc<[Update]>, preconditions: &[Precondition]) -> Result<Written, NodeWriteError> {
         let body = Body::Updates(Arc::clone(&updates));
         let entry = self.shared.admit(
             |state, wall, now| state.write(updates, preconditions, wall, now),

@@ -78,7 +78,10 @@ async fn a_timeout_names_the_nodes_that_are_behind() {
         panic!("{read:?}")
     };
     let [behind] = behind.nodes() else { panic!("{behind}") };
-    assert_eq!((behind.node.as_str(), behind.requested, behind.reached), (west.id(), 2, 1));
+    assert_eq!(
+        (behind.node.as_str(), behind.requested, behind.reached),
+        (west.id(), 2, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,8 +92,13 @@ async fn a_token_far_ahead_or_of_another_group_is_refused_at_once() {
     let reader = SnapshotReader::new(Arc::clone(&east));
     let begun = Instant::now();
     for number in [10_002, u64::MAX] {
-        let ahead = reader.read_at_least(&plan(), &RevisionToken::new(west.id(), number)).await;
-        assert!(matches!(ahead, Err(ReadError::TooFarAhead { known: 1, .. })), "{ahead:?}");
+        let ahead = reader
+            .read_at_least(&plan(), &RevisionToken::new(west.id(), number))
+            .await;
+        assert!(
+            matches!(ahead, Err(ReadError::TooFarAhead { known: 1, .. })),
+            "{ahead:?}"
+        );
     }
     let elsewhere = Network::new();
     let other = start(&elsewhere, "west").await;
@@ -113,7 +121,10 @@ async fn a_revocation_by_who_saw_the_grant_wins_however_the_clocks_differ() {
     network.cut("east", "west");
     let there = east.write(touch(ALICE)).await.unwrap();
     let here = west.write(touch("doc:plan#reader@user:bob")).await.unwrap();
-    let here = west.write_if(delete("doc:plan#reader@user:bob"), &[], Some(&here.token)).await.unwrap();
+    let here = west
+        .write_if(delete("doc:plan#reader@user:bob"), &[], Some(&here.token))
+        .await
+        .unwrap();
     network.heal_all();
     reached(&west, &there.token).await;
     reached(&east, &here.token).await;
@@ -140,7 +151,10 @@ async fn a_write_is_not_visible_before_it_is_stored() {
     let west = start(&network, "west").await;
     network.append_delay(Duration::from_secs(60));
     let unstored = west.write(touch(ALICE)).await;
-    assert!(matches!(unstored, Err(NodeWriteError::Unacknowledged { .. })), "{unstored:?}");
+    assert!(
+        matches!(unstored, Err(NodeWriteError::Unacknowledged { .. })),
+        "{unstored:?}"
+    );
     assert!(!sees_alice(&west));
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(sees_alice(&west));
@@ -152,8 +166,12 @@ async fn a_new_node_starts_from_a_snapshot() {
     let west = Node::builder("west").snapshot_every(10);
     let west = Arc::new(west.start(schema(), network.link("west")).await.unwrap());
     for number in 0..25 {
-        west.write(touch(&format!("doc:plan#reader@user:u{number}"))).await.unwrap();
-        west.write(delete(&format!("doc:plan#reader@user:u{number}"))).await.unwrap();
+        west.write(touch(&format!("doc:plan#reader@user:u{number}")))
+            .await
+            .unwrap();
+        west.write(delete(&format!("doc:plan#reader@user:u{number}")))
+            .await
+            .unwrap();
     }
     let written = west.write(touch(ALICE)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -173,7 +191,10 @@ async fn a_new_node_starts_from_a_snapshot() {
 async fn deletions_are_forgotten_when_every_node_has_seen_them() {
     let network = Network::new();
     let small = || Node::builder("west").store(crate::store::Store::builder().max_revisions(2));
-    let west = small().start(schema(), network.link("west") as Arc<dyn Link>).await.unwrap();
+    let west = small()
+        .start(schema(), network.link("west") as Arc<dyn Link>)
+        .await
+        .unwrap();
     let east = start(&network, "east").await;
     let west = Arc::new(west);
     network.cut("west", "east");
@@ -182,7 +203,10 @@ async fn deletions_are_forgotten_when_every_node_has_seen_them() {
         west.write(delete(ALICE)).await.unwrap();
     }
     let last = west.write(touch("doc:other#reader@user:bob")).await.unwrap();
-    let last = west.write_if(touch("doc:other#reader@user:bob"), &[], Some(&last.token)).await.unwrap();
+    let last = west
+        .write_if(touch("doc:other#reader@user:bob"), &[], Some(&last.token))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(west.stats().unsettled_deletions > 0);
     network.heal_all();

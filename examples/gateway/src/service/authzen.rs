@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tower_zookie::revision::VectorClock;
 use tower_zookie::store::{CheckError, ObjectRef, ParseError, SubjectRef};
 
 use super::fresh::Fresh;
@@ -96,7 +97,7 @@ struct Decisions {
 
 impl Evaluation {
     /// What the schema does not know is denied, and is not an error.
-    fn evaluate(&self, defaults: &Self, gateway: &Gateway, revision: u64) -> Result<Decision, Problem> {
+    fn evaluate(&self, defaults: &Self, gateway: &Gateway, revision: &VectorClock) -> Result<Decision, Problem> {
         let subject: Entity = member("subject", &self.subject, &defaults.subject)?;
         let action: Action = member("action", &self.action, &defaults.action)?;
         let resource: Entity = member("resource", &self.resource, &defaults.resource)?;
@@ -104,7 +105,7 @@ impl Evaluation {
             (Ok(subject), Ok(resource)) => (SubjectRef::object(subject), resource),
             (Err(why), _) | (_, Err(why)) => return Ok(Decision::denied(why.to_string())),
         };
-        match gateway.store.check(&resource, &action.name, &subject, revision) {
+        match gateway.backend.check(&resource, &action.name, &subject, revision) {
             Ok(decision) => Ok(Decision {
                 decision,
                 context: None,
@@ -174,7 +175,7 @@ pub(crate) async fn evaluations(
     let revision = fresh.revision(&gateway).await?;
     let mut decisions = Vec::with_capacity(evaluations.len());
     for evaluation in evaluations {
-        let decision = several(&evaluation, &defaults, &gateway, revision).unwrap_or_else(Decision::failed);
+        let decision = several(&evaluation, &defaults, &gateway, &revision).unwrap_or_else(Decision::failed);
         let last = match options.evaluations_semantic {
             Semantic::ExecuteAll => false,
             Semantic::DenyOnFirstDeny => !decision.decision,
@@ -186,10 +187,15 @@ pub(crate) async fn evaluations(
         }
     }
     let decisions = Decisions { evaluations: decisions };
-    Ok((with_zookie(&gateway.zookie(revision)), Json(decisions)).into_response())
+    Ok((with_zookie(&gateway.zookie(&revision)), Json(decisions)).into_response())
 }
 
-fn several(item: &Value, defaults: &Evaluation, gateway: &Gateway, revision: u64) -> Result<Decision, Problem> {
+fn several(
+    item: &Value,
+    defaults: &Evaluation,
+    gateway: &Gateway,
+    revision: &VectorClock,
+) -> Result<Decision, Problem> {
     let own = Evaluation::deserialize(item)
         .map_err(|error| Problem::bad_request(format!("the item is no evaluation: {error}")))?;
     own.evaluate(defaults, gateway, revision)
@@ -197,8 +203,8 @@ fn several(item: &Value, defaults: &Evaluation, gateway: &Gateway, revision: u64
 
 async fn one(gateway: &Gateway, fresh: Fresh, evaluation: &Evaluation) -> Result<Response, Problem> {
     let revision = fresh.revision(gateway).await?;
-    let decision = evaluation.evaluate(&Evaluation::default(), gateway, revision)?;
-    Ok((with_zookie(&gateway.zookie(revision)), Json(decision)).into_response())
+    let decision = evaluation.evaluate(&Evaluation::default(), gateway, &revision)?;
+    Ok((with_zookie(&gateway.zookie(&revision)), Json(decision)).into_response())
 }
 
 impl Decision {

@@ -40,9 +40,9 @@ pub(crate) async fn check(
     let subject: SubjectRef = question.subject.parse()?;
     let revision = fresh.revision(&gateway).await?;
     let allowed = gateway
-        .store
-        .check(&resource, &question.permission, &subject, revision)?;
-    let zookie = gateway.zookie(revision);
+        .backend
+        .check(&resource, &question.permission, &subject, &revision)?;
+    let zookie = gateway.zookie(&revision);
     let headers = with_zookie(&zookie);
     let answer = Answer { allowed, zookie };
     Ok((headers, Json(answer)))

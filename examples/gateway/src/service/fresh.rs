@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tower_zookie::Asked;
 use tower_zookie::consistency::Consistency;
+use tower_zookie::revision::VectorClock;
 use tower_zookie::store::ReadMode;
 use tower_zookie::token::{Carriers, RevisionToken};
 
@@ -71,26 +72,32 @@ impl Requested {
 
 impl Fresh {
     /// The revision to evaluate at, once the store has reached it.
-    pub(crate) async fn revision(self, gateway: &Gateway) -> Result<u64, Problem> {
+    pub(crate) async fn revision(self, gateway: &Gateway) -> Result<VectorClock, Problem> {
         let Requested { consistency, tokens } = self.0?;
         if consistency == Some(Consistency::AtExactSnapshot) {
             let [token] = &*tokens else {
                 return Err(Problem::bad_request("at-exact-snapshot needs exactly one zookie"));
             };
-            return Ok(gateway
-                .reader
-                .wait_for(token, ReadMode::Exact)
-                .await?
-                .get(gateway.store.node_id()));
+            return Ok(gateway.reader.wait_for(token, ReadMode::Exact).await?);
         }
-        for token in &tokens {
-            gateway.reader.wait_for(token, ReadMode::AtLeast).await?;
-        }
+        wait_for(gateway, &tokens).await?;
         let any_will_do = tokens.is_empty() && matches!(consistency, None | Some(Consistency::MinimizeLatency));
         Ok(if any_will_do {
-            gateway.store.quantized_revision(gateway.quantize)
+            gateway.backend.quantized(gateway.quantize)
         } else {
-            gateway.store.current_revision()
+            gateway.backend.current()
         })
     }
+
+    /// Waits until the store has reached the tokens of a write, so that the write is later than all that its writer saw.
+    pub(crate) async fn reached(self, gateway: &Gateway) -> Result<(), Problem> {
+        wait_for(gateway, &self.0?.tokens).await
+    }
+}
+
+async fn wait_for(gateway: &Gateway, tokens: &[RevisionToken]) -> Result<(), Problem> {
+    for token in tokens {
+        gateway.reader.wait_for(token, ReadMode::AtLeast).await?;
+    }
+    Ok(())
 }

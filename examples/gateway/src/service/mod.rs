@@ -9,40 +9,42 @@ mod metadata;
 mod problem;
 mod relationships;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
-use tower_zookie::store::{SnapshotReader, Store};
-use tower_zookie::token::RevisionToken;
+use axum::{Json, Router};
+use tower_zookie::revision::VectorClock;
+use tower_zookie::store::SnapshotReader;
+use tower_zookie::store::node::NodeStats;
 
 use self::problem::Problem;
+use crate::backend::Backend;
 
 pub use self::metadata::{BaseUrl, NotABaseUrl};
 
-/// How long a read waits for a revision that the store has not reached.
+/// How long a read or a write waits for a revision that has not arrived.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// What all handlers share.
 #[derive(Clone, Debug)]
 pub struct Gateway {
-    store: Arc<Store>,
+    backend: Backend,
     reader: SnapshotReader,
     quantize: Duration,
     base_url: Option<BaseUrl>,
 }
 
 impl Gateway {
-    /// A service on this store. Reads that name no revision are rounded to `quantize`, or not at all if that is zero.
-    pub fn new(store: Arc<Store>, quantize: Duration) -> Self {
+    /// A service on this store or node. Reads that name no revision are rounded to `quantize`, or not at all if that is zero.
+    pub fn new(backend: impl Into<Backend>, quantize: Duration) -> Self {
+        let backend = backend.into();
         Self {
-            reader: SnapshotReader::with_timeout(Arc::clone(&store), LONGEST_WAIT),
-            store,
+            reader: SnapshotReader::with_timeout(backend.clone(), LONGEST_WAIT),
+            backend,
             quantize,
             base_url: None,
         }
@@ -54,8 +56,8 @@ impl Gateway {
         self
     }
 
-    fn zookie(&self, revision: u64) -> String {
-        RevisionToken::new(self.store.node_id(), revision).encode()
+    fn zookie(&self, at: &VectorClock) -> String {
+        self.backend.token(at).encode()
     }
 }
 
@@ -66,10 +68,18 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/access/v1/evaluation", post(authzen::evaluation))
         .route("/access/v1/evaluations", post(authzen::evaluations))
         .route("/.well-known/authzen-configuration", get(metadata::metadata))
+        .route("/node", get(node))
         .fallback(|| async { Problem::not_found("there is no such path here") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(from_fn(echo_request_id))
         .with_state(gateway)
+}
+
+/// `GET /node`: how much of each node's writes has arrived here.
+async fn node(State(gateway): State<Gateway>) -> Result<Json<NodeStats>, Problem> {
+    let stats = gateway.backend.node_stats();
+    let alone = || Problem::not_found("this service is not a node of a group");
+    stats.map(Json).ok_or_else(alone)
 }
 
 /// Echoes the caller's request id in the reply, as AuthZEN demands.

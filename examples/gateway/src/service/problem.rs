@@ -1,11 +1,12 @@
 //! Errors, as RFC 9457 problem details.
 
 use axum::Json;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tower_zookie::consistency::UnknownConsistency;
+use tower_zookie::store::node::NodeWriteError;
 use tower_zookie::store::{CheckError, ParseError, ReadError, RevisionError, WriteError};
 use tower_zookie::token::{TokenError, TokenErrorKind};
 
@@ -16,6 +17,8 @@ use super::ids::stored;
 pub struct Problem {
     pub status: StatusCode,
     pub detail: String,
+    /// The same request can succeed a little later.
+    pub retry: bool,
 }
 
 impl Problem {
@@ -23,6 +26,15 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
+            retry: false,
+        }
+    }
+
+    /// What may be so no longer after a second.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self {
+            retry: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
         }
     }
 
@@ -55,6 +67,11 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(body)).into_response();
         let problem = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, problem);
+        if self.retry {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response
     }
 }
@@ -113,12 +130,25 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let status = match error {
             ReadError::Malformed { .. } | ReadError::Foreign => StatusCode::BAD_REQUEST,
-            ReadError::TooFarAhead { .. } | ReadError::Timeout { .. } => StatusCode::CONFLICT,
+            ReadError::TooFarAhead { .. } => StatusCode::CONFLICT,
             ReadError::Revision(error) => return error.into(),
             ReadError::Check(error) => return error.into(),
-            _ => StatusCode::SERVICE_UNAVAILABLE,
+            // Its node is behind, or too many wait.
+            _ => return Self::unavailable(error.to_string()),
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<NodeWriteError> for Problem {
+    fn from(error: NodeWriteError) -> Self {
+        match error {
+            NodeWriteError::Token(error) => error.into(),
+            NodeWriteError::Refused(error) => error.into(),
+            NodeWriteError::Busy { .. } => Self::unavailable(error.to_string()),
+            NodeWriteError::Unacknowledged { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
     }
 }
 

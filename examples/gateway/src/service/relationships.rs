@@ -1,4 +1,5 @@
-//! `POST /relationships`: all updates at once, at a new revision, or no update at all.
+//! `POST /relationships`: all updates at once, at a new revision, or no update at all. With a zookie: once the store has
+//! reached it.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -8,6 +9,7 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use tower_zookie::store::{Operation, Relationship, Update};
 
+use super::fresh::Fresh;
 use super::problem::Problem;
 use super::{Gateway, with_zookie};
 
@@ -56,6 +58,7 @@ impl TryFrom<Change> for Update {
 
 pub(crate) async fn write(
     State(gateway): State<Gateway>,
+    fresh: Fresh,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
@@ -68,7 +71,8 @@ pub(crate) async fn write(
         return Err(Problem::bad_request("the write has no updates; send at least one"));
     }
     let updates: Vec<Update> = updates.into_iter().map(Update::try_from).collect::<Result<_, _>>()?;
-    let revision = gateway.store.write(updates)?;
-    let zookie = gateway.zookie(revision);
+    fresh.reached(&gateway).await?;
+    let (revision, token) = gateway.backend.write(updates).await?;
+    let zookie = token.encode();
     Ok((with_zookie(&zookie), Json(Written { revision, zookie })))
 }
