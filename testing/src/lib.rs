@@ -11,6 +11,7 @@ pub mod nats;
 pub mod objects;
 pub mod permify;
 pub mod postgres;
+pub mod proxy;
 pub mod recorder;
 pub mod sample;
 pub mod scripted;

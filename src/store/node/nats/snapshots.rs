@@ -171,6 +171,10 @@ impl Group {
             } else {
                 last.sequence
             };
+            // A server takes 0 and 1 for no limit, and would remove everything.
+            if kept <= 1 {
+                continue;
+            }
             let purged = self.stream.purge().filter(subject).sequence(kept).await;
             purged.map_err(|error| failed("a purge failed", error))?;
         }
