@@ -98,11 +98,11 @@ pub(crate) async fn a_node_has_one_durable_consumer() {
         let mut opened = open(&link, "east node", &VectorClock::default()).await;
         assert_eq!(read_all(&mut opened).await.len(), 3);
         let names: Vec<_> = stream.consumer_names().map(Result::unwrap).collect().await;
-        assert_eq!(names, ["east%20node"]);
+        assert_eq!(names, ["east=20node"]);
         // It says how far the node is.
         let acknowledged = async {
             loop {
-                let info = stream.consumer_info("east%20node").await.unwrap();
+                let info = stream.consumer_info("east=20node").await.unwrap();
                 if info.num_pending == 0 && info.num_ack_pending == 0 {
                     return info;
                 }

@@ -72,7 +72,7 @@ pub use settings::NatsLinkBuilder;
 /// # What stands in the stream
 ///
 /// - `<stream>.<group>.log.<node>`: the log of a node, in whose name other bytes than letters, digits and `-_@` are written as
-///   `%20`. Each message has one or more entries: `{"node":"us-west-1@8f3a2c41","writer":"…","entries":[…],"last":42}`. One
+///   `=20`. Each message has one or more entries: `{"node":"us-west-1@8f3a2c41","writer":"…","entries":[…],"last":42}`. One
 ///   without entries says that a process begins to write.
 /// - `<stream>.<group>.snapshot`: which snapshot is the current one, and its clock.
 /// - `<stream>.<group>.chunk.*.*`: the chunks of snapshots, in JSON.
