@@ -6,6 +6,7 @@
 mod append;
 mod group;
 mod login;
+mod nodes;
 mod open;
 mod outage;
 mod snapshots;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
 use tower_zookie_testing::nats::NatsServer;
 use tower_zookie_testing::servers;
 
@@ -27,6 +29,14 @@ macro_rules! tests {
 }
 
 fn main() -> ExitCode {
+    // A test starts this program again as a node that it can kill.
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [first, rest @ ..] = &*arguments
+        && first == nodes::NODE
+    {
+        runtime().block_on(nodes::run(rest));
+        return ExitCode::SUCCESS;
+    }
     if !NatsServer::is_installed() {
         eprintln!("nats-server is not installed, so nothing is tested here; apt-get install nats-server");
     }
@@ -47,6 +57,8 @@ fn main() -> ExitCode {
         group::rule_17_a_stream_that_can_not_work_is_refused,
         login::the_permissions_that_the_docs_name_are_enough,
         login::rule_17_settings_that_make_no_sense_are_named,
+        nodes::killed_nodes_and_servers_lose_and_repeat_nothing,
+        nodes::killed_nodes_and_servers_lose_nothing_while_logs_are_trimmed,
         open::only_entries_after_the_clock_are_read,
         open::what_nodes_have_reached_is_sent_and_not_stored,
         open::reading_ends_with_the_connection,
@@ -67,12 +79,13 @@ fn main() -> ExitCode {
 fn trial(name: &'static str, test: Test) -> Trial {
     let is_ignored = !NatsServer::is_installed() && !servers::are_required();
     let run = move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
-        runtime.block_on(test);
+        runtime().block_on(test);
         Ok(())
     };
     Trial::test(name, run).with_ignored_flag(is_ignored)
+}
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().expect("a runtime")
 }
