@@ -84,7 +84,7 @@ fn two() -> (Network, Arc<dyn Link>, Arc<dyn Link>) {
 
 #[tokio::test(start_paused = true)]
 async fn entries_arrive_in_order_after_the_delay() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     network.delay(2 * SECOND);
     network.set_delay("a", "b", SECOND);
     let mut at_b = open(&b, "b").await;
@@ -106,7 +106,7 @@ async fn entries_arrive_in_order_after_the_delay() {
 
 #[tokio::test(start_paused = true)]
 async fn a_later_entry_never_overtakes_an_earlier_one() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     network.delay(SECOND);
     append(&a, "a", [1]).await;
     network.set_delay("a", "b", Duration::ZERO);
@@ -119,7 +119,7 @@ async fn a_later_entry_never_overtakes_an_earlier_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_way_delays_entries_and_loses_none() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     network.delay(SECOND);
     let (mut at_a, mut at_b) = (open(&a, "a").await, open(&b, "b").await);
     append(&a, "a", [1]).await;
@@ -138,7 +138,7 @@ async fn a_cut_way_delays_entries_and_loses_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_waiting_reader_is_woken_by_an_append_and_by_a_healed_way() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     let mut at_b = open(&b, "b").await;
     let (next, ()) = tokio::join!(wait(&mut at_b), append(&a, "a", [1]));
     assert!(matches!(next, Incoming::Entry(entry) if entry.number == 1));
@@ -150,7 +150,7 @@ async fn a_waiting_reader_is_woken_by_an_append_and_by_a_healed_way() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restarted_node_has_its_own_log_and_what_had_arrived() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     append(&a, "a", [1]).await;
     append(&b, "b", [1]).await;
     drop((a, b));
@@ -171,7 +171,7 @@ async fn a_restarted_node_has_its_own_log_and_what_had_arrived() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_can_not_learn_the_end_of_a_log_does_not_start() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     for (from, to) in [("a", "b"), ("b", "a")] {
         network.cut(from, to);
         let ends = open(&b, "b").await.ends;
@@ -240,7 +240,7 @@ async fn a_failed_append_has_stored_nothing_or_some_or_all() {
         (AppendFailure::FirstStored, 1),
         (AppendFailure::AllStored, 2),
     ] {
-        let (network, a, _) = two();
+        let (network, a, b) = two();
         network.fail_appends("a", Some(failure));
         let entries = [entry("a", 1), entry("a", 2)];
         assert!(matches!(a.append(&entries).await, Err(LinkError::Unavailable(_))));
@@ -253,7 +253,7 @@ async fn a_failed_append_has_stored_nothing_or_some_or_all() {
 
 #[tokio::test(start_paused = true)]
 async fn an_append_that_is_given_up_has_stored_all_or_nothing() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     network.append_delay(SECOND);
     for (given_up_after, stored) in [(SECOND / 4, 0), (SECOND * 3 / 4, 1)] {
         let given_up = tokio::time::timeout(given_up_after, a.append(&[entry("a", 1)])).await;
@@ -264,7 +264,7 @@ async fn an_append_that_is_given_up_has_stored_all_or_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_travel_and_are_lost_where_the_way_is_cut() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     network.delay(SECOND);
     let mut at_b = open(&b, "b").await;
     a.report("a", &clock(&[("a", 1)])).await.unwrap();
@@ -282,7 +282,7 @@ async fn reports_travel_and_are_lost_where_the_way_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_trims_the_logs_and_starts_new_nodes() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     append(&a, "a", 1..=3).await;
     append(&b, "b", 1..=2).await;
     a.store_snapshot(&snapshot(&[("a", 2), ("b", 2)])).await.unwrap();
@@ -307,7 +307,7 @@ async fn a_snapshot_trims_the_logs_and_starts_new_nodes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_needs_trimmed_entries_has_to_open_again() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     network.delay(SECOND);
     let mut at_b = open(&b, "b").await;
     append(&a, "a", 1..=2).await;
@@ -335,7 +335,7 @@ async fn a_node_without_a_way_to_another_reaches_no_snapshot() {
 
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_reader_opens_again() {
-    let (network, a, _) = two();
+    let (network, a, b) = two();
     append(&a, "a", [1]).await;
     let mut at_b = open(&b, "b").await;
     network.interrupt("b");
