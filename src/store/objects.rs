@@ -290,6 +290,15 @@ impl Objects {
             .filter_map(move |(relationship, history)| Some((relationship, history.deciding(at)?)))
     }
 
+    /// All versions of all relationships.
+    pub(super) fn all<'a>(&'a self, symbols: &'a Symbols) -> impl Iterator<Item = (Relationship, Version)> + 'a {
+        let histories = self.histories(symbols, Scope::All, |_| true);
+        histories.flat_map(|(relationship, history)| {
+            let versions = history.older.iter().chain([&history.last]);
+            versions.map(move |version| (relationship.clone(), *version))
+        })
+    }
+
     fn histories<'a>(
         &'a self,
         symbols: &'a Symbols,

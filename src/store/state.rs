@@ -588,7 +588,8 @@ impl State {
         self.schemas.iter().map(|version| (&version.stamp, &*version.schema))
     }
 
-    /// Takes over what another node had at a clock: of the versions here and there those that this store lacks.
+    /// Takes over what another node had at a clock. Up to this clock nothing else counts: what the snapshot lacks was deleted,
+    /// even if this store has not seen the deletion. What is later stays.
     pub(super) fn take_over(&mut self, taken: Taken, now: Instant) {
         let Taken {
             clock,
@@ -596,19 +597,20 @@ impl State {
             schemas,
             relationships,
         } = taken;
-        let own = self.clock.clone();
         for (stamp, schema) in schemas {
             if !self.schemas.iter().any(|known| known.stamp == stamp) {
                 let rules = Rules::new(&schema, &mut self.symbols);
                 self.install(schema, rules, stamp);
             }
         }
-        for (relationship, version) in relationships {
-            if !own.at().sees(&version.stamp) {
-                self.objects.add(&mut self.symbols, &self.nodes, &relationship, version);
-                if !version.exists {
-                    self.unsettled.push_back((version.stamp, relationship));
-                }
+        let later = self.objects.all(&self.symbols);
+        let later: Vec<_> = later.filter(|(_, version)| !clock.at().sees(&version.stamp)).collect();
+        self.objects = Objects::default();
+        self.unsettled.clear();
+        for (relationship, version) in relationships.into_iter().chain(later) {
+            self.objects.add(&mut self.symbols, &self.nodes, &relationship, version);
+            if !version.exists {
+                self.unsettled.push_back((version.stamp, relationship));
             }
         }
         self.time = self.time.max(time);

@@ -3,8 +3,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::store::clock::{Clock, OWN, Stamp};
 use crate::store::error::ReadError;
 use crate::store::node::{Link, Network, Node, NodeWriteError};
+use crate::store::objects::Version;
+use crate::store::state::{State, Taken, Written};
 use crate::store::{Filter, ReadMode, RevisionError, Schema, SnapshotReader, Update};
 use crate::token::RevisionToken;
 
@@ -214,4 +217,49 @@ async fn deletions_are_forgotten_when_every_node_has_seen_them() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     west.write(touch("doc:other#reader@user:bob")).await.unwrap();
     assert_eq!(west.stats().unsettled_deletions, 0);
+}
+
+#[test]
+fn a_snapshot_deletes_what_it_no_longer_has() {
+    let now = Instant::now();
+    let mut state = State::new("west".into(), true, now);
+    let east = state.nodes.find_or_add("east").unwrap();
+    let stamp = |number, node| Stamp {
+        time: number,
+        number,
+        node,
+    };
+    let bob = "doc:plan#reader@user:bob";
+    state.join_group(schema(), now);
+    state.acknowledge(1, now);
+    state.apply(
+        stamp(1, east),
+        Clock::default().at(),
+        Written::Updates(&touch(ALICE).into()),
+        now,
+    );
+    state.write(touch(bob).into(), &[], 9, now).unwrap();
+
+    // Meanwhile east has deleted it, and has forgotten the deletion.
+    let mut clock = Clock::default();
+    clock.set(east, 2);
+    let carol = "doc:plan#reader@user:carol".parse().unwrap();
+    let version = Version {
+        stamp: stamp(2, east),
+        exists: true,
+    };
+    state.take_over(
+        Taken {
+            clock,
+            time: 2,
+            schemas: Vec::new(),
+            relationships: vec![(carol, version)],
+        },
+        now,
+    );
+    state.acknowledge(2, now);
+    assert_eq!(state.clock().of(OWN), 2);
+    let found = state.read(&plan(), state.clock()).unwrap();
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, [bob, "doc:plan#reader@user:carol"]);
 }
