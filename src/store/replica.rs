@@ -157,7 +157,8 @@ impl Replica {
         let now = Instant::now();
         let into_window = now.duration_since(self.created).as_nanos() % interval.as_nanos();
         let into_window = Duration::from_nanos(u64::try_from(into_window).unwrap_or(u64::MAX));
-        state.revision_at(now.checked_sub(into_window).unwrap_or(self.created))
+        let then = state.revision_at(now.checked_sub(into_window).unwrap_or(self.created));
+        then.max(state.served_from())
     }
 
     pub(super) fn collect_old(&self, state: &mut State, now: Instant) {

@@ -67,6 +67,8 @@ pub(super) struct State {
     seen_by: Vec<Clock>,
     /// Deletions that another node may not have seen, although the revisions before them were collected.
     unsettled: VecDeque<(Stamp, Relationship)>,
+    /// The revision that the first readers saw.
+    served_from: u64,
 }
 
 impl State {
@@ -97,6 +99,7 @@ impl State {
             time: 0,
             seen_by: Vec::new(),
             unsettled: VecDeque::new(),
+            served_from: 0,
         }
     }
 
@@ -217,6 +220,15 @@ impl State {
         let index = self.log.partition_point(|commit| !commit.clock.at().covers(clock));
         let commit = self.log.get(index)?;
         clock.covers(commit.clock.at()).then_some(self.oldest + index as u64)
+    }
+
+    /// From now on there are readers. What was read before is no news for them, even if it was read just now.
+    pub(super) fn begin_to_serve(&mut self) {
+        self.served_from = self.head();
+    }
+
+    pub(super) fn served_from(&self) -> u64 {
+        self.served_from
     }
 
     /// The newest retained revision committed at or before `instant`, or the oldest retained one.

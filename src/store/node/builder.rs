@@ -9,6 +9,7 @@ use crate::store::node::link::{Link, LinkError};
 use crate::store::node::member::Node;
 use crate::store::node::shared::Shared;
 use crate::store::schema::Schema;
+use crate::store::state::State;
 
 /// The settings of a [`Node`].
 #[must_use]
@@ -125,7 +126,10 @@ impl NodeBuilder {
         let shared = Arc::new(Shared::new(self, link)?);
         let mut following = Following::new(Arc::clone(&shared));
         match following.catch_up(&schema).await {
-            Ok(incoming) => Ok(Node::running(shared, following, incoming)),
+            Ok(incoming) => {
+                shared.replica.change(State::begin_to_serve);
+                Ok(Node::running(shared, following, incoming))
+            }
             Err(error) => Err(failed(error)),
         }
     }

@@ -149,6 +149,22 @@ async fn a_node_gets_its_own_writes_back_when_it_is_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reads_of_a_window_see_what_a_node_had_when_it_started() {
+    let network = Network::new();
+    network.delay(DELAY);
+    let window = Duration::from_secs(5);
+    let (west, east) = (start(&network, "west").await, start(&network, "east").await);
+    assert!(west.schema(&west.quantized_clock(window)).is_ok());
+    let written = west.write(touch(ALICE)).await.unwrap();
+    reached(&east, &written.token).await;
+    drop(east);
+    network.forget_arrived("east");
+    let east = start(&network, "east").await;
+    assert_eq!(east.read(&plan(), &east.quantized_clock(window)).unwrap().len(), 1);
+    assert_eq!(east.quantized_clock(window), east.clock());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_is_not_visible_before_it_is_stored() {
     let network = Network::new();
     let west = start(&network, "west").await;
