@@ -63,7 +63,12 @@ async fn start(server: &NatsServer) -> Nodes {
         let link = NatsLink::builder(server.url()).connect().await.expect("NATS is there");
         let schema = Schema::parse("definition user {} definition doc { relation reader: user }").expect("valid");
         let settings = Node::builder(name).max_pending_writes(2048).write_timeout(PATIENCE);
-        Arc::new(settings.start(schema, Arc::new(link)).await.expect("the logs are there"))
+        Arc::new(
+            settings
+                .start(schema, Arc::new(link))
+                .await
+                .expect("the logs are there"),
+        )
     };
     let west = node("west").await;
     let east = SnapshotReader::with_timeout(node("east").await, PATIENCE).max_lead(u64::MAX);
@@ -75,7 +80,9 @@ fn document(round: usize, writer: usize, write: usize) -> String {
 }
 
 fn touch(id: &str) -> [Update; 1] {
-    [Update::touch(format!("doc:{id}#reader@user:ada").parse().expect("valid"))]
+    [Update::touch(
+        format!("doc:{id}#reader@user:ada").parse().expect("valid"),
+    )]
 }
 
 async fn measure(nodes: &Nodes, round: usize, writers: usize, each: usize) -> Round {
@@ -92,7 +99,8 @@ async fn measure(nodes: &Nodes, round: usize, writers: usize, each: usize) -> Ro
     }
     running.join_all().await;
     let acknowledged = start.elapsed();
-    let reached = nodes.east.wait_for(&nodes.west.current_token(), ReadMode::AtLeast);
+    let written = nodes.west.current_token();
+    let reached = nodes.east.wait_for(&written, ReadMode::AtLeast);
     reached.await.expect("the east follows");
     let replicated = start.elapsed();
     let count = (writers * each) as f64;
@@ -115,7 +123,10 @@ async fn read_back(nodes: &Nodes, round: usize, writers: usize, each: usize) -> 
                 let written = west.write(touch(&id)).await.expect("it is stored");
                 let acknowledged = Instant::now();
                 let filter = Filter::of_type("doc").id(&id).relation("reader");
-                let found = east.read_at_least(&filter, &written.token).await.expect("the east follows");
+                let found = east
+                    .read_at_least(&filter, &written.token)
+                    .await
+                    .expect("the east follows");
                 times.push(acknowledged.elapsed().as_nanos() as f64 / 1000.0);
                 assert_eq!(found.len(), 1, "{id}");
             }
