@@ -17,6 +17,7 @@ use crate::cache::read_at::ReadAt;
 use crate::cache::weigh::Weigh;
 use crate::cache::{DecisionCache, Inner};
 use crate::consistency::{Floors, Freshness};
+use crate::knowledge::ReadMode;
 use crate::revision::Revision;
 
 /// How often a follower joins another flight after one that ended without an answer for it.
@@ -158,7 +159,7 @@ impl<V: Weigh> DecisionCache<V> {
     }
 
     /// Compares a reply's revision with the floors. A head that lacks one is read once more: a store may give all who ask
-    /// for its head at once the head that it gave the first.
+    /// for its head at once the head that it gave the first, or may wait until another node's writes arrive.
     async fn reach<U: Fetch<V>>(
         &self,
         questions: &Questions,
@@ -179,6 +180,11 @@ impl<V: Weigh> DecisionCache<V> {
                 (Reach::Behind, ReadAt::Head, Some(top)) if self.0.capabilities.head_may_trail_reads => {
                     let ask = ReadAt::Unmodified(top.revision.clone());
                     self.alone(questions, ask, false, upstream).await?
+                }
+                (Reach::Behind, ReadAt::Head, Some(top)) if self.0.capabilities.read_mode == ReadMode::Current => {
+                    // Such a store waits until it has reached what it is asked at, and names its own revision.
+                    let ask = ReadAt::AtLeast(top.revision.clone());
+                    self.alone(questions, ask, true, upstream).await?
                 }
                 (Reach::Behind, ReadAt::Head, _) if !read_again => {
                     read_again = true;

@@ -1,5 +1,7 @@
 //! The example service behind the layer, from the callers' side.
 
+mod nodes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
