@@ -138,21 +138,16 @@ impl Group {
     /// The numbers in a log ascend, so that the sequences can be halved.
     pub(super) async fn find(&self, subject: &str, number: u64, end: &Stored) -> Result<Stored, LinkError> {
         let mut best = end.clone();
-        let Some(first) = self.next(subject, 0).await? else {
-            return Ok(best);
-        };
-        let first = Stored::try_from(first)?;
+        let removed = || unavailable("the last message of a log was removed");
+        let first = Stored::try_from(self.next(subject, 0).await?.ok_or_else(removed)?)?;
         if first.message.last >= number {
             return Ok(first);
         }
         // What is before `low` ends before the number, and what is from `high` on does not.
         let (mut low, mut high) = (first.sequence + 1, best.sequence);
-        while low < high && !(best.message.first() <= number) {
+        while low < high && best.message.first() > number {
             let middle = low + (high - low) / 2;
-            let Some(found) = self.next(subject, middle).await? else {
-                break;
-            };
-            let found = Stored::try_from(found)?;
+            let found = Stored::try_from(self.next(subject, middle).await?.ok_or_else(removed)?)?;
             if found.message.last < number {
                 low = found.sequence + 1;
             } else {
