@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         outage::without_a_server_every_call_ends,
         snapshots::a_new_node_starts_from_the_snapshot,
         snapshots::a_reader_whose_log_is_trimmed_gets_the_snapshot,
+        snapshots::a_snapshot_that_fails_halfway_loses_nothing,
         snapshots::the_snapshot_never_goes_back,
         snapshots::what_a_crash_left_is_removed,
         snapshots::snapshots_at_the_same_time_lose_nothing,
