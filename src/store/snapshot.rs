@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +27,26 @@ pub enum ReadMode {
 
 /// What a [`SnapshotReader`] reads: a [`Store`], or a [`Node`](crate::store::node::Node) of a group.
 #[derive(Clone, Debug)]
-pub struct Replicated(pub(super) Arc<Replica>);
+pub struct Replicated {
+    replica: Arc<Replica>,
+    _alive: Option<Alive>,
+}
+
+/// A node, which hears of other nodes' writes until it is dropped.
+type Alive = Arc<dyn fmt::Debug + Send + Sync>;
+
+impl Replicated {
+    pub(super) fn new(replica: &Arc<Replica>, alive: Option<Alive>) -> Self {
+        Self {
+            replica: Arc::clone(replica),
+            _alive: alive,
+        }
+    }
+}
 
 impl From<Arc<Store>> for Replicated {
     fn from(store: Arc<Store>) -> Self {
-        Self(Arc::clone(store.replica()))
+        Self::new(store.replica(), None)
     }
 }
 
@@ -63,6 +79,7 @@ impl From<Arc<Store>> for Replicated {
 #[derive(Clone, Debug)]
 pub struct SnapshotReader {
     replica: Arc<Replica>,
+    _alive: Option<Alive>,
     timeout: Duration,
     max_lead: u64,
     max_waiters: usize,
@@ -78,8 +95,10 @@ impl SnapshotReader {
     /// A reader that waits this long for a revision.
     pub fn with_timeout(store: impl Into<Replicated>, timeout: Duration) -> Self {
         let max_waiters = 1024;
+        let Replicated { replica, _alive } = store.into();
         Self {
-            replica: store.into().0,
+            replica,
+            _alive,
             timeout,
             max_lead: 10_000,
             max_waiters,

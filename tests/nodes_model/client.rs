@@ -58,7 +58,7 @@ impl Client {
 
     pub(crate) async fn live(&mut self) {
         while self.world.began.elapsed() < RUN {
-            let pause = self.random.random_range(10..500);
+            let pause = self.random.random_range(10..400);
             sleep(Duration::from_millis(pause)).await;
             let number = match self.random.random_bool(0.5) {
                 true => self.home,
@@ -68,11 +68,11 @@ impl Client {
             let gives_up = self.random.random_bool(0.05);
             let act = async {
                 match self.random.random_range(0..100) {
-                    0..30 => self.write(&site).await,
-                    30..40 => self.write_through_layer(&site).await,
-                    40..55 => self.read_exactly(&site).await,
-                    55..65 => self.read_at_least(&site).await,
-                    65..75 => self.check(&site).await,
+                    0..22 => self.write(&site).await,
+                    22..30 => self.write_through_layer(&site).await,
+                    30..42 => self.read_exactly(&site).await,
+                    42..50 => self.read_at_least(&site).await,
+                    50..60 => self.check(&site).await,
                     _ => self.check_through_layer(number, &site).await,
                 }
             };
@@ -296,8 +296,8 @@ impl Client {
         let Some(service) = site.service() else { return };
         let (doc, user) = (self.random.random_range(0..DOCS), self.random.random_range(0..USERS));
         let consistency = match self.random.random_range(0..10) {
-            0..2 => Consistency::Any,
-            2..6 => Consistency::AtLeast,
+            0..3 => Consistency::Any,
+            3..6 => Consistency::AtLeast,
             6..8 => Consistency::Exact,
             8 => Consistency::Full,
             _ => Consistency::Within(Duration::from_millis(*[100, 2_000].choose(&mut self.random).unwrap())),

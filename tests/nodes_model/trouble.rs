@@ -15,7 +15,7 @@ use crate::site::Site;
 use crate::world::{RUN, World};
 
 /// Seconds that a clock is wrong by.
-const OFFSETS: [i64; 8] = [-600, -61, -1, 0, 0, 1, 60, 600];
+const OFFSETS: [i64; 9] = [-600, -61, -1, 0, 0, 0, 1, 60, 600];
 
 pub(crate) struct Trouble {
     world: Arc<World>,
@@ -38,7 +38,7 @@ impl Trouble {
             let pause = self.random.random_range(100..3_000);
             sleep(Duration::from_millis(pause)).await;
             let site = self.site();
-            match self.random.random_range(0..22) {
+            match self.random.random_range(0..23) {
                 0..3 => self.cut(&site),
                 3..5 => self.isolate(&site),
                 5..7 => self.split(),

@@ -120,8 +120,8 @@ fn limits(random: &mut StdRng) -> Limits {
         gc_window: millis(random, &[500, 5_000, 60_000]),
         snapshot_every: *[20, 60, 10_000].choose(random).unwrap(),
         read_timeout: millis(random, &[200, 1_000, 3_000]),
-        tick: millis(random, &[1, 1_000, 1_000]),
-        window: millis(random, &[500, 5_000]),
+        tick: millis(random, &[1, 1_000, 10_000]),
+        window: millis(random, &[500, 5_000, 20_000]),
         quantize: millis(random, &[0, 0, 400]),
         layers_stay: random.random(),
     }
@@ -173,7 +173,7 @@ pub(crate) fn run(seed: u64, tally: &Tally) -> Result<(), String> {
 
 impl World {
     async fn live(self: &Arc<Self>, random: &mut StdRng) -> Result<(), String> {
-        let (newcomers, members) = (random.random_range(0..2), self.sites.len());
+        let (newcomers, members) = (random.random_range(0..=2), self.sites.len());
         for site in &self.sites[..members - newcomers] {
             site.start().await.map_err(|error| error.to_string())?;
         }

@@ -61,7 +61,7 @@ impl Node {
             spawned(tokio::spawn(report(Arc::clone(&shared)))),
         ];
         Self {
-            reader: SnapshotReader::new(Replicated(Arc::clone(&shared.replica))),
+            reader: SnapshotReader::new(Replicated::new(&shared.replica, None)),
             shared,
             tasks,
         }
@@ -315,9 +315,11 @@ impl fmt::Debug for Node {
     }
 }
 
+/// The node hears of other nodes' writes as long as its reader exists.
 impl From<Arc<Node>> for Replicated {
     fn from(node: Arc<Node>) -> Self {
-        Self(Arc::clone(&node.shared.replica))
+        let replica = Arc::clone(&node.shared.replica);
+        Self::new(&replica, Some(node))
     }
 }
 
