@@ -12,21 +12,24 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
-use tower_zookie::ZookieService;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::Schema;
 use tower_zookie::store::node::{Network, Node};
+use tower_zookie::token::{Signing, SigningKey};
+use tower_zookie::{ZookieLayer, ZookieService};
 
 const DELAY: Duration = Duration::from_millis(200);
 const CHECK: &str = "/check?resource=doc:plan&permission=view&subject=user:alice";
 
 struct Region {
+    bare: Router,
     service: ZookieService<Router, Api>,
     node: Arc<Node>,
+    layer: ZookieLayer<Api>,
 }
 
 impl Region {
-    async fn new(network: &Network, name: &str) -> Self {
+    async fn new(network: &Network, name: &str, signing: Option<Signing>) -> Self {
         let schema = "definition user {} definition doc { relation reader: user permission view = reader }";
         let schema = Schema::parse(schema).unwrap();
         let node = Arc::new(Node::builder(name).start(schema, network.link(name)).await.unwrap());
@@ -34,11 +37,14 @@ impl Region {
             window: Duration::from_secs(5),
             staleness: Staleness::percent(10),
         };
-        let layer = layer::build_for(&Arc::clone(&node).into(), settings).unwrap();
+        let layer = layer::build_for(&Arc::clone(&node).into(), settings, signing.clone()).unwrap();
         layer::follow(&layer, Arc::clone(&node));
-        let bare = service::router(service::Gateway::new(Arc::clone(&node), Duration::ZERO));
+        let gateway = service::Gateway::new(Arc::clone(&node), Duration::ZERO).signing(signing);
+        let bare = service::router(gateway);
         Self {
-            service: layer.layer(bare),
+            service: layer.layer(bare.clone()),
+            bare,
+            layer,
             node,
         }
     }
@@ -59,6 +65,10 @@ impl Region {
             retry_after: header("retry-after"),
             body: serde_json::from_slice(&body).unwrap_or_default(),
         }
+    }
+
+    fn calls(&self) -> u64 {
+        self.layer.handle().stats().upstream_calls
     }
 
     async fn check(&self, zookies: &[&str]) -> Answer {
@@ -90,13 +100,17 @@ struct Answer {
 }
 
 async fn regions() -> (Network, [Region; 3]) {
+    signing_regions(None).await
+}
+
+async fn signing_regions(signing: Option<Signing>) -> (Network, [Region; 3]) {
     let network = Network::new();
     network.delay(DELAY);
     let [west, east, eu] = ["us-west-1", "us-east-1", "eu-west-1"];
     let regions = [
-        Region::new(&network, west).await,
-        Region::new(&network, east).await,
-        Region::new(&network, eu).await,
+        Region::new(&network, west, signing.clone()).await,
+        Region::new(&network, east, signing.clone()).await,
+        Region::new(&network, eu, signing.clone()).await,
     ];
     tokio::time::sleep(DELAY * 2).await;
     (network, regions)
@@ -114,6 +128,8 @@ async fn the_east_waits_for_a_write_in_the_west() {
         "{first:?}"
     );
     assert_eq!(before.elapsed(), DELAY);
+    // The feed may report the write after the answer to the first one came.
+    east.check(&[&zookie]).await;
     let second = east.check(&[&zookie]).await;
     assert!(second.cache_status.starts_with("tower-zookie; hit"), "{second:?}");
     assert_eq!(eu.check(&[&zookie]).await.body["allowed"], true);
@@ -153,7 +169,7 @@ async fn a_write_with_a_zookie_waits_for_what_its_writer_saw() {
 async fn zookies_of_two_nodes_are_both_floors() {
     let (network, [west, east, eu]) = regions().await;
     network.set_delay("us-east-1", "eu-west-1", DELAY * 4);
-    let (granted, _) = (west.write("touch", "user:alice", None).await, ());
+    let granted = west.write("touch", "user:alice", None).await;
     let noted = east.write("touch", "user:bob", None).await;
     let before = Instant::now();
     let answer = eu.check(&[&granted, &noted]).await;
@@ -172,4 +188,33 @@ async fn an_answer_serves_another_nodes_floor_only_if_it_covers_it() {
     let answer = east.check(&[&there]).await;
     assert_eq!(answer.body["allowed"], true, "{answer:?}");
     assert!(answer.cache_status.contains("fwd="), "{answer:?}");
+}
+
+fn key(id: &str) -> SigningKey {
+    SigningKey::new(id, [7; 32]).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_zookie_of_the_west_costs_the_east_one_call() {
+    let (_network, [west, east, _]) = signing_regions(Some(Signing::new(key("k1")))).await;
+    let zookie = west.write("touch", "user:alice", None).await;
+    assert!(Signing::is_signed(&zookie));
+    let answer = east.check(&[&zookie]).await;
+    assert_eq!(answer.body["allowed"], true, "{answer:?}");
+    assert!(Signing::is_signed(answer.body["zookie"].as_str().unwrap()));
+    assert_eq!(east.calls(), 1);
+    // Without the layer the service reads it, too.
+    let request = Request::get(CHECK)
+        .header("zookie", &zookie)
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(
+        east.bare.clone().oneshot(request).await.unwrap().status(),
+        StatusCode::OK
+    );
+    let forged = format!("{}A", &zookie[..zookie.len() - 1]);
+    for bad in [&*forged, &zookie[..zookie.len() - 4]] {
+        let refused = east.check(&[bad]).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    }
 }

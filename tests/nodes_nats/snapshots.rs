@@ -120,7 +120,8 @@ pub(crate) async fn the_snapshot_never_goes_back() {
 
 /// A snapshot of which not everything is done.
 pub(crate) async fn a_snapshot_that_fails_halfway_loses_nothing() {
-    let user = |name: &str, denied: &str| format!("{{ user: {name}, permissions: {{ publish: {{ deny: \"{denied}\" }} }} }}");
+    let user =
+        |name: &str, denied: &str| format!("{{ user: {name}, permissions: {{ publish: {{ deny: \"{denied}\" }} }} }}");
     let users = [
         user("all", "nothing"),
         user("unnamed", "zookie_nodes.*.snapshot"),
@@ -174,10 +175,7 @@ pub(crate) async fn snapshots_at_the_same_time_lose_nothing() {
     let server = NatsServer::with_settings("max_payload: 8192");
     let writer = connect(&server).await;
     append(&writer, &[entry("west", 1), entry("west", 2)]).await.unwrap();
-    let (stop, written) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicU64::new(2)),
-    );
+    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(2)));
     let mut running = JoinSet::new();
     running.spawn({
         let (stop, written) = (stop.clone(), written.clone());

@@ -7,7 +7,7 @@ use tower_zookie::cache::{self, Capabilities, ReadMode};
 use tower_zookie::changes::Question;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::protocol::{AuthZen, CheckRoute, ObjectAt, Routes, TextAt, Verdict, WriteRoute};
-use tower_zookie::token::InferaDb;
+use tower_zookie::token::{InferaDb, Signing};
 
 use crate::AnyError;
 use crate::backend::Backend;
@@ -43,17 +43,21 @@ impl Settings {
 
 /// The layer before a store that no other process writes to.
 pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
-    before(settings, capabilities(), InferaDb::new("gateway"))
+    before(settings, capabilities(), InferaDb::new("gateway"), None)
 }
 
 /// The layer before this store or node.
-pub fn build_for(backend: &Backend, settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
+pub fn build_for(
+    backend: &Backend,
+    settings: Settings,
+    signing: Option<Signing>,
+) -> Result<ZookieLayer<Api>, AnyError> {
     let capabilities = match backend {
         Backend::Store(_) => capabilities(),
         // A write here does not include what was acknowledged elsewhere and has not arrived.
         Backend::Node(_) => capabilities().writes_include_earlier(false),
     };
-    before(settings, capabilities, backend.tokens())
+    before(settings, capabilities, backend.tokens(), signing)
 }
 
 /// With a token this service answers at its store's current revision, never at just the token's.
@@ -61,7 +65,12 @@ fn capabilities() -> Capabilities {
     Capabilities::versioned().read_mode(ReadMode::Current)
 }
 
-fn before(settings: Settings, capabilities: Capabilities, tokens: InferaDb) -> Result<ZookieLayer<Api>, AnyError> {
+fn before(
+    settings: Settings,
+    capabilities: Capabilities,
+    tokens: InferaDb,
+    signing: Option<Signing>,
+) -> Result<ZookieLayer<Api>, AnyError> {
     let check = CheckRoute::get("/check")
         .asks(
             ObjectAt::query("resource"),
@@ -76,10 +85,12 @@ fn before(settings: Settings, capabilities: Capabilities, tokens: InferaDb) -> R
         .capabilities(capabilities)
         .build()?;
     let authzen = AuthZen::new(tokens).capabilities(capabilities).asks(as_stored);
-    let layer = ZookieLayer::builder((authzen, routes))
-        .cache(|cache| settings.of_cache(cache))
-        .build()?;
-    Ok(layer)
+    let layer = ZookieLayer::builder((authzen, routes)).cache(|cache| settings.of_cache(cache));
+    let layer = match signing {
+        Some(signing) => layer.signing(signing),
+        None => layer,
+    };
+    Ok(layer.build()?)
 }
 
 /// Follows the change feed until the runtime ends, so that answers stay true until a change concerns them.

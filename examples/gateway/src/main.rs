@@ -28,6 +28,7 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::History;
+use tower_zookie::token::Signing;
 
 /// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
 #[derive(Debug, Parser)]
@@ -52,6 +53,16 @@ struct Args {
     /// that each caller names, over plain HTTP.
     #[arg(long, value_name = "URL")]
     base_url: Option<BaseUrl>,
+    /// The environment variable that holds the keys that sign zookies, each as ID:BASE64, separated by commas: the first one
+    /// signs, all are accepted. Make one with `openssl rand -base64 32`.
+    #[arg(long, value_name = "NAME", conflicts_with = "replay")]
+    signing_key_env: Option<String>,
+    /// How old a signed zookie may be. By default it may have any age.
+    #[arg(long, value_name = "AGE", value_parser = common::duration, requires = "signing_key_env")]
+    token_max_age: Option<Duration>,
+    /// By how much the clocks of the nodes may differ.
+    #[arg(long, default_value = "30s", value_parser = common::duration, requires = "signing_key_env")]
+    token_clock_skew: Duration,
     /// Serve without the layer, to compare.
     #[arg(long)]
     bare: bool,
@@ -100,12 +111,21 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
         return replay::run(plan).await;
     }
 
+    let signing = args.signing_key_env.as_deref().map(|name| {
+        let signing = common::signing_from(name).map_err(|error| format!("the environment variable {name} {error}"))?;
+        let signing = signing.clock_skew(args.token_clock_skew);
+        Ok::<_, AnyError>(match args.token_max_age {
+            Some(age) => signing.max_age(age),
+            None => signing,
+        })
+    });
     let history = History::open(&args.data)?;
     let serving = Serving {
         layer: (!args.bare).then_some(settings),
         follows: !args.no_follow,
         quantize: args.quantize,
         base_url: args.base_url,
+        signing: signing.transpose()?,
     };
     println!("{}", args.data.display());
     match (args.nodes, args.node, args.nats) {
@@ -137,6 +157,7 @@ pub(crate) struct Serving {
     follows: bool,
     quantize: Duration,
     base_url: Option<BaseUrl>,
+    signing: Option<Signing>,
 }
 
 impl Serving {
@@ -149,14 +170,16 @@ impl Serving {
         let backend = backend.into();
         let layer = self
             .layer
-            .map(|settings| layer::build_for(&backend, settings))
+            .map(|settings| layer::build_for(&backend, settings, self.signing.clone()))
             .transpose()?;
         if let Some(layer) = layer.as_ref().filter(|_| self.follows) {
             layer::follow(layer, backend.clone());
         }
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let gateway = Gateway::new(backend, self.quantize).base_url(self.base_url.clone());
+        let gateway = Gateway::new(backend, self.quantize)
+            .base_url(self.base_url.clone())
+            .signing(self.signing.clone());
         let served = tokio::spawn(async move { serve(listener, gateway, layer, common::told_to_stop()).await });
         Ok((address, served))
     }

@@ -27,7 +27,7 @@ use self::callers::ForCallers;
 pub use self::command::unknown_variables;
 use self::memory::Memory;
 use self::objects::ForObjects;
-use self::signing::{BadKeys, ForSigning};
+use self::signing::ForSigning;
 use self::system::{Engine, ForFeeds, ForPermify, ForSpiceDb, Name, from_environment};
 use self::units::{kibibytes, mebibytes, timeout};
 use crate::proxy::admin::{Address, Admin, BadToken, Bearer};
@@ -177,7 +177,10 @@ pub enum BadArgument {
     #[error("the environment variable {name} of '--admin-token-env' {source}")]
     AdminToken { name: String, source: BadToken },
     #[error("the environment variable {name} of '--signing-key-env' {source}")]
-    SigningKeys { name: String, source: BadKeys },
+    SigningKeys {
+        name: String,
+        source: examples_common::BadKeys,
+    },
     #[error(
         "'--objects-mode followed' can't be used with '--objects memory', which no other sidecar writes to: leave it out"
     )]

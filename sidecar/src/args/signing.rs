@@ -1,15 +1,10 @@
 //! Signed tokens.
 
-use std::env;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use clap::Args;
-use examples_common::duration;
-use tower_zookie::InvalidSetting;
-use tower_zookie::token::{Signing, SigningKey};
+use examples_common::{duration, signing_from};
+use tower_zookie::token::Signing;
 
 use super::BadArgument;
 
@@ -31,25 +26,12 @@ pub(super) struct ForSigning {
     token_clock_skew: Duration,
 }
 
-/// Why keys can't be used. It shows none of them.
-#[derive(Debug, thiserror::Error)]
-pub enum BadKeys {
-    #[error("is not set")]
-    NotSet,
-    #[error("has a key that is not ID:BASE64; write each as `2027-01:` and the output of `openssl rand -base64 32`")]
-    Unreadable,
-    #[error("{0}")]
-    Invalid(InvalidSetting),
-}
-
 impl ForSigning {
     pub(super) fn signing(&self) -> Result<Option<Signing>, BadArgument> {
         let Some(name) = &self.signing_key_env else {
             return Ok(None);
         };
-        let keys = env::var(name).map_err(|_| BadKeys::NotSet);
-        let signing = keys.and_then(|keys| signing(&keys));
-        let signing = signing.map_err(|source| BadArgument::SigningKeys {
+        let signing = signing_from(name).map_err(|source| BadArgument::SigningKeys {
             name: name.clone(),
             source,
         })?;
@@ -61,22 +43,4 @@ impl ForSigning {
             None => signing,
         }))
     }
-}
-
-fn signing(keys: &str) -> Result<Signing, BadKeys> {
-    let mut keys = keys.split(',').map(str::trim).map(key);
-    let signs = Signing::new(keys.next().unwrap_or(Err(BadKeys::Unreadable))?);
-    keys.try_fold(signs, |signing, key| Ok(signing.accept(key?)))
-}
-
-fn key(text: &str) -> Result<SigningKey, BadKeys> {
-    let (id, secret) = text.split_once(':').ok_or(BadKeys::Unreadable)?;
-    let alphabet = match secret.contains(['-', '_']) {
-        true => alphabet::URL_SAFE,
-        false => alphabet::STANDARD,
-    };
-    let padded_or_not = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let secret = GeneralPurpose::new(&alphabet, padded_or_not).decode(secret);
-    let secret = secret.map_err(|_| BadKeys::Unreadable)?;
-    SigningKey::new(id, secret).map_err(BadKeys::Invalid)
 }

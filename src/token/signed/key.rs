@@ -50,7 +50,7 @@ pub struct SigningKey {
 const SHORTEST: usize = 16;
 
 impl SigningKey {
-    /// A key of at least 16 bytes that nobody can guess, such as 32 bytes of `openssl rand`.
+    /// A key of at least 16 bytes that can't be guessed, such as 32 bytes of `openssl rand`.
     ///
     /// # Errors
     ///

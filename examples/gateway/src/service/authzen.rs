@@ -187,7 +187,11 @@ pub(crate) async fn evaluations(
         }
     }
     let decisions = Decisions { evaluations: decisions };
-    Ok((with_zookie(&gateway.zookie(&revision)), Json(decisions)).into_response())
+    Ok((
+        with_zookie(&gateway.zookie(&gateway.backend.token(&revision))?),
+        Json(decisions),
+    )
+        .into_response())
 }
 
 fn several(
@@ -204,7 +208,11 @@ fn several(
 async fn one(gateway: &Gateway, fresh: Fresh, evaluation: &Evaluation) -> Result<Response, Problem> {
     let revision = fresh.revision(gateway).await?;
     let decision = evaluation.evaluate(&Evaluation::default(), gateway, &revision)?;
-    Ok((with_zookie(&gateway.zookie(&revision)), Json(decision)).into_response())
+    Ok((
+        with_zookie(&gateway.zookie(&gateway.backend.token(&revision))?),
+        Json(decision),
+    )
+        .into_response())
 }
 
 impl Decision {

@@ -42,8 +42,9 @@ pub(crate) async fn check(
     let allowed = gateway
         .backend
         .check(&resource, &question.permission, &subject, &revision)?;
-    let zookie = gateway.zookie(&revision);
+    let zookie = gateway.zookie(&gateway.backend.token(&revision))?;
     let headers = with_zookie(&zookie);
+    let zookie = zookie.to_string();
     let answer = Answer { allowed, zookie };
     Ok((headers, Json(answer)))
 }

@@ -26,13 +26,13 @@ struct Requested {
     tokens: Vec<RevisionToken>,
 }
 
-impl<S: Sync> FromRequestParts<S> for Fresh {
+impl FromRequestParts<Gateway> for Fresh {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
         let requested = match parts.extensions.get::<Asked>() {
             Some(asked) => Requested::asked(asked),
-            None => Requested::read(parts),
+            None => Requested::read(parts, gateway),
         };
         Ok(Self(requested))
     }
@@ -47,7 +47,7 @@ impl Requested {
         })
     }
 
-    fn read(parts: &Parts) -> Result<Self, Problem> {
+    fn read(parts: &Parts, gateway: &Gateway) -> Result<Self, Problem> {
         let consistency = match parts.headers.get("zookie-consistency") {
             None => None,
             Some(value) => {
@@ -58,7 +58,7 @@ impl Requested {
         let mut tokens = Vec::new();
         let mut malformed = None;
         Carriers::default().visit(&parts.headers, &parts.uri, |_, text| {
-            match text.and_then(RevisionToken::decode) {
+            match text.and_then(|text| gateway.token(text)) {
                 Ok(token) => tokens.push(token),
                 Err(error) => malformed = Some(error),
             }

@@ -17,9 +17,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use tower_zookie::revision::VectorClock;
 use tower_zookie::store::SnapshotReader;
 use tower_zookie::store::node::NodeStats;
+use tower_zookie::token::{RevisionToken, Signing, TokenError, Zookie};
 
 use self::problem::Problem;
 use crate::backend::Backend;
@@ -36,6 +36,7 @@ pub struct Gateway {
     reader: SnapshotReader,
     quantize: Duration,
     base_url: Option<BaseUrl>,
+    signing: Option<Signing>,
 }
 
 impl Gateway {
@@ -47,6 +48,7 @@ impl Gateway {
             backend,
             quantize,
             base_url: None,
+            signing: None,
         }
     }
 
@@ -56,8 +58,31 @@ impl Gateway {
         self
     }
 
-    fn zookie(&self, at: &VectorClock) -> String {
-        self.backend.token(at).encode()
+    /// Signs its zookies, and reads signed ones.
+    pub fn signing(mut self, signing: Option<Signing>) -> Self {
+        self.signing = signing;
+        self
+    }
+
+    /// The zookie of a revision that this service names.
+    fn zookie(&self, named: &RevisionToken) -> Result<Zookie, TokenError> {
+        let text = named.encode();
+        let zookie = Zookie::new(&text, text.len())?;
+        Ok(match &self.signing {
+            Some(signing) => signing.sign(&zookie),
+            None => zookie,
+        })
+    }
+
+    /// The token in a zookie, signed or not.
+    fn token(&self, zookie: &str) -> Result<RevisionToken, TokenError> {
+        match &self.signing {
+            Some(signing) if Signing::is_signed(zookie) => {
+                let verified = signing.verify(zookie)?;
+                RevisionToken::decode(verified.zookie.as_str())
+            }
+            _ => RevisionToken::decode(zookie),
+        }
     }
 }
 
@@ -94,8 +119,6 @@ async fn echo_request_id(request: Request, next: Next) -> Response {
 }
 
 /// The header of every reply: the revision that it was evaluated at.
-fn with_zookie(zookie: &str) -> [(HeaderName, HeaderValue); 1] {
-    // Base64 always is a header value.
-    let value = HeaderValue::from_str(zookie).unwrap_or(HeaderValue::from_static(""));
-    [(HeaderName::from_static("zookie"), value)]
+fn with_zookie(zookie: &Zookie) -> [(HeaderName, HeaderValue); 1] {
+    [(HeaderName::from_static("zookie"), zookie.to_header_value())]
 }

@@ -73,6 +73,8 @@ pub(crate) async fn write(
     let updates: Vec<Update> = updates.into_iter().map(Update::try_from).collect::<Result<_, _>>()?;
     fresh.reached(&gateway).await?;
     let (revision, token) = gateway.backend.write(updates).await?;
-    let zookie = token.encode();
-    Ok((with_zookie(&zookie), Json(Written { revision, zookie })))
+    let zookie = gateway.zookie(&token)?;
+    let headers = with_zookie(&zookie);
+    let zookie = zookie.to_string();
+    Ok((headers, Json(Written { revision, zookie })))
 }
