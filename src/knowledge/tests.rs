@@ -481,3 +481,101 @@ async fn rule_02_a_read_settles_once_it_is_covered_when_it_begins() {
     learn(&knowledge, &at(4), Source::Write);
     assert!(!start.settles(&at(4)), "it was not known when the call began");
 }
+
+/// Long before this process began.
+const ONCE: u64 = 1_700_000_000;
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_vouched_revision_is_named_and_nothing_else() {
+    let knowledge = versioned();
+    assert!(!knowledge.vouch(&at(9), ONCE, 30), "no store is known yet");
+    learn(&knowledge, &at(5), Source::Read);
+    assert!(!knowledge.vouch(&elsewhere(9), ONCE, 30));
+    assert!(!knowledge.is_named(&at(9)));
+    let before = knowledge.begin();
+    assert!(knowledge.vouch(&at(9), ONCE, 30));
+    assert!(knowledge.is_named(&at(9)) && !knowledge.is_named(&at(8)));
+    assert!(
+        knowledge.is_named_and_fresh(&at(9), Instant::now()),
+        "it covers the watermark of 5"
+    );
+    assert_eq!(knowledge.named_at(&at(9)), Some(ONCE));
+    // It was not named when earlier calls began.
+    assert!(!knowledge.named_before(&at(9), &before) && knowledge.named_before(&at(9), &knowledge.begin()));
+    assert!(!knowledge.has_passed(&at(8)) && !knowledge.settles(&at(9)));
+    assert_eq!((knowledge.newest(), shared(&knowledge, &at(9))), (Some(at(5)), None));
+    advance(SECOND * 6).await;
+    assert!(
+        !knowledge.is_named_and_fresh(&at(9), Instant::now()),
+        "it makes no watermark"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_repeated_vouched_revision_makes_no_watermark() {
+    let knowledge = versioned();
+    learn(&knowledge, &at(5), Source::Read);
+    advance(SECOND).await;
+    knowledge.vouch(&at(9), ONCE, 30);
+    let start = knowledge.begin();
+    assert!(knowledge.learn_at_least(&start, &at(9), &at(9)));
+    assert_eq!((age(&knowledge, &at(9)), knowledge.newest()), (Some(1000), Some(at(5))));
+    assert_eq!(knowledge.claim(Some(&at(9)), Some(&at(9)), &start), Claim::Named(at(9)));
+    // What the store chose above it, it has named itself.
+    assert!(knowledge.learn_at_least(&start, &at(9), &at(10)));
+    assert_eq!(knowledge.newest(), Some(at(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_vouched_revision_ends_no_epoch() {
+    // Another node has written what this node's heads lack.
+    let knowledge = versioned();
+    learn(&knowledge, &pair(1, 5), Source::Head);
+    let epoch = knowledge.epoch();
+    knowledge.vouch(&pair(9, 1), ONCE, 30);
+    for _ in 0..5 {
+        assert!(learn(&knowledge, &pair(1, 6), Source::Head));
+        assert!(!knowledge.is_behind());
+        advance(LAG * 2).await;
+    }
+    assert_eq!(knowledge.epoch(), epoch);
+    assert!(knowledge.is_named(&pair(9, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_lost_history_is_not_vouched_for() {
+    let knowledge = versioned();
+    learn(&knowledge, &at(9), Source::Head);
+    for _ in 0..2 {
+        learn(&knowledge, &at(4), Source::Head);
+        advance(LAG + SECOND).await;
+    }
+    assert!(!knowledge.is_named(&at(9)), "the store was restored");
+    let now = crate::token::unix_seconds(std::time::SystemTime::now());
+    for (revision, issued) in [
+        (at(7), now + 3600),
+        (at(9), now + 3600),
+        (at(20), now),
+        (at(20), now + 29),
+    ] {
+        assert!(
+            knowledge.vouch(&revision, issued, 30),
+            "there is nothing more to learn of it"
+        );
+        assert!(!knowledge.is_named(&revision), "{revision:?}");
+    }
+    knowledge.vouch(&at(20), now + 3600, 30);
+    assert!(knowledge.is_named(&at(20)));
+    knowledge.reset();
+    assert!(!knowledge.is_named(&at(20)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_vouched_revisions_are_limited_and_displace_no_others() {
+    let knowledge = versioned();
+    learn(&knowledge, &at(1), Source::Read);
+    for n in 10..20_000 {
+        knowledge.vouch(&at(n), ONCE, 30);
+    }
+    assert!(knowledge.is_named(&at(1)) && knowledge.is_named(&at(19_999)) && !knowledge.is_named(&at(10)));
+}

@@ -31,7 +31,7 @@ pub use inferadb::{InferaDb, InvalidToken, RevisionToken};
 pub use opaque::OpaqueTokens;
 pub use order::{Comparison, compare, join};
 pub use readers::readers;
-pub use signed::{KeyId, Signing, SigningKey, Verified};
+pub use signed::{KeyId, Signing, SigningKey, Unverified, Verified};
 pub use zookie::Zookie;
 
 pub(crate) use carrier::{Outline, parameters};

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use tower_zookie::revision::{HybridTime, Opaque, PermifySnapshot, PostgresSnapshot, Revision, StoreId, TransactionId};
-use tower_zookie::token::{TokenError, TokenFormat};
+use tower_zookie::token::{TokenError, TokenFormat, Unverified};
 
 /// The store and the revision of a token, a line for each part.
 pub(super) fn describe(format: &dyn TokenFormat, token: &str) -> Result<String, TokenError> {
@@ -19,6 +19,12 @@ pub(super) fn describe(format: &dyn TokenFormat, token: &str) -> Result<String, 
         .map(|(name, value)| format!("{name:<12} {value}"))
         .collect();
     Ok(lines.join("\n"))
+}
+
+/// What a signed token says of its signature.
+pub(super) fn signature(signed: &Unverified) -> String {
+    let issued = Timestamp::try_from(signed.issued).map_or("at an unknown time".to_owned(), |at| at.to_string());
+    format!("{:<12} with the key {}, issued {issued}; the signature is not verified", "signed", signed.key)
 }
 
 fn store(id: &StoreId) -> String {

@@ -2,9 +2,9 @@
 
 mod describe;
 
-use tower_zookie::token::{Comparison, TokenError, TokenFormat, compare, join, readers};
+use tower_zookie::token::{Comparison, Signing, TokenError, TokenFormat, Unverified, compare, join, readers};
 
-use self::describe::describe;
+use self::describe::{describe, signature};
 use crate::AnyError;
 use crate::args::token::TokenCommand;
 
@@ -22,24 +22,48 @@ pub fn run(command: TokenCommand) -> Result<String, AnyError> {
     match command {
         TokenCommand::Inspect { of, tokens } => {
             let format = of.format()?;
-            readable(&*format, &tokens)?;
-            let described = tokens.iter().map(|token| describe(&*format, token));
+            let inner = unsigned(&tokens)?;
+            readable(&*format, &inner)?;
+            let described = inner.iter().zip(&tokens).map(|(inner, token)| {
+                let described = describe(&*format, inner)?;
+                Ok::<_, TokenError>(match Unverified::read(token) {
+                    Ok(signed) => format!("{}\n{described}", signature(&signed)),
+                    Err(_) => described,
+                })
+            });
             Ok(described.collect::<Result<Vec<_>, _>>()?.join("\n\n"))
         }
         TokenCommand::Compare { of, one, other } => {
             let format = of.format()?;
-            let tokens = [one, other];
+            let tokens = unsigned(&[one, other])?;
             readable(&*format, &tokens)?;
             Ok(say(compare(&*format, &tokens[0], &tokens[1])?).to_owned())
         }
         TokenCommand::Join { of, tokens } => {
             let format = of.format()?;
+            let tokens = unsigned(&tokens)?;
             readable(&*format, &tokens)?;
             let joined = join(&*format, tokens.iter().map(String::as_str))?;
             let texts: Vec<String> = joined.iter().map(ToString::to_string).collect();
             Ok(texts.join("\n"))
         }
     }
+}
+
+/// The tokens without their signatures, which nobody verifies here.
+fn unsigned(tokens: &[String]) -> Result<Vec<String>, Unreadable> {
+    let inner = |(nth, token): (usize, &String)| match Signing::is_signed(token) {
+        false => Ok(token.clone()),
+        true => match Unverified::read(token) {
+            Ok(signed) => Ok(signed.zookie.to_string()),
+            Err(source) => Err(Unreadable {
+                place: nth + 1,
+                hint: String::new(),
+                source,
+            }),
+        },
+    };
+    tokens.iter().enumerate().map(inner).collect()
 }
 
 /// Says which token can't be read, and which engine could read it.

@@ -149,3 +149,16 @@ fn without_a_subcommand_it_says_which_there_are() {
         assert!(error.contains(command), "{error}");
     }
 }
+
+#[test]
+fn signed_tokens_are_read_without_their_signatures() {
+    let signed = format!("zs1.2027-01.1800000000.{}.CAIaAwoBNA==", "A".repeat(43));
+    assert_eq!(
+        prints(&["inspect", "--engine", "mysql", &signed]).lines().next(),
+        Some("signed       with the key 2027-01, issued 2027-01-15T08:00:00Z; the signature is not verified")
+    );
+    assert_eq!(prints(&["compare", "--engine", "mysql", &signed, "CAIaAwoBNA=="]), "equal\n");
+    assert_eq!(prints(&["join", "--engine", "mysql", &signed]), "CAIaAwoBNA==\n");
+    let broken = fails(&["inspect", "--engine", "mysql", &signed[..40]]);
+    assert!(broken.contains("token 1 can't be read") && broken.contains("not complete"), "{broken}");
+}

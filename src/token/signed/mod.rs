@@ -6,9 +6,11 @@ mod mac;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod unverified;
 
 pub use key::{KeyId, SigningKey};
 pub use signing::{Signing, Verified};
+pub use unverified::Unverified;
 
 pub(crate) use envelope::{holds_envelope, is_enveloped, may_hold_envelope, token_within};
 pub(crate) use signing::unix_seconds;
