@@ -17,8 +17,8 @@ use crate::store::node::nats::message::Message;
 use crate::store::node::nats::names::Subjects;
 use crate::store::node::nats::tail::Tail;
 
-/// What NATS adds to a message, and what a headers' line may have.
-const HEADERS: usize = 4 << 10;
+/// The room for the headers of a message, which name the stream and what is expected of it.
+const HEADERS: usize = 512;
 /// How often it is looked whether there is a connection again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

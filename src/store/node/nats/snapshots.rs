@@ -68,23 +68,23 @@ impl Group {
                 }
             }
             let chunks = self.subjects.snapshot(replaced, rand::random());
-            let count = self.write_chunks(&chunks, &bytes).await?;
-            let pointer = Pointer {
-                chunks: chunks.clone(),
-                count,
-                size: bytes.len(),
-                clock: snapshot.clock.clone(),
-            };
-            let pointer = serde_json::to_vec(&pointer)
-                .map_err(|error| failed("the name of a snapshot can't be written as JSON", error))?;
-            match self.publish(self.subjects.pointer(), pointer.into(), replaced).await {
-                Ok(_) => {
+            if let Some(count) = self.write_chunks(&chunks, &bytes).await? {
+                let pointer = Pointer {
+                    chunks: chunks.clone(),
+                    count,
+                    size: bytes.len(),
+                    clock: snapshot.clock.clone(),
+                };
+                let pointer = serde_json::to_vec(&pointer)
+                    .map_err(|error| failed("the name of a snapshot can't be written as JSON", error))?;
+                let subject = self.subjects.pointer();
+                if self.replace(subject, pointer.into(), replaced).await?.is_some() {
                     self.clean_up(replaced, &chunks).await?;
                     return self.trim(&snapshot.clock).await;
                 }
-                Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => self.remove(&chunks).await?,
-                Err(error) => return Err(failed("a snapshot is not acknowledged", error)),
             }
+            // Another snapshot was faster.
+            self.remove(&chunks).await?;
         }
         Err(unavailable("other nodes stored snapshots faster each time"))
     }
@@ -106,19 +106,28 @@ impl Group {
         Err(unavailable("chunks of the snapshot are missing"))
     }
 
-    /// How many there are.
-    async fn write_chunks(&self, subject: &str, bytes: &Bytes) -> Result<usize, LinkError> {
-        let size = CHUNK.min(self.max_payload());
+    /// How many there are. `None` if another snapshot was faster, and some were removed.
+    async fn write_chunks(&self, subject: &str, bytes: &Bytes) -> Result<Option<usize>, LinkError> {
+        let size = CHUNK.min(self.max_payload()).max(1);
         let (mut count, mut last) = (0, 0);
         for start in (0..bytes.len()).step_by(size) {
             let chunk = bytes.slice(start..bytes.len().min(start + size));
-            last = self
-                .publish(subject.to_owned(), chunk, last)
-                .await
-                .map_err(|error| failed("a chunk of a snapshot is not acknowledged", error))?;
+            match self.replace(subject.to_owned(), chunk, last).await? {
+                Some(sequence) => last = sequence,
+                None => return Ok(None),
+            }
             count += 1;
         }
-        Ok(count)
+        Ok(Some(count))
+    }
+
+    /// Writes a message. `None` if the last one of its subject is not the expected one.
+    async fn replace(&self, subject: String, payload: Bytes, expected: u64) -> Result<Option<u64>, LinkError> {
+        match self.publish(subject, payload, expected).await {
+            Ok(sequence) => Ok(Some(sequence)),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
+            Err(error) => Err(failed("a part of a snapshot is not acknowledged", error)),
+        }
     }
 
     /// `None` if they were removed meanwhile.
