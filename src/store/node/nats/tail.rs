@@ -41,7 +41,7 @@ impl Group {
                 Some(known) if end.sequence < known.sequence => return Err(lost_its_end()),
                 Some(known) if end.sequence == known.sequence && !tail.in_doubt => return Ok(()),
                 Some(known) if end.sequence > known.sequence => {
-                    if !last.is_some_and(|last| *last.message.writer == *self.writer) {
+                    if last.is_none_or(|last| *last.message.writer != *self.writer) {
                         return Err(LinkError::Taken);
                     }
                     // The write in doubt has succeeded.
