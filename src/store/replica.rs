@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -31,6 +32,20 @@ pub(super) struct Replica {
     /// The current revision.
     head: watch::Sender<u64>,
     waiting: Mutex<Waiting>,
+    /// By node: how far the tokens of reads and writes lay behind.
+    token_lag: Mutex<Vec<TokenLag>>,
+}
+
+/// How far tokens lay behind a node's writes when they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TokenLag {
+    /// How many tokens came.
+    pub tokens: u64,
+    /// By how many writes they lay behind, all together.
+    pub sum: u64,
+    /// By how many writes the oldest one lay behind.
+    pub most: u64,
 }
 
 /// Those who wait for a node's write, or for the first write of a node that is not known yet.
@@ -65,7 +80,30 @@ impl Replica {
             head: watch::Sender::new(state.head()),
             state: Arc::new(RwLock::new(state)),
             waiting: Mutex::default(),
+            token_lag: Mutex::default(),
         }
+    }
+
+    /// Takes note of how far a token lies behind what is here.
+    pub(super) fn note_lag(&self, token: At<'_>, here: At<'_>) {
+        let mut lags = self.token_lag();
+        let nodes = lags.len().max(here.0.len());
+        lags.resize(nodes, TokenLag::default());
+        for ((node, number), lag) in (0..).zip(here.0).zip(&mut *lags) {
+            let behind = number.saturating_sub(token.of(node));
+            lag.tokens += 1;
+            lag.sum = lag.sum.saturating_add(behind);
+            lag.most = lag.most.max(behind);
+        }
+    }
+
+    /// How far tokens lay behind a node's writes.
+    pub(super) fn lag_of_tokens(&self, node: NodeIndex) -> TokenLag {
+        self.token_lag().get(usize::from(node)).copied().unwrap_or_default()
+    }
+
+    fn token_lag(&self) -> MutexGuard<'_, Vec<TokenLag>> {
+        self.token_lag.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn node(&self) -> &Arc<str> {

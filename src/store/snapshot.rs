@@ -203,6 +203,10 @@ impl SnapshotReader {
 
     async fn reach(&self, token: &RevisionToken, mode: ReadMode) -> Result<Clock, ReadError> {
         self.replica.belongs(token)?;
+        {
+            let state = self.replica.reading();
+            self.replica.note_lag(state.numbers(token).at(), state.clock());
+        }
         let Some(mut place) = self.look(token)? else {
             return self.reached(token, mode);
         };

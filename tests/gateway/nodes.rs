@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use gateway::layer::{self, Api};
-use gateway::service;
+use gateway::service::{self, Zookies};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ struct Region {
 }
 
 impl Region {
-    async fn new(network: &Network, name: &str, signing: Option<Signing>) -> Self {
+    async fn new(network: &Network, name: &str, zookies: &Zookies) -> Self {
         let schema = "definition user {} definition doc { relation reader: user permission view = reader }";
         let schema = Schema::parse(schema).unwrap();
         let node = Arc::new(Node::builder(name).start(schema, network.link(name)).await.unwrap());
@@ -37,9 +37,9 @@ impl Region {
             window: Duration::from_secs(5),
             staleness: Staleness::percent(10),
         };
-        let layer = layer::build_for(&Arc::clone(&node).into(), settings, signing.clone()).unwrap();
+        let layer = layer::build_for(&Arc::clone(&node).into(), settings, zookies).unwrap();
         layer::follow(&layer, Arc::clone(&node));
-        let gateway = service::Gateway::new(Arc::clone(&node), Duration::ZERO).signing(signing);
+        let gateway = service::Gateway::new(Arc::clone(&node), Duration::ZERO).zookies(zookies.clone());
         let bare = service::router(gateway);
         Self {
             service: layer.layer(bare.clone()),
@@ -100,17 +100,17 @@ struct Answer {
 }
 
 async fn regions() -> (Network, [Region; 3]) {
-    signing_regions(None).await
+    regions_with(Zookies::default()).await
 }
 
-async fn signing_regions(signing: Option<Signing>) -> (Network, [Region; 3]) {
+async fn regions_with(zookies: Zookies) -> (Network, [Region; 3]) {
     let network = Network::new();
     network.delay(DELAY);
     let [west, east, eu] = ["us-west-1", "us-east-1", "eu-west-1"];
     let regions = [
-        Region::new(&network, west, signing.clone()).await,
-        Region::new(&network, east, signing.clone()).await,
-        Region::new(&network, eu, signing.clone()).await,
+        Region::new(&network, west, &zookies).await,
+        Region::new(&network, east, &zookies).await,
+        Region::new(&network, eu, &zookies).await,
     ];
     tokio::time::sleep(DELAY * 2).await;
     (network, regions)
@@ -196,7 +196,11 @@ fn key(id: &str) -> SigningKey {
 
 #[tokio::test(start_paused = true)]
 async fn a_signed_zookie_of_the_west_costs_the_east_one_call() {
-    let (_network, [west, east, _]) = signing_regions(Some(Signing::new(key("k1")))).await;
+    let (_network, [west, east, _]) = regions_with(Zookies {
+        signing: Some(Signing::new(key("k1"))),
+        compact: true,
+    })
+    .await;
     let zookie = west.write("touch", "user:alice", None).await;
     assert!(Signing::is_signed(&zookie));
     let answer = east.check(&[&zookie]).await;

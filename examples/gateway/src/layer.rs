@@ -11,6 +11,7 @@ use tower_zookie::token::{InferaDb, Signing};
 
 use crate::AnyError;
 use crate::backend::Backend;
+use crate::service::Zookies;
 use crate::service::ids::stored;
 
 /// The limits of a time to live.
@@ -47,17 +48,14 @@ pub fn build(settings: Settings) -> Result<ZookieLayer<Api>, AnyError> {
 }
 
 /// The layer before this store or node.
-pub fn build_for(
-    backend: &Backend,
-    settings: Settings,
-    signing: Option<Signing>,
-) -> Result<ZookieLayer<Api>, AnyError> {
+pub fn build_for(backend: &Backend, settings: Settings, zookies: &Zookies) -> Result<ZookieLayer<Api>, AnyError> {
     let capabilities = match backend {
         Backend::Store(_) => capabilities(),
         // A write here does not include what was acknowledged elsewhere and has not arrived.
         Backend::Node(_) => capabilities().writes_include_earlier(false),
     };
-    before(settings, capabilities, backend.tokens(), signing)
+    let tokens = backend.tokens().compact(zookies.compact);
+    before(settings, capabilities, tokens, zookies.signing.clone())
 }
 
 /// With a token this service answers at its store's current revision, never at just the token's.

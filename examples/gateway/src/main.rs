@@ -20,7 +20,7 @@ use gateway::AnyError;
 use gateway::backend::Backend;
 use gateway::data;
 use gateway::layer::{self, Api, Settings};
-use gateway::service::{self, BaseUrl, Gateway};
+use gateway::service::{self, BaseUrl, Gateway, Zookies};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::make::Shared;
@@ -28,7 +28,6 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::History;
-use tower_zookie::token::Signing;
 
 /// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
 #[derive(Debug, Parser)]
@@ -53,6 +52,9 @@ struct Args {
     /// that each caller names, over plain HTTP.
     #[arg(long, value_name = "URL")]
     base_url: Option<BaseUrl>,
+    /// Write zookies in their compact form: with many nodes it is much shorter.
+    #[arg(long, conflicts_with = "replay")]
+    compact_zookies: bool,
     /// The environment variable that holds the keys that sign zookies, each as ID:BASE64, separated by commas: the first one
     /// signs, all are accepted. Make one with `openssl rand -base64 32`.
     #[arg(long, value_name = "NAME", conflicts_with = "replay")]
@@ -125,7 +127,10 @@ async fn run(args: Args) -> Result<ExitCode, AnyError> {
         follows: !args.no_follow,
         quantize: args.quantize,
         base_url: args.base_url,
-        signing: signing.transpose()?,
+        zookies: Zookies {
+            signing: signing.transpose()?,
+            compact: args.compact_zookies,
+        },
     };
     println!("{}", args.data.display());
     match (args.nodes, args.node, args.nats) {
@@ -157,7 +162,7 @@ pub(crate) struct Serving {
     follows: bool,
     quantize: Duration,
     base_url: Option<BaseUrl>,
-    signing: Option<Signing>,
+    zookies: Zookies,
 }
 
 impl Serving {
@@ -170,7 +175,7 @@ impl Serving {
         let backend = backend.into();
         let layer = self
             .layer
-            .map(|settings| layer::build_for(&backend, settings, self.signing.clone()))
+            .map(|settings| layer::build_for(&backend, settings, &self.zookies))
             .transpose()?;
         if let Some(layer) = layer.as_ref().filter(|_| self.follows) {
             layer::follow(layer, backend.clone());
@@ -179,7 +184,7 @@ impl Serving {
         let address = listener.local_addr()?;
         let gateway = Gateway::new(backend, self.quantize)
             .base_url(self.base_url.clone())
-            .signing(self.signing.clone());
+            .zookies(self.zookies.clone());
         let served = tokio::spawn(async move { serve(listener, gateway, layer, common::told_to_stop()).await });
         Ok((address, served))
     }

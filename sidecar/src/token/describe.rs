@@ -24,7 +24,10 @@ pub(super) fn describe(format: &dyn TokenFormat, token: &str) -> Result<String, 
 /// What a signed token says of its signature.
 pub(super) fn signature(signed: &Unverified) -> String {
     let issued = Timestamp::try_from(signed.issued).map_or("at an unknown time".to_owned(), |at| at.to_string());
-    format!("{:<12} with the key {}, issued {issued}; the signature is not verified", "signed", signed.key)
+    format!(
+        "{:<12} with the key {}, issued {issued}; the signature is not verified",
+        "signed", signed.key
+    )
 }
 
 fn store(id: &StoreId) -> String {

@@ -157,8 +157,14 @@ fn signed_tokens_are_read_without_their_signatures() {
         prints(&["inspect", "--engine", "mysql", &signed]).lines().next(),
         Some("signed       with the key 2027-01, issued 2027-01-15T08:00:00Z; the signature is not verified")
     );
-    assert_eq!(prints(&["compare", "--engine", "mysql", &signed, "CAIaAwoBNA=="]), "equal\n");
+    assert_eq!(
+        prints(&["compare", "--engine", "mysql", &signed, "CAIaAwoBNA=="]),
+        "equal\n"
+    );
     assert_eq!(prints(&["join", "--engine", "mysql", &signed]), "CAIaAwoBNA==\n");
     let broken = fails(&["inspect", "--engine", "mysql", &signed[..40]]);
-    assert!(broken.contains("token 1 can't be read") && broken.contains("not complete"), "{broken}");
+    assert!(
+        broken.contains("token 1 can't be read") && broken.contains("not complete"),
+        "{broken}"
+    );
 }

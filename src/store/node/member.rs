@@ -266,7 +266,7 @@ impl Node {
     /// What the node has, and how far it is.
     pub fn stats(&self) -> NodeStats {
         let taken = *self.shared.taken.borrow();
-        NodeStats::of(&self.shared.replica.reading(), taken)
+        NodeStats::of(&self.shared.replica, taken)
     }
 
     /// The changes of the node, its own and those that arrive, in the order in which its readers see them.

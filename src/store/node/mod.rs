@@ -27,6 +27,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use crate::store::replica::TokenLag;
 pub use builder::{NodeBuilder, StartError};
 pub use entry::{Body, Entry, SchemaCopy, Snapshot, VersionCopy};
 pub use error::NodeWriteError;

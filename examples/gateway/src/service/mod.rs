@@ -36,7 +36,16 @@ pub struct Gateway {
     reader: SnapshotReader,
     quantize: Duration,
     base_url: Option<BaseUrl>,
-    signing: Option<Signing>,
+    zookies: Zookies,
+}
+
+/// How zookies are written.
+#[derive(Clone, Debug, Default)]
+pub struct Zookies {
+    /// Signs them, and reads signed ones.
+    pub signing: Option<Signing>,
+    /// Writes the compact form.
+    pub compact: bool,
 }
 
 impl Gateway {
@@ -48,7 +57,7 @@ impl Gateway {
             backend,
             quantize,
             base_url: None,
-            signing: None,
+            zookies: Zookies::default(),
         }
     }
 
@@ -58,17 +67,20 @@ impl Gateway {
         self
     }
 
-    /// Signs its zookies, and reads signed ones.
-    pub fn signing(mut self, signing: Option<Signing>) -> Self {
-        self.signing = signing;
+    /// How its zookies are written; by default in their JSON form, without signatures.
+    pub fn zookies(mut self, zookies: Zookies) -> Self {
+        self.zookies = zookies;
         self
     }
 
     /// The zookie of a revision that this service names.
     fn zookie(&self, named: &RevisionToken) -> Result<Zookie, TokenError> {
-        let text = named.encode();
+        let text = match self.zookies.compact {
+            true => named.encode_compact(),
+            false => named.encode(),
+        };
         let zookie = Zookie::new(&text, text.len())?;
-        Ok(match &self.signing {
+        Ok(match &self.zookies.signing {
             Some(signing) => signing.sign(&zookie),
             None => zookie,
         })
@@ -76,7 +88,7 @@ impl Gateway {
 
     /// The token in a zookie, signed or not.
     fn token(&self, zookie: &str) -> Result<RevisionToken, TokenError> {
-        match &self.signing {
+        match &self.zookies.signing {
             Some(signing) if Signing::is_signed(zookie) => {
                 let verified = signing.verify(zookie)?;
                 RevisionToken::decode(verified.zookie.as_str())
