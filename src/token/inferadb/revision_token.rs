@@ -6,7 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::revision::compare_clocks;
-use crate::token::inferadb::compact;
 
 /// InferaDB's revision token: a node, its revision, and the revision of every node that it knew then.
 ///
@@ -95,26 +94,6 @@ impl RevisionToken {
     pub fn encode(&self) -> String {
         // Serializing strings and numbers into memory can't fail.
         STANDARD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// The token as text in the compact form: what the nodes' ids have in common stands in it once, and small numbers take
-    /// few characters. It begins with `iv1.`, as no token of another system and no JSON form does.
-    ///
-    /// [`decode`](Self::decode) reads both forms. A token that breaks one of the five rules has no compact form: what is
-    /// written then is read as another token, or not at all.
-    ///
-    /// ```
-    /// use tower_zookie::token::RevisionToken;
-    ///
-    /// let clock = [("us-east-1@8f3a2c41", 38), ("us-west-1@8f3a2c41", 42)];
-    /// let token = RevisionToken::with_vector_clock("us-west-1@8f3a2c41", 42, clock);
-    /// let text = token.encode_compact();
-    /// assert!(text.starts_with("iv1.") && text.len() * 3 < token.encode().len());
-    /// assert_eq!(RevisionToken::decode(&text)?, token);
-    /// # Ok::<(), tower_zookie::token::TokenError>(())
-    /// ```
-    pub fn encode_compact(&self) -> String {
-        compact::encode(self)
     }
 
     /// Checks the token against InferaDB's five rules.

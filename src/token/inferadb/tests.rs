@@ -411,7 +411,8 @@ fn ratio(token: &RevisionToken) -> f64 {
 
 #[test]
 fn a_compact_token_has_less_than_half_the_length() {
-    let shapes: [(&str, fn(usize) -> RevisionToken); 4] = [
+    type Shape = (&'static str, fn(usize) -> RevisionToken);
+    let shapes: [Shape; 4] = [
         ("us-west-1@8f3a2c41", group),
         ("node-us-west-1", |count| {
             of_ids((0..count).map(|n| format!("node-us-west-{n}")))
@@ -531,7 +532,7 @@ fn any_valid() -> impl Strategy<Value = RevisionToken> {
 proptest! {
     #[test]
     fn compact_tokens_read_back(token in any_valid()) {
-        prop_assert_eq!(RevisionToken::decode(&token.encode_compact()).unwrap(), token.clone());
+        prop_assert_eq!(&RevisionToken::decode(&token.encode_compact()).unwrap(), &token);
         prop_assert_eq!(RevisionToken::decode(&token.encode()).unwrap(), token);
     }
 
