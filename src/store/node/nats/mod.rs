@@ -1,5 +1,6 @@
 //! The logs of a group of nodes in NATS JetStream.
 
+mod append;
 mod error;
 mod feed;
 mod group;
