@@ -33,6 +33,14 @@ pub mod own_service {}
 /// [`InferaDb`](crate::token::InferaDb).
 pub mod tokens {}
 
+#[doc = include_str!("../docs/nodes.md")]
+///
+/// In these docs: [`store::node`](crate::store::node), [`Node`](crate::store::node::Node), [`Link`](crate::store::node::Link),
+/// [`NatsLink`](crate::store::node::NatsLink), [`SnapshotReader`](crate::store::SnapshotReader),
+/// [`StoreFeed::of_node`](crate::changes::StoreFeed::of_node).
+#[cfg(all(feature = "nats", feature = "store"))]
+pub mod nodes {}
+
 #[doc = include_str!("../docs/sessions.md")]
 ///
 /// In these docs: [`SessionLayer`](crate::session::SessionLayer), [`PropagateLayer`](crate::session::PropagateLayer),

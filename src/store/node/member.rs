@@ -10,7 +10,6 @@ use crate::store::changes::Changes;
 use crate::store::error::{CheckError, NodeBehind, QueryError, RevisionError, WriteError};
 use crate::store::filter::Filter;
 use crate::store::history::Transaction;
-use crate::store::node::builder::NodeBuilder;
 use crate::store::node::entry::{Body, Entry};
 use crate::store::node::error::NodeWriteError;
 use crate::store::node::following::{Arriving, Following, Pause};
@@ -48,11 +47,6 @@ pub struct Written {
 }
 
 impl Node {
-    /// The settings of a node. Each node of a group has a name of its own, such as the name of its region, and keeps it.
-    pub fn builder(name: impl Into<String>) -> NodeBuilder {
-        NodeBuilder::new(name.into())
-    }
-
     pub(super) fn running(shared: Arc<Shared>, following: Following, incoming: Arriving) -> Self {
         let spawned = |task: JoinHandle<()>| task.abort_handle();
         let tasks = [

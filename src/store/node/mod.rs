@@ -21,6 +21,7 @@ mod member;
 #[cfg(feature = "nats")]
 mod nats;
 mod network;
+mod settings;
 mod shared;
 mod spelled;
 mod stats;

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::invalid_setting::InvalidSetting;
 use crate::store::clock::{At, OWN};
-use crate::store::node::builder::NodeBuilder;
 use crate::store::node::entry::{Body, Entry, SchemaCopy, Snapshot, VersionCopy};
 use crate::store::node::error::NodeWriteError;
 use crate::store::node::link::Link;
+use crate::store::node::settings::NodeSettings;
 use crate::store::replica::{Awaited, Replica};
 use crate::store::state::{Commit, State};
 
@@ -32,7 +32,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(settings: NodeBuilder, link: Arc<dyn Link>) -> Result<Self, InvalidSetting> {
+    pub(super) fn new(settings: NodeSettings, link: Arc<dyn Link>) -> Result<Self, InvalidSetting> {
         let limits = settings.store.validated()?;
         let suffix = match link.group() {
             "" => String::new(),
