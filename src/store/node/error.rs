@@ -21,6 +21,14 @@ pub enum NodeWriteError {
         /// The limit of waiting writes.
         max: usize,
     },
+    /// The link can't carry the write. Nothing is written.
+    #[error("the write has {size} bytes as JSON, more than the {limit} that the link can carry; split it")]
+    TooLarge {
+        /// The size of the write with its clock, as JSON, in bytes.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The write is not stored yet. It may still be stored.
     #[error("the write was not stored within {waited:?}, and may still be stored; read what it writes, then decide")]
     Unacknowledged {

@@ -70,6 +70,11 @@ impl Pause {
         Self(FIRST_PAUSE)
     }
 
+    /// Whether nothing has failed before. Only the first failure is a warning: the others say no more.
+    pub(super) fn is_first(&self) -> bool {
+        self.0 == FIRST_PAUSE
+    }
+
     pub(super) async fn wait(&mut self) {
         sleep(self.0).await;
         self.0 = (self.0 * 2).min(LONGEST_PAUSE);
@@ -187,7 +192,10 @@ impl Following {
                 self.shared.take_over_by_another();
                 return;
             }
-            tracing::warn!(error = %failed, source = failed.source_text(), "the node does not hear of other nodes' writes for now");
+            if pause.is_first() {
+                let source = failed.source_text();
+                tracing::warn!(error = %failed, source, "the node does not hear of other nodes' writes for now");
+            }
             pause.wait().await;
         }
     }

@@ -20,6 +20,11 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// nodes' ids, so that tokens of another group are recognised.
     fn group(&self) -> &str;
 
+    /// The largest entry that the link can carry, as JSON, in bytes. By default entries can have any size.
+    fn max_entry_size(&self) -> usize {
+        usize::MAX
+    }
+
     /// Reads the logs of all nodes after a clock, those of `node` included, and then every later entry.
     ///
     /// # Errors

@@ -125,10 +125,9 @@ impl Node {
         }
         self.wait_for(after).await?;
         let body = Body::Updates(Arc::clone(&updates));
-        let entry = self.shared.admit(
-            |state, wall, now| state.write(updates, preconditions, wall, now),
-            || body,
-        )?;
+        let entry = self
+            .shared
+            .admit(|state, wall, now| state.write(updates, preconditions, wall, now), body)?;
         self.acknowledged(entry).await
     }
 
@@ -144,10 +143,9 @@ impl Node {
 
     async fn apply(&self, updates: Arc<[Update]>, preconditions: &[Precondition]) -> Result<Written, NodeWriteError> {
         let body = Body::Updates(Arc::clone(&updates));
-        let entry = self.shared.admit(
-            |state, wall, now| state.write(updates, preconditions, wall, now),
-            || body,
-        )?;
+        let entry = self
+            .shared
+            .admit(|state, wall, now| state.write(updates, preconditions, wall, now), body)?;
         self.acknowledged(entry).await
     }
 
@@ -162,7 +160,7 @@ impl Node {
         let body = Body::Schema(schema.source().into());
         let entry = self
             .shared
-            .admit(|state, wall, now| state.write_schema(schema, wall, now), || body)?;
+            .admit(|state, wall, now| state.write_schema(schema, wall, now), body)?;
         self.acknowledged(entry).await
     }
 
@@ -331,7 +329,9 @@ async fn store_writes(shared: Arc<Shared>) {
             if matches!(error, LinkError::Taken) {
                 return shared.take_over_by_another();
             }
-            tracing::warn!(%error, source = error.source_text(), "writes wait until the link can store them");
+            if pause.is_first() {
+                tracing::warn!(%error, source = error.source_text(), "writes wait until the link can store them");
+            }
             pause.wait().await;
         }
         shared.stored(last);

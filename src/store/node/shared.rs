@@ -57,11 +57,12 @@ impl Shared {
     pub(super) fn admit<E>(
         &self,
         write: impl FnOnce(&mut State, u64, Instant) -> Result<&Commit, E>,
-        body: impl FnOnce() -> Body,
+        body: Body,
     ) -> Result<Entry, NodeWriteError>
     where
         NodeWriteError: From<E>,
     {
+        self.fits(&body)?;
         let wall = (self.wall_clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX - 1);
         let entry = self.replica.change(|state| {
@@ -73,12 +74,35 @@ impl Shared {
                 return Err(NodeWriteError::Busy { max });
             }
             let commit = write(state, wall, Instant::now())?.clone();
-            let entry = entry(state, &commit, body());
+            let entry = entry(state, &commit, body);
             self.outbox().push_back(entry.clone());
             Ok(entry)
         })?;
         self.written.notify_one();
         Ok(entry)
+    }
+
+    /// Whether the link can carry a write. One that it can't carry would hold up all later ones.
+    fn fits(&self, body: &Body) -> Result<(), NodeWriteError> {
+        let limit = self.link.max_entry_size();
+        if limit == usize::MAX {
+            return Ok(());
+        }
+        let state = self.replica.reading();
+        let draft = Entry {
+            node: Arc::clone(state.nodes.own()),
+            number: u64::MAX,
+            time: u64::MAX,
+            saw: state.nodes.spell(state.clock()),
+            body: body.clone(),
+        };
+        drop(state);
+        // Writing an entry into memory can't fail.
+        let size = serde_json::to_vec(&draft).map_or(usize::MAX, |json| json.len());
+        match size > limit {
+            true => Err(NodeWriteError::TooLarge { size, limit }),
+            false => Ok(()),
+        }
     }
 
     /// Waits until a write of this node is stored, and its readers see it.

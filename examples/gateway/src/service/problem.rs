@@ -146,6 +146,7 @@ impl From<NodeWriteError> for Problem {
             NodeWriteError::Token(error) => error.into(),
             NodeWriteError::Refused(error) => error.into(),
             NodeWriteError::Busy { .. } => Self::unavailable(error.to_string()),
+            NodeWriteError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             NodeWriteError::Unacknowledged { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }

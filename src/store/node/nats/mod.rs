@@ -98,6 +98,12 @@ impl Link for NatsLink {
         &self.0.id
     }
 
+    fn max_entry_size(&self) -> usize {
+        // What a message has beside its entries: a node's name, and some words.
+        const BESIDE: usize = 2048;
+        self.0.max_payload().saturating_sub(BESIDE)
+    }
+
     fn open<'a>(&'a self, node: &'a str, after: &'a VectorClock) -> Pending<'a, Opened> {
         Box::pin(self.0.open(node, after))
     }
