@@ -8,9 +8,11 @@ use tower_zookie::cache::{Distribution, Stats};
 use tower_zookie::protocol::Protocol;
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct Report<M> {
     #[serde(flatten)]
     stats: Stats,
+    #[serde(flatten)]
+    more: M,
     /// The newest revision that the store itself named.
     newest_revision: Option<String>,
     summary: Summary,
@@ -41,11 +43,15 @@ impl From<&Distribution> for Quantiles {
     }
 }
 
-/// A route `/stats`, with what this layer has done.
-pub fn stats<P: Protocol>(layer: Handle<P>) -> Router {
+/// A route `/stats`, with what this layer has done, and more.
+pub fn stats<P: Protocol, M: Serialize>(
+    layer: Handle<P>,
+    more: impl Fn() -> M + Clone + Send + Sync + 'static,
+) -> Router {
     let report = move || async move {
         let stats = layer.stats();
         Json(Report {
+            more: more(),
             summary: Summary {
                 age_micros: (&stats.age_micros).into(),
                 token_lag: (&stats.token_lag).into(),

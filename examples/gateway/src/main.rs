@@ -21,6 +21,7 @@ use gateway::backend::Backend;
 use gateway::data;
 use gateway::layer::{self, Api, Settings};
 use gateway::service::{self, BaseUrl, Gateway, Zookies};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::make::Shared;
@@ -28,6 +29,7 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::ZookieLayer;
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::History;
+use tower_zookie::store::node::NodeStats;
 
 /// Answers "may this subject do this to that resource?", exactly as fresh as each caller's zookie demands.
 #[derive(Debug, Parser)]
@@ -190,6 +192,13 @@ impl Serving {
     }
 }
 
+/// What `/stats` says beside the layer's statistics.
+#[derive(Debug, Serialize)]
+struct NodeReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<NodeStats>,
+}
+
 /// Serves until `end`, then lets the requests under way finish.
 async fn serve(
     listener: TcpListener,
@@ -203,7 +212,11 @@ async fn serve(
             .await?;
         return Ok(());
     };
-    let router = service::router(gateway).merge(common::stats(layer.handle()));
+    let of_node = gateway.clone();
+    let more = move || NodeReport {
+        node: of_node.node_stats(),
+    };
+    let router = service::router(gateway).merge(common::stats(layer.handle(), more));
     // Outside the Router, so that the layer sees every path before it is routed.
     let service = ServiceExt::<Request>::map_response(layer.layer(router), |reply| reply.map(Body::new));
     axum::serve(listener, Shared::new(service))

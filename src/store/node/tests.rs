@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use crate::store::clock::{Clock, OWN, Stamp};
-use crate::store::error::ReadError;
+use crate::store::error::{ReadError, WriteError};
 use crate::store::node::{Link, Network, Node, NodeWriteError};
 use crate::store::objects::Version;
 use crate::store::state::{State, Taken, Written};
@@ -278,4 +278,53 @@ fn a_snapshot_deletes_what_it_no_longer_has() {
     let found = state.read(&plan(), state.clock()).unwrap();
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert_eq!(found, [bob, "doc:plan#reader@user:carol"]);
+}
+
+#[test]
+fn a_state_at_the_end_of_its_numbers_refuses_writes() {
+    let now = Instant::now();
+    let mut state = State::new("west".into(), true, now);
+    let east = state.nodes.find_or_add("east").unwrap();
+    state.join_group(schema(), now);
+    state.acknowledge(1, now);
+    let last = Stamp {
+        time: u64::MAX,
+        number: u64::MAX,
+        node: east,
+    };
+    let mut saw = Clock::default();
+    saw.set(east, u64::MAX - 1);
+    state.apply(last, saw.at(), Written::Updates(&touch(ALICE).into()), now);
+    let refused = state.write(delete(ALICE).into(), &[], 1, now);
+    assert_eq!(refused.unwrap_err(), WriteError::Exhausted);
+    assert_eq!(state.read(&plan(), state.clock()).unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_any_shape_get_a_clear_error() {
+    let network = Network::new();
+    let west = start(&network, "west").await;
+    let reader = SnapshotReader::with_timeout(Arc::clone(&west), Duration::from_millis(10));
+    let of_group = |name: &str| format!("{name}@{}", network.link("west").group());
+    let many = (0..1_000).map(|number| (of_group(&format!("n{number}")), 1));
+    let many = RevisionToken::with_vector_clock(of_group("n0"), 1, many);
+    let Err(ReadError::Timeout { behind, .. }) = reader.read_at_least(&plan(), &many).await else {
+        panic!("no node has such a clock")
+    };
+    assert_eq!(behind.nodes().len(), 1_000);
+    assert!(behind.to_string().ends_with("and of 996 more nodes"), "{behind}");
+
+    for name in ["", "\n", "a\"b", "n\u{0}", "ключ", "a@b", &"x".repeat(10_000)] {
+        let token = RevisionToken::new(of_group(name), u64::MAX);
+        let refused = reader.read_at_least(&plan(), &token).await.unwrap_err();
+        assert!(matches!(refused, ReadError::TooFarAhead { .. }), "{refused}");
+        let text = refused.to_string();
+        assert!(text.len() < 800 && !text.contains(['\n', '\0']), "{text}");
+        assert!(
+            reader
+                .read_at_least(&plan(), &RevisionToken::new(name, 1))
+                .await
+                .is_err()
+        );
+    }
 }

@@ -11,12 +11,12 @@ mod relationships;
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use tower_zookie::store::SnapshotReader;
 use tower_zookie::store::node::NodeStats;
 use tower_zookie::token::{RevisionToken, Signing, TokenError, Zookie};
@@ -73,6 +73,11 @@ impl Gateway {
         self
     }
 
+    /// How far the node is, if it is one of a group.
+    pub fn node_stats(&self) -> Option<NodeStats> {
+        self.backend.node_stats()
+    }
+
     /// The zookie of a revision that this service names.
     fn zookie(&self, named: &RevisionToken) -> Result<Zookie, TokenError> {
         let text = match self.zookies.compact {
@@ -105,18 +110,10 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/access/v1/evaluation", post(authzen::evaluation))
         .route("/access/v1/evaluations", post(authzen::evaluations))
         .route("/.well-known/authzen-configuration", get(metadata::metadata))
-        .route("/node", get(node))
         .fallback(|| async { Problem::not_found("there is no such path here") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(from_fn(echo_request_id))
         .with_state(gateway)
-}
-
-/// `GET /node`: how much of each node's writes has arrived here.
-async fn node(State(gateway): State<Gateway>) -> Result<Json<NodeStats>, Problem> {
-    let stats = gateway.backend.node_stats();
-    let alone = || Problem::not_found("this service is not a node of a group");
-    stats.map(Json).ok_or_else(alone)
 }
 
 /// Echoes the caller's request id in the reply, as AuthZEN demands.

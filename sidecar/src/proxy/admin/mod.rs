@@ -59,7 +59,7 @@ pub(super) fn router<P: Protocol>(
         .route("/purge", post(switches::purge).with_state(layer.clone()))
         .route("/explain", post(explain::explain).with_state(Arc::new(explains)))
         .route("/pass-through", switch.with_state(layer.clone()))
-        .merge(examples_common::stats(layer.clone()))
+        .merge(examples_common::stats(layer.clone(), || ()))
         .layer(from_fn_with_state(bearer, bearer::check));
     open.merge(guarded)
 }
