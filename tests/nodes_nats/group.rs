@@ -34,7 +34,7 @@ pub(crate) async fn all_nodes_read_the_same_group() {
 pub(crate) async fn a_stream_that_was_made_again_is_another_group() {
     let server = NatsServer::start();
     let former = settings(&server)
-        .timeout(Duration::from_secs(1))
+        .timeout(Duration::from_secs(5))
         .connect()
         .await
         .unwrap();

@@ -14,8 +14,6 @@ use tower_zookie_testing::nats::NatsServer;
 use crate::snapshots::snapshot;
 use crate::tools::{PATIENCE, append, clock, connect, entries, next_entry, numbers, open, read_all, settings};
 
-const SHORT: Duration = Duration::from_secs(1);
-
 async fn soon(acknowledged: &AtomicU64, more: u64) {
     let goal = acknowledged.load(Ordering::SeqCst) + more;
     let start = Instant::now();
@@ -31,7 +29,7 @@ pub(crate) async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut writers = JoinSet::new();
     for node in NODES {
-        let link = settings(&server).timeout(SHORT).connect().await.unwrap();
+        let link = connect(&server).await;
         let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
         writers.spawn(async move {
             let mut last = 0;
@@ -44,7 +42,7 @@ pub(crate) async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         });
     }
     // Another node reads all the time.
-    let reader = settings(&server).timeout(SHORT).connect().await.unwrap();
+    let reader = connect(&server).await;
     let reading = tokio::spawn({
         let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
         async move {
@@ -118,6 +116,6 @@ pub(crate) async fn without_a_server_every_call_ends() {
     }
     server.restart();
     append(&link, &entries("west", 2..=2)).await.unwrap();
-    let mut opened = open(&link, "east", &nothing).await;
+    let mut opened = open(&connect(&server).await, "east", &nothing).await;
     assert_eq!(numbers(&read_all(&mut opened).await, "west"), [1, 2]);
 }

@@ -133,7 +133,7 @@ pub(crate) async fn a_snapshot_that_fails_halfway_loses_nothing() {
     ));
     let as_user = async |name: &str| {
         let link = NatsLink::builder(format!("nats://{name}:p@127.0.0.1:{}", server.port()));
-        link.timeout(Duration::from_millis(500)).connect().await.unwrap()
+        link.timeout(Duration::from_secs(2)).connect().await.unwrap()
     };
     let link = connect(&server).await;
     for number in 1..=5 {
