@@ -93,23 +93,28 @@ impl Following {
 
     /// Reads the logs up to their ends, and begins the own log if there is none.
     pub(super) async fn catch_up(&mut self, schema: &Schema) -> Result<Arriving, LinkError> {
-        let mut pause = Pause::new();
-        let incoming = loop {
-            match self.read_to_ends().await {
-                Ok(incoming) => break incoming,
-                Err(error @ LinkError::Taken) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, source = error.source_text(), "the logs of the group can't be read yet")
-                }
-            }
-            pause.wait().await;
-        };
+        let mut incoming = self.reach_ends().await?;
         self.starting = false;
         let is_new = self.shared.replica.reading().clock().of(OWN) == 0;
         if is_new {
             self.join(schema).await?;
+            // The other nodes may have forgotten deletions before they knew of this one. Now it sees all of those.
+            incoming = self.reach_ends().await?;
         }
         Ok(incoming)
+    }
+
+    async fn reach_ends(&mut self) -> Result<Arriving, LinkError> {
+        let mut pause = Pause::new();
+        loop {
+            match self.read_to_ends().await {
+                Err(error) if !matches!(error, LinkError::Taken) => {
+                    tracing::warn!(%error, source = error.source_text(), "the logs of the group can't be read yet");
+                }
+                reached => return reached,
+            }
+            pause.wait().await;
+        }
     }
 
     async fn read_to_ends(&mut self) -> Result<Arriving, LinkError> {

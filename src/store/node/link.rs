@@ -36,6 +36,9 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// Appends entries to the log of the node that wrote them. When this returns, they are not lost even if the node and the
     /// link's server are killed. Entries that the log already has are not appended again.
     ///
+    /// The first entry of a log tells the other nodes of one more node, which has not seen what they are about to forget. So when
+    /// such an append has returned, every other node gets this entry before any entry or report that is sent later.
+    ///
     /// # Errors
     ///
     /// [`LinkError::Taken`] if another process has appended to this log: this process must write nothing more.

@@ -326,5 +326,40 @@ async fn tokens_of_any_shape_get_a_clear_error() {
                 .await
                 .is_err()
         );
+#[tokio::test(start_paused = true)]
+async fn a_new_node_does_not_write_before_all_others_know_of_it() {
+    let network = Network::new();
+    network.delay(DELAY);
+    let start = async |name: &str| {
+        let small = Node::builder(name).store(crate::store::Store::builder().max_revisions(2));
+        Arc::new(small.start(schema(), network.link(name)).await.unwrap())
+    };
+    let (west, east) = (start("west").await, start("east").await);
+    let granted = west.write(touch(ALICE)).await.unwrap();
+    reached(&east, &granted.token).await;
+    let south = start("south").await;
+    for other in ["west", "east"] {
+        network.cut("south", other);
+        network.cut(other, "south");
+    }
+    let again = south.write(touch(ALICE)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    // The other two would forget this deletion, if they did not know that a third node has not seen it.
+    west.write(delete(ALICE)).await.unwrap();
+    for number in 0..5 {
+        let other = west.write(touch(&format!("doc:plan#reader@user:u{number}"))).await.unwrap();
+        reached(&east, &other.token).await;
+        let other = east.write(touch(&format!("doc:plan#reader@user:v{number}"))).await.unwrap();
+        reached(&west, &other.token).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    network.heal_all();
+    for node in [&west, &east, &south] {
+        for other in [&west.current_token(), &east.current_token(), &again.token] {
+            reached(node, other).await;
+        }
+        let found = node.read(&plan(), &node.clock()).unwrap();
+        assert!(!found.iter().any(|found| found.to_string() == ALICE), "{} has it", node.id());
     }
 }

@@ -28,7 +28,8 @@ pub use place::AppendFailure;
 ///
 /// Entries of one node arrive in their order. Where the way between two nodes is cut they wait, and they are never lost;
 /// what a node reports ([`Link::report`]) is lost there. A node can't start while the way to or from another one is cut,
-/// because it can't learn how far the other one has written. Snapshots can be stored by every node that has a way to and from
+/// because it can't learn how far the other one has written. The entry with which a node joins takes no time: all others have
+/// it when its append returns, and get it first. Snapshots can be stored by every node that has a way to and from
 /// at least one other.
 ///
 /// Time is tokio's, so tests can pause it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::revision::VectorClock;
-use crate::store::node::entry::Entry;
+use crate::store::node::entry::{Body, Entry};
 use crate::store::node::link::LinkError;
 
 /// What happens to the entries of an append that fails.
@@ -69,6 +69,11 @@ impl Log {
         self.trimmed
     }
 
+    /// Whether the log has the first entry of a node that has joined.
+    pub(super) fn begins(&self) -> bool {
+        self.get(1).is_some_and(|entry| matches!(entry.body, Body::Joined(_)))
+    }
+
     /// The entry with this number, if the log still has it.
     pub(super) fn get(&self, number: u64) -> Option<&Entry> {
         let index = number.checked_sub(self.trimmed + 1)?;
@@ -124,6 +129,13 @@ impl Way {
             let alone = now + delay();
             let arrives = self.under_way.back().map_or(alone, |last| alone.max(*last));
             self.under_way.push_back(arrives);
+        }
+    }
+
+    /// The first entry is there at once, unless the way is cut.
+    pub(super) fn join(&mut self) {
+        if !self.is_cut && self.arrived == 0 && self.under_way.is_empty() {
+            self.arrived = 1;
         }
     }
 

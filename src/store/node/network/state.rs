@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 
 use crate::revision::{Point, VectorClock};
-use crate::store::node::entry::{Entry, Snapshot};
+use crate::store::node::entry::{Body, Entry, Snapshot};
 use crate::store::node::link::{Incoming, LinkError};
 use crate::store::node::network::place::{AppendFailure, Place, Way};
 
@@ -103,13 +103,18 @@ impl State {
     }
 
     pub(super) fn append(&mut self, place: usize, writer: u64, entries: &[Entry]) -> Result<(), LinkError> {
-        let Place { id, log, failure, .. } = &mut self.places[place];
+        let Place { log, failure, .. } = &self.places[place];
         let stored = match failure {
             None | Some(AppendFailure::AllStored) => entries.len(),
             Some(AppendFailure::FirstStored) => 1,
             Some(AppendFailure::NothingStored) => 0,
         };
         let failed = failure.is_some();
+        let is_new = log.end() == 0 && entries.iter().any(|entry| matches!(entry.body, Body::Joined(_)));
+        if is_new {
+            self.reaches_all(place)?;
+        }
+        let Place { id, log, .. } = &mut self.places[place];
         for entry in entries.iter().take(stored) {
             belongs(id, &entry.node)?;
             log.append(writer, entry)?;
@@ -155,13 +160,7 @@ impl State {
         after: &VectorClock,
     ) -> Result<(Option<Snapshot>, VectorClock, Cursor), LinkError> {
         belongs(&self.places[place].id, node)?;
-        let unheard = |other: &usize| self.places[*other].log.end() > 0 && !self.is_open(*other, place);
-        if let Some(other) = (0..self.places.len()).find(unheard) {
-            let other = &self.places[other].id;
-            return Err(LinkError::unavailable(format!(
-                "the end of the log of {other} can't be learned"
-            )));
-        }
+        self.reaches_all(place)?;
         let mut trimmed = self
             .places
             .iter()
@@ -200,7 +199,11 @@ impl State {
             None => 1,
         };
         let turn = cursor.turn;
-        for from in (turn..turn + count).map(|from| from % count) {
+        let is_new = |from: &usize| {
+            cursor.delivered[*from].0 == 0 && self.places[*from].log.begins() && self.arrived(*from, to) > 0
+        };
+        let joined = (0..count).find(is_new);
+        for from in joined.into_iter().chain((turn..turn + count).map(|from| from % count)) {
             if let Some(next) = self.next_of(from, cursor) {
                 return next;
             }
@@ -250,8 +253,11 @@ impl State {
         if from == to {
             return;
         }
-        let end = self.places[from].log.end();
+        let (end, begins) = (self.places[from].log.end(), self.places[from].log.begins());
         let way = &mut self.places[to].ways[from];
+        if begins {
+            way.join();
+        }
         let delay = way.delay.unwrap_or(self.delay);
         let unsteady = &mut self.unsteady;
         way.send(end, Instant::now(), || delay + extra(unsteady));
@@ -260,6 +266,17 @@ impl State {
     fn travel_time(&mut self, from: usize, to: usize) -> Duration {
         let delay = self.places[to].ways[from].delay.unwrap_or(self.delay);
         delay + extra(&mut self.unsteady)
+    }
+
+    fn reaches_all(&self, place: usize) -> Result<(), LinkError> {
+        let unreached = |other: &usize| self.places[*other].log.end() > 0 && !self.is_open(*other, place);
+        match (0..self.places.len()).find(unreached) {
+            None => Ok(()),
+            Some(other) => {
+                let other = &self.places[other].id;
+                Err(LinkError::unavailable(format!("{other} can't be reached")))
+            }
+        }
     }
 
     fn can_reach_snapshots(&self, place: usize) -> Result<(), LinkError> {

@@ -192,6 +192,27 @@ async fn a_node_that_can_not_learn_the_end_of_a_log_does_not_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_others_know_of_a_node_when_it_has_joined() {
+    let (network, a, b) = two();
+    network.delay(SECOND);
+    let mut at_b = open(&b, "b").await;
+    append(&b, "b", [1]).await;
+    b.report("b", &clock(&[("b", 1)])).await.unwrap();
+    let joined = Entry { body: Body::Joined("".into()), ..entry("a", 1) };
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        network.cut(from, to);
+        let refused = a.append(std::slice::from_ref(&joined)).await;
+        assert!(matches!(refused, Err(LinkError::Unavailable(_))), "cut from {from} to {to}");
+        network.heal_all();
+    }
+    a.append(&[joined]).await.unwrap();
+    append(&a, "a", [2]).await;
+    assert_eq!(arrived(&mut at_b), ["a1", "b1"], "before all else, and the next entry later");
+    advance(SECOND).await;
+    assert_eq!(arrived(&mut at_b), ["a2"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn reading_begins_after_the_clock() {
     let (_, a, b) = two();
     append(&a, "a", 1..=3).await;
