@@ -326,6 +326,9 @@ async fn tokens_of_any_shape_get_a_clear_error() {
                 .await
                 .is_err()
         );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_node_does_not_write_before_all_others_know_of_it() {
     let network = Network::new();
@@ -348,9 +351,15 @@ async fn a_new_node_does_not_write_before_all_others_know_of_it() {
     // The other two would forget this deletion, if they did not know that a third node has not seen it.
     west.write(delete(ALICE)).await.unwrap();
     for number in 0..5 {
-        let other = west.write(touch(&format!("doc:plan#reader@user:u{number}"))).await.unwrap();
+        let other = west
+            .write(touch(&format!("doc:plan#reader@user:u{number}")))
+            .await
+            .unwrap();
         reached(&east, &other.token).await;
-        let other = east.write(touch(&format!("doc:plan#reader@user:v{number}"))).await.unwrap();
+        let other = east
+            .write(touch(&format!("doc:plan#reader@user:v{number}")))
+            .await
+            .unwrap();
         reached(&west, &other.token).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
@@ -360,6 +369,10 @@ async fn a_new_node_does_not_write_before_all_others_know_of_it() {
             reached(node, other).await;
         }
         let found = node.read(&plan(), &node.clock()).unwrap();
-        assert!(!found.iter().any(|found| found.to_string() == ALICE), "{} has it", node.id());
+        assert!(
+            !found.iter().any(|found| found.to_string() == ALICE),
+            "{} has it",
+            node.id()
+        );
     }
 }

@@ -198,16 +198,26 @@ async fn all_others_know_of_a_node_when_it_has_joined() {
     let mut at_b = open(&b, "b").await;
     append(&b, "b", [1]).await;
     b.report("b", &clock(&[("b", 1)])).await.unwrap();
-    let joined = Entry { body: Body::Joined("".into()), ..entry("a", 1) };
+    let joined = Entry {
+        body: Body::Joined("".into()),
+        ..entry("a", 1)
+    };
     for (from, to) in [("a", "b"), ("b", "a")] {
         network.cut(from, to);
         let refused = a.append(std::slice::from_ref(&joined)).await;
-        assert!(matches!(refused, Err(LinkError::Unavailable(_))), "cut from {from} to {to}");
+        assert!(
+            matches!(refused, Err(LinkError::Unavailable(_))),
+            "cut from {from} to {to}"
+        );
         network.heal_all();
     }
     a.append(&[joined]).await.unwrap();
     append(&a, "a", [2]).await;
-    assert_eq!(arrived(&mut at_b), ["a1", "b1"], "before all else, and the next entry later");
+    assert_eq!(
+        arrived(&mut at_b),
+        ["a1", "b1"],
+        "before all else, and the next entry later"
+    );
     advance(SECOND).await;
     assert_eq!(arrived(&mut at_b), ["a2"]);
 }
