@@ -16,8 +16,9 @@ pub(super) struct ForSigning {
     #[arg(long, value_name = "NAME")]
     signing_key_env: Option<String>,
     /// What the tokens are for: where the same keys sign the tokens of several upstreams, each needs a purpose of its own.
-    #[arg(long, value_name = "TEXT", default_value = "", requires = "signing_key_env")]
-    signing_purpose: String,
+    /// By default it is empty.
+    #[arg(long, value_name = "TEXT", requires = "signing_key_env")]
+    signing_purpose: Option<String>,
     /// How old a signed token may be, counted from when its revision was last named. By default it may have any age.
     #[arg(long, value_name = "AGE", value_parser = duration, requires = "signing_key_env")]
     token_max_age: Option<Duration>,
@@ -36,7 +37,7 @@ impl ForSigning {
             source,
         })?;
         let signing = signing
-            .purpose(self.signing_purpose.clone())
+            .purpose(self.signing_purpose.as_deref().unwrap_or_default())
             .clock_skew(self.token_clock_skew);
         Ok(Some(match self.token_max_age {
             Some(age) => signing.max_age(age),
