@@ -382,7 +382,7 @@ impl State {
         self.known.join(saw);
         let mut seen = Clock::from(saw);
         seen.set(stamp.node, stamp.number);
-        self.note_seen(stamp.node, seen);
+        self.note_seen(stamp.node, &seen);
         self.time = self.time.max(stamp.time);
         let what = match written {
             Written::Updates(updates) => {
@@ -525,7 +525,7 @@ impl State {
     }
 
     /// Takes note of what all writes of a node have seen that are still to come.
-    fn note_seen(&mut self, node: NodeIndex, seen: Clock) {
+    fn note_seen(&mut self, node: NodeIndex, seen: &Clock) {
         let index = usize::from(node);
         if self.seen_by.len() <= index {
             self.seen_by.resize_with(index + 1, Clock::default);
@@ -534,7 +534,7 @@ impl State {
     }
 
     /// Takes note of what another node has reached, and forgets deletions that every node has seen.
-    pub(super) fn note_reached(&mut self, node: NodeIndex, reached: Clock) {
+    pub(super) fn note_reached(&mut self, node: NodeIndex, reached: &Clock) {
         self.known.join(reached.at());
         // The node's own writes up to there have to be here: they may have seen less.
         if self.clock.of(node) < reached.of(node) {

@@ -225,7 +225,7 @@ impl Following {
             Incoming::Reached { node, clock } => {
                 self.shared.replica.change(|state| {
                     if let (Some(node), Ok(reached)) = (state.nodes.find(&node), state.numbers_of(&clock)) {
-                        state.note_reached(node, reached);
+                        state.note_reached(node, &reached);
                     }
                 });
                 Ok(())

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -138,11 +139,12 @@ impl State {
 
     pub(super) fn store_snapshot(&mut self, place: usize, snapshot: &Snapshot) -> Result<(), LinkError> {
         self.can_reach_snapshots(place)?;
-        if self
-            .snapshot
-            .as_ref()
-            .is_some_and(|stored| !(snapshot.clock >= stored.clock))
-        {
+        if self.snapshot.as_ref().is_some_and(|stored| {
+            !matches!(
+                snapshot.clock.partial_cmp(&stored.clock),
+                Some(Ordering::Greater | Ordering::Equal)
+            )
+        }) {
             return Ok(());
         }
         for Place { id, log, .. } in &mut self.places {
