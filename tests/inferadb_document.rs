@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -33,7 +33,9 @@ use tower_zookie::store::node::{Network, Node};
 use tower_zookie::store::{
     Filter, ObjectRef, ReadError, ReadMode, Relationship, Schema, SnapshotReader, SubjectRef, Update,
 };
-use tower_zookie::token::{Carriers, InferaDb, InvalidToken, RevisionToken};
+use tower_zookie::token::{
+    Carriers, InferaDb, InvalidToken, RevisionToken, Signing, SigningKey, TokenErrorKind, Zookie,
+};
 use tower_zookie::{Asked, ZookieLayer, ZookieService};
 
 type Done = Result<(), Box<dyn Error>>;
@@ -752,6 +754,40 @@ mod future_enhancements {
 
     const QUESTION: &str = "/check?resource=doc:plan&permission=view&subject=user:alice";
 
+    /// "1. Token Compression - More efficient encoding for large vector clocks".
+    #[test]
+    fn a_compact_token_is_at_most_half_as_long() -> Done {
+        let clock = (0..10).map(|number| (format!("node-us-west-{number}@8f3a2c41"), 1000 + number));
+        let token = RevisionToken::with_vector_clock("node-us-west-3@8f3a2c41", 1003, clock);
+        let compact = token.encode_compact();
+        assert!(
+            compact.len() * 2 <= token.encode().len(),
+            "{} of {}",
+            compact.len(),
+            token.encode().len()
+        );
+        // The same function reads both forms.
+        assert_eq!(RevisionToken::decode(&compact)?, token);
+        Ok(())
+    }
+
+    /// "2. Token Expiry - Automatic token invalidation after time window". The time of a token has to be signed, because a client
+    /// could change it.
+    #[test]
+    fn a_signed_token_expires() -> Done {
+        let signing = Signing::new(SigningKey::new("k1", [1; 32])?)
+            .max_age(Duration::from_secs(60))
+            .clock_skew(Duration::from_secs(5));
+        let token = Zookie::new(NODE1_AT_42, 4096)?;
+        let issued = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let signed = signing.sign_at(&token, issued);
+        let after = |seconds| signing.verify_at(signed.as_str(), issued + Duration::from_secs(seconds));
+        assert_eq!(after(60)?.zookie, token);
+        let expired = after(66).unwrap_err();
+        assert!(matches!(expired.kind(), TokenErrorKind::TooOld { .. }), "{expired}");
+        Ok(())
+    }
+
     /// "3. Bounded Staleness - Maximum allowed staleness for reads".
     #[tokio::test(start_paused = true)]
     async fn a_read_can_bound_its_staleness() -> Done {
@@ -805,6 +841,30 @@ mod future_enhancements {
     }
 }
 
+mod token_metrics {
+    //! # Future Enhancements: "5. Token Metrics - Track token usage and staleness distributions"
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_are_counted_by_carrier_and_by_how_far_they_lie_behind() -> Done {
+        let store = memory_backend().await;
+        let old = store.write(tuples("alice")).await?.token.encode();
+        for number in 0..9 {
+            store.write(tuples(&format!("u{number}"))).await?;
+        }
+        let layer = layer(Duration::from_secs(60));
+        let service = layer.layer(router(store));
+        let question = "/check?resource=doc:plan&permission=view&subject=user:alice";
+        send(&service, get_check(question)).await;
+        send(&service, get_check(&format!("{question}&token={old}"))).await;
+        let stats = layer.handle().stats();
+        assert_eq!((stats.tokens.query, stats.tokens.header), (1, 0));
+        assert_eq!(stats.token_lag.count(), 1);
+        Ok(())
+    }
+}
+
 mod test_rows {
     //! The rows of InferaDB's own tests that no section shows.
 
@@ -831,10 +891,17 @@ fn covers(token: &RevisionToken, other: &RevisionToken) -> bool {
 
 /// The document's HTTP API on a node, behind a layer.
 fn service(store: Arc<Node>, window: Duration) -> ZookieService<Router, Routes> {
-    let router = Router::new()
+    layer(window).layer(router(store))
+}
+
+fn router(store: Arc<Node>) -> Router {
+    Router::new()
         .route("/write", post(write))
         .route("/check", get(check))
-        .with_state(store);
+        .with_state(store)
+}
+
+fn layer(window: Duration) -> ZookieLayer<Routes> {
     let check = CheckRoute::get("/check")
         .asks(
             ObjectAt::query("resource"),
@@ -852,11 +919,10 @@ fn service(store: Arc<Node>, window: Duration) -> ZookieService<Router, Routes> 
         .capabilities(capabilities)
         .build()
         .unwrap();
-    let layer = ZookieLayer::builder(routes)
+    ZookieLayer::builder(routes)
         .cache(|cache| cache.window(window, Staleness::percent(0)))
         .build()
-        .unwrap();
-    layer.layer(router)
+        .unwrap()
 }
 
 #[derive(Deserialize)]

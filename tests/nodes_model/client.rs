@@ -22,9 +22,6 @@ use crate::service::{age_bound, token_of, update};
 use crate::site::{Running, Site};
 use crate::world::{Acknowledged, Answer, RUN, Said, World};
 
-const DOCS: u8 = 2;
-const USERS: u8 = 3;
-
 pub(crate) struct Client {
     number: usize,
     world: Arc<World>,
@@ -84,6 +81,14 @@ impl Client {
         }
     }
 
+    fn doc(&mut self) -> u8 {
+        self.random.random_range(0..self.world.sites[0].limits.docs)
+    }
+
+    fn user(&mut self) -> u8 {
+        self.random.random_range(0..self.world.sites[0].limits.users)
+    }
+
     fn by(&self, site: &Site, how: &str) -> String {
         format!("client {} at {} {how}", self.number, site.name)
     }
@@ -114,7 +119,7 @@ impl Client {
     }
 
     fn updates(&mut self) -> Vec<(&'static str, String)> {
-        let (doc, user) = (self.random.random_range(0..DOCS), self.random.random_range(0..USERS));
+        let (doc, user) = (self.doc(), self.user());
         let relationship = match self.random.random_range(0..6) {
             0 => format!("doc:{doc}#banned@user:{user}"),
             1 => format!("doc:{doc}#reader@team:0#member"),
@@ -126,10 +131,7 @@ impl Client {
             .unwrap();
         let mut updates = vec![(*verb, relationship)];
         if self.random.random_bool(0.2) {
-            updates.push((
-                "touch",
-                format!("doc:{}#reader@user:9", self.random.random_range(0..DOCS)),
-            ));
+            updates.push(("touch", format!("doc:{}#reader@user:9", self.doc())));
         }
         updates
     }
@@ -185,7 +187,7 @@ impl Client {
     }
 
     async fn read_exactly(&mut self, site: &Site) {
-        let (doc, token) = (self.random.random_range(0..DOCS), self.any_token());
+        let (doc, token) = (self.doc(), self.any_token());
         let Some(token) = token else { return };
         let filter = readers(doc);
         let read = site.at(async |running| running.reader.read_at_token(&filter, &token).await);
@@ -201,7 +203,7 @@ impl Client {
     }
 
     async fn read_at_least(&mut self, site: &Site) {
-        let (doc, token) = (self.random.random_range(0..DOCS), self.own_token());
+        let (doc, token) = (self.doc(), self.own_token());
         let Some(token) = token else { return };
         let filter = readers(doc);
         let read = site.at(async |Running { node, reader, .. }| {
@@ -223,7 +225,7 @@ impl Client {
     }
 
     async fn check(&mut self, site: &Site) {
-        let (doc, user) = (self.random.random_range(0..DOCS), self.random.random_range(0..USERS));
+        let (doc, user) = (self.doc(), self.user());
         let mode = if self.random.random() {
             ReadMode::Exact
         } else {
@@ -294,7 +296,7 @@ impl Client {
 
     async fn check_through_layer(&mut self, number: usize, site: &Site) {
         let Some(service) = site.service() else { return };
-        let (doc, user) = (self.random.random_range(0..DOCS), self.random.random_range(0..USERS));
+        let (doc, user) = (self.doc(), self.user());
         let consistency = match self.random.random_range(0..10) {
             0..3 => Consistency::Any,
             3..6 => Consistency::AtLeast,

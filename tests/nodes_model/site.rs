@@ -33,7 +33,11 @@ pub(crate) struct Limits {
     pub(crate) max_revisions: u64,
     pub(crate) gc_window: Duration,
     pub(crate) snapshot_every: u64,
+    pub(crate) report_every: Duration,
     pub(crate) read_timeout: Duration,
+    /// How many documents there are, and how many users: the fewer, the more writes meet.
+    pub(crate) docs: u8,
+    pub(crate) users: u8,
     /// How coarse the nodes' clocks are.
     pub(crate) tick: Duration,
     /// The layer's window.
@@ -122,6 +126,7 @@ impl Site {
             .store(store)
             .wall_clock(move || clock.now())
             .snapshot_every(limits.snapshot_every)
+            .report_every(limits.report_every)
             .start(Schema::parse(SCHEMA).unwrap(), Arc::new(link))
             .await?;
         let node = Arc::new(node);

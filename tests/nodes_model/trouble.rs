@@ -38,7 +38,7 @@ impl Trouble {
             let pause = self.random.random_range(100..3_000);
             sleep(Duration::from_millis(pause)).await;
             let site = self.site();
-            match self.random.random_range(0..23) {
+            match self.random.random_range(0..25) {
                 0..3 => self.cut(&site),
                 3..5 => self.isolate(&site),
                 5..7 => self.split(),
@@ -48,6 +48,7 @@ impl Trouble {
                 16..18 => self.world.network.interrupt(site.name),
                 18..20 => self.turn_clock(&site),
                 20 => self.delay(&site),
+                21..23 => self.restart_while_entries_arrive(&site).await,
                 _ => self.start_all(),
             }
         }
@@ -106,7 +107,24 @@ impl Trouble {
         self.tell("heal", "");
     }
 
+    /// What waited for a way arrives while a node starts, which has lost what it had of the others.
+    async fn restart_while_entries_arrive(&mut self, site: &Arc<Site>) {
+        self.heal();
+        self.stop(site).await;
+        self.world.network.forget_arrived(site.name);
+        self.start(site, Duration::ZERO);
+    }
+
     async fn crash(&mut self, site: &Arc<Site>) {
+        self.stop(site).await;
+        if self.random.random() {
+            self.world.network.forget_arrived(site.name);
+        }
+        let pause = self.random.random_range(0..5_000);
+        self.start(site, Duration::from_millis(pause));
+    }
+
+    async fn stop(&mut self, site: &Arc<Site>) {
         if let Some(starting) = self.starting.remove(site.name) {
             starting.abort();
             // It is cancelled, or was over.
@@ -114,11 +132,6 @@ impl Trouble {
         }
         self.tell("crash", site.name);
         site.crash().await;
-        if self.random.random() {
-            self.world.network.forget_arrived(site.name);
-        }
-        let pause = self.random.random_range(0..5_000);
-        self.start(site, Duration::from_millis(pause));
     }
 
     fn start(&mut self, site: &Arc<Site>, after: Duration) {

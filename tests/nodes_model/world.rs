@@ -119,11 +119,14 @@ fn limits(random: &mut StdRng) -> Limits {
         max_revisions: *[3, 10, 40, 1000].choose(random).unwrap(),
         gc_window: millis(random, &[500, 5_000, 60_000]),
         snapshot_every: *[20, 60, 10_000].choose(random).unwrap(),
+        report_every: millis(random, &[50, 1_000]),
         read_timeout: millis(random, &[200, 1_000, 3_000]),
         tick: millis(random, &[1, 1_000, 10_000]),
         window: millis(random, &[500, 5_000, 20_000]),
         quantize: millis(random, &[0, 0, 400]),
         layers_stay: random.random(),
+        docs: random.random_range(1..=2),
+        users: random.random_range(1..=3),
     }
 }
 
