@@ -784,7 +784,7 @@ mod future_enhancements {
         let after = |seconds| signing.verify_at(signed.as_str(), issued + Duration::from_secs(seconds));
         assert_eq!(after(60)?.zookie, token);
         let expired = after(66).unwrap_err();
-        assert!(matches!(expired.kind(), TokenErrorKind::TooOld { .. }), "{expired}");
+        assert!(matches!(expired.kind(), TokenErrorKind::TooOld), "{expired}");
         Ok(())
     }
 

@@ -143,10 +143,8 @@ impl Client {
         let Some(written) = written.await else {
             return self.world.note("write: no node");
         };
-        self.world.journal(format!(
-            "{} {updates:?} after {after:?}: {written:?}",
-            self.by(site, "wrote")
-        ));
+        self.world
+            .journal(|| format!("{} {updates:?} after {after:?}: {written:?}", self.by(site, "wrote")));
         match written {
             Ok(Written { token, saw, number, .. }) => {
                 let clock = clock_of(&token);
@@ -284,10 +282,12 @@ impl Client {
         self.world.note(format!("layer: write {}", reply.status().as_u16()));
         if let (StatusCode::OK, Some(zookie)) = (reply.status(), zookie) {
             let token = RevisionToken::decode(&zookie).unwrap();
-            self.world.journal(format!(
-                "{} {updates:?} after {after:?}: {token:?}",
-                self.by(site, "wrote through the layer")
-            ));
+            self.world.journal(|| {
+                format!(
+                    "{} {updates:?} after {after:?}: {token:?}",
+                    self.by(site, "wrote through the layer")
+                )
+            });
             self.not_below(site, &clock_of(&token), after.as_ref());
             self.acknowledged(&token, token.revision, None, after.as_ref(), updates);
             self.learn(&clock_of(&token));
@@ -351,7 +351,7 @@ impl Client {
             self.world.note("layer: hit");
             self.world.note(format!("layer: hit, {}", name_of(consistency)));
         }
-        self.world.journal(format!("{by}: {allowed} at {clock:?}"));
+        self.world.journal(|| format!("{by}: {allowed} at {clock:?}"));
         self.not_below(site, &clock, token.as_ref());
         self.fresh_enough(number, consistency, sent, at_first.as_ref(), &clock, &by);
         match consistency {
@@ -399,14 +399,14 @@ impl Client {
         } else {
             reached
         };
-        if let Some(demanded) = demanded.filter(|demanded| !(*clock >= **demanded)) {
+        if let Some(demanded) = demanded.filter(|demanded| !covers(clock, demanded)) {
             let broken = format!("{by}: the answer at {clock:?} is too old: {demanded:?} was reached {bound:?} before");
             observed.broken.push(broken);
         }
     }
 
     fn not_below(&self, site: &Site, clock: &VectorClock, floor: Option<&RevisionToken>) {
-        if let Some(floor) = floor.filter(|floor| !(*clock >= clock_of(floor))) {
+        if let Some(floor) = floor.filter(|floor| !covers(clock, &clock_of(floor))) {
             self.world.broke(format!(
                 "{}: {clock:?} is below {floor:?}",
                 self.by(site, "was answered")
@@ -416,7 +416,7 @@ impl Client {
 
     fn observed(&self, site: &Site, how: &str, at: VectorClock, said: Said, is_named: bool) {
         let by = self.by(site, how);
-        self.world.journal(format!("{by}: {said:?} at {at:?}"));
+        self.world.journal(|| format!("{by}: {said:?} at {at:?}"));
         self.world.observed().answers.push(Answer { at, said, is_named, by });
     }
 
@@ -429,11 +429,11 @@ impl Client {
         let is_right = match error {
             ReadError::Timeout { behind, .. } => {
                 self.world.note("a timeout");
-                !behind.nodes().is_empty() && !(running.node.clock() >= clock)
+                !behind.nodes().is_empty() && !covers(&running.node.clock(), &clock)
             }
             ReadError::Revision(RevisionError::SnapshotExpired { .. }) => {
                 self.world.note("an expired snapshot");
-                !(clock >= running.node.trim_clock())
+                !covers(&clock, &running.node.trim_clock())
             }
             _ => false,
         };
@@ -456,6 +456,11 @@ fn name_of(consistency: Consistency) -> &'static str {
 
 fn readers(doc: u8) -> Filter {
     Filter::of_type("doc").id(doc.to_string())
+}
+
+/// Whether one clock is at or after the other.
+pub(crate) fn covers(clock: &VectorClock, other: &VectorClock) -> bool {
+    clock >= other
 }
 
 pub(crate) fn clock_of(token: &RevisionToken) -> VectorClock {

@@ -7,6 +7,7 @@ use tower_zookie::revision::VectorClock;
 use tower_zookie::store::node::{Body, Entry};
 use tower_zookie::store::{Filter, Operation};
 
+use crate::client::covers;
 use crate::history::{History, names};
 use crate::world::{Acknowledged, Answer, Said, World};
 
@@ -132,7 +133,7 @@ fn acknowledged(history: &History, write: &Acknowledged) -> Result<(), String> {
     let Some(after) = &write.after else {
         return Ok(());
     };
-    if !(entry.saw >= *after) {
+    if !covers(&entry.saw, after) {
         return Err(format!("{entry:?} did not see {after:?}"));
     }
     let wins = |other: &Entry| (other.time, &other.node) > (entry.time, &entry.node);

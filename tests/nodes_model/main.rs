@@ -15,7 +15,7 @@ mod world;
 
 use tower_zookie_testing::model::Tally;
 
-const RUNS: u64 = 24;
+const RUNS: u64 = 20;
 
 /// What has to occur in these runs, and how often at least.
 const OCCURS: [(&str, usize); 27] = [
@@ -54,7 +54,7 @@ fn nodes_agree_and_no_answer_lies_below_its_token() {
     let (one, runs) = (number("NODES_MODEL_SEED"), number("NODES_MODEL_SEEDS").unwrap_or(RUNS));
     let tally = Tally::default();
     let seeds = one.map_or(0..runs, |seed| seed..seed + 1);
-    for seed in seeds.clone() {
+    for seed in seeds {
         world::run(seed, &tally).unwrap_or_else(|error| panic!("{error}"));
     }
     if std::env::var_os("NODES_MODEL_JOURNAL").is_some() {

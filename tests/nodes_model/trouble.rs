@@ -61,7 +61,7 @@ impl Trouble {
 
     fn tell(&self, kind: &str, what: &str) {
         self.world.note(format!("trouble: {kind}"));
-        self.world.journal(format!("------ {kind}: {what}"));
+        self.world.journal(|| format!("------ {kind}: {what}"));
     }
 
     fn cut(&mut self, from: &Site) {
@@ -141,7 +141,7 @@ impl Trouble {
             match site_.start().await {
                 Ok(()) => {
                     world.note("trouble: start");
-                    world.journal(format!("------ started: {}", site_.name));
+                    world.journal(|| format!("------ started: {}", site_.name));
                 }
                 Err(error) => world.broke(format!("{} did not start: {error}", site_.name)),
             }

@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) sites: Vec<Arc<Site>>,
     pub(crate) record: Arc<Mutex<Record>>,
     pub(crate) began: Instant,
+    keeps_journal: bool,
     observed: Mutex<Observed>,
 }
 
@@ -92,13 +93,15 @@ impl World {
     }
 
     pub(crate) fn broke(&self, what: String) {
-        self.journal(format!("BROKEN: {what}"));
+        self.journal(|| format!("BROKEN: {what}"));
         self.observed().broken.push(what);
     }
 
-    pub(crate) fn journal(&self, what: impl AsRef<str>) {
-        let line = format!("{:9.3} {}", self.began.elapsed().as_secs_f64(), what.as_ref());
-        self.observed().journal.push(line);
+    pub(crate) fn journal(&self, what: impl FnOnce() -> String) {
+        if self.keeps_journal {
+            let line = format!("{:9.3} {}", self.began.elapsed().as_secs_f64(), what());
+            self.observed().journal.push(line);
+        }
     }
 
     /// Notes what every node has reached.
@@ -153,22 +156,20 @@ pub(crate) fn run(seed: u64, tally: &Tally) -> Result<(), String> {
             sites,
             record,
             began,
+            keeps_journal: std::env::var_os("NODES_MODEL_JOURNAL").is_some(),
             observed: Mutex::new(Observed {
                 reached: vec![Vec::new(); count],
                 ..Observed::default()
             }),
         });
-        world.journal(format!("{limits:?}"));
+        world.journal(|| format!("{limits:?}"));
         let outcome = Box::pin(world.live(&mut random))
             .await
             .and_then(|()| judge::judge(&world));
         let observed = world.observed();
         match outcome {
             Ok(()) => observed.notes.iter().for_each(|note| tally.add(note)),
-            Err(_) if std::env::var_os("NODES_MODEL_JOURNAL").is_some() => {
-                observed.journal.iter().for_each(|line| eprintln!("{line}"));
-            }
-            Err(_) => {}
+            Err(_) => observed.journal.iter().for_each(|line| eprintln!("{line}")),
         }
         outcome.map_err(|error| format!("seed {seed}: {error}"))
     })
