@@ -302,6 +302,8 @@ impl World {
                 }
             }
             (status, _) if status.is_client_error() => {}
+            // The write waited for a token that is ahead of the store.
+            (StatusCode::SERVICE_UNAVAILABLE, _) if floors > Some(head) => {}
             _ => self.record().broken.push(format!("a write's reply: {answer:?}")),
         }
     }
