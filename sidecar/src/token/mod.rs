@@ -50,7 +50,7 @@ pub fn run(command: TokenCommand) -> Result<String, AnyError> {
     }
 }
 
-/// The tokens without their signatures, which nobody verifies here.
+/// The tokens without their signatures, which are not verified here.
 fn unsigned(tokens: &[String]) -> Result<Vec<String>, Unreadable> {
     let inner = |(nth, token): (usize, &String)| match Signing::is_signed(token) {
         false => Ok(token.clone()),
