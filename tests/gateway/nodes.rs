@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 use tower_zookie::consistency::Staleness;
 use tower_zookie::store::Schema;
 use tower_zookie::store::node::{Network, Node};
-use tower_zookie::token::{Signing, SigningKey};
+use tower_zookie::token::{RevisionToken, Signing, SigningKey};
 use tower_zookie::{ZookieLayer, ZookieService};
 
 const DELAY: Duration = Duration::from_millis(200);
@@ -220,5 +220,45 @@ async fn a_signed_zookie_of_the_west_costs_the_east_one_call() {
     for bad in [&*forged, &zookie[..zookie.len() - 4]] {
         let refused = east.check(&[bad]).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_08_a_snapshot_that_a_caller_made_up_is_not_signed() {
+    let zookies = Zookies {
+        signing: Some(Signing::new(key("k1"))),
+        compact: false,
+    };
+    let (_network, [west, east, _]) = regions_with(zookies).await;
+    let granted = west.write("touch", "user:alice", None).await;
+    let revoked = east.write("delete", "user:alice", Some(&granted)).await;
+    assert_eq!(west.check(&[&revoked]).await.body["allowed"], false);
+    // Everything but the revocation.
+    let mut clock: Vec<_> = west
+        .node
+        .clock()
+        .iter()
+        .map(|(node, number)| (node.to_owned(), number))
+        .collect();
+    clock
+        .iter_mut()
+        .filter(|(node, _)| node == east.node.id())
+        .for_each(|(_, number)| *number -= 1);
+    let own = west.node.clock().get(west.node.id());
+    let made_up = RevisionToken::with_vector_clock(west.node.id(), own, clock).encode();
+    for service in [None, Some(&west.bare)] {
+        let request = Request::get(CHECK)
+            .header("zookie", &made_up)
+            .header("zookie-consistency", "at-exact-snapshot");
+        let request = request.body(Body::empty()).unwrap();
+        let body = match service {
+            None => west.send(request).await.body,
+            Some(bare) => {
+                let reply = bare.clone().oneshot(request).await.unwrap();
+                serde_json::from_slice(&reply.into_body().collect().await.unwrap().to_bytes()).unwrap()
+            }
+        };
+        assert_eq!(body["allowed"], true, "{body}");
+        assert!(!Signing::is_signed(body["zookie"].as_str().unwrap()), "{body}");
     }
 }

@@ -31,7 +31,7 @@ const BATCH: usize = 256;
 pub struct Node {
     shared: Arc<Shared>,
     reader: SnapshotReader,
-    tasks: [AbortHandle; 3],
+    tasks: [AbortHandle; 4],
 }
 
 /// A write that is stored.
@@ -52,6 +52,7 @@ impl Node {
         let tasks = [
             spawned(tokio::spawn(following.run(incoming))),
             spawned(tokio::spawn(store_writes(Arc::clone(&shared)))),
+            spawned(tokio::spawn(store_snapshots(Arc::clone(&shared)))),
             spawned(tokio::spawn(report(Arc::clone(&shared)))),
         ];
         Self {
@@ -338,19 +339,24 @@ async fn store_writes(shared: Arc<Shared>) {
         // The node whose write completes another part of the logs stores the snapshot.
         let writes: u64 = {
             let state = shared.replica.reading();
-            state
-                .clock()
-                .0
-                .iter()
-                .fold(0, |sum, number| sum.saturating_add(*number))
+            let all = state.clock().0.iter();
+            all.fold(0, |sum, number| sum.saturating_add(*number))
         };
         let due = writes / shared.snapshot_every;
         if due > snapshots {
             snapshots = due;
-            let snapshot = shared.snapshot();
-            if let Err(error) = shared.link.store_snapshot(&snapshot).await {
-                tracing::warn!(%error, source = error.source_text(), "no snapshot was stored, so that the logs stay long");
-            }
+            shared.snapshot_due.notify_one();
+        }
+    }
+}
+
+/// Stores snapshots beside the writes, which do not wait for them.
+async fn store_snapshots(shared: Arc<Shared>) {
+    loop {
+        shared.snapshot_due.notified().await;
+        let snapshot = shared.snapshot();
+        if let Err(error) = shared.link.store_snapshot(&snapshot).await {
+            tracing::warn!(%error, source = error.source_text(), "no snapshot was stored, so that the logs stay long");
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Shared {
     /// The writes that the link has to store.
     outbox: Mutex<VecDeque<Entry>>,
     pub(super) written: Notify,
+    pub(super) snapshot_due: Notify,
     /// Another process writes as this node.
     pub(super) taken: watch::Sender<bool>,
 }
@@ -49,6 +50,7 @@ impl Shared {
             report_every: settings.report_every,
             outbox: Mutex::default(),
             written: Notify::new(),
+            snapshot_due: Notify::new(),
             taken: watch::Sender::new(false),
         })
     }

@@ -175,7 +175,7 @@ pub(crate) async fn evaluations(
     let revision = fresh.revision(&gateway).await?;
     let mut decisions = Vec::with_capacity(evaluations.len());
     for evaluation in evaluations {
-        let decision = several(&evaluation, &defaults, &gateway, &revision).unwrap_or_else(Decision::failed);
+        let decision = several(&evaluation, &defaults, &gateway, &revision.clock).unwrap_or_else(Decision::failed);
         let last = match options.evaluations_semantic {
             Semantic::ExecuteAll => false,
             Semantic::DenyOnFirstDeny => !decision.decision,
@@ -187,11 +187,7 @@ pub(crate) async fn evaluations(
         }
     }
     let decisions = Decisions { evaluations: decisions };
-    Ok((
-        with_zookie(&gateway.zookie(&gateway.backend.token(&revision))?),
-        Json(decisions),
-    )
-        .into_response())
+    Ok((with_zookie(&revision.zookie(&gateway)?), Json(decisions)).into_response())
 }
 
 fn several(
@@ -207,12 +203,8 @@ fn several(
 
 async fn one(gateway: &Gateway, fresh: Fresh, evaluation: &Evaluation) -> Result<Response, Problem> {
     let revision = fresh.revision(gateway).await?;
-    let decision = evaluation.evaluate(&Evaluation::default(), gateway, &revision)?;
-    Ok((
-        with_zookie(&gateway.zookie(&gateway.backend.token(&revision))?),
-        Json(decision),
-    )
-        .into_response())
+    let decision = evaluation.evaluate(&Evaluation::default(), gateway, &revision.clock)?;
+    Ok((with_zookie(&revision.zookie(gateway)?), Json(decision)).into_response())
 }
 
 impl Decision {

@@ -41,8 +41,8 @@ pub(crate) async fn check(
     let revision = fresh.revision(&gateway).await?;
     let allowed = gateway
         .backend
-        .check(&resource, &question.permission, &subject, &revision)?;
-    let zookie = gateway.zookie(&gateway.backend.token(&revision))?;
+        .check(&resource, &question.permission, &subject, &revision.clock)?;
+    let zookie = revision.zookie(&gateway)?;
     let headers = with_zookie(&zookie);
     let zookie = zookie.to_string();
     let answer = Answer { allowed, zookie };

@@ -8,7 +8,7 @@ use tower_zookie::Asked;
 use tower_zookie::consistency::Consistency;
 use tower_zookie::revision::VectorClock;
 use tower_zookie::store::ReadMode;
-use tower_zookie::token::{Carriers, RevisionToken};
+use tower_zookie::token::{Carriers, RevisionToken, TokenError, Zookie};
 
 use super::Gateway;
 use super::problem::Problem;
@@ -70,23 +70,43 @@ impl Requested {
     }
 }
 
+/// The revision that a request is evaluated at.
+#[derive(Debug)]
+pub(crate) struct At {
+    pub(crate) clock: VectorClock,
+    /// The store chose it. An exact snapshot is the caller's choice: it may never have been the current one.
+    pub(crate) named: bool,
+}
+
+impl At {
+    /// The zookie of a reply.
+    pub(crate) fn zookie(&self, gateway: &Gateway) -> Result<Zookie, TokenError> {
+        let token = gateway.backend.token(&self.clock);
+        match self.named {
+            true => gateway.zookie_of_named(&token),
+            false => gateway.zookie(&token),
+        }
+    }
+}
+
 impl Fresh {
     /// The revision to evaluate at, once the store has reached it.
-    pub(crate) async fn revision(self, gateway: &Gateway) -> Result<VectorClock, Problem> {
+    pub(crate) async fn revision(self, gateway: &Gateway) -> Result<At, Problem> {
         let Requested { consistency, tokens } = self.0?;
         if consistency == Some(Consistency::AtExactSnapshot) {
             let [token] = &*tokens else {
                 return Err(Problem::bad_request("at-exact-snapshot needs exactly one zookie"));
             };
-            return Ok(gateway.reader.wait_for(token, ReadMode::Exact).await?);
+            let clock = gateway.reader.wait_for(token, ReadMode::Exact).await?;
+            return Ok(At { clock, named: false });
         }
         wait_for(gateway, &tokens).await?;
         let any_will_do = tokens.is_empty() && matches!(consistency, None | Some(Consistency::MinimizeLatency));
-        Ok(if any_will_do {
-            gateway.backend.quantized(gateway.quantize)
-        } else {
-            gateway.backend.current()
-        })
+        let clock = match any_will_do {
+            true => gateway.backend.quantized(gateway.quantize),
+            false => gateway.backend.current(),
+        };
+        Ok(At { clock, named: true })
     }
 
     /// Waits until the store has reached the tokens of a write, so that the write is later than all that its writer saw.

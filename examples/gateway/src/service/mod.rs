@@ -78,17 +78,21 @@ impl Gateway {
         self.backend.node_stats()
     }
 
-    /// The zookie of a revision that this service names.
-    fn zookie(&self, named: &RevisionToken) -> Result<Zookie, TokenError> {
-        let text = match self.zookies.compact {
-            true => named.encode_compact(),
-            false => named.encode(),
-        };
-        let zookie = Zookie::new(&text, text.len())?;
+    /// The zookie of a revision that the store itself chose: only such a one is signed.
+    fn zookie_of_named(&self, named: &RevisionToken) -> Result<Zookie, TokenError> {
+        let zookie = self.zookie(named)?;
         Ok(match &self.zookies.signing {
             Some(signing) => signing.sign(&zookie),
             None => zookie,
         })
+    }
+
+    fn zookie(&self, token: &RevisionToken) -> Result<Zookie, TokenError> {
+        let text = match self.zookies.compact {
+            true => token.encode_compact(),
+            false => token.encode(),
+        };
+        Zookie::new(&text, text.len())
     }
 
     /// The token in a zookie, signed or not.

@@ -73,7 +73,7 @@ pub(crate) async fn write(
     let updates: Vec<Update> = updates.into_iter().map(Update::try_from).collect::<Result<_, _>>()?;
     fresh.reached(&gateway).await?;
     let (revision, token) = gateway.backend.write(updates).await?;
-    let zookie = gateway.zookie(&token)?;
+    let zookie = gateway.zookie_of_named(&token)?;
     let headers = with_zookie(&zookie);
     let zookie = zookie.to_string();
     Ok((headers, Json(Written { revision, zookie })))
