@@ -33,7 +33,8 @@ fn rules() -> InForce {
 /// An era that begins where everything below 10 is seen, and whose schema is known there.
 fn era() -> Arc<Era> {
     let memory = Memory {
-        stamps: 1 << 16,
+        // So large that two names hardly ever meet in one place.
+        stamps: 1 << 22,
         structure: 100,
     };
     let era = Arc::new(Era::new(below(10), 0, true, memory));

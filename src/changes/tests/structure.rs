@@ -19,7 +19,8 @@ fn at(n: u64) -> Revision {
 /// An era whose schema and relationships are known at revision 1.
 fn era(relationships: &[Change]) -> Arc<Era> {
     let memory = Memory {
-        stamps: 1 << 16,
+        // So large that two names hardly ever meet in one place.
+        stamps: 1 << 22,
         structure: 1000,
     };
     let era = Arc::new(Era::new(at(1), 0, true, memory));
