@@ -57,10 +57,10 @@ fn settings(bucket: &str, replicas: usize) -> Config {
 fn check(config: &Config, bucket: &str) -> Result<(), ObjectsError> {
     let problem = if config.allow_direct {
         Some("answers reads from any replica (`allow_direct`), which may lack the last write; turn it off")
-    } else if config.subjects != [format!("$KV.{bucket}.>")] {
-        Some("has other subjects than a bucket has; give it a name of its own")
     } else {
-        loses(config)
+        let has_others = config.subjects != [format!("$KV.{bucket}.>")];
+        let foreign = "has other subjects than a bucket has; give it a name of its own";
+        loses(config).or(has_others.then_some(foreign))
     };
     match problem {
         Some(problem) => Err(ObjectsError::new(format!("NATS: the bucket `{bucket}` {problem}"))),
