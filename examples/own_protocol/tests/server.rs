@@ -76,7 +76,11 @@ async fn rule_01_a_check_includes_the_write_of_its_token() {
         "{}",
         allowed.cache_status
     );
-    assert_eq!(check(Some("9")).await.status, 409, "the store says itself that it has not reached it");
+    assert_eq!(
+        check(Some("9")).await.status,
+        409,
+        "the store says itself that it has not reached it"
+    );
 }
 
 #[tokio::test]
