@@ -94,7 +94,7 @@ async fn rule_08_a_signed_token_is_named_in_every_replica() {
         assert!(reply.has() && reply.is_hit());
         assert!(
             reply.header("zookie").unwrap().starts_with("zs1."),
-            "it signs what it was told of"
+            "it signs what it heard from another replica"
         );
     }
 }
