@@ -36,7 +36,8 @@ pub enum ReadMode {
     /// At that revision or a later one. It may be that revision itself, so a reply that repeats it proves nothing: SpiceDB.
     #[default]
     AtLeast,
-    /// At the store's own current revision, which it names, or not at all.
+    /// At the store's own current revision, which it names, or not at all. A store of several nodes waits until the revision has
+    /// arrived; what it refuses reaches the caller.
     Current,
     /// At exactly that revision, however old it is: Permify.
     Exactly,

@@ -41,6 +41,13 @@ pub(super) enum What {
     Everything,
 }
 
+/// The first write of a store: its schema loses to every schema that is written.
+const FIRST: Stamp = Stamp {
+    time: 0,
+    number: 1,
+    node: OWN,
+};
+
 /// The data that the store's lock protects.
 #[derive(Debug)]
 pub(super) struct State {
@@ -105,11 +112,7 @@ impl State {
 
     /// Makes the schema that a store is created with its first revision. There is nothing before it.
     pub(super) fn start(&mut self, schema: Schema, now: Instant) {
-        let stamp = Stamp {
-            time: 0,
-            number: 1,
-            node: OWN,
-        };
+        let stamp = FIRST;
         let rules = Rules::new(&schema, &mut self.symbols);
         self.install(schema, rules, stamp);
         self.show(stamp, What::Schema, now);
@@ -118,11 +121,7 @@ impl State {
 
     /// Begins the log of a node. Its schema loses to every schema that was written.
     pub(super) fn join_group(&mut self, schema: Schema, now: Instant) -> &Commit {
-        let stamp = Stamp {
-            time: 0,
-            number: 1,
-            node: OWN,
-        };
+        let stamp = FIRST;
         let rules = Rules::new(&schema, &mut self.symbols);
         self.install(schema, rules, stamp);
         self.pend(stamp, What::Schema, now)
